@@ -1,0 +1,1 @@
+"""What is kept: reports and annotated videos."""

@@ -1,0 +1,1 @@
+"""Detectors: registry, weights, model cards."""

@@ -1,0 +1,200 @@
+"""Frozen settings values, one per stage, and the one loader: file, then environment, then flags.
+
+A later one wins: built-in default < TOML file < environment (``DEEPFAKE_MONITOR_<STAGE>__<NAME>``)
+< command line. Seconds are media time unless a name says otherwise.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from monitor.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ENVIRONMENT_PREFIX = "DEEPFAKE_MONITOR_"
+DEFAULT_FILE = Path("deepfake-monitor.toml")
+
+Probability = Annotated[float, Field(ge=0.0, le=1.0)]
+Seconds = Annotated[float, Field(gt=0.0, le=86_400.0)]
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SourceSettings(_Settings):
+    """How sources are opened."""
+
+    open_timeout: Seconds = Field(5.0, description="seconds (wall clock) to wait for a live source to open")
+    read_timeout: Seconds = Field(5.0, description="seconds (wall clock) without a frame until a live source is lost")
+    rtsp_transport: str = Field("tcp", pattern="^(tcp|udp)$", description="RTSP over tcp or udp")
+    max_pixels: int = Field(8192 * 8192, gt=0, description="refuse pictures with more pixels than this")
+    screen_fps: float = Field(15.0, gt=0, le=60, description="frames per second taken from screen:")
+    demo_seconds: Seconds = Field(24.0, description="length of the demo: stream")
+
+
+class DetectorSettings(_Settings):
+    """MTCNN, with facenet-pytorch's names for what it has too."""
+
+    min_face_size: int = Field(
+        40, ge=12, le=2000, description="smallest face side looked for, pixels of the full frame"
+    )
+    thresholds: tuple[Probability, Probability, Probability] = Field(
+        (0.6, 0.7, 0.7), description="P-, R- and O-Net acceptance"
+    )
+    factor: float = Field(0.709, gt=0.3, lt=0.95, description="pyramid scale step")
+    working_width: int = Field(
+        640, ge=160, le=8192, description="width that P- and R-Net see at most; O-Net: full size"
+    )
+
+
+class TrackerSettings(_Settings):
+    """When the detector beats and how long a face is remembered."""
+
+    detect_every: Seconds = Field(1.0, description="seconds between full detections while faces are followed")
+    search_every: Seconds = Field(0.2, description="seconds between full detections while no face is followed")
+    min_hits: int = Field(2, ge=1, le=100, description="frames a face must be seen in before its track counts")
+    memory: Seconds = Field(1.0, description="seconds a lost face keeps its id")
+    match_iou: Probability = Field(0.3, description="overlap that joins a detection to a track")
+    keep_probability: Probability = Field(0.7, description="O-Net probability under which a followed face is lost")
+
+
+class QualitySettings(_Settings):
+    """What makes a face unusable for a verdict."""
+
+    min_size: float = Field(48.0, ge=1, description="pixels of face height under which: TOO_SMALL")
+    min_sharpness: float = Field(15.0, ge=0, description="sharpness under which: TOO_BLURRED")
+    min_brightness: float = Field(35.0, ge=0, le=255, description="mean luma under which: TOO_DARK")
+    max_yaw: float = Field(50.0, gt=0, le=90, description="degrees from frontal beyond which: PROFILE_POSE")
+    min_visible: Probability = Field(0.75, description="share of the crop inside the frame under which: OUT_OF_FRAME")
+    min_probability: Probability = Field(0.8, description="detector probability under which: UNCERTAIN_FACE")
+
+
+class ClassifierSettings(_Settings):
+    """Which detector judges a face, on which engine, how often."""
+
+    model: str = Field("inception_resnet_v1", description="name in the model registry")
+    weights: Path | None = Field(None, description="safetensors file, its card beside it; default: engines/<model>")
+    backend: str = Field("auto", description="auto, onnxruntime, torch or openvino")
+    threads: int = Field(1, ge=1, le=256, description="inference threads per stream")
+    score_every: Seconds = Field(0.2, description="seconds between two scores of one face")
+
+
+class VerdictSettings(_Settings):
+    """How scores become a label over time (see monitor.verdicts for the equations)."""
+
+    fake_at: Probability = Field(0.90, description="P(fake) at and over which: LIKELY_FAKE")
+    suspicious_at: Probability = Field(0.75, description="P(fake) at and over which: SUSPICIOUS")
+    real_at: Probability = Field(0.25, description="P(fake) at and under which: LIKELY_REAL")
+    hysteresis: Probability = Field(0.05, description="a label is left only this far beyond its threshold")
+    dwell: Seconds = Field(0.3, description="seconds a new label must hold before it is said")
+    memory: Seconds = Field(3.0, description="seconds after which old evidence weighs 1/e")
+    correlation_time: Seconds = Field(0.5, description="seconds after which a new frame is a new witness (1 - 1/e)")
+    max_effective_samples: float = Field(3.0, gt=0, le=100, description="witnesses at which evidence saturates")
+    min_effective_samples: float = Field(1.3, gt=0, description="witnesses under which: TOO_FEW_SAMPLES")
+    max_sample_logit: float = Field(4.0, gt=0, description="one sample never says more than this, log-odds")
+    change_alarm: float = Field(2.0, gt=0, description="CUSUM log-odds at which older evidence is dropped")
+    stale_after: Seconds = Field(1.5, description="seconds without a usable sample until NOT_ENOUGH_EVIDENCE")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> VerdictSettings:
+        if not self.real_at < self.suspicious_at < self.fake_at:
+            msg = "real_at < suspicious_at < fake_at must hold"
+            raise ValueError(msg)
+        return self
+
+
+class SegmentSettings(_Settings):
+    """How suspicious moments are joined into spans."""
+
+    merge_gap: Seconds = Field(1.0, description="suspicious spans closer than this are one")
+    min_duration: float = Field(0.4, ge=0, description="shorter spans are not reported")
+
+
+class SessionSettings(_Settings):
+    """The hand-over between the capture and the analysis thread."""
+
+    buffer_size: int = Field(4, ge=1, le=256, description="frames that wait between capture and analysis")
+
+
+def _expanded(path: Path) -> Path:
+    return path.expanduser()
+
+
+class Settings(_Settings):
+    """All of it."""
+
+    source: SourceSettings = SourceSettings()
+    detector: DetectorSettings = DetectorSettings()
+    tracker: TrackerSettings = TrackerSettings()
+    quality: QualitySettings = QualitySettings()
+    classifier: ClassifierSettings = ClassifierSettings()
+    verdict: VerdictSettings = VerdictSettings()
+    segment: SegmentSettings = SegmentSettings()
+    session: SessionSettings = SessionSettings()
+    cache_dir: Annotated[Path | None, AfterValidator(lambda p: p and _expanded(p))] = Field(
+        None, description="compiled engines; default: the user's cache folder"
+    )
+
+
+def load_settings(
+    file: Path | None = None,
+    *,
+    environment: Mapping[str, str] | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> Settings:
+    """Settings from a TOML file, the environment and dotted overrides such as ``{"tracker.memory": 2.0}``.
+
+    Without ``file``, ``deepfake-monitor.toml`` in the working directory is read if it is there.
+
+    Raises:
+        UsageError: the file is missing or no TOML, a name is unknown, or a value is out of range.
+    """
+    tree = _read_toml(file)
+    environment = os.environ if environment is None else environment
+    for name, value in environment.items():
+        if name.startswith(ENVIRONMENT_PREFIX):
+            _put(tree, name.removeprefix(ENVIRONMENT_PREFIX).lower().replace("__", "."), value)
+    for name, value in (overrides or {}).items():
+        if value is not None:
+            _put(tree, name, value)
+    try:
+        return Settings.model_validate(tree)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "settings"
+        msg = f"setting {where}: {first['msg'].lower()} (see the settings table in the README)"
+        raise UsageError(msg) from None
+
+
+def _read_toml(file: Path | None) -> dict[str, Any]:
+    path = file or DEFAULT_FILE
+    if file is None and not path.is_file():
+        return {}
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        msg = f"settings file {path} does not exist"
+    except (OSError, UnicodeDecodeError) as error:
+        msg = f"settings file {path} cannot be read: {error}"
+    except tomllib.TOMLDecodeError as error:
+        msg = f"settings file {path} is not valid TOML: {error}"
+    raise UsageError(msg)
+
+
+def _put(tree: dict[str, Any], dotted: str, value: object) -> None:
+    *stages, name = dotted.split(".")
+    for stage in stages:
+        branch = tree.setdefault(stage, {})
+        if not isinstance(branch, dict):
+            msg = f"setting {dotted}: {stage} is not a group of settings"
+            raise UsageError(msg)
+        tree = branch
+    tree[name] = value
