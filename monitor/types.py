@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
+    from pathlib import Path
 
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]
@@ -95,6 +96,32 @@ class Frame:
     @property
     def width(self) -> int:
         return int(self.pixels.shape[1])
+
+
+@dataclass(frozen=True, slots=True)
+class SourceInfo:
+    """What is known of a source once it is open. Unknown numbers are None, never guessed."""
+
+    name: str  # masked: fit to be shown and stored
+    kind: str  # file, image, folder, webcam, rtsp, http, screen, demo
+    live: bool  # newest frame wins; else every frame counts, in order
+    width: int
+    height: int
+    fps: float | None  # average frames per second of media time
+    duration: float | None  # seconds of media time
+    frame_count: int | None  # an estimate from the container
+    path: Path | None  # the local file, if it is one
+    has_audio: bool = False
+    still: bool = False  # one picture: judged on one sample, and said so
+    synthetic: bool = False  # made by this program (demo:)
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Platt scaling from a model card: calibrated log-odds = ``scale * logit + shift``."""
+
+    scale: float = 1.0
+    shift: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -294,6 +321,16 @@ class TrackSummary:
     last_seen: float
     verdict: Verdict  # the worst verdict with enough evidence, else the last one
     label_seconds: Mapping[Label, float]  # media time spent under each label
+
+
+@dataclass(frozen=True, slots=True)
+class SourceVerdict:
+    """What is said of a whole stream or file: its worst track with enough evidence, never a mean over people."""
+
+    label: Label
+    probability: float | None  # of that track; None when nothing could be judged
+    track_id: int | None
+    reasons: tuple[Reason, ...]  # never empty for NOT_ENOUGH_EVIDENCE
 
 
 @dataclass(frozen=True, slots=True, eq=False)
