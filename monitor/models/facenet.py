@@ -39,7 +39,7 @@ def facenet_pytorch() -> ModuleType:
             raise
     for name in [name for name in sys.modules if name.partition(".")[0] in ("torchvision", "facenet_pytorch")]:
         del sys.modules[name]
-    library = torch.library.Library("torchvision", "FRAGMENT")
+    library: Any = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
     for operator in _OPERATORS:
         library.define(operator)
     _libraries.append(library)
