@@ -1,0 +1,41 @@
+# The verbs of this project. `make run` and `make test` set everything up by themselves.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+VIDEO ?= demo:
+OUT ?= results
+
+.PHONY: setup run analyze test check bench clean
+
+setup: $(READY)
+
+# grad-cam is a test's witness; it would pull opencv-python, which must not be beside the headless build.
+$(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "deepfake-monitor needs Python 3.11 or newer: make PYTHON=/path/to/python3.11"; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,openvino]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps 'grad-cam==1.5.7' 'ttach==0.0.3'
+	@touch $@
+
+run: setup
+	$(BIN)/deepfake-monitor watch demo: --out $(OUT)
+
+analyze: setup
+	$(BIN)/deepfake-monitor analyze "$(VIDEO)" --out $(OUT)
+
+test: setup
+	$(BIN)/python -m pytest
+
+check: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: setup
+	$(BIN)/deepfake-monitor bench
+
+clean:
+	rm -rf $(VENV) $(OUT) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

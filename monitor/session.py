@@ -1,0 +1,195 @@
+"""The threads, their lifecycle and their failures: the only file that starts a thread.
+
+    source --[capture thread]--> Buffer --[analysis thread]--> pipeline.step --> sinks
+
+A live source is never held back: the newest frame wins and each dropped one is counted. A file
+waits: every frame is analysed, in order.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections import Counter, deque
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Protocol, Self
+
+import numpy as np
+
+from monitor.buffer import Buffer, WhenFull
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from types import TracebackType
+
+    from monitor.pipeline import Pipeline
+    from monitor.settings import SessionSettings
+    from monitor.source import Source
+    from monitor.types import Frame, Observation
+
+ANALYSIS_FAILED = "analysis failed"
+_LATENCIES_KEPT = 20_000
+
+
+class Sink(Protocol):
+    """Whoever wants the observations. Runs on the analysis thread; what it raises ends the session."""
+
+    def __call__(self, frame: Frame, observation: Observation) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class SessionStats:
+    """Every frame accounted for: ``frames_read == frames_analysed + sum(dropped.values())`` at the end."""
+
+    frames_read: int
+    frames_analysed: int
+    dropped: Mapping[str, int]  # by cause, frames that were read and not analysed
+    lost: Mapping[str, int]  # by cause, frames or packets that the source could not decode
+    seconds: float  # wall clock since the first frame was read
+    latency_p50: float | None  # seconds from a frame's arrival to its observation; None before the first
+    latency_p95: float | None
+
+    @property
+    def fps(self) -> float:
+        """Frames analysed per second of wall clock."""
+        return self.frames_analysed / self.seconds if self.seconds > 0 else 0.0
+
+
+@dataclass(slots=True)
+class _Counters:
+    read: int = 0
+    taken: int = 0  # out of the buffer
+    analysed: int = 0
+    started: float | None = None
+    latencies: deque[float] = field(default_factory=lambda: deque(maxlen=_LATENCIES_KEPT))
+
+
+class Session:
+    """Runs one source through one pipeline on two threads of its own.
+
+    Args:
+        source: an open source; the session closes it.
+        pipeline: used by the analysis thread alone.
+        settings: the size of the hand-over.
+        sinks: called in order for every analysed frame.
+        paced: play a file at its own speed, as a camera would deliver it.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        pipeline: Pipeline,
+        *,
+        settings: SessionSettings,
+        sinks: Sequence[Sink] = (),
+        paced: bool = False,
+    ) -> None:
+        self._source = source
+        self._pipeline = pipeline
+        self._sinks = tuple(sinks)
+        self._paced = paced and not source.info.live
+        when_full = WhenFull.DROP_OLDEST if source.info.live else WhenFull.WAIT
+        self._buffer: Buffer[Frame] = Buffer(settings.buffer_size, when_full)
+        self._stop = threading.Event()
+        self._failure: BaseException | None = None
+        self._counters = _Counters()
+        self._threads = (
+            threading.Thread(target=self._capture, name="capture", daemon=True),
+            threading.Thread(target=self._analyse, name="analysis", daemon=True),
+        )
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def stats(self) -> SessionStats:
+        """Where the session stands; may be asked from any thread, at any time."""
+        counters = self._counters
+        latencies = np.array(counters.latencies)
+        return SessionStats(
+            frames_read=counters.read,
+            frames_analysed=counters.analysed,
+            dropped=self._dropped(),
+            lost=dict(self._source.losses),
+            seconds=time.monotonic() - counters.started if counters.started is not None else 0.0,
+            latency_p50=float(np.quantile(latencies, 0.50)) if len(latencies) else None,
+            latency_p95=float(np.quantile(latencies, 0.95)) if len(latencies) else None,
+        )
+
+    def _dropped(self) -> dict[str, int]:
+        failed = 0 if self._failure is None else self._counters.taken - self._counters.analysed
+        causes = {**self._buffer.losses, ANALYSIS_FAILED: failed}
+        return {cause: count for cause, count in causes.items() if count}
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until the source ended and all is analysed, at most ``timeout`` seconds.
+
+        Returns:
+            True if the session is over, False if time ran out first.
+
+        Raises:
+            BaseException: whatever ended the capture or the analysis thread early, or a sink.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        for thread in self._threads:
+            thread.join(None if deadline is None else max(0.0, deadline - time.monotonic()))
+        if any(thread.is_alive() for thread in self._threads):
+            return False
+        if self._failure is not None:
+            raise self._failure
+        return True
+
+    def stop(self) -> None:
+        """End now, from any thread: what waits is dropped (and counted), the source is closed."""
+        self._stop.set()
+        self._buffer.stop()
+        self._source.close()
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join()
+
+    def _capture(self) -> None:
+        failure: BaseException | None = None
+        try:
+            for frame in self._source:
+                if self._counters.started is None:
+                    self._counters.started = time.monotonic()
+                self._counters.read += 1
+                if not self._buffer.put(self._at_its_pace(frame)):
+                    break
+        except BaseException as error:  # noqa: BLE001 - heard by the reader, raised again by wait()
+            failure = None if self._stop.is_set() else error
+        finally:
+            self._buffer.close(failure)
+
+    def _at_its_pace(self, frame: Frame) -> Frame:
+        """The frame, when a camera would have delivered it (and stamped so) if the session is paced."""
+        if not self._paced or self._counters.started is None:
+            return frame
+        self._stop.wait(max(0.0, self._counters.started + frame.media_time - time.monotonic()))
+        return replace(frame, captured_at=datetime.now(UTC))
+
+    def _analyse(self) -> None:
+        try:
+            for frame in self._buffer:
+                self._counters.taken += 1
+                observation = self._pipeline.step(frame)
+                self._counters.analysed += 1
+                self._counters.latencies.append((datetime.now(UTC) - frame.captured_at).total_seconds())
+                for sink in self._sinks:
+                    sink(frame, observation)
+        except BaseException as error:  # noqa: BLE001 - raised again by wait()
+            self._failure = error
+        finally:
+            self._buffer.stop()
+            with contextlib.suppress(Exception):
+                self._source.close()
