@@ -11,7 +11,7 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from monitor.errors import UsageError
 
@@ -53,6 +53,12 @@ class DetectorSettings(_Settings):
     working_width: int = Field(
         640, ge=160, le=8192, description="width that P- and R-Net see at most; O-Net: full size"
     )
+
+    @field_validator("thresholds", mode="before")
+    @classmethod
+    def _from_text(cls, value: object) -> object:
+        """The environment and the command line write ``0.6,0.7,0.7``."""
+        return tuple(value.split(",")) if isinstance(value, str) else value
 
 
 class TrackerSettings(_Settings):
@@ -170,7 +176,8 @@ def load_settings(
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "settings"
-        msg = f"setting {where}: {first['msg'].lower()} (see the settings table in the README)"
+        why = "there is no such setting" if first["type"] == "extra_forbidden" else first["msg"].lower()
+        msg = f"setting {where}: {why} (see the settings table in the README)"
         raise UsageError(msg) from None
 
 
