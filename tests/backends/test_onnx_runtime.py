@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from monitor.backends.onnx_runtime import OnnxRuntimeBackend
+from monitor.errors import EngineError
+from monitor.models.network import Network
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 12, 12), (3, 3, 31, 47), (8, 3, 64, 20)])
+def test_it_agrees_with_torch_at_every_size(two_heads: Network, tmp_path: Path, shape: tuple[int, ...]) -> None:
+    engine = OnnxRuntimeBackend().compile(two_heads, threads=1, cache_dir=tmp_path)
+    batch = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    with torch.inference_mode():
+        expected = two_heads.build()(torch.from_numpy(batch))
+    found = engine.run(batch)
+    assert engine.name == "onnxruntime-fp32"
+    assert len(found) == len(expected)
+    for ours, theirs in zip(found, expected, strict=True):
+        assert ours.dtype == np.float32
+        np.testing.assert_allclose(ours, theirs.numpy(), atol=1e-5)
+
+
+def test_a_wrong_batch_is_an_engine_error_and_prints_nothing(
+    two_heads: Network, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    engine = OnnxRuntimeBackend().compile(two_heads, threads=1, cache_dir=tmp_path)
+    with pytest.raises(EngineError, match=r"two_heads with a batch of shape \(1, 4, 8, 8\)"):
+        engine.run(np.zeros((1, 4, 8, 8), np.float32))
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_folder_that_cannot_be_written_does_not_stop_it(two_heads: Network, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    engine = OnnxRuntimeBackend().compile(two_heads, threads=1, cache_dir=tmp_path / "file")
+    assert engine.run(np.zeros((1, 3, 8, 8), np.float32))[0].shape == (1,)
+
+
+def test_a_warm_start_does_not_import_torch(two_heads: Network, tmp_path: Path) -> None:
+    OnnxRuntimeBackend().compile(two_heads, threads=1, cache_dir=tmp_path)
+    program = f"""
+import sys
+from pathlib import Path
+from monitor.backends.onnx_runtime import OnnxRuntimeBackend
+from monitor.models.network import Network
+network = Network("two_heads", {two_heads.digest!r}, None, (None, 3, None, None), ("logit", "evidence_map"))
+OnnxRuntimeBackend().compile(network, threads=1, cache_dir=Path({str(tmp_path)!r}))
+assert "onnxruntime" in sys.modules
+assert "torch" not in sys.modules, "torch was imported"
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
