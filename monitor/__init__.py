@@ -1,1 +1,30 @@
-"""The deepfake monitor."""
+"""An open, self-hosted monitor that says, for every face and over time, whether it looks manipulated.
+
+The river (a module is a stage, a folder is several of the same kind, a file is named after what it returns)::
+
+    source     url -> Iterator[Frame]              webcam, RTSP, HTTP/HLS, file, image, folder, screen, demo
+    buffer     bounded hand-over, every loss counted
+    faces      pixels -> Faces                     MTCNN, as a fast cascade
+    scenes     pixels -> is this a cut?
+    tracks     Faces -> TrackedFaces               the detector rests between its beats
+    quality    TrackedFaces -> Qualities           size, blur, darkness, pose
+    crops      boxes -> the squares a classifier sees
+    scores     TrackedFaces, crops -> Scores       logit + evidence map
+    verdicts   Scores -> Verdict, LabelChange      evidence over time, hysteresis, reasons
+    segments   Verdict -> Segment                  suspicious spans of media time
+    overlay    Frame, Observation -> pixels        boxes, labels, heat-map
+
+    models/    detectors and their model cards     backends/  engines that run them
+    pipeline   the order of the stages: step(frame) -> Observation
+    session    when they run: the threads, failures, pace
+    evidence/  what is kept: report, timeline, annotated video
+    analysis   a source from its address to its results
+    lab/       measuring the thing that ships
+    cli/       what a person types
+
+    types, errors, settings   the vocabulary that all of them share
+
+``Source -> Frame -> [Buffer] -> Faces -> TrackedFaces -> crops -> Scores -> Verdict -> Segment -> Observation -> sinks``
+"""
+
+__version__ = "0.1.0"
