@@ -1,0 +1,104 @@
+"""The model card: what weights are, which picture they expect, and what their output is worth.
+
+A card lies beside its weights (``<name>.json`` beside ``<name>.safetensors``) and names their hash.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from monitor.errors import ModelCardError
+from monitor.types import Calibration
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class _Facts(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class InputFormat(_Facts):
+    """The picture that the network was trained on: ``(x - mean) / std`` of an RGB crop, resized by area."""
+
+    size: int = Field(ge=75, le=1024)  # pixels, width and height
+    channels: Literal["RGB"]
+    mean: float
+    std: float = Field(gt=0)
+    resize: Literal["area"]
+
+
+class CropPolicy(_Facts):
+    """Which square is cut around a face; lengths are in heights of the detector's box."""
+
+    side_over_box_height: float = Field(gt=0, le=4)
+    centre_below_box_centre_over_box_height: float = Field(ge=-1, le=1)
+
+
+@dataclass(frozen=True, slots=True)
+class PlattCalibration(Calibration):
+    """Platt scaling, and the data it was fitted on."""
+
+    kind: Literal["platt"] = "platt"
+    fitted_on: str = ""
+
+
+def _increasing(calibration: PlattCalibration) -> PlattCalibration:
+    if not (math.isfinite(calibration.shift) and 0 < calibration.scale < math.inf):
+        msg = "scale must be > 0, and both scale and shift finite"
+        raise ValueError(msg)
+    return calibration
+
+
+class ModelCard(_Facts):
+    """All that is said of one set of weights. Unknown fields are kept, so that reports can show them."""
+
+    model_config = ConfigDict(extra="allow")
+
+    id: str = Field(min_length=1)
+    architecture: str
+    weights_sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    dtype: Literal["float16", "float32"]  # of the file; the network computes in fp32
+    output: Literal["one logit, positive = fake"]
+    input: InputFormat
+    crop: CropPolicy
+    calibration: Annotated[PlattCalibration, AfterValidator(_increasing)]
+    training: dict[str, Any]
+    metrics: dict[str, Any]
+    limits: str
+    licence: str
+
+
+def read_card(path: Path, *, weights: Path) -> ModelCard:
+    """The card at ``path``, held against the weights it claims to describe.
+
+    Raises:
+        ModelCardError: it is missing or malformed, or the weights' SHA-256 is another.
+    """
+    try:
+        card = ModelCard.model_validate_json(path.read_bytes())
+        with weights.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError as error:
+        msg = f"{error.filename} is missing: weights are used only with the card that describes them, {path.name}"
+        raise ModelCardError(msg) from None
+    except OSError as error:
+        msg = f"{error.filename} cannot be read: {error.strerror or error}"
+        raise ModelCardError(msg) from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the file"
+        msg = f"model card {path} is malformed at {where}: {first['msg'].lower()}"
+        raise ModelCardError(msg) from None
+    if found != card.weights_sha256:
+        msg = (
+            f"model card {path} describes other weights (SHA-256 {card.weights_sha256[:12]}...) than {weights} "
+            f"({found[:12]}...): the file is damaged or replaced, fetch the pair again"
+        )
+        raise ModelCardError(msg)
+    return card

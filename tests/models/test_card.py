@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from monitor.errors import ModelCardError
+from monitor.models import engines_dir
+from monitor.models.card import ModelCard, read_card
+from monitor.types import Calibration
+
+SHIPPED = engines_dir() / "inception_resnet_v1.json"
+
+
+@pytest.fixture
+def facts() -> dict[str, Any]:
+    return json.loads(SHIPPED.read_text(encoding="utf-8"))
+
+
+def write(folder: Path, facts: object) -> tuple[Path, Path]:
+    card, weights = folder / "net.json", folder / "net.safetensors"
+    card.write_text(json.dumps(facts))
+    weights.write_bytes(b"weights")
+    return card, weights
+
+
+def test_the_shipped_card_describes_the_shipped_weights(facts: dict[str, Any]) -> None:
+    card = read_card(SHIPPED, weights=SHIPPED.with_suffix(".safetensors"))
+    assert card.id == facts["id"]
+    assert card.input.size == facts["input"]["size"]
+    assert (card.input.mean, card.input.std) == (127.5, 128.0)
+    assert card.crop.side_over_box_height == 0.85
+    assert card.crop.centre_below_box_centre_over_box_height == 0.06
+    assert isinstance(card.calibration, Calibration)
+    assert card.calibration.scale == facts["calibration"]["scale"]
+    assert card.calibration.fitted_on == facts["calibration"]["fitted_on"]
+    assert card.metrics == facts["metrics"]
+    assert card.licence == facts["licence"]
+
+
+def test_a_card_round_trips_and_keeps_what_it_does_not_know(facts: dict[str, Any]) -> None:
+    facts["fairness"] = {"skin_tone": [0.1, 0.2]}
+    assert ModelCard.model_validate(facts).model_dump() == facts
+
+
+def test_a_card_is_frozen(facts: dict[str, Any]) -> None:
+    card = ModelCard.model_validate(facts)
+    with pytest.raises(ValueError, match="frozen"):
+        card.id = "another"
+
+
+@pytest.mark.parametrize(
+    ("where", "value"),
+    [
+        ("id", ""),
+        ("weights_sha256", "abc"),
+        ("output", "two logits"),
+        ("input.size", 12),
+        ("input.std", 0),
+        ("input.channels", "BGR"),
+        ("input.unknown", 1),
+        ("crop.side_over_box_height", -1),
+        ("calibration.scale", -0.5),
+        ("calibration.shift", "NaN"),
+        ("calibration.kind", "isotonic"),
+    ],
+)
+def test_a_value_that_makes_no_sense_is_named(tmp_path: Path, facts: dict[str, Any], where: str, value: object) -> None:
+    *groups, name = where.split(".")
+    branch = facts
+    for group in groups:
+        branch = branch[group]
+    branch[name] = value
+    card, weights = write(tmp_path, facts)
+    with pytest.raises(ModelCardError, match=rf"net\.json is malformed at {where.split('.')[0]}"):
+        read_card(card, weights=weights)
+
+
+def test_a_missing_field_is_named(tmp_path: Path, facts: dict[str, Any]) -> None:
+    del facts["crop"]
+    card, weights = write(tmp_path, facts)
+    with pytest.raises(ModelCardError, match="malformed at crop: field required"):
+        read_card(card, weights=weights)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null"])
+def test_a_file_that_is_no_card_is_refused(tmp_path: Path, text: str) -> None:
+    card, weights = write(tmp_path, {})
+    card.write_text(text)
+    with pytest.raises(ModelCardError, match=r"net\.json is malformed"):
+        read_card(card, weights=weights)
+
+
+def test_other_weights_than_the_card_describes_are_refused(tmp_path: Path, facts: dict[str, Any]) -> None:
+    card, weights = write(tmp_path, facts)
+    with pytest.raises(ModelCardError, match="describes other weights"):
+        read_card(card, weights=weights)
+
+
+def test_a_missing_card_is_said(tmp_path: Path, facts: dict[str, Any]) -> None:
+    card, weights = write(tmp_path, facts)
+    card.unlink()
+    with pytest.raises(ModelCardError, match=r"net\.json is missing"):
+        read_card(card, weights=weights)
+
+
+def test_an_unreadable_card_is_said(tmp_path: Path, facts: dict[str, Any]) -> None:
+    card, weights = write(tmp_path, facts)
+    card.unlink()
+    card.mkdir()
+    with pytest.raises(ModelCardError, match=r"net\.json cannot be read"):
+        read_card(card, weights=weights)
