@@ -5,6 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from monitor.backends.onnx_runtime import OnnxRuntimeBackend
+from monitor.backends.openvino_runtime import OpenVinoBackend
+from monitor.backends.torch_runtime import TorchBackend, cuda_missing
+from monitor.errors import EngineError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -60,10 +65,33 @@ class Choice:
     others: Mapping[str, str]  # why each of the others was not chosen
 
 
+def all_backends() -> tuple[Backend, ...]:
+    """Every backend, whether it can run here or not."""
+    return OnnxRuntimeBackend(), TorchBackend(), OpenVinoBackend()
+
+
 def choose(name: str = "auto") -> Choice:
-    """The backend called ``name``, or the best one here for "auto".
+    """The backend called ``name``, or the best one here for "auto": torch on a CUDA GPU, else onnxruntime.
 
     Raises:
         EngineError: that backend is unknown or unavailable; there is no fallback from an explicit name.
     """
-    raise NotImplementedError
+    backends = {backend.name: backend for backend in all_backends()}
+    if name == "auto":
+        gone = cuda_missing()
+        name = "onnxruntime" if gone else "torch"
+        reason = f"the fastest on a CPU, and {gone}" if gone else "there is a CUDA GPU"
+        preferred = f"{name} was preferred: {reason}"
+    elif name in backends:
+        reason = "it was asked for"
+        preferred = f"{name} was asked for"
+    else:
+        msg = f"unknown backend {name!r}: this program knows auto, {', '.join(backends)}"
+        raise EngineError(msg)
+    chosen = backends.pop(name)
+    missing = chosen.unavailable()
+    if missing:
+        msg = f"the backend {name} cannot be used: {missing}; choose another with the setting classifier.backend"
+        raise EngineError(msg)
+    others = {other.name: other.unavailable() or preferred for other in backends.values()}
+    return Choice(backend=chosen, reason=reason, others=others)

@@ -1,0 +1,74 @@
+"""OpenVINO on a CPU, fp32: an extra (``pip install deepfake-monitor[openvino]``)."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from monitor.backends.onnx_graph import onnx_graph
+from monitor.errors import EngineError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from monitor.models.network import Network
+    from monitor.types import Floats
+
+
+class OpenVinoEngine:
+    """One inference request: one thread at a time."""
+
+    name = "openvino-fp32"
+
+    def __init__(self, request: Any, *, network: str, outputs: int) -> None:  # noqa: ANN401 - untyped library
+        self._request = request
+        self._network = network
+        self._outputs = outputs
+
+    def run(self, batch: Floats) -> tuple[Floats, ...]:
+        """One forward pass; see ``Engine.run``."""
+        try:
+            results = self._request.infer([batch], share_inputs=True)
+            return tuple(np.array(results[i], np.float32) for i in range(self._outputs))
+        except RuntimeError as error:
+            msg = f"OpenVINO failed on {self._network} with a batch of shape {batch.shape}: {error}"
+            raise EngineError(msg) from error
+
+
+class OpenVinoBackend:
+    """Makes engines from the cached ONNX graph."""
+
+    name = "openvino"
+
+    def unavailable(self) -> str | None:
+        """None if openvino is installed."""
+        return None if find_spec("openvino") else "openvino is not installed (pip install deepfake-monitor[openvino])"
+
+    def compile(self, network: Network, *, threads: int, cache_dir: Path) -> OpenVinoEngine:
+        """An engine for ``network`` on ``threads`` threads that are pinned to no core.
+
+        Raises:
+            EngineError: openvino is not installed, or the network cannot be exported or is refused.
+        """
+        reason = self.unavailable()
+        if reason:
+            raise EngineError(reason)
+        import openvino
+
+        graph = onnx_graph(network, cache_dir=cache_dir)
+        options = {
+            "INFERENCE_PRECISION_HINT": "f32",  # the default is bf16 where the CPU has it
+            "INFERENCE_NUM_THREADS": threads,
+            "NUM_STREAMS": 1,
+            "ENABLE_CPU_PINNING": False,
+        }
+        try:
+            core = openvino.Core()
+            compiled = core.compile_model(core.read_model(graph), "CPU", options)
+            request = compiled.create_infer_request()
+        except RuntimeError as error:
+            msg = f"OpenVINO {openvino.__version__} cannot compile {network.name}: {error}"
+            raise EngineError(msg) from error
+        return OpenVinoEngine(request, network=network.name, outputs=len(network.outputs))
