@@ -1,0 +1,110 @@
+"""Tracked faces to scores: one crop per face, one batch per frame, a logit and an evidence map each."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from monitor.crops import crop_faces, to_batch
+from monitor.errors import EngineError
+from monitor.types import Reason, Scores
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from monitor.backends import Engine
+    from monitor.models.card import ModelCard
+    from monitor.types import Floats, Pixels, Qualities, TrackedFaces
+
+logger = logging.getLogger(__name__)
+
+TOLERATED_FAILURES = 10  # calls in a row
+
+
+class Scorer:
+    """Runs the classifier on the faces that are due.
+
+    A face that cannot be scored is rejected with its reasons, never guessed: those of its quality, or
+    ENGINE_DEGRADED where the engine failed or gave a value that is no number. The first of several
+    failures in a row is logged; after ``TOLERATED_FAILURES`` of them the next one is raised.
+
+    Args:
+        engine: compiled from the detector's network; outputs logits (N,) and evidence maps (N, h, w).
+        card: of its weights: crop policy and normalisation.
+        input_size: side of the crops, pixels; default: the card's.
+    """
+
+    def __init__(self, engine: Engine, *, card: ModelCard, input_size: int | None = None) -> None:
+        self.engine = engine
+        self._card = card
+        self._size = input_size or card.input.size
+        self._failures = 0
+
+    @property
+    def engine_name(self) -> str:
+        """Which engine makes the scores, e.g. "onnxruntime-fp32"."""
+        return self.engine.name
+
+    def score(self, pixels: Pixels, tracked: TrackedFaces, qualities: Qualities, *, rows: Sequence[int]) -> Scores:
+        """Score the given rows of ``tracked`` whose quality weighs more than 0, the others are rejected.
+
+        Args:
+            pixels: (H, W, 3) RGB uint8, the frame that the faces are in.
+            tracked: faces of that frame.
+            qualities: rows align with ``tracked``.
+            rows: the faces that are due.
+
+        Raises:
+            EngineError: the engine keeps failing.
+        """
+        ids = tracked.track_ids
+        usable = np.array([row for row in rows if qualities.weights[row] > 0], np.intp)
+        rejected = {int(ids[row]): qualities.reasons[row] for row in rows if not qualities.weights[row] > 0}
+        if not len(usable):
+            return Scores.none(rejected)
+        boxes = tracked.faces.boxes[usable]
+        crops, squares = crop_faces(pixels, boxes, policy=self._card.crop, size=self._size)
+        logits, maps = self._run(crops)
+        sound = np.isfinite(logits) & np.isfinite(maps).all(axis=(1, 2))
+        rejected |= dict.fromkeys(ids[usable[~sound]].tolist(), (Reason.ENGINE_DEGRADED,))
+        return Scores(
+            track_ids=ids[usable[sound]],
+            logits=logits[sound],
+            evidence_maps=maps[sound],
+            crops=squares[sound],
+            weights=qualities.weights[usable[sound]],
+            rejected=rejected,
+        )
+
+    def _run(self, crops: Pixels) -> tuple[Floats, Floats]:
+        """Logits (N,) and evidence maps (N, h, w); all NaN where the engine failed."""
+        failure: EngineError | None = None
+        try:
+            logits, maps = self.engine.run(to_batch(crops, input_format=self._card.input))
+        except EngineError as error:
+            failure = error
+            logits, maps = _nan((len(crops),)), _nan((len(crops), 1, 1))
+        else:
+            if not (np.isfinite(logits).all() and np.isfinite(maps).all()):
+                failure = EngineError(f"{self.engine_name} gave a score that is no number")
+        self._count(failure)
+        return logits, maps
+
+    def _count(self, failure: EngineError | None) -> None:
+        if failure is None:
+            self._failures = 0
+            return
+        self._failures += 1
+        if self._failures > TOLERATED_FAILURES:
+            msg = f"{self.engine_name} failed {self._failures} times in a row, last: {failure}; try another backend"
+            raise EngineError(msg) from failure
+        if self._failures == 1:
+            logger.warning("faces are not scored, they count as %s: %s", Reason.ENGINE_DEGRADED.value, failure)
+
+
+def _nan(shape: tuple[int, ...]) -> NDArray[np.float32]:
+    return np.full(shape, np.nan, np.float32)
