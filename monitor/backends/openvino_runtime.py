@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class OpenVinoEngine:
-    """One inference request: one thread at a time."""
+    """One inference request; calls from several threads take turns."""
 
     name = "openvino-fp32"
 
@@ -26,12 +27,14 @@ class OpenVinoEngine:
         self._request = request
         self._network = network
         self._outputs = outputs
+        self._turn = Lock()
 
     def run(self, batch: Floats) -> tuple[Floats, ...]:
         """One forward pass; see ``Engine.run``."""
         try:
-            results = self._request.infer([batch], share_inputs=True)
-            return tuple(np.array(results[i], np.float32) for i in range(self._outputs))
+            with self._turn:
+                results = self._request.infer([batch], share_inputs=True)
+                return tuple(np.array(results[i], np.float32) for i in range(self._outputs))
         except RuntimeError as error:
             msg = f"OpenVINO failed on {self._network} with a batch of shape {batch.shape}: {error}"
             raise EngineError(msg) from error
