@@ -47,8 +47,8 @@ class OnnxRuntimeBackend:
     def compile(self, network: Network, *, threads: int, cache_dir: Path) -> OnnxRuntimeEngine:
         """An engine for ``network`` on ``threads`` threads that sleep, not spin, between calls.
 
-        The memory arena and the memory pattern are off: they keep the largest of every shape ever
-        seen (P-Net sees many) and gain no time on these networks.
+        The memory pattern is off: it keeps a plan for every shape ever seen (P-Net sees many) and was
+        measured to save no time.
 
         Raises:
             EngineError: the network cannot be exported or is refused.
@@ -60,7 +60,6 @@ class OnnxRuntimeBackend:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
-        options.enable_cpu_mem_arena = False
         options.enable_mem_pattern = False
         options.log_severity_level = 4  # failures are raised, not printed
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
