@@ -56,7 +56,6 @@ class OnnxRuntimeBackend:
         import onnxruntime
 
         graph = onnx_graph(network, cache_dir=cache_dir)
-
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import inspect
-
 import pytest
 import torch
 
@@ -40,5 +37,4 @@ def build() -> torch.nn.Module:
 @pytest.fixture
 def two_heads() -> Network:
     """A network with a free batch, height and width."""
-    digest = hashlib.sha256(inspect.getsource(TwoHeads).encode()).hexdigest()
-    return Network("two_heads", digest, build, (None, 3, None, None), ("logit", "evidence_map"))
+    return Network("two_heads", "2" * 64, build, (None, 3, None, None), ("logit", "evidence_map"))
