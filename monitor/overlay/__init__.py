@@ -1,0 +1,125 @@
+"""``Frame, Observation -> pixels``: boxes, labels and heat-map, each on the frame that it belongs to."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from monitor.overlay import plates
+from monitor.overlay.heat import EvidenceMemory, colours
+from monitor.overlay.layout import Layout, Rectangle
+from monitor.overlay.outlines import draw_leader, draw_outline
+
+if TYPE_CHECKING:
+    from monitor.overlay.bitmaps import Bitmap
+    from monitor.types import Floats, Frame, Observation, Pixels
+
+_SMALLEST_WRITTEN_ON = 96  # pixels; a smaller picture would vanish under its plates
+
+
+@dataclass(frozen=True, slots=True)
+class OverlaySettings:
+    """What is drawn."""
+
+    heat_map: bool = True
+    opacity: float = 0.5  # of the heat-map where evidence reaches the scale, 0..1
+    scale: float = 4.0  # logits at full opacity; fixed, so that colours mean the same in every frame
+    hold: float = 1.0  # seconds of media time that an evidence map stays with its face
+    status: bool = True
+
+
+class Overlay:
+    """Draws one stream's frames, in order; remembers evidence maps and the side of each plate.
+
+    The map of a scored frame lies exactly on the square that was scored; on the frames between it
+    moves and grows with the face's box.
+    """
+
+    def __init__(self, settings: OverlaySettings | None = None) -> None:
+        self._settings = settings or OverlaySettings()
+        self._evidence = EvidenceMemory(self._settings.hold)
+        self._layout = Layout()
+
+    def draw(self, frame: Frame, observation: Observation) -> Pixels:
+        """A copy of the frame's pixels (H, W, 3) RGB with everything drawn on it."""
+        canvas = frame.pixels.copy()
+        self._evidence.update(observation)
+        side = min(frame.width, frame.height)
+        size, unit = max(12, round(side / 44)), max(1.0, side / 420)
+        boxes = observation.tracked.faces.boxes
+        if self._settings.heat_map:
+            for track, box in zip(observation.tracked.track_ids.tolist(), boxes, strict=True):
+                self._draw_evidence(canvas, track, box)
+        for verdict, box in zip(observation.verdicts, boxes, strict=True):
+            draw_outline(canvas, box, label=verdict.label, unit=unit)
+        if side >= _SMALLEST_WRITTEN_ON:
+            margins = self._draw_margins(canvas, observation, size)
+            self._draw_plates(canvas, observation, size=size, unit=unit, taken=margins)
+        return canvas
+
+    def _draw_evidence(self, canvas: Pixels, track: int, box: Floats) -> None:
+        found = self._evidence.of(track, box)
+        if found is None:
+            return
+        evidence, square = found
+        left, top, right, bottom = (round(edge) for edge in square.tolist())
+        if right > left and bottom > top:
+            heat = colours(
+                evidence, (right - left, bottom - top), scale=self._settings.scale, opacity=self._settings.opacity
+            )
+            heat.paste(canvas, (left, top))
+
+    def _draw_margins(self, canvas: Pixels, observation: Observation, size: int) -> list[Rectangle]:
+        """Status line bottom left, legend bottom right (above it where the frame is narrow)."""
+        drawn: list[Rectangle] = []
+        height, width = canvas.shape[:2]
+        edge = size // 2
+        if self._settings.status:
+            text = f"{clock(observation.media_time)} · {observation.engine} · an indication, not proof"
+            line = plates.status(text, size)
+            drawn.append(_pasted(line, canvas, (edge, height - edge - line.size[1])))
+        if self._settings.heat_map:
+            key = plates.legend(self._settings.scale, self._settings.opacity, size)
+            left, top = width - edge - key.size[0], height - edge - key.size[1]
+            if drawn and left < drawn[0].right + edge:
+                top -= key.size[1] + edge // 2
+            drawn.append(_pasted(key, canvas, (left, top)))
+        return drawn
+
+    def _draw_plates(
+        self, canvas: Pixels, observation: Observation, *, size: int, unit: float, taken: list[Rectangle]
+    ) -> None:
+        """Each face's plate, the worst labels first; a line joins those that found no place beside their face."""
+        faces = [Rectangle(x1, y1, x2 - x1, y2 - y1) for x1, y1, x2, y2 in observation.tracked.faces.boxes.tolist()]
+        rows = sorted(
+            zip(observation.verdicts, faces, strict=True), key=lambda row: (-row[0].label.severity, row[0].track_id)
+        )
+        bitmaps = [plates.plate(verdict, size) for verdict, _ in rows]
+        places = self._layout.place(
+            [(verdict.track_id, bitmap.size) for (verdict, _), bitmap in zip(rows, bitmaps, strict=True)],
+            [face for _, face in rows],
+            frame=(canvas.shape[1], canvas.shape[0]),
+            taken=taken,
+            gap=3 * unit,
+        )
+        for (verdict, face), place in zip(rows, places, strict=True):
+            start, end = face.towards(place)
+            if math.dist(start, end) > 8 * unit:
+                draw_leader(canvas, start, end, label=verdict.label, unit=unit)
+        for bitmap, place in zip(bitmaps, places, strict=True):
+            _pasted(bitmap, canvas, (round(place.left), round(place.top)))
+
+
+def clock(seconds: float) -> str:
+    """Media time as people read it: 0:07.4, 12:00.0, 1:02:03.0."""
+    tenths = round(seconds * 10)
+    minutes, tenths = divmod(tenths, 600)
+    hours, minutes = divmod(minutes, 60)
+    lead = f"{hours}:{minutes:02d}" if hours else f"{minutes}"
+    return f"{lead}:{tenths // 10:02d}.{tenths % 10}"
+
+
+def _pasted(bitmap: Bitmap, canvas: Pixels, at: tuple[int, int]) -> Rectangle:
+    bitmap.paste(canvas, at)
+    return Rectangle(*at, *bitmap.size)

@@ -1,0 +1,44 @@
+"""Small translucent pictures, drawn once and pasted many times."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+import cv2
+import numpy as np
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from monitor.types import Pixels
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bitmap:
+    """A picture with opacity, stored as pasting wants it: premultiplied."""
+
+    colour: Pixels  # (h, w, 3) RGB times opacity
+    keep: Pixels  # (h, w, 3) 255 minus opacity: how much of what lies below stays
+
+    @classmethod
+    def of(cls, image: Image.Image) -> Self:
+        """From a Pillow picture in mode RGBA."""
+        rgba = np.asarray(image)
+        alpha = np.repeat(rgba[..., 3:], 3, axis=2)
+        return cls(np.asarray(cv2.multiply(rgba[..., :3], alpha, scale=1 / 255), np.uint8), 255 - alpha)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+        return self.colour.shape[1], self.colour.shape[0]
+
+    def paste(self, canvas: Pixels, at: tuple[int, int]) -> None:
+        """Lay it over ``canvas`` (H, W, 3), its top left corner ``at`` x y; what is outside is cut off."""
+        x, y = at
+        left, top = max(x, 0), max(y, 0)
+        below = canvas[top : max(y + self.size[1], 0), left : max(x + self.size[0], 0)]
+        if not below.size:
+            return
+        part = np.s_[top - y : top - y + below.shape[0], left - x : left - x + below.shape[1]]
+        below[:] = cv2.add(cv2.multiply(below, self.keep[part], scale=1 / 255), self.colour[part])

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from observations import verdict
+
+from monitor.overlay import plates
+from monitor.types import Label, Reason
+
+
+def test_percent_never_claims_certainty() -> None:
+    assert [plates.percent(p) for p in (0.0, 0.004, 0.5, 0.943, 0.994, 1.0)] == [
+        "<1 %",
+        "<1 %",
+        "50 %",
+        "94 %",
+        ">99 %",
+        ">99 %",
+    ]
+
+
+@pytest.fixture
+def texts(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    seen: list[tuple[str, str]] = []
+    drawn = plates._plate
+    monkeypatch.setattr(plates, "_plate", lambda *args: (seen.append(args[1:3]), drawn(*args))[1])
+    return seen
+
+
+def test_a_plate_says_label_confidence_and_whose(texts: list[tuple[str, str]]) -> None:
+    plates.plate(verdict(3, Label.LIKELY_FAKE, 0.94), 16)
+    plates.plate(verdict(4, Label.LIKELY_REAL, 0.07), 16)
+    assert texts == [("Likely fake 94 %", "#3"), ("Likely real 93 %", "#4")]
+
+
+def test_without_enough_evidence_it_says_the_main_reason_and_no_number(texts: list[tuple[str, str]]) -> None:
+    plates.plate(verdict(5, Label.NOT_ENOUGH_EVIDENCE, 0.5, (Reason.TOO_SMALL, Reason.TOO_DARK)), 16)
+    assert texts == [("Not enough evidence", "#5 · face too small")]
+
+
+def test_shapes_differ_between_labels() -> None:
+    shapes = {label: np.asarray(plates._glyph(label, 48))[..., 3] > 128 for label in Label}
+    for one, other in itertools.combinations(Label, 2):
+        assert (shapes[one] != shapes[other]).mean() > 0.03, (one, other)
+
+
+def test_plates_grow_with_the_letters_and_hold_their_text() -> None:
+    small, large = (plates.plate(verdict(1, Label.SUSPICIOUS, 0.8), size).size for size in (12, 24))
+    assert large[0] == pytest.approx(2 * small[0], rel=0.1)
+    assert large[1] == pytest.approx(2 * small[1], rel=0.1)
+    short = plates.plate(verdict(1, Label.NOT_ENOUGH_EVIDENCE, None, (Reason.NO_FACE,)), 24).size
+    assert plates.plate(verdict(1, Label.NOT_ENOUGH_EVIDENCE, None, (Reason.OUT_OF_FRAME,)), 24).size[0] > short[0]
+
+
+def test_the_same_plate_is_drawn_once() -> None:
+    one, other = (plates.plate(verdict(9, Label.SUSPICIOUS, 0.8001 + step), 18) for step in (0.0, 0.001))
+    assert one is other
+
+
+def test_text_is_drawn_with_every_sign_of_it() -> None:
+    font = plates._font(36)
+    missing = bytes(font.getmask("\ufffe"))
+    words = {
+        *"".join(reason.in_words for reason in Reason),
+        *"".join(label.in_words for label in Label),
+        *"·%<>#-+0123456789",
+    }
+    assert [sign for sign in sorted(words - {" "}) if bytes(font.getmask(sign)) == missing] == []
+
+
+def test_the_legend_runs_from_blue_to_red() -> None:
+    colour = plates.legend(4.0, 0.5, 24).colour.astype(int)
+    row = colour[colour.shape[0] // 2]
+    saturated = np.nonzero(np.abs(row[:, 0] - row[:, 2]) > 30)[0]
+    assert row[saturated[0], 2] > row[saturated[0], 0]
+    assert row[saturated[-1], 0] > row[saturated[-1], 2]
