@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 VIDEO_FILE, TIMELINE_FILE, REPORT_FILE = "annotated.mp4", "timeline.csv", "report.json"
 _RESULTS = (VIDEO_FILE, TIMELINE_FILE, REPORT_FILE)
+_HIDDEN = re.compile(r"\.([^/\\]+)-[0-9a-f]{8}\.partial")  # the name of a working folder
 _UNSAFE = re.compile(r'[\x00-\x1f<>:"/\\|?*]+')
 _LONGEST_NAME = 200  # bytes; file systems allow 255, our prefix and number included
 _NO_PERMISSION = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -48,7 +49,7 @@ def unwritable(path: Path, error: OSError | FFmpegError) -> OutputError:
         why = "a file of that name is in the way; choose another output folder"
     else:
         why = f"{error.strerror or error}; choose another output folder"
-    return OutputError(f"{path} cannot be written: {why}")
+    return OutputError(f"{_HIDDEN.sub(r'\1', str(path))} cannot be written: {why}")
 
 
 class OutputFolder:

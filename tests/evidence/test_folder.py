@@ -134,6 +134,13 @@ def test_what_went_wrong_is_said_with_what_to_do(number: int, sentence: str) -> 
     assert "\n" not in message
 
 
+def test_a_failure_names_the_place_that_a_person_knows(tmp_path: Path) -> None:
+    output = OutputFolder(tmp_path, "my-clip")
+    message = str(unwritable(output.working / "annotated.mp4", OSError(errno.ENOSPC, "")))
+    output.abort()
+    assert message.startswith(f"{tmp_path / 'my-clip' / 'annotated.mp4'} cannot be written")
+
+
 @pytest.mark.parametrize(
     ("name", "path", "kind", "expected"),
     [
