@@ -49,7 +49,8 @@ def unwritable(path: Path, error: OSError | FFmpegError) -> OutputError:
         why = "a file of that name is in the way; choose another output folder"
     else:
         why = f"{error.strerror or error}; choose another output folder"
-    return OutputError(f"{_HIDDEN.sub(r'\1', str(path))} cannot be written: {why}")
+    shown = _HIDDEN.sub(r"\1", str(path))
+    return OutputError(f"{shown} cannot be written: {why}")
 
 
 class OutputFolder:
