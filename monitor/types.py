@@ -8,6 +8,7 @@ then trusted. Boxes are pixels of the full frame, ``x1 y1 x2 y2``, x to the righ
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Self
@@ -42,6 +43,11 @@ class Label(StrEnum):
         """Whether this label accuses: SUSPICIOUS or LIKELY_FAKE."""
         return self in (Label.SUSPICIOUS, Label.LIKELY_FAKE)
 
+    @property
+    def in_words(self) -> str:
+        """What a person reads: "likely fake"."""
+        return self.value.replace("_", " ").lower()
+
 
 class Reason(StrEnum):
     """Why there is not enough evidence, or why what there is weighs less."""
@@ -58,6 +64,27 @@ class Reason(StrEnum):
     INCONCLUSIVE = "INCONCLUSIVE"
     NOT_SEEN = "NOT_SEEN"
     ENGINE_DEGRADED = "ENGINE_DEGRADED"
+
+    @property
+    def in_words(self) -> str:
+        """What a person reads: "face too small"."""
+        return _REASONS_IN_WORDS[self]
+
+
+_REASONS_IN_WORDS = {
+    Reason.NO_FACE: "no face",
+    Reason.TOO_SMALL: "face too small",
+    Reason.TOO_BLURRED: "face too blurred",
+    Reason.TOO_DARK: "face too dark",
+    Reason.PROFILE_POSE: "face turned away",
+    Reason.OUT_OF_FRAME: "face cut off by the frame",
+    Reason.UNCERTAIN_FACE: "not clearly a face",
+    Reason.TOO_FEW_SAMPLES: "too few samples",
+    Reason.SINGLE_IMAGE: "a single picture",
+    Reason.INCONCLUSIVE: "leans neither way",
+    Reason.NOT_SEEN: "not seen well lately",
+    Reason.ENGINE_DEGRADED: "engine degraded",
+}
 
 
 def _require(array: NDArray[Any], shape: tuple[int | None, ...], name: str) -> None:
@@ -122,6 +149,14 @@ class Calibration:
 
     scale: float = 1.0
     shift: float = 0.0
+
+    def log_odds(self, logit: float) -> float:
+        """What one score says, natural log-odds of "fake"."""
+        return self.scale * logit + self.shift
+
+    def probability(self, logit: float) -> float:
+        """What one score says, P(fake)."""
+        return 0.5 + 0.5 * math.tanh(self.log_odds(logit) / 2.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -279,7 +314,11 @@ class Witness:
 
 @dataclass(frozen=True, slots=True)
 class LabelChange:
-    """The trace of one change of label: enough to reconstruct why."""
+    """The trace of one change of label: enough to reconstruct why.
+
+    The contributions of *all* samples that still count add up to the log-odds of ``probability``; what
+    the listed witnesses leave is the sum over those not listed.
+    """
 
     track_id: int
     frame_index: int
@@ -291,6 +330,16 @@ class LabelChange:
     threshold: float | None  # the probability that was crossed; None when evidence ran out
     reasons: tuple[Reason, ...]
     witnesses: tuple[Witness, ...]  # the samples that moved it most, largest first
+    began: float  # media time from which the evidence speaks for the new label: the change truly began here
+    restarted_at: float | None  # media time of a detected jump: what was seen before it was dropped; None: no jump
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What one frame did to the verdicts."""
+
+    verdicts: tuple[Verdict, ...]  # one per track in the frame, same order
+    changes: tuple[LabelChange, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,8 +58,9 @@ class OutputFolder:
 
     Write into ``working``; leaving the ``with`` block publishes it, an exception removes it and
     every folder made for it. An earlier result of the same source (same name and content hash in
-    its report.json) is replaced; anything else of that name is left alone and the new result is
-    called ``<name>-2``, ``<name>-3``, ... Files that a person put beside an earlier result stay.
+    its report.json) is replaced, unless it was live: no two recordings are the same. Anything else of
+    that name is left alone and the new result is called ``<name>-2``, ``<name>-3``, ... Files that a
+    person put beside an earlier result stay.
 
     Args:
         parent: made if it is not there.
@@ -151,9 +152,9 @@ class OutputFolder:
 
 
 def _origin(folder: Path) -> tuple[object, object] | None:
-    """Name and content hash of the source whose result lies in ``folder``; None if none does."""
+    """Name and content hash of the source whose result lies in ``folder``; None if none does, or if it was live."""
     try:
         source = json.loads((folder / REPORT_FILE).read_text(encoding="utf-8"))["source"]
-        return source["name"], source["sha256"]
+        return None if source["live"] else (source["name"], source["sha256"])
     except (OSError, ValueError, KeyError, TypeError):
         return None

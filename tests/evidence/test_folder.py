@@ -12,11 +12,18 @@ from monitor.evidence.folder import OutputFolder, result_name, unwritable
 
 
 def publish(
-    parent: Path, name: str = "clip", *, source: str = "a/clip.mp4", sha256: str | None = "1", **files: str
+    parent: Path,
+    name: str = "clip",
+    *,
+    source: str = "a/clip.mp4",
+    sha256: str | None = "1",
+    live: bool = False,
+    **files: str,
 ) -> Path:
     """Write a result of ``source`` and, for each keyword, a file of that content."""
     with OutputFolder(parent, name) as output:
-        (output.working / "report.json").write_text(json.dumps({"source": {"name": source, "sha256": sha256}}))
+        origin = {"name": source, "sha256": sha256, "live": live}
+        (output.working / "report.json").write_text(json.dumps({"source": origin}))
         for stem, content in files.items():
             (output.working / stem).write_text(content)
     assert output.target is not None
@@ -75,6 +82,11 @@ def test_sources_of_the_same_name_do_not_overwrite_each_other(tmp_path: Path) ->
     assert publish(tmp_path, source="b/clip.mp4").name == "clip-2"
     assert publish(tmp_path, source="a/clip.mp4", sha256="other content").name == "clip-3"
     assert publish(tmp_path, source="b/clip.mp4").name == "clip-2", "again"
+
+
+def test_a_live_recording_is_never_replaced(tmp_path: Path) -> None:
+    names = [publish(tmp_path, "cam", source="rtsp://cam", sha256=None, live=True).name for _ in range(2)]
+    assert names == ["cam", "cam-2"]
 
 
 def test_folders_and_files_of_a_person_are_never_touched(tmp_path: Path) -> None:
