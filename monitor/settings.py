@@ -51,7 +51,7 @@ class DetectorSettings(_Settings):
     )
     factor: float = Field(0.709, gt=0.3, lt=0.95, description="pyramid scale step")
     working_width: int = Field(
-        640, ge=160, le=8192, description="width that P- and R-Net see at most; O-Net: full size"
+        1920, ge=160, le=8192, description="a full detection halves wider frames until they fit; following does not"
     )
 
     @field_validator("thresholds", mode="before")
