@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import monitor.backends
+from monitor.backends import Backend, OnnxRuntimeBackend, OpenVinoBackend, TorchBackend, all_backends, choose
+from monitor.errors import EngineError
+from monitor.models import available_models, load_detector
+from monitor.models.mtcnn import mtcnn_networks
+from monitor.models.network import Network
+
+NETWORKS = [
+    *(pytest.param(load_detector(name, input_size=160).network, id=name) for name in available_models()),
+    *(pytest.param(network, id=network.name) for network in mtcnn_networks()),
+]
+COMPILED = [backend for backend in all_backends() if not isinstance(backend, TorchBackend)]
+
+
+@pytest.fixture(scope="module")
+def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One folder for the module, so that each network is exported once."""
+    return tmp_path_factory.mktemp("engines")
+
+
+@pytest.mark.parametrize("backend", COMPILED, ids=lambda backend: backend.name)
+@pytest.mark.parametrize("network", NETWORKS)
+def test_every_network_gives_the_same_on_every_backend(network: Network, backend: Backend, cache_dir: Path) -> None:
+    if reason := backend.unavailable():
+        pytest.skip(reason)
+    engine = backend.compile(network, threads=1, cache_dir=cache_dir)
+    reference = TorchBackend("cpu").compile(network, threads=1, cache_dir=cache_dir)
+    shape = [size or example for size, example in zip(network.input_shape[1:], (3, 61, 83), strict=True)]
+    span = 255.0 if network.name.startswith("mtcnn") else 1.0
+    for n in (1, 3, 8):
+        batch = (np.random.default_rng(n).uniform(-1, 1, size=(n, *shape)) * span).astype(np.float32)
+        found, expected = engine.run(batch), reference.run(batch)
+        assert len(found) == len(network.outputs)
+        for ours, theirs in zip(found, expected, strict=True):
+            assert ours.shape == theirs.shape
+            np.testing.assert_allclose(ours, theirs, atol=1e-4)
+
+
+@pytest.mark.parametrize("backend", all_backends(), ids=lambda backend: backend.name)
+def test_an_engine_may_be_shared_by_threads(backend: Backend, two_heads: Network, tmp_path: Path) -> None:
+    if reason := backend.unavailable():
+        pytest.skip(reason)
+    engine = backend.compile(two_heads, threads=1, cache_dir=tmp_path)
+    batches = [np.full((1 + i % 3, 3, 16, 16), i, np.float32) for i in range(60)]
+    expected = [engine.run(batch) for batch in batches]
+    with ThreadPoolExecutor(4) as pool:
+        for ours, theirs in zip(pool.map(engine.run, batches), expected, strict=True):
+            np.testing.assert_array_equal(ours[1], theirs[1])
+
+
+def available(backend: Backend) -> None:
+    return None
+
+
+def unavailable(backend: Backend) -> str:
+    return "it is not installed"
+
+
+@pytest.fixture
+def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(monitor.backends, "cuda_missing", lambda: "no NVIDIA driver on this machine")
+
+
+@pytest.mark.usefixtures("no_gpu")
+def test_auto_takes_onnxruntime_on_a_cpu_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(OpenVinoBackend, "unavailable", unavailable)
+    choice = choose()
+    assert isinstance(choice.backend, OnnxRuntimeBackend)
+    assert choice.reason == "the fastest on a CPU, and no NVIDIA driver on this machine"
+    assert choice.others["openvino"] == "it is not installed"
+    assert choice.others["torch"].startswith("onnxruntime was preferred")
+    assert set(choice.others) == {"torch", "openvino"}
+
+
+def test_auto_takes_torch_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(monitor.backends, "cuda_missing", lambda: None)
+    choice = choose("auto")
+    assert isinstance(choice.backend, TorchBackend)
+    assert choice.reason == "there is a CUDA GPU"
+    assert set(choice.others) == {"onnxruntime", "openvino"}
+
+
+@pytest.mark.parametrize("backend", all_backends(), ids=lambda backend: backend.name)
+def test_a_name_gives_that_backend_or_an_error(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(type(backend), "unavailable", available)
+    choice = choose(backend.name)
+    assert choice.backend.name == backend.name
+    assert choice.reason == "it was asked for"
+    assert backend.name not in choice.others
+    monkeypatch.setattr(type(backend), "unavailable", unavailable)
+    with pytest.raises(EngineError, match=f"the backend {backend.name} cannot be used: it is not installed"):
+        choose(backend.name)
+
+
+@pytest.mark.usefixtures("no_gpu")
+def test_auto_does_not_fall_back_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(OnnxRuntimeBackend, "unavailable", unavailable)
+    with pytest.raises(EngineError, match="the backend onnxruntime cannot be used"):
+        choose()
+
+
+def test_an_unknown_name_lists_the_known_ones() -> None:
+    with pytest.raises(EngineError, match="'tensorflow': this program knows auto, onnxruntime, torch, openvino"):
+        choose("tensorflow")
+
+
+def test_choosing_imports_no_runtime() -> None:
+    program = """
+import sys
+import monitor.backends, monitor.backends.torch_runtime
+monitor.backends.cuda_missing = lambda: "no NVIDIA driver on this machine"
+choice = monitor.backends.choose()
+sys.exit(" ".join({"torch", "onnxruntime", "openvino"} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.stderr.strip() == ""
