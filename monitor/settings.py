@@ -100,19 +100,22 @@ class VerdictSettings(_Settings):
     suspicious_at: Probability = Field(0.75, description="P(fake) at and over which: SUSPICIOUS")
     real_at: Probability = Field(0.25, description="P(fake) at and under which: LIKELY_REAL")
     hysteresis: Probability = Field(0.05, description="a label is left only this far beyond its threshold")
-    dwell: Seconds = Field(0.3, description="seconds a new label must hold before it is said")
-    memory: Seconds = Field(3.0, description="seconds after which old evidence weighs 1/e")
-    correlation_time: Seconds = Field(0.5, description="seconds after which a new frame is a new witness (1 - 1/e)")
-    max_effective_samples: float = Field(3.0, gt=0, le=100, description="witnesses at which evidence saturates")
-    min_effective_samples: float = Field(1.3, gt=0, description="witnesses under which: TOO_FEW_SAMPLES")
+    dwell: Seconds = Field(0.25, description="seconds a new label must hold before it is said")
+    memory: Seconds = Field(10.0, description="seconds after which old evidence weighs 1/e")
+    correlation_time: Seconds = Field(0.3, description="seconds after which two scores of one face correlate by 1/e")
+    max_effective_samples: float = Field(2.0, ge=1, le=100, description="witnesses at which evidence saturates")
+    min_effective_samples: float = Field(1.1, gt=0, description="witnesses under which: TOO_FEW_SAMPLES")
     max_sample_logit: float = Field(4.0, gt=0, description="one sample never says more than this, log-odds")
-    change_alarm: float = Field(2.0, gt=0, description="CUSUM log-odds at which older evidence is dropped")
+    change_alarm: float = Field(5.0, gt=0, description="log likelihood ratio at which a jump drops older evidence")
     stale_after: Seconds = Field(1.5, description="seconds without a usable sample until NOT_ENOUGH_EVIDENCE")
 
     @model_validator(mode="after")
     def _ordered(self) -> VerdictSettings:
         if not self.real_at < self.suspicious_at < self.fake_at:
             msg = "real_at < suspicious_at < fake_at must hold"
+            raise ValueError(msg)
+        if not self.min_effective_samples < self.max_effective_samples:
+            msg = "min_effective_samples < max_effective_samples must hold, or nothing is ever judged"
             raise ValueError(msg)
         return self
 
@@ -122,6 +125,7 @@ class SegmentSettings(_Settings):
 
     merge_gap: Seconds = Field(1.0, description="suspicious spans closer than this are one")
     min_duration: float = Field(0.4, ge=0, description="shorter spans are not reported")
+    max_backdate: Seconds = Field(3.0, description="seconds a span may begin before it was noticed")
 
 
 class SessionSettings(_Settings):
