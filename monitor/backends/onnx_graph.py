@@ -1,11 +1,18 @@
 """A network as an ONNX graph, exported once and cached: what the runtimes compile from.
 
-Torch is imported only when there is nothing in the cache: a warm start is small and fast.
+Torch is imported only when there is nothing in the cache: a warm start is small and fast. Inside
+``exported_elsewhere()`` it is imported by a child process, so that a cold start stays small, too.
 """
 
 from __future__ import annotations
 
+import multiprocessing
+import sys
 import warnings
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from contextvars import ContextVar
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +20,7 @@ from monitor.backends.cache import ArtefactKey, fetch
 from monitor.errors import EngineError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from monitor.models.network import Network
@@ -20,6 +28,21 @@ if TYPE_CHECKING:
 INPUT = "input"
 _REVISION = "1"  # raised when this module writes other graphs from the same network
 _EXAMPLE = (2, 3, 48, 64)  # stands in for free sizes while tracing; 0 and 1 would be taken as fixed
+_exporter: ContextVar[ProcessPoolExecutor | None] = ContextVar("exporter", default=None)
+
+
+@contextmanager
+def exported_elsewhere() -> Iterator[None]:
+    """What must be exported inside this block is exported by one child process, started when first needed.
+
+    Exporting takes a gigabyte that no process gives back. Where torch is loaded already, nothing changes.
+    """
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        token = _exporter.set(pool)
+        try:
+            yield
+        finally:
+            _exporter.reset(token)
 
 
 def onnx_graph(network: Network, *, cache_dir: Path) -> Path | bytes:
@@ -35,7 +58,18 @@ def onnx_graph(network: Network, *, cache_dir: Path) -> Path | bytes:
     """
     versions = {name: version(name) for name in ("torch", "onnx", "onnxscript")} | {"export": _REVISION}
     key = ArtefactKey(network.name, network.digest, versions)
-    return fetch(key, lambda: _export(network), folder=cache_dir, suffix=".onnx")
+    return fetch(key, lambda: _exported(network), folder=cache_dir, suffix=".onnx")
+
+
+def _exported(network: Network) -> bytes:
+    pool = _exporter.get()
+    if pool is None or "torch" in sys.modules:
+        return _export(network)
+    try:
+        return pool.submit(_export, network).result()
+    except BrokenProcessPool as error:
+        msg = f"{network.name} could not be exported to ONNX: the exporting process died, perhaps for want of memory"
+        raise EngineError(msg) from error
 
 
 def _export(network: Network) -> bytes:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -59,7 +60,7 @@ def _network(
     return Network(
         name=f"mtcnn_{name}",
         digest=digest,
-        build=lambda: _build(name),
+        build=partial(_build, name),
         input_shape=input_shape,
         outputs=outputs,
     )

@@ -17,6 +17,7 @@ class Network:
 
     ``build`` imports torch and returns the module in eval mode, fp32, on the CPU; its forward takes
     one float32 tensor of ``input_shape`` (None = dynamic) and returns a tuple named by ``outputs``.
+    It can be pickled: a child process may be the one that builds.
     ``digest`` identifies weights and architecture: a compiled artefact is valid for exactly one digest.
     """
 

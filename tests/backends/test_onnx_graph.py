@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
+import sys
 from pathlib import Path
 
 import onnx
@@ -54,3 +56,18 @@ def test_a_network_that_cannot_be_exported_is_named(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match="branches cannot be exported to ONNX"):
         onnx_graph(network, cache_dir=tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_cold_start_leaves_torch_to_a_child(tmp_path: Path) -> None:
+    program = f"""
+import sys
+from pathlib import Path
+from monitor.backends.onnx_graph import exported_elsewhere, onnx_graph
+from monitor.models.mtcnn import mtcnn_networks
+with exported_elsewhere():
+    print(onnx_graph(mtcnn_networks().rnet, cache_dir=Path({str(tmp_path)!r})))
+assert "torch" not in sys.modules, "torch was imported"
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    onnx.checker.check_model(onnx.load(done.stdout.strip()))
