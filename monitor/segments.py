@@ -1,8 +1,8 @@
 """Verdict -> Segment: the spans of media time in which a face was suspicious.
 
-A span belongs to one track; spans of different faces stay apart (``merge_spans`` joins them for a whole
-source). It starts where suspicion truly began, ``LabelChange.began``, not where it was noticed, though at most
-``max_backdate`` seconds earlier (the delay of detection and dwell together), and ends where suspicion truly
+A span belongs to one track; spans of different faces stay apart. It starts where suspicion truly began,
+``LabelChange.began``, not where it was noticed, though at most ``max_backdate`` seconds earlier (the delay of
+detection and dwell together), and ends where suspicion truly
 ended, by the same estimate. Spans of one track closer than ``merge_gap`` are one, so a span is published only
 ``merge_gap + max_backdate`` seconds after its end, when no later one can reach back to it, or when its track
 ends. Peak, mean and best frame are those of the scored samples inside it.
@@ -81,17 +81,6 @@ class Segments:
     def flush(self) -> tuple[Segment, ...]:
         """The spans of all tracks: the source ended."""
         return self.end(list(self._tracks))
-
-
-def merge_spans(segments: Iterable[Segment], *, gap: float = 0.0) -> tuple[tuple[float, float], ...]:
-    """Spans ``(start, end)`` in which any face was suspicious, in order, joined when at most ``gap`` s apart."""
-    spans: list[tuple[float, float]] = []
-    for start, end in sorted((segment.start, segment.end) for segment in segments):
-        if spans and start - spans[-1][1] <= gap:
-            spans[-1] = spans[-1][0], max(spans[-1][1], end)
-        else:
-            spans.append((start, end))
-    return tuple(spans)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from score_stream import noisy, play, scores
 
-from monitor.segments import MAX_RECENT, Segments, merge_spans
+from monitor.segments import MAX_RECENT, Segments
 from monitor.settings import SegmentSettings
 from monitor.types import Calibration, Judgement, Label, LabelChange, Reason, Scores, Segment, Verdict
 
@@ -219,22 +219,6 @@ class TestWithTheJudge:
             assert one.label.suspects
         suspected = {change.after for change in timeline.changes if change.after.suspects}
         assert found == [] or {one.label for one in found} <= suspected
-
-
-def test_spans_of_a_source_are_those_of_any_face() -> None:
-    def segment(track_id: int, start: float, end: float) -> Segment:
-        return Segment(track_id, start, end, FAKE, peak=0.9, mean=0.8, best_frame=0, best_time=start)
-
-    found = [
-        segment(2, 4.0, 6.0),
-        segment(1, 0.0, 5.0),
-        segment(3, 6.5, 7.0),
-        segment(1, 9.0, 9.5),
-        segment(2, 1.0, 2.0),
-    ]
-    assert merge_spans(found) == ((0.0, 6.0), (6.5, 7.0), (9.0, 9.5))
-    assert merge_spans(found, gap=0.5) == ((0.0, 7.0), (9.0, 9.5))
-    assert merge_spans([]) == ()
 
 
 def test_frames_without_faces_are_fine() -> None:
