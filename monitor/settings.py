@@ -69,7 +69,7 @@ class TrackerSettings(_Settings):
     min_hits: int = Field(2, ge=1, le=100, description="frames a face must be seen in before its track counts")
     memory: Seconds = Field(1.0, description="seconds a lost face keeps its id")
     match_iou: Probability = Field(0.3, description="overlap that joins a detection to a track")
-    keep_probability: Probability = Field(0.7, description="O-Net probability under which a followed face is lost")
+    keep_probability: Probability = Field(0.6, description="O-Net probability under which a followed face is lost")
 
 
 class QualitySettings(_Settings):

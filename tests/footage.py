@@ -11,9 +11,19 @@ import cv2
 import numpy as np
 
 import monitor
+from monitor.backends.onnx_runtime import OnnxRuntimeBackend
+from monitor.faces import MtcnnEngines
+from monitor.models.mtcnn import mtcnn_networks
 from monitor.types import Floats, Pixels
 
 FACE = (180, 61, 268, 172)  # x1 y1 x2 y2 of the face in the portrait, pixels
+
+
+def mtcnn(cache_dir: Path) -> MtcnnEngines:
+    """The face detector's networks on the default engine."""
+    return MtcnnEngines(
+        *(OnnxRuntimeBackend().compile(network, threads=1, cache_dir=cache_dir) for network in mtcnn_networks())
+    )
 
 
 @cache

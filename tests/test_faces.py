@@ -10,25 +10,21 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from footage import decoded, overlaps, portrait, posed
+from footage import decoded, mtcnn, overlaps, portrait, posed
 
-from monitor.backends.onnx_runtime import OnnxRuntimeBackend
 from monitor.errors import EngineError
 from monitor.faces import FaceDetector, MtcnnEngines, _distinct, _SummedArea
 from monitor.models.facenet import facenet_pytorch
-from monitor.models.mtcnn import mtcnn_networks
-from monitor.settings import DetectorSettings
+from monitor.settings import DetectorSettings, Settings
 from monitor.types import Faces, Floats, Pixels
 
 Reference = Callable[[Pixels, DetectorSettings], tuple[Floats, Floats, Floats]]
 
 
-@pytest.fixture(scope="session")
-def engines(tmp_path_factory: pytest.TempPathFactory) -> MtcnnEngines:
-    folder = tmp_path_factory.mktemp("engines")
-    return MtcnnEngines(
-        *(OnnxRuntimeBackend().compile(network, threads=1, cache_dir=folder) for network in mtcnn_networks())
-    )
+@pytest.fixture(scope="module")
+def engines(settings: Settings) -> MtcnnEngines:
+    assert settings.cache_dir is not None
+    return mtcnn(settings.cache_dir)
 
 
 @pytest.fixture
