@@ -1,0 +1,78 @@
+"""What a person typed: which kind of source it means, and how it is shown without its secrets."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+from urllib.request import url2pathname
+
+from monitor.errors import UsageError
+
+_URL = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]+)://(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
+_HOST = re.compile(r"(\[[^\]]*\]|[^:]*)(:\d*)?")  # a host with a port, and nothing that could be a password
+_SECRET = re.compile(
+    r"([?&;#][^=&;#\s]*(?:token|pass|pwd|secret|key|auth|sig|cred|session|jwt|login)[^=&;#\s]*=)[^&;#\s]+",
+    re.IGNORECASE,
+)
+_STREAMS = {"rtsp": "rtsp", "rtsps": "rtsp", "http": "http", "https": "http"}
+_DEVICES = ("webcam", "screen", "demo")
+SCHEMES = "rtsp://, http(s)://, webcam:, screen:, demo:, or a path"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where frames come from."""
+
+    kind: str  # path, rtsp, http, webcam, screen or demo
+    target: str  # what follows the device's colon, or the whole URL or path; may hold secrets
+    name: str  # masked: fit to be shown and stored
+
+    @classmethod
+    def of(cls, url: str | Path) -> Address:
+        """Understand what was typed.
+
+        Raises:
+            UsageError: the scheme is none of ours.
+        """
+        if isinstance(url, Path):
+            return cls(kind="path", target=str(url), name=_printable(url))
+        scheme, _, rest = url.partition(":")
+        scheme = scheme.lower()
+        if scheme in _DEVICES:
+            target = rest.strip()
+            return cls(kind=scheme, target=target, name=f"{scheme}:{target}" if target else scheme)
+        if scheme == "file":
+            return cls.of(Path(url2pathname(unquote(urlsplit(url).path))))
+        if not rest.startswith("//") or len(scheme) < 2:  # a drive letter is no scheme
+            return cls.of(Path(url))
+        if scheme not in _STREAMS:
+            msg = f"{mask(url)}: {scheme}:// is no source this program knows; use {SCHEMES}"
+            raise UsageError(msg)
+        return cls(kind=_STREAMS[scheme], target=url, name=mask(url))
+
+
+def mask(url: str | Path) -> str:
+    """The same address without its secrets: no password, no token in the query. A user name stays.
+
+    A password that was typed without escaping its ``@ / ? #`` is masked too: where there are credentials,
+    everything up to the last ``@`` belongs to them.
+    """
+    match = _URL.fullmatch(str(url))
+    if not match:
+        return _printable(url)
+    rest = match["rest"]
+    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    if "@" in authority or ("@" in rest and not _HOST.fullmatch(authority)):
+        userinfo, _, rest = rest.rpartition("@")
+        user, colon, _ = userinfo.partition(":")
+        rest = f"{user}:***@{rest}" if colon else f"***@{rest}"
+    rest = _SECRET.sub(r"\1***", rest)
+    return _printable(f"{match['scheme']}://{rest}")
+
+
+def _printable(text: str | Path) -> str:
+    """Text that can be printed and stored as UTF-8, even if a file name is not valid UTF-8."""
+    return os.fsencode(text).decode("utf-8", "replace")

@@ -1,0 +1,82 @@
+"""From a decoded FFmpeg frame to the RGB pixels that a player would show."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+from av.error import FFmpegError
+
+if TYPE_CHECKING:
+    from fractions import Fraction
+
+    from av import VideoFrame
+    from av.video.stream import VideoStream
+
+    from monitor.types import Pixels
+
+_FATAL = "yaf32"  # float grey with alpha: FFmpeg 8 aborts the process instead of converting it
+_ASPECTS = (0.25, 4.0)  # a pixel narrower or wider than this is a broken header
+
+
+def pixel_aspect(stream: VideoStream) -> float:
+    """Width over height of one pixel: 1 unless the stream says otherwise in earnest."""
+    aspect: Fraction | None = stream.sample_aspect_ratio
+    if not aspect or not _ASPECTS[0] <= aspect <= _ASPECTS[1]:
+        return 1.0
+    return float(aspect)
+
+
+def rgb(frame: VideoFrame, *, aspect: float = 1.0) -> Pixels:
+    """The picture upright, with square pixels.
+
+    Args:
+        frame: a decoded frame of any pixel format.
+        aspect: width over height of one of its pixels.
+
+    Returns:
+        (H, W, 3) uint8 RGB, C-contiguous.
+
+    Raises:
+        ValueError: FFmpeg has no way from its pixel format to RGB.
+    """
+    if frame.format.name.startswith(_FATAL):
+        msg = frame.format.name
+        raise ValueError(msg)
+    width = max(1, round(frame.width * aspect))
+    try:
+        pixels = np.asarray(frame.to_ndarray(format="rgb24", width=width, threads=1), np.uint8)
+    except FFmpegError:
+        raise ValueError(frame.format.name) from None
+    return np.ascontiguousarray(_upright(pixels, _display_matrix(frame)))
+
+
+def _display_matrix(frame: VideoFrame) -> tuple[int, int, int, int] | None:
+    """The linear part ``a b c d`` of the frame's display matrix: x' = a x + c y, y' = b x + d y."""
+    try:
+        sides: Any = frame.side_data  # a mapping; PyAV's stub says otherwise
+        matrix = np.frombuffer(bytes(sides["DISPLAYMATRIX"]), np.int32)
+    except KeyError:
+        return None
+    except ValueError:  # PyAV refuses to list side data if there is a type it does not know, EXIF for one
+        angle = math.radians(-frame.rotation)
+        cosine, sine = round(math.cos(angle)), round(math.sin(angle))
+        return cosine, sine, -sine, cosine
+    return int(matrix[0]), int(matrix[1]), int(matrix[3]), int(matrix[4])
+
+
+def _upright(pixels: Pixels, matrix: tuple[int, int, int, int] | None) -> Pixels:
+    """Turned and mirrored by the nearest of the eight right-angled orientations."""
+    if matrix is None:
+        return pixels
+    a, b, c, d = matrix
+    if abs(b) > abs(a):  # what was across now runs down
+        pixels, across, down = np.asarray(cv2.transpose(pixels), np.uint8), c, b
+    else:
+        across, down = a, d
+    if across >= 0 and down >= 0:
+        return pixels
+    axis = -1 if across < 0 and down < 0 else int(across < 0)
+    return np.asarray(cv2.flip(pixels, axis), np.uint8)

@@ -1,0 +1,47 @@
+"""What every source is, whatever is behind it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from collections import Counter
+    from collections.abc import Iterator, Mapping
+
+    from monitor.types import Frame, SourceInfo
+
+
+class Source(ABC):
+    """An open source of frames: iterate over it in one thread, ``close`` it from any."""
+
+    def __init__(self, info: SourceInfo, losses: Counter[str]) -> None:
+        self.info = info
+        self._losses = losses
+
+    @property
+    def losses(self) -> Mapping[str, int]:
+        """Packets or pictures lost inside the source so far, by cause; a snapshot."""
+        return dict(self._losses)
+
+    @abstractmethod
+    def __iter__(self) -> Iterator[Frame]:
+        """Frames in order, media times strictly increasing; a second iteration goes on where the first stopped.
+
+        Raises:
+            SourceError: while iterating, the source was lost.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of it; may be called twice, and from any thread.
+
+        A thread that iterates meanwhile ends with its next frame, or when its read times out
+        (``read_timeout``): FFmpeg cannot be interrupted from outside.
+        """
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+import av
+import clips
+import pytest
+
+from monitor.errors import SourceUnavailableError, SourceUnreadableError
+from monitor.source.address import Address
+from monitor.source.reader import Reader
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+def reader(path: Path, *, read_timeout: float = 5.0) -> Reader:
+    container = av.open(str(path))
+    return Reader(container, container.streams.video[0], address=Address.of(path), read_timeout=read_timeout)
+
+
+class Stumbling:
+    """A real container whose reads fail as told before each packet: an error to raise, or None."""
+
+    def __init__(self, path: Path, *stumbles: BaseException | None, always: BaseException | None = None) -> None:
+        self.container = av.open(str(path))
+        self.stumbles = list(stumbles)
+        self.always = always
+        self.packets = self.container.demux(self.container.streams.video[0])
+
+    def demux(self, stream: Any) -> Iterator[Any]:
+        while True:
+            error = self.always or (self.stumbles.pop(0) if self.stumbles else None)
+            if error is not None:
+                raise error
+            packet = next(self.packets, None)
+            if packet is None:
+                return
+            yield packet
+
+    def close(self) -> None:
+        self.container.close()
+
+
+def stumbling(path: Path, *stumbles: BaseException | None, always: BaseException | None = None) -> Reader:
+    container: Any = Stumbling(path, *stumbles, always=always)
+    stream = container.container.streams.video[0]
+    return Reader(container, stream, address=Address.of("webcam:0"), read_timeout=0.02)
+
+
+def test_every_picture_comes_with_the_moment_its_packet_arrived(tmp_path: Path) -> None:
+    arrivals = list(reader(clips.video(tmp_path / "a.mkv")))
+    assert len(arrivals) == 12
+    moments = [moment for _, moment in arrivals]
+    assert moments == sorted(moments)
+    assert moments[0].tzinfo is not None
+
+
+def test_what_the_header_announces_and_the_file_lacks_is_counted(tmp_path: Path) -> None:
+    whole = clips.video(tmp_path / "a.mp4", frames=50, muxing={"movflags": "faststart"})
+    cut = tmp_path / "cut.mp4"
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size * 6 // 10])
+    read = reader(cut)
+    pictures = list(read)
+    assert 10 < len(pictures) < 40
+    assert len(pictures) + sum(read.losses.values()) == 50
+    assert read.losses["missing at the end"] > 10
+
+
+def test_a_damaged_packet_costs_itself_and_is_counted(tmp_path: Path) -> None:
+    path = clips.video(tmp_path / "a.mp4", frames=20, options={"g": "1"})
+    with av.open(str(path)) as container:
+        packet = [packet for packet in container.demux(video=0) if packet.size][7]
+        position, size = packet.pos, packet.size
+    damaged = bytearray(path.read_bytes())
+    damaged[position + 4 : position + size] = bytes(size - 4)
+    path.write_bytes(damaged)
+    read = reader(path)
+    numbers = [clips.number_of(picture.to_ndarray(format="rgb24")) for picture, _ in read]
+    assert numbers == [number for number in range(20) if number != 7]
+    assert sum(read.losses.values()) == 1
+
+
+def test_pictures_with_invented_pixels_are_withheld_and_counted(tmp_path: Path) -> None:
+    path = clips.video(tmp_path / "a.ts", codec="mpeg2video", frames=30, size=(640, 480))
+    cut = tmp_path / "cut.ts"
+    cut.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+    read = reader(cut)
+    assert not any(picture.is_corrupt for picture, _ in read)
+    assert read.losses["corrupt picture"] == 1
+
+
+def test_an_unreadable_packet_is_skipped_and_counted(tmp_path: Path) -> None:
+    broken = av.error.InvalidDataError(1, "")
+    read = stumbling(clips.video(tmp_path / "a.mkv"), None, broken, None, broken)
+    assert len(list(read)) == 12
+    assert read.losses == {"unreadable packet": 2}
+
+
+def test_a_stream_without_end_of_errors_is_given_up(tmp_path: Path) -> None:
+    read = stumbling(clips.video(tmp_path / "a.mkv"), always=av.error.InvalidDataError(1, ""))
+    with pytest.raises(SourceUnreadableError, match="breaks off"):
+        list(read)
+
+
+def test_a_device_with_nothing_new_is_asked_again(tmp_path: Path) -> None:
+    busy = av.error.BlockingIOError(11, "")
+    assert len(list(stumbling(clips.video(tmp_path / "a.mkv"), busy, busy))) == 12
+
+
+def test_a_device_that_stays_silent_is_lost(tmp_path: Path) -> None:
+    read = stumbling(clips.video(tmp_path / "a.mkv"), always=av.error.BlockingIOError(11, ""))
+    with pytest.raises(SourceUnavailableError, match="sends no picture"):
+        list(read)
+
+
+def test_a_read_that_fails_otherwise_ends_the_stream_with_its_reason(tmp_path: Path) -> None:
+    read = stumbling(clips.video(tmp_path / "a.mkv"), None, None, av.error.OSError(19, ""))
+    with pytest.raises(SourceUnavailableError, match="unplugged"):
+        list(read)
+
+
+def test_nothing_comes_after_close_which_may_come_twice(tmp_path: Path) -> None:
+    read = reader(clips.video(tmp_path / "a.mkv"))
+    pictures = iter(read)
+    next(pictures)
+    read.close()
+    read.close()
+    assert list(pictures) == []
+
+
+def test_close_from_another_thread_waits_for_no_read_and_frees_nothing_under_it(tmp_path: Path) -> None:
+    read = reader(clips.video(tmp_path / "a.mkv"))
+    asked, answered = threading.Event(), threading.Event()
+    packets = read._packets
+
+    def slow() -> Iterator[Any]:
+        asked.set()
+        assert answered.wait(10)
+        yield from packets
+
+    read._packets = slow()
+    came: list[Any] = []
+    thread = threading.Thread(target=lambda: came.extend(read))
+    thread.start()
+    assert asked.wait(10)
+    read.close()
+    assert len(read._container.streams) == 1
+    answered.set()
+    thread.join(10)
+    assert not thread.is_alive()
+    assert came == []
+    assert len(read._container.streams) == 0
