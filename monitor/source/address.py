@@ -12,7 +12,7 @@ from urllib.request import url2pathname
 from monitor.errors import UsageError
 
 _URL = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]+)://(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
-_HOST = re.compile(r"(\[[^\]]*\]|[^:]*)(:\d*)?")  # a host with a port, and nothing that could be a password
+_HOST = re.compile(r"(\[[^\]]*\]|[^:]*)(:\d+)?(/.*)?", re.DOTALL)  # a host, a port, a path: no password in sight
 _SECRET = re.compile(
     r"([?&;#][^=&;#\s]*(?:token|pass|pwd|secret|key|auth|sig|cred|session|jwt|login)[^=&;#\s]*=)[^&;#\s]+",
     re.IGNORECASE,
@@ -65,7 +65,7 @@ def mask(url: str | Path) -> str:
         return _printable(url)
     rest = match["rest"]
     authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
-    if "@" in authority or ("@" in rest and not _HOST.fullmatch(authority)):
+    if "@" in authority or ("@" in rest and not _HOST.fullmatch(rest)):
         userinfo, _, rest = rest.rpartition("@")
         user, colon, _ = userinfo.partition(":")
         rest = f"{user}:***@{rest}" if colon else f"***@{rest}"
