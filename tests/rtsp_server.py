@@ -1,8 +1,8 @@
 """A real RTSP server (GStreamer's) that serves the H.264 stream of one file at rtsp://127.0.0.1:PORT/cam.
 
-By hand, with the Python that has GStreamer's bindings:
+By hand (it goes over to the system's Python, which has GStreamer's bindings):
 
-    /usr/bin/python3 tests/rtsp_server.py FILE [--port 8554] [--loop] [--user U --password P]
+    python tests/rtsp_server.py FILE [--port 8554] [--loop] [--user U --password P]
 
 From a test: ``with serve(file) as url: ...``. The file is read once; with ``--loop`` its access units
 are sent again and again with timestamps that go on, as a camera would.
@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import subprocess
+import sys
 from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -105,7 +107,12 @@ def main() -> None:
     parser.add_argument("--password", default="")
     arguments = parser.parse_args()
 
-    import gi
+    try:
+        import gi
+    except ImportError:
+        if reason := missing():
+            raise SystemExit(reason) from None
+        os.execv(SYSTEM_PYTHON, [SYSTEM_PYTHON, *sys.argv])  # noqa: S606
 
     gi.require_version("Gst", "1.0")
     gi.require_version("GstRtspServer", "1.0")
@@ -116,7 +123,7 @@ def main() -> None:
     factory = GstRtspServer.RTSPMediaFactory()
     factory.set_launch(
         f'( appsrc name=source is-live=true format=time caps="{caps}" '
-        "! h264parse ! rtph264pay name=pay0 pt=96 config-interval=-1 )"
+        "! h264parse config-interval=-1 ! rtph264pay name=pay0 pt=96 )"
     )
     factory.set_shared(True)
 

@@ -195,7 +195,9 @@ def test_a_host_that_does_not_exist() -> None:
 def rtsp_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if reason := rtsp_server.missing():
         pytest.skip(reason)
-    return clips.video(tmp_path_factory.mktemp("rtsp") / "a.mp4", frames=25, options={"g": "10"}, sound=True)
+    return clips.video(
+        tmp_path_factory.mktemp("rtsp") / "a.mp4", frames=25, options={"g": "10", "slices": "3"}, sound=True
+    )
 
 
 @pytest.mark.rtsp
@@ -207,6 +209,7 @@ def test_a_camera_is_watched_live(rtsp_clip: Path, transport: str) -> None:
         assert (info.kind, info.live, info.width, info.height) == ("rtsp", True, 160, 120)
         assert (info.duration, info.frame_count, info.still) == (None, None, False)
         frames = list(islice(source, 40))
+        assert source.losses == {}
     times = [frame.media_time for frame in frames]
     assert len(frames) == 40
     assert times[0] == 0.0
