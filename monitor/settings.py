@@ -76,10 +76,10 @@ class QualitySettings(_Settings):
     """What makes a face unusable for a verdict."""
 
     min_size: float = Field(48.0, ge=1, description="pixels of face height under which: TOO_SMALL")
-    min_sharpness: float = Field(15.0, ge=0, description="sharpness under which: TOO_BLURRED")
-    min_brightness: float = Field(35.0, ge=0, le=255, description="mean luma under which: TOO_DARK")
+    min_sharpness: float = Field(44.0, ge=0, description="sharpness under which: TOO_BLURRED")
+    min_brightness: float = Field(40.0, ge=0, le=255, description="mean luma under which: TOO_DARK")
     max_yaw: float = Field(50.0, gt=0, le=90, description="degrees from frontal beyond which: PROFILE_POSE")
-    min_visible: Probability = Field(0.75, description="share of the crop inside the frame under which: OUT_OF_FRAME")
+    min_visible: Probability = Field(0.75, description="share of the box inside the frame under which: OUT_OF_FRAME")
     min_probability: Probability = Field(0.8, description="detector probability under which: UNCERTAIN_FACE")
 
 
