@@ -5,7 +5,7 @@ the face is in the frame:
 
 - *sharpness* = 100 sqrt(var(G1 - G2) / var(G2 - G4)), G the luma blurred by a Gaussian of that many
   pixels: the contrast of fine detail over that of detail twice as coarse. Free of the face's contrast
-  and brightness; 33 to 40 for any face blurred by 5 % of its height, 60 and more for a good one.
+  and brightness; 31 to 39 for any face blurred by 5 % of its height, 60 and more for a good one.
 - *brightness*: mean luma.
 
 Pose comes from the five points, turned upright (roll = slope of the line between the eyes), with all
@@ -17,10 +17,11 @@ eyes and mouth, 0.53 of the way down between them, and that way is as long as th
 
 Signs are those of the picture: yaw > 0 looks right, pitch > 0 down, roll > 0 is clockwise.
 
-The default limits were set by eye on 90 faces of nine clips and copies of them blurred by 1 to 5 % of
-their height, sorted by each measure: under a sharpness of 44 every face is visibly soft (all copies
-blurred by 3 %, most by 2 %; of the untouched faces only some of under 50 pixels and smeared ones), full
-profiles measure 57 to 70 degrees and three-quarter views up to 47, faces in an unlit audience 36 to 47.
+The default limits were set by eye, on 80 faces of nine clips and copies of them blurred by 1 to 5 % of
+their height, sorted by each measure. Under a sharpness of 44 every face is visibly soft: nearly all
+copies blurred by 3 %, half of those by 2 %, and of the others some of less than 50 pixels or smeared by
+motion. Full profiles measure 57 to 70 degrees of yaw, three-quarter views up to 47. Faces in an unlit
+audience have a brightness of 36 to 47, those on its lit stage 82 and more.
 """
 
 from __future__ import annotations
