@@ -18,13 +18,14 @@ The river (a module is a stage, a folder is several of the same kind, a file is 
     pipeline   the order of the stages: step(frame) -> Observation
     session    when they run: the threads, failures, pace
     evidence/  what is kept: report, timeline, annotated video
-    analysis   a source from its address to its results
+    analysis   an open source to its results
+    doctor     is this machine ready?
     lab/       measuring the thing that ships
     cli/       what a person types
 
     types, errors, settings   the vocabulary that all of them share
 
-``Source -> Frame -> [Buffer] -> Faces -> TrackedFaces -> crops -> Scores -> Verdict -> Segment -> Observation -> sinks``
+``Source -> Frame -> [Buffer] -> Faces -> TrackedFaces -> crops -> Scores -> Verdict -> Segment -> Observation``
 """
 
 __version__ = "0.1.0"

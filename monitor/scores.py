@@ -44,11 +44,6 @@ class Scorer:
         self._size = input_size or card.input.size
         self._failures = 0
 
-    @property
-    def engine_name(self) -> str:
-        """Which engine makes the scores, e.g. "onnxruntime-fp32"."""
-        return self.engine.name
-
     def score(self, pixels: Pixels, tracked: TrackedFaces, qualities: Qualities, *, rows: Sequence[int]) -> Scores:
         """Score the given rows of ``tracked`` whose quality weighs more than 0, the others are rejected.
 

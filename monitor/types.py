@@ -398,14 +398,3 @@ class Observation:
     engine: str  # which engine made the scores, e.g. "onnxruntime-fp32"
     detected: bool  # whether the full detector ran on this frame
     scene_cut: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Flag:
-    """A person's statement about a moment: the evidence room keeps it."""
-
-    source: str
-    media_time: float
-    flagged_at: datetime
-    note: str
-    track_id: int | None = None

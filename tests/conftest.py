@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+from monitor.settings import Settings
+
+if TYPE_CHECKING:
+    from monitor.pipeline import Engines
 
 ROOT = Path(__file__).parent.parent
 
@@ -17,3 +24,25 @@ def media() -> Path:
     if not (folder / "manifest.csv").is_file():
         pytest.skip(f"needs the labelled clips (set DEEPFAKE_TEST_MEDIA): no {folder}/manifest.csv")
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Engines that tests build, also in child processes, stay out of the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DEEPFAKE_MONITOR_CACHE_DIR", str(tmp_path_factory.mktemp("engines")))
+        yield
+
+
+@pytest.fixture(scope="session")
+def settings() -> Settings:
+    """The default settings, with the tests' own cache."""
+    return Settings(cache_dir=Path(os.environ["DEEPFAKE_MONITOR_CACHE_DIR"]))
+
+
+@pytest.fixture(scope="session")
+def engines(settings: Settings) -> Engines:
+    """The shipped networks, compiled once."""
+    from monitor.pipeline import Engines
+
+    return Engines.load(settings)

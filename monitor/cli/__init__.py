@@ -1,0 +1,51 @@
+"""The command line: ``deepfake-monitor analyze | watch | bench | doctor``.
+
+Exit codes: 0 done; 1 the work failed (no weights, no engine, no space); 2 usage; 3 some source
+could not be read; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import typer
+from rich.logging import RichHandler
+from rich.markup import escape
+
+from monitor.cli import analyze, bench, doctor, watch
+from monitor.cli.terminal import console, errors
+from monitor.errors import MonitorError
+
+app = typer.Typer(
+    name="deepfake-monitor",
+    help="Watches a camera, a stream or a video and says, for every face and over time, whether it looks manipulated.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("analyze")(analyze.analyze)
+app.command("watch")(watch.watch)
+app.command("bench")(bench.bench)
+app.command("doctor")(doctor.doctor)
+
+
+def main() -> None:
+    """Run the command line; a failure is one sentence and an exit code, never a traceback."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[RichHandler(console=errors)])
+    try:
+        app()
+    except MonitorError as error:
+        errors.print(f"[bold red]error:[/] {escape(str(error))}")
+        sys.exit(error.exit_code)
+    except Exception as error:
+        if sys.flags.dev_mode:
+            raise
+        errors.print(
+            f"[bold red]error:[/] this should not happen: {escape(repr(error))}; please report it, with what "
+            "`python -X dev -m monitor ...` says"
+        )
+        sys.exit(1)
+    except KeyboardInterrupt:
+        console.print("stopped")
+        sys.exit(130)

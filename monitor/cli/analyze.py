@@ -1,0 +1,135 @@
+"""``deepfake-monitor analyze``: anything that has an end, to report, timeline and annotated video."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from monitor.analysis import Recording, run
+from monitor.cli import lines
+from monitor.cli.terminal import AsJson, Backend, MinFace, Set, SettingsFile, console, errors, settings_from
+from monitor.errors import MonitorError
+from monitor.overlay.plates import percent
+from monitor.pipeline import Engines
+from monitor.source import expand, mask, open_source
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
+
+    from monitor.analysis import Result
+    from monitor.settings import Settings
+    from monitor.types import Frame, Observation
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """One source: what it came to, and why it could not be analysed, or not to its end."""
+
+    name: str  # masked
+    result: Result | None = None
+    failure: MonitorError | None = None
+
+
+def analyze(
+    sources: Annotated[list[str], typer.Argument(help="Files, folders of files, addresses, or demo:.")],
+    out: Annotated[Path, typer.Option(help="Results appear in a folder of their own there.")] = Path("results"),
+    video: Annotated[bool, typer.Option(help="Write annotated.mp4.")] = True,  # noqa: FBT002 - a flag
+    backend: Backend = None,
+    min_face: MinFace = None,
+    settings_file: SettingsFile = None,
+    assignments: Set = None,
+    as_json: AsJson = False,  # noqa: FBT002 - a flag
+) -> None:
+    """Analyse every frame and write report.json, timeline.csv and annotated.mp4.
+
+    A source that cannot be read is named and the others go on; the exit code is 3 then.
+    """
+    settings = settings_from(settings_file, assignments, backend=backend, min_face=min_face)
+    with errors.status("loading engines (on first use they are built: up to a minute)"):
+        engines = Engines.load(settings)
+    outcomes = []
+    for source in sources:
+        for name in _expanded(source):
+            outcome = _attempt(name, engines=engines, settings=settings, out=out, video=video)
+            outcomes.append(outcome)
+            if not as_json:
+                _say(outcome)
+    if as_json:
+        typer.echo(json.dumps([_record(outcome) for outcome in outcomes], indent=2, ensure_ascii=False))
+    elif len(outcomes) > 1:
+        console.print(_table(outcomes))
+    failures = [outcome.failure for outcome in outcomes if outcome.failure is not None]
+    if failures:
+        raise typer.Exit(max(failure.exit_code for failure in failures))
+
+
+def _expanded(source: str) -> list[str]:
+    """The media of a folder; a source that cannot be expanded fails when it is opened, where failures are told."""
+    try:
+        return expand(source)
+    except MonitorError:
+        return [source]
+
+
+def _attempt(name: str, *, engines: Engines, settings: Settings, out: Path, video: bool) -> _Outcome:
+    try:
+        with open_source(name, settings.source) as source, _progress() as progress:
+            task = progress.add_task(escape(source.info.name), total=source.info.frame_count)
+            recording = Recording(out, source=source, engines=engines, settings=settings, video=video)
+            sinks = [_Advance(progress, task)]
+            result = run(source, engines=engines, settings=settings, recording=recording, sinks=sinks)
+        return _Outcome(mask(name), result=result, failure=result.failure)
+    except MonitorError as error:
+        return _Outcome(mask(name), failure=error)
+
+
+def _progress() -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=errors, transient=True)
+
+
+class _Advance:
+    """A sink that moves the progress bar."""
+
+    def __init__(self, progress: Progress, task: TaskID) -> None:
+        self._progress, self._task = progress, task
+
+    def __call__(self, frame: Frame, observation: Observation) -> None:  # noqa: ARG002 - a sink
+        """One frame further."""
+        self._progress.advance(self._task)
+
+
+def _say(outcome: _Outcome) -> None:
+    if outcome.failure is not None:
+        errors.print(f"[bold red]error:[/] {escape(str(outcome.failure))}")
+    if outcome.result is not None:
+        console.print(f"{escape(outcome.name)}: {lines.verdict_line(outcome.result.verdict)}")
+        for line in lines.result_lines(outcome.result):
+            console.print(line)
+
+
+def _table(outcomes: list[_Outcome]) -> Table:
+    table = Table("source", "verdict", "P(fake)", "faces", "suspicious spans", "frames", box=None, pad_edge=False)
+    for outcome in outcomes:
+        result = outcome.result
+        if result is None:
+            table.add_row(escape(outcome.name), "[red]could not be analysed[/]")
+            continue
+        verdict = result.verdict
+        probability = "" if verdict.probability is None else percent(verdict.probability)
+        counts = (result.tracks, len(result.segments), result.stats.frames_analysed)
+        table.add_row(escape(outcome.name), lines.styled(verdict.label), probability, *map(str, counts))
+    return table
+
+
+def _record(outcome: _Outcome) -> dict[str, object]:
+    if outcome.result is None:
+        return {"source": outcome.name, "error": str(outcome.failure)}
+    return lines.result_record(outcome.name, outcome.result)

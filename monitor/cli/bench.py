@@ -1,0 +1,106 @@
+"""``deepfake-monitor bench``."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.progress import Progress
+from rich.table import Table
+
+from monitor.cli.terminal import AsJson, Backend, MinFace, Set, SettingsFile, console, errors, settings_from
+from monitor.lab.bench import Scenario, compare, one_thread_process
+from monitor.lab.clips import crowd_clip, one_face_clip, scaled_clip
+from monitor.lab.peak import classifier_speed
+from monitor.lab.stages import stage_times
+
+if TYPE_CHECKING:
+    from monitor.lab.bench import Result
+    from monitor.lab.peak import ClassifierSpeed
+
+
+def bench(
+    video: Annotated[Path | None, typer.Option(help="Add a scenario with this video, scaled to 720 lines.")] = None,
+    seconds: Annotated[int, typer.Option(min=2, max=60, help="Seconds of each clip that are compared.")] = 6,
+    backend: Backend = None,
+    min_face: MinFace = None,
+    settings_file: SettingsFile = None,
+    assignments: Set = None,
+    as_json: AsJson = False,  # noqa: FBT002 - a flag
+) -> None:
+    """Compare with the naive loop, side by side: facenet-pytorch's MTCNN and an eager classifier on every frame.
+
+    Both at 160 px and the same smallest face, one thread each, taking turns; takes some minutes.
+    """
+    settings = settings_from(settings_file, assignments, backend=backend, min_face=min_face)
+    with tempfile.TemporaryDirectory() as folder:
+        with errors.status("making the clips"):
+            scenarios = _scenarios(Path(folder), video=video, seconds=seconds)
+        results: dict[str, Result] = {}
+        with Progress(console=errors, transient=True) as progress:
+            for scenario in scenarios:
+                task = progress.add_task(scenario.name, total=seconds + 1)
+                advance = partial(progress.advance, task)
+                results[scenario.name] = compare(scenario, settings=settings, turns=seconds, on_turn=advance)
+        with errors.status("timing the stages and the classifier"), one_thread_process() as process:
+            stages = process.submit(stage_times, scenarios[0].clip, settings).result()
+            classifier = process.submit(classifier_speed, settings).result()
+    if as_json:
+        typer.echo(json.dumps(_record(results, stages, classifier), indent=2))
+    else:
+        _show(results, stages, classifier)
+
+
+def _scenarios(folder: Path, *, video: Path | None, seconds: int) -> list[Scenario]:
+    one_face = one_face_clip(folder / "one_face.mp4", seconds=seconds + 1)
+    scenarios = [
+        Scenario("one_face", one_face, "ours"),
+        Scenario("crowd", crowd_clip(folder / "crowd.mp4", seconds=seconds + 1), "ours"),
+        Scenario("equal_work", one_face, "equal_work"),
+    ]
+    if video is not None:
+        clip = scaled_clip(video, folder / "video.mp4", seconds=seconds + 1)
+        scenarios.append(Scenario("video", clip, "ours"))
+    return scenarios
+
+
+def _record(results: dict[str, Result], stages: dict[str, float], classifier: ClassifierSpeed) -> dict[str, object]:
+    return {
+        **{name: asdict(result) for name, result in results.items()},
+        "stages_ms": stages,
+        "classifier_engine": classifier.engine,
+        "classifier_ms_per_face": classifier.ms_per_face,
+        "classifier_sgemm_share": classifier.sgemm_share[1],
+        "classifier_sgemm_share_by_batch": classifier.sgemm_share,
+        "sgemm_gflops": classifier.sgemm_gflops,
+        "peak_rss_mb": max(result.peak_rss_mb for result in results.values()),
+    }
+
+
+def _show(results: dict[str, Result], stages: dict[str, float], classifier: ClassifierSpeed) -> None:
+    table = Table(
+        "scenario", "ratio (range)", "naive ms", "ours ms", "faces matched", "peak MB", box=None, pad_edge=False
+    )
+    for name, result in results.items():
+        table.add_row(
+            name,
+            f"[bold]{result.ratio:.1f} x[/] ({result.ratio_min:.1f}-{result.ratio_max:.1f})",
+            f"{result.naive_ms:.1f}",
+            f"{result.ours_ms:.1f}",
+            f"{result.faces_matched:.1%} of {result.faces_naive}",
+            f"{result.peak_rss_mb:.0f}",
+        )
+    console.print("CPU milliseconds per 720p frame, decoding included, one thread, 160 px on both sides", style="dim")
+    console.print(table)
+    parts = ", ".join(f"{stage} {spent:.2f}" for stage, spent in sorted(stages.items(), key=lambda item: -item[1]))
+    console.print(f"ours, one face, ms per frame: {parts}")
+    shares = ", ".join(
+        f"batch {batch}: {spent:.1f} ms per face, {classifier.sgemm_share[batch]:.0%}"
+        for batch, spent in classifier.ms_per_face.items()
+    )
+    console.print(f"classifier on {classifier.engine}, share of this core's sgemm peak: {shares}")

@@ -1,0 +1,40 @@
+"""``deepfake-monitor doctor``."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from monitor.cli.terminal import AsJson, Backend, Set, SettingsFile, console, settings_from
+from monitor.doctor import Health, examine
+
+_MARKS = {Health.OK: "[green]ok[/]", Health.WARNING: "[yellow]warning[/]", Health.FAILURE: "[bold red]failure[/]"}
+
+
+def doctor(
+    out: Annotated[Path, typer.Option(help="Where results would be written.")] = Path("results"),
+    backend: Backend = None,
+    settings_file: SettingsFile = None,
+    assignments: Set = None,
+    as_json: AsJson = False,  # noqa: FBT002 - a command-line flag
+) -> None:
+    """Check versions, engines, cameras and write access, and send two known faces through the engine.
+
+    Exit code 1 if anything that is needed does not work.
+    """
+    settings = settings_from(settings_file, assignments, backend=backend)
+    findings = list(examine(settings, out=out))
+    if as_json:
+        typer.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
+    else:
+        table = Table(box=None, show_header=False, pad_edge=False)
+        for finding in findings:
+            table.add_row(finding.question, _MARKS[finding.health], finding.answer)
+        console.print(table)
+    if any(finding.health is Health.FAILURE for finding in findings):
+        raise typer.Exit(1)

@@ -1,0 +1,136 @@
+"""What a terminal says: one line, or one JSON object, for each thing that happened."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rich.markup import escape
+
+from monitor.overlay import clock
+from monitor.overlay.plates import percent
+from monitor.types import Label
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from monitor.analysis import Result
+    from monitor.session import SessionStats
+    from monitor.types import LabelChange, Reason, Segment, SourceVerdict, Verdict
+
+STYLES = {
+    Label.NOT_ENOUGH_EVIDENCE: "dim",
+    Label.LIKELY_REAL: "blue",
+    Label.SUSPICIOUS: "yellow",
+    Label.LIKELY_FAKE: "bold red",
+}
+
+
+def styled(label: Label) -> str:
+    """The label in plain words and its colour."""
+    return f"[{STYLES[label]}]{label.in_words}[/]"
+
+
+def _because(reasons: Iterable[Reason]) -> str:
+    words = ", ".join(reason.in_words for reason in reasons)
+    return f" ({words})" if words else ""
+
+
+def change_line(change: LabelChange, verdict: Verdict | None) -> str:
+    """``0:12.4  face 1  likely real -> suspicious  P(fake) 78 %, 14 samples, 96 % usable``."""
+    line = f"{clock(change.media_time):>9}  face {change.track_id}  {change.before.in_words} -> {styled(change.after)}"
+    line += _because(change.reasons)
+    if change.probability is not None:
+        line += f"  P(fake) {percent(change.probability)}"
+    if verdict is not None:
+        line += f", {verdict.samples} samples, {100 * verdict.usable_share:.0f} % usable"
+    return line
+
+
+def change_record(change: LabelChange, verdict: Verdict | None) -> dict[str, Any]:
+    """The same as a JSON object."""
+    return {
+        "event": "label",
+        "media_time": round(change.media_time, 3),
+        "frame_index": change.frame_index,
+        "track_id": change.track_id,
+        "before": change.before,
+        "label": change.after,
+        "probability": change.probability,
+        "samples": verdict.samples if verdict else None,
+        "usable_share": verdict.usable_share if verdict else None,
+        "reasons": list(change.reasons),
+    }
+
+
+def segment_line(segment: Segment) -> str:
+    """``suspicious span  face 1  0:08.2 to 0:15.9  peak 97 %``."""
+    span = f"{clock(segment.start)} to {clock(segment.end)}"
+    peak = f"peak P(fake) {percent(segment.peak)}"
+    return f"  suspicious span  face {segment.track_id}  {span}  {styled(segment.label)}, {peak}"
+
+
+def verdict_line(verdict: SourceVerdict) -> str:
+    """What is said of the whole source."""
+    line = styled(verdict.label) + _because(verdict.reasons)
+    if verdict.probability is not None:
+        line += f", P(fake) {percent(verdict.probability)} (face {verdict.track_id})"
+    return line
+
+
+def status_line(stats: SessionStats) -> str:
+    """Frames per second, latency and every dropped frame with its cause."""
+    line = f"{stats.fps:.1f} fps, {stats.frames_analysed} frames"
+    if stats.latency_p50 is not None and stats.latency_p95 is not None:
+        line += f", latency p50 {stats.latency_p50 * 1e3:.0f} ms, p95 {stats.latency_p95 * 1e3:.0f} ms"
+    losses = [f"{count} {cause}" for cause, count in (*stats.dropped.items(), *stats.lost.items())]
+    return f"{line}, dropped: {', '.join(losses) or 'none'}"
+
+
+def status_record(stats: SessionStats) -> dict[str, Any]:
+    """The same as a JSON object."""
+    return {
+        "event": "status",
+        "fps": round(stats.fps, 2),
+        "frames_read": stats.frames_read,
+        "frames_analysed": stats.frames_analysed,
+        "dropped": dict(stats.dropped),
+        "lost": dict(stats.lost),
+        "latency_p50": stats.latency_p50,
+        "latency_p95": stats.latency_p95,
+    }
+
+
+def result_lines(result: Result) -> list[str]:
+    """Suspicious spans, and where the results lie."""
+    found = [segment_line(segment) for segment in result.segments]
+    if result.folder is not None:
+        found += [f"  {escape(str(path))}" for path in sorted(result.folder.iterdir())]
+    return found
+
+
+def result_record(name: str, result: Result) -> dict[str, Any]:
+    """What a whole source came to, as a JSON object."""
+    verdict = result.verdict
+    return {
+        "event": "result",
+        "source": name,
+        "label": verdict.label,
+        "probability": verdict.probability,
+        "track_id": verdict.track_id,
+        "reasons": list(verdict.reasons),
+        "tracks": result.tracks,
+        "segments": [
+            {
+                "track_id": segment.track_id,
+                "start": round(segment.start, 3),
+                "end": round(segment.end, 3),
+                "label": segment.label,
+                "peak": segment.peak,
+            }
+            for segment in result.segments
+        ],
+        "frames_read": result.stats.frames_read,
+        "frames_analysed": result.stats.frames_analysed,
+        "error": None if result.failure is None else str(result.failure),
+        "folder": None if result.folder is None else str(result.folder),
+    }

@@ -1,0 +1,45 @@
+"""The two terminals (results on stdout, everything else on stderr) and the options that commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from monitor.errors import UsageError
+from monitor.settings import Settings, load_settings
+
+console = Console(highlight=False, soft_wrap=True)
+errors = Console(stderr=True, highlight=False, soft_wrap=True)
+
+SettingsFile = Annotated[
+    Path | None, typer.Option("--settings", help="TOML file; default: ./deepfake-monitor.toml if it is there.")
+]
+Set = Annotated[
+    list[str] | None, typer.Option("--set", metavar="STAGE.NAME=VALUE", help="Any setting; may be repeated.")
+]
+Backend = Annotated[
+    str | None, typer.Option(help="Inference engine: auto, onnxruntime, torch or openvino.", show_default="auto")
+]
+MinFace = Annotated[int | None, typer.Option(help="Smallest face looked for, pixels.", show_default="40")]
+AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output on stdout, nothing else.")]
+
+
+def settings_from(
+    file: Path | None, assignments: list[str] | None, *, backend: str | None = None, min_face: int | None = None
+) -> Settings:
+    """Settings from file, environment and flags.
+
+    Raises:
+        UsageError: an assignment is not STAGE.NAME=VALUE, or a value is refused.
+    """
+    overrides: dict[str, Any] = {"classifier.backend": backend, "detector.min_face_size": min_face}
+    for assignment in assignments or ():
+        name, equals, value = assignment.partition("=")
+        if not equals:
+            msg = f"--set {assignment}: expected STAGE.NAME=VALUE, for example --set tracker.memory=2"
+            raise UsageError(msg)
+        overrides[name.strip()] = value.strip()
+    return load_settings(file, overrides=overrides)

@@ -1,0 +1,127 @@
+"""Is this machine ready? One finding per question, each with what to do when the answer is no."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import sys
+import tempfile
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from monitor import __version__, backends, quality
+from monitor.backends.cache import default_cache_dir
+from monitor.errors import MonitorError
+from monitor.pipeline import Engines
+from monitor.source import cameras, demo_faces
+from monitor.types import TrackedFaces
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from monitor.settings import Settings
+    from monitor.types import Pixels
+
+_PACKAGES = ("torch", "facenet-pytorch", "opencv-python-headless", "av", "numpy", "onnxruntime", "openvino")
+
+
+class Health(StrEnum):
+    """How a finding bears on the work."""
+
+    OK = "ok"
+    WARNING = "warning"  # works, with less
+    FAILURE = "failure"  # does not work
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One answered question."""
+
+    question: str
+    health: Health
+    answer: str
+
+
+def examine(settings: Settings, *, out: Path) -> Iterator[Finding]:
+    """Answer one question after the other; takes a few seconds, more if engines must be built first.
+
+    Args:
+        settings: what would be used.
+        out: the folder into which results would be written.
+    """
+    yield Finding("program", Health.OK, f"deepfake-monitor {__version__}, Python {platform.python_version()}")
+    yield _packages()
+    yield from _engines(settings)
+    yield _cameras()
+    yield _writable("results", out)
+    yield _writable("engine cache", default_cache_dir(settings.cache_dir))
+    yield _self_test(settings)
+
+
+def _packages() -> Finding:
+    versions = []
+    for name in _PACKAGES:
+        try:
+            versions.append(f"{name} {importlib.metadata.version(name)}")
+        except importlib.metadata.PackageNotFoundError:
+            versions.append(f"{name} absent")
+    return Finding("packages", Health.OK, ", ".join(versions) + f", on {platform.machine()} {sys.platform}")
+
+
+def _engines(settings: Settings) -> Iterator[Finding]:
+    try:
+        choice = backends.choose(settings.classifier.backend)
+    except MonitorError as error:
+        yield Finding("engine", Health.FAILURE, str(error))
+        return
+    yield Finding("engine", Health.OK, f"{choice.backend.name}: {choice.reason}")
+    for name, why in choice.others.items():
+        yield Finding(f"engine {name}", Health.OK, f"not chosen: {why}")
+
+
+def _cameras() -> Finding:
+    found = cameras()
+    if found:
+        return Finding("cameras", Health.OK, ", ".join(found))
+    return Finding("cameras", Health.WARNING, "none found; files, streams, screen: and demo: work without one")
+
+
+def _writable(what: str, folder: Path) -> Finding:
+    existing = next(path for path in (folder, *folder.resolve().parents) if path.is_dir())
+    try:
+        with tempfile.TemporaryFile(dir=existing):
+            return Finding(what, Health.OK, f"{folder} can be written")
+    except OSError as error:
+        return Finding(what, Health.FAILURE, f"{folder} cannot be written ({error.strerror}): choose another folder")
+
+
+def _self_test(settings: Settings) -> Finding:
+    """Send a known-real and a known-blended face through the running engine."""
+    question = "self-test"
+    try:
+        engines = Engines.load(settings)
+        real, blended = (_probability(engines, settings, picture) for picture in demo_faces())
+    except MonitorError as error:
+        return Finding(question, Health.FAILURE, str(error))
+    if real is None or blended is None:
+        return Finding(question, Health.FAILURE, "no face was found in a picture that shows one: reinstall the program")
+    figures = f"P(fake) of one sample: known-real face {real:.0%}, known-blended face {blended:.0%}"
+    if blended > real:
+        return Finding(question, Health.OK, f"{figures}, on {engines.scorer.engine.name}")
+    why = f"{engines.detector.card.id} does not tell them apart: read its limits in the model card"
+    return Finding(question, Health.WARNING, f"{figures}: {why}")
+
+
+def _probability(engines: Engines, settings: Settings, picture: Pixels) -> float | None:
+    faces = engines.faces.detect(picture)[:1]
+    tracked = TrackedFaces(faces=faces, track_ids=np.arange(1, len(faces) + 1))
+    qualities = quality.measure(picture, faces, settings.quality)
+    scores = engines.scorer.score(picture, tracked, qualities, rows=range(len(faces)))
+    if not len(scores):
+        return None
+    calibration = engines.detector.card.calibration
+    return float(1 / (1 + np.exp(-(calibration.scale * scores.logits[0] + calibration.shift))))

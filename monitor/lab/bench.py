@@ -1,0 +1,168 @@
+"""Ours against the naive loop, side by side in one run: CPU time per frame, faces matched, memory.
+
+Every loop runs in a process of its own with one thread, over the same clip. They take turns of one
+second of media time, so that a machine whose speed drifts slows all of them; ratios are taken turn by
+turn and their median is quoted. CPU time includes decoding.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import resource
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from monitor.errors import MonitorError
+from monitor.lab.loops import LOOPS
+from monitor.source import open_source
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from monitor.lab.loops import Loop
+    from monitor.settings import Settings
+    from monitor.types import Floats, Frame
+
+MATCH_IOU = 0.5
+_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """One clip, and which of our loops answers the naive one there."""
+
+    name: str
+    clip: Path
+    answer: str  # a key of LOOPS
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One scenario's medians over the turns."""
+
+    ratio: float  # naive CPU time / ours, median of the turns' ratios
+    ratio_min: float
+    ratio_max: float
+    naive_ms: float  # CPU milliseconds per frame
+    ours_ms: float
+    faces_naive: int
+    faces_matched: float  # share of the naive loop's faces that ours has at IoU >= 0.5
+    peak_rss_mb: float  # of the process of ours
+    frames: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    cpu_seconds: float
+    boxes: list[Floats]
+
+
+@contextmanager
+def one_thread_process() -> Iterator[ProcessPoolExecutor]:
+    """A fresh process whose numeric libraries use one thread."""
+    kept = {name: os.environ.get(name) for name in _ONE_THREAD}
+    os.environ.update(_ONE_THREAD)  # read by the child's libraries when they load
+    pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
+    try:
+        pool.submit(os.getpid).result()
+    finally:
+        for name, value in kept.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+    with pool:
+        yield pool
+
+
+def compare(scenario: Scenario, *, settings: Settings, turns: int, on_turn: Callable[[], None]) -> Result:
+    """Run both loops over the clip in turns of one second.
+
+    Raises:
+        SourceError: the clip cannot be read.
+        MonitorError: a loop failed.
+    """
+    with one_thread_process() as naive, one_thread_process() as ours:
+        naive.submit(_Loop.start, "naive", scenario.clip, settings).result()
+        frames = ours.submit(_Loop.start, scenario.answer, scenario.clip, settings).result()
+        pairs = []
+        for _ in range(turns + 1):
+            pairs.append(tuple(process.submit(_Loop.turn, frames).result() for process in (naive, ours)))
+            on_turn()
+        peak = ours.submit(_peak_rss_mb).result()
+    pairs = [(theirs, own) for theirs, own in pairs[1:] if theirs.boxes]  # the first turn warms up
+    if not pairs:
+        msg = f"{scenario.clip} is too short for a benchmark: it needs at least two seconds"
+        raise MonitorError(msg)
+    ratios = [theirs.cpu_seconds / own.cpu_seconds for theirs, own in pairs]
+    reference = [boxes for theirs, _ in pairs for boxes in theirs.boxes]
+    found = [boxes for _, own in pairs for boxes in own.boxes]
+    return Result(
+        ratio=float(np.median(ratios)),
+        ratio_min=min(ratios),
+        ratio_max=max(ratios),
+        naive_ms=_ms_per_frame(theirs for theirs, _ in pairs),
+        ours_ms=_ms_per_frame(own for _, own in pairs),
+        faces_naive=sum(map(len, reference)),
+        faces_matched=share_matched(reference, found),
+        peak_rss_mb=peak,
+        frames=len(reference),
+    )
+
+
+def _ms_per_frame(turns: Iterable[_Turn]) -> float:
+    return float(np.median([1e3 * turn.cpu_seconds / len(turn.boxes) for turn in turns]))
+
+
+def share_matched(reference: Sequence[Floats], found: Sequence[Floats]) -> float:
+    """Share of the reference boxes, frame by frame, that some found box overlaps at IoU >= 0.5 (1 without any)."""
+    matched = sum(
+        int((_iou(want, have).max(axis=1) >= MATCH_IOU).sum())
+        for want, have in zip(reference, found, strict=True)
+        if len(want) and len(have)
+    )
+    total = sum(map(len, reference))
+    return matched / total if total else 1.0
+
+
+def _iou(left: Floats, right: Floats) -> Floats:
+    """Intersection over union of (N, 4) and (M, 4) boxes -> (N, M)."""
+    low = np.maximum(left[:, None, :2], right[None, :, :2])
+    high = np.minimum(left[:, None, 2:], right[None, :, 2:])
+    overlap = np.prod(np.maximum(high - low, 0), axis=-1)
+    areas = [np.prod(boxes[:, 2:] - boxes[:, :2], axis=-1) for boxes in (left, right)]
+    return np.asarray(overlap / (areas[0][:, None] + areas[1][None, :] - overlap))
+
+
+class _Loop:
+    """A loop over a clip in a process of its own; ``_frames`` and ``_loop`` live in that process."""
+
+    _loop: Loop
+    _frames: Iterator[Frame]
+
+    @classmethod
+    def start(cls, name: str, clip: Path, settings: Settings) -> int:
+        """Load everything; the frames of one turn."""
+        cls._loop = staticmethod(LOOPS[name](settings))
+        source = open_source(clip)
+        cls._frames = iter(source)
+        return max(1, round(source.info.fps or 25))
+
+    @classmethod
+    def turn(cls, frames: int) -> _Turn:
+        started = time.process_time()
+        boxes = [cls._loop(frame) for frame in islice(cls._frames, frames)]
+        return _Turn(time.process_time() - started, boxes)
+
+
+def _peak_rss_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)

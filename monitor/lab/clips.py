@@ -1,0 +1,76 @@
+"""The benchmark's clips: H.264, 720 lines, made on the spot so that anybody can repeat a measurement."""
+
+from __future__ import annotations
+
+import math
+from itertools import takewhile
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from monitor.evidence.video import AnnotatedVideo
+from monitor.settings import SourceSettings
+from monitor.source import open_source, portrait
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from monitor.types import Pixels
+
+_WIDTH, _LINES, _FPS = 1280, 720, 25
+_PEOPLE = ((40, 20, 0.80), (470, 0, 0.90), (880, 30, 0.75), (180, 340, 0.70), (690, 330, 0.80))  # x, y, scale
+_ALONE = 8  # the demo's second person joins after an eighth of its length
+
+
+def one_face_clip(path: Path, *, seconds: int) -> Path:
+    """The speaker of ``demo:``, alone, at 25 frames per second."""
+    with open_source("demo:", SourceSettings(demo_seconds=seconds * _ALONE)) as source:
+        alone = takewhile(lambda frame: frame.media_time < seconds, source)
+        return _written(path, ((frame.pixels, frame.media_time) for frame in alone), fps=_FPS)
+
+
+def crowd_clip(path: Path, *, seconds: int) -> Path:
+    """Five people, each moving slowly in their own way."""
+    return _written(path, _crowd(seconds * _FPS), fps=_FPS)
+
+
+def scaled_clip(video: Path, path: Path, *, seconds: int) -> Path:
+    """The first seconds of a video at 720 lines, played forwards and backwards if it is shorter.
+
+    Raises:
+        SourceError: it cannot be read.
+    """
+    with open_source(video) as source:
+        fps = source.info.fps or _FPS
+        wanted = round(seconds * fps)
+        pictures = [_scaled(frame.pixels) for frame, _ in zip(source, range(wanted), strict=False)]
+    there_and_back = [*pictures, *pictures[-2:0:-1]]
+    repeated = (there_and_back[index % len(there_and_back)] for index in range(wanted))
+    return _written(path, ((pixels, index / fps) for index, pixels in enumerate(repeated)), fps=fps)
+
+
+def _crowd(frames: int) -> Iterator[tuple[Pixels, float]]:
+    backdrop = np.full((_LINES, _WIDTH, 3), (52, 56, 64), np.uint8)
+    for index in range(frames):
+        time = index / _FPS
+        pixels = backdrop.copy()
+        for person, (x, y, scale) in enumerate(_PEOPLE):
+            picture = (portrait.genuine, portrait.companion)[person % 2]()[:330, 60:420]
+            right, down = 12 * math.sin(time / 1.3 + person), 5 * math.sin(time / 0.9 + 2 * person)
+            moved = np.array(((scale, 0, x + right), (0, scale, y + down)))
+            cv2.warpAffine(picture, moved, (_WIDTH, _LINES), dst=pixels, borderMode=cv2.BORDER_TRANSPARENT)
+        yield pixels, time
+
+
+def _scaled(pixels: Pixels) -> Pixels:
+    width = round(pixels.shape[1] * _LINES / pixels.shape[0] / 2) * 2
+    return np.asarray(cv2.resize(pixels, (width, _LINES), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _written(path: Path, pictures: Iterable[tuple[Pixels, float]], *, fps: float) -> Path:
+    with AnnotatedVideo(path, fps=fps) as video:
+        for pixels, media_time in pictures:
+            video.write(pixels, media_time)
+    return path

@@ -1,0 +1,56 @@
+"""The loops that the benchmark compares, each a call ``frame -> boxes (N, 4)``.
+
+``naive`` is what a straightforward app runs: facenet-pytorch's MTCNN on every frame and an eager
+InceptionResnetV1 on every face. ``ours`` is the shipped pipeline. ``equal_work`` detects and
+classifies every frame too, with our stages: the ratio it keeps is engineering, the rest is cadence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from monitor import quality
+from monitor.pipeline import Engines, Pipeline
+from monitor.types import TrackedFaces
+
+if TYPE_CHECKING:
+    from monitor.settings import Settings
+    from monitor.types import Floats, Frame
+
+INPUT_SIZE = 160  # on both sides, whatever size the shipped weights prefer
+
+
+Loop = Callable[["Frame"], "Floats"]  # all else that it computes stays inside
+
+
+def naive(settings: Settings) -> Loop:
+    """facenet-pytorch's MTCNN on every frame, an eager classifier on every face."""
+    from monitor.lab.naive import naive_loop  # loads torch, which ours must not pay for
+
+    return naive_loop(settings, input_size=INPUT_SIZE)
+
+
+def ours(settings: Settings) -> Loop:
+    """The shipped pipeline, its classifier at the naive loop's input size."""
+    pipeline = Pipeline(Engines.load(settings, input_size=INPUT_SIZE), settings)
+    return lambda frame: pipeline.step(frame).tracked.faces.boxes
+
+
+def equal_work(settings: Settings) -> Loop:
+    """Our stages, every one on every frame and every face."""
+    engines = Engines.load(settings, input_size=INPUT_SIZE)
+
+    def loop(frame: Frame) -> Floats:
+        faces = engines.faces.detect(frame.pixels)
+        tracked = TrackedFaces(faces=faces, track_ids=np.arange(1, len(faces) + 1))
+        qualities = quality.measure(frame.pixels, faces, settings.quality)
+        engines.scorer.score(frame.pixels, tracked, qualities, rows=range(len(faces)))
+        return faces.boxes
+
+    return loop
+
+
+LOOPS = {"naive": naive, "ours": ours, "equal_work": equal_work}

@@ -1,0 +1,70 @@
+"""The loop that a straightforward app runs, with facenet-pytorch alone."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+import torch
+
+from monitor.models.facenet import facenet_pytorch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from monitor.settings import DetectorSettings, Settings
+    from monitor.types import Floats, Frame
+
+
+def reference_mtcnn(settings: DetectorSettings) -> Any:  # noqa: ANN401 - an untyped library's class
+    """facenet-pytorch's own ``MTCNN``, keeping all faces, at our settings.
+
+    Where torchvision came without its compiled operators (see ``monitor.models.facenet``), OpenCV's
+    non-maximum suppression, compiled too, stands in for torchvision's.
+    """
+    mtcnn = facenet_pytorch().MTCNN(
+        keep_all=True,
+        min_face_size=settings.min_face_size,
+        thresholds=list(settings.thresholds),
+        factor=settings.factor,
+    )
+    try:
+        importlib.import_module("torchvision.ops").nms(torch.zeros((1, 4)), torch.zeros(1), 0.5)
+    except RuntimeError:
+        vars(importlib.import_module("facenet_pytorch.models.utils.detect_face"))["batched_nms"] = _batched_nms
+    return mtcnn
+
+
+def _batched_nms(boxes: torch.Tensor, scores: torch.Tensor, _images: torch.Tensor, limit: float) -> torch.Tensor:
+    """``torchvision.ops.batched_nms`` for a batch of one image: rows to keep, best first."""
+    corners = boxes.double().numpy()
+    rectangles = np.concatenate((corners[:, :2], corners[:, 2:] - corners[:, :2]), axis=1)
+    kept = cv2.dnn.NMSBoxes(rectangles.tolist(), scores.tolist(), 0.0, limit)
+    return torch.as_tensor(np.asarray(kept, np.int64))
+
+
+def naive_loop(settings: Settings, *, input_size: int) -> Callable[[Frame], Floats]:
+    """``frame -> boxes (N, 4)``; the classifier's weights are untrained: here only its time counts."""
+    torch.set_num_threads(settings.classifier.threads)
+    mtcnn = reference_mtcnn(settings.detector)
+    classifier = facenet_pytorch().InceptionResnetV1(classify=True, num_classes=1).eval()
+
+    def loop(frame: Frame) -> Floats:
+        found, _ = mtcnn.detect(frame.pixels)
+        boxes = np.zeros((0, 4), np.float32) if found is None else np.asarray(found, np.float32)
+        crops = [_crop(frame, box, input_size) for box in boxes]
+        if crops:
+            with torch.inference_mode():
+                classifier(torch.from_numpy(np.stack(crops)))
+        return boxes
+
+    return loop
+
+
+def _crop(frame: Frame, box: Floats, size: int) -> Floats:
+    x1, y1 = np.maximum(box[:2], 0).astype(int)
+    x2, y2 = np.maximum(box[2:].astype(int), (x1 + 1, y1 + 1))
+    face = cv2.resize(frame.pixels[y1:y2, x1:x2], (size, size), interpolation=cv2.INTER_AREA)
+    return np.asarray((face.astype(np.float32) - 127.5) / 128.0).transpose(2, 0, 1)

@@ -1,0 +1,81 @@
+"""How much of the core's matrix-multiplication peak the classifier reaches.
+
+The peak is measured, not looked up: the fastest single-threaded sgemm (1536 x 1536) that ONNX
+Runtime's own MatMul or NumPy's BLAS delivers on this machine, in the same interleaved rounds.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from monitor.lab.loops import INPUT_SIZE
+from monitor.pipeline import Engines
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from monitor.settings import Settings
+
+FLOP_PER_FACE = 2.84e9  # InceptionResnetV1 at 160 px, 1.42 GMAC
+_N = 1536
+_BATCHES = (1, 4)
+
+
+@dataclass(frozen=True, slots=True)
+class ClassifierSpeed:
+    """Medians over the rounds."""
+
+    engine: str
+    sgemm_gflops: float
+    ms_per_face: dict[int, float]  # by batch size
+    sgemm_share: dict[int, float]  # by batch size, 1 = the measured peak
+
+
+def classifier_speed(settings: Settings, *, rounds: int = 15) -> ClassifierSpeed:
+    """Time the classifier and sgemm in turns on one thread.
+
+    Raises:
+        MonitorError: the classifier cannot be loaded.
+    """
+    engines = Engines.load(settings, input_size=INPUT_SIZE)
+    rng = np.random.default_rng(0)
+    left, right = (rng.standard_normal((_N, _N), np.float32) for _ in range(2))
+    runtime_sgemm = _onnxruntime_matmul()
+    calls: dict[str, Callable[[], object]] = {
+        "numpy": lambda: left @ right,
+        "onnxruntime": lambda: runtime_sgemm(left, right),
+    }
+    for batch in _BATCHES:
+        faces = rng.standard_normal((batch, 3, INPUT_SIZE, INPUT_SIZE), np.float32)
+        calls[f"batch {batch}"] = lambda faces=faces: engines.scorer.engine.run(faces)  # type: ignore[misc]
+    seconds: dict[str, list[float]] = {name: [] for name in calls}
+    for _ in range(rounds + 1):
+        for name, call in calls.items():
+            started = time.process_time()
+            call()
+            seconds[name].append(time.process_time() - started)
+    median = {name: float(np.median(taken[1:])) for name, taken in seconds.items()}
+    peak = 2 * _N**3 / min(median["numpy"], median["onnxruntime"])
+    return ClassifierSpeed(
+        engine=engines.scorer.engine.name,
+        sgemm_gflops=peak / 1e9,
+        ms_per_face={batch: 1e3 * median[f"batch {batch}"] / batch for batch in _BATCHES},
+        sgemm_share={batch: FLOP_PER_FACE * batch / median[f"batch {batch}"] / peak for batch in _BATCHES},
+    )
+
+
+def _onnxruntime_matmul() -> Callable[[object, object], object]:
+    import onnxruntime
+    from onnx import TensorProto, helper
+
+    square = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [_N, _N]) for name in "abc"]
+    graph = helper.make_graph([helper.make_node("MatMul", ["a", "b"], ["c"])], "sgemm", square[:2], square[2:])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    return lambda a, b: session.run(None, {"a": a, "b": b})

@@ -1,0 +1,52 @@
+"""Where our time goes: CPU time per frame of each stage, from a profiled pass over a clip."""
+
+from __future__ import annotations
+
+import cProfile
+import pstats
+import time
+from typing import TYPE_CHECKING
+
+from monitor.lab.loops import ours
+from monitor.source import open_source
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from monitor.settings import Settings
+
+# The function that is a stage's door: (file, function) -> what it is called in the table.
+_DOORS = {
+    ("faces.py", "refine"): "follow faces (O-Net)",
+    ("faces.py", "detect"): "full detection",
+    ("scenes.py", "is_cut"): "scene cuts",
+    ("quality.py", "measure"): "quality",
+    ("scores.py", "score"): "crop and classify",
+    ("judge.py", "update"): "verdicts",
+    ("segments.py", "update"): "segments",
+    ("pipeline.py", "step"): "all of step()",
+}
+
+
+def stage_times(clip: Path, settings: Settings) -> dict[str, float]:
+    """CPU milliseconds per frame by stage; decoding is the time outside of ``step``.
+
+    Raises:
+        SourceError: the clip cannot be read.
+    """
+    loop = ours(settings)
+    profile = cProfile.Profile(time.process_time)
+    frames = 0
+    with open_source(clip) as source:
+        started = time.process_time()
+        for frame in source:
+            profile.runcall(loop, frame)
+            frames += 1
+        total = time.process_time() - started
+    seconds: dict[str, float] = {}
+    for (file, _, function), (*_, cumulative, _) in pstats.Stats(profile).stats.items():  # type: ignore[attr-defined]
+        door = _DOORS.get((file.rpartition("/")[2], function))
+        if door:
+            seconds[door] = seconds.get(door, 0.0) + cumulative
+    seconds["decode and RGB"] = total - seconds["all of step()"]
+    return {stage: 1e3 * spent / max(frames, 1) for stage, spent in seconds.items()}

@@ -1,0 +1,168 @@
+"""The order of the stages: ``step(frame) -> Observation``; no thread, no clock, no I/O, no randomness.
+
+Everything runs on media time, so the same frames give the same observations, bit for bit, however
+fast or slow they arrive.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+from monitor import quality
+from monitor.backends import choose
+from monitor.backends.cache import default_cache_dir
+from monitor.backends.onnx_graph import exported_elsewhere
+from monitor.backends.onnx_runtime import OnnxRuntimeBackend
+from monitor.backends.torch_runtime import TorchBackend, cuda_missing
+from monitor.faces import FaceDetector, MtcnnEngines
+from monitor.models import load_detector
+from monitor.models.mtcnn import mtcnn_networks
+from monitor.scenes import SceneCuts
+from monitor.scores import Scorer
+from monitor.segments import Segments
+from monitor.tracks import Tracker
+from monitor.types import Observation, Scores
+from monitor.verdicts import Judge
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from monitor.backends import Backend, Choice, Engine
+    from monitor.models import Detector
+    from monitor.models.network import Network
+    from monitor.settings import Settings
+    from monitor.types import Frame, Segment, TrackedFaces, TrackSummary
+
+
+@dataclass(frozen=True, slots=True)
+class Engines:
+    """The loaded networks: made once, used by any number of pipelines of one thread each."""
+
+    faces: FaceDetector
+    scorer: Scorer
+    detector: Detector
+    choice: Choice
+
+    @classmethod
+    def load(cls, settings: Settings, *, input_size: int | None = None) -> Self:
+        """Load or build everything that ``settings`` names.
+
+        Args:
+            settings: of all stages; only detector, classifier and cache_dir are read.
+            input_size: side of the classifier's crops, pixels, where it shall differ from the card's (benchmarks).
+
+        Raises:
+            WeightsMissingError: there are no weights.
+            ModelCardError: the weights are not the ones that their card describes.
+            EngineError: the backend is not available or cannot run the networks.
+        """
+        classifier = settings.classifier
+        choice = choose(classifier.backend)
+        detector = load_detector(classifier.model, weights=classifier.weights, input_size=input_size)
+        cache_dir = default_cache_dir(settings.cache_dir)
+
+        def compiled(network: Network, backend: Backend) -> Engine:
+            return backend.compile(network, threads=classifier.threads, cache_dir=cache_dir)
+
+        with exported_elsewhere():
+            mtcnn = MtcnnEngines(*(compiled(network, _exact(choice.backend)) for network in mtcnn_networks()))
+            classifier_engine = compiled(detector.network, choice.backend)
+        return cls(
+            faces=FaceDetector(mtcnn, settings.detector),
+            scorer=Scorer(classifier_engine, card=detector.card, input_size=detector.input_size),
+            detector=detector,
+            choice=choice,
+        )
+
+
+def _exact(backend: Backend) -> Backend:
+    """The backend that runs MTCNN: on a GPU torch computes in bf16, which would move the boxes."""
+    on_gpu = isinstance(backend, TorchBackend) and cuda_missing() is None
+    return OnnxRuntimeBackend() if on_gpu else backend
+
+
+class ScoreSchedule:
+    """Which tracks are due: one score per track in each slot of ``every`` seconds of media time.
+
+    Slots keep the rate exact at any frame rate: 24 fps gives five scores a second at 0.2 s, too.
+    """
+
+    def __init__(self, every: float) -> None:
+        self._every = every
+        self._slots: dict[int, int] = {}
+
+    def due(self, track_ids: NDArray[np.int64], media_time: float) -> list[int]:
+        """Rows of ``track_ids`` that are due now; the slot counts as used."""
+        slot = math.floor(media_time / self._every + 1e-6)
+        rows = [row for row, track in enumerate(track_ids.tolist()) if self._slots.get(track) != slot]
+        for row in rows:
+            self._slots[int(track_ids[row])] = slot
+        return rows
+
+    def forget(self, track_ids: tuple[int, ...]) -> None:
+        """Free what was kept for tracks that ended."""
+        for track in track_ids:
+            self._slots.pop(track, None)
+
+
+class Pipeline:
+    """One stream's stages and their state. Not thread-safe: one pipeline, one thread."""
+
+    def __init__(self, engines: Engines, settings: Settings, *, still: bool = False) -> None:
+        self._engines = engines
+        self._settings = settings
+        self._scenes = SceneCuts()
+        once = {"min_hits": 1} if still else {}
+        self._tracker = Tracker(settings.tracker.model_copy(update=once))
+        self._schedule = ScoreSchedule(settings.classifier.score_every)
+        calibration = engines.detector.card.calibration
+        self._judge = Judge(settings.verdict, calibration=calibration, still=still)
+        self._segments = Segments(settings.segment, calibration=calibration)
+
+    def step(self, frame: Frame) -> Observation:
+        """What this frame adds. Call it with the frames of one source, in order.
+
+        Raises:
+            EngineError: an engine failed for good.
+        """
+        now = frame.media_time
+        cut = self._scenes.is_cut(frame.pixels)
+        tracked, detected = self._find(frame, cut=cut)
+        qualities = quality.measure(frame.pixels, tracked.faces, self._settings.quality)
+        rows = self._schedule.due(tracked.track_ids, now)
+        scores = self._engines.scorer.score(frame.pixels, tracked, qualities, rows=rows) if rows else Scores.none()
+        judged = self._judge.update(scores, track_ids=tracked.track_ids, frame_index=frame.index, media_time=now)
+        closed = self._segments.update(judged, scores, frame_index=frame.index, media_time=now)
+        ended = self._tracker.ended
+        self._schedule.forget(ended)
+        return Observation(
+            frame_index=frame.index,
+            media_time=now,
+            tracked=tracked,
+            qualities=qualities,
+            scores=scores,
+            verdicts=judged.verdicts,
+            changes=judged.changes,
+            closed_segments=closed + self._segments.end(ended),
+            ended_tracks=self._judge.end(ended),
+            engine=self._engines.scorer.engine.name,
+            detected=detected,
+            scene_cut=cut,
+        )
+
+    def finish(self) -> tuple[tuple[Segment, ...], tuple[TrackSummary, ...]]:
+        """The segments and tracks that are still open when the source ends."""
+        return self._segments.flush(), self._judge.summaries()
+
+    def _find(self, frame: Frame, *, cut: bool) -> tuple[TrackedFaces, bool]:
+        """Follow the known faces with O-Net alone; run the full cascade on its beat."""
+        tracker, faces, now = self._tracker, self._engines.faces, frame.media_time
+        if cut:
+            tracker.cut(now)
+        tracked = tracker.follow(faces.refine(frame.pixels, tracker.expected(now)), now)
+        if not tracker.due(now):
+            return tracked, False
+        return tracker.associate(faces.detect(frame.pixels), now), True

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import av
+import pytest
+from clips import video
+
+from monitor.evidence.report import SCHEMA_FILE
+
+
+def results(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
+
+
+def test_the_demo_becomes_a_report_a_timeline_and_a_video(cli: Callable, tmp_path: Path) -> None:
+    jsonschema = pytest.importorskip("jsonschema")
+    said = cli("analyze", "demo:", "--out", "kept")
+    assert said.code == 0, said.err
+    assert results(tmp_path / "kept") == ["demo", "demo/annotated.mp4", "demo/report.json", "demo/timeline.csv"]
+    report = json.loads((tmp_path / "kept" / "demo" / "report.json").read_text(encoding="utf-8"))
+    jsonschema.validate(report, json.loads(SCHEMA_FILE.read_text(encoding="utf-8")))
+    assert report["frames"]["analysed"] == 30
+    assert report["source"]["synthetic"]
+    assert len(report["tracks"]) >= 1
+    with av.open(tmp_path / "kept" / "demo" / "annotated.mp4") as container:
+        assert sum(1 for _ in container.decode(video=0)) == 30
+    rows = (tmp_path / "kept" / "demo" / "timeline.csv").read_text(encoding="utf-8").splitlines()
+    assert len(rows) > 5, "five scores per second and face, and a header"
+    assert "demo:" in said.out
+    assert "annotated.mp4" in said.out
+
+
+def test_one_bad_file_never_stops_the_rest(cli: Callable, tmp_path: Path) -> None:
+    (tmp_path / "notes.mp4").write_text("no video at all")
+    said = cli("analyze", "notes.mp4", "demo:", "absent.mp4", "--out", "kept", "--no-video")
+    assert said.code == 3
+    assert results(tmp_path / "kept") == ["demo", "demo/report.json", "demo/timeline.csv"]
+    assert said.err.count("error:") == 2
+    assert said.out.count("could not be analysed") == 2, "in the summary table"
+
+
+def test_json_is_all_that_stdout_says(cli: Callable, tmp_path: Path) -> None:
+    clip = video(tmp_path / "bars.mp4", frames=6)
+    said = cli("analyze", clip, "absent.mp4", "--json", "--no-video")
+    assert said.code == 3
+    whole, failed = json.loads(said.out)
+    assert whole["label"] == "NOT_ENOUGH_EVIDENCE"
+    assert whole["reasons"] == ["NO_FACE"]
+    assert whole["frames_analysed"] == whole["frames_read"] == 6
+    assert "absent.mp4" in failed["error"]
+
+
+def test_a_folder_is_each_of_its_files(cli: Callable, tmp_path: Path) -> None:
+    (tmp_path / "Füße und 顔").mkdir()
+    for name in ("b.mp4", "a.mkv"):
+        video(tmp_path / "Füße und 顔" / name, frames=4)
+    said = cli("analyze", "Füße und 顔", "--no-video", "--json")
+    assert said.code == 0, said.err
+    assert [Path(one["source"]).name for one in json.loads(said.out)] == ["a.mkv", "b.mp4"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["analyze"], "Missing argument"),
+        (["analyze", "demo:", "--backend", "abacus"], "abacus"),
+        (["analyze", "demo:", "--set", "tracker.memory"], "STAGE.NAME=VALUE"),
+        (["analyze", "demo:", "--set", "tracker.memory=-1"], "tracker.memory"),
+        (["analyze", "demo:", "--settings", "absent.toml"], "absent.toml"),
+    ],
+)
+def test_wrong_usage_is_one_sentence(cli: Callable, tmp_path: Path, arguments: list[str], words: str) -> None:
+    said = cli(*arguments)
+    assert said.code in (1, 2)
+    assert words in said.err
+    assert results(tmp_path) == []
+
+
+def test_a_folder_that_cannot_be_written_is_one_sentence(cli: Callable, tmp_path: Path) -> None:
+    (tmp_path / "kept").write_text("a file, not a folder")
+    said = cli("analyze", "demo:", "--out", "kept/deep")
+    assert said.code == 1
+    assert "cannot be written" in said.err
+    assert results(tmp_path) == ["kept"]
+
+
+def test_missing_weights_are_said_and_nothing_is_scored(cli: Callable, tmp_path: Path) -> None:
+    said = cli("analyze", "demo:", "--set", "classifier.weights=absent.safetensors")
+    assert said.code == 1
+    assert "absent.safetensors" in said.err
+    assert results(tmp_path) == []
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists() or os.name == "nt", reason="needs Linux")
+def test_an_interrupted_analysis_leaves_nothing_behind(
+    cli: Callable, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("monitor.session.Session.wait", interrupted)
+    said = cli("analyze", "demo:", "--out", "kept")
+    assert said.code == 130
+    assert results(tmp_path) == []

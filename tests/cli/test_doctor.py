@@ -1,0 +1,19 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+
+def test_a_person_reads_a_table(cli: Callable) -> None:
+    said = cli("doctor")
+    assert said.code == 0
+    assert "self-test" in said.out
+    assert "known-blended face" in said.out
+
+
+def test_a_program_reads_json_and_the_exit_code(cli: Callable) -> None:
+    said = cli("doctor", "--json", "--backend", "abacus")
+    assert said.code == 1
+    health = {finding["question"]: finding["health"] for finding in json.loads(said.out)}
+    assert health["engine"] == "failure"
+    assert health["results"] == "ok"

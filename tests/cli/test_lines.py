@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.text import Text
+
+from monitor.analysis import Result
+from monitor.cli import lines
+from monitor.session import SessionStats
+from monitor.types import Label, LabelChange, Reason, Segment, SourceVerdict, Verdict
+
+STATS = SessionStats(
+    frames_read=300,
+    frames_analysed=250,
+    dropped={"analysis behind": 50},
+    lost={"corrupt packet": 2},
+    seconds=10.0,
+    latency_p50=0.0312,
+    latency_p95=0.0874,
+)
+CHANGE = LabelChange(
+    track_id=3,
+    frame_index=310,
+    media_time=12.4,
+    before=Label.LIKELY_REAL,
+    after=Label.SUSPICIOUS,
+    probability=0.781,
+    window=(9.0, 12.4),
+    threshold=0.75,
+    reasons=(),
+    witnesses=(),
+    began=11.5,
+    restarted_at=None,
+)
+VERDICT = Verdict(
+    track_id=3,
+    label=Label.SUSPICIOUS,
+    probability=0.781,
+    samples=14,
+    effective_samples=1.8,
+    usable_share=0.96,
+    reasons=(),
+    since=12.4,
+)
+SEGMENT = Segment(
+    track_id=3, start=11.5, end=15.9, label=Label.LIKELY_FAKE, peak=0.97, mean=0.9, best_frame=330, best_time=13.2
+)
+
+
+def plain(line: str) -> str:
+    return Text.from_markup(line).plain
+
+
+def test_a_change_tells_who_what_and_how_sure() -> None:
+    assert plain(lines.change_line(CHANGE, VERDICT)) == (
+        "   0:12.4  face 3  likely real -> suspicious  P(fake) 78 %, 14 samples, 96 % usable"
+    )
+    record = lines.change_record(CHANGE, VERDICT)
+    assert (record["label"], record["samples"], record["probability"]) == ("SUSPICIOUS", 14, 0.781)
+
+
+def test_a_segment_and_the_status() -> None:
+    assert "face 3  0:11.5 to 0:15.9  likely fake" in plain(lines.segment_line(SEGMENT))
+    assert plain(lines.status_line(STATS)) == (
+        "25.0 fps, 250 frames, latency p50 31 ms, p95 87 ms, dropped: 50 analysis behind, 2 corrupt packet"
+    )
+    assert lines.status_record(STATS)["dropped"] == {"analysis behind": 50}
+
+
+def test_a_whole_result(tmp_path: Path) -> None:
+    (tmp_path / "report [1].json").touch()
+    verdict = SourceVerdict(
+        label=Label.NOT_ENOUGH_EVIDENCE, probability=None, track_id=None, reasons=(Reason.TOO_SMALL, Reason.TOO_DARK)
+    )
+    result = Result(verdict=verdict, segments=(SEGMENT,), tracks=2, stats=STATS, folder=tmp_path, failure=None)
+    assert plain(lines.verdict_line(verdict)) == "not enough evidence (face too small, face too dark)"
+    assert "report [1].json" in plain(lines.result_lines(result)[-1])
+    record = lines.result_record("cam", result)
+    assert record["segments"][0]["start"] == 11.5
+    assert record["reasons"] == ["TOO_SMALL", "TOO_DARK"]

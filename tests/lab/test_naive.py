@@ -1,0 +1,12 @@
+from __future__ import annotations
+
+from monitor.lab.naive import naive_loop
+from monitor.settings import Settings, SourceSettings
+from monitor.source import open_source
+
+
+def test_the_naive_loop_finds_the_demos_face(settings: Settings) -> None:
+    loop = naive_loop(settings, input_size=160)
+    with open_source("demo:", SourceSettings(demo_seconds=8)) as source:
+        boxes = loop(next(iter(source)))
+    assert boxes.shape == (1, 4)

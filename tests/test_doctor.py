@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from monitor.doctor import Finding, Health, examine
+from monitor.pipeline import Engines
+from monitor.settings import Settings
+
+
+def findings(settings: Settings, out: Path) -> dict[str, Finding]:
+    return {finding.question: finding for finding in examine(settings, out=out)}
+
+
+def test_a_sound_machine(settings: Settings, tmp_path: Path) -> None:
+    found = findings(settings, tmp_path / "not made yet" / "results")
+    assert Health.FAILURE not in {finding.health for finding in found.values()}
+    assert "onnxruntime" in found["engine"].answer
+    assert "not chosen" in found["engine torch"].answer
+    assert "torch 2." in found["packages"].answer
+    assert "known-real face" in found["self-test"].answer
+    assert not (tmp_path / "not made yet").exists(), "it only looks"
+
+
+def test_an_unknown_backend_is_a_failure_that_says_what_to_do(settings: Settings, tmp_path: Path) -> None:
+    classifier = settings.classifier.model_copy(update={"backend": "abacus"})
+    found = findings(settings.model_copy(update={"classifier": classifier}), tmp_path)
+    assert found["engine"].health is Health.FAILURE
+    assert "onnxruntime" in found["engine"].answer
+
+
+def test_missing_weights_fail_the_self_test(settings: Settings, tmp_path: Path) -> None:
+    classifier = settings.classifier.model_copy(update={"weights": tmp_path / "absent.safetensors"})
+    found = findings(settings.model_copy(update={"classifier": classifier}), tmp_path)
+    assert found["self-test"].health is Health.FAILURE
+    assert "absent.safetensors" in found["self-test"].answer
+
+
+def test_a_folder_that_cannot_be_written_is_a_failure(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(**_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", refused)
+    found = findings(settings, tmp_path)
+    assert found["results"].health is Health.FAILURE
+    assert "Permission denied" in found["results"].answer
+
+
+@pytest.mark.parametrize(
+    ("logits", "health", "words"),
+    [((-2.0, 2.0), Health.OK, "onnxruntime"), ((1.0, -1.0), Health.WARNING, "does not tell them apart")],
+)
+def test_the_self_test_judges_the_running_engine(
+    settings: Settings,
+    engines: Engines,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    logits: tuple[float, float],
+    health: Health,
+    words: str,
+) -> None:
+    answers = iter(logits)
+
+    class Scripted:
+        name = "onnxruntime-scripted"
+
+        def run(self, batch: np.ndarray) -> tuple[np.ndarray, ...]:
+            return np.array([next(answers)], np.float32), np.zeros((1, 2, 2), np.float32)
+
+    scorer = type(engines.scorer)(Scripted(), card=engines.detector.card)
+    monkeypatch.setattr(Engines, "load", lambda _: replace(engines, scorer=scorer))
+    finding = findings(settings, tmp_path)["self-test"]
+    assert finding.health is health
+    assert words in finding.answer
