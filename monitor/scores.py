@@ -85,7 +85,7 @@ class Scorer:
             logits, maps = _nan((len(crops),)), _nan((len(crops), 1, 1))
         else:
             if not (np.isfinite(logits).all() and np.isfinite(maps).all()):
-                failure = EngineError(f"{self.engine_name} gave a score that is no number")
+                failure = EngineError(f"{self.engine.name} gave a score that is no number")
         self._count(failure)
         return logits, maps
 
@@ -95,7 +95,7 @@ class Scorer:
             return
         self._failures += 1
         if self._failures > TOLERATED_FAILURES:
-            msg = f"{self.engine_name} failed {self._failures} times in a row, last: {failure}; try another backend"
+            msg = f"{self.engine.name} failed {self._failures} times in a row, last: {failure}; try another backend"
             raise EngineError(msg) from failure
         if self._failures == 1:
             logger.warning("faces are not scored, they count as %s: %s", Reason.ENGINE_DEGRADED.value, failure)
