@@ -116,17 +116,24 @@ def _say(outcome: _Outcome) -> None:
 
 
 def _table(outcomes: list[_Outcome]) -> Table:
-    table = Table("source", "verdict", "P(fake)", "faces", "suspicious spans", "frames", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    table.add_column("source", overflow="fold")
+    for title in ("verdict", "P(fake)", "faces", "suspicious spans", "frames"):
+        table.add_column(title, no_wrap=True)
     for outcome in outcomes:
-        result = outcome.result
+        name, result = escape(_short(outcome.name)), outcome.result
         if result is None:
-            table.add_row(escape(outcome.name), "[red]could not be analysed[/]")
+            table.add_row(name, "[red]could not be analysed[/]")
             continue
         verdict = result.verdict
         probability = "" if verdict.probability is None else percent(verdict.probability)
         counts = (result.tracks, len(result.segments), result.stats.frames_analysed)
-        table.add_row(escape(outcome.name), lines.styled(verdict.label), probability, *map(str, counts))
+        table.add_row(name, lines.styled(verdict.label), probability, *map(str, counts))
     return table
+
+
+def _short(name: str) -> str:
+    return name if ":" in name else Path(name).name
 
 
 def _record(outcome: _Outcome) -> dict[str, object]:

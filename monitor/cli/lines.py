@@ -82,8 +82,11 @@ def status_line(stats: SessionStats) -> str:
     line = f"{stats.fps:.1f} fps, {stats.frames_analysed} frames"
     if stats.latency_p50 is not None and stats.latency_p95 is not None:
         line += f", latency p50 {stats.latency_p50 * 1e3:.0f} ms, p95 {stats.latency_p95 * 1e3:.0f} ms"
-    losses = [f"{count} {cause}" for cause, count in (*stats.dropped.items(), *stats.lost.items())]
-    return f"{line}, dropped: {', '.join(losses) or 'none'}"
+    return f"{line}, dropped: {_losses(stats) or 'none'}"
+
+
+def _losses(stats: SessionStats) -> str:
+    return ", ".join(f"{count} {cause}" for cause, count in (*stats.dropped.items(), *stats.lost.items()))
 
 
 def status_record(stats: SessionStats) -> dict[str, Any]:
@@ -101,8 +104,11 @@ def status_record(stats: SessionStats) -> dict[str, Any]:
 
 
 def result_lines(result: Result) -> list[str]:
-    """Suspicious spans, and where the results lie."""
+    """Suspicious spans, what could not be seen, and where the results lie."""
     found = [segment_line(segment) for segment in result.segments]
+    lost = _losses(result.stats)
+    if lost:
+        found.append(f"  not seen: {lost}")
     if result.folder is not None:
         found += [f"  {escape(str(path))}" for path in sorted(result.folder.iterdir())]
     return found

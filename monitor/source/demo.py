@@ -154,7 +154,7 @@ def _stage() -> Pixels:
     pixels = np.repeat((top + (bottom - top) * share).round().astype(np.uint8), WIDTH, axis=1)
     for seat in (_SPEAKER, _GUEST, _VACANT):
         cv2.copyTo(np.full((seat.height, seat.width, 3), _EMPTY_SEAT, np.uint8), _rounded(seat), _area(pixels, seat))
-    cv2.putText(pixels, "SYNTHETIC DEMO", (918, 696), cv2.FONT_HERSHEY_DUPLEX, 0.8, (240, 196, 90), 1, cv2.LINE_AA)
+    cv2.putText(pixels, "SYNTHETIC DEMO", (692, 696), cv2.FONT_HERSHEY_DUPLEX, 0.8, (240, 196, 90), 1, cv2.LINE_AA)
     return pixels
 
 
