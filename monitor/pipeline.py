@@ -10,6 +10,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
+import cv2
+
 from monitor import quality
 from monitor.backends import choose
 from monitor.backends.cache import default_cache_dir
@@ -23,7 +25,7 @@ from monitor.scenes import SceneCuts
 from monitor.scores import Scorer
 from monitor.segments import Segments
 from monitor.tracks import Tracker
-from monitor.types import Observation, Scores
+from monitor.types import Observation, Qualities, Scores
 from monitor.verdicts import Judge
 
 if TYPE_CHECKING:
@@ -63,6 +65,7 @@ class Engines:
         choice = choose(classifier.backend)
         detector = load_detector(classifier.model, weights=classifier.weights, input_size=input_size)
         cache_dir = default_cache_dir(settings.cache_dir)
+        cv2.setNumThreads(classifier.threads)  # OpenCV's pool is the process's; beside an engine's it only costs
 
         def compiled(network: Network, backend: Backend) -> Engine:
             return backend.compile(network, threads=classifier.threads, cache_dir=cache_dir)
@@ -131,9 +134,11 @@ class Pipeline:
         now = frame.media_time
         cut = self._scenes.is_cut(frame.pixels)
         tracked, detected = self._find(frame, cut=cut)
-        qualities = quality.measure(frame.pixels, tracked.faces, self._settings.quality)
+        qualities, scores = Qualities.none(), Scores.none()
         rows = self._schedule.due(tracked.track_ids, now)
-        scores = self._engines.scorer.score(frame.pixels, tracked, qualities, rows=rows) if rows else Scores.none()
+        if rows:
+            qualities = quality.measure(frame.pixels, tracked.faces, self._settings.quality)
+            scores = self._engines.scorer.score(frame.pixels, tracked, qualities, rows=rows)
         judged = self._judge.update(scores, track_ids=tracked.track_ids, frame_index=frame.index, media_time=now)
         closed = self._segments.update(judged, scores, frame_index=frame.index, media_time=now)
         ended = self._tracker.ended

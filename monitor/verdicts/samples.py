@@ -45,6 +45,7 @@ class Samples:
         self._samples: deque[Sample] = deque(maxlen=MAX_SAMPLES)
         self._values: Doubles = np.zeros(0)  # (n,) log-odds of the samples
         self._shares: Doubles = np.zeros(0)  # (n,) witnesses that each sample was when the last one came
+        self._total = self._moment = 0.0  # sums of the shares, and of shares times values
         self.restarted_at: float | None = None  # media time of the last jump, while its samples still count
 
     def __len__(self) -> int:
@@ -71,6 +72,7 @@ class Samples:
         """Forget everything: the clock was set back, so nothing seen before can be placed in time."""
         self._samples.clear()
         self._values = self._shares = np.zeros(0)
+        self._total = self._moment = 0.0
         self.restarted_at = None
 
     def effective(self, media_time: float) -> float:
@@ -78,11 +80,11 @@ class Samples:
         if not self._samples:
             return 0.0
         fading = math.exp(-max(media_time - self._samples[-1].media_time, 0.0) / self._settings.memory)
-        return saturated(float(self._shares.sum()) * fading, most=self._settings.max_effective_samples)
+        return saturated(self._total * fading, most=self._settings.max_effective_samples)
 
     def log_odds(self, media_time: float) -> float:
         """Posterior log-odds of "fake" at ``media_time``; 0 without samples."""
-        return float(self._contributions(media_time).sum())
+        return self.effective(media_time) * self._moment / self._total if self._samples else 0.0
 
     def probability(self, media_time: float) -> float | None:
         """Posterior P(fake) at ``media_time``; None without samples."""
@@ -127,13 +129,13 @@ class Samples:
         fading = np.exp(-np.maximum(times[-1] - times, 0.0) / settings.memory)
         self._values = np.array([sample.log_odds for sample in samples])
         self._shares = weights * fading * novelty(times, settings.correlation_time)
+        self._total, self._moment = float(self._shares.sum()), float((self._shares * self._values).sum())
 
     def _contributions(self, media_time: float) -> Doubles:
         """(n,) log-odds, signed; they add up to the posterior's."""
         if not self._samples:
             return self._values
-        per_witness = self.effective(media_time) / float(self._shares.sum())
-        return per_witness * self._shares * self._values
+        return self.effective(media_time) / self._total * self._shares * self._values
 
 
 def novelty(times: Doubles, correlation_time: float) -> Doubles:

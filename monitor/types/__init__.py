@@ -1,0 +1,43 @@
+"""The vocabulary: one frozen value per stage of the river.
+
+``Frame -> Faces -> TrackedFaces (+ Qualities) -> Scores -> Verdict, LabelChange -> Segment -> Observation``
+
+Arrays state shape, dtype, order and range beside their field; they are checked once at birth and
+then trusted. Boxes are pixels of the full frame, ``x1 y1 x2 y2``, x to the right, y down.
+"""
+
+from monitor.types.faces import Calibration, Faces, Qualities, Scores, TrackedFaces
+from monitor.types.frames import Floats, Frame, Pixels, SourceInfo
+from monitor.types.labels import Label, Reason
+from monitor.types.verdicts import (
+    Judgement,
+    LabelChange,
+    Observation,
+    Segment,
+    SourceVerdict,
+    TrackSummary,
+    Verdict,
+    Witness,
+)
+
+__all__ = [
+    "Calibration",
+    "Faces",
+    "Floats",
+    "Frame",
+    "Judgement",
+    "Label",
+    "LabelChange",
+    "Observation",
+    "Pixels",
+    "Qualities",
+    "Reason",
+    "Scores",
+    "Segment",
+    "SourceInfo",
+    "SourceVerdict",
+    "TrackSummary",
+    "TrackedFaces",
+    "Verdict",
+    "Witness",
+]

@@ -1,0 +1,154 @@
+"""Faces in one frame: found, followed, measured, scored."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from monitor.types.frames import Floats, require
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from monitor.types.labels import Reason
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Faces:
+    """What a detector found in one frame, best first."""
+
+    boxes: Floats  # (N, 4) x1 y1 x2 y2, pixels, may reach outside the frame
+    probabilities: Floats  # (N,) 0..1
+    landmarks: Floats  # (N, 5, 2) x y: left eye, right eye, nose, left and right mouth corner (as seen)
+
+    def __post_init__(self) -> None:
+        n = len(self.boxes)
+        require(self.boxes, (n, 4), "boxes")
+        require(self.probabilities, (n,), "probabilities")
+        require(self.landmarks, (n, 5, 2), "landmarks")
+
+    @classmethod
+    def none(cls) -> Self:
+        """No face."""
+        return cls(
+            boxes=np.zeros((0, 4), np.float32),
+            probabilities=np.zeros(0, np.float32),
+            landmarks=np.zeros((0, 5, 2), np.float32),
+        )
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+    def __getitem__(self, rows: NDArray[Any] | slice | list[int]) -> Self:
+        """A selection or reordering of the faces, by mask, slice or indices."""
+        return type(self)(
+            boxes=self.boxes[rows],
+            probabilities=self.probabilities[rows],
+            landmarks=self.landmarks[rows],
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrackedFaces:
+    """Faces of one frame, each with the stable id of its track. Ids are never reused."""
+
+    faces: Faces
+    track_ids: NDArray[np.int64]  # (N,) unique, > 0
+
+    def __post_init__(self) -> None:
+        require(self.track_ids, (len(self.faces),), "track_ids")
+
+    @classmethod
+    def none(cls) -> Self:
+        """No tracked face."""
+        return cls(faces=Faces.none(), track_ids=np.zeros(0, np.int64))
+
+    def __len__(self) -> int:
+        return len(self.faces)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Qualities:
+    """How well each face can be judged; rows align with the faces they were measured on."""
+
+    size: Floats  # (N,) pixels, the box's height inside the frame
+    sharpness: Floats  # (N,) >= 0, see monitor.quality
+    brightness: Floats  # (N,) 0..255, mean luma of the face
+    yaw: Floats  # (N,) degrees, signed, 0 = frontal, estimated from five points
+    pitch: Floats  # (N,) degrees, signed, estimated from five points
+    roll: Floats  # (N,) degrees, signed
+    weights: Floats  # (N,) 0..1, how much a score of this face should count; 0 = do not score
+    reasons: tuple[tuple[Reason, ...], ...]  # why a weight is 0; empty when usable
+
+    def __post_init__(self) -> None:
+        n = len(self.reasons)
+        for name in ("size", "sharpness", "brightness", "yaw", "pitch", "roll", "weights"):
+            require(getattr(self, name), (n,), name)
+
+    @classmethod
+    def none(cls) -> Self:
+        """Nothing was measured."""
+        empty = np.zeros(0, np.float32)
+        return cls(empty, empty, empty, empty, empty, empty, empty, reasons=())
+
+    def __len__(self) -> int:
+        return len(self.reasons)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scores:
+    """What the classifier said of the faces that were due in one frame.
+
+    ``rejected`` names the tracks that were due but could not be scored, and why: they are counted,
+    never guessed.
+    """
+
+    track_ids: NDArray[np.int64]  # (N,)
+    logits: Floats  # (N,) natural log-odds before calibration, > 0 leans to fake
+    evidence_maps: Floats  # (N, h, w) logit units, signed; mean + bias = logit (closed-form Grad-CAM)
+    crops: Floats  # (N, 4) x1 y1 x2 y2, pixels: the square that the classifier saw
+    weights: Floats  # (N,) 0..1
+    rejected: Mapping[int, tuple[Reason, ...]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        n = len(self.track_ids)
+        require(self.logits, (n,), "logits")
+        require(self.evidence_maps, (n, None, None), "evidence_maps")
+        require(self.crops, (n, 4), "crops")
+        require(self.weights, (n,), "weights")
+
+    @classmethod
+    def none(cls, rejected: Mapping[int, tuple[Reason, ...]] | None = None) -> Self:
+        """No score in this frame."""
+        return cls(
+            track_ids=np.zeros(0, np.int64),
+            logits=np.zeros(0, np.float32),
+            evidence_maps=np.zeros((0, 1, 1), np.float32),
+            crops=np.zeros((0, 4), np.float32),
+            weights=np.zeros(0, np.float32),
+            rejected=rejected or {},
+        )
+
+    def __len__(self) -> int:
+        return len(self.track_ids)
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Platt scaling from a model card: calibrated log-odds = ``scale * logit + shift``."""
+
+    scale: float = 1.0
+    shift: float = 0.0
+
+    def log_odds(self, logit: float) -> float:
+        """What one score says, natural log-odds of "fake"."""
+        return self.scale * logit + self.shift
+
+    def probability(self, logit: float) -> float:
+        """What one score says, P(fake)."""
+        return 0.5 + 0.5 * math.tanh(self.log_odds(logit) / 2.0)

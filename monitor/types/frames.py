@@ -1,0 +1,77 @@
+"""Pictures, and where they come from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+
+Pixels = NDArray[np.uint8]
+Floats = NDArray[np.float32]
+
+
+def require(array: NDArray[Any], shape: tuple[int | None, ...], name: str) -> None:
+    """Check an array's shape (None = any length) at a value's birth.
+
+    Raises:
+        ValueError: it has another one.
+    """
+    if array.ndim != len(shape) or any(
+        want is not None and want != got for want, got in zip(shape, array.shape, strict=True)
+    ):
+        msg = f"{name} must have shape {shape}, got {array.shape}"
+        raise ValueError(msg)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """One decoded picture and when it belongs.
+
+    ``media_time`` is seconds on the source's own clock (PTS, counted from its first frame);
+    ``captured_at`` is when this machine received it, UTC. ``source`` is masked: no credentials.
+    """
+
+    pixels: Pixels  # (H, W, 3) RGB, read-only
+    index: int  # 0-based position in the source
+    media_time: float
+    captured_at: datetime
+    source: str
+
+    def __post_init__(self) -> None:
+        require(self.pixels, (None, None, 3), "pixels")
+        if self.pixels.dtype != np.uint8:
+            msg = f"pixels must be uint8, got {self.pixels.dtype}"
+            raise ValueError(msg)
+        self.pixels.flags.writeable = False
+
+    @property
+    def height(self) -> int:
+        return int(self.pixels.shape[0])
+
+    @property
+    def width(self) -> int:
+        return int(self.pixels.shape[1])
+
+
+@dataclass(frozen=True, slots=True)
+class SourceInfo:
+    """What is known of a source once it is open. Unknown numbers are None, never guessed."""
+
+    name: str  # masked: fit to be shown and stored
+    kind: str  # file, image, folder, webcam, rtsp, http, screen, demo
+    live: bool  # newest frame wins; else every frame counts, in order
+    width: int
+    height: int
+    fps: float | None  # average frames per second of media time
+    duration: float | None  # seconds of media time
+    frame_count: int | None  # an estimate from the container
+    path: Path | None  # the local file, if it is one
+    has_audio: bool = False
+    still: bool = False  # one picture: judged on one sample, and said so
+    synthetic: bool = False  # made by this program (demo:)

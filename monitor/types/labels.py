@@ -1,0 +1,67 @@
+"""What is said of a face, and why it cannot be said."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Label(StrEnum):
+    """What is said of a face, or of a whole source. Severity grows from top to bottom."""
+
+    NOT_ENOUGH_EVIDENCE = "NOT_ENOUGH_EVIDENCE"
+    LIKELY_REAL = "LIKELY_REAL"
+    SUSPICIOUS = "SUSPICIOUS"
+    LIKELY_FAKE = "LIKELY_FAKE"
+
+    @property
+    def severity(self) -> int:
+        """0 for NOT_ENOUGH_EVIDENCE up to 3 for LIKELY_FAKE."""
+        return list(Label).index(self)
+
+    @property
+    def suspects(self) -> bool:
+        """Whether this label accuses: SUSPICIOUS or LIKELY_FAKE."""
+        return self in (Label.SUSPICIOUS, Label.LIKELY_FAKE)
+
+    @property
+    def in_words(self) -> str:
+        """What a person reads: "likely fake"."""
+        return self.value.replace("_", " ").lower()
+
+
+class Reason(StrEnum):
+    """Why there is not enough evidence, or why what there is weighs less."""
+
+    NO_FACE = "NO_FACE"
+    TOO_SMALL = "TOO_SMALL"
+    TOO_BLURRED = "TOO_BLURRED"
+    TOO_DARK = "TOO_DARK"
+    PROFILE_POSE = "PROFILE_POSE"
+    OUT_OF_FRAME = "OUT_OF_FRAME"
+    UNCERTAIN_FACE = "UNCERTAIN_FACE"
+    TOO_FEW_SAMPLES = "TOO_FEW_SAMPLES"
+    SINGLE_IMAGE = "SINGLE_IMAGE"
+    INCONCLUSIVE = "INCONCLUSIVE"
+    NOT_SEEN = "NOT_SEEN"
+    ENGINE_DEGRADED = "ENGINE_DEGRADED"
+
+    @property
+    def in_words(self) -> str:
+        """What a person reads: "face too small"."""
+        return _REASONS_IN_WORDS[self]
+
+
+_REASONS_IN_WORDS = {
+    Reason.NO_FACE: "no face",
+    Reason.TOO_SMALL: "face too small",
+    Reason.TOO_BLURRED: "face too blurred",
+    Reason.TOO_DARK: "face too dark",
+    Reason.PROFILE_POSE: "face turned away",
+    Reason.OUT_OF_FRAME: "face cut off by the frame",
+    Reason.UNCERTAIN_FACE: "not clearly a face",
+    Reason.TOO_FEW_SAMPLES: "too few samples",
+    Reason.SINGLE_IMAGE: "a single picture",
+    Reason.INCONCLUSIVE: "leans neither way",
+    Reason.NOT_SEEN: "not seen well lately",
+    Reason.ENGINE_DEGRADED: "engine degraded",
+}

@@ -1,0 +1,144 @@
+"""What is said over time: of a face, of a span, of a source, and all that one frame led to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from monitor.types.labels import Label, Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from monitor.types.faces import Qualities, Scores, TrackedFaces
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is said of one track at one moment, and what stands behind it."""
+
+    track_id: int
+    label: Label
+    probability: float | None  # calibrated P(fake), 0..1; None without a single usable sample
+    samples: int  # usable samples so far
+    effective_samples: float  # how many independent witnesses these amount to, now
+    usable_share: float  # 0..1, usable samples / samples attempted
+    reasons: tuple[Reason, ...]  # never empty for NOT_ENOUGH_EVIDENCE
+    since: float  # media time of the last change of label
+
+    def __post_init__(self) -> None:
+        if self.label is Label.NOT_ENOUGH_EVIDENCE and not self.reasons:
+            msg = "NOT_ENOUGH_EVIDENCE needs at least one reason"
+            raise ValueError(msg)
+
+    @property
+    def confidence(self) -> float | None:
+        """The calibrated probability of what the label says: P(fake), or 1 - P(fake) for LIKELY_REAL.
+
+        None for NOT_ENOUGH_EVIDENCE: there is nothing to be confident of.
+        """
+        if self.probability is None or self.label is Label.NOT_ENOUGH_EVIDENCE:
+            return None
+        return 1.0 - self.probability if self.label is Label.LIKELY_REAL else self.probability
+
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """One scored sample and how far it moved the evidence."""
+
+    frame_index: int
+    media_time: float
+    logit: float
+    contribution: float  # log-odds, signed, after weight, calibration, correlation and forgetting
+
+
+@dataclass(frozen=True, slots=True)
+class LabelChange:
+    """The trace of one change of label: enough to reconstruct why.
+
+    The contributions of *all* samples that still count add up to the log-odds of ``probability``; what
+    the listed witnesses leave is the sum over those not listed.
+    """
+
+    track_id: int
+    frame_index: int
+    media_time: float
+    before: Label
+    after: Label
+    probability: float | None
+    window: tuple[float, float]  # media times of the oldest and newest sample that still counts
+    threshold: float | None  # the probability that was crossed; None when evidence ran out
+    reasons: tuple[Reason, ...]
+    witnesses: tuple[Witness, ...]  # the samples that moved it most, largest first
+    began: float  # media time from which the evidence speaks for the new label: the change truly began here
+    restarted_at: float | None  # media time of a detected jump: what was seen before it was dropped; None: no jump
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What one frame did to the verdicts."""
+
+    verdicts: tuple[Verdict, ...]  # one per track in the frame, same order
+    changes: tuple[LabelChange, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A span of media time in which one track was suspicious."""
+
+    track_id: int
+    start: float
+    end: float
+    label: Label  # the worst that was reached
+    peak: float  # highest calibrated P(fake)
+    mean: float  # mean calibrated P(fake) over the scored samples
+    best_frame: int  # index of the frame with the highest score
+    best_time: float  # its media time
+
+    @property
+    def duration(self) -> float:
+        """Seconds of media time."""
+        return self.end - self.start
+
+
+@dataclass(frozen=True, slots=True)
+class TrackSummary:
+    """A whole track in one line, emitted when it ends (and for live tracks on demand)."""
+
+    track_id: int
+    first_seen: float
+    last_seen: float
+    verdict: Verdict  # the worst verdict with enough evidence, else the last one
+    label_seconds: Mapping[Label, float]  # media time spent under each label
+
+
+@dataclass(frozen=True, slots=True)
+class SourceVerdict:
+    """What is said of a whole stream or file: its worst track with enough evidence, never a mean over people."""
+
+    label: Label
+    probability: float | None  # of that track; None when nothing could be judged
+    track_id: int | None
+    reasons: tuple[Reason, ...]  # never empty for NOT_ENOUGH_EVIDENCE
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Observation:
+    """All that one frame led to.
+
+    Faces are measured when they are due to be scored: then the rows of ``qualities`` align with
+    ``tracked``, in the frames between there are none.
+    """
+
+    frame_index: int
+    media_time: float
+    tracked: TrackedFaces
+    qualities: Qualities
+    scores: Scores
+    verdicts: tuple[Verdict, ...]  # one per row of ``tracked``, same order
+    changes: tuple[LabelChange, ...]
+    closed_segments: tuple[Segment, ...]  # segments that ended with this frame
+    ended_tracks: tuple[TrackSummary, ...]
+    engine: str  # which engine made the scores, e.g. "onnxruntime-fp32"
+    detected: bool  # whether the full detector ran on this frame
+    scene_cut: bool
