@@ -16,6 +16,7 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,7 +27,6 @@ from monitor.source import open_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
-    from pathlib import Path
 
     from monitor.lab.loops import Loop
     from monitor.settings import Settings
@@ -165,4 +165,9 @@ class _Loop:
 
 
 def _peak_rss_mb() -> float:
+    """Of this process. Linux: VmHWM, since getrusage() also counts what the parent held when it forked."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        peak = next(line for line in status.read_text(encoding="ascii").splitlines() if line.startswith("VmHWM"))
+        return int(peak.split()[1]) / 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
