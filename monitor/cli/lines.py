@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from monitor.analysis import Result
     from monitor.session import SessionStats
-    from monitor.types import LabelChange, Reason, Segment, SourceVerdict, Verdict
+    from monitor.types import LabelChange, Reason, Segment, SourceVerdict, TrackSummary, Verdict
 
 STYLES = {
     Label.NOT_ENOUGH_EVIDENCE: "dim",
@@ -35,18 +35,17 @@ def _because(reasons: Iterable[Reason]) -> str:
     return f" ({words})" if words else ""
 
 
-def change_line(change: LabelChange, verdict: Verdict | None) -> str:
+def change_line(change: LabelChange, verdict: Verdict) -> str:
     """``0:12.4  face 1  likely real -> suspicious  P(fake) 78 %, 14 samples, 96 % usable``."""
     line = f"{clock(change.media_time):>9}  face {change.track_id}  {change.before.in_words} -> {styled(change.after)}"
     line += _because(change.reasons)
     if change.probability is not None:
         line += f"  P(fake) {percent(change.probability)}"
-    if verdict is not None:
-        line += f", {verdict.samples} samples, {100 * verdict.usable_share:.0f} % usable"
+    line += f", {verdict.samples} samples, {100 * verdict.usable_share:.0f} % usable"
     return line
 
 
-def change_record(change: LabelChange, verdict: Verdict | None) -> dict[str, Any]:
+def change_record(change: LabelChange, verdict: Verdict) -> dict[str, Any]:
     """The same as a JSON object."""
     return {
         "event": "label",
@@ -56,9 +55,49 @@ def change_record(change: LabelChange, verdict: Verdict | None) -> dict[str, Any
         "before": change.before,
         "label": change.after,
         "probability": change.probability,
-        "samples": verdict.samples if verdict else None,
-        "usable_share": verdict.usable_share if verdict else None,
+        "samples": verdict.samples,
+        "usable_share": verdict.usable_share,
         "reasons": list(change.reasons),
+    }
+
+
+def appearance_line(verdict: Verdict, media_time: float) -> str:
+    """``0:00.1  face 1  appears: not enough evidence (too few samples)``."""
+    said = styled(verdict.label) + _because(verdict.reasons)
+    return f"{clock(media_time):>9}  face {verdict.track_id}  appears: {said}"
+
+
+def appearance_record(verdict: Verdict, media_time: float) -> dict[str, Any]:
+    """The same as a JSON object."""
+    return {
+        "event": "face",
+        "media_time": round(media_time, 3),
+        "track_id": verdict.track_id,
+        "label": verdict.label,
+        "probability": verdict.probability,
+        "reasons": list(verdict.reasons),
+    }
+
+
+def departure_line(summary: TrackSummary) -> str:
+    """``0:07.0  face 2  is gone: likely real, P(fake) 25 %``."""
+    verdict = summary.verdict
+    line = f"{clock(summary.last_seen):>9}  face {summary.track_id}  is gone: {styled(verdict.label)}"
+    line += _because(verdict.reasons)
+    if verdict.probability is not None and verdict.label is not Label.NOT_ENOUGH_EVIDENCE:
+        line += f", P(fake) {percent(verdict.probability)}"
+    return line
+
+
+def departure_record(summary: TrackSummary) -> dict[str, Any]:
+    """The same as a JSON object."""
+    return {
+        "event": "gone",
+        "media_time": round(summary.last_seen, 3),
+        "track_id": summary.track_id,
+        "label": summary.verdict.label,
+        "probability": summary.verdict.probability,
+        "reasons": list(summary.verdict.reasons),
     }
 
 

@@ -7,7 +7,7 @@ import signal
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -80,6 +80,7 @@ class _Said:
     def __init__(self, info: SourceInfo, *, status: Status, duration: float | None, as_json: bool) -> None:
         self._info, self._status, self._as_json = info, status, as_json
         self._stopped = False
+        self._present: set[int] = set()  # tracks that were announced
         self._until = None if duration is None else time.monotonic() + duration
         self._next_status = time.monotonic() + _STATUS_EVERY
 
@@ -91,14 +92,19 @@ class _Said:
             console.print(f"watching {escape(self._info.name)} ({size}) on {engine}; Ctrl-C ends it")
 
     def observation(self, frame: Frame, observation: Observation) -> None:  # noqa: ARG002 - a sink
-        """Runs on the analysis thread."""
+        """Who came, who went, and whose label changed. Runs on the analysis thread."""
+        now = observation.media_time
         verdicts = {verdict.track_id: verdict for verdict in observation.verdicts}
+        for track_id in sorted(verdicts.keys() - self._present):
+            verdict = verdicts[track_id]
+            self._say(lines.appearance_line(verdict, now), lines.appearance_record(verdict, now))
         for change in observation.changes:
-            verdict = verdicts.get(change.track_id)
-            if self._as_json:
-                typer.echo(json.dumps(lines.change_record(change, verdict)))
-            else:
-                console.print(lines.change_line(change, verdict))
+            verdict = verdicts[change.track_id]
+            self._say(lines.change_line(change, verdict), lines.change_record(change, verdict))
+        for summary in observation.ended_tracks:
+            self._say(lines.departure_line(summary), lines.departure_record(summary))
+        self._present |= verdicts.keys()
+        self._present -= {summary.track_id for summary in observation.ended_tracks}
 
     def tick(self, stats: SessionStats) -> bool:
         """Show where the session stands; False when its time is over."""
@@ -113,12 +119,6 @@ class _Said:
         """The next tick ends the session."""
         self._stopped = True
 
-    def _say_status(self, stats: SessionStats) -> None:
-        if self._as_json:
-            typer.echo(json.dumps(lines.status_record(stats)))
-        else:
-            console.print(f"           {lines.status_line(stats)}", style="dim")
-
     def closing(self, result: Result) -> None:
         self._say_status(result.stats)
         if self._as_json:
@@ -126,4 +126,13 @@ class _Said:
             return
         console.print(f"[bold]verdict[/]: {lines.verdict_line(result.verdict)}")
         for line in lines.result_lines(result):
+            console.print(line)
+
+    def _say_status(self, stats: SessionStats) -> None:
+        self._say(f"[dim]           {lines.status_line(stats)}[/]", lines.status_record(stats))
+
+    def _say(self, line: str, record: dict[str, Any]) -> None:
+        if self._as_json:
+            typer.echo(json.dumps(record))
+        else:
             console.print(line)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from rich.text import Text
@@ -7,7 +8,7 @@ from rich.text import Text
 from monitor.analysis import Result
 from monitor.cli import lines
 from monitor.session import SessionStats
-from monitor.types import Label, LabelChange, Reason, Segment, SourceVerdict, Verdict
+from monitor.types import Label, LabelChange, Reason, Segment, SourceVerdict, TrackSummary, Verdict
 
 STATS = SessionStats(
     frames_read=300,
@@ -57,6 +58,17 @@ def test_a_change_tells_who_what_and_how_sure() -> None:
     )
     record = lines.change_record(CHANGE, VERDICT)
     assert (record["label"], record["samples"], record["probability"]) == ("SUSPICIOUS", 14, 0.781)
+
+
+def test_coming_and_going() -> None:
+    waiting = replace(VERDICT, label=Label.NOT_ENOUGH_EVIDENCE, reasons=(Reason.TOO_FEW_SAMPLES,))
+    assert plain(lines.appearance_line(waiting, 0.08)) == (
+        "   0:00.1  face 3  appears: not enough evidence (too few samples)"
+    )
+    assert lines.appearance_record(waiting, 0.08)["reasons"] == ["TOO_FEW_SAMPLES"]
+    summary = TrackSummary(track_id=3, first_seen=0.0, last_seen=20.0, verdict=VERDICT, label_seconds={})
+    assert plain(lines.departure_line(summary)) == "   0:20.0  face 3  is gone: suspicious, P(fake) 78 %"
+    assert lines.departure_record(summary)["label"] == "SUSPICIOUS"
 
 
 def test_a_segment_and_the_status() -> None:

@@ -17,6 +17,7 @@ def test_watching_the_demo_says_lines_and_keeps_the_results(cli: Callable, tmp_p
     said = cli("watch", "demo:", "--out", "kept")
     assert said.code == 0, said.err
     assert "watching demo: (1280x720) on onnxruntime-fp32" in said.out
+    assert "face 1  appears: not enough evidence" in said.out
     assert "verdict:" in said.out
     assert "30 frames" in said.out
     assert "dropped: none" in said.out
@@ -29,7 +30,7 @@ def test_json_lines(cli: Callable) -> None:
     assert events[0]["event"] == "open"
     assert [event["event"] for event in events[-2:]] == ["status", "result"]
     assert events[-2]["frames_analysed"] == 30
-    assert all(event["event"] in ("open", "label", "status", "result") for event in events)
+    assert all(event["event"] in ("open", "face", "label", "gone", "status", "result") for event in events)
 
 
 def test_a_duration_ends_the_watch_and_keeps_what_was_seen(
