@@ -15,7 +15,7 @@ from av.video.stream import VideoStream
 from monitor.errors import SourceUnreadableError
 from monitor.source.clock import MediaClock
 from monitor.source.failure import failure, too_large
-from monitor.source.picture import pixel_aspect, rgb
+from monitor.source.picture import Orientation, pixel_aspect, rgb
 from monitor.source.reader import Reader
 from monitor.source.source import Source
 from monitor.types import Frame, SourceInfo
@@ -108,6 +108,7 @@ class Footage(Source):
         self._pictures = pictures
         self._index = 0
         self._aspect = aspect
+        self._orientation = Orientation()
         self._untimed = untimed
         self._clock = MediaClock(period=1 / (info.fps or FALLBACK_FPS))
 
@@ -116,7 +117,7 @@ class Footage(Source):
             if self._reader.closed:
                 return
             try:
-                pixels = rgb(picture, aspect=self._aspect)
+                pixels = rgb(picture, aspect=self._aspect, orientation=self._orientation)
             except ValueError:
                 self._losses["unconvertible picture"] += 1
                 continue

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from monitor.types import Pixels
 
+Matrix = tuple[int, int, int, int]  # a b c d of a display matrix: x' = a x + c y, y' = b x + d y
+
 _FATAL = "yaf32"  # float grey with alpha: FFmpeg 8 aborts the process instead of converting it
 _ASPECTS = (0.25, 4.0)  # a pixel narrower or wider than this is a broken header
 
@@ -29,12 +31,31 @@ def pixel_aspect(stream: VideoStream) -> float:
     return float(aspect)
 
 
-def rgb(frame: VideoFrame, *, aspect: float = 1.0) -> Pixels:
+class Orientation:
+    """The display matrix of a stream's frames, read anew only where their rotation changes.
+
+    PyAV's list of side data and its frame refer to each other: a frame whose list was read keeps its
+    megabytes until Python's garbage collector comes by. Its rotation alone costs nothing.
+    """
+
+    def __init__(self) -> None:
+        self._rotation: float | None = None
+        self._matrix: Matrix | None = None
+
+    def of(self, frame: VideoFrame) -> Matrix | None:
+        """The linear part of the frame's matrix; None if it has none."""
+        if frame.rotation != self._rotation:
+            self._rotation, self._matrix = frame.rotation, _display_matrix(frame)
+        return self._matrix
+
+
+def rgb(frame: VideoFrame, *, aspect: float = 1.0, orientation: Orientation | None = None) -> Pixels:
     """The picture upright, with square pixels.
 
     Args:
         frame: a decoded frame of any pixel format.
         aspect: width over height of one of its pixels.
+        orientation: of the stream that the frame belongs to.
 
     Returns:
         (H, W, 3) uint8 RGB, C-contiguous.
@@ -50,11 +71,10 @@ def rgb(frame: VideoFrame, *, aspect: float = 1.0) -> Pixels:
         pixels = np.asarray(frame.to_ndarray(format="rgb24", width=width, threads=1), np.uint8)
     except FFmpegError:
         raise ValueError(frame.format.name) from None
-    return np.ascontiguousarray(_upright(pixels, _display_matrix(frame)))
+    return np.ascontiguousarray(_upright(pixels, (orientation or Orientation()).of(frame)))
 
 
-def _display_matrix(frame: VideoFrame) -> tuple[int, int, int, int] | None:
-    """The linear part ``a b c d`` of the frame's display matrix: x' = a x + c y, y' = b x + d y."""
+def _display_matrix(frame: VideoFrame) -> Matrix | None:
     try:
         sides: Any = frame.side_data  # a mapping; PyAV's stub says otherwise
         matrix = np.frombuffer(bytes(sides["DISPLAYMATRIX"]), np.int32)
@@ -67,7 +87,7 @@ def _display_matrix(frame: VideoFrame) -> tuple[int, int, int, int] | None:
     return int(matrix[0]), int(matrix[1]), int(matrix[3]), int(matrix[4])
 
 
-def _upright(pixels: Pixels, matrix: tuple[int, int, int, int] | None) -> Pixels:
+def _upright(pixels: Pixels, matrix: Matrix | None) -> Pixels:
     """Turned and mirrored by the nearest of the eight right-angled orientations."""
     if matrix is None:
         return pixels

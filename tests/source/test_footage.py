@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -141,10 +142,10 @@ def test_pixels_that_cannot_be_converted_are_refused_at_once_and_counted_later(
 ) -> None:
     path, shapes = clips.video(tmp_path / "a.mp4"), rgb
 
-    def failing(picture: av.VideoFrame, *, aspect: float) -> Pixels:
+    def failing(picture: av.VideoFrame, **others: object) -> Pixels:
         if picture.pts != good:
             raise ValueError("odd24")
-        return shapes(picture, aspect=aspect)
+        return shapes(picture, **others)
 
     monkeypatch.setattr(footage_module, "rgb", failing)
     good = -1
@@ -167,3 +168,17 @@ def test_a_failure_closes_the_container(tmp_path: Path) -> None:
     with pytest.raises(SourceUnreadableError):
         open_footage(container, address=address, settings=SETTINGS, live=False)
     assert len(container.streams) == 0
+
+
+def test_a_frame_is_freed_as_soon_as_nobody_holds_it(tmp_path: Path) -> None:
+    """Not when the garbage collector comes by: that would be hundreds of megabytes later."""
+    gc.collect()
+    gc.disable()
+    try:
+        with footage(clips.video(tmp_path / "a.mp4", frames=25)) as source:
+            for _ in source:
+                pass
+        kept = sum(isinstance(thing, av.VideoFrame) for thing in gc.get_objects())
+    finally:
+        gc.enable()
+    assert kept < 10, "of 25"
