@@ -139,7 +139,7 @@ def main() -> None:
         _require_login(server, factory, arguments.user, arguments.password)
     server.get_mount_points().add_factory("/cam", factory)
     server.attach(None)
-    print(f"rtsp://127.0.0.1:{server.get_bound_port()}/cam", flush=True)  # noqa: T201
+    print(f"rtsp://127.0.0.1:{server.get_bound_port()}/cam", flush=True)
     GLib.MainLoop().run()
 
 
