@@ -124,19 +124,19 @@ class Tracker:
             self._alarms_until = max(self._alarms_until, media_time) + self._settings.search_every
         at_least = self._settings.match_iou
 
-        overlaps = _overlaps(_boxes([track.box for track in self._followed]), detected.boxes)
-        pairs = _greedy(overlaps, at_least=at_least)
+        shared = overlaps(_boxes([track.box for track in self._followed]), detected.boxes)
+        pairs = _greedy(shared, at_least=at_least)
         for row, column in pairs.items():
             track = self._followed[row]
             track.confirmed = media_time
-            if overlaps[row, column] < _SAME_FACE:
+            if shared[row, column] < _SAME_FACE:
                 track.see(detected[[column]], media_time)
-        new = overlaps.max(axis=0, initial=0) <= _SAME_FACE
+        new = shared.max(axis=0, initial=0) <= _SAME_FACE
         new[list(pairs.values())] = False
 
         others, remembered = detected[new], self._remembered
         expected = _boxes([track.expected(media_time) for track in remembered])
-        found = _greedy(_overlaps(_grown(expected), _grown(others.boxes)), at_least=at_least)
+        found = _greedy(overlaps(_grown(expected), _grown(others.boxes)), at_least=at_least)
         for row, column in found.items():
             remembered[row].find(others[[column]], media_time)
         begun = [_Track(others[[row]], media_time) for row in range(len(others)) if row not in found.values()]
@@ -236,7 +236,7 @@ def _without_duplicates(found: Sequence[tuple[_Track, Faces]], media_time: float
     kept: list[_Track] = []
     boxes: list[Floats] = []
     for track, face in ranked:
-        if not boxes or _overlaps(np.stack(boxes), face.boxes).max() <= _SAME_FACE:
+        if not boxes or overlaps(np.stack(boxes), face.boxes).max() <= _SAME_FACE:
             kept.append(track)
             boxes.append(face.boxes[0])
     return kept
@@ -269,7 +269,7 @@ def _grown(boxes: Floats) -> Floats:
     return np.asarray(np.concatenate((boxes[:, :2] - margins, boxes[:, 2:] + margins), axis=1), np.float32)
 
 
-def _overlaps(some: Floats, others: Floats) -> Floats:
+def overlaps(some: Floats, others: Floats) -> Floats:
     """(N, M) intersection over union of boxes (N, 4) and (M, 4)."""
     spans = np.minimum(some[:, None, 2:], others[:, 2:]) - np.maximum(some[:, None, :2], others[:, :2])
     shared = np.maximum(spans, 0).prod(axis=2)

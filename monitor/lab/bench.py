@@ -24,6 +24,7 @@ import numpy as np
 from monitor.errors import MonitorError
 from monitor.lab.loops import LOOPS
 from monitor.source import open_source
+from monitor.tracks import overlaps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -126,21 +127,12 @@ def _ms_per_frame(turns: Iterable[_Turn]) -> float:
 def share_matched(reference: Sequence[Floats], found: Sequence[Floats]) -> float:
     """Share of the reference boxes, frame by frame, that some found box overlaps at IoU >= 0.5 (1 without any)."""
     matched = sum(
-        int((_iou(want, have).max(axis=1) >= MATCH_IOU).sum())
+        int((overlaps(want, have).max(axis=1) >= MATCH_IOU).sum())
         for want, have in zip(reference, found, strict=True)
         if len(want) and len(have)
     )
     total = sum(map(len, reference))
     return matched / total if total else 1.0
-
-
-def _iou(left: Floats, right: Floats) -> Floats:
-    """Intersection over union of (N, 4) and (M, 4) boxes -> (N, M)."""
-    low = np.maximum(left[:, None, :2], right[None, :, :2])
-    high = np.minimum(left[:, None, 2:], right[None, :, 2:])
-    overlap = np.prod(np.maximum(high - low, 0), axis=-1)
-    areas = [np.prod(boxes[:, 2:] - boxes[:, :2], axis=-1) for boxes in (left, right)]
-    return np.asarray(overlap / (areas[0][:, None] + areas[1][None, :] - overlap))
 
 
 class _Loop:
