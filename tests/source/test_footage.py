@@ -178,7 +178,7 @@ def test_a_frame_is_freed_as_soon_as_nobody_holds_it(tmp_path: Path) -> None:
         with footage(clips.video(tmp_path / "a.mp4", frames=25)) as source:
             for _ in source:
                 pass
-        kept = sum(isinstance(thing, av.VideoFrame) for thing in gc.get_objects())
+        kept = sum(type(thing) is av.VideoFrame for thing in gc.get_objects())
     finally:
         gc.enable()
     assert kept < 10, "of 25"
