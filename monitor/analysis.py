@@ -181,12 +181,10 @@ def run(
         SourceError: not one frame could be read.
         MonitorError: an engine or the disk failed; a recording is not published then.
     """
-    pipeline = Pipeline(engines, settings, still=source.info.still)
-    tally = Tally(pipeline)
-    kept: tuple[Sink, ...] = () if recording is None else (recording,)
     with ExitStack() as stack:
-        if recording is not None:
-            stack.enter_context(recording)
+        kept: tuple[Sink, ...] = () if recording is None else (stack.enter_context(recording),)
+        pipeline = Pipeline(engines, settings, still=source.info.still)
+        tally = Tally(pipeline)
         session = stack.enter_context(
             Session(source, pipeline, settings=settings.session, sinks=(tally, *kept, *sinks), paced=paced)
         )
