@@ -123,5 +123,4 @@ def _probability(engines: Engines, settings: Settings, picture: Pixels) -> float
     scores = engines.scorer.score(picture, tracked, qualities, rows=range(len(faces)))
     if not len(scores):
         return None
-    calibration = engines.detector.card.calibration
-    return float(1 / (1 + np.exp(-(calibration.scale * scores.logits[0] + calibration.shift))))
+    return engines.detector.card.calibration.probability(float(scores.logits[0]))

@@ -149,13 +149,15 @@ class Session:
         return True
 
     def stop(self) -> None:
-        """End now, from any thread: what waits is dropped (and counted), the source is closed."""
+        """End now, from any thread, a sink's too: what waits is dropped (and counted), the source is closed."""
         self._stop.set()
         self._buffer.stop()
-        self._source.close()
-        for thread in self._threads:
-            if thread.is_alive():
-                thread.join()
+        try:
+            self._source.close()
+        finally:
+            for thread in self._threads:
+                if thread.is_alive() and thread is not threading.current_thread():
+                    thread.join()
 
     def _capture(self) -> None:
         failure: BaseException | None = None

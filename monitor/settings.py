@@ -22,6 +22,7 @@ ENVIRONMENT_PREFIX = "DEEPFAKE_MONITOR_"
 DEFAULT_FILE = Path("deepfake-monitor.toml")
 
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
+ExpandedPath = Annotated[Path, AfterValidator(Path.expanduser)]
 Seconds = Annotated[float, Field(gt=0.0, le=86_400.0)]
 
 
@@ -87,7 +88,9 @@ class ClassifierSettings(_Settings):
     """Which detector judges a face, on which engine, how often."""
 
     model: str = Field("inception_resnet_v1", description="name in the model registry")
-    weights: Path | None = Field(None, description="safetensors file, its card beside it; default: engines/<model>")
+    weights: ExpandedPath | None = Field(
+        None, description="safetensors file, its card beside it; default: engines/<model>"
+    )
     backend: str = Field("auto", description="auto, onnxruntime, torch or openvino")
     threads: int = Field(1, ge=1, le=256, description="inference threads per stream")
     score_every: Seconds = Field(0.2, description="seconds between two scores of one face")
@@ -134,10 +137,6 @@ class SessionSettings(_Settings):
     buffer_size: int = Field(4, ge=1, le=256, description="frames that wait between capture and analysis")
 
 
-def _expanded(path: Path) -> Path:
-    return path.expanduser()
-
-
 class Settings(_Settings):
     """All of it."""
 
@@ -149,9 +148,7 @@ class Settings(_Settings):
     verdict: VerdictSettings = VerdictSettings()
     segment: SegmentSettings = SegmentSettings()
     session: SessionSettings = SessionSettings()
-    cache_dir: Annotated[Path | None, AfterValidator(lambda p: p and _expanded(p))] = Field(
-        None, description="compiled engines; default: the user's cache folder"
-    )
+    cache_dir: ExpandedPath | None = Field(None, description="compiled engines; default: the user's cache folder")
 
 
 def load_settings(

@@ -125,7 +125,7 @@ class Tracker:
         at_least = self._settings.match_iou
 
         shared = overlaps(_boxes([track.box for track in self._followed]), detected.boxes)
-        pairs = _greedy(shared, at_least=at_least)
+        pairs = greedy(shared, at_least=at_least)
         for row, column in pairs.items():
             track = self._followed[row]
             track.confirmed = media_time
@@ -136,7 +136,7 @@ class Tracker:
 
         others, remembered = detected[new], self._remembered
         expected = _boxes([track.expected(media_time) for track in remembered])
-        found = _greedy(overlaps(_grown(expected), _grown(others.boxes)), at_least=at_least)
+        found = greedy(overlaps(_grown(expected), _grown(others.boxes)), at_least=at_least)
         for row, column in found.items():
             remembered[row].find(others[[column]], media_time)
         begun = [_Track(others[[row]], media_time) for row in range(len(others)) if row not in found.values()]
@@ -242,7 +242,7 @@ def _without_duplicates(found: Sequence[tuple[_Track, Faces]], media_time: float
     return kept
 
 
-def _greedy(overlaps: Floats, *, at_least: float) -> dict[int, int]:
+def greedy(overlaps: Floats, *, at_least: float) -> dict[int, int]:
     """Row -> column, best pairs first, each row and column once."""
     pairs: dict[int, int] = {}
     for flat in np.argsort(-overlaps, axis=None, kind="stable").tolist():

@@ -137,3 +137,18 @@ def test_a_paced_file_comes_at_its_own_speed_and_is_stamped_then() -> None:
         session.wait()
     assert len(arrivals) == 11
     assert (arrivals[-1] - arrivals[0]).total_seconds() >= 0.38, "ten frame times of 0.04 s, stamped when due"
+
+
+def test_a_sink_may_stop_the_session() -> None:
+    source = Camera(1000)
+    seen: list[int] = []
+
+    def enough(frame: Frame, observation: object) -> None:
+        seen.append(frame.index)
+        if frame.index == 3:
+            session.stop()
+
+    session = Session(source, Echo(), settings=SETTINGS, sinks=[enough])
+    with session:
+        assert session.wait(timeout=20)
+    assert seen == [0, 1, 2, 3]

@@ -14,7 +14,7 @@ from rich.logging import RichHandler
 from rich.markup import escape
 
 from monitor.cli import analyze, bench, doctor, watch
-from monitor.cli.terminal import console, errors
+from monitor.cli.terminal import errors, unexpected
 from monitor.errors import MonitorError
 
 app = typer.Typer(
@@ -41,11 +41,5 @@ def main() -> None:
     except Exception as error:
         if sys.flags.dev_mode:
             raise
-        errors.print(
-            f"[bold red]error:[/] this should not happen: {escape(repr(error))}; please report it, with what "
-            "`python -X dev -m monitor ...` says"
-        )
+        errors.print(f"[bold red]error:[/] {escape(unexpected(error))}")
         sys.exit(1)
-    except KeyboardInterrupt:
-        console.print("stopped")
-        sys.exit(130)

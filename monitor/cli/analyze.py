@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,9 +14,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from monitor.analysis import Recording, run
-from monitor.cli import lines
+from monitor.cli import lines, terminal
 from monitor.cli.terminal import AsJson, Backend, MinFace, Set, SettingsFile, console, errors, settings_from
-from monitor.errors import MonitorError
+from monitor.errors import MonitorError, UsageError
 from monitor.overlay.plates import percent
 from monitor.pipeline import Engines
 from monitor.source import expand, mask, open_source
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from monitor.analysis import Result
     from monitor.settings import Settings
-    from monitor.types import Frame, Observation
+    from monitor.types import Frame, Observation, SourceInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ def analyze(
 ) -> None:
     """Analyse every frame and write report.json, timeline.csv and annotated.mp4.
 
-    A source that cannot be read is named and the others go on; the exit code is 3 then.
+    A source that cannot be read is named and the others go on; the exit code is 3 then, 1 if more failed.
     """
     settings = settings_from(settings_file, assignments, backend=backend, min_face=min_face)
     with errors.status("loading engines (on first use they are built: up to a minute)"):
@@ -67,7 +68,7 @@ def analyze(
         console.print(_table(outcomes))
     failures = [outcome.failure for outcome in outcomes if outcome.failure is not None]
     if failures:
-        raise typer.Exit(max(failure.exit_code for failure in failures))
+        raise typer.Exit(min(failure.exit_code for failure in failures))
 
 
 def _expanded(source: str) -> list[str]:
@@ -81,6 +82,7 @@ def _expanded(source: str) -> list[str]:
 def _attempt(name: str, *, engines: Engines, settings: Settings, out: Path, video: bool) -> _Outcome:
     try:
         with open_source(name, settings.source) as source, _progress() as progress:
+            _require_end(source.info)
             task = progress.add_task(escape(source.info.name), total=source.info.frame_count)
             recording = Recording(out, source=source, engines=engines, settings=settings, video=video)
             sinks = [_Advance(progress, task)]
@@ -88,6 +90,16 @@ def _attempt(name: str, *, engines: Engines, settings: Settings, out: Path, vide
         return _Outcome(mask(name), result=result, failure=result.failure)
     except MonitorError as error:
         return _Outcome(mask(name), failure=error)
+    except Exception as error:
+        if sys.flags.dev_mode:
+            raise
+        return _Outcome(mask(name), failure=MonitorError(f"{mask(name)}: {terminal.unexpected(error)}"))
+
+
+def _require_end(info: SourceInfo) -> None:
+    if info.live:
+        msg = f"{info.name}: is live and has no end; use `deepfake-monitor watch`, with --duration if it shall stop"
+        raise UsageError(msg)
 
 
 def _progress() -> Progress:

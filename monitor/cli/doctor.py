@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from monitor.cli.terminal import AsJson, Backend, Set, SettingsFile, console, settings_from
@@ -34,7 +35,7 @@ def doctor(
     else:
         table = Table(box=None, show_header=False, pad_edge=False)
         for finding in findings:
-            table.add_row(finding.question, _MARKS[finding.health], finding.answer)
+            table.add_row(finding.question, _MARKS[finding.health], escape(finding.answer))
         console.print(table)
     if any(finding.health is Health.FAILURE for finding in findings):
         raise typer.Exit(1)

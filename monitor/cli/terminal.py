@@ -27,6 +27,11 @@ MinFace = Annotated[int | None, typer.Option(help="Smallest face looked for, pix
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output on stdout, nothing else.")]
 
 
+def unexpected(error: Exception) -> str:
+    """The sentence for an error that nobody foresaw."""
+    return f"this should not happen: {error!r}; please report it, with what `python -X dev -m monitor ...` says"
+
+
 def settings_from(
     file: Path | None, assignments: list[str] | None, *, backend: str | None = None, min_face: int | None = None
 ) -> Settings:

@@ -45,10 +45,10 @@ def watch(
     with errors.status("loading engines (on first use they are built: up to a minute)"):
         engines = Engines.load(settings)
     with errors.status(f"opening {escape(mask(source))}") as status, open_source(source, settings.source) as opened:
-        recording = Recording(out, source=opened, engines=engines, settings=settings) if out is not None else None
         said = _Said(opened.info, status=status, duration=duration, as_json=as_json)
         said.opening(f"{engines.scorer.engine.name}: {engines.choice.reason}; {engines.detector.card.id}")
         with _stopped_by_signals(said.stop):
+            recording = Recording(out, source=opened, engines=engines, settings=settings) if out is not None else None
             result = run(
                 opened,
                 engines=engines,
@@ -89,7 +89,7 @@ class _Said:
         if self._as_json:
             typer.echo(json.dumps({"event": "open", "source": self._info.name, "size": size, "engine": engine}))
         else:
-            console.print(f"watching {escape(self._info.name)} ({size}) on {engine}; Ctrl-C ends it")
+            console.print(f"watching {escape(self._info.name)} ({size}) on {escape(engine)}; Ctrl-C ends it")
 
     def observation(self, frame: Frame, observation: Observation) -> None:  # noqa: ARG002 - a sink
         """Who came, who went, and whose label changed. Runs on the analysis thread."""
@@ -108,7 +108,7 @@ class _Said:
 
     def tick(self, stats: SessionStats) -> bool:
         """Show where the session stands; False when its time is over."""
-        if errors.is_terminal:
+        if errors.is_terminal and not self._as_json:
             self._status.update(lines.status_line(stats))
         elif time.monotonic() >= self._next_status:
             self._next_status += _STATUS_EVERY

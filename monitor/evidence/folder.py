@@ -152,9 +152,14 @@ class OutputFolder:
 
 
 def _origin(folder: Path) -> tuple[object, object] | None:
-    """Name and content hash of the source whose result lies in ``folder``; None if none does, or if it was live."""
+    """Name and content hash of the source whose result lies in ``folder``; None if none does.
+
+    Neither is a live recording anything that could be replaced, nor what has no hash (but the demo's): it may have
+    changed under the same name.
+    """
     try:
         source = json.loads((folder / REPORT_FILE).read_text(encoding="utf-8"))["source"]
-        return None if source["live"] else (source["name"], source["sha256"])
+        known = source["sha256"] is not None or source["synthetic"]
+        return (source["name"], source["sha256"]) if known and not source["live"] else None
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -42,7 +42,7 @@ class Soundtrack:
         self._warned = False
         try:
             self._origin = _first_picture(path)
-            self._input = av.open(path)
+            self._input = _opened(path)
         except (OSError, av.FFmpegError) as error:
             self._warn(error)
             return
@@ -102,7 +102,10 @@ class Soundtrack:
                 frame.pts -= round(self._origin / frame.time_base)
                 if frame.pts > last:
                     last = frame.pts
-                    yield from track.encode(frame)
+                    try:
+                        yield from track.encode(frame)
+                    except ValueError as error:  # its layout or rate changed midway
+                        self._warn(error)
         yield from track.encode(None)
 
     def _demuxed(self, source: InputContainer, stream: AudioStream) -> Packets:
@@ -122,7 +125,12 @@ def _begin(packet: Packet[AudioStream]) -> float:
     return 0.0 if packet.pts is None or packet.time_base is None else float(packet.pts * packet.time_base)
 
 
+def _opened(path: Path) -> InputContainer:
+    """The file as the source opens it: a colon or a % in its name, or odd metadata, is nothing special."""
+    return av.open(f"file:{path}", options={"pattern_type": "none"}, metadata_errors="replace")
+
+
 def _first_picture(path: Path) -> float:
     """When the first picture is shown, seconds on the file's own clock."""
-    with av.open(path) as container:
+    with _opened(path) as container:
         return next((frame.time or 0.0 for frame in container.decode(video=0)), 0.0)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import resource
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -24,7 +23,7 @@ import numpy as np
 from monitor.errors import MonitorError
 from monitor.lab.loops import LOOPS
 from monitor.source import open_source
-from monitor.tracks import overlaps
+from monitor.tracks import greedy, overlaps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -125,12 +124,9 @@ def _ms_per_frame(turns: Iterable[_Turn]) -> float:
 
 
 def share_matched(reference: Sequence[Floats], found: Sequence[Floats]) -> float:
-    """Share of the reference boxes, frame by frame, that some found box overlaps at IoU >= 0.5 (1 without any)."""
-    matched = sum(
-        int((overlaps(want, have).max(axis=1) >= MATCH_IOU).sum())
-        for want, have in zip(reference, found, strict=True)
-        if len(want) and len(have)
-    )
+    """Share of the reference boxes with a found box of their own, frame by frame, at IoU >= 0.5 (1 without any)."""
+    pairs = zip(reference, found, strict=True)
+    matched = sum(len(greedy(overlaps(want, have), at_least=MATCH_IOU)) for want, have in pairs if len(have))
     total = sum(map(len, reference))
     return matched / total if total else 1.0
 
@@ -157,9 +153,16 @@ class _Loop:
 
 
 def _peak_rss_mb() -> float:
-    """Of this process. Linux: VmHWM, since getrusage() also counts what the parent held when it forked."""
+    """Of this process; 0 where the system does not tell.
+
+    Linux: VmHWM, since getrusage() also counts what the parent held when it forked.
+    """
     status = Path("/proc/self/status")
     if status.exists():
         peak = next(line for line in status.read_text(encoding="ascii").splitlines() if line.startswith("VmHWM"))
         return int(peak.split()[1]) / 1024
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0.0
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)

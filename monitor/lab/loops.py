@@ -8,6 +8,7 @@ classifies every frame too, with our stages: the ratio it keeps is engineering, 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -46,7 +47,8 @@ def equal_work(settings: Settings) -> Loop:
     def loop(frame: Frame) -> Floats:
         faces = engines.faces.detect(frame.pixels)
         tracked = TrackedFaces(faces=faces, track_ids=np.arange(1, len(faces) + 1))
-        qualities = quality.measure(frame.pixels, faces, settings.quality)
+        measured = quality.measure(frame.pixels, faces, settings.quality)
+        qualities = replace(measured, weights=np.ones(len(faces), np.float32))  # poor faces are classified, too
         engines.scorer.score(frame.pixels, tracked, qualities, rows=range(len(faces)))
         return faces.boxes
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import cProfile
 import pstats
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from monitor.lab.loops import ours
 from monitor.source import open_source
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from monitor.settings import Settings
 
 # The function that is a stage's door: (file, function) -> what it is called in the table.
@@ -45,7 +44,7 @@ def stage_times(clip: Path, settings: Settings) -> dict[str, float]:
         total = time.process_time() - started
     seconds: dict[str, float] = {}
     for (file, _, function), (*_, cumulative, _) in pstats.Stats(profile).stats.items():  # type: ignore[attr-defined]
-        door = _DOORS.get((file.rpartition("/")[2], function))
+        door = _DOORS.get((Path(file).name, function))
         if door:
             seconds[door] = seconds.get(door, 0.0) + cumulative
     seconds["decode and RGB"] = total - seconds["all of step()"]

@@ -14,7 +14,7 @@ from monitor.errors import UsageError
 _URL = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]+)://(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
 _HOST = re.compile(r"(\[[^\]]*\]|[^:]*)(:\d+)?(/.*)?", re.DOTALL)  # a host, a port, a path: no password in sight
 _SECRET = re.compile(
-    r"([?&;#][^=&;#\s]*(?:token|pass|pwd|secret|key|auth|sig|cred|session|jwt|login)[^=&;#\s]*=)[^&;#\s]+",
+    r"([?&;#/_](?:[^=&;#/\s]*(?:token|pass|pw|secret|key|auth|sig|cred|session|jwt|login)[^=&;#/\s]*|p)=)[^&;#\s]+",
     re.IGNORECASE,
 )
 _STREAMS = {"rtsp": "rtsp", "rtsps": "rtsp", "http": "http", "https": "http"}
@@ -46,6 +46,9 @@ class Address:
             return cls(kind=scheme, target=target, name=f"{scheme}:{target}" if target else scheme)
         if scheme == "file":
             return cls.of(Path(url2pathname(unquote(urlsplit(url).path))))
+        if scheme in _STREAMS and not rest.startswith("//"):
+            msg = f"an address of {scheme}: begins with {scheme}://, with two slashes"
+            raise UsageError(msg)
         if not rest.startswith("//") or len(scheme) < 2:  # a drive letter is no scheme
             return cls.of(Path(url))
         if scheme not in _STREAMS:

@@ -3,13 +3,16 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import av
 import pytest
 from clips import video
 
+from monitor.analysis import run
 from monitor.evidence.report import SCHEMA_FILE
+from monitor.source import open_source
 
 
 def results(folder: Path) -> list[str]:
@@ -106,3 +109,35 @@ def test_an_interrupted_analysis_leaves_nothing_behind(
     said = cli("analyze", "demo:", "--out", "kept")
     assert said.code == 130
     assert results(tmp_path) == []
+
+
+def test_an_unforeseen_failure_of_one_file_never_stops_the_rest(
+    cli: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(frame, observation):
+        raise RuntimeError("nobody thought of this")
+
+    def fragile(source, **others):
+        return run(source, **others | ({"sinks": [broken]} if "bad" in source.info.name else {}))
+
+    monkeypatch.setattr("monitor.cli.analyze.run", fragile)
+    for name in ("bad.mp4", "good.mp4"):
+        video(tmp_path / name, frames=3)
+    said = cli("analyze", "bad.mp4", "good.mp4", "--no-video", "--json")
+    assert said.code == 1
+    bad, good = json.loads(said.out)
+    assert "nobody thought of this" in bad["error"]
+    assert good["frames_analysed"] == 3
+
+
+def test_a_live_source_is_sent_to_watch(cli: Callable, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def live(name, settings):
+        source = open_source(name, settings)
+        source.info = replace(source.info, live=True)
+        return source
+
+    monkeypatch.setattr("monitor.cli.analyze.open_source", live)
+    said = cli("analyze", "demo:", "--out", "kept")
+    assert said.code == 2
+    assert "watch" in said.err
+    assert not (tmp_path / "kept").exists()

@@ -22,7 +22,7 @@ def publish(
 ) -> Path:
     """Write a result of ``source`` and, for each keyword, a file of that content."""
     with OutputFolder(parent, name) as output:
-        origin = {"name": source, "sha256": sha256, "live": live}
+        origin = {"name": source, "sha256": sha256, "live": live, "synthetic": False}
         (output.working / "report.json").write_text(json.dumps({"source": origin}))
         for stem, content in files.items():
             (output.working / stem).write_text(content)

@@ -59,6 +59,9 @@ def test_an_unknown_scheme_is_refused_with_the_known_ones_and_without_the_passwo
         ("http://h/a?user=me;password=abc", "http://h/a?user=me;password=***"),
         ("http://h/a?X-Amz-Signature=abc#access_token=d", "http://h/a?X-Amz-Signature=***#access_token=***"),
         ("/videos/me:you@home.mp4", "/videos/me:you@home.mp4"),
+        ("rtsp://cam/user=admin_password=geheim_channel=1.sdp", "rtsp://cam/user=admin_password=***"),
+        ("http://h/a?u=admin&p=geheim&x=1", "http://h/a?u=admin&p=***&x=1"),
+        ("http://h/a?pw=geheim", "http://h/a?pw=***"),
         ("webcam:0", "webcam:0"),
     ],
 )
