@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import av
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
     Packets = Iterator[Packet[AudioStream]]
 
-_COPIED = ("aac", "mp3")  # plays from an mp4 in every browser; anything else becomes AAC
 _AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
 _log = logging.getLogger(__name__)
 
@@ -26,8 +26,8 @@ class Soundtrack:
     """Feeds the sound of a file into an output, beside its pictures.
 
     Media time counts from the first picture: sound before it is left out, later sound keeps its
-    distance to the pictures, whatever the clocks of the source start at. AAC and MP3 are copied,
-    other codecs are encoded to AAC. Sound that cannot be read is left out, and that is logged.
+    distance to the pictures, whatever the clocks of the source start at. AAC is copied, other
+    codecs are encoded to AAC. Sound that cannot be read is left out, and that is logged.
 
     Args:
         path: a local file; without sound, nothing is fed.
@@ -70,8 +70,8 @@ class Soundtrack:
 
     def _moved(self, source: InputContainer, stream: AudioStream) -> Packets:
         codec = stream.codec_context
-        # without a decoder configuration (ADTS in MPEG-TS) a copy would not play from an mp4
-        if codec.name in _COPIED and (codec.name == "mp3" or codec.extradata):
+        # AAC without a decoder configuration (ADTS in MPEG-TS) would not play from an mp4, MP3 from AVI cannot be muxed
+        if codec.name == "aac" and codec.extradata:
             return self._copied(source, stream, self._output.add_stream_from_template(stream))
         rate = codec.sample_rate if codec.sample_rate in _AAC_RATES else 48000
         layout = "mono" if codec.channels == 1 else "stereo"
@@ -99,7 +99,9 @@ class Soundtrack:
             for frame in frames:
                 if frame.pts is None or frame.time_base is None:
                     continue
-                frame.pts -= round(self._origin / frame.time_base)
+                # in samples: AVI counts MP3 in packets, too coarse for the encoder's own
+                begin = frame.pts * frame.time_base - Fraction(self._origin)
+                frame.pts, frame.time_base = round(begin * frame.sample_rate), Fraction(1, frame.sample_rate)
                 if frame.pts > last:
                     last = frame.pts
                     try:

@@ -181,3 +181,28 @@ def test_sound_of_a_real_clip_is_where_it_was(tmp_path: Path, media: Path) -> No
         lags = [np.corrcoef(ours[200:-200], np.roll(theirs, lag)[200:-200])[0, 1] for lag in range(-100, 101)]
         assert max(lags) > 0.99
         assert abs(int(np.argmax(lags)) - 100) <= 10, "a quarter of a millisecond"
+
+
+def test_an_avi_with_mp3_sound_and_latin_1_metadata_keeps_its_sound(tmp_path: Path) -> None:
+    source = tmp_path / "old.avi"
+    with av.open(source, "w") as container:
+        container.metadata["title"] = "CAFEX"
+        video = container.add_stream("mpeg4", rate=25)
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        audio = container.add_stream("mp3", rate=44100, layout="mono")
+        for _ in range(25):
+            container.mux(video.encode(av.VideoFrame.from_ndarray(np.zeros((48, 64, 3), np.uint8), format="rgb24")))
+        silence = av.AudioFrame.from_ndarray(np.zeros((1, 44100), np.float32), format="fltp", layout="mono")
+        silence.rate = 44100
+        container.mux(audio.encode(silence))
+        container.mux(audio.encode(None))
+        container.mux(video.encode(None))
+    content = source.read_bytes()
+    assert b"CAFEX" in content
+    source.write_bytes(content.replace(b"CAFEX", b"CAF\xe9X"))
+    with AnnotatedVideo(tmp_path / "annotated.mp4", fps=25, audio_from=source) as annotated:
+        for index in range(25):
+            annotated.write(np.zeros((48, 64, 3), np.uint8), index / 25)
+    with av.open(tmp_path / "annotated.mp4") as container:
+        assert container.streams.audio[0].codec_context.name == "aac"
+        assert sum(frame.samples for frame in container.decode(audio=0)) > 40_000
