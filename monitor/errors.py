@@ -2,6 +2,7 @@
 
     MonitorError
     ├── UsageError                 a setting, flag or argument makes no sense
+    │   └── ExperimentError        an experiment's configuration makes no sense
     ├── SourceError
     │   ├── SourceNotFoundError    there is nothing at that path or address
     │   ├── SourceUnavailableError it exists (or should) but does not answer, or refuses
@@ -9,6 +10,8 @@
     ├── ModelError
     │   ├── WeightsMissingError    no weights: the program never scores with random ones
     │   └── ModelCardError         the card does not belong to the weights, or is malformed
+    ├── DatasetError               a data set, an index or a record is not what it should be
+    ├── CheckpointError            a checkpoint belongs to another experiment, or is damaged
     ├── EngineError                a backend cannot be had, or failed while running
     └── OutputError                a result cannot be written
 
@@ -57,6 +60,20 @@ class WeightsMissingError(ModelError):
 
 class ModelCardError(ModelError):
     """A model card is malformed or does not match its weights' hash."""
+
+
+class DatasetError(MonitorError):
+    """A data set, an index or a record is not what it should be."""
+
+    exit_code = 3
+
+
+class ExperimentError(UsageError):
+    """An experiment's configuration makes no sense."""
+
+
+class CheckpointError(MonitorError):
+    """A checkpoint belongs to another experiment, or is damaged."""
 
 
 class EngineError(MonitorError):

@@ -14,14 +14,14 @@ from rich.progress import Progress
 from rich.table import Table
 
 from monitor.cli.terminal import AsJson, Backend, MinFace, Set, SettingsFile, console, errors, settings_from
-from monitor.lab.bench import Scenario, compare, one_thread_process
-from monitor.lab.clips import crowd_clip, one_face_clip, scaled_clip
-from monitor.lab.peak import classifier_speed
-from monitor.lab.stages import stage_times
+from monitor.lab.bench.clips import crowd_clip, one_face_clip, scaled_clip
+from monitor.lab.bench.compare import Scenario, compare, one_thread_process
+from monitor.lab.bench.peak import classifier_speed
+from monitor.lab.bench.stages import stage_times
 
 if TYPE_CHECKING:
-    from monitor.lab.bench import Result
-    from monitor.lab.peak import ClassifierSpeed
+    from monitor.lab.bench.compare import Result
+    from monitor.lab.bench.peak import ClassifierSpeed
 
 
 def bench(

@@ -1,1 +1,1 @@
-"""The laboratory: measuring the thing that ships."""
+"""The laboratory: data, training, and measuring the thing that ships."""

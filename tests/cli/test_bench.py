@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from monitor.lab.bench import Result
-from monitor.lab.peak import ClassifierSpeed
+from monitor.lab.bench.compare import Result
+from monitor.lab.bench.peak import ClassifierSpeed
 
 RESULT = Result(
     ratio=15.2,

@@ -21,14 +21,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from monitor.errors import MonitorError
-from monitor.lab.loops import LOOPS
+from monitor.lab.bench.loops import LOOPS
 from monitor.source import open_source
 from monitor.tracks import greedy, overlaps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from monitor.lab.loops import Loop
+    from monitor.lab.bench.loops import Loop
     from monitor.settings import Settings
     from monitor.types import Floats, Frame
 

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from monitor.lab.loops import ours
+from monitor.lab.bench.loops import ours
 from monitor.source import open_source
 
 if TYPE_CHECKING:

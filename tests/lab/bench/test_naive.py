@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from monitor.lab.naive import naive_loop
+from monitor.lab.bench.naive import naive_loop
 from monitor.settings import Settings, SourceSettings
 from monitor.source import open_source
 

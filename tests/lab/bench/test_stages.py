@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from monitor.lab.clips import one_face_clip
-from monitor.lab.stages import stage_times
+from monitor.lab.bench.clips import one_face_clip
+from monitor.lab.bench.stages import stage_times
 from monitor.settings import Settings
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from monitor.lab.loops import LOOPS
+from monitor.lab.bench.loops import LOOPS
 from monitor.settings import Settings, SourceSettings
 from monitor.source import open_source
 

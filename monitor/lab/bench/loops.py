@@ -29,7 +29,7 @@ Loop = Callable[["Frame"], "Floats"]  # all else that it computes stays inside
 
 def naive(settings: Settings) -> Loop:
     """facenet-pytorch's MTCNN on every frame, an eager classifier on every face."""
-    from monitor.lab.naive import naive_loop  # loads torch, which ours must not pay for
+    from monitor.lab.bench.naive import naive_loop  # loads torch, which ours must not pay for
 
     return naive_loop(settings, input_size=INPUT_SIZE)
 

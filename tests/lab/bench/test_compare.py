@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from monitor.errors import MonitorError
-from monitor.lab.bench import Scenario, compare, one_thread_process, share_matched
-from monitor.lab.clips import one_face_clip
+from monitor.lab.bench.clips import one_face_clip
+from monitor.lab.bench.compare import Scenario, compare, one_thread_process, share_matched
 from monitor.settings import Settings
 
 

@@ -6,7 +6,7 @@ import pytest
 from clips import video
 
 from monitor.errors import SourceError
-from monitor.lab.clips import crowd_clip, one_face_clip, scaled_clip
+from monitor.lab.bench.clips import crowd_clip, one_face_clip, scaled_clip
 from monitor.pipeline import Engines
 from monitor.source import open_source
 

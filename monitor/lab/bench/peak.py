@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from monitor.lab.loops import INPUT_SIZE
+from monitor.lab.bench.loops import INPUT_SIZE
 from monitor.pipeline import Engines
 
 if TYPE_CHECKING:

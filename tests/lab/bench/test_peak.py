@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from monitor.lab.peak import classifier_speed
+from monitor.lab.bench.peak import classifier_speed
 from monitor.settings import Settings
 
 

@@ -1,0 +1,1 @@
+"""``deepfake-monitor lab``: prepare data, look at it, train, evaluate and compare detectors."""

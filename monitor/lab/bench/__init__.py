@@ -1,0 +1,1 @@
+"""Ours against the naive loop: speed, memory, where the time goes."""

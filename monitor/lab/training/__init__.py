@@ -1,0 +1,1 @@
+"""An experiment to its weights: batches, steps, checkpoints, calibration, model card."""
