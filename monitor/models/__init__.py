@@ -1,28 +1,51 @@
 """Detectors: registry, weights, model cards.
 
-``load_detector()`` gives a network and its card. Weights and cards live in ``engines/``; compiled
-engines are made from them by ``monitor.backends``.
+``load_detector()`` gives a network and its card; ``architecture()`` gives what training needs. Weights
+and cards live in ``engines/``; compiled engines are made from them by ``monitor.backends``.
+
+Importing this package needs neither torch nor pydantic.
 """
 
 from __future__ import annotations
 
 import hashlib
+import importlib
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, cast
 
 from monitor.errors import ModelCardError, UsageError, WeightsMissingError
-from monitor.models import inception_resnet_v1
-from monitor.models.card import ModelCard, read_card
 from monitor.models.network import Network
 
 if TYPE_CHECKING:
-    from types import ModuleType
+    import torch
 
-_ARCHITECTURES: dict[str, ModuleType] = {"inception_resnet_v1": inception_resnet_v1}
+    from monitor.models.card import ModelCard
+
+_ARCHITECTURES = ("inception_resnet_v1", "xception", "vit", "meso4", "mesoinception4")  # modules of this package
 _OUTPUTS = ("logit", "evidence_map")
 _PACKAGE = Path(__file__).parent.parent
+
+
+class Architecture(Protocol):
+    """What a module of the registry offers; importing one imports no torch, its functions do."""
+
+    ARCHITECTURE: str  # as cards name it
+    REVISION: str  # raised when ``build`` makes another network from the same weights
+    INPUT_SIZES: range  # sides of a crop that it takes, pixels
+
+    @staticmethod
+    def body(*, dropout: float = 0.0) -> torch.nn.Module:
+        """Random weights, train mode: (N, 3, S, S) -> logits (N, 1). Its ``state_dict`` is what weights files hold."""
+
+    @staticmethod
+    def with_evidence(body: torch.nn.Module, *, input_size: int) -> torch.nn.Module:
+        """Eval mode: (N, 3, S, S) -> (logit (N,), evidence map (N, h, w)), mean(map) + bias = logit."""
+
+    @staticmethod
+    def build(weights: Path, *, input_size: int) -> torch.nn.Module:
+        """``with_evidence`` of the weights in a file; ModelCardError if it holds anything else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +58,20 @@ class Detector:
 
 
 def available_models() -> tuple[str, ...]:
-    """Names that ``load_detector`` knows."""
-    return tuple(_ARCHITECTURES)
+    """Names that ``load_detector`` and ``architecture`` know."""
+    return _ARCHITECTURES
+
+
+def architecture(name: str) -> Architecture:
+    """The architecture ``name``, with or without weights of it at hand.
+
+    Raises:
+        UsageError: the name is unknown.
+    """
+    if name not in _ARCHITECTURES:
+        msg = f"unknown model {name!r}: this program knows {', '.join(_ARCHITECTURES)}"
+        raise UsageError(msg)
+    return cast("Architecture", importlib.import_module(f"{__name__}.{name}"))
 
 
 def engines_dir() -> Path:
@@ -60,10 +95,9 @@ def load_detector(
         WeightsMissingError: there is no such file.
         ModelCardError: the card is missing or malformed, or describes other weights.
     """
-    architecture = _ARCHITECTURES.get(name)
-    if architecture is None:
-        msg = f"unknown model {name!r}: this program knows {', '.join(available_models())}"
-        raise UsageError(msg)
+    from monitor.models.card import read_card
+
+    known = architecture(name)
     path = weights or engines_dir() / f"{name}.safetensors"
     if not path.is_file():
         msg = (
@@ -73,19 +107,26 @@ def load_detector(
         )
         raise WeightsMissingError(msg)
     card = read_card(path.with_suffix(".json"), weights=path)
-    if card.architecture != architecture.ARCHITECTURE:
-        msg = f"{path} holds {card.architecture!r}, but {name} is {architecture.ARCHITECTURE!r}"
+    if card.architecture != known.ARCHITECTURE:
+        msg = f"{path} holds {card.architecture!r}, but {name} is {known.ARCHITECTURE!r}"
         raise ModelCardError(msg)
     size = input_size or card.input.size
-    if size < architecture.MIN_INPUT_SIZE:
-        msg = f"{name} needs crops of {architecture.MIN_INPUT_SIZE} pixels or more, {size} were asked for"
+    if size not in known.INPUT_SIZES:
+        msg = f"{name} takes crops of {_sides(known.INPUT_SIZES)}, {size} were asked for"
         raise UsageError(msg)
-    facts = "\n".join((card.weights_sha256, architecture.ARCHITECTURE, architecture.REVISION, str(size)))
+    facts = "\n".join((card.weights_sha256, known.ARCHITECTURE, known.REVISION, str(size)))
     network = Network(
         name=f"{name}-{size}",
         digest=hashlib.sha256(facts.encode()).hexdigest(),
-        build=partial(architecture.build, path),
+        build=partial(known.build, path, input_size=size),
         input_shape=(None, 3, size, size),
         outputs=_OUTPUTS,
     )
     return Detector(card=card, network=network, input_size=size)
+
+
+def _sides(sizes: range) -> str:
+    if len(sizes) == 1:
+        return f"{sizes[0]} pixels only"
+    steps = "" if sizes.step == 1 else f" in steps of {sizes.step}"
+    return f"{sizes[0]} to {sizes[-1]} pixels{steps}"

@@ -1,31 +1,46 @@
-"""InceptionResnetV1 with fixed random weights: parity is tested without the shipped ones."""
+"""Networks with fixed random weights: parity is tested without the shipped ones."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
-
-from monitor.models.facenet import facenet_pytorch
+from random_weights import coarse_crops, lively_body, written
 
 
 @pytest.fixture(scope="session")
-def body() -> torch.nn.Module:
-    """facenet-pytorch's own network in eval mode, its BatchNorms far from the identity."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(11)
-        net: torch.nn.Module = facenet_pytorch().InceptionResnetV1(classify=True, num_classes=1)
-        for layer in net.modules():
-            if isinstance(layer, torch.nn.BatchNorm1d | torch.nn.BatchNorm2d):
-                torch.nn.init.uniform_(layer.weight, 0.8, 1.2)
-                torch.nn.init.uniform_(layer.bias, -0.1, 0.1)
-                torch.nn.init.uniform_(layer.running_mean, -0.1, 0.1)
-                torch.nn.init.uniform_(layer.running_var, 0.3, 0.9)
-        torch.nn.init.normal_(net.logits.weight, std=2.0)  # logits and maps of a trained network's size
-    return net.eval()
+def bodies() -> dict[str, torch.nn.Module]:
+    """Every architecture with random weights, in eval mode, made when first asked for."""
+
+    class Bodies(dict[str, torch.nn.Module]):
+        def __missing__(self, name: str) -> torch.nn.Module:
+            self[name] = lively_body(name)
+            return self[name]
+
+    return Bodies()
+
+
+@pytest.fixture(scope="session")
+def body(bodies: dict[str, torch.nn.Module]) -> torch.nn.Module:
+    """InceptionResnetV1 in eval mode."""
+    return bodies["inception_resnet_v1"]
 
 
 @pytest.fixture
 def crops() -> torch.Tensor:
     """A batch of coarse patterns in the network's range, (2, 3, 224, 224)."""
-    coarse = torch.rand(2, 3, 6, 6, generator=torch.Generator().manual_seed(3)) * 2 - 1
-    return torch.nn.functional.interpolate(coarse, size=(224, 224))
+    return coarse_crops(224)
+
+
+@pytest.fixture(scope="session")
+def pairs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Random weights and their cards, by the architecture's name, made when first asked for; not to be changed."""
+    folder = tmp_path_factory.mktemp("weights")
+
+    class Pairs(dict[str, Path]):
+        def __missing__(self, name: str) -> Path:
+            self[name] = written(name, folder)
+            return self[name]
+
+    return Pairs()

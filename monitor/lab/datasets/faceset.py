@@ -1,0 +1,262 @@
+"""Prepared face crops: ``index.csv``, tar shards of JPEG and ``faces.json``, read at random and from any thread.
+
+``index.csv`` has a row for each crop (columns: :data:`COLUMNS`; those from ``dataset`` on may be missing), the shards
+have a member ``<name>.jpg`` for each. ``faces.json`` says which square was cut; without it the crops are taken
+for squares of :data:`DEFAULT_SIDE` box heights. Shards are mapped into memory, nothing is unpacked.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import mmap
+import tarfile
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Self
+
+import cv2
+import numpy as np
+
+from monitor.errors import DatasetError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Mapping
+    from pathlib import Path
+
+    from monitor.types import Floats, Pixels
+
+INDEX, FACTS = "index.csv", "faces.json"
+LANDMARK_COLUMNS: Final = tuple(f"{axis}{point}" for point in range(1, 6) for axis in "xy")
+COLUMNS: Final = (
+    *("name", "label", "original", "group", "split", "shard", "source_width", "source_height"),
+    *("dataset", "method", "identity"),
+    *LANDMARK_COLUMNS,
+)
+REQUIRED: Final = ("name", "label", "split", "shard")
+SPLITS: Final = ("train", "val", "test")
+DEFAULT_SIDE, DEFAULT_CENTRE = 0.85, 0.06  # of the crops in ../shared/data/dfdc-faces, measured
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FaceRow:
+    """One crop."""
+
+    name: str  # unique in its set
+    label: int  # 1 = fake, 0 = real
+    original: str  # name of the real crop that a fake was made from, or ""
+    group: str  # never crosses splits: a real video and its fakes
+    split: str  # one of SPLITS, or "" if it was never assigned
+    shard: str
+    dataset: str
+    method: str
+    identity: str
+    landmarks: Floats | None  # (5, 2) pixels of the stored crop, or None where they are not known
+
+
+class FaceSet:
+    """Crops of one folder, or some of them. Reading is thread-safe.
+
+    Args:
+        folder: where the shards lie.
+        rows: the crops, in the order of the index.
+        side_over_box_height: side of the stored squares, in heights of the detector's box.
+        centre_below_box_centre_over_box_height: where they lie, in the same unit.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        rows: Iterable[FaceRow],
+        *,
+        side_over_box_height: float = DEFAULT_SIDE,
+        centre_below_box_centre_over_box_height: float = DEFAULT_CENTRE,
+    ) -> None:
+        self.folder = folder
+        self.rows = list(rows)
+        self.side_over_box_height = side_over_box_height
+        self.centre_below_box_centre_over_box_height = centre_below_box_centre_over_box_height
+        self._shards = {shard: _Shard(folder / shard) for shard in sorted({row.shard for row in self.rows})}
+        for row in self.rows:
+            self._shards[row.shard].require(row.name)
+
+    @classmethod
+    def open(cls, folder: Path, *, splits: Collection[str] | None = None) -> Self:
+        """The crops in ``folder``, of these splits (default: all).
+
+        Raises:
+            DatasetError: the index or a shard is missing or malformed, a name stands twice, or nothing is left.
+        """
+        rows = read_index(folder)
+        doubled = [name for name, count in Counter(row.name for row in rows).items() if count > 1]
+        if doubled:
+            msg = f"{folder / INDEX} names {doubled[0]!r} twice: names must be unique"
+            raise DatasetError(msg)
+        chosen = [row for row in rows if splits is None or row.split in splits]
+        if not chosen:
+            known = ", ".join(sorted({row.split or "none" for row in rows})) or "no rows at all"
+            wanted = ", ".join(splits or ())
+            msg = f"{folder} holds no crop of split {wanted or 'any'}: its index has {known}"
+            raise DatasetError(msg)
+        side, centre = _geometry(folder / FACTS)
+        return cls(folder, chosen, side_over_box_height=side, centre_below_box_centre_over_box_height=centre)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def select(self, keep: Callable[[FaceRow], bool]) -> FaceSet:
+        """Those crops for which ``keep`` is true."""
+        return FaceSet(
+            self.folder,
+            filter(keep, self.rows),
+            side_over_box_height=self.side_over_box_height,
+            centre_below_box_centre_over_box_height=self.centre_below_box_centre_over_box_height,
+        )
+
+    def square(self, stored: int, *, side: float, centre: float) -> Floats:
+        """The square of another crop policy inside a stored crop.
+
+        Args:
+            stored: side of the stored crop, pixels.
+            side: of the square, box heights.
+            centre: of the square below the box's centre, box heights.
+
+        Returns:
+            (1, 4) x1 y1 x2 y2, pixels of the stored crop; reaches outside it where that is the smaller one.
+        """
+        unit = stored / self.side_over_box_height  # pixels in a box height
+        middle, half = stored / 2, side * unit / 2
+        down = (centre - self.centre_below_box_centre_over_box_height) * unit
+        corners = (middle - half, middle + down - half, middle + half, middle + down + half)
+        return np.array([corners], np.float32)
+
+    def jpeg(self, row: int) -> bytes:
+        """The stored file of crop number ``row``."""
+        face = self.rows[row]
+        return self._shards[face.shard].read(face.name)
+
+    def pixels(self, row: int) -> Pixels:
+        """Crop number ``row``, decoded: (H, W, 3) RGB.
+
+        Raises:
+            DatasetError: it is no picture.
+        """
+        stored = np.frombuffer(self.jpeg(row), np.uint8)
+        picture = cv2.imdecode(stored, cv2.IMREAD_COLOR_RGB) if stored.size else None
+        if picture is None:
+            face = self.rows[row]
+            msg = f"crop {face.name} in {self.folder / face.shard} is damaged: it cannot be decoded; prepare it again"
+            raise DatasetError(msg)
+        return np.asarray(picture, np.uint8)
+
+
+class _Shard:
+    """One tar file, mapped into memory; members by their name without suffix."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            with path.open("rb") as file:
+                self._bytes = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+                with tarfile.open(fileobj=file) as archive:
+                    self._places = {
+                        member.name.removeprefix("./").rpartition(".")[0]: (member.offset_data, member.size)
+                        for member in archive
+                        if member.isfile()
+                    }
+        except FileNotFoundError:
+            msg = f"shard {path} is missing, though {path.parent / INDEX} names it: fetch or prepare it again"
+            raise DatasetError(msg) from None
+        except (OSError, ValueError, tarfile.TarError) as error:
+            msg = f"shard {path} cannot be read ({error}): fetch or prepare it again"
+            raise DatasetError(msg) from None
+
+    def require(self, name: str) -> None:
+        start, size = self._places.get(name, (0, -1))
+        if size < 0 or start + size > len(self._bytes):
+            msg = f"shard {self._path} lacks {name}.jpg, or is cut short: fetch or prepare it again"
+            raise DatasetError(msg)
+
+    def read(self, name: str) -> bytes:
+        start, size = self._places[name]
+        return self._bytes[start : start + size]
+
+
+def read_index(folder: Path) -> list[FaceRow]:
+    """Every crop that ``folder`` names, whether or not its shard is there.
+
+    Raises:
+        DatasetError: the index is missing or malformed.
+    """
+    path = folder / INDEX
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file)
+            missing = [name for name in REQUIRED if name not in (reader.fieldnames or ())]
+            if missing:
+                msg = f"{path} has no column {missing[0]!r}: it is no index of face crops (made by lab prepare)"
+                raise DatasetError(msg)
+            return [_row(line, where=f"{path}, line {number}") for number, line in enumerate(reader, 2)]
+    except FileNotFoundError:
+        msg = f"{path} does not exist: name a folder of face crops that lab prepare made"
+        raise DatasetError(msg) from None
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        msg = f"{path} cannot be read: {error}"
+        raise DatasetError(msg) from None
+
+
+def _row(line: Mapping[str, str | None], *, where: str) -> FaceRow:
+    label, split = line["label"], line["split"] or ""
+    if label not in ("0", "1"):
+        msg = f"{where}: label {label!r} is unknown, it must be 0 (real) or 1 (fake)"
+        raise DatasetError(msg)
+    if split and split not in SPLITS:
+        msg = f"{where}: split {split!r} is unknown, it must be one of {', '.join(SPLITS)}"
+        raise DatasetError(msg)
+    if not line["name"] or not line["shard"]:
+        msg = f"{where}: name and shard must not be empty"
+        raise DatasetError(msg)
+    return FaceRow(
+        name=line["name"],
+        label=int(label),
+        original=line.get("original") or "",
+        group=line.get("group") or line["name"],
+        split=split,
+        shard=line["shard"],
+        dataset=line.get("dataset") or "",
+        method=line.get("method") or "",
+        identity=line.get("identity") or "",
+        landmarks=_landmarks(line, where=where),
+    )
+
+
+def _landmarks(line: Mapping[str, str | None], *, where: str) -> Floats | None:
+    stored = [line.get(name) or "" for name in LANDMARK_COLUMNS]
+    if not any(stored):
+        return None
+    try:
+        points = np.array([float(number) for number in stored], np.float32).reshape(5, 2)
+    except ValueError:
+        points = np.full((5, 2), np.nan, np.float32)
+    if not np.isfinite(points).all():
+        msg = f"{where}: landmarks must be ten numbers (x1 to y5), or all empty"
+        raise DatasetError(msg)
+    return points
+
+
+def _geometry(path: Path) -> tuple[float, float]:
+    """Side and centre of the stored squares, in box heights."""
+    if not path.is_file():
+        return DEFAULT_SIDE, DEFAULT_CENTRE
+    try:
+        facts = json.loads(path.read_bytes())
+        side = float(facts["side_over_box_height"])
+        centre = float(facts["centre_below_box_centre_over_box_height"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        msg = f"{path} cannot be understood ({error!r}): it must say which square was cut; prepare the crops again"
+        raise DatasetError(msg) from None
+    if not (0 < side < math.inf and abs(centre) < math.inf):
+        msg = f"{path}: side_over_box_height {side} and centre {centre} make no square"
+        raise DatasetError(msg)
+    return side, centre

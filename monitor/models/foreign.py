@@ -1,0 +1,69 @@
+"""The door to packages that import torchvision: facenet-pytorch and timm.
+
+A CPU build of torch beside the public torchvision wheel cannot import it: ``operator torchvision::nms
+does not exist``. There the two missing operators are declared (never called by what we use) and the
+import is tried once more.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import warnings
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from monitor.errors import ModelError
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+_OPERATORS = (
+    "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
+    "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
+)
+_libraries: list[Any] = []  # a torch.library.Library undeclares its operators when it is collected
+
+
+@cache
+def foreign_package(name: str) -> ModuleType:
+    """The package ``name``, which imports torchvision.
+
+    Raises:
+        ImportError: it is not installed.
+    """
+    try:
+        return _import(name)
+    except RuntimeError as error:
+        if "torchvision::nms" not in str(error):
+            raise
+    for loaded in [loaded for loaded in sys.modules if loaded.partition(".")[0] in ("torchvision", name)]:
+        del sys.modules[loaded]
+    library: Any = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
+    for operator in _OPERATORS:
+        library.define(operator)
+    _libraries.append(library)
+    return _import(name)
+
+
+def timm() -> ModuleType:
+    """The ``timm`` package, which the extra ``lab`` installs.
+
+    Raises:
+        ModelError: it is not installed.
+    """
+    try:
+        return foreign_package("timm")
+    except ModuleNotFoundError as error:
+        if error.name != "timm":
+            raise
+        msg = "this architecture is built by timm, which is not installed: pip install 'deepfake-monitor[lab]'"
+        raise ModelError(msg) from None
+
+
+def _import(name: str) -> ModuleType:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return importlib.import_module(name)
