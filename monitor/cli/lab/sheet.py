@@ -1,0 +1,41 @@
+"""``deepfake-monitor lab sheet``: look at the pseudo-fakes before a network does."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from monitor.cli.terminal import console
+from monitor.errors import OutputError
+
+
+def sheet(
+    shards: Annotated[Path, typer.Argument(help="A folder of prepared face crops.")],
+    out: Annotated[Path, typer.Option(help="The picture to write, PNG.")] = Path("sheet.png"),
+    rows: Annotated[int, typer.Option(min=1, max=64, help="Faces.")] = 12,
+    size: Annotated[int, typer.Option(min=32, max=512, help="Side of each picture, pixels.")] = 160,
+    seed: Annotated[int, typer.Option(help="Of everything that is drawn.")] = 1,
+) -> None:
+    """Draw a contact sheet: real crops, each kind of pseudo-fake with its mask and difference, a degraded pair."""
+    import cv2
+
+    from monitor.lab.datasets.faceset import FaceSet
+    from monitor.lab.fakes.sheet import contact_sheet
+
+    picture = contact_sheet(FaceSet.open(shards), rows=rows, size=size, seed=seed)
+    stored = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1]
+    partial = out.with_name(f"{out.name}.part")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_bytes(stored.tobytes())
+        partial.replace(out)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+        msg = f"{out} cannot be written: {error.strerror or error}; choose another place with --out"
+        raise OutputError(msg) from error
+    console.print(f"{escape(str(out))}: {picture.shape[1]} x {picture.shape[0]} pixels")

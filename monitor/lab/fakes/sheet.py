@@ -1,0 +1,90 @@
+"""A contact sheet, to look at what training will see: real crops, pseudo-fakes of each kind, masks, differences."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import cv2
+import numpy as np
+import torch
+
+from monitor.errors import DatasetError, ExperimentError
+from monitor.lab.fakes.blends import KINDS, cross_blended, decoded, self_blended
+from monitor.lab.fakes.degradations import Degradation
+from monitor.lab.fakes.hulls import CANONICAL_LANDMARKS
+from monitor.lab.fakes.jitter import recrop, recrop_landmarks
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from monitor.lab.datasets.faceset import FaceSet
+    from monitor.types import Pixels
+
+SIDE, CENTRE = 0.85, 0.06  # the square that CANONICAL_LANDMARKS describe, box heights
+DIFFERENCE_GAIN: Final = 5
+DONORS: Final = 48  # at least so many faces are there for cross-blending to choose from
+
+_HEADING = 22  # pixels
+_GREY = 40
+_MAKERS = dict(zip(KINDS, (self_blended, cross_blended, decoded), strict=True))
+
+
+def contact_sheet(faces: FaceSet, *, rows: int, size: int, seed: int) -> Pixels:
+    """One row per real crop: the crop; for each kind the fake, its mask, five times the difference; a degraded pair.
+
+    Args:
+        faces: a set with real crops.
+        rows: how many crops, drawn by ``seed``; fewer if there are fewer.
+        size: side of the crops, pixels.
+        seed: of everything that is random.
+
+    Returns:
+        (H, W, 3) RGB with a heading over each column.
+
+    Raises:
+        DatasetError: the set has fewer than two real crops, or a crop is damaged.
+        ExperimentError: there are no rows, or a size that leaves nothing to see.
+    """
+    if rows < 1 or size < 32:
+        msg = f"a contact sheet needs at least one row and crops of 32 pixels, got {rows} rows of {size} pixels"
+        raise ExperimentError(msg)
+    reals = [number for number, row in enumerate(faces.rows) if row.label == 0]
+    if len(reals) < 2:
+        msg = f"{faces.folder} has {len(reals)} real crops: a contact sheet is made from at least two"
+        raise DatasetError(msg)
+    order = np.random.default_rng(seed).permutation(len(reals))[: max(rows, DONORS)]
+    images, landmarks = _crops(faces, [reals[place] for place in order.tolist()], size=size)
+    generator = torch.Generator().manual_seed(seed)
+    columns = [("real", images)]
+    for kind, make in _MAKERS.items():
+        made = make(images, landmarks, generator=generator)
+        columns.append((kind.replace("_", "-"), made.images))
+        columns.append(("its mask", made.masks.expand_as(images)))
+        columns.append((f"difference x {DIFFERENCE_GAIN}", (made.images - images).abs() * DIFFERENCE_GAIN))
+    degradation = Degradation.draw(len(images), size=size, generator=generator)
+    columns.append(("real, degraded", degradation.apply(images)))
+    columns.append(("self-blended, degraded", degradation.apply(columns[1][1])))
+    return np.concatenate([_column(name, pictures[:rows]) for name, pictures in columns], axis=1)
+
+
+def _crops(faces: FaceSet, rows: list[int], *, size: int) -> tuple[Tensor, Tensor]:
+    """Images (N, 3, size, size) and landmarks (N, 5, 2) in the square that ``CANONICAL_LANDMARKS`` describe."""
+    images, points = [], []
+    for row in rows:
+        pixels, known = faces.pixels(row), faces.rows[row].landmarks
+        square = torch.from_numpy(faces.square(pixels.shape[0], side=SIDE, centre=CENTRE))
+        images.append(recrop(torch.from_numpy(pixels).permute(2, 0, 1)[None], square, size=size))
+        if known is None:
+            points.append(CANONICAL_LANDMARKS[None] * size)
+        else:
+            points.append(recrop_landmarks(torch.from_numpy(known)[None], square, size=size))
+    return torch.cat(images).clamp(0, 1), torch.cat(points)
+
+
+def _column(name: str, pictures: Tensor) -> Pixels:
+    """(heading + N * S, S, 3): a heading and pictures (N, 3, S, S) below each other."""
+    stacked = (pictures.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).flatten(0, 1).numpy()
+    heading = np.full((_HEADING, stacked.shape[1], 3), _GREY, np.uint8)
+    scale = min(0.42, stacked.shape[1] / (10.0 * len(name)) * 0.5)
+    cv2.putText(heading, name, (3, 15), cv2.FONT_HERSHEY_SIMPLEX, scale, (255, 255, 255), 1, cv2.LINE_AA)
+    return np.concatenate((heading, stacked))
