@@ -1,0 +1,70 @@
+"""Where faces to learn from come from: records, readers, splits, prepared crops.
+
+A reader per data set turns its published layout into :class:`~monitor.lab.datasets.record.Record` values;
+``splits`` divides them so that nobody is in two splits; ``prepare`` cuts their faces into the shards that
+``faceset`` reads. Importing this needs neither torch nor FFmpeg.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from monitor.errors import UsageError
+from monitor.lab.datasets.celeb_df import read_celeb_df
+from monitor.lab.datasets.deeper_forensics import read_deeper_forensics
+from monitor.lab.datasets.dfdc import read_dfdc, read_dfdc_preview
+from monitor.lab.datasets.fake_av_celeb import read_fake_av_celeb
+from monitor.lab.datasets.feedback import read_feedback
+from monitor.lab.datasets.ffpp import read_ffpp
+from monitor.lab.datasets.folder import LABELS, read_folder
+from monitor.lab.datasets.forgery_net import read_forgery_net
+from monitor.lab.datasets.manifest import read_manifest
+from monitor.lab.datasets.record import FakeSpan, Record
+from monitor.lab.datasets.shards import read_shards
+from monitor.lab.datasets.wild_deepfake import read_wild_deepfake
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    Reader = Callable[[Path], list[Record]]
+
+__all__ = ["READERS", "FakeSpan", "Record", "read"]
+
+READERS: dict[str, Reader] = {
+    "ffpp": read_ffpp,
+    "celeb-df-v2": read_celeb_df,
+    "dfdc": read_dfdc,
+    "dfdc-preview": read_dfdc_preview,
+    "deeperforensics-1.0": read_deeper_forensics,
+    "fakeavceleb": read_fake_av_celeb,
+    "wilddeepfake": read_wild_deepfake,
+    "forgerynet": read_forgery_net,
+    "folder": read_folder,
+    "manifest": read_manifest,
+    "shards": read_shards,
+    "feedback": read_feedback,
+}
+
+
+def read(name: str, root: Path, *, label: str = "") -> list[Record]:
+    """The records of the data set called ``name`` under ``root``.
+
+    Args:
+        name: a key of ``READERS``.
+        root: the folder it was unpacked into (a manifest: the file, or its folder).
+        label: "real" or "fake" for everything in a ``folder`` without class folders.
+
+    Raises:
+        UsageError: the name or label is unknown, or a label is given for a data set that has its own.
+        DatasetError: the data set is not what it should be.
+    """
+    if name not in READERS:
+        msg = f"there is no reader for {name!r}: choose one of {', '.join(READERS)}"
+        raise UsageError(msg)
+    if not label:
+        return READERS[name](root)
+    if name != "folder" or label not in LABELS:
+        msg = f"--label {label}: only 'folder' takes a label, and it is real or fake"
+        raise UsageError(msg)
+    return read_folder(root, label=label)

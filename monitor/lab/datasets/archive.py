@@ -1,0 +1,86 @@
+"""Files inside tar archives, plain or compressed, whatever their suffix says."""
+
+from __future__ import annotations
+
+import re
+import tarfile
+import weakref
+import zlib
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
+
+from monitor.errors import DatasetError
+
+_SUFFIXES = (".tar", ".tar.gz", ".tgz")
+_OPEN = 2  # archives that are kept open per process
+
+
+class Archive:
+    """One tar file, opened once: what lies in it, and the bytes of a member. It is closed when nobody holds it.
+
+    Raises:
+        DatasetError: it is missing, or no tar file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            # Kept open: each new start would read a compressed one from its beginning.
+            self._tar = tarfile.open(path, "r:*")  # noqa: SIM115
+            weakref.finalize(self, self._tar.close)
+            members = self._tar.getmembers()
+        except FileNotFoundError:
+            msg = f"{path} does not exist; fetch it again"
+            raise DatasetError(msg) from None
+        except (OSError, tarfile.TarError, EOFError, zlib.error) as error:
+            msg = f"{path} is no complete tar archive ({error}); fetch it again"
+            raise DatasetError(msg) from None
+        self._members = {PurePosixPath(one.name).as_posix(): one for one in members if one.isfile()}
+
+    @property
+    def names(self) -> list[str]:
+        """Paths of the files in it, without a leading ``./``, in natural order (2 before 10)."""
+        return sorted(self._members, key=natural)
+
+    def below(self, name: str) -> list[str]:
+        """The file of that name, or the files in that folder, in natural order."""
+        if name in self._members:
+            return [name]
+        return [one for one in self.names if one.startswith(f"{name}/")]
+
+    def read(self, name: str) -> bytes:
+        """The bytes of one file.
+
+        Raises:
+            DatasetError: there is no such file, or the archive breaks off before its end.
+        """
+        try:
+            file = self._tar.extractfile(self._members[name])
+            if file is not None:
+                return file.read()
+        except KeyError:
+            pass
+        except (OSError, tarfile.TarError, EOFError, zlib.error) as error:
+            msg = f"{self.path} breaks off at {name} ({error}); fetch it again"
+            raise DatasetError(msg) from None
+        msg = f"{self.path} holds no file {name}; is it complete?"
+        raise DatasetError(msg)
+
+
+@lru_cache(maxsize=_OPEN)
+def open_archive(path: Path) -> Archive:
+    """The archive, shared by all records in it: looking into a compressed one reads it from end to end."""
+    return Archive(path)
+
+
+def inside_archive(path: Path) -> tuple[Path, str] | None:
+    """``set/1.tar.gz/1/fake/0`` -> (``set/1.tar.gz``, ``1/fake/0``); None where no archive is part of the path."""
+    for parent in path.parents:
+        if parent.name.endswith(_SUFFIXES) and parent.is_file():
+            return parent, path.relative_to(parent).as_posix()
+    return None
+
+
+def natural(name: str) -> list[tuple[int, str]]:
+    """A key that sorts the numbers in a name by their value."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.findall(r"\d+|\D+", name)]

@@ -1,0 +1,85 @@
+"""DeeperForensics-1.0 (Jiang et al., 2020).
+
+::
+
+    manipulated_videos/<variant>/<target>_<source>.mp4     target: a FaceForensics++ id, source: an actor
+    lists/splits/{train,val,test}.txt                      a file name per line, no header
+    original_sequences/youtube/c23/videos/<target>.mp4     the reals: FaceForensics++, c23, put or linked here
+
+``source_videos`` shows the actors in a studio and is *not* the real class: nothing there is read.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from monitor.errors import DatasetError
+from monitor.lab.datasets.catalogue import Catalogue, lines_of, media_below
+from monitor.lab.datasets.record import SPLITS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from monitor.lab.datasets.record import Record
+
+REALS = "original_sequences/youtube/c23/videos"
+_NAME = re.compile(r"(\d+)_([A-Za-z]\w*)")
+
+
+def read_deeper_forensics(root: Path) -> list[Record]:
+    """The manipulated videos of every variant, and the real targets where FaceForensics++ was put beside them.
+
+    A target belongs to the split of its fakes. Without reals that is logged: nothing can be measured on fakes alone.
+
+    Raises:
+        DatasetError: a split list is missing, a name is unlike the published ones, or there is no fake.
+    """
+    catalogue = Catalogue("deeperforensics-1.0", root)
+    splits = _splits(root)
+    split_of_target: dict[str, str] = {}
+    listed = set(splits)
+    for path in media_below(root / "manipulated_videos"):
+        target, source = _named(path.stem, str(path))
+        listed.discard(path.stem)
+        split = splits.get(path.stem, "")
+        split_of_target.setdefault(target, split)
+        catalogue.add(
+            path,
+            1,
+            method=path.relative_to(root / "manipulated_videos").parts[0],
+            split=split,
+            identities=(f"ffpp:{target}", f"deeperforensics:{source}"),
+            group=target,
+            original=f"{REALS}/{target}",
+        )
+    if not len(catalogue):
+        return catalogue.finish("manipulated_videos/<variant>/<target>_<source>.mp4")
+    for name in sorted(listed):
+        catalogue.miss(f"{name}.mp4")
+    for path in media_below(root / REALS):
+        split = split_of_target.get(path.stem, "")
+        catalogue.add(path, 0, compression="c23", split=split, identities=(f"ffpp:{path.stem}",), group=path.stem)
+    return catalogue.finish(f"manipulated_videos, and the real targets in {REALS}")
+
+
+def _splits(root: Path) -> dict[str, str]:
+    """Split by file name without suffix."""
+    splits: dict[str, str] = {}
+    for split in SPLITS:
+        path = root / "lists" / "splits" / f"{split}.txt"
+        for number, line in lines_of(path, holds=f"the file names of the {split} split"):
+            name = line.split("/")[-1].removesuffix(".mp4")
+            _named(name, f"{path}, line {number}")
+            if splits.setdefault(name, split) != split:
+                msg = f"{path}, line {number}: {name} belongs to {splits[name]} already; fetch the lists again"
+                raise DatasetError(msg)
+    return splits
+
+
+def _named(name: str, where: str) -> tuple[str, str]:
+    found = _NAME.fullmatch(name)
+    if found is None:
+        msg = f"{where}: {name!r} is no <target>_<source> of DeeperForensics-1.0"
+        raise DatasetError(msg)
+    return found[1], found[2]

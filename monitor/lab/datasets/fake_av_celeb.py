@@ -1,0 +1,54 @@
+"""FakeAVCeleb (Khalid et al., 2021).
+
+``meta_data.csv`` begins ``source,target1,target2,method,category,type,race,gender,path,``: the trailing comma
+makes a tenth column without a name, which holds the folder; the column called ``path`` holds the file name.
+File names recur in many folders. A *RealVideo-FakeAudio* clip shows a real face: it is real here.
+"""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from monitor.errors import DatasetError
+from monitor.lab.datasets.catalogue import Catalogue, table_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from monitor.lab.datasets.record import Record
+
+LIST = "meta_data.csv"
+LABELS = {"RealVideo-RealAudio": 0, "RealVideo-FakeAudio": 0, "FakeVideo-RealAudio": 1, "FakeVideo-FakeAudio": 1}
+_COLUMNS = ("source", "target1", "target2", "method", "type", "path", "")
+
+
+def read_fake_av_celeb(root: Path) -> list[Record]:
+    """Everything that ``meta_data.csv`` names; there is no published split.
+
+    Raises:
+        DatasetError: the list is missing or malformed, a type is unknown, or no listed video is there.
+    """
+    catalogue = Catalogue("fakeavceleb", root)
+    for number, row in table_of(root / LIST, columns=_COLUMNS):
+        kind = row["type"]
+        if kind not in LABELS:
+            msg = f"{root / LIST}, line {number}: the type is {kind!r}, and must be one of {', '.join(LABELS)}"
+            raise DatasetError(msg)
+        label = LABELS[kind]
+        people = [row[column] for column in ("source", "target1", "target2")]
+        catalogue.add_listed(
+            _placed(root, row[""], row["path"]),
+            label,
+            method=row["method"] if label else "",
+            identities=tuple(dict.fromkeys(f"voxceleb2:{person}" for person in people if person not in ("", "-"))),
+            group=row["source"],
+        )
+    return catalogue.finish("the folders that meta_data.csv names")
+
+
+def _placed(root: Path, folder: str, name: str) -> Path:
+    """The list writes folders from the data set's own name on: ``FakeAVCeleb/RealVideo-RealAudio/...``."""
+    parts = PurePosixPath(folder).parts
+    below = [index for index, part in enumerate(parts) if part in LABELS]
+    return root.joinpath(*parts[below[0] if below else 0 :], name)

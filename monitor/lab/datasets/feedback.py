@@ -1,0 +1,383 @@
+"""What people flagged while they watched, as a data set.
+
+A feedback folder holds ``feedback.csv`` (UTF-8, with a header row) and the pictures or clips that it names::
+
+    path,label,track_id,start,end,x1,y1,x2,y2,note,user,created_at,model_id,probability
+
+- ``path``: a picture or clip inside the folder, relative, with forward slashes. Files of one source lie in a
+  folder of their own (``clips/<source>/<name>.mp4``): that folder is the group that never crosses splits.
+- ``label``: ``real``, ``fake``, or ``unsure``, which is kept and counted but teaches nothing.
+- ``track_id``: the face, as the monitor numbered it; ``x1 y1 x2 y2``: its box, pixels of the file's own frame.
+- ``start,end``: seconds of media time in the clip that the label is about; empty: all of it.
+- ``created_at``: ISO 8601 with a time zone. ``model_id, probability``: what the monitor had said, P(fake).
+
+``path`` and ``label`` must be there, the other columns may be absent or empty. One person's newest answer about
+one thing (file, face, span) counts; people who contradict each other about it make it *disputed*: counted, left out.
+Text that a spreadsheet would run as a formula is written with a leading apostrophe, which reading takes off.
+"""
+
+from __future__ import annotations
+
+import csv
+import logging
+import math
+from collections import Counter, defaultdict
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, get_args
+
+from monitor.errors import DatasetError, OutputError
+from monitor.lab.datasets.record import FakeSpan, Record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+logger = logging.getLogger(__name__)
+
+FILE_NAME: Final = "feedback.csv"
+MAX_ROWS: Final = 200_000
+MAX_TEXT: Final = 4000  # characters of one cell
+_FORMULA = ("=", "+", "-", "@")
+_GROUP_DEPTH = 2  # folders above a file from which on the innermost one names its source
+_LONGEST_SIDE = 65_536  # pixels
+_NEVER = datetime.min.replace(tzinfo=UTC)
+
+FeedbackLabel = Literal["real", "fake", "unsure"]
+Box = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class FeedbackRow:
+    """One answer of one person about one face. The fields are the file's columns, ``box`` being four of them."""
+
+    path: PurePosixPath  # relative to the folder
+    label: FeedbackLabel
+    track_id: int | None = None
+    start: float | None = None  # seconds of media time; with ``end``, or neither
+    end: float | None = None
+    box: Box | None = None  # x1 y1 x2 y2, pixels of the file's own frame
+    note: str = ""
+    user: str = ""
+    created_at: datetime | None = None
+    model_id: str = ""
+    probability: float | None = None  # what the monitor had said, P(fake), 0..1
+
+
+class _Thing(NamedTuple):
+    """What an answer is about."""
+
+    path: PurePosixPath
+    track_id: int | None
+    start: float | None
+    end: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """A feedback folder, read: what teaches, and what was left out of it."""
+
+    records: tuple[Record, ...]  # one per file
+    rows: tuple[FeedbackRow, ...]  # the answers behind the records
+    unsure: int  # answers
+    superseded: int  # answers that the same person replaced later
+    disputed: tuple[str, ...]  # files about which people, or their spans, contradict each other
+
+    @property
+    def in_words(self) -> str:
+        """One line for people: ``12 files (5 fake), 3 unsure answers left out``."""
+        fakes = sum(record.label for record in self.records)
+        parts = [f"{len(self.records)} files ({fakes} fake)"]
+        if self.unsure:
+            parts.append(f"{self.unsure} unsure answers left out")
+        if self.superseded:
+            parts.append(f"{self.superseded} replaced by a newer answer")
+        if self.disputed:
+            parts.append(f"{len(self.disputed)} files disputed and left out, such as {self.disputed[0]}")
+        return ", ".join(parts)
+
+
+COLUMNS: Final = tuple(
+    name
+    for field in fields(FeedbackRow)
+    for name in (("x1", "y1", "x2", "y2") if field.name == "box" else (field.name,))
+)
+
+
+def read_feedback(root: Path) -> list[Record]:
+    """The records of a feedback folder; what was left out is logged.
+
+    Raises:
+        DatasetError: see :func:`open_feedback`, or no answer is left that says real or fake.
+    """
+    feedback = open_feedback(root)
+    if not feedback.records:
+        msg = f"{root / FILE_NAME} teaches nothing: {feedback.in_words}; label some files real or fake"
+        raise DatasetError(msg)
+    if feedback.unsure or feedback.superseded or feedback.disputed:
+        logger.warning("%s: %s", root / FILE_NAME, feedback.in_words)
+    return list(feedback.records)
+
+
+def open_feedback(root: Path) -> Feedback:
+    """Everything that a feedback folder says.
+
+    Raises:
+        DatasetError: there is no ``feedback.csv``, it is no such table, or a row is malformed, names a file
+            outside the folder, or one that is not there.
+    """
+    rows = read_rows(root)
+    current, superseded = _newest(rows)
+    by_path: dict[PurePosixPath, list[FeedbackRow]] = defaultdict(list)
+    for row in current:
+        if row.label != "unsure":
+            by_path[row.path].append(row)
+    disputed = [path for path, answers in by_path.items() if _contradictory(answers)]
+    for path in disputed:
+        del by_path[path]
+    ids = _video_ids(by_path)
+    return Feedback(
+        records=tuple(_record(root, ids[path], answers) for path, answers in by_path.items()),
+        rows=tuple(row for answers in by_path.values() for row in answers),
+        unsure=sum(row.label == "unsure" for row in current),
+        superseded=superseded,
+        disputed=tuple(str(path) for path in disputed),
+    )
+
+
+def read_rows(root: Path) -> list[FeedbackRow]:
+    """Every row of ``root``'s ``feedback.csv``, checked, in the order of the file.
+
+    Raises:
+        DatasetError: see :func:`open_feedback`.
+    """
+    table = root / FILE_NAME
+    rows = []
+    try:
+        with table.open(encoding="utf-8-sig", newline="") as file:
+            for number, cells in _cells(csv.reader(file, strict=True), table):
+                rows.append(_parsed(cells, f"{table} row {number}", root=root.resolve()))
+                if len(rows) > MAX_ROWS:
+                    msg = f"{table} has more than {MAX_ROWS} rows: split it into several folders"
+                    raise DatasetError(msg)
+    except FileNotFoundError:
+        msg = f"{table} does not exist: a feedback folder holds {FILE_NAME} and the files that it names"
+        raise DatasetError(msg) from None
+    except OSError as error:
+        msg = f"{table} cannot be read: {error.strerror or error}"
+        raise DatasetError(msg) from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        msg = f"{table} is no CSV table in UTF-8: {error}"
+        raise DatasetError(msg) from None
+    return rows
+
+
+def write_rows(root: Path, rows: Iterable[FeedbackRow]) -> Path:
+    """Write ``root``'s ``feedback.csv``, whole or not at all; the files that it names are the caller's.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    table, partial = root / FILE_NAME, root / f".{FILE_NAME}.partial"
+    try:
+        with partial.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, lineterminator="\r\n")
+            writer.writerow(COLUMNS)
+            writer.writerows(_written(row) for row in rows)
+        partial.replace(table)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        msg = f"{table} cannot be written: {error.strerror or error}"
+        raise OutputError(msg) from error
+    return table
+
+
+def _cells(lines: Iterator[list[str]], table: Path) -> Iterator[tuple[int, dict[str, str]]]:
+    """Line number and cells by column of every row that is not empty."""
+    header = [name.strip() for name in next(lines, [])]
+    missing = [name for name in ("path", "label") if name not in header]
+    unknown = [name for name in header if name not in COLUMNS]
+    if missing or unknown or len(set(header)) != len(header):
+        wrong = f"lacks {', '.join(missing)}" if missing else f"has {', '.join(map(repr, unknown)) or 'a column twice'}"
+        msg = (
+            f"the header of {table} {wrong[:200]}: its columns are {','.join(COLUMNS)}, of which path and label must be"
+        )
+        raise DatasetError(msg)
+    for number, line in enumerate(lines, 2):
+        if not line:
+            continue
+        if len(line) != len(header):
+            msg = f"{table} row {number} has {len(line)} cells, its header has {len(header)}: quote cells with commas"
+            raise DatasetError(msg)
+        yield number, dict(zip(header, (cell.strip() for cell in line), strict=True))
+
+
+def _parsed(cells: dict[str, str], where: str, *, root: Path) -> FeedbackRow:
+    for name, cell in cells.items():
+        if len(cell) > MAX_TEXT or "\0" in cell:
+            msg = f"{where}: {name} holds more than {MAX_TEXT} characters, or a NUL: shorten it"
+            raise DatasetError(msg)
+    label = cells["label"].lower()
+    if label not in get_args(FeedbackLabel):
+        msg = f"{where}: the label is {cells['label'][:40]!r}, and must be real, fake or unsure"
+        raise DatasetError(msg)
+    start, end = _numbers(cells, ("start", "end"), where, limit=1e9) or (None, None)
+    box = _numbers(cells, ("x1", "y1", "x2", "y2"), where, limit=_LONGEST_SIDE)
+    if start is not None and end is not None and not 0 <= start < end:
+        msg = f"{where}: the span runs from {start:g} to {end:g} s, and must have 0 <= start < end"
+        raise DatasetError(msg)
+    if box is not None and not (box[0] < box[2] and box[1] < box[3]):
+        msg = f"{where}: the box is {', '.join(f'{edge:g}' for edge in box)}, and must have x1 < x2 and y1 < y2"
+        raise DatasetError(msg)
+    (probability,) = _numbers(cells, ("probability",), where, limit=1.0) or (None,)
+    if probability is not None and probability < 0:
+        msg = f"{where}: the probability is {probability:g}, and must lie within 0 and 1"
+        raise DatasetError(msg)
+    return FeedbackRow(
+        path=_inside(_plain(cells["path"]), where, root=root),
+        label=label,  # type: ignore[arg-type] # it was looked up
+        track_id=_track(cells.get("track_id", ""), where),
+        start=start,
+        end=end,
+        box=None if box is None else (box[0], box[1], box[2], box[3]),
+        note=_plain(cells.get("note", "")),
+        user=_plain(cells.get("user", "")),
+        created_at=_time(cells.get("created_at", ""), where),
+        model_id=_plain(cells.get("model_id", "")),
+        probability=probability,
+    )
+
+
+def _inside(text: str, where: str, *, root: Path) -> PurePosixPath:
+    """The path, if it leads to a file in the folder and nowhere else."""
+    path = PurePosixPath(text.replace("\\", "/"))
+    try:
+        whole = (root / path).resolve()
+        there = whole.is_file()
+    except (OSError, ValueError, RuntimeError):  # a name that the system cannot have, a circle of links
+        whole, there = root, False
+    if not text or path.is_absolute() or ".." in path.parts or not whole.is_relative_to(root):
+        msg = f"{where}: the path {text[:80]!r} leads out of the folder: name a file inside it, relative to it"
+        raise DatasetError(msg)
+    if not there:
+        msg = f"{where}: there is no file {text[:80]!r} in the folder: copy it there, or remove the row"
+        raise DatasetError(msg)
+    return path
+
+
+def _numbers(cells: dict[str, str], names: Sequence[str], where: str, *, limit: float) -> tuple[float, ...] | None:
+    """Finite numbers of at most ``limit``, all there or none of them."""
+    texts = [cells.get(name, "") for name in names]
+    if not any(texts):
+        return None
+    try:
+        numbers = tuple(float(text) for text in texts)
+    except ValueError:
+        numbers = (math.nan,)
+    if not all(math.isfinite(number) and abs(number) <= limit for number in numbers):
+        wanted = "a finite number" if len(names) == 1 else "finite numbers, all of them or none"
+        msg = f"{where}: {','.join(names)} is {','.join(texts)[:60]!r}, and must be {wanted}, {limit:g} at most"
+        raise DatasetError(msg)
+    return numbers
+
+
+def _track(text: str, where: str) -> int | None:
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 18 and int(text) > 0):
+        msg = f"{where}: the track id is {text[:40]!r}, and must be a whole number above 0"
+        raise DatasetError(msg)
+    return int(text)
+
+
+def _time(text: str, where: str) -> datetime | None:
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        msg = (
+            f"{where}: created_at is {text[:40]!r}, and must be ISO 8601 with a time zone, as 2026-01-31T12:00:00+00:00"
+        )
+        raise DatasetError(msg)
+    return moment
+
+
+def _newest(rows: Iterable[FeedbackRow]) -> tuple[list[FeedbackRow], int]:
+    """Each person's newest answer about each thing (of equally old ones the last), and how many it replaced."""
+    newest: dict[tuple[_Thing, str], FeedbackRow] = {}
+    replaced = 0
+    for row in rows:
+        key = (_Thing(row.path, row.track_id, row.start, row.end), row.user)
+        earlier = newest.get(key)
+        replaced += earlier is not None
+        if earlier is None or (row.created_at or _NEVER) >= (earlier.created_at or _NEVER):
+            newest[key] = row
+    return list(newest.values()), replaced
+
+
+def _contradictory(answers: Sequence[FeedbackRow]) -> bool:
+    """Whether one moment of one face is called both real and fake."""
+    fakes = [row for row in answers if row.label == "fake"]
+    return any(_meet(one, fake) for one in answers if one.label == "real" for fake in fakes)
+
+
+def _meet(one: FeedbackRow, other: FeedbackRow) -> bool:
+    if one.track_id is not None and other.track_id is not None and one.track_id != other.track_id:
+        return False
+    if one.start is None or one.end is None or other.start is None or other.end is None:
+        return True
+    return one.start < other.end and other.start < one.end
+
+
+def _video_ids(paths: Iterable[PurePosixPath]) -> dict[PurePosixPath, str]:
+    """Relative paths without suffix; with it, where two files differ in nothing else."""
+    stems = {path: str(path.with_suffix("")) for path in paths}
+    counts = Counter(stems.values())
+    return {path: stem if counts[stem] == 1 else str(path) for path, stem in stems.items()}
+
+
+def _record(root: Path, video_id: str, answers: Sequence[FeedbackRow]) -> Record:
+    """One file; fake where any answer says so, in the spans that those answers name."""
+    path = answers[0].path
+    fakes = [row for row in answers if row.label == "fake"]
+    spans = [FakeSpan(row.start, row.end) for row in fakes if row.start is not None and row.end is not None]
+    folders = path.parts[:-1]
+    return Record(
+        dataset="feedback",
+        video_id=video_id,
+        path=root / path,
+        label=int(bool(fakes)),
+        split="",
+        method="flagged" if fakes else "",
+        compression="",
+        identities=(),
+        group="/".join(folders) if len(folders) >= _GROUP_DEPTH else video_id,
+        spans=tuple(sorted(spans, key=lambda span: span.start)) if spans and len(spans) == len(fakes) else None,
+    )
+
+
+def _written(row: FeedbackRow) -> list[str]:
+    created = "" if row.created_at is None else row.created_at.isoformat()
+    numbers = [row.track_id, row.start, row.end, *(row.box or (None,) * 4)]
+    return [
+        _quoted(str(row.path)),
+        row.label,
+        *("" if number is None else repr(number) for number in numbers),
+        *(_quoted(text.replace("\0", "").strip()[: MAX_TEXT - 1]) for text in (row.note, row.user)),
+        created,
+        _quoted(row.model_id.strip()),
+        "" if row.probability is None else repr(row.probability),
+    ]
+
+
+def _quoted(text: str) -> str:
+    """Text that no spreadsheet takes for a formula."""
+    return f"'{text}" if text.startswith((*_FORMULA, "'")) else text
+
+
+def _plain(text: str) -> str:
+    return text[1:] if text.startswith("'") and text[1:].startswith((*_FORMULA, "'")) else text

@@ -1,0 +1,148 @@
+"""Record -> the frames of it that are looked at: spread evenly, inside or outside its fake spans."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from monitor.errors import DatasetError
+from monitor.lab.datasets.archive import inside_archive, open_archive
+from monitor.source import open_source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from monitor.lab.datasets.record import Record
+    from monitor.settings import SourceSettings
+    from monitor.types import Pixels
+
+_LAST_RESORT_FPS = 25.0  # half a frame of tolerance where a source names no rate
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sighting:
+    """One frame that was chosen."""
+
+    pixels: Pixels  # (H, W, 3) RGB
+    index: int  # 0-based in its video, or in its folder inside an archive
+    media_time: float  # seconds; 0 where there is no clock
+    still: bool  # it is alone, not one of several
+    picture: bool = False  # a file of its own, which may have been cut tightly around a face
+
+
+def frames_of(record: Record, settings: SourceSettings, *, count: int) -> Iterator[Sighting]:
+    """At most ``count`` frames of a record, in order; one of a picture.
+
+    They sit in the middle of ``count`` equal parts of the time that counts: the fake spans of a fake, what lies
+    outside them of a real, all of it where there are none. A file that ends before its header says gives fewer.
+
+    Raises:
+        SourceError: the file cannot be read.
+        DatasetError: a member of an archive cannot be, or the spans leave no time.
+    """
+    place = inside_archive(record.path)
+    if place is not None:
+        yield from _members(*place, count=count)
+        return
+    found = False
+    for frame in _spread(record, settings, count=count, duration=None):
+        found = True
+        yield frame
+    if not found:  # the header promised far more than there is
+        yield from _spread(record, settings, count=count, duration=_measured(record.path, settings))
+
+
+def moments(record: Record, *, duration: float, count: int) -> list[float]:
+    """The times at which a record's frames are chosen, rising, in seconds.
+
+    Raises:
+        DatasetError: its spans leave no time within ``duration``.
+    """
+    allowed = _allowed(record, duration)
+    total = sum(end - start for start, end in allowed)
+    if total <= 0:
+        where = "lie outside" if record.label else "cover all of"
+        msg = f"{record.path}: its fake spans {where} the {duration:.2f} s that it lasts"
+        raise DatasetError(msg)
+    times, passed = [], 0.0
+    wanted = [(part + 0.5) / count * total for part in range(count)]
+    for start, end in allowed:
+        times += [start + moment - passed for moment in wanted if passed <= moment < passed + end - start]
+        passed += end - start
+    return times
+
+
+def decode(stored: bytes, *, name: str) -> Pixels:
+    """A picture file's bytes as (H, W, 3) RGB.
+
+    Raises:
+        DatasetError: they are no picture.
+    """
+    pixels = cv2.imdecode(np.frombuffer(stored, np.uint8), cv2.IMREAD_COLOR_RGB) if stored else None
+    if pixels is None:
+        msg = f"{name} is no picture that can be decoded; is it complete?"
+        raise DatasetError(msg)
+    return np.asarray(pixels, np.uint8)
+
+
+def _members(archive: Path, name: str, *, count: int) -> Iterator[Sighting]:
+    members = open_archive(archive).below(name)
+    if not members:
+        msg = f"{archive} holds nothing called {name}; is it complete?"
+        raise DatasetError(msg)
+    for index in _evenly(len(members), count):
+        pixels = decode(open_archive(archive).read(members[index]), name=f"{archive}/{members[index]}")
+        yield Sighting(pixels, index, 0.0, still=len(members) == 1, picture=True)
+
+
+def _evenly(length: int, count: int) -> list[int]:
+    return sorted({int((part + 0.5) / count * length) for part in range(count)})
+
+
+def _spread(record: Record, settings: SourceSettings, *, count: int, duration: float | None) -> Iterator[Sighting]:
+    with open_source(record.path, settings) as source:
+        if source.info.still:
+            for frame in source:
+                yield Sighting(frame.pixels, 0, 0.0, still=True, picture=True)
+            return
+        duration = duration or source.info.duration or _measured(record.path, settings)
+        waiting = moments(record, duration=duration, count=count)
+        tolerance = 0.5 / (source.info.fps or _LAST_RESORT_FPS)
+        for frame in source:
+            if frame.media_time + tolerance < waiting[0]:
+                continue
+            while waiting and frame.media_time + tolerance >= waiting[0]:
+                waiting.pop(0)
+            yield Sighting(frame.pixels, frame.index, frame.media_time, still=False)
+            if not waiting:
+                return
+
+
+def _measured(path: Path, settings: SourceSettings) -> float:
+    """Seconds until the last frame ends, found by decoding all of them."""
+    last = 0.0
+    with open_source(path, settings) as source:
+        for frame in source:
+            last = frame.media_time
+        return last + 1 / (source.info.fps or _LAST_RESORT_FPS)
+
+
+def _allowed(record: Record, duration: float) -> Sequence[tuple[float, float]]:
+    """Spans of media time whose frames carry the record's label, in order and apart."""
+    if record.spans is None:
+        return [(0.0, duration)]
+    fakes: list[tuple[float, float]] = []
+    for span in sorted(record.spans, key=lambda one: one.start):
+        start, end = min(span.start, duration), min(span.end, duration)
+        if fakes and start <= fakes[-1][1]:
+            fakes[-1] = fakes[-1][0], max(end, fakes[-1][1])
+        elif start < end:
+            fakes.append((start, end))
+    if record.label:
+        return fakes
+    edges = [0.0, *(edge for span in fakes for edge in span), duration]
+    return [(start, end) for start, end in zip(edges[::2], edges[1::2], strict=True) if start < end]

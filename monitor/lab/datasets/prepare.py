@@ -1,0 +1,295 @@
+"""Records -> face crops in shards, as :class:`~monitor.lab.datasets.faceset.FaceSet` reads them.
+
+Every record is cut by itself and committed to a journal; when all are there, the shards are written in the order
+of the records and moved into place, ``faces.json`` last. So a run that was killed goes on where it was, and its
+bytes are those of an undisturbed one, whatever the number of processes.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+from collections import Counter
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from monitor.errors import DatasetError
+from monitor.lab.datasets.catalogue import table_of
+from monitor.lab.datasets.faceset import FACTS, INDEX, FaceSet
+from monitor.lab.datasets.journal import Journal, unwritable
+from monitor.lab.datasets.shard_writer import Entry, Names, ShardWriter
+from monitor.lab.datasets.splits import leakage
+from monitor.lab.datasets.workforce import Order, cut_all
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from monitor.lab.datasets.cutter import Crop, Cut, Recipe
+    from monitor.lab.datasets.record import Record
+    from monitor.lab.datasets.splits import Leakage
+    from monitor.settings import Settings
+
+SKIPPED = "skipped.csv"
+_FORMAT = 1  # of faces.json and of what is written beside it
+_WORKING = ".unfinished"
+_SAME_MOMENT = 0.1  # seconds between a fake frame and the real one it was made from
+_SAME_PLACE = 0.5  # intersection over union of their squares
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be prepared: the same plan gives the same bytes."""
+
+    records: Sequence[Record]  # of one data set, each with a split
+    root: Path  # what their paths are told relative to
+    recipe: Recipe
+    settings: Settings  # of the detector, the source and the least certainty of a face
+    choices: dict[str, Any]  # how the splits were made: told in faces.json
+    compare_files: bool = False  # look for equal files in different splits
+
+    def __post_init__(self) -> None:
+        loose = next((record for record in self.records if not record.split), None)
+        if loose is not None:
+            msg = f"{loose.video_id} has no split: divide the records first (monitor.lab.datasets.splits)"
+            raise DatasetError(msg)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all that decides the bytes."""
+        used = {"source", "detector", "quality"}
+        parts = {
+            "format": _FORMAT,
+            "records": [_listed(record, self.root) for record in self.records],
+            "recipe": asdict(self.recipe),
+            "settings": self.settings.model_dump(mode="json", include=used),
+            "choices": self.choices,
+            "compare_files": self.compare_files,
+        }
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def prepare(
+    plan: Plan,
+    out: Path,
+    *,
+    jobs: int = 1,
+    allow_leakage: bool = False,
+    on_done: Callable[[], None] = lambda: None,
+) -> dict[str, Any]:
+    """Cut the faces of all records into ``out``; what is there already is not done again.
+
+    Args:
+        plan: what is to be prepared.
+        out: the folder of the shards, made if it is not there.
+        jobs: processes of one thread each.
+        allow_leakage: go on though people or videos are in several splits.
+        on_done: called for each record that is done, also for those of an earlier, killed run.
+
+    Returns:
+        The content of ``faces.json``.
+
+    Raises:
+        DatasetError: ``out`` holds something else or another run is at work there, splits leak, or there is no face.
+        EngineError: the detector cannot be built, or failed.
+        OutputError: something cannot be written.
+    """
+    digest = plan.digest
+    finished = _finished(out, digest)
+    if finished is not None:
+        Journal(out / _WORKING, plan=digest).remove()  # a run that was killed between the two
+        return finished
+    crossing = leakage(plan.records, compare_files=plan.compare_files)
+    if not allow_leakage:
+        crossing.refuse()
+    journal = Journal(out / _WORKING, plan=digest)
+    with journal.alone():
+        waiting = []
+        for number, record in enumerate(plan.records):
+            if number in journal:
+                on_done()
+            else:
+                waiting.append((number, record))
+        cut_all(waiting, Order(plan.recipe, plan.settings, journal), jobs=jobs, on_done=on_done)
+        facts = _publish(plan, out, journal, crossing=crossing, digest=digest)
+        journal.remove()
+    return facts
+
+
+def existing_recipe(root: Path, recipe: Recipe) -> Recipe:
+    """The recipe by which the crops in ``root`` were made: size, and the square that its faces.json tells.
+
+    Raises:
+        DatasetError: these are no face crops.
+    """
+    faces = FaceSet.open(root)
+    height, width = faces.pixels(0).shape[:2]
+    if height != width:
+        msg = f"{root}: its crops have {width} x {height} pixels; only squares can be prepared"
+        raise DatasetError(msg)
+    return replace(
+        recipe,
+        existing=True,
+        size=width,
+        side=faces.side_over_box_height,
+        centre=faces.centre_below_box_centre_over_box_height,
+    )
+
+
+def _finished(out: Path, digest: str) -> dict[str, Any] | None:
+    """The content of ``out``'s faces.json if this plan is done; None if ``out`` is free or half done."""
+    path = out / FACTS
+    if path.is_file():
+        try:
+            facts = json.loads(path.read_bytes())
+        except (OSError, ValueError):
+            facts = {}
+        if isinstance(facts, dict) and facts.get("plan") == digest:
+            return facts
+    if path.is_file() or ((out / INDEX).is_file() and not (out / _WORKING).is_dir()):
+        msg = f"{out} holds other face crops already: choose another --out, or remove it"
+        raise DatasetError(msg)
+    return None
+
+
+def _publish(plan: Plan, out: Path, journal: Journal, *, crossing: Leakage, digest: str) -> dict[str, Any]:
+    """Write everything, then move it into place; faces.json last, since it says that all is there."""
+    cuts = [_without_pictures(journal.read(number)) for number in range(len(plan.records))]
+    if not any(cut.crops for cut in cuts):
+        msg = f"not one face was found in {len(cuts)} records, for example: {cuts[0].reason}"
+        raise DatasetError(msg)
+    entries = _entries(plan, cuts)
+    facts = _facts(plan, cuts, crossing=crossing, digest=digest)
+    ready = journal.folder / "ready"
+    try:
+        ready.mkdir(exist_ok=True)
+        with ShardWriter(ready) as writer:
+            for number, named in enumerate(entries):
+                for entry, crop in zip(named, journal.read(number).crops, strict=True):
+                    writer.add(entry, crop)
+        with (ready / SKIPPED).open("w", newline="", encoding="utf-8") as file:
+            table = csv.writer(file, lineterminator="\n")
+            table.writerow(("video_id", "path", "label", "split", "reason"))
+            for record, cut in zip(plan.records, cuts, strict=True):
+                if not cut.crops:
+                    where = _listed(record, plan.root)["path"]
+                    table.writerow((record.video_id, where, record.label, record.split, cut.reason))
+        (ready / FACTS).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+        for name in (*writer.files, SKIPPED, FACTS):
+            (ready / name).replace(out / name)
+    except OSError as error:
+        raise unwritable(out, error) from error
+    return facts
+
+
+def _entries(plan: Plan, cuts: Sequence[Cut]) -> list[list[Entry]]:
+    """The index rows of each record's crops, once all names are known."""
+    names, named = Names(), []
+    for record, cut in zip(plan.records, cuts, strict=True):
+        base = record.video_id if plan.recipe.existing else names.of(record.video_id)
+        named.append([base if crop.frame is None else f"{base}-{crop.frame:05d}" for crop in cut.crops])
+    numbers = {record.video_id: number for number, record in enumerate(plan.records) if not record.label}
+    sizes = _source_sizes(plan.root) if plan.recipe.existing else {}
+    entries = []
+    for number, (record, cut) in enumerate(zip(plan.records, cuts, strict=True)):
+        real = numbers.get(record.original) if record.label else None
+        rows = []
+        for name, crop in zip(named[number], cut.crops, strict=True):
+            twin = None if real is None else _twin(crop, cuts[real].crops)
+            original = "" if real is None or twin is None else named[real][twin]
+            side = round(crop.square[2] - crop.square[0])
+            rows.append(Entry(name, record, original, source_size=sizes.get(name, (side, side))))
+        entries.append(rows)
+    return entries
+
+
+def _twin(crop: Crop, reals: Sequence[Crop]) -> int | None:
+    """Which crop of the real video shows the same face at the same moment, if one does."""
+    near = [
+        (abs(real.media_time - crop.media_time), place)
+        for place, real in enumerate(reals)
+        if real.frame_size == crop.frame_size
+        and abs(real.media_time - crop.media_time) <= _SAME_MOMENT
+        and _overlap(real.square, crop.square) >= _SAME_PLACE
+    ]
+    return min(near)[1] if near else None
+
+
+def _overlap(one: tuple[float, ...], other: tuple[float, ...]) -> float:
+    width = min(one[2], other[2]) - max(one[0], other[0])
+    height = min(one[3], other[3]) - max(one[1], other[1])
+    shared = max(width, 0.0) * max(height, 0.0)
+    areas = sum((box[2] - box[0]) * (box[3] - box[1]) for box in (one, other))
+    return shared / (areas - shared)
+
+
+def _source_sizes(root: Path) -> dict[str, tuple[int, int]]:
+    """What the index of existing crops says of their squares; nothing where it says nothing."""
+    sizes = {}
+    for _, row in table_of(root / INDEX, columns=("name",)):
+        width, height = row.get("source_width", ""), row.get("source_height", "")
+        if width.isdecimal() and height.isdecimal():
+            sizes[row["name"]] = int(width), int(height)
+    return sizes
+
+
+def _facts(plan: Plan, cuts: Sequence[Cut], *, crossing: Leakage, digest: str) -> dict[str, Any]:
+    """The content of faces.json."""
+    crops: Counter[tuple[str, int, str]] = Counter()
+    videos: Counter[tuple[str, int, str]] = Counter()
+    skipped: Counter[tuple[str, int, str]] = Counter()
+    for record, cut in zip(plan.records, cuts, strict=True):
+        key = record.split, record.label, record.method
+        crops[key] += len(cut.crops)
+        videos[key] += 1
+        skipped[key] += not cut.crops
+    recipe, settings = plan.recipe, plan.settings
+    return {
+        "format": _FORMAT,
+        "dataset": plan.records[0].dataset,
+        "size": recipe.size,
+        "side_over_box_height": recipe.side,
+        "centre_below_box_centre_over_box_height": recipe.centre,
+        "settings": {
+            "frames": recipe.frames,
+            "quality": None if recipe.existing else recipe.quality,
+            "existing_crops": recipe.existing,
+            "detector": settings.detector.model_dump(mode="json"),
+            "min_probability": settings.quality.min_probability,
+            "min_visible": settings.quality.min_visible,
+            **plan.choices,
+        },
+        "counts": [
+            {
+                "split": split,
+                "label": label,
+                "method": method,
+                "records": videos[split, label, method],
+                "skipped": skipped[split, label, method],
+                "crops": crops[split, label, method],
+            }
+            for split, label, method in sorted(videos)
+        ],
+        "frames_looked_at": sum(cut.frames for cut in cuts),
+        "frames_without_the_face": sum(cut.faceless for cut in cuts),
+        "crops_without_landmarks": sum(crop.landmarks is None for cut in cuts for crop in cut.crops),
+        "leakage": {
+            "groups": len(crossing.groups),
+            "identities": len(crossing.identities),
+            "files": None if crossing.files is None else len(crossing.files),
+            "in_words": crossing.in_words,
+        },
+        "plan": digest,
+    }
+
+
+def _listed(record: Record, root: Path) -> dict[str, Any]:
+    """A record as plain values, its path relative to the root where it lies below."""
+    path = record.path.relative_to(root) if record.path.is_relative_to(root) else record.path
+    return {**asdict(record), "path": path.as_posix()}
+
+
+def _without_pictures(cut: Cut) -> Cut:
+    """All that is known of a cut, without its megabytes."""
+    return replace(cut, crops=tuple(replace(crop, jpeg=b"") for crop in cut.crops))

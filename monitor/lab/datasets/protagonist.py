@@ -1,0 +1,71 @@
+"""Faces of a video's chosen frames -> the one person whose crops are kept.
+
+The largest face of each frame would jump between people, and the manipulated one is rarely told. Kept is who
+persists: the person seen in most of the frames, the larger one of two. The rule is the same for reals and
+fakes, or the choice itself would tell them apart.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from monitor.types import Faces, Floats
+
+_REACH = 1.0  # box heights that a face may move between two chosen frames, which may lie seconds apart
+_GROWTH = 2.0  # and how much larger or smaller it may become
+
+
+@dataclass(slots=True)
+class _Person:
+    box: Floats  # (4,) where it was last seen
+    rows: dict[int, int] = field(default_factory=dict)  # frame -> row of its faces
+    height: float = 0.0  # summed over the frames, pixels
+
+    def see(self, frame: int, row: int, box: Floats) -> None:
+        self.box, self.rows[frame] = box, row
+        self.height += float(box[3] - box[1])
+
+
+def protagonist(found: Sequence[Faces]) -> list[int | None]:
+    """For each frame the row of its face to keep, or None.
+
+    A frame in which that person was not recognised by place and size gives its face if there is only one
+    (after a cut, or a long walk), and none otherwise. One frame alone gives its largest face.
+    """
+    people: list[_Person] = []
+    for frame, faces in enumerate(found):
+        taken: set[int] = set()
+        seen: set[int] = set()
+        for _, who, row in sorted(_near(people, faces)):
+            if who not in seen and row not in taken:
+                people[who].see(frame, row, faces.boxes[row])
+                seen.add(who)
+                taken.add(row)
+        for row in range(len(faces)):
+            if row not in taken:
+                people.append(_Person(faces.boxes[row]))
+                people[-1].see(frame, row, faces.boxes[row])
+    if not people:
+        return [None] * len(found)
+    best = max(people, key=lambda person: (len(person.rows), person.height))
+    return [best.rows.get(frame, 0 if len(faces) == 1 else None) for frame, faces in enumerate(found)]
+
+
+def _near(people: Sequence[_Person], faces: Faces) -> list[tuple[float, int, int]]:
+    """(distance in box heights, person, row) of all pairs that may be one person."""
+    pairs = []
+    for who, person in enumerate(people):
+        height = float(person.box[3] - person.box[1])
+        centre = (person.box[:2] + person.box[2:]) / 2
+        for row, box in enumerate(faces.boxes):
+            ratio = float(box[3] - box[1]) / max(height, 1e-6)
+            distance = float(np.linalg.norm((box[:2] + box[2:]) / 2 - centre)) / max(height, 1e-6)
+            if distance <= _REACH and 1 / _GROWTH <= ratio <= _GROWTH:
+                pairs.append((distance, who, row))
+    return pairs

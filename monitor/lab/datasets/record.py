@@ -1,0 +1,60 @@
+"""One labelled video or picture of a data set: what every reader returns and every later step takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from monitor.errors import DatasetError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SPLITS = ("train", "val", "test")
+
+
+@dataclass(frozen=True, slots=True)
+class FakeSpan:
+    """A stretch of media time in which a video is manipulated, ``start <= t < end`` in seconds."""
+
+    start: float
+    end: float
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.start < self.end:
+            msg = f"a fake span cannot run from {self.start} to {self.end} s: it needs 0 <= start < end"
+            raise DatasetError(msg)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One labelled video or picture.
+
+    ``video_id`` is unique within its data set: the relative path without suffix, never a base name alone
+    (methods reuse base names, and scores keyed by them would merge). ``path`` may lead into a tar file:
+    ``1.tar.gz/1/fake/0`` is the folder ``1/fake/0`` of that archive. ``identities`` bear the name of the
+    collection that numbered them (``ffpp:071``), so that they mean the same person in every data set.
+    """
+
+    dataset: str
+    video_id: str
+    path: Path
+    label: int  # 1 = fake, 0 = real
+    split: str = ""  # "train", "val", "test", or "" (not assigned)
+    method: str = ""  # "" for real
+    compression: str = ""  # "raw", "c23", ..., or ""
+    identities: tuple[str, ...] = ()  # people that are seen or were used
+    group: str = ""  # what must not cross splits
+    spans: tuple[FakeSpan, ...] | None = None  # None: the whole file carries its label
+    original: str = ""  # video id of the real record that a fake was made from, where that is known
+
+    def __post_init__(self) -> None:
+        if self.label not in (0, 1):
+            msg = f"{self.video_id}: the label is {self.label!r}, and must be 1 (fake) or 0 (real)"
+            raise DatasetError(msg)
+        if self.split not in ("", *SPLITS):
+            msg = f'{self.video_id}: the split is {self.split!r}, and must be train, val, test or "" (not assigned)'
+            raise DatasetError(msg)
+        if not self.video_id:
+            msg = f"{self.path}: a record needs a video id that is unique within {self.dataset}"
+            raise DatasetError(msg)

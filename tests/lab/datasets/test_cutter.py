@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from dataset_trees import archive, encoded, face, faceless, film, picture
+from footage import FACE, portrait, posed
+
+from monitor.crops import crop_faces
+from monitor.lab.datasets.cutter import Cutter, Recipe, box_of_crop
+from monitor.lab.datasets.frames import decode
+from monitor.lab.datasets.record import Record
+from monitor.settings import Settings
+
+RECIPE = Recipe(frames=3, size=96)
+
+
+@pytest.fixture(scope="module")
+def cutter(settings: Settings) -> Cutter:
+    return Cutter(RECIPE, settings)
+
+
+def record(path: Path) -> Record:
+    return Record("d", "v", path, 0)
+
+
+def test_the_square_is_the_products_own_and_landmarks_lie_in_the_crop(cutter: Cutter, tmp_path: Path) -> None:
+    picture(tmp_path / "p.png", portrait())
+    (crop,) = cutter.cut(record(tmp_path / "p.png")).crops
+    pixels = decode(crop.jpeg, name="crop")
+    assert pixels.shape == (96, 96, 3)
+    x1, y1, x2, y2 = crop.square
+    height = (x2 - x1) / RECIPE.side
+    assert height == pytest.approx(FACE[3] - FACE[1], rel=0.15)
+    box = np.array([[(x1 + x2 - height) / 2, 0, (x1 + x2 + height) / 2, 0]], np.float32)
+    box[0, 1::2] = (y1 + y2) / 2 - RECIPE.centre * height + np.array((-height / 2, height / 2))
+    (expected,), _ = crop_faces(portrait(), box, policy=RECIPE.policy, size=96)
+    assert np.abs(pixels.astype(int) - expected).mean() < 3, "JPEG is all that lies between"
+    assert crop.landmarks is not None
+    in_frame = crop.landmarks / 96 * (x2 - x1) + (x1, y1)
+    eyes = in_frame[:2]
+    assert eyes[0, 0] < eyes[1, 0]
+    assert FACE[0] < eyes[0, 0] < eyes[1, 0] < FACE[2]
+    assert (in_frame[3:, 1] > in_frame[2, 1]).all(), "the mouth is below the nose"
+    assert crop.frame is None
+    assert crop.frame_size == (512, 512)
+
+
+def test_a_video_gives_its_chosen_frames(cutter: Cutter, tmp_path: Path) -> None:
+    path = film(tmp_path / "v.mp4", [face(shift=number) for number in range(12)])
+    cut = cutter.cut(record(path))
+    assert [crop.frame for crop in cut.crops] == [2, 6, 10]
+    assert (cut.frames, cut.faceless, cut.reason) == (3, 0, "")
+    lefts = [crop.square[0] for crop in cut.crops]
+    assert lefts == sorted(lefts)
+    assert lefts[-1] - lefts[0] == pytest.approx(8, abs=4)
+
+
+def test_the_person_who_persists_is_kept(cutter: Cutter, tmp_path: Path) -> None:
+    one, both = (
+        posed((120, 120, 80), width=480, height=240),
+        posed((120, 120, 80), (360, 120, 110), width=480, height=240),
+    )
+    path = film(tmp_path / "v.mp4", [one] * 4 + [both] * 4 + [one] * 4)
+    crops = cutter.cut(record(path)).crops
+    assert len(crops) == 3
+    assert all(crop.square[2] < 240 for crop in crops)
+
+
+def test_a_picture_cut_tightly_around_a_face_still_shows_one(cutter: Cutter, tmp_path: Path) -> None:
+    x1, y1, x2, y2 = FACE
+    tight = portrait()[y1 + 3 : y2 - 3, x1 - 10 : x2 + 10]
+    tight = np.asarray(cv2.resize(tight, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC), np.uint8)
+    (crop,) = cutter.cut(record(picture(tmp_path / "t.png", tight))).crops
+    left, top, right, bottom = crop.square
+    assert (bottom - top) == pytest.approx(2 * (y2 - y1), rel=0.15)
+    assert (left + right) / 2 == pytest.approx(tight.shape[1] / 2, abs=20)
+
+
+def test_a_face_that_the_monitor_would_not_believe_is_not_kept(
+    cutter: Cutter, settings: Settings, tmp_path: Path
+) -> None:
+    whole, cut_off = record(picture(tmp_path / "w.png")), posed((20, 80, 80), width=160, height=160)
+    edge = record(picture(tmp_path / "e.png", cut_off))
+    strict = settings.model_copy(update={"quality": settings.quality.model_copy(update={"min_visible": 1.0})})
+    assert len(cutter.cut(whole).crops) == len(cutter.cut(edge).crops) == 1
+    assert len(Cutter(RECIPE, strict).cut(whole).crops) == 1
+    assert Cutter(RECIPE, strict).cut(edge).crops == ()
+
+
+def test_frames_without_a_face_are_counted(cutter: Cutter, tmp_path: Path) -> None:
+    empty = posed(width=160, height=160)
+    path = film(tmp_path / "v.mp4", [face()] * 8 + [empty] * 4)
+    cut = cutter.cut(record(path))
+    assert (len(cut.crops), cut.frames, cut.faceless) == (2, 3, 1)
+
+
+def test_what_gives_no_face_says_why(cutter: Cutter, tmp_path: Path) -> None:
+    assert (
+        cutter.cut(record(faceless(tmp_path / "v.mp4"))).reason
+        == "no face was found in the 3 frames that were looked at"
+    )
+    (tmp_path / "b.mp4").write_bytes(b"nonsense")
+    assert "b.mp4" in cutter.cut(record(tmp_path / "b.mp4")).reason
+    assert "does not exist" in cutter.cut(record(tmp_path / "absent.mp4")).reason
+
+
+def test_the_same_record_gives_the_same_bytes(cutter: Cutter, tmp_path: Path) -> None:
+    path = film(tmp_path / "v.mp4", [face(shift=number) for number in range(6)])
+    one, other = cutter.cut(record(path)), cutter.cut(record(path))
+    assert [crop.jpeg for crop in one.crops] == [crop.jpeg for crop in other.crops]
+    assert [crop.square for crop in one.crops] == [crop.square for crop in other.crops]
+
+
+class TestExistingCrops:
+    RECIPE = Recipe(size=224, side=0.85, existing=True)
+
+    def crop(self) -> bytes:
+        box = np.array([FACE], np.float32)
+        (pixels,), _ = crop_faces(portrait(), box, policy=self.RECIPE.policy, size=224)
+        return encoded(pixels, ".jpg")
+
+    def test_the_box_is_known_from_the_policy(self) -> None:
+        ((x1, y1, x2, y2),) = box_of_crop(self.RECIPE).tolist()
+        assert (x1 + x2) / 2 == pytest.approx(112)
+        assert y2 - y1 == pytest.approx(224 / 0.85)
+        assert (y1 + y2) / 2 == pytest.approx(112 - 0.06 * 224 / 0.85)
+
+    def test_bytes_are_kept_and_landmarks_found(self, settings: Settings, tmp_path: Path) -> None:
+        stored = self.crop()
+        path = archive(tmp_path / "train-00.tar", {"a.jpg": stored})
+        (crop,) = Cutter(self.RECIPE, settings).cut(record(path / "a.jpg")).crops
+        assert crop.jpeg == stored
+        assert crop.landmarks is not None
+        height = FACE[3] - FACE[1]
+        scale = 224 / (0.85 * height)
+        in_portrait = crop.landmarks / scale
+        in_portrait[:, 0] += (FACE[0] + FACE[2]) / 2 - 0.85 * height / 2
+        in_portrait[:, 1] += (FACE[1] + FACE[3]) / 2 + 0.06 * height - 0.85 * height / 2
+        direct = Cutter(RECIPE, settings).cut(record(picture(tmp_path / "p.png", portrait()))).crops[0]
+        assert direct.landmarks is not None
+        expected = direct.landmarks / 96 * (direct.square[2] - direct.square[0]) + direct.square[:2]
+        assert np.abs(in_portrait - expected).max() < 0.06 * height
+
+    def test_a_crop_of_no_face_keeps_its_bytes_and_gets_no_landmarks(self, settings: Settings, tmp_path: Path) -> None:
+        grey = np.full((224, 224, 3), 90, np.uint8)
+        path = archive(tmp_path / "train-00.tar", {"a.jpg": encoded(grey, ".jpg"), "b.jpg": encoded(grey[:99], ".jpg")})
+        cutter = Cutter(self.RECIPE, settings)
+        (crop,) = cutter.cut(record(path / "a.jpg")).crops
+        assert crop.landmarks is None
+        assert "224 x 99 pixels" in cutter.cut(record(path / "b.jpg")).reason
+        assert "lies in no shard" in cutter.cut(record(tmp_path / "c.jpg")).reason
