@@ -1,0 +1,49 @@
+"""``deepfake-monitor lab speed``: how fast an experiment trains here, and where the time goes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from monitor.cli.terminal import AsJson, console, errors
+
+
+def speed(
+    experiment: Annotated[Path, typer.Argument(help="TOML file; see monitor/lab/experiments.")],
+    data: Annotated[list[Path], typer.Option(help="Folder that holds the sets of face crops; may be repeated.")],
+    steps: Annotated[int, typer.Option(min=2, help="Steps that are timed at each size.")] = 12,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
+    as_json: AsJson = False,  # noqa: FBT002 - a flag
+) -> None:
+    """Train some steps of each stage and throw them away: images per second, by part, against the machine's peak."""
+    import torch
+
+    from monitor.lab.training.experiment import read_experiment
+    from monitor.lab.training.throughput import measure_throughput
+
+    torch.set_num_threads(threads)
+    plan, where, found = read_experiment(experiment), torch.device(device), []
+    for stage in {stage.size: stage for stage in plan.stages}.values():
+        with errors.status(f"training at {stage.size} px"):
+            found.append(measure_throughput(plan, stage, roots=data, device=where, steps=steps))
+    if as_json:
+        typer.echo(json.dumps([asdict(one) | {"peak_share": one.peak_share} for one in found], indent=2))
+        return
+    table = Table(
+        "size", "batch", "images/s", "ms per image", "GFLOP per image", "of the peak", box=None, pad_edge=False
+    )
+    for one in found:
+        parts = ", ".join(f"{part} {spent:.1f}" for part, spent in one.milliseconds.items())
+        share = f"{one.peak_share:.0%} of {one.peak_gflops:.0f} GFLOP/s; learning alone {one.learning_share:.0%}"
+        numbers = (f"{one.images_per_second:.1f}", parts, f"{one.gflop_per_image:.2f}", share)
+        table.add_row(str(one.size), str(one.batch), *numbers)
+    console.print(
+        f"{plan.model}, {found[0].precision}, {found[0].threads} threads, medians of {steps} steps", style="dim"
+    )
+    console.print(table)

@@ -1,0 +1,84 @@
+"""Stored pairs -> what the network sees: re-cropped, faked, degraded; on any device, a pure function of the step.
+
+Both halves of a pair get the same square, the same mirror and the same degradation: nothing but the manipulation
+tells them apart.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Final
+
+import torch
+
+from monitor.lab.fakes.blends import pseudo_fakes
+from monitor.lab.fakes.degradations import Degradation, flip
+from monitor.lab.fakes.jitter import draw_squares, moved_inside, recrop, recrop_landmarks
+from monitor.lab.training.pairs import STORED_SIZE
+
+if TYPE_CHECKING:
+    from monitor.lab.training.experiment import Experiment
+    from monitor.lab.training.pairs import PairBatch
+
+UNKNOWN: Final = -1.0  # of a mask: where a labelled fake was altered is not known
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """2 P pictures, the real halves first."""
+
+    images: torch.Tensor  # (2 P, 3, S, S) float32, normalised for the network
+    labels: torch.Tensor  # (2 P,) float32, 1 = fake
+    masks: torch.Tensor  # (2 P, 1, S, S) float32 in [0, 1]: how far each pixel was altered; UNKNOWN in labelled fakes
+
+
+def generator(device: torch.device, *seed: int) -> torch.Generator:
+    """A random generator for one purpose: the same numbers give the same draws, in any order of calls."""
+    mixed = 0x9E3779B97F4A7C15
+    for number in seed:
+        mixed = (mixed ^ (number + 0x7F4A7C15)) * 0xBF58476D1CE4E5B9 % 2**64
+        mixed ^= mixed >> 31
+    return torch.Generator(device).manual_seed(mixed % 2**63)
+
+
+@torch.no_grad()
+def augmented(pairs: PairBatch, experiment: Experiment, *, size: int, seed: tuple[int, ...]) -> Batch:
+    """What the network sees of these pairs.
+
+    Args:
+        pairs: on the device where the work shall be done.
+        experiment: crops, kinds of pseudo-fakes, strength of degradation, normalisation.
+        size: S, pixels.
+        seed: of all random choices.
+    """
+    device, count = pairs.real.device, len(pairs.pseudo)
+    rng = generator(device, *seed)
+    crops = experiment.crops
+    squares = draw_squares(count, stored=STORED_SIZE, scale=crops.scale, shift=crops.shift, generator=rng)
+    squares = moved_inside(_from_box_heights(squares, side=pairs.side), stored=STORED_SIZE)
+    real, fake = (recrop(half, squares, size=size) for half in (pairs.real, pairs.fake))
+    landmarks = recrop_landmarks(pairs.landmarks, squares, size=size)
+    mirrored = torch.rand(count, generator=rng, device=device) < 0.5
+    fake, _, _ = flip(fake, landmarks, rows=mirrored)
+    real, landmarks, _ = flip(real, landmarks, rows=mirrored)
+    masks = torch.full((count, 1, size, size), UNKNOWN, device=device)
+    made = pairs.pseudo.nonzero().squeeze(1)
+    if len(made):
+        blended = pseudo_fakes(real, landmarks, generator=rng, shares=asdict(experiment.fakes), rows=made)
+        fake[made], masks[made] = blended.images, blended.masks
+    if experiment.degradation > 0:
+        degradation = Degradation.draw(count, size=size, generator=rng, strength=experiment.degradation)
+        real, fake = degradation.apply(real), degradation.apply(fake)
+    mean, std = experiment.normalisation
+    return Batch(
+        images=(torch.cat((real, fake)) * 255 - mean) / std,
+        labels=torch.cat((torch.zeros(count, device=device), torch.ones(count, device=device))),
+        masks=torch.cat((torch.zeros_like(masks), masks)),
+    )
+
+
+def _from_box_heights(squares: torch.Tensor, *, side: torch.Tensor) -> torch.Tensor:
+    """Squares (N, 4) drawn as if the stored crop were one box high, for stored crops of ``side`` (N,) box heights."""
+    centre, half = (squares[:, :2] + squares[:, 2:]) / 2, (squares[:, 2:] - squares[:, :2]) / 2
+    half = half / side[:, None]
+    return torch.cat((centre - half, centre + half), dim=1)

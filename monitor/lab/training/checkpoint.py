@@ -1,0 +1,96 @@
+"""Where a training stands, on disk: written as a whole, checked before it is used, the one before kept.
+
+A training killed at any moment goes on from the newest checkpoint that is sound.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import pickle
+from typing import TYPE_CHECKING, Any, Final
+
+import torch
+
+from monitor.errors import CheckpointError, OutputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NEWEST, BEFORE = "checkpoint.pt", "checkpoint-before.pt"
+_MAGIC: Final = b"deepfake-monitor checkpoint 1\n"
+_HASH_BYTES: Final = 32
+
+
+def save_checkpoint(folder: Path, state: dict[str, Any]) -> Path:
+    """Write ``state`` as the newest checkpoint; what was the newest becomes the one before.
+
+    Raises:
+        OutputError: the folder cannot be written; the checkpoints that were there stay.
+    """
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    content = buffer.getbuffer()
+    newest, temporary = folder / NEWEST, folder / f"{NEWEST}.tmp"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            file.write(_MAGIC)
+            file.write(hashlib.sha256(content).digest())
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        if newest.exists():
+            newest.replace(folder / BEFORE)
+        temporary.replace(newest)
+    except OSError as error:
+        msg = f"checkpoint {newest} cannot be written ({error.strerror or error}): free space or choose another --out"
+        raise OutputError(msg) from error
+    return newest
+
+
+def load_checkpoint(folder: Path, *, digest: str) -> dict[str, Any] | None:
+    """The newest sound checkpoint in ``folder``, None if there is none at all.
+
+    Args:
+        folder: where :func:`save_checkpoint` wrote.
+        digest: of the experiment that wants to go on.
+
+    Raises:
+        CheckpointError: it belongs to another experiment, or every checkpoint is damaged.
+    """
+    damaged: list[str] = []
+    for path in (folder / NEWEST, folder / BEFORE):
+        if not path.exists():
+            continue
+        try:
+            state = _read(path)
+        except (OSError, ValueError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+            damaged.append(f"{path} ({error})")
+            continue
+        if state.get("digest") != digest:
+            msg = (
+                f"checkpoint {path} belongs to another experiment ({state.get('name')}, {state.get('model')}): choose "
+                "another --out, or undo the change to the experiment"
+            )
+            raise CheckpointError(msg)
+        return state
+    if damaged:
+        msg = f"no sound checkpoint: {'; '.join(damaged)}; remove the damaged files to start anew"
+        raise CheckpointError(msg)
+    return None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    content = path.read_bytes()
+    head = len(_MAGIC) + _HASH_BYTES
+    if not content.startswith(_MAGIC):
+        msg = "it is no checkpoint"
+        raise ValueError(msg)
+    body = memoryview(content)[head:]
+    if hashlib.sha256(body).digest() != content[len(_MAGIC) : head]:
+        msg = "it is damaged"
+        raise ValueError(msg)
+    state: dict[str, Any] = torch.load(io.BytesIO(body), map_location="cpu", weights_only=True)
+    return state

@@ -1,0 +1,207 @@
+"""An experiment: one readable TOML file that says all of what a training does.
+
+The file's tables are the values below, field for field; what is left out keeps its default, what is unknown is
+refused. ``monitor/lab/experiments`` holds the ones that made the shipped weights.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import tomllib
+import typing
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from monitor.errors import ExperimentError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """One set of prepared face crops, and its part in every batch."""
+
+    name: str  # folder below one of the data roots
+    share: float = 1.0  # of the pairs, relative to the other sets
+    pseudo_fakes: float = 0.0  # share of its pairs whose fake is made from the real one
+    split: str = "train"
+
+
+@dataclass(frozen=True, slots=True)
+class Crops:
+    """Random square crops around the faces, the same for both halves of a pair."""
+
+    scale: tuple[float, float] = (0.75, 0.95)  # side in box heights
+    shift: float = 0.04  # standard deviation of the centre, parts of the side
+    side: float = 0.85  # box heights: what evaluation and the live path cut; goes into the card
+    centre: float = 0.06  # box heights below the box's centre
+
+
+@dataclass(frozen=True, slots=True)
+class PseudoFakes:
+    """How pseudo-fakes are made: relative shares of the kinds."""
+
+    self_blended: float = 0.6
+    cross_blended: float = 0.2
+    decoded: float = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A part of the training at one input size; sizes may grow from stage to stage."""
+
+    size: int  # pixels
+    images: int  # to be seen in this stage
+    batch: int = 32  # images a step, half of them real
+
+
+@dataclass(frozen=True, slots=True)
+class Optimizer:
+    """AdamW with warm-up, cosine decay over the whole experiment, and an exponential moving average."""
+
+    lr: float = 1e-3  # at its height
+    final_lr: float = 1e-5
+    warmup_images: int = 5_000
+    weight_decay: float = 0.05
+    clip_norm: float = 1.0
+    label_smoothing: float = 0.05
+    ema_images: int = 20_000  # images after which old weights count 1/e
+    sam_radius: float = 0.0  # Sharpness-Aware Minimization (Foret et al., ICLR 2021); 0: off, else twice the work
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """When and on what the averaged weights are judged; the best ones are kept."""
+
+    every_images: int = 20_000
+    sets: tuple[str, ...] = ()  # names of data sets, their split "val"; default: the labelled training sets
+    limit: int = 2_000  # crops of each set
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """All of it."""
+
+    name: str
+    model: str = "inception_resnet_v1"
+    question: str = ""  # what the experiment shall answer
+    seed: int = 1
+    init: str = ""  # "", "vggface2", or a safetensors file to start from
+    dropout: float = 0.4
+    degradation: float = 1.0  # strength, 0 = none
+    mask_head: float = 0.0  # weight of the mask head's loss, 0: no mask head
+    precision: str = "auto"  # "bf16", "fp32"; "auto": bf16 where the machine computes in it
+    normalisation: tuple[float, float] = (127.5, 128.0)  # mean and std of a channel, 0..255
+    data: tuple[Data, ...] = ()
+    crops: Crops = field(default_factory=Crops)
+    fakes: PseudoFakes = field(default_factory=PseudoFakes)
+    stages: tuple[Stage, ...] = ()
+    optimizer: Optimizer = field(default_factory=Optimizer)
+    validation: Validation = field(default_factory=Validation)
+    notes: str = ""  # for the model card's limits
+
+    def __post_init__(self) -> None:
+        for wrong, why in self._faults():
+            if wrong:
+                raise ExperimentError(why)
+
+    def _faults(self) -> tuple[tuple[bool, str], ...]:
+        batches = [stage.batch for stage in self.stages]
+        return (
+            (not self.name, "name must not be empty: it is the id of the weights"),
+            (not self.data, "there is no [[data]]: name at least one set of face crops"),
+            (not self.stages, "there is no [[stages]]: say at which size and on how many images to train"),
+            (any(batch < 2 or batch % 2 for batch in batches), "stages.batch must be even: batches are made of pairs"),
+            (any(stage.images < stage.batch for stage in self.stages), "stages.images must be one batch or more"),
+            (not all(data.share > 0 for data in self.data), "data.share must be greater than 0"),
+            (not all(0 <= data.pseudo_fakes <= 1 for data in self.data), "data.pseudo_fakes must be from 0 to 1"),
+            (
+                not 0 < self.crops.scale[0] <= self.crops.scale[1],
+                "crops.scale must be two growing sides, in box heights",
+            ),
+            (self.precision not in ("auto", "bf16", "fp32"), "precision must be auto, bf16 or fp32"),
+            (not 0 <= self.dropout < 1, "dropout must be from 0 to under 1"),
+            (not 0 <= self.optimizer.label_smoothing < 0.5, "optimizer.label_smoothing must be from 0 to under 0.5"),
+            (not self.optimizer.lr > 0, "optimizer.lr must be greater than 0"),
+        )
+
+    @property
+    def images(self) -> int:
+        """To be seen from start to end."""
+        return sum(stage.images // stage.batch * stage.batch for stage in self.stages)
+
+    @property
+    def digest(self) -> str:
+        """Identifies everything that the weights depend on; a checkpoint belongs to one digest."""
+        facts = dataclasses.asdict(self)
+        for without_effect in ("question", "notes", "validation"):
+            del facts[without_effect]
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def read_experiment(path: Path) -> Experiment:
+    """The experiment in a TOML file.
+
+    Raises:
+        ExperimentError: the file is missing or no TOML, a name is unknown, or a value makes no sense.
+    """
+    try:
+        tree = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        msg = f"experiment {path} does not exist"
+        raise ExperimentError(msg) from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        msg = f"experiment {path} cannot be read: {error}"
+        raise ExperimentError(msg) from None
+    try:
+        experiment: Experiment = _value(Experiment, tree, where="")
+    except ExperimentError as error:
+        msg = f"experiment {path}: {error}"
+        raise ExperimentError(msg) from None
+    return experiment
+
+
+def _value(kind: Any, given: Any, *, where: str) -> Any:  # noqa: ANN401 - a TOML tree against a tree of types
+    """``given`` as ``kind``: a dataclass, a tuple of them, or a plain value."""
+    if dataclasses.is_dataclass(kind):
+        return _table(kind, given, where=where)
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin is tuple:
+        if not isinstance(given, list):
+            raise ExperimentError(_expected(where, "a list", given))
+        inner = [arguments[0]] * len(given) if arguments[-1] is Ellipsis else list(arguments)
+        if len(inner) != len(given):
+            raise ExperimentError(_expected(where, f"{len(inner)} values", given))
+        return tuple(
+            _value(one, item, where=f"{where}[{i}]") for i, (one, item) in enumerate(zip(inner, given, strict=True))
+        )
+    if kind is float and type(given) is int:
+        return float(given)
+    if type(given) is not kind:
+        raise ExperimentError(_expected(where, kind.__name__, given))
+    return given
+
+
+def _table(kind: Any, given: Any, *, where: str) -> Any:  # noqa: ANN401 - as above
+    if not isinstance(given, dict):
+        raise ExperimentError(_expected(where, "a table", given))
+    hints = typing.get_type_hints(kind)
+    names = {one.name: one for one in dataclasses.fields(kind)}
+    prefix = f"{where}." if where else ""
+    for name in given:
+        if name not in names:
+            msg = f"there is no {prefix}{name}; known are {', '.join(names)}"
+            raise ExperimentError(msg)
+    for name, one in names.items():
+        required = one.default is dataclasses.MISSING and one.default_factory is dataclasses.MISSING
+        if required and name not in given:
+            msg = f"{prefix}{name} is missing"
+            raise ExperimentError(msg)
+    return kind(**{name: _value(hints[name], item, where=f"{prefix}{name}") for name, item in given.items()})
+
+
+def _expected(where: str, what: str, given: object) -> str:
+    return f"{where or 'the file'} must be {what}, got {given!r}"

@@ -1,0 +1,233 @@
+"""Which crops a step sees: pairs of a real face and a fake of it, drawn as a pure function of the step.
+
+Every set of faces gives up to two streams of pairs: *labelled* ones (a fake and the crop it was made from) and
+*pseudo* ones (a real crop, whose fake is made on the way). A stream is an endless chain of shuffled epochs; how far
+each one is at a step follows from the shares alone, so nothing needs to be remembered to resume.
+"""
+
+from __future__ import annotations
+
+import math
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import cv2
+import numpy as np
+import torch
+
+from monitor.errors import DatasetError
+from monitor.lab.datasets.faceset import DEFAULT_CENTRE, DEFAULT_SIDE, FaceSet, read_index
+from monitor.lab.fakes.hulls import CANONICAL_LANDMARKS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from monitor.lab.training.experiment import Data
+    from monitor.types import Floats, Pixels
+
+STORED_SIZE: Final = 224  # pixels: crops of other sizes are brought to it when they are loaded
+AHEAD: Final = 2  # batches that are loaded while one is in work
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PairBatch:
+    """P pairs as they are stored: row i of ``fake`` is a fake of row i of ``real``.
+
+    Where ``pseudo`` is true it is a copy of the real crop that is still to be altered.
+    """
+
+    real: torch.Tensor  # (P, 3, 224, 224) uint8 RGB
+    fake: torch.Tensor  # the same
+    landmarks: torch.Tensor  # (P, 5, 2) float32, pixels of the real crop
+    side: torch.Tensor  # (P,) float32, side of the stored crop in box heights
+    pseudo: torch.Tensor  # (P,) bool
+
+    def to(self, device: torch.device) -> Self:
+        """The same on another device."""
+        moved = (getattr(self, name).to(device, non_blocking=True) for name in self.__slots__)
+        return type(self)(*moved)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stream:
+    """An endless chain of shuffled pairs out of one set of faces."""
+
+    faces: FaceSet
+    pairs: NDArray[np.int64]  # (N, 2) rows of the real crop and of its fake, -1: to be made
+    share: float  # of all pairs; the shares of all streams add up to 1
+    seed: tuple[int, ...]
+
+    def rows(self, start: int, stop: int) -> list[tuple[int, int]]:
+        """Pairs number ``start`` to ``stop`` of the chain."""
+        count = len(self.pairs)
+        places = [(number // count, number % count) for number in range(start, stop)]
+        return [tuple(self.pairs[_order(self.seed, epoch, count)[place]].tolist()) for epoch, place in places]
+
+
+@lru_cache(maxsize=32)
+def _order(seed: tuple[int, ...], epoch: int, count: int) -> NDArray[np.int64]:
+    return np.random.default_rng((*seed, epoch)).permutation(count)
+
+
+def open_streams(data: Sequence[Data], *, roots: Sequence[Path], seed: int) -> list[Stream]:
+    """The streams of an experiment's sets.
+
+    Raises:
+        DatasetError: a set is missing or damaged, or lacks the class that its part needs.
+    """
+    total = sum(one.share for one in data)
+    streams: list[Stream] = []
+    for number, one in enumerate(data):
+        faces = FaceSet.open(find_set(one.name, roots=roots), splits={one.split})
+        _forbid_leaks(faces)
+        share = one.share / total
+        if one.pseudo_fakes < 1:
+            pairs = _labelled_pairs(faces, np.random.default_rng((seed, number)))
+            streams.append(Stream(faces, pairs, share * (1 - one.pseudo_fakes), (seed, number, 0)))
+        if one.pseudo_fakes > 0:
+            reals = np.array([row for row, face in enumerate(faces.rows) if face.label == 0], np.int64)
+            if not len(reals):
+                msg = f"{faces.folder} has no real face in split {one.split}: pseudo-fakes are made from real ones"
+                raise DatasetError(msg)
+            pairs = np.stack((reals, np.full_like(reals, -1)), axis=1)
+            streams.append(Stream(faces, pairs, share * one.pseudo_fakes, (seed, number, 1)))
+    return streams
+
+
+def find_set(name: str, *, roots: Sequence[Path]) -> Path:
+    """The folder of the set called ``name`` below the first of ``roots`` that has one.
+
+    Raises:
+        DatasetError: none has.
+    """
+    for root in roots:
+        if (root / name).is_dir():
+            return root / name
+    where = ", ".join(map(str, roots))
+    msg = f"there is no set of face crops {name!r} in {where}: make it with lab prepare, or name its folder with --data"
+    raise DatasetError(msg)
+
+
+def _labelled_pairs(faces: FaceSet, rng: np.random.Generator) -> NDArray[np.int64]:
+    """A fake and its original; a fake whose original is not there goes with any real crop."""
+    by_name = {face.name: row for row, face in enumerate(faces.rows)}
+    reals = [row for row, face in enumerate(faces.rows) if face.label == 0]
+    fakes = [row for row, face in enumerate(faces.rows) if face.label == 1]
+    if not reals or not fakes:
+        missing = "real" if not reals else "fake"
+        msg = (
+            f"{faces.folder} has no {missing} face in this split: labelled pairs need both classes; "
+            "set pseudo_fakes = 1.0 to make the fakes from real faces"
+        )
+        raise DatasetError(msg)
+    originals = [by_name.get(faces.rows[row].original, -1) for row in fakes]
+    partners = [row if row >= 0 else reals[int(rng.integers(len(reals)))] for row in originals]
+    return np.stack((np.array(partners), np.array(fakes)), axis=1).astype(np.int64)
+
+
+def _forbid_leaks(faces: FaceSet) -> None:
+    """A fake whose original lies in another split would teach what is to be tested."""
+    splits: dict[str, set[str]] = {}
+    for face in read_index(faces.folder):
+        splits.setdefault(face.group, set()).add(face.split)
+    crossing = [group for group, found in splits.items() if len(found) > 1]
+    if crossing:
+        msg = (
+            f"{faces.folder}: {len(crossing)} groups lie in more than one split, such as {crossing[0]!r}: nothing "
+            "measured on such a split would hold; split by group and prepare again"
+        )
+        raise DatasetError(msg)
+
+
+class PairLoader:
+    """Loads the pairs of any step, and the next steps' ahead of time.
+
+    Args:
+        streams: where pairs come from.
+        workers: threads that decode.
+    """
+
+    def __init__(self, streams: Sequence[Stream], *, workers: int) -> None:
+        self._streams = list(streams)
+        self._bounds = [0.0, *accumulate(stream.share for stream in streams)]
+        self._bounds[-1] = 1.0
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="crops")
+
+    def close(self) -> None:
+        """Let the threads go."""
+        self._pool.shutdown(cancel_futures=True)
+
+    def batches(self, plan: Iterator[tuple[int, int]]) -> Iterator[PairBatch]:
+        """The batch for each (first pair, number of pairs) of ``plan``, loaded ahead.
+
+        Raises:
+            DatasetError: a crop is damaged.
+        """
+        waiting = []
+        for first, count in plan:
+            waiting.append(self._submit(first, count))
+            if len(waiting) > AHEAD:
+                yield self._collect(waiting.pop(0))
+        for submitted in waiting:
+            yield self._collect(submitted)
+
+    def span(self, stream: int, first: int, count: int) -> tuple[int, int]:
+        """Which pairs of stream number ``stream``, from and up to, are among ``count`` pairs from ``first`` on."""
+        low, high = self._bounds[stream : stream + 2]
+        start, stop = (_upto(pairs, high) - _upto(pairs, low) for pairs in (first, first + count))
+        return start, stop
+
+    def _submit(self, first: int, count: int) -> list[Any]:
+        return [
+            self._pool.submit(_load, stream, pair)
+            for number, stream in enumerate(self._streams)
+            for pair in stream.rows(*self.span(number, first, count))
+        ]
+
+    def _collect(self, submitted: list[Any]) -> PairBatch:
+        loaded = [future.result() for future in submitted]
+        real, fake, landmarks = (np.stack([item[part] for item in loaded]) for part in range(3))
+        return PairBatch(
+            real=torch.from_numpy(real.transpose(0, 3, 1, 2)),
+            fake=torch.from_numpy(fake.transpose(0, 3, 1, 2)),
+            landmarks=torch.from_numpy(landmarks),
+            side=torch.tensor([item[3] for item in loaded], dtype=torch.float32),
+            pseudo=torch.tensor([item[4] for item in loaded]),
+        )
+
+
+def _upto(pairs: int, bound: float) -> int:
+    """How many of the first ``pairs`` pairs belong to streams below ``bound``."""
+    return math.floor(pairs * bound + 1e-9)
+
+
+def _load(stream: Stream, pair: tuple[int, int]) -> tuple[Pixels, Pixels, Floats, float, bool]:
+    real_row, fake_row = pair
+    real, landmarks = stored_crop(stream.faces, real_row)
+    fake = real if fake_row < 0 else stored_crop(stream.faces, fake_row)[0]
+    return real, fake, landmarks, stream.faces.side_over_box_height, fake_row < 0
+
+
+def stored_crop(faces: FaceSet, row: int) -> tuple[Pixels, Floats]:
+    """A crop at (224, 224, 3) and its landmarks (5, 2), pixels; usual ones where none are known."""
+    pixels = faces.pixels(row)
+    scale = np.float32(STORED_SIZE / pixels.shape[0])
+    if pixels.shape[:2] != (STORED_SIZE, STORED_SIZE):
+        shrinks = pixels.shape[0] > STORED_SIZE
+        how = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
+        pixels = np.asarray(cv2.resize(pixels, (STORED_SIZE, STORED_SIZE), interpolation=how), np.uint8)
+    known = faces.rows[row].landmarks
+    return pixels, usual_landmarks(faces) if known is None else np.asarray(known * scale, np.float32)
+
+
+def usual_landmarks(faces: FaceSet) -> Floats:
+    """Where the five points lie in most crops of this set, (5, 2) pixels of a crop at ``STORED_SIZE``."""
+    points = (np.asarray(CANONICAL_LANDMARKS, np.float32) - 0.5) * DEFAULT_SIDE  # box heights from the usual centre
+    points[:, 1] += DEFAULT_CENTRE - faces.centre_below_box_centre_over_box_height
+    return np.asarray((points / faces.side_over_box_height + 0.5) * STORED_SIZE, np.float32)

@@ -1,0 +1,137 @@
+"""What a training leaves behind: weights, their model card, and the learning curve.
+
+The weights are the averaged ones that were best on split "val"; they are calibrated there. Nothing here has
+seen split "test": that is reported by ``lab evaluate``.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import torch
+
+from monitor.errors import ExperimentError, OutputError
+from monitor.lab.training.calibration import fit_platt
+from monitor.lab.training.trainer import BEST, initial_network
+from monitor.lab.training.validation import Validation
+from monitor.models import architecture
+from monitor.models.weights import export_weights, read_weights
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from monitor.lab.training.experiment import Experiment
+    from monitor.lab.training.trainer import Progress
+
+HISTORY: Final = "history.csv"
+LICENCE: Final = "research use only, as the data that it was trained on"
+
+
+def finish(
+    experiment: Experiment, progress: Progress, *, roots: Sequence[Path], out: Path, input_size: int | None = None
+) -> Path:
+    """Write weights and model card, as fp16, and ``history.csv``.
+
+    Args:
+        experiment: what was trained.
+        progress: how far, with its validations.
+        roots: folders that hold the experiment's sets.
+        out: folder of the training.
+        input_size: of the card, pixels; default: the size at which the weights were best.
+
+    Returns:
+        Path of the weights; the card lies beside them.
+
+    Raises:
+        ExperimentError: there was no validation yet.
+        DatasetError: the sets do not hold both classes.
+        OutputError: the folder cannot be written.
+    """
+    if not (out / BEST).is_file():
+        msg = f"{experiment.name} was never validated: train longer than validation.every_images"
+        raise ExperimentError(msg)
+    model = architecture(experiment.model)
+    state = read_weights(out / BEST, architecture=model.ARCHITECTURE)
+    network = initial_network(dataclasses.replace(experiment, init=""))
+    network.load_state_dict(state)
+    size = input_size or progress.best_size
+    judged = Validation(experiment, roots=roots).judge(network.eval(), size=size)
+    logits = np.concatenate([one.logits for one in judged])
+    scale, shift = fit_platt(logits, np.concatenate([one.labels for one in judged]))
+    weights = out / f"{experiment.model}.safetensors"
+    digest = export_weights(state, weights)
+    sets = ", ".join(one.name for one in judged)
+    card = {
+        "id": experiment.name,
+        "architecture": model.ARCHITECTURE,
+        "weights_sha256": digest,
+        "dtype": "float16",
+        "output": "one logit, positive = fake",
+        "input": {
+            "size": size,
+            "channels": "RGB",
+            "mean": experiment.normalisation[0],
+            "std": experiment.normalisation[1],
+            "resize": "area",
+        },
+        "crop": {
+            "side_over_box_height": experiment.crops.side,
+            "centre_below_box_centre_over_box_height": experiment.crops.centre,
+        },
+        "calibration": {"kind": "platt", "scale": scale, "shift": shift, "fitted_on": f"{sets}, split val"},
+        "training": _training(experiment, progress),
+        "metrics": {f"val_auc_{one.name}": _rounded(one.auc) for one in judged},
+        "limits": experiment.notes or "Not evaluated yet. An indication, never proof.",
+        "licence": LICENCE,
+    }
+    _write(weights.with_suffix(".json"), json.dumps(card, indent=2) + "\n")
+    _write(out / HISTORY, _history(progress))
+    return weights
+
+
+def _training(experiment: Experiment, progress: Progress) -> dict[str, Any]:
+    facts = dataclasses.asdict(experiment)
+    return {
+        "data": ", ".join(
+            f"{data.name} ({data.split} split, share {data.share:g}, {data.pseudo_fakes:.0%} pseudo-fakes)"
+            for data in experiment.data
+        ),
+        "images_seen": progress.best_images,
+        "images_trained": progress.images,
+        "hours": round(progress.seconds / 3600, 2),
+        "hardware": "GPU" if torch.cuda.is_available() else f"CPU, {torch.get_num_threads()} threads",
+        "experiment": {name: value for name, value in facts.items() if name != "notes"},
+        "experiment_sha256": experiment.digest,
+        "date": datetime.now(UTC).date().isoformat(),
+    }
+
+
+def _history(progress: Progress) -> str:
+    """The learning curve as CSV: a row per validation."""
+    names = list(dict.fromkeys(name for row in progress.history for name in row))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: _rounded(value) for name, value in row.items()} for row in progress.history)
+    return text.getvalue()
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
+
+
+def _write(path: Path, text: str) -> None:
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        msg = f"{path} cannot be written: {error.strerror or error}"
+        raise OutputError(msg) from error

@@ -1,0 +1,137 @@
+"""One step of learning: loss, gradients, optimizer; plain or sharpness-aware."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from torch.nn.functional import adaptive_avg_pool2d, binary_cross_entropy_with_logits
+
+from monitor.lab.training.batches import UNKNOWN, generator
+from monitor.models.mask_head import with_features
+
+if TYPE_CHECKING:
+    from monitor.lab.training.batches import Batch
+    from monitor.lab.training.experiment import Experiment, Optimizer
+
+_BETAS = (0.9, 0.99)
+
+
+class Learned(NamedTuple):
+    """What one step did."""
+
+    loss: float
+    gradient_norm: float  # before clipping
+
+
+class Learner:
+    """Steps on one network.
+
+    Args:
+        network: the body of an architecture, on its device; a child ``mask_head`` is trained with it.
+        experiment: what the loss and the optimizer are.
+        half: whether matrix products run in bf16.
+    """
+
+    def __init__(self, network: torch.nn.Module, *, experiment: Experiment, half: bool) -> None:
+        self.network = network
+        self._mask_head = dict(network.named_children()).get("mask_head")
+        self._experiment = experiment
+        self._half = half
+        self._device = next(network.parameters()).device
+        self._parameters = list(network.parameters())
+        self.optimizer = torch.optim.AdamW(
+            _decayed(self._parameters, experiment.optimizer.weight_decay), betas=_BETAS, fused=True
+        )
+
+    def step(self, batch: Batch, *, lr: float, seed: tuple[int, ...]) -> Learned:
+        """Learn from one batch; dropout draws from ``seed`` alone."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr
+        radius = self._experiment.optimizer.sam_radius
+        torch.manual_seed(generator(torch.device("cpu"), *seed).initial_seed())
+        loss = self._backward(batch)
+        if radius > 0:
+            with self._climbed(radius):
+                torch.manual_seed(generator(torch.device("cpu"), *seed).initial_seed())
+                self._backward(batch)
+        norm = torch.nn.utils.clip_grad_norm_(self._parameters, self._experiment.optimizer.clip_norm)
+        self.optimizer.step()
+        return Learned(float(loss), float(norm))
+
+    def _backward(self, batch: Batch) -> torch.Tensor:
+        self.optimizer.zero_grad(set_to_none=True)
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._half):
+            images = batch.images.contiguous(memory_format=torch.channels_last)
+            if self._mask_head is None:
+                logits, cells = self.network(images), None
+            else:
+                logits, features = with_features(self.network, images)
+                cells = self._mask_head(features)
+        loss = classification_loss(logits.float().flatten(), batch.labels, self._experiment.optimizer)
+        if cells is not None:
+            loss = loss + self._experiment.mask_head * mask_loss(cells.float(), batch.masks)
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss.detach()
+
+    def _climbed(self, radius: float) -> _Climbed:
+        return _Climbed(self.network, self._parameters, radius)
+
+
+class _Climbed:
+    """Inside, the weights stand where the loss is highest within ``radius`` (SAM, Foret et al., ICLR 2021, eq. 2).
+
+    The BatchNorms' running statistics are those of the first pass alone.
+    """
+
+    def __init__(self, network: torch.nn.Module, parameters: list[torch.nn.Parameter], radius: float) -> None:
+        self._norms = [m for m in network.modules() if isinstance(m, torch.nn.modules.batchnorm._BatchNorm)]  # noqa: SLF001 - the common base of all BatchNorms
+        self._momenta = [norm.momentum for norm in self._norms]
+        moved = [p for p in parameters if p.grad is not None]
+        norm = torch.nn.utils.get_total_norm([p.grad for p in moved if p.grad is not None])
+        self._moves = [(p, p.grad * (radius / (norm + 1e-12))) for p in moved if p.grad is not None]
+
+    def __enter__(self) -> None:
+        self._shift(1)
+        for norm in self._norms:
+            norm.momentum = 0.0
+
+    def __exit__(self, *_: object) -> None:
+        self._shift(-1)
+        for norm, momentum in zip(self._norms, self._momenta, strict=True):
+            norm.momentum = momentum
+
+    @torch.no_grad()
+    def _shift(self, sign: int) -> None:
+        for parameter, move in self._moves:
+            parameter.add_(move, alpha=sign)
+
+
+def classification_loss(logits: torch.Tensor, labels: torch.Tensor, settings: Optimizer) -> torch.Tensor:
+    """Binary cross-entropy of logits (N,) against labels (N,) of 0 and 1, smoothed."""
+    smooth = settings.label_smoothing
+    return binary_cross_entropy_with_logits(logits, labels * (1 - smooth) + smooth / 2)
+
+
+def mask_loss(cells: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
+    """Binary cross-entropy of mask logits (N, h, w) against masks (N, 1, S, S), where those are known; 0 if none is."""
+    known = masks[:, 0, 0, 0] != UNKNOWN
+    if not known.any():
+        return cells.sum() * 0
+    wanted = adaptive_avg_pool2d(masks[known], (cells.shape[-2], cells.shape[-1])).squeeze(1)
+    return binary_cross_entropy_with_logits(cells[known].reshape(wanted.shape), wanted)
+
+
+def learning_rate(images: int, *, total: int, settings: Optimizer) -> float:
+    """After so many images: linear warm-up, then half a cosine down to ``final_lr`` (Loshchilov & Hutter, 2017)."""
+    if images < settings.warmup_images:
+        return settings.lr * (images + 1) / (settings.warmup_images + 1)
+    done = (images - settings.warmup_images) / max(1, total - settings.warmup_images)
+    return settings.final_lr + (settings.lr - settings.final_lr) * (1 + math.cos(math.pi * min(1.0, done))) / 2
+
+
+def _decayed(parameters: list[torch.nn.Parameter], weight_decay: float) -> list[dict[str, object]]:
+    """Matrices and kernels decay; gains and biases do not."""
+    kernels, others = [p for p in parameters if p.ndim > 1], [p for p in parameters if p.ndim <= 1]
+    return [{"params": kernels, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]

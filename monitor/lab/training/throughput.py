@@ -1,0 +1,131 @@
+"""How fast an experiment trains on this machine, where the time goes, and how far that is from the machine's peak.
+
+The peak is measured, not looked up: torch's own matrix product of 2048 x 2048 in the precision and with the
+threads that the training uses, in turns with the steps. The work of a step is counted by torch's FLOP counter.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from monitor.lab.training.averaging import AveragedWeights
+from monitor.lab.training.batches import augmented
+from monitor.lab.training.pairs import PairLoader, open_streams
+from monitor.lab.training.steps import Learner
+from monitor.lab.training.trainer import computes_in_bf16, initial_network
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from monitor.lab.training.experiment import Experiment, Stage
+
+_SIDE: Final = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class Throughput:
+    """Medians over the steps of one stage."""
+
+    size: int  # pixels
+    batch: int  # images
+    images_per_second: float
+    milliseconds: dict[str, float]  # per image, by part; "learn" is forward, backward and optimizer
+    gflop_per_image: float  # forward and backward
+    peak_gflops: float  # of a matrix product in the same precision
+    precision: str
+    threads: int
+
+    @property
+    def peak_share(self) -> float:
+        """Work done per second as a share of the peak, everything included."""
+        return self.gflop_per_image * self.images_per_second / self.peak_gflops
+
+    @property
+    def learning_share(self) -> float:
+        """The same for the time spent learning alone."""
+        return self.gflop_per_image / (self.milliseconds["learn"] / 1e3) / self.peak_gflops
+
+
+def measure_throughput(
+    experiment: Experiment, stage: Stage, *, roots: Sequence[Path], device: torch.device, steps: int = 12
+) -> Throughput:
+    """Run some steps of one stage on fresh weights; nothing is kept.
+
+    Args:
+        experiment: what is trained.
+        stage: at which size and batch.
+        roots: folders that hold the experiment's sets.
+        device: where.
+        steps: that are timed; one more warms up.
+
+    Raises:
+        MonitorError: as training would.
+    """
+    half = computes_in_bf16(experiment.precision, device)
+    network = initial_network(experiment).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    learner = Learner(network, experiment=experiment, half=half)
+    averaged = AveragedWeights(network, memory=experiment.optimizer.ema_images)
+    loader = PairLoader(open_streams(experiment.data, roots=roots, seed=experiment.seed), workers=1)
+    pairs = loader.batches((number * stage.batch // 2, stage.batch // 2) for number in range(steps + 1))
+    clock = _Clock()
+    peaks: list[float] = []
+    flop = 0
+    for number in range(steps + 1):
+        with clock("wait for crops"):
+            stored = next(pairs).to(device)
+        with clock("augment"):
+            batch = augmented(stored, experiment, size=stage.size, seed=(1, number))
+        if number == 0:
+            with FlopCounterMode(display=False) as counter:
+                learner.step(batch, lr=1e-4, seed=(2, number))
+            flop = counter.get_total_flops()
+        with clock("learn"):
+            learner.step(batch, lr=1e-4, seed=(2, number))
+        with clock("average"):
+            averaged.update(network, images=stage.batch)
+        peaks.append(_peak(device, half=half))
+    loader.close()
+    median = {name: statistics.median(times[1:]) for name, times in clock.spent.items()}
+    return Throughput(
+        size=stage.size,
+        batch=stage.batch,
+        images_per_second=stage.batch / sum(median.values()),
+        milliseconds={name: 1e3 * seconds / stage.batch for name, seconds in median.items()},
+        gflop_per_image=flop / stage.batch / 1e9,
+        peak_gflops=max(peaks),
+        precision="bf16" if half else "fp32",
+        threads=torch.get_num_threads(),
+    )
+
+
+class _Clock:
+    """Seconds spent in each part, pass by pass."""
+
+    def __init__(self) -> None:
+        self.spent: dict[str, list[float]] = {}
+
+    @contextmanager
+    def __call__(self, part: str) -> Iterator[None]:
+        started = time.perf_counter()
+        yield
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        self.spent.setdefault(part, []).append(time.perf_counter() - started)
+
+
+def _peak(device: torch.device, *, half: bool) -> float:
+    """GFLOP/s of one matrix product."""
+    matrix = torch.ones(_SIDE, _SIDE, device=device, dtype=torch.bfloat16 if half else torch.float32)
+    clock = _Clock()
+    for _ in range(2):
+        with clock("product"):
+            torch.mm(matrix, matrix)
+    return 2 * _SIDE**3 / clock.spent["product"][-1] / 1e9

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from monitor.lab.training.batches import UNKNOWN, Batch, augmented, generator
+from monitor.lab.training.experiment import Experiment
+from monitor.lab.training.pairs import PairBatch, PairLoader, open_streams
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def pairs(roots: list[Path], experiment: Callable[..., Experiment]) -> PairBatch:
+    loader = PairLoader(open_streams(experiment().data, roots=roots, seed=1), workers=1)
+    batch = next(loader.batches(iter([(0, 16)])))
+    loader.close()
+    return batch
+
+
+def differing(batch: Batch) -> torch.Tensor:
+    """(P, 1, S, S) where the halves of each pair differ."""
+    real, fake = batch.images.chunk(2)
+    return (real - fake).abs().amax(1, keepdim=True) > 0
+
+
+def test_the_same_seed_gives_the_same_batch(pairs: PairBatch, experiment: Callable[..., Experiment]) -> None:
+    one, same, other = (augmented(pairs, experiment(), size=48, seed=seed) for seed in ((1, 5), (1, 5), (1, 6)))
+    assert torch.equal(one.images, same.images)
+    assert torch.equal(one.masks, same.masks)
+    assert not torch.equal(one.images, other.images)
+
+
+def test_shapes_labels_and_range(pairs: PairBatch, experiment: Callable[..., Experiment]) -> None:
+    batch = augmented(pairs, experiment(), size=48, seed=(1,))
+    assert batch.images.shape == (32, 3, 48, 48)
+    assert batch.labels.tolist() == [0.0] * 16 + [1.0] * 16
+    assert batch.masks.shape == (32, 1, 48, 48)
+    assert not batch.masks[:16].any(), "nothing was altered in a real picture"
+    assert batch.images.min() >= (0 - 127.5) / 128 - 1e-4
+    assert batch.images.max() <= (255 - 127.5) / 128 + 1e-4
+
+
+def test_a_pair_differs_nowhere_but_in_its_mask(pairs: PairBatch, experiment: Callable[..., Experiment]) -> None:
+    batch = augmented(pairs, experiment(degradation=0.0), size=64, seed=(2,))
+    masks = batch.masks[16:]
+    known = (masks != UNKNOWN).flatten(1).all(1)
+    assert torch.equal(known, pairs.pseudo)
+    outside = masks[known] == 0
+    assert not differing(batch)[known][outside].any()
+    assert differing(batch)[known].flatten(1).any(1).all(), "every pseudo-fake was altered"
+
+
+def test_both_halves_of_a_pair_are_degraded_alike(pairs: PairBatch, experiment: Callable[..., Experiment]) -> None:
+    same = PairBatch(pairs.real, pairs.real, pairs.landmarks, pairs.side, torch.zeros_like(pairs.pseudo))
+    batch = augmented(same, experiment(degradation=2.0), size=64, seed=(3,))
+    clean = augmented(same, experiment(degradation=0.0), size=64, seed=(3,))
+    assert not differing(batch).any()
+    assert not torch.equal(batch.images, clean.images), "something did happen to them"
+
+
+def test_crops_are_as_large_as_the_experiment_says(pairs: PairBatch, experiment: Callable[..., Experiment]) -> None:
+    """A horizontal ramp shows how much of the stored crop (0.85 or 1.0 box heights) is seen."""
+    ramp = torch.arange(224, dtype=torch.uint8).expand(16, 3, 224, 224)
+    same = PairBatch(ramp, ramp, pairs.landmarks, pairs.side, torch.zeros_like(pairs.pseudo))
+    crops = experiment(degradation=0.0).crops.__class__(scale=(0.6, 0.6), shift=0.0)
+    batch = augmented(same, experiment(degradation=0.0, crops=crops), size=64, seed=(4,))
+    rows = batch.images[:16, 0, 32] * 128 + 127.5
+    seen = (rows.amax(1) - rows.amin(1)) * 64 / 63
+    torch.testing.assert_close(seen, 224 * 0.6 / pairs.side, atol=2.0, rtol=0)
+
+
+def test_generators_for_different_purposes_are_unrelated() -> None:
+    drawn = {
+        tuple(torch.rand(3, generator=generator(CPU, *seed)).tolist())
+        for seed in ((0,), (1,), (0, 0), (0, 1), (1, 0), (1, 1), (2, 0, 1), (2, 1, 0))
+    }
+    assert len(drawn) == 8
+    torch.testing.assert_close(
+        torch.rand(4, generator=generator(CPU, 3, 4)), torch.rand(4, generator=generator(CPU, 3, 4)), atol=0, rtol=0
+    )

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import monitor.lab
+from monitor.errors import ExperimentError
+from monitor.lab.training.experiment import Data, Experiment, Optimizer, Stage, Validation, read_experiment
+
+SHIPPED = sorted((Path(monitor.lab.__file__).parent / "experiments").glob("*.toml"))
+PLAIN = """
+name = "one"
+seed = 7
+[[data]]
+name = "faces"
+share = 2
+[[stages]]
+size = 96
+images = 100
+batch = 8
+[crops]
+scale = [0.8, 1]
+[optimizer]
+lr = 2e-3
+"""
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "experiment.toml"
+    path.write_text(text)
+    return path
+
+
+def test_a_file_is_read_field_for_field(tmp_path: Path) -> None:
+    experiment = read_experiment(written(tmp_path, PLAIN))
+    assert experiment.name == "one"
+    assert experiment.seed == 7
+    assert experiment.data == (Data("faces", share=2.0),)
+    assert experiment.stages == (Stage(96, 100, 8),)
+    assert experiment.crops.scale == (0.8, 1.0)
+    assert experiment.optimizer == Optimizer(lr=2e-3)
+    assert experiment.images == 96, "whole batches"
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_every_shipped_experiment_makes_sense(path: Path) -> None:
+    experiment = read_experiment(path)
+    assert experiment.question
+    assert experiment.images > 0
+
+
+def test_there_are_shipped_experiments() -> None:
+    assert SHIPPED
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ("seed = 7", "sead = 7", "there is no sead; known are name, model"),
+        ("lr = 2e-3", "rate = 1", r"there is no optimizer\.rate"),
+        ("size = 96", "", r"stages\[0\]\.size is missing"),
+        ("seed = 7", "seed = 'seven'", "seed must be int, got 'seven'"),
+        ("seed = 7", "seed = true", "seed must be int, got True"),
+        ("lr = 2e-3", "lr = true", r"optimizer\.lr must be float"),
+        ("scale = [0.8, 1]", "scale = [0.8]", r"crops\.scale must be 2 values"),
+        ("scale = [0.8, 1]", "scale = 0.8", r"crops\.scale must be a list"),
+        ("scale = [0.8, 1]", "scale = [1, 0.8]", r"crops\.scale must be two growing sides"),
+        ("batch = 8", "batch = 7", r"stages\.batch must be even"),
+        ("images = 100", "images = 7", "one batch or more"),
+        ("share = 2", "share = 0", "share must be greater than 0"),
+        ("share = 2", "pseudo_fakes = 1.5", "pseudo_fakes must be from 0 to 1"),
+        ("seed = 7", "precision = 'fp8'", "precision must be auto, bf16 or fp32"),
+        ("seed = 7", "dropout = 1.0", "dropout must be"),
+        ("lr = 2e-3", "lr = 0.0", r"optimizer\.lr must be greater"),
+        ("lr = 2e-3", "label_smoothing = 0.5", "label_smoothing must be"),
+        ('name = "one"', 'name = ""', "name must not be empty"),
+        ("[optimizer]", "[optimizer", "cannot be read"),
+        ('[[data]]\nname = "faces"\nshare = 2', "", r"no \[\[data\]\]"),
+        ("[[stages]]\nsize = 96\nimages = 100\nbatch = 8", "", r"no \[\[stages\]\]"),
+        ("[crops]\nscale = [0.8, 1]", "crops = 3", "crops must be a table"),
+    ],
+)
+def test_what_makes_no_sense_is_one_sentence(tmp_path: Path, old: str, new: str, sentence: str) -> None:
+    assert old in PLAIN
+    text = PLAIN.replace(old, new)
+    if new == "crops = 3":
+        text = f"crops = 3\n{PLAIN.replace(old, '')}"
+    with pytest.raises(ExperimentError, match=sentence) as caught:
+        read_experiment(written(tmp_path, text))
+    assert "experiment.toml" in str(caught.value)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ExperimentError, match=r"gone\.toml does not exist"):
+        read_experiment(tmp_path / "gone.toml")
+
+
+def test_the_digest_is_of_what_the_weights_depend_on(experiment: Callable[..., Experiment]) -> None:
+    plain = experiment()
+    assert plain.digest == experiment().digest
+    assert replace(plain, question="another?", notes="n", validation=Validation(every_images=5)).digest == plain.digest
+    for change in ({"seed": 2}, {"optimizer": Optimizer(lr=1e-4)}, {"data": (Data("pairs"),)}, {"dropout": 0.1}):
+        assert experiment(**change).digest != plain.digest

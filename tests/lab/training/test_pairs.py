@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from face_shards import LANDMARKS, pair_rows, write_faces
+
+from monitor.errors import DatasetError
+from monitor.lab.datasets.faceset import FaceSet
+from monitor.lab.training.experiment import Data
+from monitor.lab.training.pairs import STORED_SIZE, PairLoader, open_streams, stored_crop
+
+DATA = (Data("pairs", share=3, pseudo_fakes=0.5), Data("reals", share=1, pseudo_fakes=1.0))
+
+
+def rows_of(roots: list[Path], plan: list[tuple[int, int]]) -> Counter[tuple[int, int, int]]:
+    """How often each (stream, real row, fake row) comes."""
+    streams = open_streams(DATA, roots=roots, seed=3)
+    seen: Counter[tuple[int, int, int]] = Counter()
+    loader = PairLoader(streams, workers=1)
+    for first, count in plan:
+        for number, stream in enumerate(streams):
+            for pair in stream.rows(*loader.span(number, first, count)):
+                seen[(number, *pair)] += 1
+    loader.close()
+    return seen
+
+
+def test_a_fake_goes_with_the_crop_it_was_made_from(roots: list[Path]) -> None:
+    labelled, pseudo, reals = open_streams(DATA, roots=roots, seed=3)
+    assert [stream.share for stream in (labelled, pseudo, reals)] == [0.375, 0.375, 0.25]
+    for real, fake in labelled.pairs.tolist():
+        assert labelled.faces.rows[fake].original == labelled.faces.rows[real].name
+    assert set(pseudo.pairs[:, 1].tolist()) == {-1}
+    assert all(pseudo.faces.rows[row].label == 0 for row in pseudo.pairs[:, 0])
+
+
+def test_shares_hold_exactly_and_every_pair_comes_as_often(roots: list[Path]) -> None:
+    seen = rows_of(roots, [(first, 4) for first in range(0, 320, 4)])
+    by_stream = Counter(number for number, *_ in seen.elements())
+    assert by_stream == {0: 120, 1: 120, 2: 80}
+    assert {number: {c for (n, *_), c in seen.items() if n == number} for number in range(3)} == {
+        0: {24},
+        1: {24},
+        2: {20},
+    }
+
+
+def test_the_size_of_batches_changes_nothing(roots: list[Path]) -> None:
+    assert rows_of(roots, [(0, 30)]) == rows_of(roots, [(0, 4), (4, 8), (12, 18)])
+
+
+def test_a_batch_holds_what_was_asked_for_whatever_is_loaded_ahead(roots: list[Path]) -> None:
+    streams = open_streams(DATA, roots=roots, seed=3)
+    plan = [(first, 8) for first in range(0, 48, 8)]
+    several, one = PairLoader(streams, workers=4), PairLoader(streams, workers=1)
+    together = list(several.batches(iter(plan)))
+    alone = [next(one.batches(iter([place]))) for place in plan]
+    several.close()
+    one.close()
+    assert len(together) == len(plan)
+    for ours, theirs in zip(together, alone, strict=True):
+        for part in ours.__slots__:
+            np.testing.assert_array_equal(getattr(ours, part), getattr(theirs, part))
+        assert ours.real.shape == ours.fake.shape == (8, 3, STORED_SIZE, STORED_SIZE)
+        pseudo = ours.pseudo.numpy()
+        same = (ours.real == ours.fake).flatten(1).all(1).numpy()
+        np.testing.assert_array_equal(same, pseudo)
+        assert set(ours.side[pseudo].tolist()) <= {np.float32(0.85), np.float32(1.0)}
+
+
+def test_landmarks_follow_the_size_and_usual_ones_stand_in(roots: list[Path], tmp_path: Path) -> None:
+    reals = FaceSet.open(roots[0] / "reals")
+    np.testing.assert_allclose(stored_crop(reals, 0)[1], LANDMARKS)
+    plain = FaceSet.open(roots[0] / "pairs")
+    usual = stored_crop(plain, 0)[1]
+    wider = write_faces(tmp_path / "wide", pair_rows(1, split="train"), side=1.7)
+    np.testing.assert_allclose(stored_crop(FaceSet.open(wider), 0)[1], 112 + (usual - 112) / 2, atol=1e-3)
+    lower = FaceSet(wider, FaceSet.open(wider).rows, centre_below_box_centre_over_box_height=0.06 + 0.1)
+    np.testing.assert_allclose(stored_crop(lower, 0)[1] - usual, [[0, -0.1 * 224 / 0.85]] * 5, atol=1e-3)
+    left_eye, right_eye, nose, left_mouth, right_mouth = usual
+    assert left_eye[0] < nose[0] < right_eye[0]
+    assert left_eye[1] < nose[1] < left_mouth[1] < STORED_SIZE
+    assert abs(left_mouth[1] - right_mouth[1]) < 10
+
+
+@pytest.mark.parametrize(
+    ("rows", "data", "sentence"),
+    [
+        (pair_rows(2, split="train"), Data("gone"), "no set of face crops 'gone' in"),
+        (
+            [r for r in pair_rows(2, split="train") if r["label"] == "0"],
+            Data("set"),
+            "no fake face .* pseudo_fakes = 1",
+        ),
+        ([r for r in pair_rows(2, split="train") if r["label"] == "1"], Data("set"), "no real face"),
+        (
+            [r for r in pair_rows(2, split="train") if r["label"] == "1"],
+            Data("set", pseudo_fakes=1.0),
+            "no real face in split train",
+        ),
+        (pair_rows(2, split="val"), Data("set"), "holds no crop of split train"),
+    ],
+)
+def test_a_set_that_lacks_a_class_is_one_sentence(
+    tmp_path: Path, rows: list[dict[str, str]], data: Data, sentence: str
+) -> None:
+    write_faces(tmp_path / "set", rows)
+    with pytest.raises(DatasetError, match=sentence):
+        open_streams([data], roots=[tmp_path], seed=1)
+
+
+def test_a_group_in_two_splits_is_refused(tmp_path: Path) -> None:
+    rows = pair_rows(2, split="train") + pair_rows(2, split="test", start=2)
+    rows[-1]["group"] = rows[0]["group"]
+    write_faces(tmp_path / "set", rows)
+    with pytest.raises(DatasetError, match="1 groups lie in more than one split, such as 'train0r'"):
+        open_streams([Data("set")], roots=[tmp_path], seed=1)
+
+
+def test_a_fake_without_its_original_goes_with_another_real_crop(tmp_path: Path) -> None:
+    rows = pair_rows(3, split="train")
+    rows = [row for row in rows if row["name"] != "train1r"]
+    (stream,) = open_streams([Data(write_faces(tmp_path / "set", rows).name)], roots=[tmp_path], seed=1)
+    partners = {stream.faces.rows[fake].name: stream.faces.rows[real].name for real, fake in stream.pairs.tolist()}
+    assert partners["train0f"] == "train0r"
+    assert partners["train1f"] in ("train0r", "train2r")

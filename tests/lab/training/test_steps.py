@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from monitor.lab.training.batches import UNKNOWN, Batch
+from monitor.lab.training.experiment import Experiment, Optimizer
+from monitor.lab.training.steps import Learner, classification_loss, learning_rate, mask_loss
+
+
+class Small(torch.nn.Module):
+    """A BatchNorm, dropout and a linear layer on four numbers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(5)
+            self.norm, self.linear = torch.nn.BatchNorm2d(3), torch.nn.Linear(12, 1)
+        self.dropout = torch.nn.Dropout(0.5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.linear(self.dropout(self.norm(x).flatten(1)))
+
+
+@pytest.fixture
+def batch() -> Batch:
+    images = torch.randn(8, 3, 2, 2, generator=torch.Generator().manual_seed(1))
+    return Batch(images, (torch.arange(8) >= 4).float(), torch.zeros(8, 1, 2, 2))
+
+
+def weights(learner: Learner) -> torch.Tensor:
+    return torch.cat([p.detach().flatten() for p in learner.network.parameters()])
+
+
+def test_the_same_seed_drops_the_same_units(batch: Batch, experiment: Callable[..., Experiment]) -> None:
+    learners = [Learner(Small(), experiment=experiment(), half=False) for _ in range(3)]
+    for learner, seed in zip(learners, (1, 1, 2), strict=True):
+        torch.rand(seed)  # the global generator stands elsewhere each time
+        learner.step(batch, lr=0.1, seed=(seed,))
+    assert torch.equal(weights(learners[0]), weights(learners[1]))
+    assert not torch.equal(weights(learners[0]), weights(learners[2]))
+
+
+def test_steps_learn(batch: Batch, experiment: Callable[..., Experiment]) -> None:
+    learner = Learner(Small(), experiment=experiment(), half=False)
+    for number in range(100):
+        learner.step(batch, lr=0.03, seed=(number,))
+    logits = learner.network.eval()(batch.images).flatten()
+    assert ((logits > 0) == (batch.labels > 0)).all()
+
+
+def test_gradients_are_clipped(batch: Batch, experiment: Callable[..., Experiment]) -> None:
+    steep = Batch(batch.images * 1e3, batch.labels, batch.masks)
+    learner = Learner(Small(), experiment=experiment(optimizer=Optimizer(clip_norm=1e-3)), half=False)
+    learned = learner.step(steep, lr=0.0, seed=(1,))
+    gradients = torch.cat([p.grad.flatten() for p in learner.network.parameters() if p.grad is not None])
+    assert learned.gradient_norm > 1e-3
+    assert gradients.norm() == pytest.approx(1e-3, rel=1e-3)
+
+
+def test_only_matrices_decay(experiment: Callable[..., Experiment]) -> None:
+    decayed, plain = Learner(Small(), experiment=experiment(), half=False).optimizer.param_groups
+    assert [p.ndim for p in decayed["params"]] == [2]
+    assert decayed["weight_decay"] > 0 == plain["weight_decay"]
+    assert {p.ndim for p in plain["params"]} == {1}
+
+
+def test_sharpness_aware_steps_use_the_gradient_at_the_worst_neighbour(
+    batch: Batch, experiment: Callable[..., Experiment]
+) -> None:
+    """SAM, eq. 2 and 3: the gradient at w + rho g / |g|, the weights back at w before the step."""
+    network = Small()
+    network.dropout.p = 0.0
+    sharp = experiment(optimizer=Optimizer(sam_radius=0.5, clip_norm=1e9, label_smoothing=0.0))
+    learner = Learner(network, experiment=sharp, half=False)
+    start = {name: value.clone() for name, value in network.state_dict().items()}
+
+    twin = Small()
+    twin.dropout.p = 0.0
+    parameters = list(twin.parameters())
+
+    def gradients() -> list[torch.Tensor]:
+        twin.zero_grad()
+        classification_loss(twin(batch.images).flatten(), batch.labels, Optimizer(label_smoothing=0.0)).backward()
+        return [p.grad.clone() for p in parameters if p.grad is not None]
+
+    first = gradients()
+    norm = torch.cat([g.flatten() for g in first]).norm()
+    with torch.no_grad():
+        for parameter, gradient in zip(parameters, first, strict=True):
+            parameter.add_(gradient * 0.5 / norm)
+    expected = gradients()
+
+    learner.step(batch, lr=0.0, seed=(1,))
+    for parameter, gradient in zip(network.parameters(), expected, strict=True):
+        torch.testing.assert_close(parameter.grad, gradient, rtol=1e-4, atol=1e-6)
+    for name, value in network.named_parameters():
+        torch.testing.assert_close(value, start[name], rtol=0, atol=1e-6)
+    assert network.norm.num_batches_tracked == 2
+    mean = batch.images.mean((0, 2, 3))
+    torch.testing.assert_close(network.norm.running_mean, 0.1 * mean, rtol=1e-3, atol=1e-5)
+
+
+def test_smoothed_labels_pull_certainty_back() -> None:
+    settings = Optimizer(label_smoothing=0.1)
+    logits = torch.tensor([2.9444, -2.9444], requires_grad=True)  # log-odds of 0.95
+    classification_loss(logits, torch.tensor([1.0, 0.0]), settings).backward()
+    torch.testing.assert_close(logits.grad, torch.zeros(2), atol=1e-4, rtol=0)
+
+
+def test_the_mask_loss_ignores_unknown_masks() -> None:
+    masks = torch.zeros(3, 1, 8, 8)
+    masks[1] = UNKNOWN
+    masks[2, :, :, 4:] = 1.0
+    cells = torch.zeros(3, 1, 2, 2)
+    assert mask_loss(cells, masks) == pytest.approx(0.6931, abs=1e-4)
+    cells[2, 0, :, 1], cells[:, 0, :, 0], cells[0] = 20.0, -20.0, -20.0
+    assert mask_loss(cells, masks) == pytest.approx(0.0, abs=1e-4)
+    cells[1] = 99.0
+    assert mask_loss(cells, masks) == pytest.approx(0.0, abs=1e-4)
+    assert mask_loss(cells, torch.full_like(masks, UNKNOWN)) == 0
+
+
+def test_the_learning_rate_warms_up_and_falls_like_a_cosine() -> None:
+    settings = Optimizer(lr=1.0, final_lr=0.1, warmup_images=100)
+    rates = [learning_rate(images, total=1100, settings=settings) for images in range(0, 1101, 10)]
+    assert rates[0] == pytest.approx(1 / 101)
+    assert max(rates) == rates[10] == 1.0
+    assert rates[60] == pytest.approx(0.55), "half way"
+    assert rates[-1] == pytest.approx(0.1)
+    assert rates[10:] == sorted(rates[10:], reverse=True)
+    assert rates[:11] == sorted(rates[:11])
