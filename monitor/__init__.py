@@ -20,7 +20,7 @@ The river (a module is a stage, a folder is several of the same kind, a file is 
     evidence/  what is kept: report, timeline, annotated video
     analysis   an open source to its results
     doctor     is this machine ready?
-    lab/       measuring the thing that ships
+    lab/       data, pseudo-fakes, training, and measuring the thing that ships
     cli/       what a person types
 
     types, errors, settings   the vocabulary that all of them share

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from sklearn.metrics import roc_auc_score
 
 from monitor.crops import cut_squares
 from monitor.errors import DatasetError
 from monitor.lab.datasets.faceset import FaceSet
+from monitor.lab.evaluation.metrics import auc
 from monitor.lab.fakes.blends import self_blended
 from monitor.lab.fakes.degradations import Degradation
 from monitor.lab.fakes.jitter import recrop_landmarks
@@ -42,9 +42,7 @@ class Judged:
     @property
     def auc(self) -> float | None:
         """Area under the ROC curve; None where there is one class only."""
-        if len(set(self.labels.tolist())) < 2:
-            return None
-        return float(roc_auc_score(self.labels, self.logits))
+        return auc(self.labels, self.logits.astype(np.float64)).value
 
 
 class Validation:

@@ -1,0 +1,84 @@
+"""``deepfake-monitor lab compare``: detectors side by side, in a table and a chart."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+from rich.progress import Progress
+
+from monitor.cli.terminal import Backend, Set, SettingsFile, console, errors, settings_from
+from monitor.errors import UsageError
+from monitor.evidence.folder import OutputFolder, unwritable
+
+if TYPE_CHECKING:
+    from monitor.lab.evaluation.comparison import Comparison, Entry
+    from monitor.settings import Settings
+
+Weights = Annotated[
+    list[Path] | None, typer.Option(metavar="FILE", help="Weights to measure, their card beside them; repeat it.")
+]
+
+
+def compare(
+    sources: Annotated[list[Path], typer.Argument(help="comparison.json files; with --weights one folder of shards.")],
+    out: Annotated[Path, typer.Option(help="A new folder for comparison.json, .md, .png and .svg.")],
+    weights: Weights = None,
+    split: Annotated[str, typer.Option(help="Of the crops.")] = "test",
+    limit: Annotated[int | None, typer.Option(min=2, help="At most so many crops, spread over the set.")] = None,
+    anyway: Annotated[bool, typer.Option("--anyway", help="Also what was not trained or measured alike.")] = False,  # noqa: FBT002
+    backend: Backend = None,
+    settings_file: SettingsFile = None,
+    assignments: Set = None,
+) -> None:
+    """Compare detectors on the same crops: accuracy, precision, recall, F1 and AUC with intervals, speed, size.
+
+    Detectors that were trained on other data or longer than others are refused, unless --anyway: then the caption
+    says so. Other runs' comparison.json files are joined if they were measured on the same crops.
+    """
+    from monitor.lab.evaluation.comparison import compared, entries_from, markdown
+
+    settings = settings_from(settings_file, assignments, backend=backend)
+    if weights:
+        shards = [source for source in sources if source.is_dir()]
+        if len(shards) != 1:
+            msg = f"--weights are measured on one folder of shards, {len(shards)} were named"
+            raise UsageError(msg)
+        entries = _measured(weights, shards[0], settings=settings, split=split, limit=limit)
+        entries += [entry for source in sources if source not in shards for entry in entries_from(source)]
+    else:
+        entries = [entry for source in sources for entry in entries_from(source)]
+    comparison = compared(entries, anyway=anyway)
+    folder = OutputFolder(out.parent, out.name)
+    with folder:
+        try:
+            _write(comparison, folder.working)
+        except OSError as error:
+            raise unwritable(folder.working, error) from error
+    console.print(markdown(comparison), markup=False)
+    console.print(f"{escape(str(folder.target))}: comparison.json, comparison.md, comparison.png, comparison.svg")
+
+
+def _measured(weights: list[Path], shards: Path, *, settings: Settings, split: str, limit: int | None) -> list[Entry]:
+    from monitor.lab.datasets.faceset import FaceSet
+    from monitor.lab.evaluation.comparison import measure
+    from monitor.lab.evaluation.robustness import spread
+
+    faces = spread(FaceSet.open(shards, splits={split}), limit)
+    with Progress(console=errors, transient=True) as progress:
+        task = progress.add_task("crops", total=len(faces) * len(weights))
+        return measure(weights, faces, settings=settings, on_done=lambda done: progress.advance(task, done))
+
+
+def _write(comparison: Comparison, folder: Path) -> None:
+    from monitor.lab.evaluation.comparison import chart, markdown, to_json
+
+    record = json.dumps(to_json(comparison), indent=2, ensure_ascii=False)
+    (folder / "comparison.json").write_text(record + "\n", encoding="utf-8")
+    (folder / "comparison.md").write_text(markdown(comparison), encoding="utf-8")
+    figure = chart(comparison)
+    figure.savefig(folder / "comparison.png", dpi=150)
+    figure.savefig(folder / "comparison.svg", metadata={"Date": None})

@@ -1,0 +1,181 @@
+"""``deepfake-monitor lab fairness``: are real people of one group accused more often than those of another?"""
+
+from __future__ import annotations
+
+import json
+import tarfile
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+from rich.markup import escape
+from rich.progress import Progress
+from rich.table import Table
+
+from monitor.cli.terminal import AsJson, Backend, Set, SettingsFile, console, errors, settings_from
+from monitor.errors import DatasetError, OutputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from monitor.lab.evaluation.fairness import Fairness, Rate
+    from monitor.lab.evaluation.outcomes import Outcome
+    from monitor.settings import Settings
+
+_INDEX = "index.csv"
+_WIDTH = 110  # characters that the table needs, also where the terminal does not say how many it has
+T = TypeVar("T")
+
+
+def fairness(
+    source: Annotated[Path, typer.Argument(help="A folder of pictures (or of tars of them), or of face shards.")],
+    out: Annotated[Path | None, typer.Option(help="Write the figures there, as JSON.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many faces, spread over the folder.")] = None,
+    jobs: Annotated[int, typer.Option(min=1, max=256, help="Processes, for pictures.")] = 1,
+    model: Annotated[str | None, typer.Option(help="Name in the model registry.")] = None,
+    weights: Annotated[Path | None, typer.Option(help="safetensors file with its card beside it.")] = None,
+    backend: Backend = None,
+    pad: Annotated[
+        float, typer.Option(min=0, max=1, help="Widen pictures by so much of their size (see below).")
+    ] = 0.0,
+    settings_file: SettingsFile = None,
+    assignments: Set = None,
+    as_json: AsJson = False,  # noqa: FBT002 - a flag
+) -> None:
+    """False alarms on real faces by age band, sex and race, from UTKFace's file names (age_sex_race_*).
+
+    Pictures go through the whole pipeline, as analyze judges a still; shards through the classifier alone. In
+    UTKFace's own tight crops most faces are cut off by the frame, and not judged: --pad 0.3 repeats the outermost
+    pixels around them.
+    """
+    from monitor.lab.evaluation.fairness import fairness as measured
+
+    named = {"classifier.model": model, "classifier.weights": weights}
+    chosen = [f"{name}={value}" for name, value in named.items() if value is not None]
+    settings = settings_from(settings_file, [*(assignments or ()), *chosen], backend=backend)
+    outcomes = (
+        _of_shards(source, settings, limit)
+        if (source / _INDEX).is_file()
+        else _of_pictures(source, settings, limit, jobs=jobs, pad=pad)
+    )
+    found = measured(outcomes)
+    record = {"version": 1, "source": source.resolve().name, **asdict(found)}
+    text = json.dumps(record, indent=2, ensure_ascii=False) + "\n"
+    if out is not None:
+        _write(out, text)
+    if as_json:
+        typer.echo(text, nl=False)
+    else:
+        _show(found)
+
+
+def _of_shards(source: Path, settings: Settings, limit: int | None) -> Sequence[Outcome]:
+    from monitor.lab.datasets.faceset import FaceSet
+    from monitor.lab.evaluation.crops import crop_outcomes
+    from monitor.pipeline import Engines
+
+    faces = FaceSet.open(source)
+    kept = {face.name for face in _spread([face for face in faces.rows if not face.label], limit)}
+    faces = faces.select(lambda face: face.name in kept)
+    if not len(faces):
+        msg = f"{source} holds no real face, and a false alarm is about real faces"
+        raise DatasetError(msg)
+    with errors.status(f"scoring {len(faces)} crops"):
+        return crop_outcomes(faces, engines=Engines.load(settings), settings=settings.verdict)
+
+
+def _of_pictures(source: Path, settings: Settings, limit: int | None, *, jobs: int, pad: float) -> Sequence[Outcome]:
+    from monitor.lab.datasets.record import Record
+    from monitor.lab.evaluation.fairness import person_in
+    from monitor.lab.evaluation.videos import video_outcomes
+
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [path for path in sorted(_pictures(source, Path(folder))) if person_in(path.stem) is not None]
+        if not paths:
+            msg = f"{source} holds no picture named age_sex_race_*, as UTKFace writes them: no groups to compare"
+            raise DatasetError(msg)
+        chosen = _spread(paths, limit)
+        if pad:
+            chosen = [_padded(path, pad, Path(folder) / "padded") for path in chosen]
+        records = [
+            Record(dataset=source.resolve().name, video_id=f"{path.parent.name}/{path.stem}", path=path, label=0)
+            for path in chosen
+        ]
+        with Progress(console=errors, transient=True) as progress:
+            task = progress.add_task("faces", total=len(records))
+            return video_outcomes(records, settings=settings, jobs=jobs, on_done=lambda _: progress.advance(task))
+
+
+def _pictures(source: Path, unpacked: Path) -> list[Path]:
+    """Its pictures, those in tar files unpacked into ``unpacked``; subfolders are searched, too."""
+    from monitor.source.still import SUFFIXES
+
+    if not source.is_dir():
+        msg = f"{source} is no folder: name one of pictures, or of face shards"
+        raise DatasetError(msg)
+    for archive in sorted(source.glob("*.tar")):
+        try:
+            with tarfile.open(archive) as members:
+                members.extractall(unpacked / archive.stem, filter="data")
+        except (OSError, tarfile.TarError) as error:
+            msg = f"{archive} cannot be unpacked: {error}"
+            raise DatasetError(msg) from None
+    found = (path for folder in (source, unpacked) for path in folder.rglob("*"))
+    return [path for path in found if path.suffix.lower() in SUFFIXES and path.is_file()]
+
+
+def _padded(path: Path, share: float, folder: Path) -> Path:
+    """A copy of a picture with a border of ``share`` of its size on all sides; one that cannot be read as it is."""
+    import cv2
+
+    picture = cv2.imread(str(path))
+    if picture is None:
+        return path
+    y, x = (round(share * side) for side in picture.shape[:2])
+    target = folder / path.parent.name / f"{path.stem}.png"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(target), cv2.copyMakeBorder(picture, y, y, x, x, cv2.BORDER_REPLICATE))
+    return target
+
+
+def _spread(items: list[T], limit: int | None) -> list[T]:
+    if limit is None or len(items) <= limit:
+        return items
+    return [items[number * len(items) // limit] for number in range(limit)]
+
+
+def _show(found: Fairness) -> None:
+    columns = ("group", "real faces", "accused %", "likely fake %", "not judged %", "mean P(fake)")
+    table = Table(*columns, box=None, pad_edge=False, width=max(console.width, _WIDTH))
+    for group in found.groups:
+        name = f"age {group.name}" if group.by == "age" else group.name
+        mean = "" if group.mean_probability is None else f"{group.mean_probability:.2f}"
+        shares = [_percent(rate) for rate in (group.accused, group.called_fake, group.not_judged)]
+        table.add_row(escape(name), str(group.faces), *shares, mean)
+    console.print(table)
+    console.print("accused: suspicious or likely fake, of the judged; intervals 95 % (Wilson)", style="dim")
+    if found.largest is None:
+        console.print("no two groups have enough judged faces to compare")
+    for gap in found.gaps:
+        marked = "[bold]largest gap[/]: " if gap == found.largest else ""
+        console.print(f"{marked}{escape(gap.in_words)}")
+    if found.unlabelled or found.fakes:
+        console.print(f"{found.unlabelled} real faces without labels in their names, {found.fakes} fakes left out")
+
+
+def _percent(rate: Rate) -> str:
+    if rate.value is None or rate.low is None or rate.high is None:
+        return "-"
+    return f"{100 * rate.value:.1f} [{100 * rate.low:.1f}, {100 * rate.high:.1f}]"
+
+
+def _write(path: Path, text: str) -> None:
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
+    except OSError as error:
+        msg = f"{path} cannot be written: {error.strerror or error}"
+        raise OutputError(msg) from error

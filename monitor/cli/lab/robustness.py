@@ -1,0 +1,257 @@
+"""``deepfake-monitor lab robustness``: a detector under compression, noise, blur, darkness and small faces."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import html
+import io
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.progress import Progress
+
+from monitor.cli.terminal import Backend, Set, SettingsFile, console, errors, settings_from
+from monitor.errors import UsageError
+from monitor.evidence.folder import OutputFolder, unwritable
+
+if TYPE_CHECKING:
+    import numpy as np
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
+
+    from monitor.lab.datasets.faceset import FaceSet
+    from monitor.lab.datasets.record import Record
+    from monitor.lab.evaluation.robustness import Grid, Perturbs, Robustness
+    from monitor.pipeline import Engines
+    from monitor.settings import Settings
+
+_INDEX = "index.csv"
+_LEVELS = 5
+_PAGE = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>Robustness of {model}</title>
+<style>
+:root {{ color-scheme: light dark; }}
+body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; }}
+h1 {{ overflow-wrap: anywhere; }}
+img {{ width: 100%; min-width: 44rem; background: #fff; }}
+div {{ overflow-x: auto; }}
+table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; }}
+th, td {{ padding: .2rem .7rem; text-align: right; white-space: nowrap; border-bottom: 1px solid #8886; }}
+th:first-child, td:first-child {{ text-align: left; }}
+</style>
+<h1>Robustness of {model}</h1>
+<p>{summary}</p>
+<p>{caption}</p>
+<div><img alt="AUC and share not judged per cell; the table below has the same numbers" src="{image}"></div>
+<div><table><tr><th>perturbation<th>level<th>AUC<th>95 % interval<th>drop<th>AUC of the judged<th>not judged</tr>
+{rows}
+</table></div></html>
+"""
+
+
+def robustness(
+    source: Annotated[Path, typer.Argument(help="A folder of shards, a manifest.csv, or a data set (--dataset).")],
+    out: Annotated[Path, typer.Option(help="A new folder for robustness.json, .csv, .png and .html.")],
+    dataset: Annotated[str, typer.Option(help="The data set's reader, where it is no manifest.")] = "manifest",
+    split: Annotated[str, typer.Option(help="Of the material; files without a split are taken, too.")] = "val",
+    limit: Annotated[int | None, typer.Option(min=2, help="At most so many items.")] = None,
+    only: Annotated[list[str] | None, typer.Option(help="A perturbation; may be repeated. Default: all.")] = None,
+    seconds: Annotated[float, typer.Option(min=0.5, help="Of media time analysed of each video.")] = 8.0,
+    model: Annotated[str | None, typer.Option(help="Name in the model registry.")] = None,
+    weights: Annotated[Path | None, typer.Option(help="safetensors file with its card beside it.")] = None,
+    backend: Backend = None,
+    settings_file: SettingsFile = None,
+    assignments: Set = None,
+) -> None:
+    """AUC of every perturbation at five levels, how much it drops, and how often the program would not judge."""
+    from monitor.lab.evaluation.robustness import spread, summarise
+    from monitor.pipeline import Engines
+
+    named = {"classifier.model": model, "classifier.weights": weights}
+    chosen = [f"{name}={value}" for name, value in named.items() if value is not None]
+    settings = settings_from(settings_file, [*(assignments or ()), *chosen], backend=backend)
+    perturbations = _chosen(only)
+    with errors.status("loading engines"):
+        engines = Engines.load(settings)
+    if (source / _INDEX).is_file():
+        from monitor.lab.datasets.faceset import FaceSet
+
+        faces = spread(FaceSet.open(source, splits={split}), limit)
+        grid = _of_crops(faces, engines=engines, settings=settings, perturbations=perturbations)
+    else:
+        from monitor.lab.datasets import read
+
+        records = [record for record in read(dataset, source) if record.split in ("", split)][:limit]
+        grid = _of_videos(records, engines=engines, settings=settings, perturbations=perturbations, seconds=seconds)
+    found = summarise(grid)
+    material = f"{source.resolve().name}, split {split}"
+    with OutputFolder(out.parent, out.name) as folder:
+        try:
+            _write(found, folder.working, model=engines.detector.card.id, material=material)
+        except OSError as error:
+            raise unwritable(folder.working, error) from error
+    console.print(escape(_summary(found)))
+    for failure in found.failures:
+        errors.print(f"[yellow]left out:[/] {escape(failure)}")
+    console.print(f"{escape(str(folder.target))}: robustness.json, robustness.csv, robustness.png, robustness.html")
+
+
+def _chosen(only: list[str] | None) -> dict[str, Perturbs]:
+    from monitor.lab.fakes.perturbations import PERTURBATIONS
+
+    unknown = [name for name in only or () if name not in PERTURBATIONS]
+    if unknown:
+        msg = f"there is no perturbation {unknown[0]!r}: choose from {', '.join(PERTURBATIONS)}"
+        raise UsageError(msg)
+    return {name: one for name, one in PERTURBATIONS.items() if not only or name in only}
+
+
+def _of_crops(faces: FaceSet, *, engines: Engines, settings: Settings, perturbations: dict[str, Perturbs]) -> Grid:
+    from monitor.lab.evaluation.robustness import crop_grid
+
+    with Progress(console=errors, transient=True) as progress:
+        task = progress.add_task(f"{len(faces)} crops", total=1 + _LEVELS * len(perturbations))
+        return crop_grid(
+            faces,
+            engines=engines,
+            settings=settings,
+            perturbations=perturbations,
+            on_done=lambda: progress.advance(task),
+        )
+
+
+def _of_videos(
+    records: list[Record],
+    *,
+    engines: Engines,
+    settings: Settings,
+    perturbations: dict[str, Perturbs],
+    seconds: float,
+) -> Grid:
+    from monitor.lab.evaluation.robustness import video_grid
+
+    with Progress(console=errors, transient=True) as progress:
+        task = progress.add_task(f"{len(records)} files", total=len(records) * (1 + _LEVELS * len(perturbations)))
+        return video_grid(
+            records,
+            engines=engines,
+            settings=settings,
+            perturbations=perturbations,
+            seconds=seconds,
+            on_done=lambda: progress.advance(task),
+        )
+
+
+def _summary(found: Robustness) -> str:
+    from monitor.lab.evaluation.plots import in_words
+
+    worst = found.worst
+    where = f"{worst.perturbation} at level {worst.level}" if worst.level else "the untouched material itself"
+    return (
+        f"AUC {in_words(found.clean.auc)} untouched; it drops by {in_words(found.mild_drop)} on average at levels 1 "
+        f"and 2, by {in_words(found.mean_drop)} over all levels; worst: {where}, AUC {in_words(worst.auc)}. "
+        f"{found.clean.abstain_share:.0%} are not judged untouched, {worst.abstain_share:.0%} in the worst cell."
+    )
+
+
+def _write(found: Robustness, folder: Path, *, model: str, material: str) -> None:
+    caption = (
+        f"{material}: {found.fakes} fake and {found.items - found.fakes} real items in {found.groups} groups, which "
+        "the 95 % intervals resample, for all cells at once. Every cell ranks the same items; those without a usable "
+        "face tie at P(fake) = 0.5."
+    )
+    record = {"version": 1, "model": model, "material": material, **asdict(found), "worst": asdict(found.worst)}
+    (folder / "robustness.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    rows = [_row(cell) for cell in record["cells"]]
+    with (folder / "robustness.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    picture = io.BytesIO()
+    heat_map(found, title=f"{model} on {material}").savefig(picture, format="png", dpi=130)
+    (folder / "robustness.png").write_bytes(picture.getvalue())
+    image = "data:image/png;base64," + base64.b64encode(picture.getvalue()).decode("ascii")
+    page = _PAGE.format(
+        model=html.escape(model),
+        summary=html.escape(_summary(found)),
+        caption=html.escape(caption),
+        image=image,
+        rows="\n".join(_table_row(row) for row in rows),
+    )
+    (folder / "robustness.html").write_text(page, encoding="utf-8")
+
+
+def heat_map(found: Robustness, *, title: str) -> Figure:
+    """AUC and abstentions of every cell, in colours that colour-blind eyes can tell apart, with the numbers."""
+    import numpy as np
+    from matplotlib.figure import Figure
+
+    names = list(dict.fromkeys(cell.perturbation for cell in found.cells[1:]))
+    areas, shares = (np.full((len(names), 1 + _LEVELS), np.nan) for _ in range(2))
+    for cell in found.cells:
+        rows = range(len(names)) if cell.level == 0 else [names.index(cell.perturbation)]
+        for row in rows:
+            areas[row, cell.level] = np.nan if cell.auc.value is None else cell.auc.value
+            shares[row, cell.level] = cell.abstain_share
+    figure = Figure(figsize=(11, 1.8 + 0.42 * len(names)), layout="constrained", facecolor="white")
+    left, right = figure.subplots(1, 2, sharey=True)
+    top = float(np.nanmax(areas, initial=0.6))
+    _table(left, areas, title="AUC (0.5 = chance)", limits=(min(0.5, float(np.nanmin(areas, initial=0.5))), top))
+    _table(right, shares, title="Share that would not be judged", limits=(0.0, 1.0))
+    left.set_yticks(range(len(names)), [name.replace("_", " ") for name in names])
+    worst = found.worst
+    if worst.level:
+        left.plot(
+            worst.level, names.index(worst.perturbation), marker="s", markersize=30, mfc="none", mec="#D55E00", mew=2
+        )
+    figure.suptitle(title, fontsize=11)
+    return figure
+
+
+def _table(axes: Axes, values: NDArray[np.float64], *, title: str, limits: tuple[float, float]) -> None:
+    import numpy as np
+
+    low, high = limits
+    axes.imshow(values, cmap="cividis", vmin=low, vmax=high, aspect="auto")
+    for (row, column), value in np.ndenumerate(values):
+        if np.isfinite(value):
+            light = value > (low + high) / 2
+            axes.text(
+                column, row, f"{value:.2f}", ha="center", va="center", fontsize=9, color="black" if light else "white"
+            )
+    axes.set_title(title, fontsize=10)
+    axes.set_xticks(range(values.shape[1]), ["clean", *map(str, range(1, _LEVELS + 1))])
+    axes.set_xlabel("level of the perturbation")
+    axes.spines[:].set_visible(False)
+
+
+def _row(cell: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "perturbation": cell["perturbation"],
+        "level": cell["level"],
+        "auc": cell["auc"]["value"],
+        "auc_low": cell["auc"]["low"],
+        "auc_high": cell["auc"]["high"],
+        "drop": cell["drop"]["value"],
+        "drop_low": cell["drop"]["low"],
+        "drop_high": cell["drop"]["high"],
+        "auc_judged": cell["auc_judged"]["value"],
+        "abstain_share": cell["abstain_share"],
+    }
+
+
+def _table_row(row: dict[str, Any]) -> str:
+    def shown(name: str) -> str:
+        return "n/a" if row[name] is None else f"{row[name]:.3f}"
+
+    interval = f"{shown('auc_low')} to {shown('auc_high')}"
+    cells = [html.escape(str(row["perturbation"])), str(row["level"]), shown("auc"), interval]
+    cells += [shown("drop"), shown("auc_judged"), f"{row['abstain_share']:.0%}"]
+    return f"<tr>{''.join(f'<td>{cell}' for cell in cells)}</tr>"

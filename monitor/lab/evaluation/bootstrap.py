@@ -1,0 +1,105 @@
+"""Statistics with 95 % intervals: the percentile bootstrap over groups (Efron & Tibshirani 1993, chapter 13).
+
+Faces of one video, and videos made from one original, err together: whole groups are drawn with replacement,
+never single rows. A resample is a row of weights, how often each row's group was drawn, so that a statistic
+is computed for many resamples at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from monitor.lab.evaluation.metrics import why_undefined
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from monitor.lab.evaluation.metrics import Doubles, Integers
+
+    Statistics = Callable[[Doubles], Mapping[str, Doubles]]  # weights (B, N) -> (B,) by name
+
+RESAMPLES = 1000
+LEVEL = 0.95
+MIN_GROUPS = 2
+MIN_DEFINED = 0.5  # share of the resamples in which a statistic must be defined, or it gets no interval
+_CELLS = 2_000_000  # weights held at once
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A number, the interval around it, and what both rest on."""
+
+    value: float | None  # on the data as they are
+    low: float | None  # 95 % interval
+    high: float | None
+    n: int  # rows
+    groups: int  # what was resampled
+    why: str = ""  # why the value, or the interval, is missing
+
+
+def estimate(
+    statistics: Statistics,
+    *,
+    labels: Integers,
+    groups: Integers,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> dict[str, Estimate]:
+    """Values and 95 % intervals of several statistics of the same rows.
+
+    Resamples in which a statistic is undefined (no fake was drawn, say) are left out of its interval; where
+    fewer than half are defined there is no interval. Nor is there one where nearly all agree (on 0 of 3,
+    say): a width of nothing would promise certainty.
+
+    Args:
+        statistics: weights (B, N) -> name -> (B,), NaN where undefined.
+        labels: (N,) for the reason why a value is missing.
+        groups: (N,) the number of each row's group.
+        resamples: how many.
+        seed: same seed, same intervals.
+    """
+    n = len(labels)
+    names, rows = np.unique(np.asarray(groups), return_inverse=True)
+    if not n:
+        nothing = statistics(np.ones((1, 0)))
+        return {name: Estimate(None, None, None, 0, 0, "there are no rows") for name in nothing}
+    values = {name: float(value[0]) for name, value in statistics(np.ones((1, n))).items()}
+    drawn: dict[str, list[Doubles]] = {name: [] for name in values}
+    if len(names) >= MIN_GROUPS:
+        for weights in _resampled(rows, groups=len(names), resamples=resamples, seed=seed):
+            for name, value in statistics(weights).items():
+                drawn[name].append(value)
+    return {
+        name: _estimate(
+            value, np.concatenate(drawn[name] or [np.zeros(0)]), n=n, groups=len(names),
+            why=why_undefined(name, labels),
+        )
+        for name, value in values.items()
+    }  # fmt: skip
+
+
+def _estimate(value: float, drawn: Doubles, *, n: int, groups: int, why: str) -> Estimate:
+    if not np.isfinite(value):
+        return Estimate(None, None, None, n, groups, why)
+    defined = drawn[np.isfinite(drawn)]
+    if not len(drawn):
+        return Estimate(value, None, None, n, groups, "no interval: there is one group")
+    if len(defined) < MIN_DEFINED * len(drawn):
+        return Estimate(value, None, None, n, groups, "no interval: undefined in most resamples")
+    low, high = np.quantile(defined, ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
+    if not low < high:
+        return Estimate(value, None, None, n, groups, "no interval: nearly all resamples agree")
+    return Estimate(value, float(low), float(high), n, groups)
+
+
+def _resampled(rows: Integers, *, groups: int, resamples: int, seed: int) -> Iterator[Doubles]:
+    """Weights (B, N), a batch of resamples at a time."""
+    random = np.random.default_rng(seed)
+    batch = max(1, _CELLS // max(len(rows), groups))
+    shares = np.full(groups, 1.0 / groups)
+    for start in range(0, resamples, batch):
+        counts = random.multinomial(groups, shares, size=min(batch, resamples - start))
+        yield counts[:, rows].astype(np.float64)

@@ -1,0 +1,344 @@
+"""Several detectors side by side: the same crops, the same training data, the same budget, one table.
+
+A detector's figures are those of ``monitor.lab.evaluation.scorecard``: everyone is told fake or real at a calibrated
+P(fake) of 0.5. Speed is taken in turns on one thread, so that a machine whose speed drifts slows all of them.
+What was trained on other data, longer, or measured on other crops is refused, or compared with a caption that says so.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import textwrap
+import time
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from monitor.errors import DatasetError, ModelCardError, UsageError
+from monitor.lab.evaluation.bootstrap import Estimate
+from monitor.lab.evaluation.crops import crop_outcomes
+from monitor.lab.evaluation.plots import in_words
+from monitor.lab.evaluation.scorecard import section_of
+from monitor.models import architecture, available_models
+from monitor.models.card import read_card
+from monitor.pipeline import Engines
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from matplotlib.axes import Axes
+
+    from monitor.lab.datasets.faceset import FaceSet
+    from monitor.settings import Settings
+
+FIGURES: Final = ("accuracy", "precision", "recall", "f1", "auc")
+TITLES: Final = {"accuracy": "Accuracy", "precision": "Precision", "recall": "Recall", "f1": "F1", "auc": "AUC"}
+VERSION: Final = 1  # of the JSON
+SPEED_ROUNDS: Final = 15
+_SAME_BUDGET = 0.02  # relative difference of the images seen in training that still counts as the same
+_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")  # Okabe & Ito: safe for colour-blind eyes
+_HATCHES = ("", "///", "...", "xxx", "\\\\\\", "ooo")
+_DISCLAIMER = (
+    "Measured by this program on the crops named here, with weights trained under the budget named here: "
+    "not the figures of any paper, and not comparable with them."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """The crops that a detector was measured on."""
+
+    name: str  # "dfdc-faces, split test"
+    fakes: int
+    reals: int
+    groups: int
+    digest: str  # hex SHA-256 over the crops' names and labels: the same for the same crops
+
+    @classmethod
+    def of(cls, faces: FaceSet) -> Material:
+        """Of prepared crops."""
+        splits = "+".join(sorted({row.split or "none" for row in faces.rows}))
+        lines = "\n".join(sorted(f"{row.name} {row.label}" for row in faces.rows))
+        fakes = sum(row.label for row in faces.rows)
+        return cls(
+            name=f"{faces.folder.resolve().name}, split {splits}",
+            fakes=fakes,
+            reals=len(faces) - fakes,
+            groups=len({row.group for row in faces.rows}),
+            digest=hashlib.sha256(lines.encode()).hexdigest(),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One detector: what it is, what it was given, what it is worth, what it costs."""
+
+    model: str  # name in the registry
+    id: str  # of the weights
+    weights_sha256: str
+    input_size: int  # pixels
+    trained_on: str  # as its card says
+    images_trained: int | None  # None: the card does not say
+    parameters: int
+    file_bytes: int
+    engine: str
+    faces_per_second: float | None  # one thread, one face at a time; None: not measured
+    figures: Mapping[str, Estimate]  # of FIGURES
+    material: Material
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Detectors that may be put beside each other, and what to say under the table."""
+
+    entries: tuple[Entry, ...]
+    unlike: tuple[str, ...]  # what is not the same; empty unless that was allowed
+
+    @property
+    def caption(self) -> str:
+        """What the figures rest on, and what they are not."""
+        first = self.entries[0]
+        trained = "; ".join(dict.fromkeys(entry.trained_on for entry in self.entries))
+        budgets = dict.fromkeys(entry.images_trained for entry in self.entries)
+        seen = " / ".join("an unknown number of" if images is None else f"{images:,}" for images in budgets)
+        material = first.material
+        parts = [
+            f"Trained on {trained}, {seen} images each.",
+            f"Measured on {material.name}: {material.fakes} fake and {material.reals} real crops; 95 % intervals "
+            f"resample {material.groups} groups. Everyone is told fake or real at P(fake) = 0.5.",
+        ]
+        if any(entry.faces_per_second for entry in self.entries):
+            engines = ", ".join(dict.fromkeys(entry.engine for entry in self.entries))
+            parts.append(f"Faces per second: one thread, one face at a time, in turns on one machine ({engines}).")
+        if self.unlike:
+            parts.insert(0, f"NOT LIKE FOR LIKE: {'; '.join(self.unlike)}.")
+        return " ".join([*parts, _DISCLAIMER])
+
+
+def measure(
+    weights: Sequence[Path], faces: FaceSet, *, settings: Settings, on_done: Callable[[int], None]
+) -> list[Entry]:
+    """Run every detector over the same crops, then time them in turns.
+
+    Args:
+        weights: safetensors files, their cards beside them.
+        faces: what they are measured on.
+        settings: backend, threads (one is used) and thresholds.
+        on_done: told how many more crops are done.
+
+    Raises:
+        ModelError: weights or a card are missing, malformed or of no known architecture.
+        DatasetError: the crops are too narrow for a detector, or of one class only.
+        EngineError: an engine failed.
+    """
+    material = Material.of(faces)
+    if not (material.fakes and material.reals):
+        msg = (
+            f"{faces.folder} holds {material.fakes} fake and {material.reals} real crops here: a comparison needs both"
+        )
+        raise DatasetError(msg)
+    loaded = [_loaded(path, settings) for path in weights]
+    sections = [
+        section_of(crop_outcomes(faces, engines=engines, settings=settings.verdict, on_done=on_done))
+        for _, engines in loaded
+    ]
+    speeds = faces_per_second([engines for _, engines in loaded])
+    return [
+        _entry(path, name, engines, figures={**section.forced, **section.ranking}, speed=speed, material=material)
+        for path, (name, engines), section, speed in zip(weights, loaded, sections, speeds, strict=True)
+    ]
+
+
+def compared(entries: Sequence[Entry], *, anyway: bool = False) -> Comparison:
+    """Put detectors side by side.
+
+    Args:
+        entries: one or more.
+        anyway: also what was not trained or measured alike; the caption says so.
+
+    Raises:
+        UsageError: there is none, or they are not alike.
+    """
+    if not entries:
+        msg = "there is no detector to compare: name weights, or comparison.json files"
+        raise UsageError(msg)
+    unlike = tuple(_differences(entries))
+    if unlike and not anyway:
+        msg = f"these detectors are not alike: {'; '.join(unlike)} (--anyway compares them, and says so)"
+        raise UsageError(msg)
+    return Comparison(entries=tuple(entries), unlike=unlike)
+
+
+def faces_per_second(engines: Sequence[Engines], *, rounds: int = SPEED_ROUNDS) -> list[float]:
+    """CPU speed of each classifier on one face at a time: the median of rounds in which all take turns."""
+    noise = np.random.default_rng(1)
+    sizes = [one.detector.input_size for one in engines]
+    faces = [noise.standard_normal((1, 3, size, size)).astype(np.float32) for size in sizes]
+    seconds = np.zeros((rounds + 1, len(engines)))
+    for row in seconds:
+        for column, (one, face) in enumerate(zip(engines, faces, strict=True)):
+            started = time.process_time()
+            one.scorer.engine.run(face)
+            row[column] = time.process_time() - started
+    return [float(1 / max(spent, 1e-9)) for spent in np.median(seconds[1:], axis=0)]  # the first round warms up
+
+
+def to_json(comparison: Comparison) -> dict[str, Any]:
+    """The comparison as JSON values; ``entries_from`` reads its entries back."""
+    return {
+        "version": VERSION,
+        "kind": "comparison",
+        "caption": comparison.caption,
+        "unlike": list(comparison.unlike),
+        "entries": [asdict(entry) for entry in comparison.entries],
+    }
+
+
+def entries_from(path: Path) -> list[Entry]:
+    """The entries of a ``comparison.json``.
+
+    Raises:
+        DatasetError: it cannot be read, or is no such file.
+    """
+    try:
+        tree = json.loads(path.read_text(encoding="utf-8"))
+        if tree["version"] != VERSION or tree["kind"] != "comparison":
+            raise KeyError(tree["kind"])  # noqa: TRY301 - the same sentence
+        return [_read(entry) for entry in tree["entries"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        msg = f"{path} is no comparison.json ({error!r}): lab compare --weights W SHARDS makes one"
+        raise DatasetError(msg) from None
+
+
+def markdown(comparison: Comparison) -> str:
+    """The table, its best figures in bold, and the caption."""
+    entries = comparison.entries
+    head = ["Detector", *TITLES.values(), "Faces/s", "Parameters", "Input", "Images trained", "File"]
+    best = {name: max((entry.figures[name].value or 0.0) for entry in entries) for name in FIGURES}
+    lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
+    for entry in entries:
+        cells = [f"{entry.model} ({entry.id})"]
+        for name in FIGURES:
+            figure = entry.figures[name]
+            words = in_words(figure)
+            cells.append(f"**{words}**" if figure.value is not None and figure.value == best[name] else words)
+        speed, images = entry.faces_per_second, entry.images_trained
+        cells += [
+            "not measured" if speed is None else f"{speed:.0f}",
+            f"{entry.parameters / 1e6:.2f} M",
+            f"{entry.input_size} px",
+            "unknown" if images is None else f"{images:,}",
+            f"{entry.file_bytes / 2**20:.1f} MiB",
+        ]
+        lines.append(f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |")
+    return "\n".join((*lines, "", comparison.caption, ""))
+
+
+def chart(comparison: Comparison) -> Figure:
+    """Bars with intervals and values, and the caption, on white."""
+    entries = comparison.entries
+    figure = Figure(figsize=(11, 6.2), facecolor="white")
+    quality, speed = figure.subplots(1, 2, width_ratios=(3.4, 1))
+    width = 0.84 / len(entries)
+    for number, entry in enumerate(entries):
+        style: dict[str, Any] = {
+            "color": _COLOURS[number % len(_COLOURS)],
+            "hatch": _HATCHES[number % len(_HATCHES)],
+            "edgecolor": "white",
+        }
+        for place, name in enumerate(FIGURES):
+            x = place + (number - (len(entries) - 1) / 2) * width
+            _bar(quality, x, entry.figures[name], width=width, style=style | ({"label": entry.id} if not place else {}))
+        rate = entry.faces_per_second or 0.0
+        speed.bar(number, rate, 0.8, **style)
+        speed.annotate(f"{rate:.0f}" if rate else "n/a", (number, rate), ha="center", va="bottom", fontsize=9)
+    quality.axhline(0.5, color="#777777", linestyle=":", linewidth=1)
+    quality.set(ylim=(0, 1.16), ylabel="Share (0 to 1), 95 % interval")
+    quality.set_yticks(np.linspace(0, 1, 6))
+    quality.set_xticks(range(len(FIGURES)), list(TITLES.values()))
+    quality.legend(loc="upper center", ncols=3, frameon=False, fontsize=9)
+    speed.set_title("Faces per second, one thread", fontsize=10)
+    speed.set_xticks(range(len(entries)), [entry.model for entry in entries], rotation=30, ha="right", fontsize=9)
+    for axes in (quality, speed):
+        axes.spines[["top", "right"]].set_visible(False)
+    caption = textwrap.fill(comparison.caption, 150)
+    figure.subplots_adjust(left=0.07, right=0.98, top=0.95, bottom=0.2 + 0.03 * caption.count("\n"), wspace=0.16)
+    figure.text(0.02, 0.02, caption, fontsize=8.5, va="bottom", color="#333333")
+    return figure
+
+
+def _bar(axes: Axes, x: float, estimate: Estimate, *, width: float, style: Mapping[str, Any]) -> None:
+    value = estimate.value or 0.0
+    axes.bar(x, value, width * 0.94, **style)
+    top = value
+    if estimate.low is not None and estimate.high is not None:
+        axes.plot([x, x], [estimate.low, estimate.high], color="#222222", linewidth=1.2)
+        top = estimate.high
+    label = "n/a" if estimate.value is None else f"{value:.2f}"
+    axes.annotate(label, (x, top), xytext=(0, 2), textcoords="offset points", ha="center", va="bottom", fontsize=7.5)
+
+
+def _differences(entries: Sequence[Entry]) -> list[str]:
+    """What is not the same for all, a clause each."""
+    found = []
+    data = {entry.trained_on: entry.id for entry in entries}
+    if len(data) > 1:
+        (one, first), (two, second), *_ = data.items()
+        found.append(f"{first} was trained on {one!r}, {second} on {two!r}")
+    unknown = [entry.id for entry in entries if entry.images_trained is None]
+    images = [(entry.images_trained, entry.id) for entry in entries if entry.images_trained is not None]
+    if unknown:
+        found.append(f"the card of {unknown[0]} does not say how many images it was trained on")
+    if images and max(images)[0] - min(images)[0] > _SAME_BUDGET * max(images)[0]:
+        (fewest, first), (most, second) = min(images), max(images)
+        found.append(f"{first} was trained on {fewest:,} images, {second} on {most:,}")
+    if len({entry.material.digest for entry in entries}) > 1:
+        found.append("they were measured on different crops")
+    return found
+
+
+def _loaded(path: Path, settings: Settings) -> tuple[str, Engines]:
+    """The registry's name of a weights file, and its engines on one thread."""
+    named = read_card(path.with_suffix(".json"), weights=path).architecture
+    name = next((known for known in available_models() if named == architecture(known).ARCHITECTURE), None)
+    if name is None:
+        msg = f"{path} holds {named!r}, which this program does not know: it knows {', '.join(available_models())}"
+        raise ModelCardError(msg)
+    classifier = settings.classifier.model_copy(update={"model": name, "weights": path, "threads": 1})
+    return name, Engines.load(settings.model_copy(update={"classifier": classifier}))
+
+
+def _entry(
+    path: Path,
+    name: str,
+    engines: Engines,
+    *,
+    figures: Mapping[str, Estimate],
+    speed: float,
+    material: Material,
+) -> Entry:
+    card = engines.detector.card
+    images = card.training.get("images_trained", card.training.get("images_seen"))
+    return Entry(
+        model=name,
+        id=card.id,
+        weights_sha256=card.weights_sha256,
+        input_size=engines.detector.input_size,
+        trained_on=str(card.training.get("data", "unknown data")),
+        images_trained=images if isinstance(images, int) else None,
+        parameters=sum(tensor.numel() for tensor in architecture(name).body().parameters()),
+        file_bytes=path.stat().st_size,
+        engine=engines.scorer.engine.name,
+        faces_per_second=speed,
+        figures={key: figures[key] for key in FIGURES},
+        material=material,
+    )
+
+
+def _read(tree: dict[str, Any]) -> Entry:
+    figures = {name: Estimate(**tree["figures"][name]) for name in FIGURES}
+    return Entry(**(tree | {"figures": figures, "material": Material(**tree["material"])}))

@@ -1,0 +1,146 @@
+"""Prepared face crops -> Outcome: the shipped classifier on pictures that were cut beforehand.
+
+Nothing is detected, followed or smoothed here, and no quality gate is asked: a crop gets the logit that the
+live path would give the same square, the calibration of the card, and the label of the shipped thresholds.
+The square is resampled from the stored crop, not from the frame, which costs a little sharpness.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from monitor.crops import cut_squares, to_batch
+from monitor.errors import DatasetError
+from monitor.lab.evaluation.outcomes import Outcome, decide
+from monitor.types import Label, Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from monitor.lab.datasets.faceset import FaceRow, FaceSet
+    from monitor.lab.evaluation.metrics import Doubles
+    from monitor.pipeline import Engines
+    from monitor.settings import VerdictSettings
+    from monitor.types import Floats, Pixels
+
+BATCH = 32
+_SLACK = 0.01  # of the stored side, by which a square may reach outside: half a pixel of rounding
+
+
+class CropScorer:
+    """The shipped classifier on stored crops of one geometry.
+
+    Args:
+        engines: compiled, with the card that says which square the weights expect.
+        faces: the set that the crops come from; says which square was stored.
+
+    Raises:
+        DatasetError: the stored squares are smaller than the one that the weights expect.
+    """
+
+    def __init__(self, engines: Engines, faces: FaceSet) -> None:
+        self._engine = engines.scorer.engine
+        self._card = engines.detector.card
+        self._size = engines.detector.input_size
+        self._faces = faces
+        square = self._square(1)
+        if square.min() < -_SLACK or square.max() > 1 + _SLACK:
+            policy = self._card.crop
+            msg = (
+                f"{faces.folder} holds squares of {faces.side_over_box_height:g} box heights, but the weights "
+                f"{self._card.id} look at {policy.side_over_box_height:g}, centred "
+                f"{policy.centre_below_box_centre_over_box_height:g} below its centre: prepare wider crops (--side)"
+            )
+            raise DatasetError(msg)
+
+    def _square(self, stored: int) -> Floats:
+        policy = self._card.crop
+        return self._faces.square(
+            stored, side=policy.side_over_box_height, centre=policy.centre_below_box_centre_over_box_height
+        )
+
+    def cut(self, picture: Pixels) -> Pixels:
+        """The square that the weights expect of a stored crop (H, H, 3): (S, S, 3) uint8."""
+        crop: Pixels = cut_squares(picture, self._square(picture.shape[0]), size=self._size)[0]
+        return crop
+
+    def logits(self, pictures: Sequence[Pixels]) -> Doubles:
+        """Natural log-odds (N,) of stored crops, before calibration; NaN where the engine gave no number.
+
+        Raises:
+            EngineError: the engine failed.
+        """
+        if not len(pictures):
+            return np.zeros(0)
+        crops = np.stack([self.cut(picture) for picture in pictures])
+        logits = self._engine.run(to_batch(crops, input_format=self._card.input))[0]
+        return np.where(np.isfinite(logits), logits, np.nan).astype(np.float64)
+
+
+def crop_outcomes(
+    faces: FaceSet, *, engines: Engines, settings: VerdictSettings, on_done: Callable[[int], None] = lambda _: None
+) -> list[Outcome]:
+    """An outcome for each crop, in the order of the set; a damaged one is a failure and stops nothing.
+
+    Args:
+        faces: prepared crops.
+        engines: what judges them.
+        settings: the thresholds.
+        on_done: told how many more are done.
+
+    Raises:
+        DatasetError: the stored squares are smaller than the one that the weights expect.
+        EngineError: the engine failed.
+    """
+    scorer = CropScorer(engines, faces)
+    calibration = engines.detector.card.calibration
+    outcomes: dict[int, Outcome] = {}
+    for rows in _batches(len(faces)):
+        pictures: dict[int, Pixels] = {}
+        for row in rows:
+            try:
+                pictures[row] = faces.pixels(row)
+            except DatasetError as error:
+                outcomes[row] = _outcome(faces, faces.rows[row], decision=None, failure=str(error))
+        for row, logit in zip(pictures, scorer.logits(list(pictures.values())).tolist(), strict=True):
+            if np.isnan(logit):
+                why = (Reason.ENGINE_DEGRADED,)
+                outcomes[row] = _outcome(faces, faces.rows[row], decision=Label.NOT_ENOUGH_EVIDENCE, reasons=why)
+                continue
+            probability = calibration.probability(logit)
+            label, reasons = decide(probability, settings)
+            scores = {"probability": probability, "logit": logit}
+            outcomes[row] = _outcome(faces, faces.rows[row], decision=label, reasons=reasons, **scores)
+        on_done(len(rows))
+    return [outcomes[row] for row in range(len(faces))]
+
+
+def _batches(count: int) -> Iterator[range]:
+    for start in range(0, count, BATCH):
+        yield range(start, min(start + BATCH, count))
+
+
+def _outcome(
+    faces: FaceSet,
+    row: FaceRow,
+    *,
+    decision: Label | None,
+    reasons: tuple[Reason, ...] = (),
+    failure: str = "",
+    **scores: float,
+) -> Outcome:
+    return Outcome(
+        dataset=row.dataset or faces.folder.name,
+        id=row.name,
+        path="",
+        label=row.label,
+        method=row.method,
+        group=row.group,
+        decision=decision,
+        probability=scores.get("probability"),
+        reasons=reasons,
+        failure=failure,
+        logit=scores.get("logit"),
+    )

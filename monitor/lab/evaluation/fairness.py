@@ -1,0 +1,220 @@
+"""How often real people are accused, group by group: age band, sex, race, as a data set labels them.
+
+UTKFace (Zhang, Song & Qi, CVPR 2017) writes its labels into file names, ``age_sex_race_*``: sex 0 male, 1 female;
+race 0 White, 1 Black, 2 Asian, 3 Indian, 4 other. These are the labels' words, mostly guessed by a program and
+checked by people, not what anybody said of themselves.
+
+A rate is accusations over the real faces that were judged; its interval is Wilson's (1927), which keeps its promise
+for small groups and rates near 0. Faces on which the program abstained for their quality are counted apart: a
+group whose faces are judged less often is treated differently, too.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from itertools import combinations
+from statistics import NormalDist
+from typing import TYPE_CHECKING, Final
+
+from monitor.errors import DatasetError
+from monitor.types import Label
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from monitor.lab.evaluation.outcomes import Outcome
+
+AGE_BANDS: Final = ((0, 9), (10, 19), (20, 39), (40, 59), (60, 120))
+SEXES: Final = ("male", "female")
+RACES: Final = ("White", "Black", "Asian", "Indian", "other")
+LEAST_FACES: Final = 30  # judged faces under which a group takes no part in the largest gap
+Z95 = 1.959963984540054
+_NAME = re.compile(r"(?:^|[/\\])(\d{1,3})_([01])_([0-4])_[^/\\]*$")
+_ACCUSATIONS: Final = ("accused", "called_fake")
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """What a file name says of the person in it, in the words of the data set."""
+
+    age: str  # band of years, "20-39"
+    sex: str
+    race: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """A share of counted things and Wilson's 95 % interval."""
+
+    count: int
+    of: int
+    value: float | None  # None of nothing
+    low: float | None
+    high: float | None
+
+    @classmethod
+    def share(cls, count: int, of: int) -> Rate:
+        """``count`` out of ``of``."""
+        if not of:
+            return cls(count, of, None, None, None)
+        return cls(count, of, count / of, *wilson(count / of, of, z=Z95))
+
+
+def wilson(p: float, n: int, *, z: float) -> tuple[float, float]:
+    """The interval of a share ``p`` of ``n`` > 0, ``z`` standard deviations to either side."""
+    square = z * z / n
+    middle = (p + square / 2) / (1 + square)
+    half = z * math.sqrt(p * (1 - p) / n + square / (4 * n)) / (1 + square)
+    return (0.0 if p <= 0 else max(0.0, middle - half)), (1.0 if p >= 1 else min(1.0, middle + half))
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The real faces of one group."""
+
+    by: str  # "everyone", "age", "sex", "race", "race and sex"
+    name: str
+    faces: int
+    accused: Rate  # SUSPICIOUS or LIKELY_FAKE, of the judged ones
+    called_fake: Rate  # LIKELY_FAKE, of the judged ones
+    not_judged: Rate  # no usable face or unreadable, of all
+    mean_probability: float | None  # of P(fake), of the judged ones
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """The two groups of one kind that differ most."""
+
+    by: str
+    measure: str  # "accused" or "called_fake"
+    highest: str
+    lowest: str
+    difference: float  # of the rates
+    low: float  # 95 % interval of the difference (Newcombe 1998, method 10), widened for all pairs compared
+    high: float
+
+    @property
+    def in_words(self) -> str:
+        """One sentence for people."""
+        what = "accused (suspicious or likely fake)" if self.measure == "accused" else "called likely fake"
+        if self.difference <= 0:
+            return f"by {self.by}, no two groups differ in how often their real faces are {what}"
+        sure = "" if self.low > 0 else "; the interval holds 0, so this may be chance"
+        return (
+            f"by {self.by}, real faces of {self.highest} are {what} {100 * self.difference:.1f} points more often than "
+            f"those of {self.lowest} [{100 * self.low:.1f}, {100 * self.high:.1f}]{sure}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Fairness:
+    """False alarms on real faces, by group."""
+
+    groups: tuple[Group, ...]  # "everyone" first
+    gaps: tuple[Gap, ...]  # the largest of each kind, for each measure
+    unlabelled: int  # real faces whose name names no group: only in "everyone"
+    fakes: int  # left out: a false alarm is about real faces
+
+    @property
+    def largest(self) -> Gap | None:
+        """The largest gap in accusations; None where no two groups have enough faces."""
+        return max((gap for gap in self.gaps if gap.measure == "accused"), key=lambda gap: gap.difference, default=None)
+
+
+def person_in(name: str) -> Person | None:
+    """What a UTKFace name (``20_1_3_2017...``, with or without folders before it) says; None if it is no such name."""
+    found = _NAME.search(name)
+    age = int(found.group(1)) if found else -1
+    band = next((f"{low}-{high}" for low, high in AGE_BANDS if low <= age <= high), None)
+    if found is None or band is None:
+        return None
+    return Person(age=band, sex=SEXES[int(found.group(2))], race=RACES[int(found.group(3))])
+
+
+def fairness(outcomes: Iterable[Outcome]) -> Fairness:
+    """False-alarm rates by group.
+
+    Args:
+        outcomes: of files or crops whose ids are UTKFace names; fakes are left out.
+
+    Raises:
+        DatasetError: no real face has a name that names a group.
+    """
+    everything = list(outcomes)
+    reals = [outcome for outcome in everything if outcome.label == 0]
+    known = [(outcome, person) for outcome in reals if (person := person_in(outcome.id)) is not None]
+    if not known:
+        example = reals[0].id if reals else "there are no real faces at all"
+        msg = f"no real face has a name of the form age_sex_race_*, as UTKFace writes them ({example}): no groups"
+        raise DatasetError(msg)
+    kinds: dict[str, Callable[[Person], str]] = {
+        "age": lambda person: person.age,
+        "sex": lambda person: person.sex,
+        "race": lambda person: person.race,
+        "race and sex": lambda person: f"{person.race}, {person.sex}",
+    }
+    groups = [_group("everyone", "everyone", reals)]
+    for by, name_of in kinds.items():
+        names = sorted({name_of(person) for _, person in known}, key=_order)
+        groups += [_group(by, name, [one for one, person in known if name_of(person) == name]) for name in names]
+    gaps = [
+        _largest_gap([group for group in groups if group.by == by], measure) for by in kinds for measure in _ACCUSATIONS
+    ]
+    return Fairness(
+        groups=tuple(groups),
+        gaps=tuple(gap for gap in gaps if gap is not None),
+        unlabelled=len(reals) - len(known),
+        fakes=len(everything) - len(reals),
+    )
+
+
+def _order(name: str) -> tuple[int, str]:
+    """Numbers by value, words in the order of the data set's labels."""
+    first = name.split("-")[0].split(",")[0]
+    return (int(first) if first.isdecimal() else (*SEXES, *RACES).index(first), name)
+
+
+def _group(by: str, name: str, outcomes: Sequence[Outcome]) -> Group:
+    judged = [outcome for outcome in outcomes if outcome.probability is not None]
+    probabilities = [outcome.probability for outcome in judged if outcome.probability is not None]
+    fakes = sum(outcome.decision is Label.LIKELY_FAKE for outcome in judged)
+    return Group(
+        by=by,
+        name=name,
+        faces=len(outcomes),
+        accused=Rate.share(sum(outcome.accused for outcome in judged), len(judged)),
+        called_fake=Rate.share(fakes, len(judged)),
+        not_judged=Rate.share(len(outcomes) - len(judged), len(outcomes)),
+        mean_probability=sum(probabilities) / len(probabilities) if probabilities else None,
+    )
+
+
+def _largest_gap(groups: Sequence[Group], measure: str) -> Gap | None:
+    """Of all pairs of groups with enough faces; intervals are widened for having looked at so many (Bonferroni)."""
+    pairs = list(combinations([group for group in groups if group.accused.of >= LEAST_FACES], 2))
+    gaps = [_gap(one, other, measure=measure, looks=len(pairs)) for one, other in pairs]
+    return max(gaps, key=lambda gap: gap.difference, default=None)
+
+
+def _gap(one: Group, other: Group, *, measure: str, looks: int) -> Gap:
+    z = NormalDist().inv_cdf(1 - 0.025 / looks)
+
+    def rated(group: Group) -> tuple[float, float, float]:
+        rate = group.called_fake if measure == "called_fake" else group.accused
+        p = rate.count / rate.of
+        return (p, *wilson(p, rate.of, z=z))
+
+    if rated(one)[0] < rated(other)[0]:
+        one, other = other, one
+    (p, p_low, p_high), (q, q_low, q_high) = rated(one), rated(other)
+    return Gap(
+        by=one.by,
+        measure=measure,
+        highest=one.name,
+        lowest=other.name,
+        difference=p - q,
+        low=p - q - math.hypot(p - p_low, q_high - q),
+        high=p - q + math.hypot(p_high - p, q - q_low),
+    )

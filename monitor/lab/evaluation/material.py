@@ -1,0 +1,101 @@
+"""What a person names -> what is evaluated: records of a data set, or prepared crops, of one split."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from monitor.errors import DatasetError, UsageError
+from monitor.lab.datasets import READERS, read
+from monitor.lab.datasets.faceset import INDEX, FaceSet, read_index
+from monitor.lab.datasets.manifest import FILE_NAME
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from monitor.lab.datasets.record import Record
+
+EVERYTHING, DEFAULT_SPLIT = "all", "test"
+_CROPS = "shards"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Material:
+    """Labelled files or crops; exactly one of ``records`` and ``faces`` is there."""
+
+    name: str
+    split: str  # "" if there are none, or all are taken
+    selection: str  # in words, if not all of the split is taken
+    records: list[Record] | None = None
+    faces: FaceSet | None = None
+
+    @property
+    def kind(self) -> str:
+        """What it holds: "crops" or "videos"."""
+        return "videos" if self.faces is None else "crops"
+
+    def __len__(self) -> int:
+        return len(self.faces if self.faces is not None else self.records or ())
+
+
+def open_material(path: Path, *, dataset: str = "", split: str = "", limit: int | None = None) -> Material:
+    """Find out what lies there, and take one split of it.
+
+    Args:
+        path: a manifest, a folder with one, a folder of face shards, or the root of a data set.
+        dataset: its reader, a key of ``monitor.lab.datasets.READERS``; "": seen from the files.
+        split: one of them, or "all"; "": test, where there are splits at all.
+        limit: take at most so many, drawn at random, always the same ones.
+
+    Raises:
+        UsageError: nothing says which reader is right, or the split must be named.
+        DatasetError: the data set is not what it should be, or that split is empty.
+    """
+    if (path / INDEX).is_file() and dataset in ("", _CROPS):
+        chosen = _split(path, [row.split for row in read_index(path)], split)
+        faces = FaceSet.open(path, splits={chosen} if chosen else None)
+        kept, selection = _drawn(len(faces), limit, what="crops")
+        names = {faces.rows[row].name for row in kept}
+        if selection:
+            faces = faces.select(lambda row: row.name in names)
+        return Material(path.resolve().name, chosen, selection, faces=faces)
+    records = read(dataset or _reader(path), path)
+    chosen = _split(path, [record.split for record in records], split)
+    records = [record for record in records if not chosen or record.split == chosen]
+    kept, selection = _drawn(len(records), limit, what="files")
+    name = records[0].dataset if len({record.dataset for record in records}) == 1 else path.stem
+    return Material(name, chosen, selection, records=[records[row] for row in kept])
+
+
+def _reader(path: Path) -> str:
+    if path.is_file() or (path / FILE_NAME).is_file():
+        return "manifest"
+    if not path.exists():
+        msg = f"{path} does not exist: name a manifest.csv, a folder of face shards, or a data set with --dataset"
+        raise DatasetError(msg)
+    msg = f"{path} is neither a manifest nor a folder of face shards: use --dataset ({', '.join(READERS)})"
+    raise UsageError(msg)
+
+
+def _split(path: Path, found: Sequence[str], wanted: str) -> str:
+    """The split that is taken; "" for everything."""
+    known = sorted(set(found) - {""})
+    if wanted == EVERYTHING or (not wanted and not known):
+        return ""
+    chosen = wanted or DEFAULT_SPLIT
+    if chosen in known:
+        return chosen
+    have = f"it has {', '.join(known)}" if known else "none of its files is assigned to any"
+    msg = f"{path} has no split {chosen!r}, {have}: choose one with --split, or all"
+    raise DatasetError(msg) if wanted else UsageError(msg)
+
+
+def _drawn(count: int, limit: int | None, *, what: str) -> tuple[list[int], str]:
+    """Which rows are taken, in their order, and that in words."""
+    if limit is None or limit >= count:
+        return list(range(count)), ""
+    rows = np.sort(np.random.default_rng(0).choice(count, limit, replace=False)).tolist()
+    return rows, f"{limit} of {count} {what}, drawn at random"

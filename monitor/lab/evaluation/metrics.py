@@ -1,0 +1,254 @@
+"""Labels and scores to numbers: ranking, decisions, calibration. Pure numpy.
+
+Every statistic takes weights ``(B, N)``, one row for each resample (see ``monitor.lab.evaluation.bootstrap``),
+and gives ``(B,)`` values, NaN where it is undefined. ``auc`` and its like give one ``Measure`` instead: a value, or
+None and the reason. Labels are 1 for fake, 0 for real; a higher score is more fake.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Doubles = NDArray[np.float64]
+Integers = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+
+ECE_BINS = 15
+FORCED_AT = 0.5  # P(fake) at and over which a forced choice says "fake"
+RANKING = ("auc", "ap", "eer", "tpr_at_1_percent_fpr", "tpr_at_5_percent_fpr")
+DECISIONS = (
+    "accuracy",  # right / decided
+    "precision",  # fakes among what was accused
+    "recall",  # accused among the decided fakes
+    "f1",
+    "false_alarm_rate",  # accused among the decided reals
+    "accuracy_over_everything",  # right / all: an abstention counts as an error
+    "recall_over_everything",  # accused / all fakes
+    "abstain_share",
+)
+CALIBRATION = ("ece", "brier")
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A number, or why there is none."""
+
+    value: float | None
+    why: str = ""  # empty if there is a value
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OperatingPoints:
+    """What each threshold would let through: scores at and over it are called fake.
+
+    The first point lets nothing through, the last everything; tied scores share one.
+    """
+
+    thresholds: Doubles  # (T,) falling, the first is infinite
+    hits: Doubles  # (B, T) weight of the fakes called fake
+    false_alarms: Doubles  # (B, T) weight of the reals called fake
+
+    @classmethod
+    def of(cls, labels: Integers, scores: Doubles, weights: Doubles | None = None) -> OperatingPoints:
+        """The points of finite scores (N,) with weights (B, N); by default one row of ones."""
+        labels, scores = np.asarray(labels), np.asarray(scores, np.float64)
+        if not np.isfinite(scores).all():
+            msg = "a score is no number; leave such rows out or give them a value"
+            raise ValueError(msg)
+        weights = np.ones((1, len(scores))) if weights is None else weights
+        order = np.argsort(-scores, kind="stable")
+        last = np.flatnonzero(np.diff(scores[order], append=-np.inf))  # of each run of equal scores
+        fake = np.cumsum(weights[:, order] * (labels[order] == 1), axis=1)[:, last]
+        real = np.cumsum(weights[:, order] * (labels[order] == 0), axis=1)[:, last]
+        nothing = np.zeros((len(weights), 1))
+        return cls(
+            thresholds=np.concatenate(([np.inf], scores[order][last])),
+            hits=np.concatenate((nothing, fake), axis=1),
+            false_alarms=np.concatenate((nothing, real), axis=1),
+        )
+
+    @property
+    def tpr(self) -> Doubles:
+        """(B, T) share of the fakes called fake; NaN without fakes."""
+        return _ratio(self.hits, self.hits[:, -1:])
+
+    @property
+    def fpr(self) -> Doubles:
+        """(B, T) share of the reals called fake; NaN without reals."""
+        return _ratio(self.false_alarms, self.false_alarms[:, -1:])
+
+    @property
+    def precision(self) -> Doubles:
+        """(B, T) share of fakes among what is called fake; NaN where nothing is."""
+        return _ratio(self.hits, self.hits + self.false_alarms)
+
+
+def ranking(labels: Integers, scores: Doubles, weights: Doubles | None = None) -> dict[str, Doubles]:
+    """``RANKING`` by name, (B,) each; NaN unless both classes are there.
+
+    ``auc`` is the area under the ROC curve, ties count half. ``ap`` is the mean of the precision over the
+    steps of recall, without interpolation. ``eer`` is the rate at which misses and false alarms are equal,
+    on straight lines between the points. ``tpr_at_...`` is the highest that a real threshold reaches.
+
+    Args:
+        labels: (N,) 1 fake, 0 real.
+        scores: (N,) finite.
+        weights: (B, N) >= 0; default: ones, B = 1.
+    """
+    points = OperatingPoints.of(labels, scores, weights)
+    tpr, fpr = points.tpr, points.fpr
+    both = np.isfinite(tpr[:, -1]) & np.isfinite(fpr[:, -1])
+    values = {
+        "auc": (np.diff(fpr) * (tpr[:, 1:] + tpr[:, :-1]) / 2).sum(axis=1),
+        "ap": (np.diff(tpr) * np.nan_to_num(points.precision[:, 1:])).sum(axis=1),
+        "eer": _equal_error_rate(tpr, fpr),
+        "tpr_at_1_percent_fpr": _reached(tpr, fpr, most=0.01),
+        "tpr_at_5_percent_fpr": _reached(tpr, fpr, most=0.05),
+    }
+    return {name: np.where(both, value, np.nan) for name, value in values.items()}
+
+
+def decisions(
+    labels: Integers, accused: Flags, *, abstained: Flags | None = None, weights: Doubles | None = None
+) -> dict[str, Doubles]:
+    """``DECISIONS`` by name, (B,) each; NaN where there is nothing to count.
+
+    Args:
+        labels: (N,) 1 fake, 0 real.
+        accused: (N,) called fake.
+        abstained: (N,) not decided; none by default.
+        weights: (B, N) >= 0; default: ones, B = 1.
+    """
+    fake = np.asarray(labels) == 1
+    abstained = np.zeros(len(fake), np.bool_) if abstained is None else abstained
+    weights = np.ones((1, len(fake))) if weights is None else weights
+    decided = ~abstained
+
+    def count(rows: Flags) -> Doubles:
+        return np.asarray(weights @ rows.astype(np.float64))
+
+    hits, misses = count(fake & accused & decided), count(fake & ~accused & decided)
+    alarms, acquittals = count(~fake & accused & decided), count(~fake & ~accused & decided)
+    everything = weights.sum(axis=1)
+    return {
+        "accuracy": _ratio(hits + acquittals, hits + misses + alarms + acquittals),
+        "precision": _ratio(hits, hits + alarms),
+        "recall": _ratio(hits, hits + misses),
+        "f1": _ratio(2 * hits, 2 * hits + alarms + misses),
+        "false_alarm_rate": _ratio(alarms, alarms + acquittals),
+        "accuracy_over_everything": _ratio(hits + acquittals, everything),
+        "recall_over_everything": _ratio(hits, count(fake)),
+        "abstain_share": _ratio(count(abstained), everything),
+    }
+
+
+def calibration(labels: Integers, probabilities: Doubles, weights: Doubles | None = None) -> dict[str, Doubles]:
+    """``CALIBRATION`` by name, (B,) each; NaN without rows.
+
+    ``ece`` is the expected calibration error of P(fake) in 15 bins of equal width (Naeini et al. 2015):
+    the mean over bins, weighted by their rows, of the distance between the share of fakes and the
+    mean P(fake). ``brier`` is the mean squared error of P(fake).
+    """
+    labels, probabilities = np.asarray(labels, np.float64), np.asarray(probabilities, np.float64)
+    weights = np.ones((1, len(labels))) if weights is None else weights
+    bins = reliability_bins(probabilities)[:, None] == np.arange(ECE_BINS)
+    gaps = weights @ (bins * (labels - probabilities)[:, None])  # (B, bins)
+    total = weights.sum(axis=1)
+    return {
+        "ece": _ratio(np.abs(gaps).sum(axis=1), total),
+        "brier": _ratio(weights @ (labels - probabilities) ** 2, total),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class ReliabilityBin:
+    """What became of the scores between two probabilities."""
+
+    low: float  # exclusive but for 0
+    high: float  # inclusive
+    count: int
+    mean_probability: float | None  # None: no score fell there
+    fake_share: float | None
+
+
+def reliability(labels: Integers, probabilities: Doubles) -> tuple[ReliabilityBin, ...]:
+    """The reliability curve, all 15 bins."""
+    labels, probabilities = np.asarray(labels), np.asarray(probabilities, np.float64)
+    bins = reliability_bins(probabilities)
+    found = []
+    for number in range(ECE_BINS):
+        rows = bins == number
+        count = int(rows.sum())
+        means = (float(probabilities[rows].mean()), float(labels[rows].mean())) if count else (None, None)
+        found.append(ReliabilityBin(number / ECE_BINS, (number + 1) / ECE_BINS, count, *means))
+    return tuple(found)
+
+
+def reliability_bins(probabilities: Doubles) -> Integers:
+    """The number of the bin, 0..14, of each probability (N,); bins hold their upper edge."""
+    numbers: Integers = np.clip(np.ceil(np.asarray(probabilities) * ECE_BINS) - 1, 0, ECE_BINS - 1).astype(np.int64)
+    return numbers
+
+
+def auc(labels: Integers, scores: Doubles) -> Measure:
+    """The area under the ROC curve of labels (N,) and finite scores (N,)."""
+    return measured(ranking(labels, scores), labels)["auc"]
+
+
+def measured(values: Mapping[str, Doubles], labels: Integers) -> dict[str, Measure]:
+    """The first row of each statistic as a number or a reason."""
+    return {
+        name: Measure(float(value[0])) if np.isfinite(value[0]) else Measure(None, why_undefined(name, labels))
+        for name, value in values.items()
+    }
+
+
+def why_undefined(name: str, labels: Integers) -> str:
+    """Why a statistic has no value on these rows."""
+    labels = np.asarray(labels)
+    if not len(labels):
+        return "there are no rows"
+    fakes = int((labels == 1).sum())
+    if name in RANKING or name == "recall_over_everything":
+        if fakes == 0:
+            return "there are no fakes"
+        if fakes == len(labels):
+            return "there are no reals"
+    return {
+        "precision": "nothing was accused",
+        "recall": "no fake was decided",
+        "false_alarm_rate": "no real was decided",
+        "f1": "no fake was decided, and nothing accused",
+        "accuracy": "nothing was decided",
+    }.get(name, "it is undefined on these rows")
+
+
+def _ratio(numerator: Doubles, denominator: Doubles) -> Doubles:
+    """Quotients, NaN where nothing is divided by nothing."""
+    quotient = np.full(np.broadcast_shapes(numerator.shape, denominator.shape), np.nan)
+    np.divide(numerator, denominator, out=quotient, where=denominator > 0)
+    return quotient
+
+
+def _equal_error_rate(tpr: Doubles, fpr: Doubles) -> Doubles:
+    """Where ``fpr`` meets ``1 - tpr``; both are straight between two thresholds."""
+    surplus = np.nan_to_num(fpr + tpr - 1.0)  # rises from -1 to 1
+    after = np.clip((surplus >= 0.0).argmax(axis=1), 1, None) if surplus.shape[1] > 1 else np.zeros(len(tpr), np.int64)
+    rows = np.arange(len(tpr))
+    low, high = surplus[rows, after - 1], surplus[rows, after]
+    share = _ratio(-low, high - low)
+    rate: Doubles = fpr[rows, after - 1] + share * (fpr[rows, after] - fpr[rows, after - 1])
+    return rate
+
+
+def _reached(tpr: Doubles, fpr: Doubles, *, most: float) -> Doubles:
+    """The highest ``tpr`` at an ``fpr`` of at most ``most``; rates are nondecreasing along a row."""
+    rate: Doubles = np.where(fpr <= most + 1e-12, tpr, 0.0).max(axis=1)
+    return rate

@@ -1,0 +1,276 @@
+"""Scores with known answers -> a calibration, what it changes, and a model card that holds it.
+
+The fit is Platt's (``monitor.lab.training.calibration``) on single scores: of prepared crops, or of the faces that
+people flagged. What it changes is judged out of fold: every group's scores by a fit that has not seen the group.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from monitor import quality
+from monitor.errors import DatasetError, ModelCardError, OutputError, UsageError
+from monitor.lab.datasets.feedback import open_feedback
+from monitor.lab.evaluation import metrics
+from monitor.lab.evaluation.bootstrap import Estimate, estimate
+from monitor.lab.evaluation.crops import crop_outcomes
+from monitor.lab.evaluation.outcomes import numbered
+from monitor.lab.training.calibration import fit_platt
+from monitor.models.card import read_card
+from monitor.source import open_source
+from monitor.tracks import overlaps
+from monitor.types import TrackedFaces
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from monitor.lab.datasets.faceset import FaceSet
+    from monitor.models.card import ModelCard
+    from monitor.pipeline import Engines
+    from monitor.settings import Settings
+    from monitor.types import Calibration, Pixels
+
+    Scored = tuple[float | None, int, str]  # logit (None: no usable face), label, group
+
+MEASURES: Final = ("ece", "brier", "nll", "accuracy")
+_FOLDS, _LEAST_GROUPS = 5, 10
+_FRAMES = 5  # of a flagged clip
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sample:
+    """Single scores and the truth."""
+
+    logits: NDArray[np.float64]  # (N,)
+    labels: NDArray[np.int64]  # (N,) 1 fake, 0 real
+    groups: NDArray[np.int64]  # (N,)
+    material: str
+    left_out: int  # without a usable face
+
+
+def of_crops(
+    faces: FaceSet, *, engines: Engines, settings: Settings, on_done: Callable[[int], None] = lambda _: None
+) -> Sample:
+    """The scores of prepared crops.
+
+    Args:
+        faces: the crops, of a split that no figures are reported on.
+        engines: what scores them.
+        settings: the verdict's thresholds.
+        on_done: told how many more are done.
+
+    Raises:
+        DatasetError: there is only one class, or the crops are too narrow for these weights.
+        EngineError: the engine failed.
+    """
+    outcomes = crop_outcomes(faces, engines=engines, settings=settings.verdict, on_done=on_done)
+    splits = "+".join(sorted({row.split or "none" for row in faces.rows}))
+    rows = [(outcome.logit, outcome.label, outcome.group) for outcome in outcomes]
+    return _sample(rows, material=f"{faces.folder.resolve().name}, split {splits}")
+
+
+def of_feedback(root: Path, *, engines: Engines, settings: Settings) -> Sample:
+    """The scores of the faces that people flagged real or fake.
+
+    A face's score is its mean logit: of the picture, or of frames spread over the flagged span of the clip.
+
+    Args:
+        root: a feedback folder, see ``monitor.lab.datasets.feedback``.
+        engines: what finds and scores the faces.
+        settings: of sources and of the quality gate.
+
+    Raises:
+        DatasetError: the folder is not what it should be, or there is only one class.
+        SourceError: a flagged file cannot be read.
+        EngineError: the engine failed.
+    """
+    feedback = open_feedback(root)
+    groups = {record.path: record.group for record in feedback.records}
+    rows: list[Scored] = []
+    for row in feedback.rows:
+        path = root / row.path
+        start, end = (0.0, np.inf) if row.start is None or row.end is None else (row.start, row.end)
+        logits = [
+            logit
+            for pixels in _frames(path, start=start, end=end, settings=settings)
+            if (logit := _logit(pixels, row.box, engines=engines, settings=settings)) is not None
+        ]
+        rows.append((float(np.mean(logits)) if logits else None, int(row.label == "fake"), groups[path]))
+    return _sample(rows, material=f"{root.resolve().name}: {feedback.in_words}")
+
+
+def out_of_fold(sample: Sample) -> NDArray[np.float64]:
+    """Calibrated log-odds (N,), each by a fit that has not seen its group; few groups: one group left out at a time.
+
+    Raises:
+        DatasetError: without one of the groups there is only one class.
+    """
+    names = np.unique(sample.groups)
+    folds = _FOLDS if len(names) >= _LEAST_GROUPS else len(names)
+    fold = (np.random.default_rng(0).permutation(len(names)) % folds)[sample.groups]
+    answer = np.empty_like(sample.logits)
+    for number in range(folds):
+        held = fold == number
+        try:
+            scale, shift = fit_platt(sample.logits[~held], sample.labels[~held])
+        except DatasetError as error:
+            msg = f"{sample.material}: its groups are too few to judge a fit ({error}); bring more material"
+            raise DatasetError(msg) from None
+        answer[held] = scale * sample.logits[held] + shift
+    return answer
+
+
+def measured(log_odds: NDArray[np.float64], sample: Sample, *, at: float) -> dict[str, Estimate]:
+    """ECE, Brier, negative log-likelihood and accuracy at a threshold, with 95 % intervals over groups."""
+    probabilities = 0.5 + 0.5 * np.tanh(log_odds / 2)
+    losses = np.logaddexp(0, log_odds) - sample.labels * log_odds
+
+    def statistics(weights: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+        total = weights.sum(axis=1)
+        right = metrics.decisions(sample.labels, probabilities >= at, weights=weights)["accuracy"]
+        found = metrics.calibration(sample.labels, probabilities, weights)
+        return {**found, "nll": (weights @ losses) / total, "accuracy": right}
+
+    return estimate(statistics, labels=sample.labels, groups=sample.groups)
+
+
+def publish(
+    weights: Path,
+    fitted: Calibration,
+    *,
+    card: ModelCard,
+    figures: Mapping[str, Mapping[str, Estimate]],
+    sample: Sample,
+    folder: Path | None,
+) -> Path:
+    """Write the new card, checked as every card is, beside a copy of the weights or in place of the old one.
+
+    Args:
+        weights: whose card is to be changed.
+        fitted: what goes into it.
+        card: the old one.
+        figures: of ``MEASURES``, "before" and "after"; go into the card's metrics.
+        sample: what the fit rests on.
+        folder: for the copy; None: in place.
+
+    Returns:
+        Where the new card lies.
+
+    Raises:
+        UsageError: there is a file of that name already.
+        ModelCardError: the new card is none.
+        OutputError: it cannot be written.
+    """
+    facts = _new_card(weights, fitted, card=card, figures=figures, sample=sample)
+    target = weights if folder is None else folder / weights.name
+    path = target.with_suffix(".json")
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        if folder is not None:
+            if path.exists() or target.exists():
+                msg = f"{target} or its card is there already: choose another folder"
+                raise UsageError(msg)
+            facts["id"] = f"{card.id}-calibrated"
+            folder.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(weights, target)
+        partial.write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        read_card(partial, weights=target)
+        partial.replace(path)
+    except (OSError, ModelCardError) as error:
+        with contextlib.suppress(OSError):  # what was never written
+            partial.unlink(missing_ok=True)
+            if folder is not None:
+                target.unlink(missing_ok=True)
+        if isinstance(error, ModelCardError):
+            raise
+        msg = f"{path} cannot be written: {error.strerror or error}"
+        raise OutputError(msg) from error
+    return path
+
+
+def _sample(rows: list[Scored], *, material: str) -> Sample:
+    usable = [(logit, label, group) for logit, label, group in rows if logit is not None and np.isfinite(logit)]
+    labels = [label for _, label, _ in usable]
+    if sum(labels) in (0, len(labels)):
+        msg = (
+            f"{material}: {sum(labels)} fake and {len(labels) - sum(labels)} real usable faces, calibration needs both"
+        )
+        raise DatasetError(msg)
+    return Sample(
+        logits=np.array([logit for logit, _, _ in usable], np.float64),
+        labels=np.array(labels, np.int64),
+        groups=numbered([group for _, _, group in usable]),
+        material=material,
+        left_out=len(rows) - len(usable),
+    )
+
+
+def _frames(path: Path, *, start: float, end: float, settings: Settings) -> list[Pixels]:
+    """Up to ``_FRAMES`` pictures, evenly spread between two moments of media time."""
+    with open_source(path, settings.source) as source:
+        last = min(end, source.info.duration or end)
+        times = np.linspace(start, last, _FRAMES, endpoint=False) if np.isfinite(last) else np.array([start])
+        wanted, found = times.tolist(), []
+        for frame in source:
+            if frame.media_time >= end or not wanted:
+                break
+            if frame.media_time >= wanted[0]:
+                found.append(frame.pixels)
+                wanted = [moment for moment in wanted if moment > frame.media_time]
+    return found
+
+
+def _logit(
+    pixels: Pixels, box: tuple[float, float, float, float] | None, *, engines: Engines, settings: Settings
+) -> float | None:
+    """Of the face that overlaps the flagged box most, or else of the largest; None where none is usable."""
+    faces = engines.faces.detect(pixels)
+    if not len(faces):
+        return None
+    if box is None:
+        row = int(np.argmax((faces.boxes[:, 2:] - faces.boxes[:, :2]).prod(axis=1)))
+    else:
+        shared = overlaps(np.array([box], np.float32), faces.boxes)[0]
+        row = int(shared.argmax())
+        if shared[row] <= 0:
+            return None
+    face = faces[[row]]
+    tracked = TrackedFaces(faces=face, track_ids=np.ones(1, np.int64))
+    scores = engines.scorer.score(pixels, tracked, quality.measure(pixels, face, settings.quality), rows=[0])
+    return float(scores.logits[0]) if len(scores) else None
+
+
+def _new_card(
+    weights: Path,
+    fitted: Calibration,
+    *,
+    card: ModelCard,
+    figures: Mapping[str, Mapping[str, Estimate]],
+    sample: Sample,
+) -> dict[str, Any]:
+    facts: dict[str, Any] = json.loads(weights.with_suffix(".json").read_bytes())
+    facts["calibration"] = {
+        "kind": "platt",
+        "scale": fitted.scale,
+        "shift": fitted.shift,
+        "fitted_on": f"{sample.material}, {len(sample.labels)} faces",
+    }
+    facts["metrics"] = {
+        **card.metrics,
+        "calibration": {when: {name: _triple(values[name]) for name in MEASURES} for when, values in figures.items()},
+    }
+    return facts
+
+
+def _triple(one: Estimate) -> dict[str, float | None]:
+    values = {"value": one.value, "low": one.low, "high": one.high}
+    return {name: None if value is None else round(value, 5) for name, value in values.items()}

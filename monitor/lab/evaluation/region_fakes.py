@@ -1,0 +1,147 @@
+"""Fakes whose manipulated area is known: real crops, self-blended inside one region of the face.
+
+Mouth only, eye band, left or right half, so that a map which always glows in the centre cannot win. Images are
+float32 (N, 3, S, S) in [0, 1], RGB, cut as the detector's card says.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from monitor.crops import cut_squares
+from monitor.errors import DatasetError
+from monitor.lab.fakes.blends import self_blended
+from monitor.lab.fakes.hulls import region_masks
+from monitor.lab.training.pairs import STORED_SIZE, usual_landmarks
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from monitor.lab.datasets.faceset import FaceSet
+    from monitor.models import Detector
+
+REGIONS: Final = ("mouth", "eyes", "left_half", "right_half")
+OPPOSITE: Final = {"mouth": "eyes", "eyes": "mouth", "left_half": "right_half", "right_half": "left_half"}
+LEAST_CHANGE = 0.005  # mean absolute difference inside the mask under which a pair is not used
+_LEAST_COVER = 0.5  # share of its region that a fake's mask must cover
+_DRAWS = 8  # of a self-blended fake, until one covers and changes its region
+_LEAST_MASK = 0.1  # of its peak, a mask's blend weight counts as manipulated
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pairs:
+    """Real crops and the fakes made from them."""
+
+    reals: Tensor  # (N, 3, S, S)
+    fakes: Tensor  # (N, 3, S, S), equal to ``reals`` outside the masks
+    masks: Tensor  # (N, S, S) 1 where manipulated, else 0
+    opposites: Tensor  # (N, S, S) 1 in the opposite region, and not in the mask
+    regions: tuple[str, ...]  # (N,) of REGIONS
+    groups: NDArray[np.int64]  # (N,) number of the real crop's group
+
+    def __len__(self) -> int:
+        return len(self.reals)
+
+    def __getitem__(self, rows: NDArray[np.intp]) -> Pairs:
+        """A selection of the pairs."""
+        chosen = torch.from_numpy(rows)
+        return Pairs(
+            reals=self.reals[chosen],
+            fakes=self.fakes[chosen],
+            masks=self.masks[chosen],
+            opposites=self.opposites[chosen],
+            regions=tuple(self.regions[row] for row in rows.tolist()),
+            groups=self.groups[rows],
+        )
+
+
+def make_pairs(faces: FaceSet, detector: Detector, *, limit: int, seed: int = 0) -> Pairs:
+    """Self-blended fakes of up to ``limit`` real crops, the regions in turn.
+
+    Raises:
+        DatasetError: the set has no real crop, or none that a fake can be made from.
+    """
+    rows = [row for row, face in enumerate(faces.rows) if not face.label]
+    rows = sorted(np.random.default_rng(seed).permutation(rows)[:limit].tolist())
+    if not rows:
+        msg = f"{faces.folder} has no real crop, and the fakes of this check are made from real ones"
+        raise DatasetError(msg)
+    reals, landmarks = _cropped(faces, rows, detector=detector)
+    regions = np.array(REGIONS)[np.arange(len(rows)) % len(REGIONS)]
+    fields = region_masks(landmarks, size=detector.input_size, regions=REGIONS)
+    opposed = [OPPOSITE[region] for region in regions.tolist()]
+    allowed, opposite = (
+        torch.stack([fields[name][row] for row, name in enumerate(chosen)]) for chosen in (regions.tolist(), opposed)
+    )
+    generator = torch.Generator().manual_seed(seed)
+    fakes, masks = _blended_inside(reals, landmarks, allowed=allowed, generator=generator)
+    kept = torch.nonzero(masks.amax((1, 2))).flatten()
+    if not len(kept):
+        msg = f"no fake that differs from its original could be made from {len(rows)} real crops of {faces.folder}"
+        raise DatasetError(msg)
+    names = [faces.rows[rows[row]].group for row in kept.tolist()]
+    return Pairs(
+        reals=reals[kept],
+        fakes=fakes[kept],
+        masks=masks[kept],
+        opposites=opposite[kept, 0] * (1 - masks[kept]),
+        regions=tuple(str(regions[row]) for row in kept.tolist()),
+        groups=np.unique(names, return_inverse=True)[1].astype(np.int64),
+    )
+
+
+def to_images(pixels: NDArray[np.uint8]) -> Tensor:
+    """Pictures (N, S, S, 3) uint8 as (N, 3, S, S) float32 in [0, 1]."""
+    return torch.from_numpy(np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))).float() / 255
+
+
+def _cropped(faces: FaceSet, rows: list[int], *, detector: Detector) -> tuple[Tensor, Tensor]:
+    """Images (N, 3, S, S) as the card wants them cut, and their landmarks (N, 5, 2)."""
+    size, policy = detector.input_size, detector.card.crop
+    images, landmarks = [], []
+    for row in rows:
+        pixels, known = faces.pixels(row), faces.rows[row].landmarks
+        (square,) = faces.square(
+            pixels.shape[0],
+            side=policy.side_over_box_height,
+            centre=policy.centre_below_box_centre_over_box_height,
+        )
+        points = usual_landmarks(faces) * (pixels.shape[0] / STORED_SIZE) if known is None else known
+        images.append(cut_squares(pixels, square[None], size=size)[0])
+        landmarks.append((points - square[:2]) * (size / (square[2] - square[0])))
+    return to_images(np.stack(images)), torch.from_numpy(np.stack(landmarks).astype(np.float32))
+
+
+def _softened(masks: Tensor) -> Tensor:
+    """Edges a twentieth of the side wide, so that the seam itself is not what is found."""
+    width = masks.shape[-1] // 20 * 2 + 1
+    padded = functional.pad(masks, (width // 2,) * 4, "replicate")
+    return functional.avg_pool2d(padded, width, stride=1)
+
+
+def _blended_inside(
+    reals: Tensor, landmarks: Tensor, *, allowed: Tensor, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Self-blended fakes that differ only in or next to ``allowed`` (N, 1, S, S), and their masks (N, S, S) of 0 and 1.
+
+    The hull that self-blending draws must cover half of the region and change it; of several draws the first
+    that does is taken, and where none does the mask stays empty.
+    """
+    fakes, masks = reals.clone(), torch.zeros(allowed.shape)
+    soft = _softened(allowed)
+    for _ in range(_DRAWS):
+        blended = self_blended(reals, landmarks, generator=generator)
+        images = reals + soft * (blended.images - reals)
+        weight = blended.masks * soft
+        mask = (weight > _LEAST_MASK * weight.amax((2, 3), keepdim=True)).float()
+        covered = (mask * allowed).sum((1, 2, 3)) / allowed.sum((1, 2, 3)).clamp_min(1)
+        change = ((images - reals).abs().mean(1, keepdim=True) * mask).sum((1, 2, 3)) / mask.sum((1, 2, 3)).clamp_min(1)
+        good = (covered >= _LEAST_COVER) & (change >= LEAST_CHANGE) & (masks.amax((1, 2, 3)) == 0)
+        fakes[good], masks[good] = images[good], mask[good]
+    return fakes, masks.squeeze(1)

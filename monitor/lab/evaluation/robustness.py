@@ -1,0 +1,355 @@
+"""How much worse does it get under what happens to pictures: compression, noise, blur, darkness, small faces.
+
+A grid of perturbations times five levels, level 0 being the untouched material. Crops are perturbed as they are
+stored, videos frame by frame as they are decoded: before anything of the program sees them, so before its own
+resizing. Every cell ranks the same items; intervals, and those of the drops, resample whole groups for all cells
+at once. What the program would not judge counts apart: on crops its quality gate is asked (the box is known from
+how they were cut; at their stored size, so that no face is too small), on videos its verdict. The *AUC of the
+judged* is over the others.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import groupby, islice, product, takewhile
+from typing import TYPE_CHECKING, Final, Protocol
+
+import numpy as np
+
+from monitor import quality
+from monitor.analysis import Tally
+from monitor.errors import DatasetError, MonitorError
+from monitor.lab.evaluation.bootstrap import Estimate, estimate
+from monitor.lab.evaluation.crops import CropScorer
+from monitor.lab.evaluation.metrics import ranking
+from monitor.lab.evaluation.outcomes import TIED, numbered
+from monitor.lab.evaluation.watch import Watch
+from monitor.lab.training.pairs import STORED_SIZE, usual_landmarks
+from monitor.pipeline import Pipeline
+from monitor.source import open_source
+from monitor.types import Faces, Label
+from monitor.verdicts import source_verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from monitor.lab.datasets.faceset import FaceSet
+    from monitor.lab.datasets.record import Record
+    from monitor.pipeline import Engines
+    from monitor.settings import Settings
+    from monitor.types import Frame, Pixels
+
+    Doubles = NDArray[np.float64]
+    Change = Callable[..., Pixels]  # (pixels, *, seed) -> pixels of the same shape
+
+LEVELS: Final = (1, 2, 3, 4, 5)
+MILD: Final = (1, 2)  # levels that everyday material has
+CLEAN: Final = ("clean", 0)
+_BATCH = 32
+_CLIP = 12  # frames that are perturbed together: half a second
+_SEED = 1009  # an item's number times this, plus the frame's: what noise it gets
+
+Place = tuple[str, int]  # perturbation, level
+
+
+class Perturbs(Protocol):
+    """A perturbation; ``monitor.lab.fakes.perturbations`` has the grid's."""
+
+    def apply(self, frame: Pixels, *, level: int, seed: int) -> Pixels:
+        """Of one picture (H, W, 3) RGB uint8."""
+
+    def apply_clip(self, frames: Pixels, *, level: int, seed: int) -> Pixels:
+        """Of consecutive frames (T, H, W, 3), which an encoder sees together."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Judged:
+    """What the program made of all items in one cell."""
+
+    scores: Doubles  # (N,) P(fake); NaN where there was no usable face
+    abstained: NDArray[np.bool_]  # (N,) would not, or did not, judge
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Grid:
+    """All cells of the same items."""
+
+    labels: NDArray[np.int64]  # (N,) 1 fake, 0 real
+    groups: NDArray[np.int64]  # (N,)
+    cells: Mapping[Place, Judged]
+    failures: tuple[str, ...] = ()  # items that could not be read; they are not among the N
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One perturbation at one level."""
+
+    perturbation: str
+    level: int  # 0: untouched
+    auc: Estimate  # of all items; those without a score tie at 0.5
+    auc_judged: Estimate  # of those that the program judges
+    drop: Estimate  # of ``auc`` against the untouched items
+    abstain_share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Robustness:
+    """The grid in figures."""
+
+    items: int
+    fakes: int
+    groups: int
+    cells: tuple[Cell, ...]  # the untouched one first
+    mild_drop: Estimate  # mean over all cells of levels 1 and 2
+    mean_drop: Estimate  # mean over all cells
+    failures: tuple[str, ...]
+
+    @property
+    def clean(self) -> Cell:
+        """The untouched items."""
+        return self.cells[0]
+
+    @property
+    def worst(self) -> Cell:
+        """The cell with the lowest AUC."""
+        return min(self.cells, key=lambda cell: cell.auc.value if cell.auc.value is not None else 1.0)
+
+
+def spread(faces: FaceSet, limit: int | None) -> FaceSet:
+    """At most ``limit`` crops, half of them fake if there are enough, always the same ones."""
+    if limit is None or len(faces) <= limit:
+        return faces
+    order = np.random.default_rng(_SEED).permutation(len(faces)).tolist()
+    fakes = [row for row in order if faces.rows[row].label]
+    reals = [row for row in order if not faces.rows[row].label]
+    half = max(limit // 2, limit - len(fakes))
+    names = {faces.rows[row].name for row in (*reals[:half], *fakes[: limit - min(half, len(reals))])}
+    return faces.select(lambda face: face.name in names)
+
+
+def crop_grid(
+    faces: FaceSet,
+    *,
+    engines: Engines,
+    settings: Settings,
+    perturbations: Mapping[str, Perturbs],
+    on_done: Callable[[], None] = lambda: None,
+) -> Grid:
+    """Perturb, measure and score prepared crops.
+
+    Args:
+        faces: the crops.
+        engines: what scores them.
+        settings: the quality gate's limits.
+        perturbations: by name.
+        on_done: called after each cell.
+
+    Raises:
+        DatasetError: a crop is damaged, or cut too narrowly for these weights.
+        EngineError: the engine failed.
+    """
+    scorer = CropScorer(engines, faces)
+    calibration = engines.detector.card.calibration
+    cells = {}
+    for place in _places(perturbations):
+        perturb = _picture_changer(perturbations, place)
+        logits: list[Doubles] = []
+        abstained: list[bool] = []
+        for start in range(0, len(faces), _BATCH):
+            rows = range(start, min(start + _BATCH, len(faces)))
+            pictures = [perturb(faces.pixels(row), seed=_SEED * row) for row in rows]
+            logits.append(scorer.logits(pictures))
+            abstained += [
+                not _usable(picture, faces, row, settings) for row, picture in zip(rows, pictures, strict=True)
+            ]
+        scores = [calibration.probability(logit) for logit in np.concatenate(logits).tolist()]
+        cells[place] = Judged(scores=np.array(scores), abstained=np.array(abstained, np.bool_))
+        on_done()
+    return Grid(
+        labels=np.array([face.label for face in faces.rows], np.int64),
+        groups=numbered([face.group for face in faces.rows]),
+        cells=cells,
+    )
+
+
+def video_grid(
+    records: Sequence[Record],
+    *,
+    engines: Engines,
+    settings: Settings,
+    perturbations: Mapping[str, Perturbs],
+    seconds: float,
+    on_done: Callable[[], None] = lambda: None,
+) -> Grid:
+    """Run the pipeline over perturbed videos and pictures.
+
+    Args:
+        records: labelled files; one that cannot be read is named in ``failures``, in every cell left out.
+        engines: what judges them.
+        settings: of every stage.
+        perturbations: by name.
+        seconds: of media time that are analysed of each.
+        on_done: called after each file in each cell.
+
+    Raises:
+        EngineError: the engine failed.
+        DatasetError: not one file could be read.
+    """
+    failures: dict[str, str] = {}
+    found: dict[Place, list[tuple[float, bool]]] = {}
+    readable = list(records)
+    for place in _places(perturbations):
+        change = _clip_changer(perturbations, place)
+        found[place] = []
+        for number, record in enumerate(list(readable)):
+            try:
+                found[place].append(_watched(record, change, number, engines=engines, settings=settings, end=seconds))
+            except MonitorError as error:
+                if place != CLEAN:
+                    raise
+                failures[record.video_id] = str(error)
+            on_done()
+        readable = [record for record in readable if record.video_id not in failures]
+        if not readable:
+            first = next(iter(failures.values()), "none was given")
+            msg = f"not one of {len(records)} files could be read; the first: {first}"
+            raise DatasetError(msg)
+    return Grid(
+        labels=np.array([record.label for record in readable], np.int64),
+        groups=numbered([record.group or record.video_id for record in readable]),
+        cells={
+            place: Judged(np.array([score for score, _ in said]), np.array([silent for _, silent in said], np.bool_))
+            for place, said in found.items()
+        },
+        failures=tuple(failures.values()),
+    )
+
+
+def summarise(grid: Grid) -> Robustness:
+    """Figures with 95 % intervals, all from the same resamples of the groups.
+
+    Raises:
+        DatasetError: there are only fakes, or only reals: nothing can be ranked.
+    """
+    fakes = int(grid.labels.sum())
+    if fakes in (0, len(grid.labels)):
+        msg = (
+            f"robustness needs real and fake material, there are {len(grid.labels) - fakes} real and {fakes} fake items"
+        )
+        raise DatasetError(msg)
+    places = list(grid.cells)
+
+    def statistics(weights: Doubles) -> dict[str, Doubles]:
+        areas = {place: _auc(grid, place, weights) for place in places}
+        drops = {place: areas[CLEAN] - areas[place] for place in places}
+        means = {
+            "mild": [drops[place] for place in places if place[1] in MILD],
+            "mean": [drops[place] for place in places if place[1]],
+        }
+        nothing = [np.full(len(weights), np.nan)]
+        return (
+            {f"auc {place}": area for place, area in areas.items()}
+            | {f"judged {place}": _auc(grid, place, weights, judged=True) for place in places}
+            | {f"drop {place}": drop for place, drop in drops.items()}
+            | {name: np.mean(found or nothing, axis=0) for name, found in means.items()}
+        )
+
+    estimates = estimate(statistics, labels=grid.labels, groups=grid.groups)
+    cells = [
+        Cell(
+            perturbation=name,
+            level=level,
+            auc=estimates[f"auc {name, level}"],
+            auc_judged=replace(estimates[f"judged {name, level}"], n=int((~judged.abstained).sum())),
+            drop=estimates[f"drop {name, level}"],
+            abstain_share=float(judged.abstained.mean()),
+        )
+        for (name, level), judged in grid.cells.items()
+    ]
+    return Robustness(
+        items=len(grid.labels),
+        fakes=fakes,
+        groups=len(np.unique(grid.groups)),
+        cells=tuple(cells),
+        mild_drop=estimates["mild"],
+        mean_drop=estimates["mean"],
+        failures=grid.failures,
+    )
+
+
+def _places(perturbations: Mapping[str, Perturbs]) -> Iterator[Place]:
+    """Every cell, the untouched one first."""
+    yield CLEAN
+    yield from product(perturbations, LEVELS)
+
+
+def _picture_changer(perturbations: Mapping[str, Perturbs], place: Place) -> Change:
+    name, level = place
+    return partial(perturbations[name].apply, level=level) if level else _unchanged
+
+
+def _clip_changer(perturbations: Mapping[str, Perturbs], place: Place) -> Change:
+    name, level = place
+    return partial(perturbations[name].apply_clip, level=level) if level else _unchanged
+
+
+def _unchanged(pixels: Pixels, *, seed: int) -> Pixels:  # noqa: ARG001 - as the others
+    return pixels
+
+
+def _usable(picture: Pixels, faces: FaceSet, row: int, settings: Settings) -> bool:
+    """Whether the quality gate lets the face in a stored crop pass, asked about what the crop shows of its box."""
+    stored = picture.shape[0]
+    height = stored / faces.side_over_box_height
+    middle = stored / 2 - faces.centre_below_box_centre_over_box_height * height
+    known = faces.rows[row].landmarks
+    points = usual_landmarks(faces) * (stored / STORED_SIZE) if known is None else known
+    box = np.clip(
+        [stored / 2 - height / 2, middle - height / 2, stored / 2 + height / 2, middle + height / 2], 0, stored
+    )
+    face = Faces(
+        boxes=box[None].astype(np.float32),
+        probabilities=np.ones(1, np.float32),
+        landmarks=np.asarray(points, np.float32)[None],
+    )
+    return not quality.measure(picture, face, settings.quality).reasons[0]
+
+
+def _watched(
+    record: Record, change: Change, number: int, *, engines: Engines, settings: Settings, end: float
+) -> tuple[float, bool]:
+    """P(fake), NaN without a usable face, and whether the verdict abstains."""
+    with open_source(record.path, settings.source) as source:
+        still = source.info.still
+        pipeline = Pipeline(engines, settings, still=still)
+        tally = Tally(pipeline)
+        watch = Watch(settings.verdict, calibration=engines.detector.card.calibration, still=still)
+        frames = takewhile(lambda frame: frame.media_time <= end, source)
+        for frame in _changed(frames, change, seed=_SEED * number):
+            observation = pipeline.step(frame)
+            tally(frame, observation)
+            watch(frame, observation)
+    tally.finish()
+    verdict = source_verdict(tally.tracks)
+    score = watch.mean_probability if verdict.probability is None else verdict.probability
+    return (np.nan if score is None else score), verdict.label is Label.NOT_ENOUGH_EVIDENCE
+
+
+def _changed(frames: Iterable[Frame], change: Change, *, seed: int) -> Iterator[Frame]:
+    """The frames, perturbed in clips of frames of one size."""
+    for _, alike in groupby(frames, key=lambda frame: frame.pixels.shape):
+        while clip := list(islice(alike, _CLIP)):
+            changed = change(np.stack([frame.pixels for frame in clip]), seed=seed + clip[0].index)
+            for frame, pixels in zip(clip, changed, strict=True):
+                yield replace(frame, pixels=np.array(pixels))
+
+
+def _auc(grid: Grid, place: Place, weights: Doubles, *, judged: bool = False) -> Doubles:
+    """(B,) of all items, or of those that were judged in this cell."""
+    cell = grid.cells[place]
+    rows = ~cell.abstained if judged else np.ones(len(grid.labels), np.bool_)
+    scores = np.where(np.isfinite(cell.scores), cell.scores, TIED)
+    return ranking(grid.labels[rows], scores[rows], weights[:, rows])["auc"]

@@ -1,0 +1,55 @@
+"""Pictures of faces for the pages of a report: small JPEGs, as data URIs.
+
+Faces are data that often may not be redistributed: a page without them must be possible everywhere.
+"""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from monitor.crops import cut_squares
+
+if TYPE_CHECKING:
+    from monitor.types import Frame, Observation, Pixels
+
+SIDE = 112  # pixels
+_QUALITY = 80
+
+
+def face_jpeg(pixels: Pixels, *, side: int = SIDE) -> bytes:
+    """A picture (H, W, 3) RGB, its centred square, as a JPEG of ``side`` x ``side`` pixels."""
+    height, width = pixels.shape[:2]
+    edge = min(height, width)
+    left, top = (width - edge) / 2, (height - edge) / 2
+    return _jpeg(cut_squares(pixels, np.array([[left, top, left + edge, top + edge]], np.float32), size=side)[0])
+
+
+def data_uri(jpeg: bytes) -> str:
+    """The bytes of a JPEG as the address of an image."""
+    return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode('ascii')}"
+
+
+class HighestFace:
+    """A sink that keeps the face that was scored highest, as the classifier saw it."""
+
+    def __init__(self) -> None:
+        self._highest = -np.inf
+        self.jpeg: bytes | None = None  # None: no face was scored
+
+    def __call__(self, frame: Frame, observation: Observation) -> None:
+        """Look at one frame."""
+        scores = observation.scores
+        if not len(scores) or float(scores.logits.max()) <= self._highest:
+            return
+        row = int(scores.logits.argmax())
+        self._highest = float(scores.logits[row])
+        self.jpeg = _jpeg(cut_squares(frame.pixels, scores.crops[row : row + 1], size=SIDE)[0])
+
+
+def _jpeg(pixels: Pixels) -> bytes:
+    _, encoded = cv2.imencode(".jpg", pixels[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
+    return encoded.tobytes()

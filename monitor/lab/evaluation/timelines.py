@@ -1,0 +1,266 @@
+"""What only a monitor has: alarms per hour, time to detect, spans found, flips, time without an answer.
+
+All on media time. An alarm is a suspicious span as the program reports it, those of several faces joined
+where they overlap. Footage is real where nothing is manipulated: real files, and partly fake ones outside
+their fake spans.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from monitor.lab.evaluation.outcomes import Span
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from monitor.lab.evaluation.outcomes import Footage, Outcome
+
+IOU = 0.5
+_SURE = 0.025  # either tail of a 95 % interval
+_SWITCH_AFTER = 0.5  # seconds of real footage that must come before a switch
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """Events per unit of time with the exact 95 % interval of a Poisson count (Garwood 1936).
+
+    The interval holds for events that are independent; alarms of one file often are not.
+    """
+
+    events: int
+    time: float  # in the unit of the rate
+    value: float | None  # None: no such footage
+    low: float | None
+    high: float | None
+
+    @classmethod
+    def of(cls, events: int, time: float) -> Rate:
+        """The rate of a count in ``time`` units."""
+        if time <= 0:
+            return cls(events, 0.0, None, None, None)
+        low, high = poisson_interval(events)
+        return cls(events, time, events / time, low / time, high / time)
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """How long a manipulation went on until the program said so."""
+
+    spans: int  # manipulated spans
+    detected: int  # of these, the ones during which it was said
+    already: int  # of these, the ones that began under a false alarm: no delay can be measured
+    median: float | None  # seconds, over all measurable spans, missed ones counting as endless; None: half were missed
+    fastest: float | None  # seconds
+    slowest: float | None  # seconds, of those detected
+
+
+@dataclass(frozen=True, slots=True)
+class Matches:
+    """Alarms and manipulated spans that overlap by half (intersection over union), each used once."""
+
+    alarms: int
+    spans: int
+    matched: int
+
+    @property
+    def precision(self) -> float | None:
+        """Matched share of the alarms; None without one."""
+        return self.matched / self.alarms if self.alarms else None
+
+    @property
+    def recall(self) -> float | None:
+        """Matched share of the manipulated spans; None without one."""
+        return self.matched / self.spans if self.spans else None
+
+
+@dataclass(frozen=True, slots=True)
+class Monitoring:
+    """What the program would be like on a wall, from all videos together."""
+
+    videos: int
+    hours: float  # of media time
+    real_hours: float
+    false_alarms_per_hour: Rate
+    false_alarm_share: float | None  # of the real time that lies under an alarm
+    switch: Detection  # from real to fake within a file
+    whole: Detection  # from the first frame of files that are fake throughout
+    matches: Matches  # in partly fake files
+    flips_per_minute: Rate  # changes of a face's label after its first decision, per minute of face
+    abstain_share: float | None  # of the time faces were followed, spent under NOT_ENOUGH_EVIDENCE
+
+
+def monitoring(outcomes: Sequence[Outcome]) -> Monitoring | None:
+    """All of it; None if no outcome is a video."""
+    films = [(one.label, one.footage) for one in outcomes if one.footage is not None]
+    if not films:
+        return None
+    real = [genuine(footage, label=label) for label, footage in films]
+    real_seconds = sum(span.duration for spans in real for span in spans)
+    false = [alarm for label, footage in films for alarm in false_alarms(footage, label=label)]
+    under = sum(
+        overlap(alarm, span)
+        for (_, footage), spans in zip(films, real, strict=True)
+        for alarm in footage.alarms
+        for span in spans
+    )
+    partly = [footage for _, footage in films if footage.fake_spans is not None]
+    face_seconds = sum(footage.face_seconds for _, footage in films)
+    abstaining = sum(footage.abstaining_seconds for _, footage in films)
+    return Monitoring(
+        videos=len(films),
+        hours=sum(footage.duration for _, footage in films) / 3600,
+        real_hours=real_seconds / 3600,
+        false_alarms_per_hour=Rate.of(len(false), real_seconds / 3600),
+        false_alarm_share=under / real_seconds if real_seconds > 0 else None,
+        switch=detection(delay for footage in partly for delay in switch_delays(footage)),
+        whole=detection(_first_delay(footage) for label, footage in films if label and footage.fake_spans is None),
+        matches=matched(partly),
+        flips_per_minute=Rate.of(sum(footage.flips for _, footage in films), face_seconds / 60),
+        abstain_share=abstaining / face_seconds if face_seconds > 0 else None,
+    )
+
+
+def genuine(footage: Footage, *, label: int) -> tuple[Span, ...]:
+    """The parts of a film in which nothing is manipulated, in order."""
+    if footage.fake_spans is None:
+        return () if label else (Span(0.0, footage.duration),)
+    free, begin = [], 0.0
+    for span in joined(footage.fake_spans):
+        if span.start > begin:
+            free.append(Span(begin, min(span.start, footage.duration)))
+        begin = max(begin, span.end)
+    if begin < footage.duration:
+        free.append(Span(begin, footage.duration))
+    return tuple(span for span in free if span.duration > 0)
+
+
+def false_alarms(footage: Footage, *, label: int) -> list[Span]:
+    """The alarms of a film that touch no manipulated moment."""
+    if footage.fake_spans is None:
+        return [] if label else list(footage.alarms)
+    return [alarm for alarm in footage.alarms if not any(meet(alarm, fake) for fake in footage.fake_spans)]
+
+
+def switch_delays(footage: Footage) -> list[float]:
+    """Seconds from each switch real -> fake to the first accusation within the manipulated span.
+
+    Infinite if it was missed, NaN if the program was accusing already.
+    """
+    return [
+        _delay(footage, span)
+        for span, before in _with_real_lead(footage.fake_spans or ())
+        if before >= _SWITCH_AFTER and span.start < footage.duration
+    ]
+
+
+def _with_real_lead(spans: Sequence[Span]) -> list[tuple[Span, float]]:
+    """Manipulated spans, and the seconds of real footage before each."""
+    merged = joined(spans)
+    ends = [0.0, *(span.end for span in merged)]
+    return [(span, span.start - end) for span, end in zip(merged, ends[:-1], strict=True)]
+
+
+def _first_delay(footage: Footage) -> float:
+    return _delay(footage, Span(0.0, math.inf))
+
+
+def _delay(footage: Footage, span: Span) -> float:
+    earlier = [moment for moment in footage.moments if moment.media_time < span.start]
+    if earlier and earlier[-1].label.suspects:
+        return math.nan
+    said = (moment.media_time for moment in footage.moments if moment.label.suspects)
+    return next((time - span.start for time in said if span.start <= time <= span.end), math.inf)
+
+
+def detection(delays: Iterable[float]) -> Detection:
+    """What delays come to: seconds each, infinite for a miss, NaN where none can be measured."""
+    every = np.array(list(delays), np.float64)
+    measured = every[~np.isnan(every)]
+    found = measured[np.isfinite(measured)]
+    middle = np.sort(measured)[(len(measured) - 1) // 2 :][: 2 - len(measured) % 2]  # one or two in the middle
+    known = len(middle) and np.isfinite(middle).all()
+    return Detection(
+        spans=len(every),
+        detected=len(found) + int(np.isnan(every).sum()),
+        already=int(np.isnan(every).sum()),
+        median=float(middle.mean()) if known else None,
+        fastest=float(found.min()) if len(found) else None,
+        slowest=float(found.max()) if len(found) else None,
+    )
+
+
+def matched(films: Sequence[Footage]) -> Matches:
+    """Alarms against manipulated spans, film by film, the best overlap first."""
+    alarms = spans = hits = 0
+    for footage in films:
+        truth = joined(footage.fake_spans or ())
+        alarms, spans = alarms + len(footage.alarms), spans + len(truth)
+        pairs = sorted(
+            ((iou(alarm, span), a, s) for a, alarm in enumerate(footage.alarms) for s, span in enumerate(truth)),
+            reverse=True,
+        )
+        used_alarms: set[int] = set()
+        used_spans: set[int] = set()
+        for share, a, s in pairs:
+            if share >= IOU and a not in used_alarms and s not in used_spans:
+                used_alarms.add(a)
+                used_spans.add(s)
+        hits += len(used_spans)
+    return Matches(alarms=alarms, spans=spans, matched=hits)
+
+
+def joined(spans: Iterable[Span]) -> tuple[Span, ...]:
+    """Spans in order of time, those that touch or overlap made one."""
+    whole: list[Span] = []
+    for span in sorted(spans, key=lambda span: span.start):
+        if whole and span.start <= whole[-1].end:
+            whole[-1] = Span(whole[-1].start, max(whole[-1].end, span.end))
+        else:
+            whole.append(span)
+    return tuple(whole)
+
+
+def overlap(some: Span, other: Span) -> float:
+    """Seconds that two spans share."""
+    return max(0.0, min(some.end, other.end) - max(some.start, other.start))
+
+
+def meet(some: Span, other: Span) -> bool:
+    """Whether two spans have a moment in common."""
+    return some.start <= other.end and other.start <= some.end
+
+
+def iou(some: Span, other: Span) -> float:
+    """Shared seconds over the seconds of both together, 0..1."""
+    shared = overlap(some, other)
+    union = some.duration + other.duration - shared
+    return shared / union if union > 0 else 0.0
+
+
+def poisson_interval(events: int) -> tuple[float, float]:
+    """The expected counts under which ``events`` or more, or as few or fewer, have a chance of 2.5 %."""
+    low = 0.0 if events == 0 else _solved(lambda mean: 1.0 - _at_most(events - 1, mean) - _SURE, events)
+    return low, _solved(lambda mean: _SURE - _at_most(events, mean), events)
+
+
+def _solved(rising: Callable[[float], float], events: int) -> float:
+    """The root of a rising function of the mean, by bisection."""
+    low, high = 0.0, 2.0 * events + 20.0
+    for _ in range(100):
+        middle = (low + high) / 2
+        low, high = (low, middle) if rising(middle) > 0 else (middle, high)
+    return (low + high) / 2
+
+
+def _at_most(events: int, mean: float) -> float:
+    """P(a Poisson count of that mean is at most ``events``)."""
+    if mean == 0.0:
+        return 1.0
+    counts = np.arange(events + 1)
+    factorials = np.concatenate(([0.0], np.cumsum(np.log(np.arange(1, events + 1)))))
+    return float(np.exp(counts * math.log(mean) - mean - factorials).sum())

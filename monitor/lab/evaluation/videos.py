@@ -1,0 +1,179 @@
+"""Labelled videos and pictures -> Outcome, through the pipeline that ships, exactly as ``analyze`` runs it."""
+
+from __future__ import annotations
+
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from functools import cache
+from typing import TYPE_CHECKING
+
+from monitor.analysis import run
+from monitor.errors import MonitorError
+from monitor.lab.evaluation.outcomes import Footage, Outcome, Span
+from monitor.lab.evaluation.thumbnails import HighestFace
+from monitor.lab.evaluation.timelines import joined
+from monitor.lab.evaluation.watch import Watch
+from monitor.pipeline import Engines
+from monitor.source import open_source
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from monitor.analysis import Result
+    from monitor.lab.datasets.record import Record
+    from monitor.settings import Settings
+    from monitor.types import Label, Reason, SourceInfo
+
+ARCHIVED = "it lies in an archive; run `lab prepare` and evaluate the face shards instead"
+CRASHED = "the process that analysed it died; the file may be damaged, or memory ran out"
+
+
+def video_outcomes(
+    records: Sequence[Record],
+    *,
+    settings: Settings,
+    engines: Engines | None = None,
+    jobs: int = 1,
+    on_done: Callable[[Outcome], None] = lambda _: None,
+) -> list[Outcome]:
+    """An outcome for each record, in their order; one that cannot be read is a failure and stops nothing.
+
+    Args:
+        records: labelled files.
+        settings: of every stage.
+        engines: loaded already; used when ``jobs`` is 1.
+        jobs: processes, each with engines of its own.
+        on_done: told of each outcome as it is there, on this thread.
+
+    Raises:
+        MonitorError: the engines cannot be loaded.
+    """
+    if jobs <= 1:
+        found = dict(_here(records, settings=settings, engines=engines, on_done=on_done))
+    else:
+        found = _in_processes(records, settings=settings, jobs=jobs, on_done=on_done)
+    return [found[number] for number in range(len(records))]
+
+
+def video_outcome(record: Record, *, settings: Settings, engines: Engines) -> Outcome:
+    """What the program says of one record."""
+    if any(folder.is_file() for folder in record.path.parents):
+        return _outcome(record, failure=f"{record.path}: {ARCHIVED}")
+    face = HighestFace()
+    try:
+        with open_source(record.path, settings.source) as source:
+            info = source.info
+            watch = Watch(settings.verdict, calibration=engines.detector.card.calibration, still=info.still)
+            result = run(source, engines=engines, settings=settings, sinks=(watch, face))
+    except MonitorError as error:
+        return _outcome(record, failure=str(error))
+    except Exception as error:  # noqa: BLE001 - told as this file's failure, the others go on
+        return _outcome(record, failure=f"{record.path}: nobody foresaw {error!r}; please report it")
+    return _outcome(
+        record,
+        decision=result.verdict.label,
+        probability=watch.mean_probability if result.verdict.probability is None else result.verdict.probability,
+        reasons=result.verdict.reasons,
+        footage=None if info.still else _footage(record, info, result, watch),
+        picture=face.jpeg,
+    )
+
+
+def _footage(record: Record, info: SourceInfo, result: Result, watch: Watch) -> Footage:
+    return Footage(
+        duration=watch.last_time + (1.0 / info.fps if info.fps else 0.0),
+        frames=result.stats.frames_analysed,
+        faces=result.tracks,
+        fake_spans=None if record.spans is None else tuple(Span(span.start, span.end) for span in record.spans),
+        alarms=joined(Span(segment.start, segment.end) for segment in result.segments),
+        moments=tuple(watch.moments),
+        face_seconds=watch.face_seconds,
+        abstaining_seconds=watch.abstaining_seconds,
+        flips=watch.flips,
+        ended_early="" if result.failure is None else str(result.failure),
+    )
+
+
+def _outcome(
+    record: Record,
+    *,
+    decision: Label | None = None,
+    probability: float | None = None,
+    reasons: tuple[Reason, ...] = (),
+    failure: str = "",
+    footage: Footage | None = None,
+    picture: bytes | None = None,
+) -> Outcome:
+    return Outcome(
+        dataset=record.dataset,
+        id=record.video_id,
+        path=str(record.path),
+        label=record.label,
+        method=record.method if record.label else "",
+        group=record.group,
+        decision=decision,
+        probability=probability,
+        reasons=reasons,
+        failure=failure,
+        footage=footage,
+        picture=picture,
+    )
+
+
+def _here(
+    records: Sequence[Record], *, settings: Settings, engines: Engines | None, on_done: Callable[[Outcome], None]
+) -> Iterator[tuple[int, Outcome]]:
+    engines = engines or Engines.load(settings)
+    for number, record in enumerate(records):
+        outcome = video_outcome(record, settings=settings, engines=engines)
+        on_done(outcome)
+        yield number, outcome
+
+
+def _in_processes(
+    records: Sequence[Record], *, settings: Settings, jobs: int, on_done: Callable[[Outcome], None]
+) -> dict[int, Outcome]:
+    """All at once; if a process dies, what is left is done one by one, so that the file that kills is known."""
+    found: dict[int, Outcome] = {}
+    try:
+        with _processes(jobs) as pool:
+            waiting = {pool.submit(_alone, record, settings): number for number, record in enumerate(records)}
+            for future in as_completed(waiting):
+                found[waiting[future]] = future.result()
+                on_done(found[waiting[future]])
+    except BrokenProcessPool:
+        for number, record in enumerate(records):
+            if number not in found:
+                found[number] = _isolated(record, settings)
+                on_done(found[number])
+    return found
+
+
+def _isolated(record: Record, settings: Settings) -> Outcome:
+    try:
+        with _processes(1) as pool:
+            return pool.submit(_alone, record, settings).result()
+    except BrokenProcessPool:
+        return _outcome(record, failure=f"{record.path}: {CRASHED}")
+
+
+@contextmanager
+def _processes(jobs: int) -> Iterator[ProcessPoolExecutor]:
+    """Processes that end with the block: an interruption does not wait for files that have not begun."""
+    pool = ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"))
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _alone(record: Record, settings: Settings) -> Outcome:
+    """In a process of its own, which keeps its engines."""
+    return video_outcome(record, settings=settings, engines=_engines(settings))
+
+
+@cache
+def _engines(settings: Settings) -> Engines:
+    return Engines.load(settings)

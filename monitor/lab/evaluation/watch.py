@@ -1,0 +1,88 @@
+"""A sink that writes down what the program said over time, face by face."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from monitor.lab.evaluation.outcomes import Moment
+from monitor.types import Label
+
+if TYPE_CHECKING:
+    from monitor.settings import VerdictSettings
+    from monitor.types import Calibration, Frame, Observation, Verdict
+
+
+@dataclass(slots=True)
+class _Face:
+    seen: float  # media time when it was last seen
+    label: Label
+    decided: bool = False
+    total: float = 0.0  # P(fake), summed over the moments with enough witnesses
+    count: int = 0
+
+
+class Watch:
+    """Collects moments, and the time of each face under each label. Memory grows with the moments, five a second.
+
+    A gap between two frames of a face counts for ``stale_after`` seconds at most.
+
+    Args:
+        settings: of the verdicts.
+        calibration: from the card of the weights, for the single scores.
+        still: one picture is all there is: its single sample is witness enough.
+    """
+
+    def __init__(self, settings: VerdictSettings, *, calibration: Calibration, still: bool = False) -> None:
+        self._stale_after = settings.stale_after
+        self._witnesses = 0.0 if still else settings.min_effective_samples
+        self._calibration = calibration
+        self._faces: dict[int, _Face] = {}
+        self.moments: list[Moment] = []
+        self.last_time = 0.0  # media time of the last frame
+        self.face_seconds = 0.0
+        self.abstaining_seconds = 0.0
+        self.flips = 0
+
+    def __call__(self, frame: Frame, observation: Observation) -> None:  # noqa: ARG002 - a sink
+        """Take in one frame's observation."""
+        now = self.last_time = observation.media_time
+        scores = observation.scores
+        due = bool(len(scores) or scores.rejected)
+        for verdict in observation.verdicts:
+            self._see(verdict, now, due=due)
+        if not observation.verdicts or not (due or observation.changes):
+            return
+        probabilities = [one.probability for one in observation.verdicts if one.probability is not None]
+        samples = [self._calibration.probability(logit) for logit in scores.logits.tolist()]
+        self.moments.append(
+            Moment(
+                media_time=now,
+                label=max((one.label for one in observation.verdicts), key=lambda label: label.severity),
+                probability=max(probabilities, default=None),
+                sample=max(samples, default=None),
+            )
+        )
+
+    @property
+    def mean_probability(self) -> float | None:
+        """The highest mean P(fake) of a face, over the moments at which it had enough witnesses; None without any.
+
+        This ranks a file that the program leaves undecided.
+        """
+        return max((face.total / face.count for face in self._faces.values() if face.count), default=None)
+
+    def _see(self, verdict: Verdict, now: float, *, due: bool) -> None:
+        face = self._faces.setdefault(verdict.track_id, _Face(now, verdict.label))
+        elapsed = min(max(now - face.seen, 0.0), self._stale_after)
+        self.face_seconds += elapsed
+        if face.label is Label.NOT_ENOUGH_EVIDENCE:
+            self.abstaining_seconds += elapsed
+        if verdict.label is not face.label and face.decided:
+            self.flips += 1
+        face.seen, face.label = now, verdict.label
+        face.decided = face.decided or verdict.label is not Label.NOT_ENOUGH_EVIDENCE
+        witnessed = verdict.effective_samples >= self._witnesses
+        if due and witnessed and verdict.probability is not None:
+            face.total += verdict.probability
+            face.count += 1

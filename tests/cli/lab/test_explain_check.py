@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from face_shards import pair_rows, write_faces
+
+
+@pytest.fixture
+def shards(tmp_path: Path) -> Path:
+    return write_faces(tmp_path / "faces", pair_rows(8, split="val"), landmarks=True)
+
+
+@pytest.fixture(autouse=True)
+def _shorter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is measured has tests of its own; here the same is asked less often."""
+    for name, value in (("RANDOMISED", (0.05, 1.0)), ("SHUFFLES", 1), ("STEPS", 2)):
+        monkeypatch.setattr(f"monitor.lab.evaluation.faithfulness.{name}", value)
+    monkeypatch.setattr(sys.modules["monitor.cli.lab.explain_check"], "_EXAMPLES", 1)
+
+
+def test_all_four_questions_are_answered_and_drawn(cli: Callable, shards: Path, tmp_path: Path) -> None:
+    said = cli("lab", "explain-check", shards, "--size", "139", "--limit", "8", "--out", "check")
+    assert said.code == 0, said.err
+    for question in ("energy in the mask", "contrast", "deletion", "parameters shuffled", "crop disturbed"):
+        assert question in said.out
+    record = json.loads((tmp_path / "check" / "faithfulness.json").read_text(encoding="utf-8"))
+    assert record["pairs"] >= 4
+    assert record["input_size"] == 139
+    assert min(record["cells"]) >= 2
+    assert set(record["energy"]["all"]) == {"evidence", "centre", "edges", "random"}
+    assert record["energy"]["all"]["centre"]["value"] > 0
+    assert set(record["randomisation"]) == {"5%", "5%, own part", "100%", "100%, own part"}
+    assert (tmp_path / "check" / "faithfulness.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_any_architecture_explains_itself(cli: Callable, shards: Path, tmp_path: Path) -> None:
+    from random_weights import written
+
+    weights = written("meso4", tmp_path)
+    said = cli(
+        "lab", "explain-check", shards, "--model", "meso4", "--weights", weights, "--limit", "8", "--out", "check"
+    )
+    assert said.code == 0, said.err
+    record = json.loads((tmp_path / "check" / "faithfulness.json").read_text(encoding="utf-8"))
+    assert record["model"] == "meso4-random"
+    assert min(record["cells"]) >= 4
+
+
+def test_a_mask_head_is_asked_too(cli: Callable, shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+    from random_weights import lively_body
+
+    from monitor.models import architecture, engines_dir
+    from monitor.models.mask_head import MaskHead
+    from monitor.models.weights import export_weights
+
+    body = lively_body("inception_resnet_v1")
+    torch.manual_seed(1)
+    body.add_module("mask_head", MaskHead())
+    path = tmp_path / "headed.safetensors"
+    digest = export_weights(body.state_dict(), path)
+    card = json.loads((engines_dir() / "inception_resnet_v1.json").read_text(encoding="utf-8"))
+    named = architecture("inception_resnet_v1").ARCHITECTURE
+    path.with_suffix(".json").write_text(json.dumps(card | {"weights_sha256": digest, "architecture": named}))
+    said = cli("lab", "explain-check", shards, "--weights", path, "--size", "139", "--limit", "8", "--out", "check")
+    assert said.code == 0, said.err
+    record = json.loads((tmp_path / "check" / "faithfulness.json").read_text(encoding="utf-8"))
+    assert record["energy"]["all"]["mask head"]["value"] > 0
+
+
+def test_a_map_without_places_is_one_sentence(cli: Callable, shards: Path, tmp_path: Path) -> None:
+    said = cli("lab", "explain-check", shards, "--size", "96", "--out", "check")
+    assert said.code == 2
+    assert "says nothing about where" in said.err.replace("\n", " ")
+    assert not (tmp_path / "check").exists()

@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from face_shards import pair_rows, write_faces
+from random_weights import written
+
+from monitor.errors import DatasetError, UsageError
+from monitor.lab.datasets.faceset import FaceSet
+from monitor.lab.evaluation.bootstrap import Estimate
+from monitor.lab.evaluation.comparison import (
+    FIGURES,
+    Entry,
+    Material,
+    chart,
+    compared,
+    entries_from,
+    faces_per_second,
+    markdown,
+    measure,
+    to_json,
+)
+from monitor.lab.evaluation.crops import crop_outcomes
+from monitor.lab.evaluation.scorecard import section_of
+from monitor.models import engines_dir
+from monitor.pipeline import Engines
+from monitor.settings import Settings
+
+
+def entry(name: str, auc: float | None = 0.7, **others: object) -> Entry:
+    interval = (None, None) if auc is None else (auc - 0.05, auc + 0.05)
+    facts = {
+        "model": name,
+        "id": f"{name}-1",
+        "weights_sha256": "0" * 64,
+        "input_size": 160,
+        "trained_on": "dfdc-faces, train split",
+        "images_trained": 100_000,
+        "parameters": 23_500_000,
+        "file_bytes": 47 * 2**20,
+        "engine": "onnxruntime-fp32",
+        "faces_per_second": 61.0,
+        "figures": {figure: Estimate(auc, *interval, n=100, groups=50) for figure in FIGURES},
+        "material": Material("dfdc-faces, split test", fakes=60, reals=40, groups=50, digest="d"),
+    }
+    return Entry(**{**facts, **others})  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def faces(tmp_path_factory: pytest.TempPathFactory) -> FaceSet:
+    return FaceSet.open(write_faces(tmp_path_factory.mktemp("faces"), pair_rows(6, split="test")))
+
+
+class TestLikeWithLike:
+    @pytest.mark.parametrize(
+        ("others", "clause"),
+        [
+            ({"trained_on": "another set"}, "'another set'"),
+            ({"images_trained": 200_000}, "a-1 was trained on 100,000 images, b-1 on 200,000"),
+            ({"images_trained": None}, "the card of b-1 does not say"),
+            ({"material": Material("x", fakes=1, reals=1, groups=2, digest="other")}, "measured on different crops"),
+        ],
+    )
+    def test_what_differs_is_refused_in_one_sentence_or_said_in_the_caption(
+        self, others: dict[str, object], clause: str
+    ) -> None:
+        pair = [entry("a"), entry("b", **others)]
+        with pytest.raises(UsageError, match=clause) as caught:
+            compared(pair)
+        assert "--anyway" in str(caught.value)
+        assert "\n" not in str(caught.value)
+        allowed = compared(pair, anyway=True)
+        assert allowed.caption.startswith("NOT LIKE FOR LIKE: ")
+        assert clause in allowed.caption
+
+    def test_a_last_batch_more_or_less_is_the_same_budget(self) -> None:
+        assert compared([entry("a"), entry("b", images_trained=101_000)]).unlike == ()
+
+    def test_there_must_be_something_to_compare(self) -> None:
+        with pytest.raises(UsageError, match="no detector"):
+            compared([])
+
+    def test_the_caption_says_data_budget_material_and_what_it_is_not(self) -> None:
+        caption = compared([entry("a"), entry("b")]).caption
+        for part in ("dfdc-faces, train split", "100,000 images", "split test", "60 fake and 40 real", "50 groups"):
+            assert part in caption
+        assert "not the figures of any paper" in caption
+
+
+class TestShowing:
+    def test_the_best_figures_are_bold_and_missing_ones_said(self) -> None:
+        table = markdown(compared([entry("a", 0.7), entry("b", 0.8), entry("c", None, faces_per_second=None)]))
+        lines = table.splitlines()
+        assert "**0.80 [0.75, 0.85]**" in lines[3]
+        assert "**" not in lines[2] + lines[4]
+        assert "not measured" in lines[4]
+        assert {line.count("|") for line in lines[:5]} == {lines[0].count("|")}
+
+    def test_the_chart_has_a_bar_a_figure_and_a_detector(self) -> None:
+        figure = chart(compared([entry("a"), entry("b", 0.8)]))
+        quality, speed = figure.axes
+        assert len(quality.patches) == 2 * len(FIGURES)
+        assert [patch.get_height() for patch in quality.patches[: len(FIGURES)]] == pytest.approx([0.7] * len(FIGURES))
+        assert len(speed.patches) == 2
+        labels = {text.get_text() for text in quality.texts}
+        assert labels == {"0.70", "0.80"}
+        assert "not the figures" in figure.texts[0].get_text().replace("\n", " ")
+
+
+class TestKeeping:
+    def test_what_is_written_is_read(self, tmp_path: Path) -> None:
+        kept = [entry("a"), entry("b", None)]
+        path = tmp_path / "comparison.json"
+        path.write_text(json.dumps(to_json(compared(kept))), encoding="utf-8")
+        assert entries_from(path) == kept
+
+    @pytest.mark.parametrize(
+        "content",
+        ["{", "[]", '{"version": 1, "kind": "other"}', '{"version": 1, "kind": "comparison", "entries": [{}]}'],
+    )
+    def test_anything_else_is_one_sentence(self, tmp_path: Path, content: str) -> None:
+        path = tmp_path / "comparison.json"
+        path.write_text(content, encoding="utf-8")
+        with pytest.raises(DatasetError, match=r"is no comparison\.json"):
+            entries_from(path)
+
+
+class TestMeasuring:
+    def test_material_knows_its_crops(self, faces: FaceSet) -> None:
+        whole, some = Material.of(faces), Material.of(faces.select(lambda face: face.name != "test0f"))
+        assert (whole.fakes, whole.reals, whole.groups) == (6, 6, 6)
+        assert whole.name.endswith("split test")
+        assert whole.digest != some.digest
+        assert whole == Material.of(faces)
+
+    def test_figures_are_those_of_the_scorecard(
+        self, faces: FaceSet, settings: Settings, engines: Engines, tmp_path: Path
+    ) -> None:
+        done: list[int] = []
+        paths = [engines_dir() / "inception_resnet_v1.safetensors", written("meso4", tmp_path)]
+        shipped, meso = measure(paths, faces, settings=settings, on_done=done.append)
+        assert sum(done) == 2 * len(faces)
+        section = section_of(crop_outcomes(faces, engines=engines, settings=settings.verdict))
+        assert shipped.figures["auc"] == section.ranking["auc"]
+        assert shipped.figures["f1"] == section.forced["f1"]
+        assert (shipped.model, meso.model) == ("inception_resnet_v1", "meso4")
+        assert shipped.parameters == pytest.approx(23.5e6, rel=0.02)
+        assert meso.parameters < 50_000
+        assert shipped.file_bytes == paths[0].stat().st_size
+        assert meso.input_size == 256
+        assert shipped.faces_per_second > 0
+
+    def test_one_class_alone_cannot_be_compared(self, faces: FaceSet, settings: Settings) -> None:
+        with pytest.raises(DatasetError, match="0 fake and 6 real"):
+            measure([], faces.select(lambda face: not face.label), settings=settings, on_done=lambda _: None)
+
+    def test_speed_is_the_median_of_turns_without_the_first(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        now = [0.0]
+        order: list[str] = []
+        monkeypatch.setattr("monitor.lab.evaluation.comparison.time.process_time", lambda: now[0])
+
+        class Stand:
+            """An engine whose rounds take the given seconds."""
+
+            def __init__(self, name: str, *seconds: float) -> None:
+                self.name, self._seconds = name, list(seconds)
+                self.detector = SimpleNamespace(input_size=96)
+                self.scorer = SimpleNamespace(engine=self)
+
+            def run(self, batch):
+                assert batch.shape == (1, 3, 96, 96)
+                order.append(self.name)
+                now[0] += self._seconds.pop(0)
+
+        speeds = faces_per_second([Stand("a", 9.0, 0.5, 0.5, 0.1), Stand("b", 9.0, 0.25, 0.2, 4.0)], rounds=3)  # type: ignore[list-item]
+        assert speeds == pytest.approx([2.0, 4.0])
+        assert order == ["a", "b"] * 4

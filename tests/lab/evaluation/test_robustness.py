@@ -1,0 +1,184 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from face_shards import face, pair_rows, write_faces
+
+from monitor.errors import DatasetError
+from monitor.lab.datasets.faceset import FaceSet
+from monitor.lab.datasets.record import Record
+from monitor.lab.evaluation.crops import crop_outcomes
+from monitor.lab.evaluation.robustness import (
+    CLEAN,
+    LEVELS,
+    Grid,
+    Judged,
+    crop_grid,
+    spread,
+    summarise,
+    video_grid,
+)
+from monitor.pipeline import Engines
+from monitor.settings import Settings
+
+
+class Dimmed:
+    """Darker with every level; level 5 is black. Remembers what it was given."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[tuple[int, ...], int, int]] = []
+
+    def apply(self, frame: np.ndarray, *, level: int, seed: int) -> np.ndarray:
+        self.seen.append((frame.shape, level, seed))
+        return (frame * (1 - level / 5)).astype(np.uint8)
+
+    def apply_clip(self, frames: np.ndarray, *, level: int, seed: int) -> np.ndarray:
+        return self.apply(frames, level=level, seed=seed)
+
+
+@pytest.fixture(scope="module")
+def faces(tmp_path_factory: pytest.TempPathFactory) -> FaceSet:
+    return FaceSet.open(write_faces(tmp_path_factory.mktemp("faces"), pair_rows(4, split="val"), landmarks=True))
+
+
+def grid(cells: dict[tuple[str, int], tuple[list[float], list[int]]], labels: list[int]) -> Grid:
+    return Grid(
+        labels=np.array(labels),
+        groups=np.arange(len(labels)),
+        cells={
+            place: Judged(np.array(scores, float), np.isin(np.arange(len(labels)), silent))
+            for place, (scores, silent) in cells.items()
+        },
+    )
+
+
+class TestSummary:
+    labels = [0, 0, 0, 0, 1, 1, 1, 1] * 4
+
+    def found(self):
+        perfect = [0.1, 0.2, 0.3, 0.4, 0.6, 0.7, 0.8, 0.9] * 4
+        useless = [0.5] * 32
+        half = [0.1, 0.2, 0.7, 0.8, 0.3, 0.4, 0.9, 0.95] * 4  # 12 of 16 pairs in order
+        cells = {
+            CLEAN: (perfect, []),
+            ("noise", 1): (half, []),
+            ("noise", 2): (perfect, list(range(8))),
+            ("noise", 3): (useless, []),
+        }
+        return summarise(grid(cells, self.labels))
+
+    def test_areas_drops_and_means_are_those_of_the_hand(self) -> None:
+        found = self.found()
+        areas = {(cell.perturbation, cell.level): cell.auc.value for cell in found.cells}
+        assert areas == {CLEAN: 1.0, ("noise", 1): 0.75, ("noise", 2): 1.0, ("noise", 3): 0.5}
+        assert [cell.drop.value for cell in found.cells] == [0.0, 0.25, 0.0, 0.5]
+        assert found.mild_drop.value == pytest.approx(0.125)
+        assert found.mean_drop.value == pytest.approx(0.25)
+        assert (found.worst.perturbation, found.worst.level) == ("noise", 3)
+        assert found.clean.perturbation == "clean"
+
+    def test_intervals_of_drops_are_paired(self) -> None:
+        noise = next(cell for cell in self.found().cells if cell.level == 3)
+        assert (noise.drop.value, noise.drop.low) == (0.5, None)
+        assert "no interval" in noise.drop.why
+        mild = next(cell for cell in self.found().cells if cell.level == 1)
+        assert mild.drop.low < 0.25 < mild.drop.high
+
+    def test_abstentions_are_counted_and_the_judged_ranked_apart(self) -> None:
+        cells = {CLEAN: ([0.9, 0.1, 0.2, 0.8], [0]), ("dark", 1): ([np.nan, 0.1, 0.2, 0.8], [0, 1])}
+        found = summarise(grid(cells, [0, 0, 1, 1]))
+        clean, dark = found.cells
+        assert (clean.abstain_share, dark.abstain_share) == (0.25, 0.5)
+        assert (clean.auc.value, clean.auc_judged.value) == (0.5, 1.0)
+        assert dark.auc.value == 0.75  # without a score: a tie at 0.5
+        assert dark.auc_judged.value is None
+        assert (dark.auc_judged.n, dark.auc_judged.why) != (4, "")
+
+    def test_one_class_alone_is_one_sentence(self) -> None:
+        with pytest.raises(DatasetError, match="2 real and 0 fake"):
+            summarise(grid({CLEAN: ([0.1, 0.2], [])}, [0, 0]))
+
+
+@pytest.fixture(scope="module")
+def measured(faces: FaceSet, engines: Engines, settings: Settings) -> tuple[Grid, Dimmed, list[int]]:
+    dimmed, done = Dimmed(), []
+    found = crop_grid(
+        faces, engines=engines, settings=settings, perturbations={"dim": dimmed}, on_done=lambda: done.append(1)
+    )
+    return found, dimmed, done
+
+
+class TestCrops:
+    def test_the_untouched_cell_is_what_evaluation_says(
+        self, measured: tuple, faces: FaceSet, engines: Engines, settings: Settings
+    ) -> None:
+        found, _, done = measured
+        outcomes = crop_outcomes(faces, engines=engines, settings=settings.verdict)
+        assert found.cells[CLEAN].scores.tolist() == pytest.approx([one.probability for one in outcomes], abs=1e-6)
+        assert found.labels.tolist() == [one.label for one in outcomes]
+        assert len(set(found.groups.tolist())) == 4
+        assert len(done) == 1 + len(LEVELS)
+
+    def test_stored_crops_are_perturbed_each_with_a_seed_of_its_own(self, measured: tuple) -> None:
+        _, dimmed, _ = measured
+        assert {shape for shape, _, _ in dimmed.seen} == {(224, 224, 3)}
+        assert len({seed for _, _, seed in dimmed.seen}) == 8
+        assert sorted({level for _, level, _ in dimmed.seen}) == list(LEVELS)
+
+    def test_the_products_own_gate_abstains_in_the_dark(self, measured: tuple) -> None:
+        cells = measured[0].cells
+        assert not cells[CLEAN].abstained.any()
+        assert cells["dim", 5].abstained.all()
+        assert not np.allclose(cells["dim", 3].scores, cells[CLEAN].scores)
+
+
+def record(folder: Path, name: str, picture: np.ndarray, *, label: int) -> Record:
+    path = folder / f"{name}.png"
+    cv2.imwrite(str(path), picture[..., ::-1])
+    return Record(dataset="made", video_id=name, path=path, label=label, split="", method="", compression="",
+                  identities=(), group="", spans=None)  # fmt: skip
+
+
+class TestVideos:
+    def test_the_pipeline_judges_perturbed_files(self, tmp_path: Path, engines: Engines, settings: Settings) -> None:
+        canvas = np.full((400, 400, 3), 120, np.uint8)
+        canvas[88:312, 88:312] = face(0)
+        broken = tmp_path / "broken.png"
+        broken.write_bytes(b"no picture")
+        records = [
+            record(tmp_path, "real", canvas, label=0),
+            record(tmp_path, "empty", np.full_like(canvas, 90), label=1),
+            Record("made", "broken", broken, 1, "", "", "", (), "", None),
+        ]
+        dimmed = Dimmed()
+        found = video_grid(records, engines=engines, settings=settings, perturbations={"dim": dimmed}, seconds=1.0)
+        assert found.labels.tolist() == [0, 1]
+        assert len(found.failures) == 1
+        assert "broken.png" in found.failures[0]
+        clean = found.cells[CLEAN]
+        assert np.isfinite(clean.scores).tolist() == [True, False]
+        assert clean.abstained.tolist()[1] is True
+        assert np.isnan(found.cells["dim", 5].scores).all()
+        assert {shape for shape, _, _ in dimmed.seen} == {(1, 400, 400, 3)}
+
+    def test_nothing_readable_is_one_sentence(self, tmp_path: Path, engines: Engines, settings: Settings) -> None:
+        with pytest.raises(DatasetError, match="not one of 0 files"):
+            video_grid([], engines=engines, settings=settings, perturbations={}, seconds=1.0)
+
+
+class TestSpread:
+    def test_a_part_is_balanced_and_always_the_same(self, faces: FaceSet) -> None:
+        part = spread(faces, 4)
+        assert sorted(row.label for row in part.rows) == [0, 0, 1, 1]
+        assert [row.name for row in part.rows] == [row.name for row in spread(faces, 4).rows]
+
+    def test_too_few_of_one_class_are_made_up_by_the_other(self, faces: FaceSet) -> None:
+        few = faces.select(lambda row: row.label == 0 or row.name == "val0f")
+        assert sorted(row.label for row in spread(few, 4).rows) == [0, 0, 0, 1]
+
+    def test_everything_stays_everything(self, faces: FaceSet) -> None:
+        assert spread(faces, None) is faces
+        assert spread(faces, 8) is faces
