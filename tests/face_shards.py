@@ -47,7 +47,7 @@ def pair_rows(pairs: int, *, split: str, start: int = 0) -> list[dict[str, str]]
 
 
 def write_faces(
-    folder: Path, rows: list[dict[str, str]], *, landmarks: bool = False, side: float | None = None
+    folder: Path, rows: list[dict[str, str]], *, landmarks: bool = False, side: float | None = None, size: int = 224
 ) -> Path:
     """Write index, shards and, with ``side``, ``faces.json``."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -61,7 +61,7 @@ def write_faces(
         with tarfile.open(folder / shard, "w") as archive:
             for number, row in enumerate(rows):
                 if row["shard"] == shard:
-                    content = jpeg(face(number // 2, fake=row["label"] == "1"))
+                    content = jpeg(face(number // 2, fake=row["label"] == "1", size=size))
                     member = tarfile.TarInfo(f"{row['name']}.jpg")
                     member.size = len(content)
                     archive.addfile(member, io.BytesIO(content))

@@ -42,8 +42,8 @@ def calibrate(
 
     "After" is out of fold: each fifth of the groups is judged by a fit on the others; the card gets the fit on all.
     """
+    from monitor.lab.evaluation.platt import fit_platt
     from monitor.lab.evaluation.recalibration import measured, out_of_fold, publish
-    from monitor.lab.training.calibration import fit_platt
     from monitor.pipeline import Engines
     from monitor.types import Calibration
 

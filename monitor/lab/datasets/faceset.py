@@ -36,7 +36,9 @@ COLUMNS: Final = (
 )
 REQUIRED: Final = ("name", "label", "split", "shard")
 SPLITS: Final = ("train", "val", "test")
-DEFAULT_SIDE, DEFAULT_CENTRE = 0.85, 0.06  # of the crops in ../shared/data/dfdc-faces, measured
+DEFAULT_SIDE, DEFAULT_CENTRE = 0.85, 0.06  # box heights: measured on four DFDC videos and the crops made from them
+# Median of MTCNN's five points on real DFDC crops of that geometry, made symmetric; parts of the side.
+USUAL_LANDMARKS: Final = ((0.291, 0.280), (0.709, 0.280), (0.500, 0.494), (0.333, 0.741), (0.667, 0.741))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -130,6 +132,15 @@ class FaceSet:
         down = (centre - self.centre_below_box_centre_over_box_height) * unit
         corners = (middle - half, middle + down - half, middle + half, middle + down + half)
         return np.array([corners], np.float32)
+
+    def landmarks(self, row: int, *, side: int) -> Floats:
+        """The five points of crop number ``row``, stored at ``side`` pixels: (5, 2); the usual ones if unknown."""
+        known = self.rows[row].landmarks
+        if known is not None:
+            return known
+        points = (np.array(USUAL_LANDMARKS) - 0.5) * DEFAULT_SIDE  # box heights from the usual square's centre
+        points[:, 1] += DEFAULT_CENTRE - self.centre_below_box_centre_over_box_height
+        return np.asarray((points / self.side_over_box_height + 0.5) * side, np.float32)
 
     def jpeg(self, row: int) -> bytes:
         """The stored file of crop number ``row``."""

@@ -1,6 +1,6 @@
 """Scores with known answers -> a calibration, what it changes, and a model card that holds it.
 
-The fit is Platt's (``monitor.lab.training.calibration``) on single scores: of prepared crops, or of the faces that
+The fit is Platt's (``monitor.lab.evaluation.platt``) on single scores: of prepared crops, or of the faces that
 people flagged. What it changes is judged out of fold: every group's scores by a fit that has not seen the group.
 """
 
@@ -21,7 +21,7 @@ from monitor.lab.evaluation import metrics
 from monitor.lab.evaluation.bootstrap import Estimate, estimate
 from monitor.lab.evaluation.crops import crop_outcomes
 from monitor.lab.evaluation.outcomes import numbered
-from monitor.lab.training.calibration import fit_platt
+from monitor.lab.evaluation.platt import fit_platt
 from monitor.models.card import read_card
 from monitor.source import open_source
 from monitor.tracks import overlaps

@@ -17,7 +17,6 @@ from monitor.crops import cut_squares
 from monitor.errors import DatasetError
 from monitor.lab.fakes.blends import self_blended
 from monitor.lab.fakes.hulls import region_masks
-from monitor.lab.training.pairs import STORED_SIZE, usual_landmarks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -106,13 +105,13 @@ def _cropped(faces: FaceSet, rows: list[int], *, detector: Detector) -> tuple[Te
     size, policy = detector.input_size, detector.card.crop
     images, landmarks = [], []
     for row in rows:
-        pixels, known = faces.pixels(row), faces.rows[row].landmarks
+        pixels = faces.pixels(row)
         (square,) = faces.square(
             pixels.shape[0],
             side=policy.side_over_box_height,
             centre=policy.centre_below_box_centre_over_box_height,
         )
-        points = usual_landmarks(faces) * (pixels.shape[0] / STORED_SIZE) if known is None else known
+        points = faces.landmarks(row, side=pixels.shape[0])
         images.append(cut_squares(pixels, square[None], size=size)[0])
         landmarks.append((points - square[:2]) * (size / (square[2] - square[0])))
     return to_images(np.stack(images)), torch.from_numpy(np.stack(landmarks).astype(np.float32))

@@ -25,7 +25,6 @@ from monitor.lab.evaluation.crops import CropScorer
 from monitor.lab.evaluation.metrics import ranking
 from monitor.lab.evaluation.outcomes import TIED, numbered
 from monitor.lab.evaluation.watch import Watch
-from monitor.lab.training.pairs import STORED_SIZE, usual_landmarks
 from monitor.pipeline import Pipeline
 from monitor.source import open_source
 from monitor.types import Faces, Label
@@ -305,15 +304,13 @@ def _usable(picture: Pixels, faces: FaceSet, row: int, settings: Settings) -> bo
     stored = picture.shape[0]
     height = stored / faces.side_over_box_height
     middle = stored / 2 - faces.centre_below_box_centre_over_box_height * height
-    known = faces.rows[row].landmarks
-    points = usual_landmarks(faces) * (stored / STORED_SIZE) if known is None else known
     box = np.clip(
         [stored / 2 - height / 2, middle - height / 2, stored / 2 + height / 2, middle + height / 2], 0, stored
     )
     face = Faces(
         boxes=box[None].astype(np.float32),
         probabilities=np.ones(1, np.float32),
-        landmarks=np.asarray(points, np.float32)[None],
+        landmarks=faces.landmarks(row, side=stored)[None],
     )
     return not quality.measure(picture, face, settings.quality).reasons[0]
 

@@ -23,10 +23,6 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-# Median of MTCNN's points on DFDC crops (side 0.85 box heights, centred 0.06 below the box's centre) made
-# symmetric, as fractions of the side.
-CANONICAL_LANDMARKS = torch.tensor(((0.291, 0.280), (0.709, 0.280), (0.500, 0.494), (0.333, 0.741), (0.667, 0.741)))
-
 _CENTRE = 0.45  # of the way from eyes to mouth
 _ANGLES = 96  # directions in which a curve's radius is known
 _KNOTS = 14  # directions in which it is disturbed

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 
 from monitor.errors import DatasetError, ExperimentError
+from monitor.lab.datasets.faceset import DEFAULT_CENTRE, DEFAULT_SIDE
 from monitor.lab.fakes.blends import KINDS, cross_blended, decoded, self_blended
 from monitor.lab.fakes.degradations import Degradation
-from monitor.lab.fakes.hulls import CANONICAL_LANDMARKS
 from monitor.lab.fakes.jitter import recrop, recrop_landmarks
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from monitor.lab.datasets.faceset import FaceSet
     from monitor.types import Pixels
 
-SIDE, CENTRE = 0.85, 0.06  # the square that CANONICAL_LANDMARKS describe, box heights
 DIFFERENCE_GAIN: Final = 5
 DONORS: Final = 48  # at least so many faces are there for cross-blending to choose from
 
@@ -68,16 +67,14 @@ def contact_sheet(faces: FaceSet, *, rows: int, size: int, seed: int) -> Pixels:
 
 
 def _crops(faces: FaceSet, rows: list[int], *, size: int) -> tuple[Tensor, Tensor]:
-    """Images (N, 3, size, size) and landmarks (N, 5, 2) in the square that ``CANONICAL_LANDMARKS`` describe."""
+    """Images (N, 3, size, size) and landmarks (N, 5, 2), in the square that training and the live path look at."""
     images, points = [], []
     for row in rows:
-        pixels, known = faces.pixels(row), faces.rows[row].landmarks
-        square = torch.from_numpy(faces.square(pixels.shape[0], side=SIDE, centre=CENTRE))
+        pixels = faces.pixels(row)
+        side = pixels.shape[0]
+        square = torch.from_numpy(faces.square(side, side=DEFAULT_SIDE, centre=DEFAULT_CENTRE))
         images.append(recrop(torch.from_numpy(pixels).permute(2, 0, 1)[None], square, size=size))
-        if known is None:
-            points.append(CANONICAL_LANDMARKS[None] * size)
-        else:
-            points.append(recrop_landmarks(torch.from_numpy(known)[None], square, size=size))
+        points.append(recrop_landmarks(torch.from_numpy(faces.landmarks(row, side=side))[None], square, size=size))
     return torch.cat(images).clamp(0, 1), torch.cat(points)
 
 

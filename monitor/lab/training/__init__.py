@@ -1,1 +1,1 @@
-"""An experiment to its weights: batches, steps, checkpoints, calibration, model card."""
+"""An experiment to its weights: pairs, batches, steps, checkpoints, model card."""

@@ -19,8 +19,7 @@ import numpy as np
 import torch
 
 from monitor.errors import DatasetError
-from monitor.lab.datasets.faceset import DEFAULT_CENTRE, DEFAULT_SIDE, FaceSet, read_index
-from monitor.lab.fakes.hulls import CANONICAL_LANDMARKS
+from monitor.lab.datasets.faceset import FaceSet, read_index
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -217,17 +216,8 @@ def _load(stream: Stream, pair: tuple[int, int]) -> tuple[Pixels, Pixels, Floats
 def stored_crop(faces: FaceSet, row: int) -> tuple[Pixels, Floats]:
     """A crop at (224, 224, 3) and its landmarks (5, 2), pixels; usual ones where none are known."""
     pixels = faces.pixels(row)
-    scale = np.float32(STORED_SIZE / pixels.shape[0])
+    side = pixels.shape[0]
     if pixels.shape[:2] != (STORED_SIZE, STORED_SIZE):
-        shrinks = pixels.shape[0] > STORED_SIZE
-        how = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
+        how = cv2.INTER_AREA if side > STORED_SIZE else cv2.INTER_CUBIC
         pixels = np.asarray(cv2.resize(pixels, (STORED_SIZE, STORED_SIZE), interpolation=how), np.uint8)
-    known = faces.rows[row].landmarks
-    return pixels, usual_landmarks(faces) if known is None else np.asarray(known * scale, np.float32)
-
-
-def usual_landmarks(faces: FaceSet) -> Floats:
-    """Where the five points lie in most crops of this set, (5, 2) pixels of a crop at ``STORED_SIZE``."""
-    points = (np.asarray(CANONICAL_LANDMARKS, np.float32) - 0.5) * DEFAULT_SIDE  # box heights from the usual centre
-    points[:, 1] += DEFAULT_CENTRE - faces.centre_below_box_centre_over_box_height
-    return np.asarray((points / faces.side_over_box_height + 0.5) * STORED_SIZE, np.float32)
+    return pixels, faces.landmarks(row, side=side) * np.float32(STORED_SIZE / side)

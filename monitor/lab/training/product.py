@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from monitor.errors import ExperimentError, OutputError
-from monitor.lab.training.calibration import fit_platt
+from monitor.lab.evaluation.platt import fit_platt
 from monitor.lab.training.trainer import BEST, initial_network
 from monitor.lab.training.validation import Validation
 from monitor.models import architecture

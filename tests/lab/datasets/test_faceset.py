@@ -9,7 +9,7 @@ import pytest
 from face_shards import LANDMARKS, face, pair_rows, write_faces
 
 from monitor.errors import DatasetError
-from monitor.lab.datasets.faceset import FACTS, INDEX, FaceSet
+from monitor.lab.datasets.faceset import FACTS, INDEX, USUAL_LANDMARKS, FaceSet
 
 
 @pytest.fixture
@@ -105,3 +105,16 @@ def test_a_damaged_picture_is_named(folder: Path) -> None:
     with pytest.raises(DatasetError, match=r"crop train0r in .*train-00\.tar is damaged"):
         faces.pixels(0)
     faces.pixels(1)
+
+
+def test_usual_landmarks_stand_in_for_unknown_ones(folder: Path, tmp_path: Path) -> None:
+    np.testing.assert_array_equal(FaceSet.open(folder).landmarks(0, side=224), LANDMARKS)
+    plain = FaceSet.open(write_faces(tmp_path / "plain", pair_rows(1, split="train")))
+    usual = plain.landmarks(0, side=200)
+    np.testing.assert_allclose(usual, np.array(USUAL_LANDMARKS) * 200, rtol=1e-5)
+    mirrored = usual[[1, 0, 2, 4, 3]] * (-1, 1) + (200, 0)
+    np.testing.assert_allclose(usual, mirrored, atol=1e-3)
+    wide = FaceSet(plain.folder, plain.rows, side_over_box_height=1.7)
+    np.testing.assert_allclose(wide.landmarks(0, side=200), 100 + (usual - 100) / 2, atol=1e-3)
+    low = FaceSet(plain.folder, plain.rows, centre_below_box_centre_over_box_height=0.06 + 0.17)
+    np.testing.assert_allclose(low.landmarks(0, side=200) - usual, [[0, -40]] * 5, atol=1e-3)

@@ -5,7 +5,7 @@ import torch
 from footage import FACE, portrait
 from torch import Tensor
 
-from monitor.lab.fakes.hulls import CANONICAL_LANDMARKS
+from monitor.lab.datasets.faceset import USUAL_LANDMARKS
 from monitor.lab.fakes.jitter import draw_squares, recrop, recrop_landmarks
 
 SIZE = 96
@@ -28,7 +28,7 @@ def faces(stored: Tensor) -> tuple[Tensor, Tensor]:
     squares = draw_squares(n, stored=128, scale=(0.8, 1.0), shift=0.08, generator=generator)
     images = recrop(stored.expand(n, -1, -1, -1), squares, size=SIZE)
     tint = 0.85 + 0.15 * torch.rand(n, 3, 1, 1, generator=generator)
-    landmarks = recrop_landmarks((CANONICAL_LANDMARKS * 128).expand(n, -1, -1), squares, size=SIZE)
+    landmarks = recrop_landmarks((torch.tensor(USUAL_LANDMARKS) * 128).expand(n, -1, -1), squares, size=SIZE)
     return (images * tint).clamp(0, 1), landmarks
 
 

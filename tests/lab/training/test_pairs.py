@@ -71,19 +71,15 @@ def test_a_batch_holds_what_was_asked_for_whatever_is_loaded_ahead(roots: list[P
         assert set(ours.side[pseudo].tolist()) <= {np.float32(0.85), np.float32(1.0)}
 
 
-def test_landmarks_follow_the_size_and_usual_ones_stand_in(roots: list[Path], tmp_path: Path) -> None:
+def test_crops_of_other_sizes_are_brought_to_one_and_their_landmarks_follow(tmp_path: Path, roots: list[Path]) -> None:
     reals = FaceSet.open(roots[0] / "reals")
-    np.testing.assert_allclose(stored_crop(reals, 0)[1], LANDMARKS)
-    plain = FaceSet.open(roots[0] / "pairs")
-    usual = stored_crop(plain, 0)[1]
-    wider = write_faces(tmp_path / "wide", pair_rows(1, split="train"), side=1.7)
-    np.testing.assert_allclose(stored_crop(FaceSet.open(wider), 0)[1], 112 + (usual - 112) / 2, atol=1e-3)
-    lower = FaceSet(wider, FaceSet.open(wider).rows, centre_below_box_centre_over_box_height=0.06 + 0.1)
-    np.testing.assert_allclose(stored_crop(lower, 0)[1] - usual, [[0, -0.1 * 224 / 0.85]] * 5, atol=1e-3)
-    left_eye, right_eye, nose, left_mouth, right_mouth = usual
-    assert left_eye[0] < nose[0] < right_eye[0]
-    assert left_eye[1] < nose[1] < left_mouth[1] < STORED_SIZE
-    assert abs(left_mouth[1] - right_mouth[1]) < 10
+    pixels, landmarks = stored_crop(reals, 0)
+    np.testing.assert_array_equal(pixels, reals.pixels(0))
+    np.testing.assert_array_equal(landmarks, LANDMARKS)
+    small = write_faces(tmp_path / "small", pair_rows(1, split="train"), landmarks=True, size=112)
+    pixels, landmarks = stored_crop(FaceSet.open(small), 0)
+    assert pixels.shape == (STORED_SIZE, STORED_SIZE, 3)
+    np.testing.assert_allclose(landmarks, LANDMARKS * 2)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 
 from monitor.errors import DatasetError
-from monitor.lab.training.calibration import fit_platt
+from monitor.lab.evaluation.platt import fit_platt
 
 
 def drawn(n: int, *, scale: float, shift: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
