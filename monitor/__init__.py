@@ -24,6 +24,7 @@ The river (a module is a stage, a folder is several of the same kind, a file is 
     cli/       what a person types
 
     types, errors, settings   the vocabulary that all of them share
+    files      a file that appears whole, or not at all
 
 ``Source -> Frame -> [Buffer] -> Faces -> TrackedFaces -> crops -> Scores -> Verdict -> Segment -> Observation``
 """

@@ -23,13 +23,19 @@ if TYPE_CHECKING:
 
     from monitor.models.card import ModelCard
 
-_ARCHITECTURES = ("inception_resnet_v1", "xception", "vit", "meso4", "mesoinception4")  # modules of this package
+_ARCHITECTURES = {  # name -> module of this package, and what in it, if it is not the module itself
+    "inception_resnet_v1": ("inception_resnet_v1", ""),
+    "xception": ("xception", ""),
+    "vit": ("vit", ""),
+    "meso4": ("meso", "MESO4"),
+    "mesoinception4": ("meso", "MESOINCEPTION4"),
+}
 _OUTPUTS = ("logit", "evidence_map")
 _PACKAGE = Path(__file__).parent.parent
 
 
 class Architecture(Protocol):
-    """What a module of the registry offers; importing one imports no torch, its functions do."""
+    """What the registry offers of each; importing a module of it imports no torch, its functions do."""
 
     ARCHITECTURE: str  # as cards name it
     REVISION: str  # raised when ``build`` makes another network from the same weights
@@ -59,7 +65,7 @@ class Detector:
 
 def available_models() -> tuple[str, ...]:
     """Names that ``load_detector`` and ``architecture`` know."""
-    return _ARCHITECTURES
+    return tuple(_ARCHITECTURES)
 
 
 def architecture(name: str) -> Architecture:
@@ -71,7 +77,9 @@ def architecture(name: str) -> Architecture:
     if name not in _ARCHITECTURES:
         msg = f"unknown model {name!r}: this program knows {', '.join(_ARCHITECTURES)}"
         raise UsageError(msg)
-    return cast("Architecture", importlib.import_module(f"{__name__}.{name}"))
+    module, attribute = _ARCHITECTURES[name]
+    found = importlib.import_module(f"{__name__}.{module}")
+    return cast("Architecture", getattr(found, attribute) if attribute else found)
 
 
 def engines_dir() -> Path:

@@ -17,10 +17,11 @@ import numpy as np
 import torch
 
 from monitor.errors import ModelCardError, ModelError
-from monitor.models import meso4, mesoinception4
+from monitor.files import write_whole
 from monitor.models.card import CropPolicy, InputFormat, ModelCard, PlattCalibration
+from monitor.models.meso import MESO4, MESOINCEPTION4
 from monitor.models.mesonet import INPUT_SIZE, MesoNet
-from monitor.models.weights import export_weights, fill, write_whole
+from monitor.models.weights import export_weights, fill
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     Layers = list[dict[str, NDArray[Any]]]
 
-_CONVOLUTIONS = {4: meso4, 16: mesoinception4}  # how many each architecture has
+_CONVOLUTIONS = {4: MESO4, 16: MESOINCEPTION4}  # how many each architecture has
 _LIMITS = (
     "Imported from the authors' file, uncalibrated: the probability is the network's own, measured on nothing by this "
     "program. Trained on faces of other face-swap and reenactment videos of 2018; which square around a face they saw "
@@ -73,7 +74,7 @@ def read_mesonet(path: Path) -> KerasMesoNet:
         fill(network, state, path=path, architecture=known.ARCHITECTURE)
     except ModelCardError as error:
         raise ModelError(str(error)) from error
-    return KerasMesoNet(known.ARCHITECTURE, known.__name__.rpartition(".")[2], state)
+    return KerasMesoNet(known.ARCHITECTURE, "mesoinception4" if known.inception else "meso4", state)
 
 
 def import_mesonet(path: Path, *, out: Path, crop_side: float) -> ModelCard:
@@ -103,7 +104,7 @@ def import_mesonet(path: Path, *, out: Path, crop_side: float) -> ModelCard:
         limits=_LIMITS,
         licence="the MesoNet authors' own, see their repository",
     )
-    write_whole(out.with_suffix(".json"), card.model_dump_json(indent=2).encode() + b"\n")
+    write_whole(out.with_suffix(".json"), card.model_dump_json(indent=2) + "\n")
     return card
 
 

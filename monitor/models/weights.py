@@ -7,7 +7,6 @@ same parameters give the same bytes, so that a SHA-256 names them.
 from __future__ import annotations
 
 import hashlib
-import secrets
 from typing import TYPE_CHECKING, Literal
 
 import safetensors
@@ -15,6 +14,7 @@ import torch
 from safetensors.torch import load_file, save
 
 from monitor.errors import ModelCardError, OutputError
+from monitor.files import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -92,24 +92,6 @@ def sha256(path: Path) -> str:
     """A file's SHA-256 in hex, as model cards name it."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file under a temporary name beside ``path``, then rename it: whole, or not at all.
-
-    Raises:
-        OutputError: it cannot be written.
-    """
-    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
-    try:
-        try:
-            partial.write_bytes(content)
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
-    except OSError as error:
-        msg = f"{path} cannot be written: {error.strerror or error}"
-        raise OutputError(msg) from error
 
 
 def _misfit(path: Path, architecture: str, error: Exception) -> ModelCardError:

@@ -130,6 +130,7 @@ def test_a_file_that_is_no_h5_is_refused(tmp_path: Path) -> None:
 
 def test_an_unwritable_place_is_said(tmp_path: Path) -> None:
     path = keras.write_keras(tmp_path / "Meso4_DF.h5", keras.keras_layers("Meso4"))
+    (tmp_path / "gone").write_text("a file")
     with pytest.raises(OutputError, match="cannot be written"):
         import_mesonet(path, out=tmp_path / "gone" / "net.safetensors", crop_side=1.0)
 

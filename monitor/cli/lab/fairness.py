@@ -15,7 +15,8 @@ from rich.progress import Progress
 from rich.table import Table
 
 from monitor.cli.terminal import AsJson, Backend, Set, SettingsFile, console, errors, settings_from
-from monitor.errors import DatasetError, OutputError
+from monitor.errors import DatasetError
+from monitor.files import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,7 +65,7 @@ def fairness(
     record = {"version": 1, "source": source.resolve().name, **asdict(found)}
     text = json.dumps(record, indent=2, ensure_ascii=False) + "\n"
     if out is not None:
-        _write(out, text)
+        write_whole(out, text)
     if as_json:
         typer.echo(text, nl=False)
     else:
@@ -169,13 +170,3 @@ def _percent(rate: Rate) -> str:
     if rate.value is None or rate.low is None or rate.high is None:
         return "-"
     return f"{100 * rate.value:.1f} [{100 * rate.low:.1f}, {100 * rate.high:.1f}]"
-
-
-def _write(path: Path, text: str) -> None:
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
-    except OSError as error:
-        msg = f"{path} cannot be written: {error.strerror or error}"
-        raise OutputError(msg) from error

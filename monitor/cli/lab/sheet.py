@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +9,7 @@ import typer
 from rich.markup import escape
 
 from monitor.cli.terminal import console
-from monitor.errors import OutputError
+from monitor.files import write_whole
 
 
 def sheet(
@@ -28,14 +27,5 @@ def sheet(
 
     picture = contact_sheet(FaceSet.open(shards), rows=rows, size=size, seed=seed)
     stored = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1]
-    partial = out.with_name(f"{out.name}.part")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(stored.tobytes())
-        partial.replace(out)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
-        msg = f"{out} cannot be written: {error.strerror or error}; choose another place with --out"
-        raise OutputError(msg) from error
+    write_whole(out, stored.tobytes())
     console.print(f"{escape(str(out))}: {picture.shape[1]} x {picture.shape[0]} pixels")

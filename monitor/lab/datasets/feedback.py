@@ -19,6 +19,7 @@ Text that a spreadsheet would run as a formula is written with a leading apostro
 from __future__ import annotations
 
 import csv
+import io
 import logging
 import math
 from collections import Counter, defaultdict
@@ -27,7 +28,8 @@ from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, get_args
 
-from monitor.errors import DatasetError, OutputError
+from monitor.errors import DatasetError
+from monitor.files import write_whole
 from monitor.lab.datasets.record import FakeSpan, Record
 
 if TYPE_CHECKING:
@@ -179,17 +181,12 @@ def write_rows(root: Path, rows: Iterable[FeedbackRow]) -> Path:
     Raises:
         OutputError: it cannot be written.
     """
-    table, partial = root / FILE_NAME, root / f".{FILE_NAME}.partial"
-    try:
-        with partial.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, lineterminator="\r\n")
-            writer.writerow(COLUMNS)
-            writer.writerows(_written(row) for row in rows)
-        partial.replace(table)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        msg = f"{table} cannot be written: {error.strerror or error}"
-        raise OutputError(msg) from error
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\r\n")
+    writer.writerow(COLUMNS)
+    writer.writerows(_written(row) for row in rows)
+    table = root / FILE_NAME
+    write_whole(table, text.getvalue())
     return table
 
 

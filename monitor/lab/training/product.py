@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import torch
 
-from monitor.errors import ExperimentError, OutputError
+from monitor.errors import ExperimentError
+from monitor.files import write_whole
 from monitor.lab.evaluation.platt import fit_platt
 from monitor.lab.training.trainer import BEST, initial_network
 from monitor.lab.training.validation import Validation
@@ -91,8 +92,8 @@ def finish(
         "limits": experiment.notes or "Not evaluated yet. An indication, never proof.",
         "licence": LICENCE,
     }
-    _write(weights.with_suffix(".json"), json.dumps(card, indent=2) + "\n")
-    _write(out / HISTORY, _history(progress))
+    write_whole(weights.with_suffix(".json"), json.dumps(card, indent=2) + "\n")
+    write_whole(out / HISTORY, _history(progress))
     return weights
 
 
@@ -125,13 +126,3 @@ def _history(progress: Progress) -> str:
 
 def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 4)
-
-
-def _write(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
-    except OSError as error:
-        msg = f"{path} cannot be written: {error.strerror or error}"
-        raise OutputError(msg) from error
