@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from monitor.lab.evaluation.metrics import why_undefined
+from monitor.lab.evaluation.metrics import INFLATED, why_undefined
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -52,7 +52,8 @@ def estimate(
 
     Resamples in which a statistic is undefined (no fake was drawn, say) are left out of its interval; where
     fewer than half are defined there is no interval. Nor is there one where nearly all agree (on 0 of 3,
-    say): a width of nothing would promise certainty.
+    say): a width of nothing would promise certainty. The interval of a statistic that noise inflates
+    (``metrics.INFLATED``) is moved down by what resampling added on average, but not below 0.
 
     Args:
         statistics: weights (B, N) -> name -> (B,), NaN where undefined.
@@ -74,11 +75,18 @@ def estimate(
                 drawn[name].append(value)
     return {
         name: _estimate(
-            value, np.concatenate(drawn[name] or [np.zeros(0)]), n=n, groups=len(names),
+            value, _deflated(name, value, np.concatenate(drawn[name] or [np.zeros(0)])), n=n, groups=len(names),
             why=why_undefined(name, labels),
         )
         for name, value in values.items()
     }  # fmt: skip
+
+
+def _deflated(name: str, value: float, drawn: Doubles) -> Doubles:
+    """Resampled values (R,), less what resampling added on average where noise inflates the statistic."""
+    if name not in INFLATED or not np.isfinite(drawn).any():
+        return drawn
+    return np.maximum(drawn - (np.nanmean(drawn) - value), 0.0)
 
 
 def _estimate(value: float, drawn: Doubles, *, n: int, groups: int, why: str) -> Estimate:

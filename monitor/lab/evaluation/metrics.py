@@ -34,6 +34,7 @@ DECISIONS = (
     "abstain_share",
 )
 CALIBRATION = ("ece", "brier")
+INFLATED = ("ece",)  # rises with noise alone, so that every resample has more of it than the data
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from monitor.lab.evaluation.bootstrap import estimate
-from monitor.lab.evaluation.metrics import decisions, ranking
+from monitor.lab.evaluation.metrics import calibration, decisions, ranking
 
 
 def mean_of(values: np.ndarray):
@@ -106,3 +106,18 @@ def test_agreement_of_all_resamples_is_no_certainty() -> None:
     found = estimate(mean_of(np.zeros(3)), labels=np.zeros(3), groups=np.arange(3))["mean"]
     assert (found.value, found.low, found.high) == (0.0, None, None)
     assert "nearly all resamples agree" in found.why
+
+
+def test_the_interval_of_a_calibration_error_holds_the_error_itself() -> None:
+    """Resampling adds noise, and noise adds to the error: unmoved, the whole interval lies above a small one."""
+    rng = np.random.default_rng(3)
+    probabilities = rng.random(400)
+    labels = (rng.random(400) < probabilities).astype(np.int64)
+
+    def statistics(weights: np.ndarray) -> dict[str, np.ndarray]:
+        return calibration(labels, probabilities, weights)
+
+    found = estimate(statistics, labels=labels, groups=np.arange(400), resamples=400)["ece"]
+    raw = statistics(np.random.default_rng(0).multinomial(400, np.full(400, 1 / 400), size=400).astype(float))["ece"]
+    assert np.quantile(raw, 0.1) > found.value, "or there would be nothing to mend"
+    assert 0 <= found.low < found.value < found.high
