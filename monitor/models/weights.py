@@ -1,4 +1,4 @@
-"""Weights files: safetensors, floats in fp16 or fp32, integers as they are.
+"""Weights files: safetensors, kernels in fp16 or fp32, vectors in fp32, integers as they are.
 
 A file is written under a temporary name and renamed, so that nobody ever reads half of one, and the
 same parameters give the same bytes, so that a SHA-256 names them.
@@ -67,9 +67,10 @@ def export_weights(
     """Write ``state`` to ``path`` and return the file's SHA-256 in hex.
 
     Args:
-        state: a body's ``state_dict()``; floats are cast to ``dtype``, integers stay.
+        state: a body's ``state_dict()``; integers stay as they are.
         path: the safetensors file; replaced at once or not at all.
-        dtype: of the floats in the file.
+        dtype: of the kernels and matrices in the file. Vectors (biases, statistics) are always fp32: they are few,
+            and a BatchNorm's running variance may be larger than fp16 holds.
 
     Raises:
         OutputError: a value is not finite in ``dtype``, or the file cannot be written.
@@ -78,7 +79,7 @@ def export_weights(
     for name in sorted(state):
         value = state[name].detach().to("cpu")
         if value.is_floating_point():
-            value = value.to(_DTYPES[dtype])
+            value = value.to(_DTYPES[dtype] if value.ndim > 1 else torch.float32)
             if not bool(torch.isfinite(value).all()):
                 msg = f"{name} holds values that are not finite in {dtype}: nothing was written to {path}"
                 raise OutputError(msg)
