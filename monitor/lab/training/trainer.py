@@ -1,8 +1,8 @@
 """An experiment from its first step to its last, over any number of interruptions.
 
 What a step does is a pure function of the experiment and of the weights before it. So a training that was
-killed and goes on from its checkpoint ends with the same weights, bit for bit, as one that was never disturbed
-(on the same machine with the same number of threads).
+killed and goes on from its checkpoint ends with the same weights, bit for bit, as one that was never disturbed:
+on one kind of CPU with one number of threads. (On a GPU some of torch's kernels add in varying order.)
 """
 
 from __future__ import annotations
