@@ -1,14 +1,17 @@
-"""A file that appears whole, or not at all."""
+"""A file that appears whole, or not at all; a folder that one process at a time works in."""
 
 from __future__ import annotations
 
 import os
 import secrets
+import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from monitor.errors import OutputError
+from monitor.errors import OutputError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -36,3 +39,29 @@ def write_whole(path: Path, content: bytes | str) -> None:
     except OSError as error:
         msg = f"{path} cannot be written ({error.strerror or error}): choose another place, or free space"
         raise OutputError(msg) from error
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Keep other processes out of ``folder`` until the block ends, in whatever way; Windows has no such locks.
+
+    Raises:
+        UsageError: another process is at work there.
+        OutputError: nothing can be written there.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / ".lock").open("wb")
+    except OSError as error:
+        msg = f"{folder} cannot be written ({error.strerror or error}): choose another folder"
+        raise OutputError(msg) from error
+    with file:
+        if sys.platform != "win32":
+            import fcntl
+
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                msg = f"another process is at work in {folder}: let it finish, or choose another folder"
+                raise UsageError(msg) from None
+        yield

@@ -6,8 +6,11 @@ import csv
 import io
 import os
 import signal
+import struct
 import tarfile
+import zlib
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from pathlib import Path
 
 import cv2
@@ -88,6 +91,35 @@ def film(path: Path, pictures: Sequence[Pixels]) -> Path:
             out.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")))
         out.mux(stream.encode())
     return path
+
+
+def gapped(path: Path, *, gap: tuple[int, int] = (2000, 4000)) -> Path:
+    """A video of 25 frames per second without frames between these milliseconds, as long again after them."""
+    import av
+
+    step, (start, end) = 40, gap
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("libx264", rate=25, options={"preset": "ultrafast", "threads": "1"})
+        stream.width = stream.height = 64
+        stream.pix_fmt, stream.time_base = "yuv420p", Fraction(1, 1000)
+        stream.codec_context.time_base = Fraction(1, 1000)
+        for time in (*range(0, start, step), *range(end, end + start, step)):
+            frame = av.VideoFrame.from_ndarray(np.full((64, 64, 3), time // step, np.uint8), format="rgb24")
+            frame.pts, frame.time_base = time, Fraction(1, 1000)
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode())
+    return path
+
+
+def bomb(side: int = 60_000) -> bytes:
+    """A small PNG file whose header promises ``side`` x ``side`` pixels."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+    pixels = zlib.compress(bytes(100))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
 
 
 def shards(root: Path, rows: Sequence[Mapping[str, str]], crops: Mapping[str, bytes]) -> Path:

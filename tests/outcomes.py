@@ -14,6 +14,8 @@ from monitor.settings import Settings, VerdictSettings
 from monitor.types import Label, Reason
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from monitor.lab.datasets.record import Record
 
 
@@ -113,6 +115,14 @@ def films() -> list[Outcome]:
         outcome("partly", label=1, probability=0.97, footage=late),
         outcome("gone", label=0, failure="gone.mp4: there is no such file"),
     ]
+
+
+def damage(shard: Path) -> None:
+    """The first picture of a tar of JPEGs can no longer be decoded."""
+    content = bytearray(shard.read_bytes())
+    at = content.index(b"\xff\xd8\xff")
+    content[at : at + 64] = bytes(64)
+    shard.write_bytes(bytes(content))
 
 
 def subject(kind: str = "crops") -> Subject:

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
-from monitor.errors import OutputError
-from monitor.files import write_whole
+from monitor.errors import OutputError, UsageError
+from monitor.files import alone_in, write_whole
 
 
 def test_text_and_bytes_replace_what_was_there(tmp_path: Path) -> None:
@@ -48,3 +49,18 @@ def test_a_file_in_the_way_of_its_folder_is_one_sentence(tmp_path: Path) -> None
     (tmp_path / "folder").write_text("a file")
     with pytest.raises(OutputError, match="cannot be written"):
         write_whole(tmp_path / "folder" / "card.json", "text")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such locks")
+def test_one_process_at_a_time_works_in_a_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "new"
+    with alone_in(folder), pytest.raises(UsageError, match="another process is at work"), alone_in(folder):
+        pass
+    with alone_in(folder):
+        pass
+
+
+def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="cannot be written"), alone_in(tmp_path / "file"):
+        pass

@@ -93,7 +93,10 @@ def _show(figures: dict[str, dict[str, Estimate]], used: dict[str, Calibration],
         table.add_row(name, f"{calibration.scale:.3f}", f"{calibration.shift:+.3f}", *values)
     console.print(table)
     fakes = int(sample.labels.sum())
+    for failure in sample.failures:
+        errors.print(f"[yellow]left out:[/] {escape(failure)}")
     left = f", {sample.left_out} without a usable face left out" if sample.left_out else ""
+    left += f", {len(sample.failures)} that cannot be read left out" if sample.failures else ""
     groups = len(set(sample.groups.tolist()))
     console.print(
         f"{escape(sample.material)}: {fakes} fake and {len(sample.labels) - fakes} real faces{left}; "

@@ -42,15 +42,14 @@ def compare(
     from monitor.lab.evaluation.comparison import compared, entries_from, markdown
 
     settings = settings_from(settings_file, assignments, backend=backend)
+    OutputFolder(out.parent, out.name).abort()  # where nothing can be written, this is said before the work
+    shards = [source for source in sources if source.is_dir()] if weights else []
+    if weights and len(shards) != 1:
+        msg = f"--weights are measured on one folder of shards, {len(shards)} were named"
+        raise UsageError(msg)
+    entries = [entry for source in sources if source not in shards for entry in entries_from(source)]
     if weights:
-        shards = [source for source in sources if source.is_dir()]
-        if len(shards) != 1:
-            msg = f"--weights are measured on one folder of shards, {len(shards)} were named"
-            raise UsageError(msg)
-        entries = _measured(weights, shards[0], settings=settings, split=split, limit=limit)
-        entries += [entry for source in sources if source not in shards for entry in entries_from(source)]
-    else:
-        entries = [entry for source in sources for entry in entries_from(source)]
+        entries = _measured(weights, shards[0], settings=settings, split=split, limit=limit) + entries
     comparison = compared(entries, anyway=anyway)
     folder = OutputFolder(out.parent, out.name)
     with folder:

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from monitor.cli.terminal import AsJson, Backend, MinFace, Set, SettingsFile, console, errors, settings_from
 from monitor.errors import DatasetError, UsageError
+from monitor.evidence.folder import OutputFolder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,6 +58,7 @@ def evaluate(
     if out.is_file():
         msg = f"{out} is a file: name a folder for the results"
         raise UsageError(msg)
+    OutputFolder(out.parent, out.name).abort()  # where nothing can be written, this is said before the work
     assignments = [*(assignments or ()), *_choices(model, weights)]
     settings = settings_from(settings_file, assignments, backend=backend, min_face=min_face)
     with errors.status("reading the data"):

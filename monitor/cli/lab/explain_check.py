@@ -55,6 +55,7 @@ def explain_check(
     from monitor.lab.evaluation.region_fakes import make_pairs
     from monitor.models import load_detector
 
+    OutputFolder(out.parent, out.name).abort()  # where nothing can be written, this is said before the work
     classifier = settings_from(settings_file, assignments).classifier
     detector = load_detector(model or classifier.model, weights=weights or classifier.weights, input_size=size)
     with errors.status("making fakes"):

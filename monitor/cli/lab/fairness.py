@@ -15,7 +15,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from monitor.cli.terminal import AsJson, Backend, Set, SettingsFile, console, errors, settings_from
-from monitor.errors import DatasetError
+from monitor.errors import DatasetError, UsageError
 from monitor.files import write_whole
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from monitor.lab.evaluation.fairness import Fairness, Rate
     from monitor.lab.evaluation.outcomes import Outcome
+    from monitor.pipeline import Engines
     from monitor.settings import Settings
 
 _INDEX = "index.csv"
@@ -33,6 +34,9 @@ T = TypeVar("T")
 def fairness(
     source: Annotated[Path, typer.Argument(help="A folder of pictures (or of tars of them), or of face shards.")],
     out: Annotated[Path | None, typer.Option(help="Write the figures there, as JSON.")] = None,
+    split: Annotated[
+        str, typer.Option(help="Of shards: train, val, test or all.", show_default="test, if there are splits")
+    ] = "",
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many faces, spread over the folder.")] = None,
     jobs: Annotated[int, typer.Option(min=1, max=256, help="Processes, for pictures.")] = 1,
     model: Annotated[str | None, typer.Option(help="Name in the model registry.")] = None,
@@ -56,13 +60,28 @@ def fairness(
     named = {"classifier.model": model, "classifier.weights": weights}
     chosen = [f"{name}={value}" for name, value in named.items() if value is not None]
     settings = settings_from(settings_file, [*(assignments or ()), *chosen], backend=backend)
-    outcomes = (
-        _of_shards(source, settings, limit)
-        if (source / _INDEX).is_file()
-        else _of_pictures(source, settings, limit, jobs=jobs, pad=pad)
-    )
+    sharded = (source / _INDEX).is_file()
+    if split and not sharded:
+        msg = f"{source} is no folder of face shards, and only these have splits: leave --split out"
+        raise UsageError(msg)
+    if sharded:
+        outcomes, engines, taken = _of_shards(source, settings, split=split, limit=limit)
+    else:
+        outcomes, engines = _of_pictures(source, settings, limit=limit, jobs=jobs, pad=pad)
+        taken = ""
     found = measured(outcomes)
-    record = {"version": 1, "source": source.resolve().name, **asdict(found)}
+    record = {
+        "version": 1,
+        "source": source.resolve().name,
+        "split": taken,
+        "pad": None if sharded else pad,
+        "limit": limit,
+        "model": engines.detector.card.id,
+        "weights_sha256": engines.detector.card.weights_sha256,
+        "engine": engines.scorer.engine.name,
+        "settings": settings.model_dump(mode="json", exclude={"cache_dir"}),
+        **asdict(found),
+    }
     text = json.dumps(record, indent=2, ensure_ascii=False) + "\n"
     if out is not None:
         write_whole(out, text)
@@ -72,22 +91,36 @@ def fairness(
         _show(found)
 
 
-def _of_shards(source: Path, settings: Settings, limit: int | None) -> Sequence[Outcome]:
-    from monitor.lab.datasets.faceset import FaceSet
+def _of_shards(
+    source: Path, settings: Settings, *, split: str, limit: int | None
+) -> tuple[Sequence[Outcome], Engines, str]:
+    """What is said of the real crops, what said it, and the splits that they are of."""
     from monitor.lab.evaluation.crops import crop_outcomes
+    from monitor.lab.evaluation.material import open_material
+
+    faces = open_material(source, split=split).faces
+    reals = [] if faces is None else [face for face in faces.rows if not face.label]
+    if faces is None or not reals:
+        msg = f"{source} holds no real face of that split, and a false alarm is about real faces"
+        raise DatasetError(msg)
+    kept = {face.name for face in _spread(reals, limit)}
+    faces = faces.select(lambda face: face.name in kept)
+    engines = _loaded(settings)
+    with errors.status(f"scoring {len(faces)} crops"):
+        outcomes = crop_outcomes(faces, engines=engines, settings=settings.verdict)
+    return outcomes, engines, "+".join(sorted({row.split or "none" for row in faces.rows}))
+
+
+def _loaded(settings: Settings) -> Engines:
     from monitor.pipeline import Engines
 
-    faces = FaceSet.open(source)
-    kept = {face.name for face in _spread([face for face in faces.rows if not face.label], limit)}
-    faces = faces.select(lambda face: face.name in kept)
-    if not len(faces):
-        msg = f"{source} holds no real face, and a false alarm is about real faces"
-        raise DatasetError(msg)
-    with errors.status(f"scoring {len(faces)} crops"):
-        return crop_outcomes(faces, engines=Engines.load(settings), settings=settings.verdict)
+    with errors.status("loading engines"):
+        return Engines.load(settings)
 
 
-def _of_pictures(source: Path, settings: Settings, limit: int | None, *, jobs: int, pad: float) -> Sequence[Outcome]:
+def _of_pictures(
+    source: Path, settings: Settings, *, limit: int | None, jobs: int, pad: float
+) -> tuple[Sequence[Outcome], Engines]:
     from monitor.lab.datasets.record import Record
     from monitor.lab.evaluation.fairness import person_in
     from monitor.lab.evaluation.videos import video_outcomes
@@ -104,9 +137,13 @@ def _of_pictures(source: Path, settings: Settings, limit: int | None, *, jobs: i
             Record(dataset=source.resolve().name, video_id=f"{path.parent.name}/{path.stem}", path=path, label=0)
             for path in chosen
         ]
+        engines = _loaded(settings)
         with Progress(console=errors, transient=True) as progress:
             task = progress.add_task("faces", total=len(records))
-            return video_outcomes(records, settings=settings, jobs=jobs, on_done=lambda _: progress.advance(task))
+            outcomes = video_outcomes(
+                records, settings=settings, engines=engines, jobs=jobs, on_done=lambda _: progress.advance(task)
+            )
+    return outcomes, engines
 
 
 def _pictures(source: Path, unpacked: Path) -> list[Path]:

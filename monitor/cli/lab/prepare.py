@@ -15,8 +15,10 @@ from monitor.errors import UsageError
 
 if TYPE_CHECKING:
     from monitor.lab.datasets.cutter import Recipe
+    from monitor.lab.datasets.record import Record
+    from monitor.lab.datasets.splits import Shares
 
-_CROPS = "shards"
+_CROPS, _FOLDER = "shards", "folder"
 
 Name = Annotated[
     str,
@@ -35,7 +37,14 @@ Side = Annotated[float, typer.Option(min=0.3, max=3.0, help="Side of the square,
 Centre = Annotated[float, typer.Option(min=-0.5, max=0.5, help="Its centre below the box's, in the same unit.")]
 Jobs = Annotated[int, typer.Option(min=1, max=256, help="Processes, of one thread each.")]
 CompareFiles = Annotated[
-    bool, typer.Option("--compare-files", help="Look for equal files in different splits; reads every byte.")
+    bool | None,
+    typer.Option(
+        help="Look for equal files in different splits; reads every byte.",
+        show_default="only for a folder with splits of its own",
+    ),
+]
+ValFromTrain = Annotated[
+    float | None, typer.Option(help="Take val, this part of train, out of it by group: for published splits without.")
 ]
 AllowLeakage = Annotated[
     bool, typer.Option("--allow-leakage", help="Go on though people or videos are in several splits.")
@@ -50,12 +59,13 @@ def prepare(
     split_shares: SplitShares = "0.8,0.1,0.1",
     seed: Annotated[int, typer.Option(min=0, help="Of the splits.")] = 0,
     resplit: Resplit = False,  # noqa: FBT002 - a flag
+    val_from_train: ValFromTrain = None,
     frames: Frames = 8,
     size: Size = 224,
     side: Side = 1.0,
     centre: Centre = 0.06,
     jobs: Jobs = 1,
-    compare_files: CompareFiles = False,  # noqa: FBT002 - a flag
+    compare_files: CompareFiles = None,
     allow_leakage: AllowLeakage = False,  # noqa: FBT002 - a flag
     min_face: MinFace = None,
     settings_file: SettingsFile = None,
@@ -63,13 +73,14 @@ def prepare(
 ) -> None:
     """Cut the faces that the monitor would see, and keep who is in which split apart.
 
-    Of each video, the person seen in most of the frames is kept. What gives no face is listed in skipped.csv with
-    the reason. A run that was interrupted goes on where it was; the result does not depend on --jobs.
+    Of each video, the person seen in most of the frames is kept; of feedback, each face that was flagged. What gives
+    no face is listed in skipped.csv with the reason. A run that was interrupted goes on where it was; the result does
+    not depend on --jobs.
     """
     from monitor.lab.datasets import prepare as work
     from monitor.lab.datasets import read
     from monitor.lab.datasets.cutter import Recipe
-    from monitor.lab.datasets.splits import Shares, split_records
+    from monitor.lab.datasets.splits import Shares
 
     settings = settings_from(settings_file, assignments, min_face=min_face)
     shares = Shares.parse(split_shares)
@@ -78,9 +89,15 @@ def prepare(
     recipe = Recipe(frames=frames, size=size, side=side, centre=centre)
     if dataset == _CROPS:
         recipe = _of_existing(root, recipe)
-    choices = {"reader": dataset, "split_shares": split_shares, "seed": seed, "resplit": resplit}
+    choices: dict[str, Any] = {"reader": dataset, "split_shares": split_shares, "seed": seed, "resplit": resplit}
+    if val_from_train is not None:
+        choices["val_from_train"] = val_from_train
+    if records.missing:
+        choices["listed_but_missing"] = len(records.missing)
+    if compare_files is None:  # there the names of files may be numbers, which say nothing
+        compare_files = dataset == _FOLDER and any(record.split for record in records)
     plan = work.Plan(
-        split_records(records, shares, seed=seed, anew=resplit),
+        _divided(records, shares, seed=seed, anew=resplit, val_share=val_from_train),
         root=root if root.is_dir() else root.parent,
         recipe=recipe,
         settings=settings,
@@ -93,6 +110,13 @@ def prepare(
         task = progress.add_task(escape(records[0].dataset), total=len(records))
         facts = work.prepare(plan, out, jobs=jobs, allow_leakage=allow_leakage, on_done=lambda: progress.advance(task))
     _say(facts, out)
+
+
+def _divided(records: list[Record], shares: Shares, *, seed: int, anew: bool, val_share: float | None) -> list[Record]:
+    from monitor.lab.datasets.splits import split_records, val_from_train
+
+    divided = split_records(records, shares, seed=seed, anew=anew)
+    return divided if val_share is None else val_from_train(divided, val_share, seed=seed)
 
 
 def _of_existing(root: Path, recipe: Recipe) -> Recipe:
@@ -120,6 +144,9 @@ def _say(facts: dict[str, Any], out: Path) -> None:
     skipped = sum(row["skipped"] for row in facts["counts"])
     if skipped:
         console.print(f"[yellow]{skipped} records gave no face: see {escape(str(out / 'skipped.csv'))}[/]")
+    missing = facts["settings"].get("listed_but_missing", 0)
+    if missing:
+        console.print(f"[yellow]{missing} files that the data set lists are missing, and are no records here[/]")
     console.print(
         f"{facts['frames_without_the_face']} of {facts['frames_looked_at']} frames lacked the face; "
         f"{facts['crops_without_landmarks']} crops lack landmarks"

@@ -20,12 +20,14 @@ from monitor.errors import UsageError
 from monitor.evidence.folder import OutputFolder, unwritable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-    from monitor.lab.datasets.faceset import FaceSet
+    from monitor.lab.datasets.faceset import FaceRow, FaceSet
     from monitor.lab.datasets.record import Record
     from monitor.lab.evaluation.robustness import Grid, Perturbs, Robustness
     from monitor.pipeline import Engines
@@ -71,36 +73,61 @@ def robustness(
     assignments: Set = None,
 ) -> None:
     """AUC of every perturbation at five levels, how much it drops, and how often the program would not judge."""
-    from monitor.lab.evaluation.robustness import spread, summarise
+    from monitor.lab.evaluation.robustness import summarise
     from monitor.pipeline import Engines
 
     named = {"classifier.model": model, "classifier.weights": weights}
     chosen = [f"{name}={value}" for name, value in named.items() if value is not None]
     settings = settings_from(settings_file, [*(assignments or ()), *chosen], backend=backend)
     perturbations = _chosen(only)
+    OutputFolder(out.parent, out.name).abort()  # where nothing can be written, this is said before the work
+    items, taken = _material(source, dataset=dataset, split=split, limit=limit)
     with errors.status("loading engines"):
         engines = Engines.load(settings)
-    if (source / _INDEX).is_file():
-        from monitor.lab.datasets.faceset import FaceSet
-
-        faces = spread(FaceSet.open(source, splits={split}), limit)
-        grid = _of_crops(faces, engines=engines, settings=settings, perturbations=perturbations)
+    if isinstance(items, list):
+        grid = _of_videos(items, engines=engines, settings=settings, perturbations=perturbations, seconds=seconds)
     else:
-        from monitor.lab.datasets import read
-
-        records = [record for record in read(dataset, source) if record.split in ("", split)][:limit]
-        grid = _of_videos(records, engines=engines, settings=settings, perturbations=perturbations, seconds=seconds)
+        grid = _of_crops(items, engines=engines, settings=settings, perturbations=perturbations)
     found = summarise(grid)
-    material = f"{source.resolve().name}, split {split}"
+    facts = {
+        "model": engines.detector.card.id,
+        "weights_sha256": engines.detector.card.weights_sha256,
+        "engine": engines.scorer.engine.name,
+        "material": f"{source.resolve().name}, {taken}",
+        "split": taken,
+        "limit": limit,
+        "seconds": seconds if isinstance(items, list) else None,
+        "settings": settings.model_dump(mode="json", exclude={"cache_dir"}),
+    }
     with OutputFolder(out.parent, out.name) as folder:
         try:
-            _write(found, folder.working, model=engines.detector.card.id, material=material)
+            _write(found, folder.working, facts=facts)
         except OSError as error:
             raise unwritable(folder.working, error) from error
     console.print(escape(_summary(found)))
     for failure in found.failures:
         errors.print(f"[yellow]left out:[/] {escape(failure)}")
     console.print(f"{escape(str(folder.target))}: robustness.json, robustness.csv, robustness.png, robustness.html")
+
+
+def _material(source: Path, *, dataset: str, split: str, limit: int | None) -> tuple[FaceSet | list[Record], str]:
+    """Crops or records of both classes, and which splits they are of, in words."""
+    from monitor.lab.evaluation.robustness import require_both, spread, spread_records
+
+    items: FaceSet | list[Record]
+    if (source / _INDEX).is_file():
+        from monitor.lab.datasets.faceset import FaceSet
+
+        items = spread(FaceSet.open(source, splits={split}), limit)
+        rows: Sequence[FaceRow | Record] = items.rows
+    else:
+        from monitor.lab.datasets import read
+
+        records = [record for record in read(dataset, source) if record.split in ("", split)]
+        rows = items = spread_records(records, limit)
+    require_both([row.label for row in rows])
+    splits = sorted({row.split for row in rows})
+    return items, "no splits" if splits == [""] else f"split {'+'.join(one or 'none' for one in splits)}"
 
 
 def _chosen(only: list[str] | None) -> dict[str, Perturbs]:
@@ -161,13 +188,15 @@ def _summary(found: Robustness) -> str:
     )
 
 
-def _write(found: Robustness, folder: Path, *, model: str, material: str) -> None:
+def _write(found: Robustness, folder: Path, *, facts: dict[str, Any]) -> None:
+    model, material = facts["model"], facts["material"]
+    left = f" {len(found.failures)} more could not be read and are in no cell." if found.failures else ""
     caption = (
         f"{material}: {found.fakes} fake and {found.items - found.fakes} real items in {found.groups} groups, which "
         "the 95 % intervals resample, for all cells at once. Every cell ranks the same items; those without a usable "
-        "face tie at P(fake) = 0.5."
+        f"face tie at P(fake) = 0.5.{left}"
     )
-    record = {"version": 1, "model": model, "material": material, **asdict(found), "worst": asdict(found.worst)}
+    record = {"version": 1, **facts, **asdict(found), "worst": asdict(found.worst)}
     (folder / "robustness.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     rows = [_row(cell) for cell in record["cells"]]
     with (folder / "robustness.csv").open("w", encoding="utf-8", newline="") as file:

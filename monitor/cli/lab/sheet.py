@@ -17,7 +17,7 @@ def sheet(
     out: Annotated[Path, typer.Option(help="The picture to write, PNG.")] = Path("sheet.png"),
     rows: Annotated[int, typer.Option(min=1, max=64, help="Faces.")] = 12,
     size: Annotated[int, typer.Option(min=32, max=512, help="Side of each picture, pixels.")] = 160,
-    seed: Annotated[int, typer.Option(help="Of everything that is drawn.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Of everything that is drawn.")] = 1,
 ) -> None:
     """Draw a contact sheet: real crops, each kind of pseudo-fake with its mask and difference, a degraded pair."""
     import cv2

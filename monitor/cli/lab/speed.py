@@ -25,10 +25,11 @@ def speed(
     import torch
 
     from monitor.lab.training.experiment import read_experiment
+    from monitor.lab.training.hardware import usable_device
     from monitor.lab.training.throughput import measure_throughput
 
     torch.set_num_threads(threads)
-    plan, where, found = read_experiment(experiment), torch.device(device), []
+    plan, where, found = read_experiment(experiment), usable_device(device), []
     for stage in {stage.size: stage for stage in plan.stages}.values():
         with errors.status(f"training at {stage.size} px"):
             found.append(measure_throughput(plan, stage, roots=data, device=where, steps=steps))

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from monitor.errors import UsageError
+from monitor.lab.datasets.catalogue import Records
 from monitor.lab.datasets.celeb_df import read_celeb_df
 from monitor.lab.datasets.deeper_forensics import read_deeper_forensics
 from monitor.lab.datasets.dfdc import read_dfdc, read_dfdc_preview
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     Reader = Callable[[Path], list[Record]]
 
-__all__ = ["READERS", "FakeSpan", "Record", "read"]
+__all__ = ["READERS", "FakeSpan", "Record", "Records", "read"]
 
 READERS: dict[str, Reader] = {
     "ffpp": read_ffpp,
@@ -47,8 +48,8 @@ READERS: dict[str, Reader] = {
 }
 
 
-def read(name: str, root: Path, *, label: str = "") -> list[Record]:
-    """The records of the data set called ``name`` under ``root``.
+def read(name: str, root: Path, *, label: str = "") -> Records:
+    """The records of the data set called ``name`` under ``root``, and those that it lists without a file.
 
     Args:
         name: a key of ``READERS``.
@@ -63,8 +64,12 @@ def read(name: str, root: Path, *, label: str = "") -> list[Record]:
         msg = f"there is no reader for {name!r}: choose one of {', '.join(READERS)}"
         raise UsageError(msg)
     if not label:
-        return READERS[name](root)
+        return _whole(READERS[name](root))
     if name != "folder" or label not in LABELS:
         msg = f"--label {label}: only 'folder' takes a label, and it is real or fake"
         raise UsageError(msg)
-    return read_folder(root, label=label)
+    return _whole(read_folder(root, label=label))
+
+
+def _whole(found: list[Record]) -> Records:
+    return found if isinstance(found, Records) else Records(found)

@@ -6,6 +6,8 @@ import csv
 import io
 import json
 import logging
+from collections import Counter
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from monitor.errors import DatasetError
@@ -19,6 +21,14 @@ logger = logging.getLogger(__name__)
 
 VIDEO_SUFFIXES = frozenset([".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm", ".wmv"])
 IMAGE_SUFFIXES = frozenset([".bmp", ".jfif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"])
+
+
+class Records(list[Record]):
+    """The records of a data set, and those that its lists name and that are not there, or cannot be opened."""
+
+    def __init__(self, records: Iterable[Record] = (), *, missing: Iterable[Record] = ()) -> None:
+        super().__init__(records)
+        self.missing = tuple(missing)
 
 
 class Catalogue:
@@ -35,7 +45,8 @@ class Catalogue:
         self.dataset = dataset
         self.root = root
         self._records: dict[str, Record] = {}
-        self._missing: list[str] = []
+        self._missing: dict[str, Record] = {}
+        self._why: Counter[str] = Counter()
 
     def __len__(self) -> int:
         return len(self._records)
@@ -61,18 +72,29 @@ class Catalogue:
         facts.setdefault("group", video_id)
         self._records[video_id] = Record(dataset=self.dataset, video_id=video_id, path=path, label=label, **facts)
 
-    def miss(self, entry: str) -> None:
-        """A list names this, and there is no such file."""
-        self._missing.append(entry)
+    def miss(self, path: Path, label: int, *, why: str = "missing", **facts: Any) -> None:  # noqa: ANN401 - the same
+        """A list names this record, and there is no such file, or it cannot be opened: then ``why`` says that."""
+        video_id = facts.pop("video_id", None)
+        if video_id is None:
+            video_id = self.id_of(path) if path.is_relative_to(self.root) else str(path)
+        facts.setdefault("group", video_id)
+        self._missing[video_id] = Record(dataset=self.dataset, video_id=video_id, path=path, label=label, **facts)
+        self._why[why] += 1
 
     def add_listed(self, path: Path, label: int, **facts: Any) -> None:  # noqa: ANN401 - the same
-        """``add`` if the file is there, else ``miss``."""
-        if path.is_file():
-            self.add(path, label, **facts)
-        else:
-            self.miss(path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else str(path))
+        """``add`` if the file is there, else ``miss``.
 
-    def finish(self, expected: str, *, one_class: bool = False) -> list[Record]:
+        Raises:
+            DatasetError: no file can be called so, or see ``add``.
+        """
+        try:
+            there = path.is_file()
+        except (OSError, ValueError):
+            msg = f"a list of {self.dataset} names {str(path)[:80]!r}..., and no file can be called so; mend the list"
+            raise DatasetError(msg) from None
+        (self.add if there else self.miss)(path, label, **facts)
+
+    def finish(self, expected: str, *, one_class: bool = False) -> Records:
         """All records, once what is odd about them has been logged.
 
         Args:
@@ -87,15 +109,17 @@ class Catalogue:
             msg = f"{self.root} holds no record of {self.dataset}{lost}: expected {expected}"
             raise DatasetError(msg)
         if self._missing:
+            total, first = len(self._missing) + len(self._records), next(iter(self._missing.values())).path
+            name = first.relative_to(self.root).as_posix() if first.is_relative_to(self.root) else str(first)
             logger.warning(
-                "%s: %d of %d listed files are missing, the first is %s; they are left out",
-                *(self.dataset, len(self._missing), len(self._missing) + len(self._records), self._missing[0]),
+                "%s: %d of %d listed files are %s, the first is %s; they are left out",
+                *(self.dataset, len(self._missing), total, " or ".join(sorted(self._why, reverse=True)), name),
             )
         found = {record.label for record in self._records.values()}
         if len(found) == 1 and not one_class:
             kind = "fake" if found == {1} else "real"
             logger.warning("%s: every one of the %d records is %s", self.dataset, len(self._records), kind)
-        return list(self._records.values())
+        return Records(self._records.values(), missing=self._missing.values())
 
 
 def media_below(folder: Path, suffixes: Iterable[str] = VIDEO_SUFFIXES) -> list[Path]:
@@ -103,6 +127,19 @@ def media_below(folder: Path, suffixes: Iterable[str] = VIDEO_SUFFIXES) -> list[
     wanted = frozenset(suffixes)
     found = [path for path in folder.rglob("*") if path.suffix.lower() in wanted and path.is_file()]
     return sorted(path for path in found if not any(p.startswith(".") for p in path.relative_to(folder).parts))
+
+
+def inside(folder: Path, name: str, where: str) -> Path:
+    """The file of that name in ``folder`` or below it.
+
+    Raises:
+        DatasetError: the name leads elsewhere, or no file can be called so; ``where`` says who names it.
+    """
+    path = PurePosixPath(name.replace("\\", "/"))
+    if not path.parts or "\0" in name or path.is_absolute() or ".." in path.parts or path.parts[0][1:2] == ":":
+        msg = f"{where}: the path {name[:80]!r} leads out of the data set; fetch the list again"
+        raise DatasetError(msg)
+    return folder / path
 
 
 def lines_of(path: Path, *, holds: str) -> Iterator[tuple[int, str]]:
@@ -120,18 +157,22 @@ def table_of(path: Path, *, columns: Iterable[str]) -> Iterator[tuple[int, dict[
     """Line number and cells of each row of a CSV file, whose first line must name ``columns``.
 
     Raises:
-        DatasetError: the file is missing, a column is, or a row has more cells than there are columns.
+        DatasetError: the file is missing or no table, a column is missing, or a row has more cells than columns.
     """
     reader = csv.DictReader(io.StringIO(_text(path, holds="a table"), newline=""), restval="")
-    lacking = [name for name in columns if name not in (reader.fieldnames or ())]
-    if lacking:
-        msg = f"{path} has no column {lacking[0]!r}: its first line must name {', '.join(columns)}"
-        raise DatasetError(msg)
-    for row in reader:
-        if None in row:
-            msg = f"{path}, line {reader.line_num}: more cells than columns; quote a cell that holds a comma"
+    try:
+        lacking = [name for name in columns if name not in (reader.fieldnames or ())]
+        if lacking:
+            msg = f"{path} has no column {lacking[0]!r}: its first line must name {', '.join(columns)}"
             raise DatasetError(msg)
-        yield reader.line_num, {name: cell.strip() for name, cell in row.items()}
+        for row in reader:
+            if None in row:
+                msg = f"{path}, line {reader.line_num}: more cells than columns; quote a cell that holds a comma"
+                raise DatasetError(msg)
+            yield reader.line_num, {name: cell.strip() for name, cell in row.items()}
+    except csv.Error as error:
+        msg = f"{path}, line {reader.line_num}: no table of cells ({error}); is a quotation mark missing?"
+        raise DatasetError(msg) from None
 
 
 def json_of(path: Path, *, holds: str) -> Any:  # noqa: ANN401 - whatever was written
@@ -142,7 +183,7 @@ def json_of(path: Path, *, holds: str) -> Any:  # noqa: ANN401 - whatever was wr
     """
     try:
         return json.loads(_text(path, holds=holds))
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         msg = f"{path} is not valid JSON ({error}): fetch it again"
         raise DatasetError(msg) from None
 

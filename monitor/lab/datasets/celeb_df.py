@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from monitor.errors import DatasetError
 from monitor.lab.datasets.catalogue import Catalogue, lines_of, media_below
@@ -40,8 +40,10 @@ def read_celeb_df(root: Path) -> list[Record]:
             entry = f"{folder}/{path.name}"
             split = "test" if listed.pop(entry, None) is not None else "train"
             catalogue.add(path, label, split=split, method="Celeb-synthesis" if label else "", **_people(path, folder))
-    for entry in listed:
-        catalogue.miss(entry)
+    for entry, label in listed.items():
+        path = root / entry
+        facts = {**_people(path, path.parent.name), "method": "Celeb-synthesis" if label else ""}
+        catalogue.miss(path, label, split="test", **facts)
     return catalogue.finish("Celeb-real, YouTube-real and Celeb-synthesis with videos")
 
 
@@ -62,7 +64,7 @@ def _listed(root: Path) -> dict[str, int]:
     return listed
 
 
-def _people(path: Path, folder: str) -> dict[str, object]:
+def _people(path: Path, folder: str) -> dict[str, Any]:
     if folder == "YouTube-real":
         return {"group": f"YouTube-real/{path.stem}"}
     found = re.fullmatch(_FAKE if folder == "Celeb-synthesis" else _REAL, path.stem)
@@ -71,7 +73,7 @@ def _people(path: Path, folder: str) -> dict[str, object]:
         raise DatasetError(msg)
     *people, clip = found.groups()
     original = f"{people[0]}_{clip}"
-    facts: dict[str, object] = {
+    facts: dict[str, Any] = {
         "identities": tuple(f"celeb-df-v2:{person}" for person in people),
         "group": f"Celeb-real/{original}",
     }

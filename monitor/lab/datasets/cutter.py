@@ -16,13 +16,15 @@ from monitor.errors import DatasetError, SourceError
 from monitor.faces import FaceDetector, MtcnnEngines
 from monitor.lab.datasets.archive import inside_archive, open_archive
 from monitor.lab.datasets.frames import decode, frames_of
-from monitor.lab.datasets.protagonist import protagonist
+from monitor.lab.datasets.protagonist import flagged_face, protagonist
 from monitor.models.card import CropPolicy
 from monitor.models.mtcnn import mtcnn_networks
 from monitor.quality import measure
 from monitor.types import Faces, Reason
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from monitor.lab.datasets.frames import Sighting
     from monitor.lab.datasets.record import Record
     from monitor.settings import Settings
@@ -105,6 +107,8 @@ class Cutter:
             return self._kept(record) if self._recipe.existing else self._found(record)
         except (SourceError, DatasetError) as error:
             return Cut(reason=str(error))
+        except cv2.error as error:  # in another process it would cost the record, not the run
+            return Cut(reason=f"{record.path} is more than OpenCV can handle ({error.err or error})")
 
     def _found(self, record: Record) -> Cut:
         seen, found, pictures = [], [], []
@@ -118,7 +122,7 @@ class Cutter:
             found.append(faces)
             pictures.append((crops, squares))
         kept = []
-        for frame, row in enumerate(protagonist(found)):
+        for frame, row in enumerate(_chosen(record, found, seen)):
             if row is None:
                 continue
             index, media_time, still, frame_size = seen[frame]
@@ -134,7 +138,8 @@ class Cutter:
                     landmarks=(found[frame].landmarks[row] - (x1, y1)) * (self._recipe.size / (x2 - x1)),
                 )
             )
-        reason = "" if kept else f"no face was found in the {len(seen)} frames that were looked at"
+        what = "no face lies where one was flagged" if any(map(len, found)) else "no face was found"
+        reason = "" if kept else f"{what} in the {len(seen)} frames that were looked at"
         return Cut(tuple(kept), reason, frames=len(seen), faceless=len(seen) - len(kept))
 
     def _detected(self, sighting: Sighting) -> Faces:
@@ -185,6 +190,16 @@ class Cutter:
         again = self._detector.refine(np.asarray(padded, np.uint8), face.boxes)
         better = again if again.probabilities[0] >= face.probabilities[0] else face
         return _moved(better, by=-padding)
+
+
+def _chosen(
+    record: Record, found: Sequence[Faces], seen: Sequence[tuple[int, float, bool, object]]
+) -> list[int | None]:
+    """For each frame the row of the face that is kept: whom a person flagged, or else the protagonist."""
+    if not any(one.box for one in record.flagged):
+        return protagonist(found)
+    times = [None if still else media_time for _, media_time, still, _ in seen]
+    return [flagged_face(faces, record.flagged, at=at) for faces, at in zip(found, times, strict=True)]
 
 
 def box_of_crop(recipe: Recipe) -> Floats:

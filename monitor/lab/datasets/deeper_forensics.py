@@ -56,7 +56,8 @@ def read_deeper_forensics(root: Path) -> list[Record]:
     if not len(catalogue):
         return catalogue.finish("manipulated_videos/<variant>/<target>_<source>.mp4")
     for name in sorted(listed):
-        catalogue.miss(f"{name}.mp4")
+        path = root / "manipulated_videos" / f"{name}.mp4"
+        catalogue.miss(path, 1, split=splits[name], group=_named(name, name)[0])
     for path in media_below(root / REALS):
         split = split_of_target.get(path.stem, "")
         catalogue.add(path, 0, compression="c23", split=split, identities=(f"ffpp:{path.stem}",), group=path.stem)

@@ -16,7 +16,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from monitor.errors import DatasetError
-from monitor.lab.datasets.catalogue import Catalogue, json_of, table_of
+from monitor.lab.datasets.catalogue import Catalogue, inside, json_of, table_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,8 +39,9 @@ def read_dfdc(root: Path) -> list[Record]:
         test = folder.name in _TEST_FOLDERS
         if (folder / "labels.csv").is_file():
             for number, row in table_of(folder / "labels.csv", columns=("filename", "label")):
-                label = _label(row["label"], f"{folder / 'labels.csv'}, line {number}")
-                catalogue.add_listed(folder / row["filename"], label, split="test", group=_stem(row["filename"]))
+                where = f"{folder / 'labels.csv'}, line {number}"
+                label, path = _label(row["label"], where), inside(folder, row["filename"], where)
+                catalogue.add_listed(path, label, split="test", group=path.stem)
         elif (folder / "metadata.json").is_file():
             _add_described(catalogue, folder, test=test)
     return catalogue.finish("dfdc_train_part_<n>/metadata.json, or test/labels.csv, beside their videos")
@@ -62,7 +63,7 @@ def read_dfdc_preview(root: Path) -> list[Record]:
             raise DatasetError(msg)
         people = [facts.get(key) for key in ("target_id", "swapped_id")]
         catalogue.add_listed(
-            root / _inside(name, where),
+            inside(root, name, where),
             label,
             split=facts["set"],
             method=PurePosixPath(name).parts[0] if label else "",
@@ -79,11 +80,11 @@ def _add_described(catalogue: Catalogue, folder: Path, *, test: bool) -> None:
         label = _label(str(facts.get("label", facts.get("is_fake", ""))), where)
         original = str(facts.get("original") or "") if label else ""
         catalogue.add_listed(
-            folder / _inside(name, where),
+            inside(folder, name, where),
             label,
             split="test" if test or "is_fake" in facts else "train",
             group=_stem(original or name),
-            original=catalogue.id_of(folder / original) if original else "",
+            original=catalogue.id_of(inside(folder, original, where)) if original else "",
         )
 
 
@@ -100,14 +101,6 @@ def _mapping(path: Path) -> dict[str, dict[str, Any]]:
         msg = f'{path} must map file names to their facts, as {{"a.mp4": {{"label": "FAKE"}}}}: fetch it again'
         raise DatasetError(msg)
     return listed
-
-
-def _inside(name: str, where: str) -> str:
-    path = PurePosixPath(name)
-    if path.is_absolute() or ".." in path.parts:
-        msg = f"{where}: the path leads out of the data set; fetch the list again"
-        raise DatasetError(msg)
-    return name
 
 
 def _stem(name: str) -> str:

@@ -8,8 +8,8 @@ for squares of :data:`DEFAULT_SIDE` box heights. Shards are mapped into memory, 
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
-import math
 import mmap
 import tarfile
 from collections import Counter
@@ -39,6 +39,9 @@ SPLITS: Final = ("train", "val", "test")
 DEFAULT_SIDE, DEFAULT_CENTRE = 0.85, 0.06  # box heights: measured on four DFDC videos and the crops made from them
 # Median of MTCNN's five points on real DFDC crops of that geometry, made symmetric; parts of the side.
 USUAL_LANDMARKS: Final = ((0.291, 0.280), (0.709, 0.280), (0.500, 0.494), (0.333, 0.741), (0.667, 0.741))
+
+
+_LEAST_SIDE, _MOST_SIDE = 0.2, 8.0  # box heights, of a square that shows a face
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,6 +110,26 @@ class FaceSet:
     def __len__(self) -> int:
         return len(self.rows)
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the shards, which some systems do not replace while they are mapped; nothing can be read then."""
+        for shard in self._shards.values():
+            shard.close()
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of what is known of these crops: their rows and their geometry; the pictures are not read."""
+        digest = hashlib.sha256(f"{self.side_over_box_height} {self.centre_below_box_centre_over_box_height}".encode())
+        for row in self.rows:
+            points = b"" if row.landmarks is None else row.landmarks.tobytes()
+            digest.update(f"{row.name}\n{row.label}\n{row.original}\n{row.group}\n{row.shard}\n".encode() + points)
+        return digest.hexdigest()
+
     def select(self, keep: Callable[[FaceRow], bool]) -> FaceSet:
         """Those crops for which ``keep`` is true."""
         return FaceSet(
@@ -154,7 +177,10 @@ class FaceSet:
             DatasetError: it is no picture.
         """
         stored = np.frombuffer(self.jpeg(row), np.uint8)
-        picture = cv2.imdecode(stored, cv2.IMREAD_COLOR_RGB) if stored.size else None
+        try:
+            picture = cv2.imdecode(stored, cv2.IMREAD_COLOR_RGB) if stored.size else None
+        except cv2.error:  # a header that promises more pixels than OpenCV takes
+            picture = None
         if picture is None:
             face = self.rows[row]
             msg = f"crop {face.name} in {self.folder / face.shard} is damaged: it cannot be decoded; prepare it again"
@@ -188,6 +214,9 @@ class _Shard:
         if size < 0 or start + size > len(self._bytes):
             msg = f"shard {self._path} lacks {name}.jpg, or is cut short: fetch or prepare it again"
             raise DatasetError(msg)
+
+    def close(self) -> None:
+        self._bytes.close()
 
     def read(self, name: str) -> bytes:
         start, size = self._places[name]
@@ -264,10 +293,10 @@ def _geometry(path: Path) -> tuple[float, float]:
         facts = json.loads(path.read_bytes())
         side = float(facts["side_over_box_height"])
         centre = float(facts["centre_below_box_centre_over_box_height"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         msg = f"{path} cannot be understood ({error!r}): it must say which square was cut; prepare the crops again"
         raise DatasetError(msg) from None
-    if not (0 < side < math.inf and abs(centre) < math.inf):
+    if not (_LEAST_SIDE <= side <= _MOST_SIDE and abs(centre) <= 1):
         msg = f"{path}: side_over_box_height {side} and centre {centre} make no square"
         raise DatasetError(msg)
     return side, centre

@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from monitor.errors import DatasetError
-from monitor.lab.datasets.catalogue import Catalogue, table_of
+from monitor.lab.datasets.catalogue import Catalogue, inside, table_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,14 +31,14 @@ def read_fake_av_celeb(root: Path) -> list[Record]:
     """
     catalogue = Catalogue("fakeavceleb", root)
     for number, row in table_of(root / LIST, columns=_COLUMNS):
-        kind = row["type"]
+        kind, where = row["type"], f"{root / LIST}, line {number}"
         if kind not in LABELS:
-            msg = f"{root / LIST}, line {number}: the type is {kind!r}, and must be one of {', '.join(LABELS)}"
+            msg = f"{where}: the type is {kind!r}, and must be one of {', '.join(LABELS)}"
             raise DatasetError(msg)
         label = LABELS[kind]
         people = [row[column] for column in ("source", "target1", "target2")]
         catalogue.add_listed(
-            _placed(root, row[""], row["path"]),
+            inside(root, _placed(row[""], row["path"]), where),
             label,
             method=row["method"] if label else "",
             identities=tuple(dict.fromkeys(f"voxceleb2:{person}" for person in people if person not in ("", "-"))),
@@ -47,8 +47,8 @@ def read_fake_av_celeb(root: Path) -> list[Record]:
     return catalogue.finish("the folders that meta_data.csv names")
 
 
-def _placed(root: Path, folder: str, name: str) -> Path:
+def _placed(folder: str, name: str) -> str:
     """The list writes folders from the data set's own name on: ``FakeAVCeleb/RealVideo-RealAudio/...``."""
     parts = PurePosixPath(folder).parts
     below = [index for index, part in enumerate(parts) if part in LABELS]
-    return root.joinpath(*parts[below[0] if below else 0 :], name)
+    return "/".join((*parts[below[0] if below else 0 :], name))

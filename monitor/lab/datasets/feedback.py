@@ -13,6 +13,8 @@ A feedback folder holds ``feedback.csv`` (UTF-8, with a header row) and the pict
 
 ``path`` and ``label`` must be there, the other columns may be absent or empty. One person's newest answer about
 one thing (file, face, span) counts; people who contradict each other about it make it *disputed*: counted, left out.
+There is a record for each face that was flagged. Answers without ``track_id`` are about one face where their boxes
+overlap. Of a file in which several faces were flagged, those without a box cannot be told apart: counted, left out.
 Text that a spreadsheet would run as a formula is written with a leading apostrophe, which reading takes off.
 """
 
@@ -24,13 +26,14 @@ import logging
 import math
 from collections import Counter, defaultdict
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from monitor.errors import DatasetError
 from monitor.files import write_whole
-from monitor.lab.datasets.record import FakeSpan, Record
+from monitor.lab.datasets.answers import contradictory, faces_in, newest
+from monitor.lab.datasets.record import Box, FakeSpan, FlaggedFace, Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -44,10 +47,8 @@ MAX_TEXT: Final = 4000  # characters of one cell
 _FORMULA = ("=", "+", "-", "@")
 _GROUP_DEPTH = 2  # folders above a file from which on the innermost one names its source
 _LONGEST_SIDE = 65_536  # pixels
-_NEVER = datetime.min.replace(tzinfo=UTC)
 
 FeedbackLabel = Literal["real", "fake", "unsure"]
-Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,34 +68,28 @@ class FeedbackRow:
     probability: float | None = None  # what the monitor had said, P(fake), 0..1
 
 
-class _Thing(NamedTuple):
-    """What an answer is about."""
-
-    path: PurePosixPath
-    track_id: int | None
-    start: float | None
-    end: float | None
-
-
 @dataclass(frozen=True, slots=True)
 class Feedback:
     """A feedback folder, read: what teaches, and what was left out of it."""
 
-    records: tuple[Record, ...]  # one per file
+    records: tuple[Record, ...]  # one per flagged face
     rows: tuple[FeedbackRow, ...]  # the answers behind the records
     unsure: int  # answers
     superseded: int  # answers that the same person replaced later
     disputed: tuple[str, ...]  # files about which people, or their spans, contradict each other
+    unplaced: int = 0  # answers about one of several faces of a file, without its box
 
     @property
     def in_words(self) -> str:
-        """One line for people: ``12 files (5 fake), 3 unsure answers left out``."""
+        """One line for people: ``12 faces (5 fake), 3 unsure answers left out``."""
         fakes = sum(record.label for record in self.records)
-        parts = [f"{len(self.records)} files ({fakes} fake)"]
+        parts = [f"{len(self.records)} faces ({fakes} fake)"]
         if self.unsure:
             parts.append(f"{self.unsure} unsure answers left out")
         if self.superseded:
             parts.append(f"{self.superseded} replaced by a newer answer")
+        if self.unplaced:
+            parts.append(f"{self.unplaced} answers left out that name one of several faces without its box")
         if self.disputed:
             parts.append(f"{len(self.disputed)} files disputed and left out, such as {self.disputed[0]}")
         return ", ".join(parts)
@@ -117,7 +112,7 @@ def read_feedback(root: Path) -> list[Record]:
     if not feedback.records:
         msg = f"{root / FILE_NAME} teaches nothing: {feedback.in_words}; label some files real or fake"
         raise DatasetError(msg)
-    if feedback.unsure or feedback.superseded or feedback.disputed:
+    if feedback.unsure or feedback.superseded or feedback.disputed or feedback.unplaced:
         logger.warning("%s: %s", root / FILE_NAME, feedback.in_words)
     return list(feedback.records)
 
@@ -130,21 +125,33 @@ def open_feedback(root: Path) -> Feedback:
             outside the folder, or one that is not there.
     """
     rows = read_rows(root)
-    current, superseded = _newest(rows)
+    current, superseded = newest(rows)
     by_path: dict[PurePosixPath, list[FeedbackRow]] = defaultdict(list)
     for row in current:
         if row.label != "unsure":
             by_path[row.path].append(row)
-    disputed = [path for path, answers in by_path.items() if _contradictory(answers)]
+    disputed = [path for path, answers in by_path.items() if contradictory(answers)]
     for path in disputed:
         del by_path[path]
     ids = _video_ids(by_path)
+    records: list[Record] = []
+    taught: list[FeedbackRow] = []
+    unplaced = 0
+    for path, answers in by_path.items():
+        faces = faces_in(answers)
+        for number, face in enumerate(faces, 1):
+            if len(faces) > 1 and not any(row.box for row in face):
+                unplaced += len(face)
+                continue
+            records.append(_record(root, ids[path], face, number=number if len(faces) > 1 else None))
+            taught += (row for row in face if row not in taught)
     return Feedback(
-        records=tuple(_record(root, ids[path], answers) for path, answers in by_path.items()),
-        rows=tuple(row for answers in by_path.values() for row in answers),
+        records=tuple(records),
+        rows=tuple(taught),
         unsure=sum(row.label == "unsure" for row in current),
         superseded=superseded,
         disputed=tuple(str(path) for path in disputed),
+        unplaced=unplaced,
     )
 
 
@@ -303,33 +310,6 @@ def _time(text: str, where: str) -> datetime | None:
     return moment
 
 
-def _newest(rows: Iterable[FeedbackRow]) -> tuple[list[FeedbackRow], int]:
-    """Each person's newest answer about each thing (of equally old ones the last), and how many it replaced."""
-    newest: dict[tuple[_Thing, str], FeedbackRow] = {}
-    replaced = 0
-    for row in rows:
-        key = (_Thing(row.path, row.track_id, row.start, row.end), row.user)
-        earlier = newest.get(key)
-        replaced += earlier is not None
-        if earlier is None or (row.created_at or _NEVER) >= (earlier.created_at or _NEVER):
-            newest[key] = row
-    return list(newest.values()), replaced
-
-
-def _contradictory(answers: Sequence[FeedbackRow]) -> bool:
-    """Whether one moment of one face is called both real and fake."""
-    fakes = [row for row in answers if row.label == "fake"]
-    return any(_meet(one, fake) for one in answers if one.label == "real" for fake in fakes)
-
-
-def _meet(one: FeedbackRow, other: FeedbackRow) -> bool:
-    if one.track_id is not None and other.track_id is not None and one.track_id != other.track_id:
-        return False
-    if one.start is None or one.end is None or other.start is None or other.end is None:
-        return True
-    return one.start < other.end and other.start < one.end
-
-
 def _video_ids(paths: Iterable[PurePosixPath]) -> dict[PurePosixPath, str]:
     """Relative paths without suffix; with it, where two files differ in nothing else."""
     stems = {path: str(path.with_suffix("")) for path in paths}
@@ -337,23 +317,39 @@ def _video_ids(paths: Iterable[PurePosixPath]) -> dict[PurePosixPath, str]:
     return {path: stem if counts[stem] == 1 else str(path) for path, stem in stems.items()}
 
 
-def _record(root: Path, video_id: str, answers: Sequence[FeedbackRow]) -> Record:
-    """One file; fake where any answer says so, in the spans that those answers name."""
+def _record(root: Path, file_id: str, answers: Sequence[FeedbackRow], *, number: int | None) -> Record:
+    """One face; fake where any answer says so, in the spans that those answers name.
+
+    Args:
+        root: the feedback folder.
+        file_id: the file's id, which is the record's if ``number`` is None.
+        answers: about that face.
+        number: of the face among those that were flagged in this file.
+    """
     path = answers[0].path
     fakes = [row for row in answers if row.label == "fake"]
     spans = [FakeSpan(row.start, row.end) for row in fakes if row.start is not None and row.end is not None]
     folders = path.parts[:-1]
     return Record(
         dataset="feedback",
-        video_id=video_id,
+        video_id=file_id if number is None else f"{file_id}/face-{number}",
         path=root / path,
         label=int(bool(fakes)),
-        split="",
         method="flagged" if fakes else "",
-        compression="",
-        identities=(),
-        group="/".join(folders) if len(folders) >= _GROUP_DEPTH else video_id,
+        group="/".join(folders) if len(folders) >= _GROUP_DEPTH else file_id,
         spans=tuple(sorted(spans, key=lambda span: span.start)) if spans and len(spans) == len(fakes) else None,
+        flagged=_flagged(fakes or answers),
+    )
+
+
+def _flagged(answers: Sequence[FeedbackRow]) -> tuple[FlaggedFace, ...]:
+    """Where and when the face was seen: by those who drew a box, if anybody did."""
+    told = [row for row in answers if row.box is not None] or answers
+    if all(row.box is None and row.start is None for row in told):
+        return ()
+    return tuple(
+        FlaggedFace(row.box) if row.start is None or row.end is None else FlaggedFace(row.box, row.start, row.end)
+        for row in told
     )
 
 

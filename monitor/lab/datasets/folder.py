@@ -6,20 +6,26 @@ Three layouts::
     {train,val,test}/{real,fake}/**                   a published split; "valid" and "validation" are "val"
     **, with a label for all of it                    a collection of real faces, such as LFW or UTKFace
 
-Pictures in a folder of their own may be frames of one video, so they are one group, as are a real and a fake file
-of the same name. With a label, a picture is of the person that its name names (``Ann_Lee_0001.jpg``: Ann_Lee);
-UTKFace's ``<age>_<sex>_<race>_<time>.jpg`` name nobody.
+A real and a fake file of the same place and name are one group, whatever the method: ``real/x.mp4`` and
+``fake/<method>/x.mp4``. Pictures that are numbered in a folder of their own (``v1/0001.png``) may be frames of one
+video, so they are one group; those of a method's own folder are not, nor are UTKFace's. In a published split, names
+that are mere numbers (``0001``, ``img_0001``) say nothing across splits: each split counts its own files.
+
+With a label, a picture is of the person that its name names (``Ann_Lee_0001.jpg``: Ann_Lee). UTKFace's
+``<age>_<sex>_<race>_<time>.jpg`` name nobody, nor do the names that cameras and programs give (``IMG_0001.jpg``).
 """
 
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from monitor.errors import DatasetError
 from monitor.lab.datasets.catalogue import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Catalogue, media_below
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
     from monitor.lab.datasets.record import Record
@@ -28,7 +34,16 @@ LABELS = {"real": 0, "fake": 1}
 _SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 _MEDIA = VIDEO_SUFFIXES | IMAGE_SUFFIXES
 _UTK = re.compile(r"\d{1,3}_[01](_[0-4])?_\d+.*")
+_LAST = re.compile(r"\d+$")
 _NUMBERED = re.compile(r"[_-]\d+$")
+# fmt: off
+_GENERIC = frozenset([  # words that cameras, screens and programs put before their numbers
+    "at", "clip", "crop", "dsc", "dscf", "dscn", "face", "fake", "fig", "file", "film", "frame", "from", "gopr",
+    "image", "img", "imgp", "mvimg", "out", "output", "photo", "pic", "picture", "pxl", "real", "sample", "scan",
+    "screen", "screenshot", "shot", "snapshot", "still", "test", "train", "val", "vid", "video", "vlcsnap",
+    "whatsapp",
+])
+# fmt: on
 
 
 def read_folder(root: Path, *, label: str = "") -> list[Record]:
@@ -43,8 +58,10 @@ def read_folder(root: Path, *, label: str = "") -> list[Record]:
     """
     catalogue = Catalogue(root.resolve().name, root)
     if label:
-        for path in media_below(root, _MEDIA):
-            catalogue.add(path, LABELS[label], identities=_person(path), group=_group(root, path))
+        paths = media_below(root, _MEDIA)
+        films = _films(paths) - {root}
+        for path in paths:
+            catalogue.add(path, LABELS[label], identities=_person(path), group=_group(root, path, films=films))
         return catalogue.finish("videos or pictures", one_class=True)
     places = [("", root)] + [
         (_SPLITS[name.lower()], folder) for name, folder in _folders(root) if name.lower() in _SPLITS
@@ -62,24 +79,57 @@ def read_folder(root: Path, *, label: str = "") -> list[Record]:
 
 
 def _add_class(catalogue: Catalogue, folder: Path, *, split: str, label: int) -> None:
-    for path in media_below(folder, _MEDIA):
-        nested = path.parent != folder
-        method = path.relative_to(folder).parts[0] if label and nested else ""
-        group = _group(folder, path)
-        catalogue.add(path, label, split=split, method=method, group=f"{split}/{group}" if split else group)
+    paths = media_below(folder, _MEDIA)
+    methods = _methods(folder) if label else frozenset()
+    films = _films(paths) - {folder, *methods}
+    for path in paths:
+        method = next((one for one in path.parents if one in methods), None)
+        group = _group(method or folder, path, films=films)
+        if split and _is_number(group):
+            group = f"{split}/{group}"
+        catalogue.add(path, label, split=split, method=method.name if method else "", group=group)
+
+
+def _methods(fakes: Path) -> frozenset[Path]:
+    """Folders in the one of the fakes, but for those of videos: they are named like one of the reals beside it."""
+    reals = {
+        name
+        for other, beside in _folders(fakes.parent)
+        if LABELS.get(other.lower()) == 0
+        for name, _ in _folders(beside)
+    }
+    return frozenset(folder for name, folder in _folders(fakes) if name not in reals)
+
+
+def _films(paths: Sequence[Path]) -> set[Path]:
+    """Folders whose pictures may be frames of one video: their names differ in the last number alone."""
+    names: dict[Path, set[str]] = defaultdict(set)
+    for path in paths:
+        if path.suffix.lower() in IMAGE_SUFFIXES:
+            names[path.parent].add(path.stem if _UTK.fullmatch(path.stem) else _LAST.sub("", path.stem))
+    return {folder for folder, stems in names.items() if len(stems) == 1}
 
 
 def _folders(folder: Path) -> list[tuple[str, Path]]:
     return [(entry.name, entry) for entry in sorted(folder.iterdir()) if entry.is_dir()]
 
 
-def _group(folder: Path, path: Path) -> str:
-    nested = path.parent != folder and path.suffix.lower() in IMAGE_SUFFIXES
-    return (path.parent if nested else path.with_suffix("")).relative_to(folder).as_posix()
+def _group(base: Path, path: Path, *, films: Collection[Path]) -> str:
+    place = path.parent if path.parent in films and path.suffix.lower() in IMAGE_SUFFIXES else path.with_suffix("")
+    return place.relative_to(base).as_posix()
+
+
+def _is_number(group: str) -> bool:
+    """Whether a name tells no more than how many there are."""
+    return all(_is_generic(part) for part in group.split("/"))
+
+
+def _is_generic(name: str) -> bool:
+    return {word.lower() for word in re.findall(r"[^\W\d_]+", name)} <= _GENERIC
 
 
 def _person(path: Path) -> tuple[str, ...]:
     if path.suffix.lower() not in IMAGE_SUFFIXES or _UTK.fullmatch(path.stem):
         return ()
     name = _NUMBERED.sub("", path.stem)
-    return (name,) if re.search(r"[^\W\d_]", name) else ()
+    return () if _is_generic(name) else (name,)

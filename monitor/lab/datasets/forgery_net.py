@@ -10,12 +10,16 @@ Frames are counted in the video itself, so reading a partly fake video opens it 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from monitor.errors import DatasetError, SourceError
-from monitor.lab.datasets.catalogue import Catalogue, lines_of
+from monitor.lab.datasets.catalogue import Catalogue, inside, lines_of
 from monitor.lab.datasets.record import FakeSpan, Record
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_FRAMES = 10**9  # more are a mistake
 _SPLITS = {"train": "train", "val": "val", "test": "test"}
 _EXPECTED = "lists with 'video' in their names, of lines such as '1 fake/a.mp4 0 90 fake 1 2 8', beside the videos"
 _Segment = tuple[int, int, bool]  # first frame, frames, whether fake
@@ -43,12 +47,16 @@ def read_forgery_net(root: Path) -> list[Record]:
         for number, line in lines_of(path, holds="videos and their segments"):
             where = f"{path}, line {number}"
             entry = _parsed(line, where)
-            video = next((one / entry.name for one in (path.parent, *folders) if (one / entry.name).is_file()), None)
-            spans = None
-            if video is None or (_is_partial(entry) and (spans := _spans(entry, video)) is None):
-                catalogue.miss(entry.name)
-                continue
             method = f"class-{entry.kind}" if entry.label else ""
+            places = (inside(one, entry.name, where) for one in (path.parent, *folders))
+            video = next((one for one in places if _exists(one, where)), None)
+            if video is None:
+                catalogue.miss(root / entry.name, entry.label, split=split, method=method)
+                continue
+            spans = _spans(entry, video) if _is_partial(entry) else None
+            if spans is None and _is_partial(entry):
+                catalogue.miss(video, entry.label, why="impossible to open", split=split, method=method)
+                continue
             catalogue.add(video, entry.label, split=split, method=method, spans=spans)
     return catalogue.finish(_EXPECTED)
 
@@ -67,11 +75,23 @@ def _parsed(line: str, where: str) -> _Entry:
     except (ValueError, KeyError, IndexError):
         msg = f"{where}: expected '<segments> <name> [<start> <frames> <fake|real>]... <2> <3> <16>', got {line[:80]!r}"
         raise DatasetError(msg) from None
-    name = PurePosixPath(words[1])
-    if binary not in (0, 1) or binary != any(fake for *_, fake in segments) or name.is_absolute() or ".." in name.parts:
-        msg = f"{where}: class {binary} contradicts the segments, or the name leads elsewhere; fetch the list again"
+    if binary not in (0, 1) or binary != any(fake for *_, fake in segments):
+        msg = f"{where}: class {binary} contradicts the segments; fetch the list again"
         raise DatasetError(msg)
-    return _Entry(name.as_posix(), segments, label=binary, kind=kind)
+    entry = _Entry(words[1], segments, label=binary, kind=kind)
+    fakes = [(start, frames) for start, frames, fake in segments if fake]
+    if _is_partial(entry) and not all(0 <= start <= _FRAMES and 0 < frames <= _FRAMES for start, frames in fakes):
+        msg = f"{where}: a fake segment starts before the first frame, or is not 1 to {_FRAMES} frames long"
+        raise DatasetError(msg)
+    return entry
+
+
+def _exists(path: Path, where: str) -> bool:
+    try:
+        return path.is_file()
+    except OSError:
+        msg = f"{where}: no file can be called {path.name[:80]!r}; fetch the list again"
+        raise DatasetError(msg) from None
 
 
 def _is_partial(entry: _Entry) -> bool:

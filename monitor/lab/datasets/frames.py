@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,13 +14,16 @@ from monitor.lab.datasets.archive import inside_archive, open_archive
 from monitor.source import open_source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from monitor.lab.datasets.record import Record
     from monitor.settings import SourceSettings
     from monitor.types import Pixels
 
+    _Span = tuple[float, float]
+
+_ROUNDING = 0.001  # seconds, to which some containers round their times
 _LAST_RESORT_FPS = 25.0  # half a frame of tolerance where a source names no rate
 
 
@@ -38,11 +42,12 @@ def frames_of(record: Record, settings: SourceSettings, *, count: int) -> Iterat
     """At most ``count`` frames of a record, in order; one of a picture.
 
     They sit in the middle of ``count`` equal parts of the time that counts: the fake spans of a fake, what lies
-    outside them of a real, all of it where there are none. A file that ends before its header says gives fewer.
+    outside them of a real, all of it where there are none; and only the part in which a face was flagged, if one was.
+    A file that ends before its header says, or whose times have a gap, gives fewer.
 
     Raises:
         SourceError: the file cannot be read.
-        DatasetError: a member of an archive cannot be, or the spans leave no time.
+        DatasetError: a member of an archive cannot be, or the spans leave no time or no frame.
     """
     place = inside_archive(record.path)
     if place is not None:
@@ -53,7 +58,12 @@ def frames_of(record: Record, settings: SourceSettings, *, count: int) -> Iterat
         found = True
         yield frame
     if not found:  # the header promised far more than there is
-        yield from _spread(record, settings, count=count, duration=_measured(record.path, settings))
+        for frame in _spread(record, settings, count=count, duration=_measured(record.path, settings)):
+            found = True
+            yield frame
+    if not found:
+        msg = f"{record.path}: no frame of it lies in the spans that count"
+        raise DatasetError(msg)
 
 
 def moments(record: Record, *, duration: float, count: int) -> list[float]:
@@ -65,8 +75,9 @@ def moments(record: Record, *, duration: float, count: int) -> list[float]:
     allowed = _allowed(record, duration)
     total = sum(end - start for start, end in allowed)
     if total <= 0:
-        where = "lie outside" if record.label else "cover all of"
-        msg = f"{record.path}: its fake spans {where} the {duration:.2f} s that it lasts"
+        where = "lie outside" if record.label or record.spans is None else "cover all of"
+        kind = "fake" if record.spans is not None else "flagged"
+        msg = f"{record.path}: its {kind} spans {where} the {duration:.2f} s that it lasts"
         raise DatasetError(msg)
     times, passed = [], 0.0
     wanted = [(part + 0.5) / count * total for part in range(count)]
@@ -82,7 +93,10 @@ def decode(stored: bytes, *, name: str) -> Pixels:
     Raises:
         DatasetError: they are no picture.
     """
-    pixels = cv2.imdecode(np.frombuffer(stored, np.uint8), cv2.IMREAD_COLOR_RGB) if stored else None
+    try:
+        pixels = cv2.imdecode(np.frombuffer(stored, np.uint8), cv2.IMREAD_COLOR_RGB) if stored else None
+    except cv2.error:  # a header that promises more pixels than OpenCV takes
+        pixels = None
     if pixels is None:
         msg = f"{name} is no picture that can be decoded; is it complete?"
         raise DatasetError(msg)
@@ -111,9 +125,13 @@ def _spread(record: Record, settings: SourceSettings, *, count: int, duration: f
             return
         duration = duration or source.info.duration or _measured(record.path, settings)
         waiting = moments(record, duration=duration, count=count)
+        allowed = _allowed(record, math.inf)
         tolerance = 0.5 / (source.info.fps or _LAST_RESORT_FPS)
         for frame in source:
-            if frame.media_time + tolerance < waiting[0]:
+            at = frame.media_time + _ROUNDING
+            if allowed and at >= allowed[-1][1]:
+                return
+            if frame.media_time + tolerance < waiting[0] or not any(start <= at < end for start, end in allowed):
                 continue
             while waiting and frame.media_time + tolerance >= waiting[0]:
                 waiting.pop(0)
@@ -131,18 +149,28 @@ def _measured(path: Path, settings: SourceSettings) -> float:
         return last + 1 / (source.info.fps or _LAST_RESORT_FPS)
 
 
-def _allowed(record: Record, duration: float) -> Sequence[tuple[float, float]]:
+def _allowed(record: Record, duration: float) -> Sequence[_Span]:
     """Spans of media time whose frames carry the record's label, in order and apart."""
-    if record.spans is None:
-        return [(0.0, duration)]
-    fakes: list[tuple[float, float]] = []
-    for span in sorted(record.spans, key=lambda one: one.start):
-        start, end = min(span.start, duration), min(span.end, duration)
-        if fakes and start <= fakes[-1][1]:
-            fakes[-1] = fakes[-1][0], max(end, fakes[-1][1])
+    allowed: Sequence[_Span] = [(0.0, duration)]
+    if record.spans is not None:
+        allowed = _joined(((span.start, span.end) for span in record.spans), duration)
+        if not record.label:
+            edges = [0.0, *(edge for span in allowed for edge in span), duration]
+            allowed = [(start, end) for start, end in zip(edges[::2], edges[1::2], strict=True) if start < end]
+    if not record.flagged:
+        return allowed
+    seen = _joined(((one.start, one.end) for one in record.flagged), duration)
+    both = ((max(start, first), min(end, last)) for start, end in allowed for first, last in seen)
+    return [(start, end) for start, end in both if start < end]
+
+
+def _joined(spans: Iterable[_Span], duration: float) -> list[_Span]:
+    """The same within ``duration``, in order, those that touch made one."""
+    found: list[_Span] = []
+    for span in sorted(spans):
+        start, end = min(span[0], duration), min(span[1], duration)
+        if found and start <= found[-1][1]:
+            found[-1] = found[-1][0], max(end, found[-1][1])
         elif start < end:
-            fakes.append((start, end))
-    if record.label:
-        return fakes
-    edges = [0.0, *(edge for span in fakes for edge in span), duration]
-    return [(start, end) for start, end in zip(edges[::2], edges[1::2], strict=True) if start < end]
+            found.append((start, end))
+    return found

@@ -1,8 +1,9 @@
 """A CSV file that names videos and pictures: ``path,label[,split,method,identity,group,start,end]``.
 
 Paths are relative to the manifest. Labels are ``real`` or ``fake``, ``0`` or ``1`` (1 = fake). A row with
-``start,end`` (seconds) says that the file is fake there; several such rows give several spans. Several
-identities are separated by semicolons.
+``start,end`` (seconds) says that the file is fake there; several such rows give several spans. Rows that call the
+rest of such a file real may stand beside them, but not overlap them; a file without any fake row is real as a whole,
+so its row has no ``start,end``. Several identities are separated by semicolons.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 FILE_NAME = "manifest.csv"
 _LABELS = {"real": 0, "0": 0, "fake": 1, "1": 1}
+_KINDS = ("real", "fake")
 _KNOWN = ("path", "label", "split", "method", "identity", "group", "start", "end")
 _Row = dict[str, str]
 
@@ -68,7 +70,8 @@ def _add(catalogue: Catalogue, name: str, entries: list[tuple[int, _Row]], *, ta
 
 def _label(entries: list[tuple[int, _Row]], name: str, *, table: Path) -> tuple[int, tuple[FakeSpan, ...] | None]:
     """The file's label and its fake spans: of the rows that say fake, if each has one."""
-    labels, spans = [], []
+    labels: list[int] = []
+    spans: tuple[list[FakeSpan], list[FakeSpan]] = ([], [])  # real, fake
     for number, row in entries:
         where = f"{table}, line {number}"
         label = _LABELS.get(row["label"].lower())
@@ -80,9 +83,21 @@ def _label(entries: list[tuple[int, _Row]], name: str, *, table: Path) -> tuple[
             msg = f"{where}: {name} has several rows, so each needs start and end; or is it listed twice?"
             raise DatasetError(msg)
         labels.append(label)
-        if label and span is not None:
-            spans.append(span)
-    return max(labels), tuple(sorted(spans, key=lambda one: one.start)) or None
+        if span is not None:
+            spans[label].append(span)
+    reals, fakes = spans
+    where = f"{table}, line {entries[0][0]}"
+    if reals and not fakes:
+        msg = f"{where}: {name} is called real in a part, which says nothing of the rest; leave start and end empty"
+        raise DatasetError(msg)
+    both = next(((r, f) for r in reals for f in fakes if r.start < f.end and f.start < r.end), None)
+    if both:
+        spoken = " and ".join(
+            f"{kind} from {one.start:g} to {one.end:g} s" for kind, one in zip(_KINDS, both, strict=True)
+        )
+        msg = f"{where}: {name} is called {spoken}, which overlap; make them agree"
+        raise DatasetError(msg)
+    return max(labels), tuple(sorted(fakes, key=lambda one: one.start)) or None
 
 
 def _span(row: _Row, where: str) -> FakeSpan | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import logging
 from collections import Counter
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from monitor.errors import DatasetError
 from monitor.lab.datasets.catalogue import table_of
 from monitor.lab.datasets.faceset import FACTS, INDEX, FaceSet
 from monitor.lab.datasets.journal import Journal, unwritable
+from monitor.lab.datasets.record import overlap
 from monitor.lab.datasets.shard_writer import Entry, Names, ShardWriter
 from monitor.lab.datasets.splits import leakage
 from monitor.lab.datasets.workforce import Order, cut_all
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from monitor.lab.datasets.record import Record
     from monitor.lab.datasets.splits import Leakage
     from monitor.settings import Settings
+
+logger = logging.getLogger(__name__)
 
 SKIPPED = "skipped.csv"
 _FORMAT = 1  # of faces.json and of what is written beside it
@@ -123,8 +127,8 @@ def existing_recipe(root: Path, recipe: Recipe) -> Recipe:
     Raises:
         DatasetError: these are no face crops.
     """
-    faces = FaceSet.open(root)
-    height, width = faces.pixels(0).shape[:2]
+    with FaceSet.open(root) as faces:
+        height, width = faces.pixels(0).shape[:2]
     if height != width:
         msg = f"{root}: its crops have {width} x {height} pixels; only squares can be prepared"
         raise DatasetError(msg)
@@ -138,19 +142,29 @@ def existing_recipe(root: Path, recipe: Recipe) -> Recipe:
 
 
 def _finished(out: Path, digest: str) -> dict[str, Any] | None:
-    """The content of ``out``'s faces.json if this plan is done; None if ``out`` is free or half done."""
+    """The content of ``out``'s faces.json if this plan is done; None if ``out`` is free, half done or damaged."""
     path = out / FACTS
     if path.is_file():
         try:
             facts = json.loads(path.read_bytes())
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             facts = {}
         if isinstance(facts, dict) and facts.get("plan") == digest:
-            return facts
+            return facts if _is_whole(out) else None
     if path.is_file() or ((out / INDEX).is_file() and not (out / _WORKING).is_dir()):
         msg = f"{out} holds other face crops already: choose another --out, or remove it"
         raise DatasetError(msg)
     return None
+
+
+def _is_whole(out: Path) -> bool:
+    """Whether all that the index names is there; if not, that is logged."""
+    try:
+        with FaceSet.open(out):
+            return True
+    except DatasetError as error:
+        logger.warning("%s was prepared, but %s; it is done again", out, error)
+        return False
 
 
 def _publish(plan: Plan, out: Path, journal: Journal, *, crossing: Leakage, digest: str) -> dict[str, Any]:
@@ -211,17 +225,9 @@ def _twin(crop: Crop, reals: Sequence[Crop]) -> int | None:
         for place, real in enumerate(reals)
         if real.frame_size == crop.frame_size
         and abs(real.media_time - crop.media_time) <= _SAME_MOMENT
-        and _overlap(real.square, crop.square) >= _SAME_PLACE
+        and overlap(real.square, crop.square) >= _SAME_PLACE
     ]
     return min(near)[1] if near else None
-
-
-def _overlap(one: tuple[float, ...], other: tuple[float, ...]) -> float:
-    width = min(one[2], other[2]) - max(one[0], other[0])
-    height = min(one[3], other[3]) - max(one[1], other[1])
-    shared = max(width, 0.0) * max(height, 0.0)
-    areas = sum((box[2] - box[0]) * (box[3] - box[1]) for box in (one, other))
-    return shared / (areas - shared)
 
 
 def _source_sizes(root: Path) -> dict[str, tuple[int, int]]:
@@ -287,7 +293,10 @@ def _facts(plan: Plan, cuts: Sequence[Cut], *, crossing: Leakage, digest: str) -
 def _listed(record: Record, root: Path) -> dict[str, Any]:
     """A record as plain values, its path relative to the root where it lies below."""
     path = record.path.relative_to(root) if record.path.is_relative_to(root) else record.path
-    return {**asdict(record), "path": path.as_posix()}
+    listed = {**asdict(record), "path": path.as_posix()}
+    if not record.flagged:  # which hardly any data set knows
+        del listed["flagged"]
+    return listed
 
 
 def _without_pictures(cut: Cut) -> Cut:

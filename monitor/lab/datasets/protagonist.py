@@ -2,7 +2,7 @@
 
 The largest face of each frame would jump between people, and the manipulated one is rarely told. Kept is who
 persists: the person seen in most of the frames, the larger one of two. The rule is the same for reals and
-fakes, or the choice itself would tell them apart.
+fakes, or the choice itself would tell them apart. Only where a person flagged one face, that one is kept.
 """
 
 from __future__ import annotations
@@ -12,13 +12,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from monitor.lab.datasets.record import overlap
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from monitor.lab.datasets.record import FlaggedFace
     from monitor.types import Faces, Floats
 
 _REACH = 1.0  # box heights that a face may move between two chosen frames, which may lie seconds apart
 _GROWTH = 2.0  # and how much larger or smaller it may become
+_FLAGGED = 0.3  # intersection over union with the box that a person flagged
+_ROUNDING = 0.001  # seconds, to which some containers round their times
 
 
 @dataclass(slots=True)
@@ -55,6 +60,25 @@ def protagonist(found: Sequence[Faces]) -> list[int | None]:
         return [None] * len(found)
     best = max(people, key=lambda person: (len(person.rows), person.height))
     return [best.rows.get(frame, 0 if len(faces) == 1 else None) for frame, faces in enumerate(found)]
+
+
+def flagged_face(faces: Faces, flagged: Sequence[FlaggedFace], *, at: float | None) -> int | None:
+    """The row of the face that overlaps the flagged box most, or None where none does by a good part.
+
+    Args:
+        faces: of one frame.
+        flagged: boxes, and when they held.
+        at: media time of the frame, seconds; None: a picture, which has no time.
+    """
+    best, chosen = _FLAGGED, None
+    for one in flagged:
+        if one.box is None or not (at is None or one.start <= at + _ROUNDING < one.end):
+            continue
+        for row, box in enumerate(faces.boxes):
+            x1, y1, x2, y2 = box.tolist()
+            if (shared := overlap((x1, y1, x2, y2), one.box)) >= best:
+                best, chosen = shared, row
+    return chosen
 
 
 def _near(people: Sequence[_Person], faces: Faces) -> list[tuple[float, int, int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SPLITS = ("train", "val", "test")
+Box = tuple[float, float, float, float]  # x1 y1 x2 y2, pixels
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,15 @@ class FakeSpan:
         if not 0 <= self.start < self.end:
             msg = f"a fake span cannot run from {self.start} to {self.end} s: it needs 0 <= start < end"
             raise DatasetError(msg)
+
+
+@dataclass(frozen=True, slots=True)
+class FlaggedFace:
+    """Where and when somebody saw the face that a label is about."""
+
+    box: Box | None  # pixels of the file's own frame; None: they did not say which face
+    start: float = 0.0  # seconds of media time, ``start <= t < end``
+    end: float = math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +58,7 @@ class Record:
     group: str = ""  # what must not cross splits
     spans: tuple[FakeSpan, ...] | None = None  # None: the whole file carries its label
     original: str = ""  # video id of the real record that a fake was made from, where that is known
+    flagged: tuple[FlaggedFace, ...] = ()  # the one face that the label is about, and when; all with a box, or none
 
     def __post_init__(self) -> None:
         if self.label not in (0, 1):
@@ -58,3 +70,12 @@ class Record:
         if not self.video_id:
             msg = f"{self.path}: a record needs a video id that is unique within {self.dataset}"
             raise DatasetError(msg)
+
+
+def overlap(one: Box, other: Box) -> float:
+    """Intersection over union of two boxes, 0..1."""
+    width = min(one[2], other[2]) - max(one[0], other[0])
+    height = min(one[3], other[3]) - max(one[1], other[1])
+    shared = max(width, 0.0) * max(height, 0.0)
+    areas = sum((box[2] - box[0]) * (box[3] - box[1]) for box in (one, other))
+    return shared / (areas - shared) if areas > shared else 0.0

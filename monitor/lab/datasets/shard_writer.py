@@ -77,17 +77,19 @@ class ShardWriter:
         self._rows.append([*facts, *size, record.dataset, record.method, ";".join(record.identities), *points])
 
     def _store(self, split: str, name: str, content: bytes) -> str:
-        needed = _BLOCK + -(-len(content) // _BLOCK) * _BLOCK
+        member = tarfile.TarInfo(name)
+        member.size = len(content)
+        # PAX has the bytes of a plain header, but for the names of existing crops that are longer than it takes.
+        header = len(member.tobuf(tarfile.PAX_FORMAT))
+        needed = header + -(-len(content) // _BLOCK) * _BLOCK
         shard, filled = self._open.get(split, (None, 0))
         if shard is None or _padded(filled + needed) > self._limit:
             if shard is not None:
                 shard.close()
             number = self._counts.get(split, 0)
             path = self._folder / _shard_name(split, number)
-            shard, filled = tarfile.open(path, "w", format=tarfile.USTAR_FORMAT), 0  # noqa: SIM115 - closed on exit
+            shard, filled = tarfile.open(path, "w", format=tarfile.PAX_FORMAT), 0  # noqa: SIM115 - closed on exit
             self._counts[split] = number + 1
-        member = tarfile.TarInfo(name)
-        member.size = len(content)
         shard.addfile(member, io.BytesIO(content))
         self._open[split] = shard, filled + needed
         return _shard_name(split, self._counts[split] - 1)

@@ -27,14 +27,12 @@ def read_shards(root: Path) -> list[Record]:
         if row["label"] not in ("0", "1"):
             msg = f"{where}: the label is {row['label']!r}, and must be 0 (real) or 1 (fake)"
             raise DatasetError(msg)
-        if not row["name"] or not shard or "/" in shard:
+        if not row["name"] or not shard or "/" in shard or "\\" in shard:
             msg = f"{where}: name and shard must not be empty, and a shard lies beside the index"
             raise DatasetError(msg)
-        if not there.setdefault(shard, (root / shard).is_file()):
-            catalogue.miss(f"{shard}/{row['name']}")
-            continue
         people = row.get("identity", "")
-        catalogue.add(
+        take = catalogue.add if there.setdefault(shard, (root / shard).is_file()) else catalogue.miss
+        take(
             root / shard / f"{row['name']}.jpg",
             int(row["label"]),
             video_id=row["name"],

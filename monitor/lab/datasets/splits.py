@@ -161,8 +161,26 @@ def split_records(
         split = _emptiest(content, filled, totals, shares=shares)
         filled[split] += content
         assigned.update(dict.fromkeys(loose[place], split))
-    _report_empty(filled, shares, loose=len(loose))
+    if records:
+        _report_empty(filled, shares, loose=len(loose))
     return [replace(record, split=assigned.get(row, record.split)) for row, record in enumerate(records)]
+
+
+def val_from_train(records: Sequence[Record], share: float, *, seed: int = 0) -> list[Record]:
+    """The same records, of which about ``share`` of those in train, whole components of them, are now in val.
+
+    Raises:
+        UsageError: the share is not between 0 and 1, or there is a val already.
+    """
+    if not 0 < share < 1:
+        msg = f"--val-from-train {share:g}: it must lie between 0 and 1, such as 0.1"
+        raise UsageError(msg)
+    if any(record.split == "val" for record in records):
+        msg = "--val-from-train: there is a val already; leave the option out, or split all anew with --resplit"
+        raise UsageError(msg)
+    train = [record for record in records if record.split == "train"]
+    divided = iter(split_records(train, Shares(1 - share, share, 0.0), seed=seed, anew=True))
+    return [next(divided) if record.split == "train" else record for record in records]
 
 
 def components(records: Sequence[Record]) -> list[list[int]]:
@@ -250,6 +268,9 @@ def _report_empty(filled: Mapping[str, Counter[Stratum]], shares: Shares, *, loo
         logger.warning(
             "no record is left for %s: the %d sets of connected people cannot be divided so", " and ".join(empty), loose
         )
+    elif empty:
+        way = "; --val-from-train 0.1 takes it out of train" if "val" in empty and filled["train"].total() else ""
+        logger.warning("no record is in %s: the published splits have none%s", " and ".join(empty), way)
 
 
 def _crossings(places: Mapping[str, Mapping[str, str]]) -> tuple[Crossing, ...]:

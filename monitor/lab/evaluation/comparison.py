@@ -1,24 +1,28 @@
 """Several detectors side by side: the same crops, the same training data, the same budget, one table.
 
 A detector's figures are those of ``monitor.lab.evaluation.scorecard``: everyone is told fake or real at a calibrated
-P(fake) of 0.5. Speed is taken in turns on one thread, so that a machine whose speed drifts slows all of them.
-What was trained on other data, longer, or measured on other crops is refused, or compared with a caption that says so.
+P(fake) of 0.5. Speed is taken in turns on one thread, so that a machine whose speed drifts slows all of them; this
+holds within one run, and the caption says so where several runs' files were joined. What was trained on other data,
+longer, or measured on other crops or by another engine is refused, or compared with a caption that says so.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import secrets
 import textwrap
 import time
+from collections.abc import Mapping  # noqa: TC003 - pydantic reads the annotations
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import numpy as np
 from matplotlib.figure import Figure
+from pydantic import Field, TypeAdapter, ValidationError
 
 from monitor.errors import DatasetError, ModelCardError, UsageError
-from monitor.lab.evaluation.bootstrap import Estimate
+from monitor.lab.evaluation.bootstrap import Estimate  # noqa: TC001 - as above
 from monitor.lab.evaluation.crops import crop_outcomes
 from monitor.lab.evaluation.plots import in_words
 from monitor.lab.evaluation.scorecard import section_of
@@ -27,17 +31,18 @@ from monitor.models.card import read_card
 from monitor.pipeline import Engines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from matplotlib.axes import Axes
 
     from monitor.lab.datasets.faceset import FaceSet
+    from monitor.lab.evaluation.outcomes import Outcome
     from monitor.settings import Settings
 
 FIGURES: Final = ("accuracy", "precision", "recall", "f1", "auc")
 TITLES: Final = {"accuracy": "Accuracy", "precision": "Precision", "recall": "Recall", "f1": "F1", "auc": "AUC"}
-VERSION: Final = 1  # of the JSON
+VERSION: Final = 2  # of the JSON
 SPEED_ROUNDS: Final = 15
 _SAME_BUDGET = 0.02  # relative difference of the images seen in training that still counts as the same
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")  # Okabe & Ito: safe for colour-blind eyes
@@ -48,28 +53,38 @@ _DISCLAIMER = (
 )
 
 
+Count = Annotated[int, Field(ge=0)]
+
+
 @dataclass(frozen=True, slots=True)
 class Material:
     """The crops that a detector was measured on."""
 
     name: str  # "dfdc-faces, split test"
-    fakes: int
-    reals: int
-    groups: int
-    digest: str  # hex SHA-256 over the crops' names and labels: the same for the same crops
+    fakes: Count
+    reals: Count
+    groups: Count
+    digest: str  # hex SHA-256 over names, labels, groups, stored files and geometry: the same for the same crops
+    failures: tuple[str, ...] = ()  # names of crops that could not be read: not among the above, part of no figure
 
     @classmethod
-    def of(cls, faces: FaceSet) -> Material:
-        """Of prepared crops."""
+    def of(cls, faces: FaceSet, *, failures: Sequence[str] = ()) -> Material:
+        """Of prepared crops, those named in ``failures`` left out of the counts."""
         splits = "+".join(sorted({row.split or "none" for row in faces.rows}))
-        lines = "\n".join(sorted(f"{row.name} {row.label}" for row in faces.rows))
-        fakes = sum(row.label for row in faces.rows)
+        lines = sorted(
+            f"{row.name} {row.label} {row.group} {hashlib.sha256(faces.jpeg(number)).hexdigest()}"
+            for number, row in enumerate(faces.rows)
+        )
+        square = f"{faces.side_over_box_height!r} {faces.centre_below_box_centre_over_box_height!r}"
+        kept = [row for row in faces.rows if row.name not in set(failures)]
+        fakes = sum(row.label for row in kept)
         return cls(
             name=f"{faces.folder.resolve().name}, split {splits}",
             fakes=fakes,
-            reals=len(faces) - fakes,
-            groups=len({row.group for row in faces.rows}),
-            digest=hashlib.sha256(lines.encode()).hexdigest(),
+            reals=len(kept) - fakes,
+            groups=len({row.group for row in kept}),
+            digest=hashlib.sha256("\n".join((square, *lines)).encode()).hexdigest(),
+            failures=tuple(sorted(failures)),
         )
 
 
@@ -80,15 +95,19 @@ class Entry:
     model: str  # name in the registry
     id: str  # of the weights
     weights_sha256: str
-    input_size: int  # pixels
+    input_size: Count  # pixels
     trained_on: str  # as its card says
-    images_trained: int | None  # None: the card does not say
-    parameters: int
-    file_bytes: int
+    images_trained: Count | None  # None: the card does not say
+    parameters: Count
+    file_bytes: Count
     engine: str
-    faces_per_second: float | None  # one thread, one face at a time; None: not measured
+    faces_per_second: Annotated[float, Field(gt=0)] | None  # one thread, one face at a time; None: not measured
     figures: Mapping[str, Estimate]  # of FIGURES
     material: Material
+    run: str  # the same for all that were measured, and timed in turns, together
+
+
+_ENTRIES: Final = TypeAdapter(tuple[Entry, ...])
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +130,16 @@ class Comparison:
             f"Measured on {material.name}: {material.fakes} fake and {material.reals} real crops; 95 % intervals "
             f"resample {material.groups} groups. Everyone is told fake or real at P(fake) = 0.5.",
         ]
-        if any(entry.faces_per_second for entry in self.entries):
-            engines = ", ".join(dict.fromkeys(entry.engine for entry in self.entries))
-            parts.append(f"Faces per second: one thread, one face at a time, in turns on one machine ({engines}).")
+        if material.failures:
+            count, first_name = len(material.failures), material.failures[0]
+            named = first_name if count == 1 else f"{first_name} and {count - 1} more"
+            parts.append(f"{count} further crops could not be read and are part of no figure ({named}).")
+        timed = [entry for entry in self.entries if entry.faces_per_second]
+        if timed:
+            engines = ", ".join(dict.fromkeys(entry.engine for entry in timed))
+            together = len({entry.run for entry in timed}) == 1
+            how = "all in turns in one run" if together else "in separate runs, so these may differ by machine and load"
+            parts.append(f"Faces per second: one thread, one face at a time, {how} ({engines}).")
         if self.unlike:
             parts.insert(0, f"NOT LIKE FOR LIKE: {'; '.join(self.unlike)}.")
         return " ".join([*parts, _DISCLAIMER])
@@ -135,22 +161,26 @@ def measure(
         DatasetError: the crops are too narrow for a detector, or of one class only.
         EngineError: an engine failed.
     """
-    material = Material.of(faces)
-    if not (material.fakes and material.reals):
-        msg = (
-            f"{faces.folder} holds {material.fakes} fake and {material.reals} real crops here: a comparison needs both"
-        )
-        raise DatasetError(msg)
+    _require_both(Material.of(faces))
     loaded = [_loaded(path, settings) for path in weights]
-    sections = [
-        section_of(crop_outcomes(faces, engines=engines, settings=settings.verdict, on_done=on_done))
-        for _, engines in loaded
-    ]
+    said: list[list[Outcome]] = []
+    judged: list[Material] = []
+    for _, engines in loaded:
+        said.append(crop_outcomes(faces, engines=engines, settings=settings.verdict, on_done=on_done))
+        judged.append(Material.of(faces, failures=[outcome.id for outcome in said[-1] if outcome.failed]))
+        _require_both(judged[-1])
     speeds = faces_per_second([engines for _, engines in loaded])
+    run = secrets.token_hex(8)
     return [
-        _entry(path, name, engines, figures={**section.forced, **section.ranking}, speed=speed, material=material)
-        for path, (name, engines), section, speed in zip(weights, loaded, sections, speeds, strict=True)
+        _entry(path, one, outcomes=outcomes, material=material, speed=speed, run=run)
+        for path, one, outcomes, material, speed in zip(weights, loaded, said, judged, speeds, strict=True)
     ]
+
+
+def _require_both(material: Material) -> None:
+    if not (material.fakes and material.reals):
+        msg = f"{material.name} has {material.fakes} fake and {material.reals} real crops: a comparison needs both"
+        raise DatasetError(msg)
 
 
 def compared(entries: Sequence[Entry], *, anyway: bool = False) -> Comparison:
@@ -174,16 +204,16 @@ def compared(entries: Sequence[Entry], *, anyway: bool = False) -> Comparison:
 
 
 def faces_per_second(engines: Sequence[Engines], *, rounds: int = SPEED_ROUNDS) -> list[float]:
-    """CPU speed of each classifier on one face at a time: the median of rounds in which all take turns."""
+    """Speed of each classifier on one face at a time: the median of rounds in which all take turns, wall-clock time."""
     noise = np.random.default_rng(1)
     sizes = [one.detector.input_size for one in engines]
     faces = [noise.standard_normal((1, 3, size, size)).astype(np.float32) for size in sizes]
     seconds = np.zeros((rounds + 1, len(engines)))
     for row in seconds:
         for column, (one, face) in enumerate(zip(engines, faces, strict=True)):
-            started = time.process_time()
+            started = time.perf_counter()
             one.scorer.engine.run(face)
-            row[column] = time.process_time() - started
+            row[column] = time.perf_counter() - started
     return [float(1 / max(spent, 1e-9)) for spent in np.median(seconds[1:], axis=0)]  # the first round warms up
 
 
@@ -202,16 +232,30 @@ def entries_from(path: Path) -> list[Entry]:
     """The entries of a ``comparison.json``.
 
     Raises:
-        DatasetError: it cannot be read, or is no such file.
+        DatasetError: it cannot be read, is no such file, or a value in it has the wrong type.
     """
     try:
-        tree = json.loads(path.read_text(encoding="utf-8"))
-        if tree["version"] != VERSION or tree["kind"] != "comparison":
-            raise KeyError(tree["kind"])  # noqa: TRY301 - the same sentence
-        return [_read(entry) for entry in tree["entries"]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        msg = f"{path} is no comparison.json ({error!r}): lab compare --weights W SHARDS makes one"
-        raise DatasetError(msg) from None
+        tree = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refused)
+        if not isinstance(tree, dict) or (tree.get("version"), tree.get("kind")) != (VERSION, "comparison"):
+            why = f"it does not say version {VERSION}, kind comparison"
+        else:
+            entries = _ENTRIES.validate_json(json.dumps(tree.get("entries")), strict=True)
+            lacking = [name for entry in entries for name in FIGURES if name not in entry.figures]
+            if entries and not lacking:
+                return list(entries)
+            why = f"an entry lacks the figure {lacking[0]!r}" if lacking else "it has no entries"
+    except ValidationError as error:
+        first = error.errors()[0]
+        why = f"entries.{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    except (OSError, ValueError) as error:
+        why = str(error)
+    msg = f"{path} is no comparison.json ({why}): lab compare --weights W SHARDS makes one"
+    raise DatasetError(msg)
+
+
+def _refused(constant: str) -> float:
+    msg = f"{constant} is no number"
+    raise ValueError(msg)
 
 
 def markdown(comparison: Comparison) -> str:
@@ -261,12 +305,13 @@ def chart(comparison: Comparison) -> Figure:
     quality.set_yticks(np.linspace(0, 1, 6))
     quality.set_xticks(range(len(FIGURES)), list(TITLES.values()))
     quality.legend(loc="upper center", ncols=3, frameon=False, fontsize=9)
-    speed.set_title("Faces per second, one thread", fontsize=10)
+    apart = len({entry.run for entry in entries if entry.faces_per_second}) > 1
+    speed.set_title("Faces per second, one thread" + ("\n(separate runs)" if apart else ""), fontsize=10)
     speed.set_xticks(range(len(entries)), [entry.model for entry in entries], rotation=30, ha="right", fontsize=9)
     for axes in (quality, speed):
         axes.spines[["top", "right"]].set_visible(False)
     caption = textwrap.fill(comparison.caption, 150)
-    figure.subplots_adjust(left=0.07, right=0.98, top=0.95, bottom=0.2 + 0.03 * caption.count("\n"), wspace=0.16)
+    figure.subplots_adjust(left=0.07, right=0.98, top=0.93, bottom=0.2 + 0.03 * caption.count("\n"), wspace=0.16)
     figure.text(0.02, 0.02, caption, fontsize=8.5, va="bottom", color="#333333")
     return figure
 
@@ -298,6 +343,10 @@ def _differences(entries: Sequence[Entry]) -> list[str]:
         found.append(f"{first} was trained on {fewest:,} images, {second} on {most:,}")
     if len({entry.material.digest for entry in entries}) > 1:
         found.append("they were measured on different crops")
+    engines = {entry.engine: entry.id for entry in entries}
+    if len(engines) > 1:
+        (one, first), (two, second), *_ = engines.items()
+        found.append(f"{first} ran on {one}, {second} on {two}")
     return found
 
 
@@ -314,13 +363,16 @@ def _loaded(path: Path, settings: Settings) -> tuple[str, Engines]:
 
 def _entry(
     path: Path,
-    name: str,
-    engines: Engines,
+    loaded: tuple[str, Engines],
     *,
-    figures: Mapping[str, Estimate],
-    speed: float,
+    outcomes: Sequence[Outcome],
     material: Material,
+    speed: float,
+    run: str,
 ) -> Entry:
+    name, engines = loaded
+    section = section_of(outcomes)
+    figures = {**section.forced, **section.ranking}
     card = engines.detector.card
     images = card.training.get("images_trained", card.training.get("images_seen"))
     return Entry(
@@ -336,9 +388,5 @@ def _entry(
         faces_per_second=speed,
         figures={key: figures[key] for key in FIGURES},
         material=material,
+        run=run,
     )
-
-
-def _read(tree: dict[str, Any]) -> Entry:
-    figures = {name: Estimate(**tree["figures"][name]) for name in FIGURES}
-    return Entry(**(tree | {"figures": figures, "material": Material(**tree["material"])}))

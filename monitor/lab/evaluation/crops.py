@@ -61,6 +61,23 @@ class CropScorer:
             stored, side=policy.side_over_box_height, centre=policy.centre_below_box_centre_over_box_height
         )
 
+    def stored(self, row: int) -> Pixels:
+        """Crop number ``row`` as it is stored: (H, H, 3) RGB.
+
+        Raises:
+            DatasetError: it is damaged, or not square.
+        """
+        picture = self._faces.pixels(row)
+        height, width = picture.shape[:2]
+        if height != width:
+            name = self._faces.rows[row].name
+            msg = (
+                f"crop {name} in {self._faces.folder} is {width} x {height} pixels, where the square of a face "
+                f"belongs: prepare it again"
+            )
+            raise DatasetError(msg)
+        return picture
+
     def cut(self, picture: Pixels) -> Pixels:
         """The square that the weights expect of a stored crop (H, H, 3): (S, S, 3) uint8."""
         crop: Pixels = cut_squares(picture, self._square(picture.shape[0]), size=self._size)[0]
@@ -82,7 +99,7 @@ class CropScorer:
 def crop_outcomes(
     faces: FaceSet, *, engines: Engines, settings: VerdictSettings, on_done: Callable[[int], None] = lambda _: None
 ) -> list[Outcome]:
-    """An outcome for each crop, in the order of the set; a damaged one is a failure and stops nothing.
+    """An outcome for each crop, in the order of the set; a damaged or oblong one is a failure and stops nothing.
 
     Args:
         faces: prepared crops.
@@ -101,7 +118,7 @@ def crop_outcomes(
         pictures: dict[int, Pixels] = {}
         for row in rows:
             try:
-                pictures[row] = faces.pixels(row)
+                pictures[row] = scorer.stored(row)
             except DatasetError as error:
                 outcomes[row] = _outcome(faces, faces.rows[row], decision=None, failure=str(error))
         for row, logit in zip(pictures, scorer.logits(list(pictures.values())).tolist(), strict=True):

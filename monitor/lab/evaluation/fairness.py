@@ -31,7 +31,7 @@ SEXES: Final = ("male", "female")
 RACES: Final = ("White", "Black", "Asian", "Indian", "other")
 LEAST_FACES: Final = 30  # judged faces under which a group takes no part in the largest gap
 Z95 = 1.959963984540054
-_NAME = re.compile(r"(?:^|[/\\])(\d{1,3})_([01])_([0-4])_[^/\\]*$")
+_NAME = re.compile(r"(?:^|[/\\]|__)(\d{1,3})_([01])_([0-4])_[^/\\]*$")  # `lab prepare` writes folders as "part1__"
 _ACCUSATIONS: Final = ("accused", "called_fake")
 
 
@@ -124,7 +124,7 @@ class Fairness:
 
 
 def person_in(name: str) -> Person | None:
-    """What a UTKFace name (``20_1_3_2017...``, with or without folders before it) says; None if it is no such name."""
+    """What a UTKFace name (``20_1_3_2017...``, behind ``folder/`` or ``folder__``, too) says, or None."""
     found = _NAME.search(name)
     age = int(found.group(1)) if found else -1
     band = next((f"{low}-{high}" for low, high in AGE_BANDS if low <= age <= high), None)

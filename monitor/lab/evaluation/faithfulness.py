@@ -31,7 +31,7 @@ from torch.nn import functional
 
 from monitor.errors import UsageError
 from monitor.lab.evaluation.bootstrap import Estimate, estimate
-from monitor.lab.evaluation.region_fakes import REGIONS, Pairs, to_images
+from monitor.lab.evaluation.region_fakes import REGIONS, Pairs, stream, to_images
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -125,10 +125,10 @@ def measure(explain: Explainer, pairs: Pairs, *, seed: int = 0) -> Faithfulness:
         seed: of random maps, orders and shuffles.
     """
     said, real = explain(pairs.fakes), explain(pairs.reals)
-    maps = candidate_maps(said, pairs.fakes, seed=seed)
+    maps = candidate_maps(said, pairs.fakes, seed=stream("maps", seed))
     ratios = {name: energy_ratio(values, pairs.masks) for name, values in maps.items()}
     noticed = np.flatnonzero(said.logits > real.logits)
-    curves = _curves(explain, pairs, maps, rows=noticed, baseline=real.logits)
+    curves = _curves(explain, pairs, maps, rows=noticed, baseline=real.logits, seed=stream("order", seed))
     areas = {name: curve.mean(axis=1) for name, curve in curves.items()}
     gains = {f"{other} - evidence": areas[other] - areas["evidence"] for other in ("random", "centre")}
     disturbed = {name: explain(images).maps for name, images in _disturbed(pairs.fakes)}
@@ -241,11 +241,11 @@ def _by_region(ratios: Mapping[str, Floats], pairs: Pairs) -> Iterator[tuple[str
 
 
 def _curves(
-    explain: Explainer, pairs: Pairs, maps: Mapping[str, Tensor], *, rows: NDArray[np.intp], baseline: Floats
+    explain: Explainer, pairs: Pairs, maps: Mapping[str, Tensor], *, rows: NDArray[np.intp], baseline: Floats, seed: int
 ) -> dict[str, Floats]:
     """Deletion curves (M, STEPS + 1) of the chosen pairs, above the real crop's logit, for each order."""
     orders = {name: maps[name][rows] for name in ("evidence", "mask head", "centre") if name in maps}
-    noise = torch.rand((len(rows), GRID, GRID), generator=torch.Generator().manual_seed(len(rows)))
+    noise = torch.rand((len(rows), GRID, GRID), generator=torch.Generator().manual_seed(seed))
     orders["random"] = noise.repeat_interleave(GRID, 1).repeat_interleave(GRID, 2)
     if not len(rows):
         return {name: np.zeros((0, STEPS + 1), np.float32) for name in orders}
@@ -260,8 +260,9 @@ def _after_shuffling(explain: Explainer, pairs: Pairs, maps: Tensor, *, seed: in
     """
     some = pairs.fakes[:_SHUFFLED_PAIRS]
     maps = maps[:_SHUFFLED_PAIRS]
+    seeds = [stream("shuffles", seed, number=number) for number in range(SHUFFLES)]
     for share in RANDOMISED:
-        shuffled = [explain.shuffled(share, seed=seed + number)(some).maps for number in range(SHUFFLES)]
+        shuffled = [explain.shuffled(share, seed=one)(some).maps for one in seeds]
         whole = [rank_correlation(maps, other).mean() for other in shuffled]
         own = [rank_correlation(maps - maps.mean(0), other - other.mean(0)).mean() for other in shuffled]
         yield f"{share:.0%}", np.array(whole, np.float32)

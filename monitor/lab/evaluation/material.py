@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -62,12 +62,26 @@ def open_material(path: Path, *, dataset: str = "", split: str = "", limit: int 
         if selection:
             faces = faces.select(lambda row: row.name in names)
         return Material(path.resolve().name, chosen, selection, faces=faces)
-    records = read(dataset or _reader(path), path)
+    found = read(dataset or _reader(path), path)
+    records = _whole_files([*found, *found.missing])  # what is listed and missing fails, and is counted
     chosen = _split(path, [record.split for record in records], split)
     records = [record for record in records if not chosen or record.split == chosen]
     kept, selection = _drawn(len(records), limit, what="files")
     name = records[0].dataset if len({record.dataset for record in records}) == 1 else path.stem
     return Material(name, chosen, selection, records=[records[row] for row in kept])
+
+
+def _whole_files(records: Sequence[Record]) -> list[Record]:
+    """One record for each file, fake where any of its faces is: the worst face is the file's verdict."""
+    files: dict[Path, Record] = {}
+    for record in records:
+        earlier = files.get(record.path)
+        if earlier is None or record.label > earlier.label:
+            files[record.path] = record
+        elif record.label == earlier.label and earlier.spans is not None:
+            spans = None if record.spans is None else (*earlier.spans, *record.spans)
+            files[record.path] = replace(earlier, spans=spans)
+    return list(files.values())
 
 
 def _reader(path: Path) -> str:

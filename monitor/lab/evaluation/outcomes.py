@@ -76,7 +76,7 @@ class Outcome:
     method: str  # of the fake; "" for real
     group: str  # what intervals resample together; "" stands for the id alone
     decision: Label | None  # None: it failed
-    probability: float | None  # calibrated P(fake), 0..1; None: no usable face, or it failed
+    probability: float | None  # calibrated P(fake), 0..1; a video's: its highest face's mean; None without one
     reasons: tuple[Reason, ...] = ()  # why the program abstained
     failure: str = ""  # why it could not be read; empty if it could
     logit: float | None = None  # crops: the classifier's own log-odds, before calibration

@@ -7,12 +7,14 @@ hatched. The page must define the CSS variables ``--ink --muted --grid --real --
 from __future__ import annotations
 
 import io
+import math
 import re
 from typing import TYPE_CHECKING, Any, Final
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MultipleLocator
 
 from monitor.lab.evaluation.metrics import OperatingPoints
 from monitor.overlay import clock
@@ -31,6 +33,8 @@ INK, MUTED, GRID, REAL, FAKE, SURFACE = (f"#0{number}0a0{number}" for number in 
 _VARIABLES: Final = {INK: "ink", MUTED: "muted", GRID: "grid", REAL: "real", FAKE: "fake", SURFACE: "surface"}
 _SIZE: Final = (4.4, 3.5)  # inches: about 400 pixels wide, so that text stays legible on a phone
 _POINTS: Final = 400  # of a curve, at most
+_STEPS: Final = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)  # seconds between ticks
+_TICKS: Final = 8  # of a time axis, at most
 _STYLE: Final[dict[Any, Any]] = {
     "svg.fonttype": "none",
     "font.size": 10,
@@ -183,6 +187,7 @@ def timeline(footage: Footage, *, settings: VerdictSettings, name: str) -> str:
             )
         axes.set(xlim=(0, max(footage.duration, 1e-3)), ylim=(-0.02, 1.12), ylabel="P(fake)")
         axes.set_yticks([0, 0.25, 0.5, 0.75, 1])
+        axes.xaxis.set_major_locator(MultipleLocator(_step(footage.duration)))
         axes.xaxis.set_major_formatter(lambda seconds, _: clock(seconds).removesuffix(".0"))
         axes.grid(visible=False)
         axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.05), fontsize=8)
@@ -214,6 +219,11 @@ def _legend(axes: Axes) -> None:
 def _thinned(count: int) -> Integers:
     """Which points of a curve are drawn."""
     return np.unique(np.linspace(0, count - 1, min(count, _POINTS)).round().astype(np.int64))
+
+
+def _step(duration: float) -> float:
+    """Seconds between the ticks of a time axis: round ones, whole hours at the end."""
+    return next((step for step in _STEPS if duration <= step * _TICKS), math.ceil(duration / _TICKS / 3600) * 3600)
 
 
 def _short(name: str) -> str:

@@ -55,6 +55,7 @@ class Sample:
     groups: NDArray[np.int64]  # (N,)
     material: str
     left_out: int  # without a usable face
+    failures: tuple[str, ...] = ()  # crops that could not be read, each with its reason; not among the N
 
 
 def of_crops(
@@ -74,8 +75,9 @@ def of_crops(
     """
     outcomes = crop_outcomes(faces, engines=engines, settings=settings.verdict, on_done=on_done)
     splits = "+".join(sorted({row.split or "none" for row in faces.rows}))
-    rows = [(outcome.logit, outcome.label, outcome.group) for outcome in outcomes]
-    return _sample(rows, material=f"{faces.folder.resolve().name}, split {splits}")
+    rows = [(outcome.logit, outcome.label, outcome.group) for outcome in outcomes if not outcome.failed]
+    failures = tuple(outcome.failure for outcome in outcomes if outcome.failed)
+    return _sample(rows, material=f"{faces.folder.resolve().name}, split {splits}", failures=failures)
 
 
 def of_feedback(root: Path, *, engines: Engines, settings: Settings) -> Sample:
@@ -197,7 +199,7 @@ def publish(
     return path
 
 
-def _sample(rows: list[Scored], *, material: str) -> Sample:
+def _sample(rows: list[Scored], *, material: str, failures: tuple[str, ...] = ()) -> Sample:
     usable = [(logit, label, group) for logit, label, group in rows if logit is not None and np.isfinite(logit)]
     labels = [label for _, label, _ in usable]
     if sum(labels) in (0, len(labels)):
@@ -211,6 +213,7 @@ def _sample(rows: list[Scored], *, material: str) -> Sample:
         groups=numbered([group for _, _, group in usable]),
         material=material,
         left_out=len(rows) - len(usable),
+        failures=failures,
     )
 
 
@@ -262,13 +265,19 @@ def _new_card(
         "kind": "platt",
         "scale": fitted.scale,
         "shift": fitted.shift,
-        "fitted_on": f"{sample.material}, {len(sample.labels)} faces",
+        "fitted_on": f"{sample.material}, {len(sample.labels)} faces" + _without(sample),
     }
     facts["metrics"] = {
         **card.metrics,
         "calibration": {when: {name: _triple(values[name]) for name in MEASURES} for when, values in figures.items()},
     }
     return facts
+
+
+def _without(sample: Sample) -> str:
+    parts = [f"{sample.left_out} without a usable face"] if sample.left_out else []
+    parts += [f"{len(sample.failures)} unreadable"] if sample.failures else []
+    return f" ({', '.join(parts)} left out)" if parts else ""
 
 
 def _triple(one: Estimate) -> dict[str, float | None]:

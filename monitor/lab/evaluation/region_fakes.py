@@ -30,6 +30,7 @@ OPPOSITE: Final = {"mouth": "eyes", "eyes": "mouth", "left_half": "right_half", 
 LEAST_CHANGE = 0.005  # mean absolute difference inside the mask under which a pair is not used
 _LEAST_COVER = 0.5  # share of its region that a fake's mask must cover
 _DRAWS = 8  # of a self-blended fake, until one covers and changes its region
+_PURPOSES = ("crops", "fakes", "maps", "order", "shuffles")  # of random numbers, each a stream of its own
 _LEAST_MASK = 0.1  # of its peak, a mask's blend weight counts as manipulated
 
 
@@ -67,7 +68,7 @@ def make_pairs(faces: FaceSet, detector: Detector, *, limit: int, seed: int = 0)
         DatasetError: the set has no real crop, or none that a fake can be made from.
     """
     rows = [row for row, face in enumerate(faces.rows) if not face.label]
-    rows = sorted(np.random.default_rng(seed).permutation(rows)[:limit].tolist())
+    rows = sorted(np.random.default_rng(stream("crops", seed)).permutation(rows)[:limit].tolist())
     if not rows:
         msg = f"{faces.folder} has no real crop, and the fakes of this check are made from real ones"
         raise DatasetError(msg)
@@ -78,7 +79,7 @@ def make_pairs(faces: FaceSet, detector: Detector, *, limit: int, seed: int = 0)
     allowed, opposite = (
         torch.stack([fields[name][row] for row, name in enumerate(chosen)]) for chosen in (regions.tolist(), opposed)
     )
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(stream("fakes", seed))
     fakes, masks = _blended_inside(reals, landmarks, allowed=allowed, generator=generator)
     kept = torch.nonzero(masks.amax((1, 2))).flatten()
     if not len(kept):
@@ -93,6 +94,12 @@ def make_pairs(faces: FaceSet, detector: Detector, *, limit: int, seed: int = 0)
         regions=tuple(str(regions[row]) for row in kept.tolist()),
         groups=np.unique(names, return_inverse=True)[1].astype(np.int64),
     )
+
+
+def stream(purpose: str, seed: int, *, number: int = 0) -> int:
+    """The seed, 64 bits, of one purpose's random numbers (``_PURPOSES``): independent of every other purpose's."""
+    sequence = np.random.SeedSequence(seed, spawn_key=(_PURPOSES.index(purpose), number))
+    return int(sequence.generate_state(1, np.uint64)[0])
 
 
 def to_images(pixels: NDArray[np.uint8]) -> Tensor:

@@ -121,12 +121,23 @@ def spread(faces: FaceSet, limit: int | None) -> FaceSet:
     """At most ``limit`` crops, half of them fake if there are enough, always the same ones."""
     if limit is None or len(faces) <= limit:
         return faces
-    order = np.random.default_rng(_SEED).permutation(len(faces)).tolist()
-    fakes = [row for row in order if faces.rows[row].label]
-    reals = [row for row in order if not faces.rows[row].label]
-    half = max(limit // 2, limit - len(fakes))
-    names = {faces.rows[row].name for row in (*reals[:half], *fakes[: limit - min(half, len(reals))])}
+    names = {faces.rows[row].name for row in _balanced([row.label for row in faces.rows], limit)}
     return faces.select(lambda face: face.name in names)
+
+
+def spread_records(records: Sequence[Record], limit: int | None) -> list[Record]:
+    """At most ``limit`` records, chosen as ``spread`` does, in their order."""
+    if limit is None or len(records) <= limit:
+        return list(records)
+    return [records[row] for row in _balanced([record.label for record in records], limit)]
+
+
+def _balanced(labels: Sequence[int], limit: int) -> list[int]:
+    order = np.random.default_rng(_SEED).permutation(len(labels)).tolist()
+    fakes = [row for row in order if labels[row]]
+    reals = [row for row in order if not labels[row]]
+    half = max(limit // 2, limit - len(fakes))
+    return sorted((*reals[:half], *fakes[: limit - min(half, len(reals))]))
 
 
 def crop_grid(
@@ -140,26 +151,29 @@ def crop_grid(
     """Perturb, measure and score prepared crops.
 
     Args:
-        faces: the crops.
+        faces: the crops; one that cannot be read, or is not square, is named in ``failures``.
         engines: what scores them.
         settings: the quality gate's limits.
         perturbations: by name.
         on_done: called after each cell.
 
     Raises:
-        DatasetError: a crop is damaged, or cut too narrowly for these weights.
+        DatasetError: those that can be read are of one class, or cut too narrowly for these weights.
         EngineError: the engine failed.
     """
     scorer = CropScorer(engines, faces)
     calibration = engines.detector.card.calibration
+    readable, failures = _readable(scorer, len(faces))
+    labels = np.array([faces.rows[row].label for row in readable], np.int64)
+    require_both(labels.tolist())
     cells = {}
     for place in _places(perturbations):
         perturb = _picture_changer(perturbations, place)
         logits: list[Doubles] = []
         abstained: list[bool] = []
-        for start in range(0, len(faces), _BATCH):
-            rows = range(start, min(start + _BATCH, len(faces)))
-            pictures = [perturb(faces.pixels(row), seed=_SEED * row) for row in rows]
+        for start in range(0, len(readable), _BATCH):
+            rows = readable[start : start + _BATCH]
+            pictures = [perturb(scorer.stored(row), seed=_SEED * row) for row in rows]
             logits.append(scorer.logits(pictures))
             abstained += [
                 not _usable(picture, faces, row, settings) for row, picture in zip(rows, pictures, strict=True)
@@ -168,9 +182,10 @@ def crop_grid(
         cells[place] = Judged(scores=np.array(scores), abstained=np.array(abstained, np.bool_))
         on_done()
     return Grid(
-        labels=np.array([face.label for face in faces.rows], np.int64),
-        groups=numbered([face.group for face in faces.rows]),
+        labels=labels,
+        groups=numbered([faces.rows[row].group for row in readable]),
         cells=cells,
+        failures=tuple(failures),
     )
 
 
@@ -195,11 +210,13 @@ def video_grid(
 
     Raises:
         EngineError: the engine failed.
-        DatasetError: not one file could be read.
+        DatasetError: not one file could be read, or those that could are of one class.
     """
     failures: dict[str, str] = {}
     found: dict[Place, list[tuple[float, bool]]] = {}
     readable = list(records)
+    if records:
+        require_both([record.label for record in records])
     for place in _places(perturbations):
         change = _clip_changer(perturbations, place)
         found[place] = []
@@ -216,6 +233,7 @@ def video_grid(
             first = next(iter(failures.values()), "none was given")
             msg = f"not one of {len(records)} files could be read; the first: {first}"
             raise DatasetError(msg)
+        require_both([record.label for record in readable])
     return Grid(
         labels=np.array([record.label for record in readable], np.int64),
         groups=numbered([record.group or record.video_id for record in readable]),
@@ -233,12 +251,7 @@ def summarise(grid: Grid) -> Robustness:
     Raises:
         DatasetError: there are only fakes, or only reals: nothing can be ranked.
     """
-    fakes = int(grid.labels.sum())
-    if fakes in (0, len(grid.labels)):
-        msg = (
-            f"robustness needs real and fake material, there are {len(grid.labels) - fakes} real and {fakes} fake items"
-        )
-        raise DatasetError(msg)
+    require_both(grid.labels.tolist())
     places = list(grid.cells)
 
     def statistics(weights: Doubles) -> dict[str, Doubles]:
@@ -270,13 +283,38 @@ def summarise(grid: Grid) -> Robustness:
     ]
     return Robustness(
         items=len(grid.labels),
-        fakes=fakes,
+        fakes=int(grid.labels.sum()),
         groups=len(np.unique(grid.groups)),
         cells=tuple(cells),
         mild_drop=estimates["mild"],
         mean_drop=estimates["mean"],
         failures=grid.failures,
     )
+
+
+def require_both(labels: Sequence[int]) -> None:
+    """Refuse items of one class: nothing can be ranked.
+
+    Raises:
+        DatasetError: there are only fakes, or only reals.
+    """
+    fakes = sum(labels)
+    if fakes in (0, len(labels)):
+        msg = f"robustness needs real and fake material, there are {len(labels) - fakes} real and {fakes} fake items"
+        raise DatasetError(msg)
+
+
+def _readable(scorer: CropScorer, count: int) -> tuple[list[int], list[str]]:
+    """The crops that can be read, and why the others cannot."""
+    rows, failures = [], []
+    for row in range(count):
+        try:
+            scorer.stored(row)
+        except DatasetError as error:
+            failures.append(str(error))
+        else:
+            rows.append(row)
+    return rows, failures
 
 
 def _places(perturbations: Mapping[str, Perturbs]) -> Iterator[Place]:
@@ -331,7 +369,7 @@ def _watched(
             watch(frame, observation)
     tally.finish()
     verdict = source_verdict(tally.tracks)
-    score = watch.mean_probability if verdict.probability is None else verdict.probability
+    score = watch.mean_probability
     return (np.nan if score is None else score), verdict.label is Label.NOT_ENOUGH_EVIDENCE
 
 

@@ -179,9 +179,15 @@ def abstentions(outcomes: Sequence[Outcome]) -> dict[str, int]:
 
 
 def mistakes(outcomes: Sequence[Outcome], *, label: int, most: int) -> list[Outcome]:
-    """Files of this truth whose probability lies on the wrong side, the worst first."""
-    wrong = [one for one in outcomes if one.label == label and one.loss is not None and one.loss > metrics.FORCED_AT]
-    return sorted(wrong, key=lambda one: (-(one.loss or 0.0), one.id))[:most]
+    """Files of this truth that were decided wrongly, or undecided on the wrong side of 0.5, the worst first."""
+
+    def wrong(one: Outcome) -> bool:
+        if one.loss is None or one.abstained:
+            return one.loss is not None and one.loss > metrics.FORCED_AT
+        return one.accused != bool(one.label)
+
+    chosen = [one for one in outcomes if one.label == label and wrong(one)]
+    return sorted(chosen, key=lambda one: (-(one.loss or 0.0), one.id))[:most]
 
 
 def _by_dataset(outcomes: Sequence[Outcome]) -> dict[str, list[Outcome]]:

@@ -2,7 +2,9 @@
 
 All on media time. An alarm is a suspicious span as the program reports it, those of several faces joined
 where they overlap. Footage is real where nothing is manipulated: real files, and partly fake ones outside
-their fake spans.
+their fake spans, which end with the film at the latest. An alarm is false if most of it lies over real footage:
+one that lags behind a manipulation is late, not false; every second of it over real footage counts in
+``false_alarm_share``.
 """
 
 from __future__ import annotations
@@ -130,20 +132,30 @@ def genuine(footage: Footage, *, label: int) -> tuple[Span, ...]:
     if footage.fake_spans is None:
         return () if label else (Span(0.0, footage.duration),)
     free, begin = [], 0.0
-    for span in joined(footage.fake_spans):
-        if span.start > begin:
-            free.append(Span(begin, min(span.start, footage.duration)))
-        begin = max(begin, span.end)
-    if begin < footage.duration:
-        free.append(Span(begin, footage.duration))
+    for span in manipulated(footage):
+        free.append(Span(begin, span.start))
+        begin = span.end
+    free.append(Span(begin, footage.duration))
     return tuple(span for span in free if span.duration > 0)
 
 
+def manipulated(footage: Footage) -> tuple[Span, ...]:
+    """The fake spans of a film, in order and joined, as far as they lie within it; empty if the whole has a label."""
+    within = (Span(max(one.start, 0.0), min(one.end, footage.duration)) for one in footage.fake_spans or ())
+    return joined(span for span in within if span.duration > 0)
+
+
 def false_alarms(footage: Footage, *, label: int) -> list[Span]:
-    """The alarms of a film that touch no manipulated moment."""
+    """The alarms of a film of which more than half lies over real footage, or that touch no manipulated moment."""
     if footage.fake_spans is None:
         return [] if label else list(footage.alarms)
-    return [alarm for alarm in footage.alarms if not any(meet(alarm, fake) for fake in footage.fake_spans)]
+    fakes = manipulated(footage)
+    return [
+        alarm
+        for alarm in footage.alarms
+        if not any(meet(alarm, fake) for fake in fakes)
+        or 2 * sum(overlap(alarm, fake) for fake in fakes) < alarm.duration
+    ]
 
 
 def switch_delays(footage: Footage) -> list[float]:
@@ -151,18 +163,13 @@ def switch_delays(footage: Footage) -> list[float]:
 
     Infinite if it was missed, NaN if the program was accusing already.
     """
-    return [
-        _delay(footage, span)
-        for span, before in _with_real_lead(footage.fake_spans or ())
-        if before >= _SWITCH_AFTER and span.start < footage.duration
-    ]
+    return [_delay(footage, span) for span, before in _with_real_lead(manipulated(footage)) if before >= _SWITCH_AFTER]
 
 
 def _with_real_lead(spans: Sequence[Span]) -> list[tuple[Span, float]]:
-    """Manipulated spans, and the seconds of real footage before each."""
-    merged = joined(spans)
-    ends = [0.0, *(span.end for span in merged)]
-    return [(span, span.start - end) for span, end in zip(merged, ends[:-1], strict=True)]
+    """Joined manipulated spans, and the seconds of real footage before each."""
+    ends = [0.0, *(span.end for span in spans)]
+    return [(span, span.start - end) for span, end in zip(spans, ends[:-1], strict=True)]
 
 
 def _first_delay(footage: Footage) -> float:
@@ -198,7 +205,7 @@ def matched(films: Sequence[Footage]) -> Matches:
     """Alarms against manipulated spans, film by film, the best overlap first."""
     alarms = spans = hits = 0
     for footage in films:
-        truth = joined(footage.fake_spans or ())
+        truth = manipulated(footage)
         alarms, spans = alarms + len(footage.alarms), spans + len(truth)
         pairs = sorted(
             ((iou(alarm, span), a, s) for a, alarm in enumerate(footage.alarms) for s, span in enumerate(truth)),

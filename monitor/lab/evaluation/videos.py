@@ -1,4 +1,10 @@
-"""Labelled videos and pictures -> Outcome, through the pipeline that ships, exactly as ``analyze`` runs it."""
+"""Labelled videos and pictures -> Outcome, through the pipeline that ships, exactly as ``analyze`` runs it.
+
+The decision is the program's own verdict. The probability, which ranks files, is one statistic for all of them: the
+mean over time of each face's P(fake), of the highest face (``Watch.mean_probability``). The verdict's own is not one:
+of a suspected face it is the peak, of an acquitted one a mean, of an undecided file there is none; which it is depends
+on the thresholds, and a peak grows with the length of a film. Papers average frames, too.
+"""
 
 from __future__ import annotations
 
@@ -74,7 +80,7 @@ def video_outcome(record: Record, *, settings: Settings, engines: Engines) -> Ou
     return _outcome(
         record,
         decision=result.verdict.label,
-        probability=watch.mean_probability if result.verdict.probability is None else result.verdict.probability,
+        probability=watch.mean_probability,
         reasons=result.verdict.reasons,
         footage=None if info.still else _footage(record, info, result, watch),
         picture=face.jpeg,

@@ -68,7 +68,7 @@ class Watch:
     def mean_probability(self) -> float | None:
         """The highest mean P(fake) of a face, over the moments at which it had enough witnesses; None without any.
 
-        This ranks a file that the program leaves undecided.
+        This ranks a file, whatever the program decided: it depends on no threshold of the labels.
         """
         return max((face.total / face.count for face in self._faces.values() if face.count), default=None)
 

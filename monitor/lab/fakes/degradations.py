@@ -98,7 +98,9 @@ class Degradation:
             offsets=colours.offsets,
             blur=(0.3 + 1.1 * strength * u[:, 8] ** 2) * unit * on["blur"],
             motion=stroke * (6 * strength * unit) * on["motion"][:, None],
-            side=torch.where(on["resize"], size * (0.95 - 0.28 * strength * u[:, 11]), size * u.new_ones(n)).round(),
+            side=torch.where(
+                on["resize"], size * (0.95 - 0.55 * strength * u[:, 11]).clamp(min=0.2), size * u.new_ones(n)
+            ).round(),
             kernels=torch.stack((u[:, 12] < 0.75, (u[:, 13] * 2.6).long()), dim=1).long(),
             noise=torch.stack((0.04 * u[:, 15] ** 2, u[:, 16] / _FULL_WELL**0.5), dim=1)
             * strength

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
@@ -13,31 +14,49 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-def draw_squares(
-    n: int, *, stored: int, scale: tuple[float, float], shift: float, generator: torch.Generator
-) -> Tensor:
-    """Random squares of a stored picture: (N, 4) ``x1 y1 x2 y2`` pixels, on the generator's device.
-
-    A square that fits is moved inside (:func:`moved_inside`): nothing is shown that the stored picture lacks.
-
-    Args:
-        n: how many.
-        stored: side of the stored pictures, pixels.
-        scale: smallest and largest side, in stored sides.
-        shift: the most that the middle moves along each axis, in stored sides.
-        generator: source of the randomness.
+@dataclass(frozen=True, slots=True)
+class Jitter:
+    """How crops vary from step to step; lengths are in heights of the detector's box.
 
     Raises:
         ExperimentError: the scales are not 0 < smallest <= largest, or the shift is negative.
     """
-    smallest, largest = scale
-    if not 0 < smallest <= largest or shift < 0:
-        msg = f"crop jitter needs 0 < smallest <= largest scale and shift >= 0, got scale {scale}, shift {shift}"
-        raise ExperimentError(msg)
-    draws = torch.rand(n, 3, generator=generator, device=generator.device)
-    sides = stored * (smallest + (largest - smallest) * draws[:, :1])
-    starts = (stored - sides) / 2 + (2 * draws[:, 1:] - 1) * (shift * stored)
-    return moved_inside(torch.cat((starts, starts + sides), dim=1), stored=stored)
+
+    scale: tuple[float, float]  # smallest and largest side
+    shift: float  # the most that the middle moves along each axis
+    centre: float  # of the square below the box's centre, before it moves
+
+    def __post_init__(self) -> None:
+        smallest, largest = self.scale
+        if not 0 < smallest <= largest or self.shift < 0:
+            msg = (
+                f"crop jitter needs 0 < smallest <= largest scale and shift >= 0, got scale {self.scale}, "
+                f"shift {self.shift}"
+            )
+            raise ExperimentError(msg)
+
+
+def draw_squares(sides: Tensor, centres: Tensor, *, stored: int, jitter: Jitter, generator: torch.Generator) -> Tensor:
+    """Random squares of stored pictures: (N, 4) ``x1 y1 x2 y2`` pixels, inside them.
+
+    No square is larger than what was stored, and each is moved inside (:func:`moved_inside`): nothing is shown
+    that the stored picture lacks.
+
+    Args:
+        sides: (N,) of the stored squares, box heights.
+        centres: (N,) of the stored squares below the box's centre, box heights.
+        stored: side of the stored pictures, pixels.
+        jitter: what is drawn.
+        generator: source of the randomness, on the tensors' device.
+    """
+    draws = torch.rand(len(sides), 3, generator=generator, device=generator.device)
+    unit = (stored / sides)[:, None]  # pixels in a box height
+    largest = sides.clamp(max=jitter.scale[1])[:, None]
+    smallest = largest.clamp(max=jitter.scale[0])
+    halves = unit * (smallest + (largest - smallest) * draws[:, :1]) / 2
+    down = torch.stack((torch.zeros_like(centres), jitter.centre - centres), dim=1)
+    middles = stored / 2 + unit * (down + (2 * draws[:, 1:] - 1) * jitter.shift)
+    return moved_inside(torch.cat((middles - halves, middles + halves), dim=1), stored=stored)
 
 
 def moved_inside(squares: Tensor, *, stored: int) -> Tensor:

@@ -16,7 +16,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--minutes", type=float)
     parser.add_argument("--device", choices=("cpu", "cuda"))
-    parser.add_argument("--threads", type=int)
+    parser.add_argument("--threads", type=int, choices=range(1, 257), metavar="N")
     try:
         weights = train(**vars(parser.parse_args()))
     except MonitorError as error:

@@ -13,7 +13,7 @@ import torch
 
 from monitor.lab.fakes.blends import pseudo_fakes
 from monitor.lab.fakes.degradations import Degradation, flip
-from monitor.lab.fakes.jitter import draw_squares, moved_inside, recrop, recrop_landmarks
+from monitor.lab.fakes.jitter import Jitter, draw_squares, recrop, recrop_landmarks
 from monitor.lab.training.pairs import STORED_SIZE
 
 if TYPE_CHECKING:
@@ -54,8 +54,8 @@ def augmented(pairs: PairBatch, experiment: Experiment, *, size: int, seed: tupl
     device, count = pairs.real.device, len(pairs.pseudo)
     rng = generator(device, *seed)
     crops = experiment.crops
-    squares = draw_squares(count, stored=STORED_SIZE, scale=crops.scale, shift=crops.shift, generator=rng)
-    squares = moved_inside(_from_box_heights(squares, side=pairs.side), stored=STORED_SIZE)
+    jitter = Jitter(scale=crops.scale, shift=crops.shift, centre=crops.centre)
+    squares = draw_squares(pairs.side, pairs.centre, stored=STORED_SIZE, jitter=jitter, generator=rng)
     real, fake = (recrop(half, squares, size=size) for half in (pairs.real, pairs.fake))
     landmarks = recrop_landmarks(pairs.landmarks, squares, size=size)
     mirrored = torch.rand(count, generator=rng, device=device) < 0.5
@@ -75,10 +75,3 @@ def augmented(pairs: PairBatch, experiment: Experiment, *, size: int, seed: tupl
         labels=torch.cat((torch.zeros(count, device=device), torch.ones(count, device=device))),
         masks=torch.cat((torch.zeros_like(masks), masks)),
     )
-
-
-def _from_box_heights(squares: torch.Tensor, *, side: torch.Tensor) -> torch.Tensor:
-    """Squares (N, 4) drawn as if the stored crop were one box high, for stored crops of ``side`` (N,) box heights."""
-    centre, half = (squares[:, :2] + squares[:, 2:]) / 2, (squares[:, 2:] - squares[:, :2]) / 2
-    half = half / side[:, None]
-    return torch.cat((centre - half, centre + half), dim=1)

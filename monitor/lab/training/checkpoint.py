@@ -5,8 +5,10 @@ A training killed at any moment goes on from the newest checkpoint that is sound
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
+import logging
 import os
 import pickle
 from typing import TYPE_CHECKING, Any, Final
@@ -17,6 +19,8 @@ from monitor.errors import CheckpointError, OutputError
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+logger = logging.getLogger(__name__)
 
 NEWEST, BEFORE = "checkpoint.pt", "checkpoint-before.pt"
 _MAGIC: Final = b"deepfake-monitor checkpoint 1\n"
@@ -45,6 +49,8 @@ def save_checkpoint(folder: Path, state: dict[str, Any]) -> Path:
             newest.replace(folder / BEFORE)
         temporary.replace(newest)
     except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
         msg = f"checkpoint {newest} cannot be written ({error.strerror or error}): free space or choose another --out"
         raise OutputError(msg) from error
     return newest
@@ -68,6 +74,7 @@ def load_checkpoint(folder: Path, *, digest: str) -> dict[str, Any] | None:
             state = _read(path)
         except (OSError, ValueError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
             damaged.append(f"{path} ({error})")
+            logger.warning("checkpoint %s is passed over: %s", path, error)
             continue
         if state.get("digest") != digest:
             msg = (

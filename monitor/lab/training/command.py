@@ -56,7 +56,7 @@ def train(
     with _errors.status("opening the sets of face crops"):
         trainer = Trainer(plan, roots=data, out=out, device=device, threads=threads)
     _errors.print(_beginning(trainer))
-    with Curves(out) as curves, _bar() as bar, _asked_to_stop() as stop:
+    with Curves(out, validations=len(trainer.progress.history)) as curves, _bar() as bar, _asked_to_stop() as stop:
         task = bar.add_task("images", total=plan.images, completed=trainer.progress.images)
 
         told = len(trainer.progress.history)
@@ -82,7 +82,12 @@ def train(
 def _beginning(trainer: Trainer) -> str:
     precision = "bf16" if trainer.half else "fp32"
     reached = f", going on after {trainer.progress.images:,} images" if trainer.progress.images else ""
-    return f"{trainer.experiment.name}: {trainer.experiment.model} on {trainer.device.type}, {precision}{reached}"
+    lines = [f"{trainer.experiment.name}: {trainer.experiment.model} on {trainer.device.type}, {precision}{reached}"]
+    for stream in trainer.streams:
+        mated = f", {stream.mated:,} of them with somebody else, their original is not there" if stream.mated else ""
+        kind = "pairs to be made" if stream.pairs[0, 1] < 0 else "labelled pairs"
+        lines.append(f"{stream.faces.folder.name}: {len(stream.pairs):,} {kind} ({stream.share:.0%} of a batch){mated}")
+    return "\n".join(lines)
 
 
 def _validation(row: dict[str, float]) -> str:

@@ -18,11 +18,16 @@ _EVERY: Final = 10  # steps between two points of the loss
 
 
 class Curves:
-    """Writes loss and validation AUC against images seen; without TensorBoard it says so once and does nothing."""
+    """Writes loss and validation AUC against images seen; without TensorBoard it says so once and does nothing.
 
-    def __init__(self, out: Path) -> None:
+    Args:
+        out: folder of the training.
+        validations: how many an earlier call wrote already.
+    """
+
+    def __init__(self, out: Path, *, validations: int = 0) -> None:
         self._writer: Any = None
-        self._validations = 0
+        self._validations = validations
         self._losses: list[float] = []
         if importlib.util.find_spec("tensorboard") is None:
             logger.warning("no live curves: TensorBoard is not installed (pip install tensorboard)")

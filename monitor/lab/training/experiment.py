@@ -9,33 +9,37 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 import tomllib
 import typing
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from monitor.errors import ExperimentError
+from monitor.lab.fakes.degradations import STRONGEST
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+MAX_SIDE = 4.0  # box heights that a model card allows
 
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """One set of prepared face crops, and its part in every batch."""
+    """One set of prepared face crops, its split "train", and its part in every batch."""
 
     name: str  # folder below one of the data roots
     share: float = 1.0  # of the pairs, relative to the other sets
     pseudo_fakes: float = 0.0  # share of its pairs whose fake is made from the real one
-    split: str = "train"
 
 
 @dataclass(frozen=True, slots=True)
 class Crops:
     """Random square crops around the faces, the same for both halves of a pair."""
 
-    scale: tuple[float, float] = (0.75, 0.95)  # side in box heights
-    shift: float = 0.04  # standard deviation of the centre, parts of the side
+    scale: tuple[float, float] = (0.75, 1.0)  # smallest and largest side, box heights; never more than was stored
+    shift: float = 0.04  # the most that the centre moves along each axis, box heights
     side: float = 0.85  # box heights: what evaluation and the live path cut; goes into the card
     centre: float = 0.06  # box heights below the box's centre
 
@@ -108,25 +112,38 @@ class Experiment:
             if wrong:
                 raise ExperimentError(why)
 
-    def _faults(self) -> tuple[tuple[bool, str], ...]:
-        batches = [stage.batch for stage in self.stages]
-        return (
-            (not self.name, "name must not be empty: it is the id of the weights"),
-            (not self.data, "there is no [[data]]: name at least one set of face crops"),
-            (not self.stages, "there is no [[stages]]: say at which size and on how many images to train"),
-            (any(batch < 2 or batch % 2 for batch in batches), "stages.batch must be even: batches are made of pairs"),
-            (any(stage.images < stage.batch for stage in self.stages), "stages.images must be one batch or more"),
-            (not all(data.share > 0 for data in self.data), "data.share must be greater than 0"),
-            (not all(0 <= data.pseudo_fakes <= 1 for data in self.data), "data.pseudo_fakes must be from 0 to 1"),
-            (
-                not 0 < self.crops.scale[0] <= self.crops.scale[1],
-                "crops.scale must be two growing sides, in box heights",
-            ),
-            (self.precision not in ("auto", "bf16", "fp32"), "precision must be auto, bf16 or fp32"),
-            (not 0 <= self.dropout < 1, "dropout must be from 0 to under 1"),
-            (not 0 <= self.optimizer.label_smoothing < 0.5, "optimizer.label_smoothing must be from 0 to under 0.5"),
-            (not self.optimizer.lr > 0, "optimizer.lr must be greater than 0"),
-        )
+    def _faults(self) -> Iterator[tuple[bool, str]]:
+        """What could be wrong, whether it is, and what to say then."""
+        for name, value in _numbers(self):
+            yield not math.isfinite(value), f"{name} must be a finite number"
+            yield value < 0 and name not in ("crops.centre", "normalisation[0]"), f"{name} must not be negative"
+        yield not self.name, "name must not be empty: it is the id of the weights"
+        yield not self.data, "there is no [[data]]: name at least one set of face crops"
+        yield not self.stages, "there is no [[stages]]: say at which size and on how many images to train"
+        for stage in self.stages:
+            yield stage.batch < 2 or stage.batch % 2 == 1, "stages.batch must be even: batches are made of pairs"
+            yield stage.images < stage.batch, "stages.images must be one batch or more"
+        for data in self.data:
+            yield data.share == 0, "data.share must be greater than 0"
+            yield data.pseudo_fakes > 1, "data.pseudo_fakes must be from 0 to 1"
+        yield from self._faults_of_crops()
+        yield self.precision not in ("auto", "bf16", "fp32"), "precision must be auto, bf16 or fp32"
+        yield self.dropout >= 1, "dropout must be from 0 to under 1"
+        yield self.degradation > STRONGEST, f"degradation must be from 0 to {STRONGEST:g}"
+        yield not any(asdict(self.fakes).values()), "fakes: at least one kind must have a share greater than 0"
+        yield self.optimizer.label_smoothing >= 0.5, "optimizer.label_smoothing must be from 0 to under 0.5"
+        yield self.optimizer.lr == 0, "optimizer.lr must be greater than 0"
+        yield self.optimizer.clip_norm == 0, "optimizer.clip_norm must be greater than 0"
+        yield self.validation.every_images < 1, "validation.every_images must be 1 or more"
+        yield self.validation.limit < 2, "validation.limit must be 2 or more"
+
+    def _faults_of_crops(self) -> Iterator[tuple[bool, str]]:
+        smallest, largest = self.crops.scale
+        yield not 0 < smallest <= largest, "crops.scale must be two growing sides, in box heights"
+        yield not smallest <= self.crops.side <= largest, "crops.side must lie in crops.scale: it is what is measured"
+        yield self.crops.side > MAX_SIDE, f"crops.side must be {MAX_SIDE:g} box heights at the most"
+        yield abs(self.crops.centre) > 1, "crops.centre must be from -1 to 1 box heights"
+        yield self.normalisation[1] == 0, "normalisation: the standard deviation must be greater than 0"
 
     @property
     def images(self) -> int:
@@ -135,11 +152,23 @@ class Experiment:
 
     @property
     def digest(self) -> str:
-        """Identifies everything that the weights depend on; a checkpoint belongs to one digest."""
-        facts = dataclasses.asdict(self)
+        """Identifies what this file says of the weights, the data aside."""
+        facts = asdict(self)
         for without_effect in ("question", "notes", "validation"):
             del facts[without_effect]
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def _numbers(value: Any, name: str = "") -> Iterator[tuple[str, float]]:  # noqa: ANN401 - a tree of dataclasses
+    """Every number in an experiment, by its name in the file."""
+    if dataclasses.is_dataclass(value):
+        for one in dataclasses.fields(value):
+            yield from _numbers(getattr(value, one.name), f"{name}.{one.name}" if name else one.name)
+    elif isinstance(value, tuple):
+        for place, item in enumerate(value):
+            yield from _numbers(item, f"{name}[{place}]")
+    elif isinstance(value, int | float):
+        yield name, value
 
 
 def read_experiment(path: Path) -> Experiment:

@@ -7,7 +7,9 @@ each one is at a step follows from the shares alone, so nothing needs to be reme
 
 from __future__ import annotations
 
+import logging
 import math
+import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
@@ -30,8 +32,12 @@ if TYPE_CHECKING:
     from monitor.lab.training.experiment import Data
     from monitor.types import Floats, Pixels
 
+logger = logging.getLogger(__name__)
+
 STORED_SIZE: Final = 224  # pixels: crops of other sizes are brought to it when they are loaded
+SMALLEST: Final = 32  # pixels: less shows no face
 AHEAD: Final = 2  # batches that are loaded while one is in work
+_LABELLED, _PSEUDO, _MATES = 0, 1, 2  # purposes of random numbers
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,6 +51,7 @@ class PairBatch:
     fake: torch.Tensor  # the same
     landmarks: torch.Tensor  # (P, 5, 2) float32, pixels of the real crop
     side: torch.Tensor  # (P,) float32, side of the stored crop in box heights
+    centre: torch.Tensor  # (P,) float32, where it lies below the box's centre, in the same unit
     pseudo: torch.Tensor  # (P,) bool
 
     def to(self, device: torch.device) -> Self:
@@ -61,6 +68,7 @@ class Stream:
     pairs: NDArray[np.int64]  # (N, 2) rows of the real crop and of its fake, -1: to be made
     share: float  # of all pairs; the shares of all streams add up to 1
     seed: tuple[int, ...]
+    mated: int = 0  # pairs whose real half is somebody else, since the fake's original is not there
 
     def rows(self, start: int, stop: int) -> list[tuple[int, int]]:
         """Pairs number ``start`` to ``stop`` of the chain."""
@@ -83,19 +91,18 @@ def open_streams(data: Sequence[Data], *, roots: Sequence[Path], seed: int) -> l
     total = sum(one.share for one in data)
     streams: list[Stream] = []
     for number, one in enumerate(data):
-        faces = FaceSet.open(find_set(one.name, roots=roots), splits={one.split})
-        _forbid_leaks(faces)
+        faces = FaceSet.open(find_set(one.name, roots=roots), splits={"train"})
         share = one.share / total
         if one.pseudo_fakes < 1:
-            pairs = _labelled_pairs(faces, np.random.default_rng((seed, number)))
-            streams.append(Stream(faces, pairs, share * (1 - one.pseudo_fakes), (seed, number, 0)))
+            pairs, mated = _labelled_pairs(faces, np.random.default_rng((seed, number, _MATES)))
+            streams.append(Stream(faces, pairs, share * (1 - one.pseudo_fakes), (seed, number, _LABELLED), mated))
         if one.pseudo_fakes > 0:
             reals = np.array([row for row, face in enumerate(faces.rows) if face.label == 0], np.int64)
             if not len(reals):
-                msg = f"{faces.folder} has no real face in split {one.split}: pseudo-fakes are made from real ones"
+                msg = f"{faces.folder} has no real face in split train: pseudo-fakes are made from real ones"
                 raise DatasetError(msg)
             pairs = np.stack((reals, np.full_like(reals, -1)), axis=1)
-            streams.append(Stream(faces, pairs, share * one.pseudo_fakes, (seed, number, 1)))
+            streams.append(Stream(faces, pairs, share * one.pseudo_fakes, (seed, number, _PSEUDO)))
     return streams
 
 
@@ -113,8 +120,11 @@ def find_set(name: str, *, roots: Sequence[Path]) -> Path:
     raise DatasetError(msg)
 
 
-def _labelled_pairs(faces: FaceSet, rng: np.random.Generator) -> NDArray[np.int64]:
-    """A fake and its original; a fake whose original is not there goes with any real crop."""
+def _labelled_pairs(faces: FaceSet, rng: np.random.Generator) -> tuple[NDArray[np.int64], int]:
+    """Fakes and their originals, (N, 2) rows; and how many originals are not there.
+
+    A fake without its original goes with a real crop that is the original of no fake, and of those with any.
+    """
     by_name = {face.name: row for row, face in enumerate(faces.rows)}
     reals = [row for row, face in enumerate(faces.rows) if face.label == 0]
     fakes = [row for row, face in enumerate(faces.rows) if face.label == 1]
@@ -126,22 +136,44 @@ def _labelled_pairs(faces: FaceSet, rng: np.random.Generator) -> NDArray[np.int6
         )
         raise DatasetError(msg)
     originals = [by_name.get(faces.rows[row].original, -1) for row in fakes]
-    partners = [row if row >= 0 else reals[int(rng.integers(len(reals)))] for row in originals]
-    return np.stack((np.array(partners), np.array(fakes)), axis=1).astype(np.int64)
-
-
-def _forbid_leaks(faces: FaceSet) -> None:
-    """A fake whose original lies in another split would teach what is to be tested."""
-    splits: dict[str, set[str]] = {}
-    for face in read_index(faces.folder):
-        splits.setdefault(face.group, set()).add(face.split)
-    crossing = [group for group, found in splits.items() if len(found) > 1]
-    if crossing:
-        msg = (
-            f"{faces.folder}: {len(crossing)} groups lie in more than one split, such as {crossing[0]!r}: nothing "
-            "measured on such a split would hold; split by group and prepare again"
-        )
+    chained = next((faces.rows[row] for row in originals if row >= 0 and faces.rows[row].label == 1), None)
+    if chained is not None:
+        msg = f"{faces.folder}: a fake names {chained.name!r} as its original, which is a fake itself: mend the index"
         raise DatasetError(msg)
+    unused = sorted(set(reals) - set(originals)) or reals
+    mates = iter(np.resize(rng.permutation(unused), originals.count(-1)).tolist())
+    partners = [row if row >= 0 else next(mates) for row in originals]
+    return np.stack((partners, fakes), axis=1).astype(np.int64), originals.count(-1)
+
+
+def forbid_leaks(folders: Sequence[Path]) -> None:
+    """Nothing that is learned from may be what is measured on.
+
+    Groups and originals must lie in one split, over all of these sets together. The same person in two splits is
+    only told: some published splits cannot avoid it.
+
+    Raises:
+        DatasetError: one does not.
+    """
+    places: dict[tuple[str, str, str], set[str]] = {}
+    for folder in dict.fromkeys(folders):
+        for face in read_index(folder):
+            dataset = face.dataset or folder.name
+            names = [("group", dataset, face.group), ("crop", dataset, face.name), ("crop", dataset, face.original)]
+            names.append(("person", "", face.identity))
+            for key in (name for name in names if name[2] and face.split):
+                places.setdefault(key, set()).add(face.split)
+    crossing = [key for key, splits in places.items() if len(splits) > 1]
+    people = [name for kind, _, name in crossing if kind == "person"]
+    if people:
+        logger.warning("%d people are in several splits, such as %r: figures will flatter", len(people), people[0])
+    for kind, dataset, name in crossing:
+        if kind != "person":
+            msg = (
+                f"{kind} {name!r} of {dataset} lies in more than one split: nothing measured on such a split would "
+                "hold; split by group and prepare again"
+            )
+            raise DatasetError(msg)
 
 
 class PairLoader:
@@ -149,10 +181,15 @@ class PairLoader:
 
     Args:
         streams: where pairs come from.
-        workers: threads that decode.
+        workers: threads that decode; default: as many as ``device`` is worth, one beside a CPU that learns.
+        device: where the batches go.
     """
 
-    def __init__(self, streams: Sequence[Stream], *, workers: int) -> None:
+    def __init__(
+        self, streams: Sequence[Stream], *, workers: int | None = None, device: torch.device | None = None
+    ) -> None:
+        on_gpu = device is not None and device.type != "cpu"
+        workers = workers or (os.cpu_count() or 1 if on_gpu else 1)
         self._streams = list(streams)
         self._bounds = [0.0, *accumulate(stream.share for stream in streams)]
         self._bounds[-1] = 1.0
@@ -197,7 +234,8 @@ class PairLoader:
             fake=torch.from_numpy(fake.transpose(0, 3, 1, 2)),
             landmarks=torch.from_numpy(landmarks),
             side=torch.tensor([item[3] for item in loaded], dtype=torch.float32),
-            pseudo=torch.tensor([item[4] for item in loaded]),
+            centre=torch.tensor([item[4] for item in loaded], dtype=torch.float32),
+            pseudo=torch.tensor([item[5] for item in loaded]),
         )
 
 
@@ -206,18 +244,34 @@ def _upto(pairs: int, bound: float) -> int:
     return math.floor(pairs * bound + 1e-9)
 
 
-def _load(stream: Stream, pair: tuple[int, int]) -> tuple[Pixels, Pixels, Floats, float, bool]:
+def _load(stream: Stream, pair: tuple[int, int]) -> tuple[Pixels, Pixels, Floats, float, float, bool]:
     real_row, fake_row = pair
-    real, landmarks = stored_crop(stream.faces, real_row)
-    fake = real if fake_row < 0 else stored_crop(stream.faces, fake_row)[0]
-    return real, fake, landmarks, stream.faces.side_over_box_height, fake_row < 0
+    faces = stream.faces
+    real, landmarks = stored_crop(faces, real_row)
+    fake = real if fake_row < 0 else stored_crop(faces, fake_row)[0]
+    geometry = faces.side_over_box_height, faces.centre_below_box_centre_over_box_height
+    return real, fake, landmarks, *geometry, fake_row < 0
 
 
 def stored_crop(faces: FaceSet, row: int) -> tuple[Pixels, Floats]:
-    """A crop at (224, 224, 3) and its landmarks (5, 2), pixels; usual ones where none are known."""
+    """A crop at (224, 224, 3) and its landmarks (5, 2), pixels; usual ones where none are known.
+
+    Raises:
+        DatasetError: it cannot be decoded, is no square or too small, or its landmarks lie far outside.
+    """
     pixels = faces.pixels(row)
-    side = pixels.shape[0]
-    if pixels.shape[:2] != (STORED_SIZE, STORED_SIZE):
-        how = cv2.INTER_AREA if side > STORED_SIZE else cv2.INTER_CUBIC
+    height, width = pixels.shape[:2]
+    if height != width or height < SMALLEST:
+        msg = (
+            f"crop {faces.rows[row].name} of {faces.folder} has {width} x {height} pixels: it must be a square of "
+            f"{SMALLEST} or more"
+        )
+        raise DatasetError(msg)
+    landmarks = faces.landmarks(row, side=height) / np.float32(height)
+    if landmarks.min() < -1 or landmarks.max() > 2:
+        msg = f"crop {faces.rows[row].name} of {faces.folder} has landmarks far outside of it: prepare it again"
+        raise DatasetError(msg)
+    if height != STORED_SIZE:
+        how = cv2.INTER_AREA if height > STORED_SIZE else cv2.INTER_CUBIC
         pixels = np.asarray(cv2.resize(pixels, (STORED_SIZE, STORED_SIZE), interpolation=how), np.uint8)
-    return pixels, faces.landmarks(row, side=side) * np.float32(STORED_SIZE / side)
+    return pixels, landmarks * np.float32(STORED_SIZE)

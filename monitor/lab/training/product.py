@@ -14,12 +14,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import torch
 
 from monitor.errors import ExperimentError
 from monitor.files import write_whole
 from monitor.lab.evaluation.platt import fit_platt
-from monitor.lab.training.trainer import BEST, initial_network
+from monitor.lab.training.network import initial_network
+from monitor.lab.training.trainer import best_weights
 from monitor.lab.training.validation import Validation
 from monitor.models import architecture
 from monitor.models.weights import export_weights, read_weights
@@ -35,9 +35,7 @@ HISTORY: Final = "history.csv"
 LICENCE: Final = "research use only, as the data that it was trained on"
 
 
-def finish(
-    experiment: Experiment, progress: Progress, *, roots: Sequence[Path], out: Path, input_size: int | None = None
-) -> Path:
+def finish(experiment: Experiment, progress: Progress, *, roots: Sequence[Path], out: Path) -> Path:
     """Write weights and model card, as fp16, and ``history.csv``.
 
     Args:
@@ -45,7 +43,6 @@ def finish(
         progress: how far, with its validations.
         roots: folders that hold the experiment's sets.
         out: folder of the training.
-        input_size: of the card, pixels; default: the size at which the weights were best.
 
     Returns:
         Path of the weights; the card lies beside them.
@@ -55,14 +52,15 @@ def finish(
         DatasetError: the sets do not hold both classes.
         OutputError: the folder cannot be written.
     """
-    if not (out / BEST).is_file():
+    best = best_weights(out, progress)
+    if not best.is_file():
         msg = f"{experiment.name} was never validated: train longer than validation.every_images"
         raise ExperimentError(msg)
     model = architecture(experiment.model)
-    state = read_weights(out / BEST, architecture=model.ARCHITECTURE)
+    state = read_weights(best, architecture=model.ARCHITECTURE)
     network = initial_network(dataclasses.replace(experiment, init=""))
     network.load_state_dict(state)
-    size = input_size or progress.best_size
+    size = progress.best_size
     judged = Validation(experiment, roots=roots).judge(network.eval(), size=size)
     logits = np.concatenate([one.logits for one in judged])
     scale, shift = fit_platt(logits, np.concatenate([one.labels for one in judged]))
@@ -101,13 +99,13 @@ def _training(experiment: Experiment, progress: Progress) -> dict[str, Any]:
     facts = dataclasses.asdict(experiment)
     return {
         "data": ", ".join(
-            f"{data.name} ({data.split} split, share {data.share:g}, {data.pseudo_fakes:.0%} pseudo-fakes)"
+            f"{data.name} (train split, share {data.share:g}, {data.pseudo_fakes:.0%} pseudo-fakes)"
             for data in experiment.data
         ),
         "images_seen": progress.best_images,
         "images_trained": progress.images,
         "hours": round(progress.seconds / 3600, 2),
-        "hardware": "GPU" if torch.cuda.is_available() else f"CPU, {torch.get_num_threads()} threads",
+        "hardware": progress.hardware,
         "experiment": {name: value for name, value in facts.items() if name != "notes"},
         "experiment_sha256": experiment.digest,
         "date": datetime.now(UTC).date().isoformat(),
@@ -124,5 +122,5 @@ def _history(progress: Progress) -> str:
     return text.getvalue()
 
 
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 4)
+def _rounded(value: float) -> float:
+    return round(value, 4)

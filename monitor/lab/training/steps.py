@@ -42,7 +42,7 @@ class Learner:
         self._device = next(network.parameters()).device
         self._parameters = list(network.parameters())
         self.optimizer = torch.optim.AdamW(
-            _decayed(self._parameters, experiment.optimizer.weight_decay), betas=_BETAS, fused=True
+            _decayed(network, experiment.optimizer.weight_decay), betas=_BETAS, fused=True
         )
 
     def step(self, batch: Batch, *, lr: float, seed: tuple[int, ...]) -> Learned:
@@ -131,7 +131,11 @@ def learning_rate(images: int, *, total: int, settings: Optimizer) -> float:
     return settings.final_lr + (settings.lr - settings.final_lr) * (1 + math.cos(math.pi * min(1.0, done))) / 2
 
 
-def _decayed(parameters: list[torch.nn.Parameter], weight_decay: float) -> list[dict[str, object]]:
-    """Matrices and kernels decay; gains and biases do not."""
-    kernels, others = [p for p in parameters if p.ndim > 1], [p for p in parameters if p.ndim <= 1]
+def _decayed(network: torch.nn.Module, weight_decay: float) -> list[dict[str, object]]:
+    """Matrices and kernels decay; gains, biases and what timm's networks name (position embeddings) do not."""
+    excepted: set[str] = getattr(network, "no_weight_decay", set)()
+    kernels: list[torch.nn.Parameter] = []
+    others: list[torch.nn.Parameter] = []
+    for name, parameter in network.named_parameters():
+        (kernels if parameter.ndim > 1 and name not in excepted else others).append(parameter)
     return [{"params": kernels, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]

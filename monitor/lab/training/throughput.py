@@ -1,7 +1,7 @@
 """How fast an experiment trains on this machine, where the time goes, and how far that is from the machine's peak.
 
 The peak is measured, not looked up: torch's own matrix product of 2048 x 2048 in the precision and with the
-threads that the training uses, in turns with the steps. The work of a step is counted by torch's FLOP counter.
+threads that the training uses, before and after the steps. The work of a step is counted by torch's FLOP counter.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from monitor.lab.training.averaging import AveragedWeights
 from monitor.lab.training.batches import augmented
+from monitor.lab.training.hardware import computes_in_bf16
+from monitor.lab.training.network import initial_network
 from monitor.lab.training.pairs import PairLoader, open_streams
 from monitor.lab.training.steps import Learner
-from monitor.lab.training.trainer import computes_in_bf16, initial_network
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -73,10 +74,10 @@ def measure_throughput(
     network = initial_network(experiment).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     learner = Learner(network, experiment=experiment, half=half)
     averaged = AveragedWeights(network, memory=experiment.optimizer.ema_images)
-    loader = PairLoader(open_streams(experiment.data, roots=roots, seed=experiment.seed), workers=1)
+    loader = PairLoader(open_streams(experiment.data, roots=roots, seed=experiment.seed), device=device)
     pairs = loader.batches((number * stage.batch // 2, stage.batch // 2) for number in range(steps + 1))
     clock = _Clock()
-    peaks: list[float] = []
+    peaks = [_peak(device, half=half)]
     flop = 0
     for number in range(steps + 1):
         with clock("wait for crops"):
@@ -91,8 +92,8 @@ def measure_throughput(
             learner.step(batch, lr=1e-4, seed=(2, number))
         with clock("average"):
             averaged.update(network, images=stage.batch)
-        peaks.append(_peak(device, half=half))
     loader.close()
+    peaks.append(_peak(device, half=half))
     median = {name: statistics.median(times[1:]) for name, times in clock.spent.items()}
     return Throughput(
         size=stage.size,

@@ -7,6 +7,8 @@ on one kind of CPU with one number of threads. (On a GPU some of torch's kernels
 
 from __future__ import annotations
 
+import hashlib
+import logging
 import os
 import time
 from dataclasses import dataclass, field
@@ -15,24 +17,32 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import torch
 
-from monitor.errors import CheckpointError, ExperimentError
+from monitor.errors import CheckpointError, DatasetError, ExperimentError
+from monitor.files import alone_in
 from monitor.lab.training.averaging import AveragedWeights
 from monitor.lab.training.batches import augmented
 from monitor.lab.training.checkpoint import load_checkpoint, save_checkpoint
-from monitor.lab.training.pairs import PairLoader, open_streams
+from monitor.lab.training.hardware import computes_in_bf16, in_words, usable_device
+from monitor.lab.training.network import initial_network
+from monitor.lab.training.pairs import PairLoader, forbid_leaks, open_streams
 from monitor.lab.training.steps import Learner, learning_rate
 from monitor.lab.training.validation import Validation
-from monitor.models import architecture
-from monitor.models.weights import export_weights, read_weights
+from monitor.models.weights import export_weights, sha256
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from monitor.lab.datasets.faceset import FaceSet
     from monitor.lab.training.experiment import Experiment
 
-BEST: Final = "best.safetensors"
+    OnStep = Callable[["Progress", float], bool]
+
+logger = logging.getLogger(__name__)
+
+BEST: Final = "best-{}.safetensors"  # images seen
 CHECKPOINT_SECONDS: Final = 300.0
-_AUGMENT, _DROPOUT, _WEIGHTS = 1, 2, 3  # purposes of random numbers
+_SLACK: Final = 0.01  # of a side
+_AUGMENT, _DROPOUT = 1, 2  # purposes of random numbers
 
 
 class Step(NamedTuple):
@@ -53,8 +63,9 @@ class Progress:
     seconds: float = 0.0  # of work, over all interruptions
     history: list[dict[str, float]] = field(default_factory=list)  # one row per validation
     best: float = -1.0  # the highest mean AUC on val
-    best_images: int = 0
+    best_images: int = 0  # seen when it was reached
     best_size: int = 0
+    hardware: str = ""  # of the last call
 
 
 class Trainer:
@@ -69,8 +80,10 @@ class Trainer:
 
     Raises:
         DatasetError: a set is missing, damaged or leaks.
-        CheckpointError: the folder holds another experiment, or nothing sound.
-        ExperimentError: the experiment cannot run here.
+        CheckpointError: the folder holds another experiment or other data, or nothing sound.
+        ExperimentError: the experiment does not fit the model or the crops.
+        UsageError: there is no such device.
+        OutputError: ``out`` cannot be written.
     """
 
     def __init__(
@@ -84,30 +97,29 @@ class Trainer:
     ) -> None:
         torch.set_num_threads(threads or os.cpu_count() or 1)
         self.experiment, self.out = experiment, out
-        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.device = usable_device(device)
         self.half = computes_in_bf16(experiment.precision, self.device)
         self.progress = Progress()
-        self._streams = open_streams(experiment.data, roots=roots, seed=experiment.seed)
+        self.streams = open_streams(experiment.data, roots=roots, seed=experiment.seed)
         self._validation = Validation(experiment, roots=roots)
+        sets = {stream.faces.folder: stream.faces for stream in self.streams}
+        forbid_leaks([*sets, *self._validation.folders])
+        _require_wide_enough([*sets.values()], experiment)
+        self._digest = _digest(experiment, [*sets.values()])
         network = initial_network(experiment).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._learner = Learner(network, experiment=experiment, half=self.half)
         self.averaged = AveragedWeights(network, memory=experiment.optimizer.ema_images)
-        out.mkdir(parents=True, exist_ok=True)
-        state = load_checkpoint(out, digest=experiment.digest)
+        state = load_checkpoint(out, digest=self._digest)
         if state is not None:
             self._restore(state)
+        self.progress.hardware = in_words(self.device, half=self.half)
 
     @property
     def done(self) -> bool:
         """Whether every image was seen."""
         return self.progress.images >= self.experiment.images
 
-    def run(
-        self,
-        *,
-        minutes: float | None = None,
-        on_step: Callable[[Progress, float], bool] = lambda _progress, _loss: True,
-    ) -> Progress:
+    def run(self, *, minutes: float | None = None, on_step: OnStep = lambda _progress, _loss: True) -> Progress:
         """Train to the end, or until time is up; what was reached is checkpointed.
 
         Args:
@@ -115,31 +127,41 @@ class Trainer:
             on_step: called after each step with the progress and the loss; False ends the call as time would.
 
         Raises:
-            DatasetError: a crop is damaged.
+            DatasetError: a crop is damaged; what was reached is kept.
             OutputError: a checkpoint cannot be written.
             ExperimentError: the loss is no number any more.
+            UsageError: another process is training in this folder.
         """
+        with alone_in(self.out):
+            try:
+                self._train(minutes, on_step)
+            except DatasetError:
+                self._save()
+                raise
+        return self.progress
+
+    def _train(self, minutes: float | None, on_step: OnStep) -> None:
         started = kept = time.monotonic()
         before = self.progress.seconds
         plan = list(self._plan())
-        loader = PairLoader(self._streams, workers=1 if self.device.type == "cpu" else os.cpu_count() or 1)
+        loader = PairLoader(self.streams, device=self.device)
         try:
             pairs = loader.batches((step.images // 2, step.batch // 2) for step in plan)
             for step, stored in zip(plan, pairs, strict=True):
                 loss = self._step(step, stored)
                 self.progress.seconds = before + time.monotonic() - started
-                if self._validates(step) or self.done:
+                validates = self._validates(step) or self.done
+                if validates:
                     self._validate(step)
                 now = time.monotonic()
                 go_on = on_step(self.progress, loss) and (minutes is None or now - started < 60 * minutes)
-                if not go_on or self.done or now - kept > CHECKPOINT_SECONDS:
+                if validates or not go_on or now - kept > CHECKPOINT_SECONDS:
                     self._save()
                     kept = time.monotonic()
                 if not go_on:
                     break
         finally:
             loader.close()
-        return self.progress
 
     def _plan(self) -> Iterator[Step]:
         """The steps that are still to be done."""
@@ -174,14 +196,13 @@ class Trainer:
         network, progress = self.averaged.network, self.progress
         judged = self._validation.judge(network, size=step.size)
         row = {"images": float(progress.images), "hours": progress.seconds / 3600, "size": float(step.size)}
-        row |= {f"auc_{one.name}": one.auc for one in judged if one.auc is not None}
-        mean = sum(one.auc or 0.0 for one in judged) / max(1, len(judged))
-        blended = self._validation.judge_self_blended(network, size=step.size)
-        row["auc_self_blended"] = blended.auc or 0.0
+        row |= {f"auc_{one.name}": one.auc for one in judged}
+        row["auc_self_blended"] = self._validation.judge_self_blended(network, size=step.size).auc
         progress.history.append(row)
+        mean = sum(one.auc for one in judged) / len(judged)
         if mean > progress.best:
             progress.best, progress.best_images, progress.best_size = mean, progress.images, step.size
-            export_weights(network.state_dict(), self.out / BEST, dtype="float32")
+            export_weights(network.state_dict(), best_weights(self.out, progress), dtype="float32")
 
     def _save(self) -> None:
         progress = self.progress
@@ -189,7 +210,8 @@ class Trainer:
         save_checkpoint(
             self.out,
             {
-                "digest": self.experiment.digest,
+                "digest": self._digest,
+                "validation": self._validation.digest,
                 "name": self.experiment.name,
                 "model": self.experiment.model,
                 "half": self.half,
@@ -199,6 +221,8 @@ class Trainer:
                 "averaged": self.averaged.state_dict(),
             },
         )
+        for older in set(self.out.glob(BEST.format("*"))) - {best_weights(self.out, progress)}:
+            older.unlink(missing_ok=True)
 
     def _restore(self, state: dict[str, Any]) -> None:
         if state["half"] != self.half:
@@ -212,65 +236,32 @@ class Trainer:
         self._learner.optimizer.load_state_dict(state["optimizer"])
         self.averaged.load_state_dict(state["averaged"])
         self.progress = Progress(**state["progress"])
+        if state["validation"] != self._validation.digest:
+            logger.warning("validation is on other crops than before: what was best then is not compared with")
+            self.progress.best = -1.0
 
 
-def computes_in_bf16(precision: str, device: torch.device) -> bool:
-    """Whether matrix products shall run in bf16 there: asked for, or "auto" on hardware that computes in it."""
-    if precision != "auto":
-        return precision == "bf16"
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    return bool(torch.cpu._is_avx512_bf16_supported())  # noqa: SLF001 - torch has no public question for it
+def best_weights(out: Path, progress: Progress) -> Path:
+    """Where the weights lie that were best when ``progress`` was kept; a later best never takes their name."""
+    return out / BEST.format(progress.best_images)
 
 
-def initial_network(experiment: Experiment) -> torch.nn.Module:
-    """The body that an experiment starts from, in train mode, on the CPU.
+def _digest(experiment: Experiment, sets: Sequence[FaceSet]) -> str:
+    """Identifies everything that the weights depend on; a checkpoint belongs to one digest."""
+    digest = hashlib.sha256(experiment.digest.encode())
+    for faces in sets:
+        digest.update(faces.digest.encode())
+    start = Path(experiment.init)
+    if experiment.init and start.is_file():
+        digest.update(sha256(start).encode())
+    return digest.hexdigest()
 
-    Raises:
-        UsageError: the model is unknown.
-        ExperimentError: a size or an initialisation does not fit it.
-        ModelError: the initialisation cannot be had.
-    """
-    model = architecture(experiment.model)
-    for stage in experiment.stages:
-        if stage.size not in model.INPUT_SIZES:
-            msg = f"{experiment.model} does not take crops of {stage.size} pixels (stages.size)"
+
+def _require_wide_enough(sets: Sequence[FaceSet], experiment: Experiment) -> None:
+    for faces in sets:
+        if faces.side_over_box_height < experiment.crops.side * (1 - _SLACK):
+            msg = (
+                f"{faces.folder} holds squares of {faces.side_over_box_height:g} box heights, the experiment wants "
+                f"{experiment.crops.side:g} (crops.side): prepare wider crops (lab prepare --side), or want less"
+            )
             raise ExperimentError(msg)
-    with torch.random.fork_rng():
-        torch.manual_seed(experiment.seed * 10 + _WEIGHTS)
-        network = model.body(dropout=experiment.dropout)
-        if experiment.mask_head > 0:
-            _add_mask_head(network, experiment)
-    if experiment.init:
-        _initialise(network, experiment)
-    return network.train()
-
-
-def _add_mask_head(network: torch.nn.Module, experiment: Experiment) -> None:
-    from monitor.models.mask_head import MaskHead
-
-    if experiment.model != "inception_resnet_v1":
-        msg = f"mask_head needs inception_resnet_v1, the experiment trains {experiment.model}"
-        raise ExperimentError(msg)
-    network.add_module("mask_head", MaskHead())
-
-
-def _initialise(network: torch.nn.Module, experiment: Experiment) -> None:
-    if experiment.init == "vggface2":
-        from monitor.models.inception_resnet_v1 import vggface2_state
-
-        if experiment.model != "inception_resnet_v1":
-            msg = f"init = 'vggface2' needs inception_resnet_v1, the experiment trains {experiment.model}"
-            raise ExperimentError(msg)
-        state = vggface2_state()
-    else:
-        state = read_weights(Path(experiment.init), architecture=experiment.model)
-    try:
-        lacking, surplus = network.load_state_dict(state, strict=False)
-    except RuntimeError as error:
-        msg = f"init = {experiment.init!r} does not fit {experiment.model}: {str(error).splitlines()[-1].strip()}"
-        raise ExperimentError(msg) from error
-    lacking = [name for name in lacking if not name.startswith(("logits.", "mask_head."))]
-    if lacking or surplus:
-        msg = f"init = {experiment.init!r} does not fit {experiment.model}: {(lacking + surplus)[0]} does not match"
-        raise ExperimentError(msg)

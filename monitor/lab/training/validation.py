@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -40,9 +41,10 @@ class Judged:
     labels: NDArray[np.int64]  # (N,) 1 = fake
 
     @property
-    def auc(self) -> float | None:
-        """Area under the ROC curve; None where there is one class only."""
-        return auc(self.labels, self.logits.astype(np.float64)).value
+    def auc(self) -> float:
+        """Area under the ROC curve; NaN where there is one class only, which no validation set is."""
+        value = auc(self.labels, self.logits.astype(np.float64)).value
+        return math.nan if value is None else value
 
 
 class Validation:
@@ -53,13 +55,11 @@ class Validation:
         roots: where the sets lie.
 
     Raises:
-        DatasetError: a set is missing or damaged.
+        DatasetError: a set is missing or damaged, or has one class only.
     """
 
     def __init__(self, experiment: Experiment, *, roots: Sequence[Path]) -> None:
-        wanted = experiment.validation.sets or tuple(
-            data.name for data in experiment.data if data.pseudo_fakes < 1 and data.split != "val"
-        )
+        wanted = experiment.validation.sets or tuple(data.name for data in experiment.data if data.pseudo_fakes < 1)
         if not wanted:
             msg = "there is nothing to validate on: name sets with both classes in validation.sets"
             raise DatasetError(msg)
@@ -68,6 +68,20 @@ class Validation:
             _limited(FaceSet.open(find_set(name, roots=roots), splits={"val"}), experiment.validation.limit)
             for name in dict.fromkeys(wanted)
         ]
+        for faces in self._sets:
+            _require_both(faces)
+            for row in range(len(faces)):
+                stored_crop(faces, row)  # what is damaged is said now, not after hours
+
+    @property
+    def folders(self) -> list[Path]:
+        """Where the sets lie."""
+        return [faces.folder for faces in self._sets]
+
+    @property
+    def digest(self) -> str:
+        """Identifies the yardstick: which crops are judged, cut how."""
+        return "".join(faces.digest for faces in self._sets)
 
     def judge(self, network: torch.nn.Module, *, size: int) -> list[Judged]:
         """Logits of ``network`` on every set at ``size`` pixels."""
@@ -115,6 +129,13 @@ class Validation:
         mean, std = self._experiment.normalisation
         logits = network(((images * 255 - mean) / std).contiguous(memory_format=torch.channels_last))
         return np.asarray(logits.float().flatten().cpu().numpy(), np.float32)
+
+
+def _require_both(faces: FaceSet) -> None:
+    for label, name in enumerate(("real", "fake")):
+        if not any(face.label == label for face in faces.rows):
+            msg = f"{faces.folder} has no {name} face in split val: validation needs both classes"
+            raise DatasetError(msg)
 
 
 def _limited(faces: FaceSet, limit: int) -> FaceSet:

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 from face_shards import face, pair_rows, write_faces
+from outcomes import damage
 
 from monitor.models import engines_dir
 from monitor.models.card import read_card
@@ -48,6 +49,16 @@ class TestCard:
         assert again.code == 2
         assert "there already" in again.err
         assert copy.is_file()
+
+    def test_a_damaged_crop_is_named_and_counted(self, cli: Callable, weights: Path, shards: Path) -> None:
+        damage(shards / "val-00.tar")
+        said = cli("lab", "calibrate", shards, "--weights", weights, "--out", "new")
+        assert said.code == 0, said.err
+        assert "12 fake and 11 real faces, 1 that cannot be read left out" in said.out.replace("\n", " ")
+        assert "val0r" in said.err
+        copy = weights.parent / "new" / "own.safetensors"
+        card = read_card(copy.with_suffix(".json"), weights=copy)
+        assert card.calibration.fitted_on == "faces, split val, 23 faces (1 unreadable left out)"
 
     def test_in_place_replaces_the_card_alone(self, cli: Callable, weights: Path, shards: Path) -> None:
         digest = hashlib.sha256(weights.read_bytes()).hexdigest()

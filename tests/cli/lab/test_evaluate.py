@@ -10,7 +10,7 @@ from face_shards import pair_rows, write_faces
 from typer.testing import CliRunner, Result
 
 from monitor.cli.lab.evaluate import evaluate
-from monitor.errors import DatasetError, UsageError, WeightsMissingError
+from monitor.errors import DatasetError, OutputError, UsageError, WeightsMissingError
 from monitor.pipeline import Engines
 from monitor.settings import Settings
 
@@ -84,6 +84,19 @@ def test_where_nothing_can_be_read_there_is_no_report(tmp_path: Path) -> None:
     assert isinstance(done.exception, DatasetError)
     assert "not one of 1 files" in str(done.exception)
     assert not (tmp_path / "out").exists()
+
+
+def test_an_unwritable_place_is_told_before_anything_is_evaluated(
+    shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def evaluated_first(*_: object, **__: object) -> None:
+        pytest.fail("it was evaluated first")
+
+    monkeypatch.setattr("monitor.lab.evaluation.crops.crop_outcomes", evaluated_first)
+    (tmp_path / "file").write_text("in the way")
+    done = evaluated(shards, "--out", tmp_path / "file" / "out")
+    assert isinstance(done.exception, OutputError)
+    assert "in the way" in str(done.exception)
 
 
 def test_a_wrong_argument_is_one_error(shards: Path, tmp_path: Path) -> None:

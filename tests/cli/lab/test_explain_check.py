@@ -72,6 +72,19 @@ def test_a_mask_head_is_asked_too(cli: Callable, shards: Path, tmp_path: Path, m
     assert record["energy"]["all"]["mask head"]["value"] > 0
 
 
+def test_an_unwritable_place_is_told_first(
+    cli: Callable, shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def made(*_: object, **__: object) -> None:
+        pytest.fail("fakes were made first")
+
+    monkeypatch.setattr("monitor.lab.evaluation.region_fakes.make_pairs", made)
+    (tmp_path / "file").write_text("in the way")
+    said = cli("lab", "explain-check", shards, "--size", "139", "--out", "file/check")
+    assert said.code != 0
+    assert "in the way" in said.err.replace("\n", " ")
+
+
 def test_a_map_without_places_is_one_sentence(cli: Callable, shards: Path, tmp_path: Path) -> None:
     said = cli("lab", "explain-check", shards, "--size", "96", "--out", "check")
     assert said.code == 2

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from face_shards import face, pair_rows, write_faces
 
+from monitor.models import load_detector
+
 
 @pytest.fixture
 def pictures(tmp_path: Path) -> Path:
@@ -32,6 +34,11 @@ def test_pictures_are_judged_as_stills_by_group(cli: Callable, pictures: Path, t
     assert said.code == 0, said.err
     record = json.loads(said.out)
     assert record == json.loads((tmp_path / "fair.json").read_text(encoding="utf-8"))
+    assert (record["split"], record["pad"], record["limit"]) == ("", 0.0, None)
+    assert record["model"] == load_detector().card.id
+    assert record["weights_sha256"] == load_detector().card.weights_sha256
+    assert record["settings"]["verdict"]["suspicious_at"] == 0.75
+    assert "cache_dir" not in record["settings"]
     groups = {(group["by"], group["name"]): group for group in record["groups"]}
     assert groups["everyone", "everyone"]["faces"] == 3
     assert groups["everyone", "everyone"]["not_judged"]["count"] == 1
@@ -68,6 +75,32 @@ def test_shards_are_scored_without_their_fakes(cli: Callable, tmp_path: Path) ->
     assert said.code == 0, said.err
     groups = json.loads(said.out)["groups"]
     assert [group["faces"] for group in groups if group["name"] == "Indian"] == [3]
+
+
+def test_faces_that_weights_were_trained_on_are_left_out(cli: Callable, tmp_path: Path) -> None:
+    rows = [*pair_rows(3, split="train"), *pair_rows(2, split="test")]
+    for number, row in enumerate(rows):
+        row["name"] = f"part0__{20 + number}_{number % 2}_3_{row['name']}"
+    shards = write_faces(tmp_path / "faces", rows)
+    for flags, split, faces in (
+        ((), "test", 2),
+        (("--split", "train"), "train", 3),
+        (("--split", "all"), "test+train", 5),
+    ):
+        said = cli("lab", "fairness", shards, *flags, "--json")
+        assert said.code == 0, said.err
+        record = json.loads(said.out)
+        assert (record["split"], record["pad"], record["groups"][0]["faces"]) == (split, None, faces)
+    trained = [row for row in rows if row["split"] == "train"]
+    said = cli("lab", "fairness", write_faces(tmp_path / "trained", trained))
+    assert said.code == 2
+    assert "--split" in said.err
+
+
+def test_pictures_have_no_split(cli: Callable, pictures: Path) -> None:
+    said = cli("lab", "fairness", pictures, "--split", "test")
+    assert said.code == 2
+    assert "leave --split out" in said.err.replace("\n", " ")
 
 
 def test_weights_are_those_that_were_named(cli: Callable, pictures: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -87,3 +88,22 @@ def test_what_makes_no_sense_is_one_sentence(lab: Lab, tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="no folders real/ and fake/"):
         lab("folder", ".", "--out", "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_val_is_taken_out_of_a_published_train_and_missing_files_are_counted(lab: Lab, tmp_path: Path) -> None:
+    rows = []
+    for number in range(6):
+        picture(tmp_path / f"{number}.png", face(shift=number))
+        rows.append(f"{number}.png,{('real', 'fake')[number % 2]},{'test' if number > 3 else 'train'}")
+    text(tmp_path / "manifest.csv", "path,label,split", *rows, "gone.png,fake,train")
+    said = lab("manifest", ".", "--out", "out", "--size", 64, "--val-from-train", 0.5)
+    assert Counter(row.split for row in FaceSet.open(tmp_path / "out").rows) == {"train": 2, "val": 2, "test": 2}
+    assert "1 files that the data set lists are missing" in said
+
+
+def test_a_folder_with_splits_of_its_own_is_compared_file_by_file(lab: Lab, tmp_path: Path) -> None:
+    picture(tmp_path / "set" / "train" / "real" / "1.png")
+    picture(tmp_path / "set" / "test" / "real" / "2.png")
+    with pytest.raises(DatasetError, match="1 file cross splits"):
+        lab("folder", "set", "--out", "out", "--size", 64)
+    assert "files were not compared" in lab("folder", "set", "--out", "out", "--size", 64, "--no-compare-files")

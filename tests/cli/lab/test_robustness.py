@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 from face_shards import pair_rows, write_faces
+from outcomes import damage
 
 from monitor.cli.lab.robustness import heat_map
 from monitor.lab.evaluation.bootstrap import Estimate
 from monitor.lab.evaluation.robustness import Cell, Robustness
+from monitor.models import load_detector
 
 
 @pytest.fixture
@@ -26,6 +28,9 @@ def test_the_grid_is_written_in_four_forms(cli: Callable, shards: Path, tmp_path
     record = json.loads((folder / "robustness.json").read_text(encoding="utf-8"))
     assert (record["items"], record["fakes"], len(record["cells"])) == (8, 4, 11)
     assert record["material"] == "faces, split val"
+    assert (record["split"], record["limit"], record["seconds"]) == ("split val", None, None)
+    assert record["weights_sha256"] == load_detector().card.weights_sha256
+    assert record["settings"]["verdict"]["suspicious_at"] == 0.75
     with (folder / "robustness.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [(row["perturbation"], row["level"]) for row in rows[:2]] == [("clean", "0"), ("jpeg", "1")]
@@ -50,6 +55,50 @@ def test_pictures_go_through_the_pipeline(cli: Callable, tmp_path: Path) -> None
     record = json.loads((tmp_path / "rob" / "robustness.json").read_text(encoding="utf-8"))
     assert (record["items"], len(record["cells"])) == (2, 6)
     assert record["cells"][0]["auc"]["value"] in (0.0, 0.5, 1.0)
+    assert (record["material"], record["seconds"]) == ("manifest.csv, no splits", 8.0)
+
+
+def test_a_sorted_manifest_gives_both_classes(cli: Callable, tmp_path: Path) -> None:
+    import cv2
+
+    from monitor.source import portrait
+
+    lines = ["path,label"]
+    for label, picture in (("real", portrait.genuine()), ("fake", portrait.blended())):
+        for number in range(3):
+            cv2.imwrite(str(tmp_path / f"{label}{number}.png"), picture[..., ::-1])
+            lines.append(f"{label}{number}.png,{label}")
+    (tmp_path / "manifest.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    said = cli("lab", "robustness", "manifest.csv", "--out", "rob", "--only", "blur", "--limit", "2")
+    assert said.code == 0, said.err
+    record = json.loads((tmp_path / "rob" / "robustness.json").read_text(encoding="utf-8"))
+    assert (record["items"], record["fakes"], record["limit"]) == (2, 1, 2)
+
+
+def test_a_damaged_crop_ends_nothing(cli: Callable, shards: Path, tmp_path: Path) -> None:
+    damage(shards / "val-00.tar")
+    said = cli("lab", "robustness", shards, "--out", "rob", "--only", "jpeg")
+    assert said.code == 0, said.err
+    assert "val0r" in said.err
+    record = json.loads((tmp_path / "rob" / "robustness.json").read_text(encoding="utf-8"))
+    assert (record["items"], len(record["failures"])) == (7, 1)
+    assert "1 more could not be read" in (tmp_path / "rob" / "robustness.html").read_text(encoding="utf-8")
+
+
+def test_what_must_fail_fails_before_the_engines_are_loaded(
+    cli: Callable, shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def loaded(_: object) -> None:
+        pytest.fail("engines were loaded first")
+
+    monkeypatch.setattr("monitor.pipeline.Engines.load", loaded)
+    (tmp_path / "file").write_text("in the way")
+    said = cli("lab", "robustness", shards, "--out", "file/rob")
+    assert "in the way" in said.err.replace("\n", " ")
+    reals = [row for row in pair_rows(4, split="val") if row["label"] == "0"]
+    said = cli("lab", "robustness", write_faces(tmp_path / "reals", reals), "--out", "rob")
+    assert said.code == 3
+    assert "4 real and 0 fake" in said.err.replace("\n", " ")
 
 
 def test_an_unknown_perturbation_is_one_sentence(cli: Callable, shards: Path, tmp_path: Path) -> None:

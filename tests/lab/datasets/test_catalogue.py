@@ -7,7 +7,7 @@ import pytest
 from dataset_trees import text, tree
 
 from monitor.errors import DatasetError
-from monitor.lab.datasets.catalogue import Catalogue, json_of, lines_of, media_below, table_of
+from monitor.lab.datasets.catalogue import Catalogue, inside, json_of, lines_of, media_below, table_of
 
 
 def test_ids_are_paths_so_that_methods_do_not_merge(tmp_path: Path) -> None:
@@ -37,7 +37,12 @@ def test_missing_files_are_counted_and_named(tmp_path: Path, caplog: pytest.LogC
     catalogue = Catalogue("d", tree(tmp_path, "x.mp4", "y.mp4"))
     for name, label in (("x.mp4", 0), ("gone.mp4", 1), ("gone2.mp4", 1), ("y.mp4", 1)):
         catalogue.add_listed(tmp_path / name, label)
-    assert len(catalogue.finish("videos")) == 2
+    found = catalogue.finish("videos")
+    assert len(found) == 2
+    assert [(one.video_id, one.label, one.path) for one in found.missing] == [
+        ("gone", 1, tmp_path / "gone.mp4"),
+        ("gone2", 1, tmp_path / "gone2.mp4"),
+    ]
     assert "2 of 4 listed files are missing, the first is gone.mp4" in caplog.text
 
 
@@ -86,6 +91,17 @@ def test_what_is_missing_or_broken_is_said(tmp_path: Path) -> None:
         json_of(tmp_path / "absent.json", holds="the pairs")
     with pytest.raises(DatasetError, match="not valid JSON"):
         json_of(text(tmp_path / "b.json", "{"), holds="x")
+    for hostile in ("[" * 100_000, "1" * 10_000):
+        with pytest.raises(DatasetError, match="not valid JSON") as caught:
+            json_of(text(tmp_path / "c.json", hostile), holds="x")
+        assert len(str(caught.value)) < 400
     (tmp_path / "latin.txt").write_bytes(b"\xff\xfe\xfa")
     with pytest.raises(DatasetError, match="cannot be read"):
         list(lines_of(tmp_path / "latin.txt", holds="x"))
+
+
+@pytest.mark.parametrize("name", ["", ".", "/etc/passwd", "../x", "a/../../x", "..\\x", "C:\\x", "C:/x", "a\0b"])
+def test_no_list_leads_out_of_its_data_set(tmp_path: Path, name: str) -> None:
+    with pytest.raises(DatasetError, match=r"l, line 2: the path .* leads out of the data set"):
+        inside(tmp_path, name, "l, line 2")
+    assert inside(tmp_path, "a/b: c.mp4", "l") == tmp_path / "a" / "b: c.mp4"

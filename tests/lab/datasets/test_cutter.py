@@ -5,13 +5,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from dataset_trees import archive, encoded, face, faceless, film, picture
+from dataset_trees import archive, bomb, encoded, face, faceless, film, picture
 from footage import FACE, portrait, posed
 
 from monitor.crops import crop_faces
 from monitor.lab.datasets.cutter import Cutter, Recipe, box_of_crop
 from monitor.lab.datasets.frames import decode
-from monitor.lab.datasets.record import Record
+from monitor.lab.datasets.record import FlaggedFace, Record
 from monitor.settings import Settings
 
 RECIPE = Recipe(frames=3, size=96)
@@ -67,6 +67,44 @@ def test_the_person_who_persists_is_kept(cutter: Cutter, tmp_path: Path) -> None
     crops = cutter.cut(record(path)).crops
     assert len(crops) == 3
     assert all(crop.square[2] < 240 for crop in crops)
+
+
+class TestFlaggedFaces:
+    BOTH = posed((120, 120, 110), (360, 120, 80), width=480, height=240)
+    LEFT, RIGHT = (78.0, 65.0, 162.0, 175.0), (330.0, 80.0, 390.0, 160.0)
+
+    def flagged(self, path: Path, *faces: FlaggedFace) -> Record:
+        return Record("d", "v", path, 1, flagged=faces)
+
+    def test_the_flagged_face_of_a_picture_is_kept_and_not_the_largest(self, cutter: Cutter, tmp_path: Path) -> None:
+        path = picture(tmp_path / "p.png", self.BOTH)
+        (large,) = cutter.cut(self.flagged(path, FlaggedFace(self.LEFT))).crops
+        (small,) = cutter.cut(self.flagged(path, FlaggedFace(self.RIGHT))).crops
+        assert large.square[2] < 240 < small.square[0]
+
+    def test_in_a_video_a_box_holds_for_its_span(self, cutter: Cutter, tmp_path: Path) -> None:
+        path = film(tmp_path / "v.mp4", [self.BOTH] * 12)
+        faces = FlaggedFace(self.RIGHT, 0.0, 0.2), FlaggedFace(self.LEFT, 0.2, 9.0)
+        crops = cutter.cut(self.flagged(path, *faces)).crops
+        assert [(crop.frame, crop.square[0] > 240) for crop in crops] == [(2, True), (6, False), (10, False)]
+
+    def test_a_box_without_a_face_is_a_reason(self, cutter: Cutter, tmp_path: Path) -> None:
+        cut = cutter.cut(self.flagged(picture(tmp_path / "p.png", self.BOTH), FlaggedFace((200, 0, 280, 60))))
+        assert (cut.crops, cut.reason) == ((), "no face lies where one was flagged in the 1 frames that were looked at")
+
+
+def test_what_opencv_refuses_costs_the_record_and_not_the_run(
+    cutter: Cutter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = archive(tmp_path / "1.tar", {"1/s/0.png": bomb()})
+    assert "no picture that can be decoded" in cutter.cut(record(path / "1" / "s")).reason
+
+    def refuse(*_: object, **__: object) -> None:
+        raise cv2.error
+
+    monkeypatch.setattr("monitor.lab.datasets.cutter.crop_faces", refuse)
+    cut = cutter.cut(record(picture(tmp_path / "p.png")))
+    assert "more than OpenCV can handle" in cut.reason
 
 
 def test_a_picture_cut_tightly_around_a_face_still_shows_one(cutter: Cutter, tmp_path: Path) -> None:

@@ -82,6 +82,18 @@ class TestFull:
         with pytest.raises(DatasetError, match=says):
             read_dfdc(tmp_path)
 
+    @pytest.mark.parametrize("name", ["/x/r.mp4", "../../r.mp4"])
+    def test_labels_lead_nowhere_else(self, tmp_path: Path, name: str) -> None:
+        tree(tmp_path, "r.mp4")
+        text(tmp_path / "set" / "test" / "labels.csv", "filename,label", f"{name},0")
+        with pytest.raises(DatasetError, match=r"labels\.csv, line 2: the path .* leads out"):
+            read_dfdc(tmp_path / "set")
+
+    def test_an_original_leads_nowhere_else(self, tmp_path: Path) -> None:
+        part(tmp_path, "dfdc_train_part_0", {"a.mp4": {"label": "FAKE", "original": "/x/b.mp4"}})
+        with pytest.raises(DatasetError, match="leads out"):
+            read_dfdc(tmp_path)
+
     def test_no_list_is_no_data_set(self, tmp_path: Path) -> None:
         with pytest.raises(DatasetError, match="expected dfdc_train_part"):
             read_dfdc(tree(tmp_path, "dfdc_train_part_0/a.mp4"))

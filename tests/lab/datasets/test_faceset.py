@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from dataset_trees import bomb, shards
 from face_shards import LANDMARKS, face, pair_rows, write_faces
 
 from monitor.errors import DatasetError
@@ -118,3 +119,16 @@ def test_usual_landmarks_stand_in_for_unknown_ones(folder: Path, tmp_path: Path)
     np.testing.assert_allclose(wide.landmarks(0, side=200), 100 + (usual - 100) / 2, atol=1e-3)
     low = FaceSet(plain.folder, plain.rows, centre_below_box_centre_over_box_height=0.06 + 0.17)
     np.testing.assert_allclose(low.landmarks(0, side=200) - usual, [[0, -40]] * 5, atol=1e-3)
+
+
+def test_a_header_that_promises_too_many_pixels_is_a_damaged_picture(tmp_path: Path) -> None:
+    rows = [{"name": "a", "label": "0", "split": "train", "shard": "train-00.tar"}]
+    with FaceSet.open(shards(tmp_path, rows, {"a": bomb()})) as faces, pytest.raises(DatasetError, match="is damaged"):
+        faces.pixels(0)
+
+
+def test_a_closed_set_lets_go_of_its_shards(folder: Path) -> None:
+    with FaceSet.open(folder) as faces:
+        assert faces.jpeg(0)
+    with pytest.raises(ValueError, match="closed"):
+        faces.jpeg(0)

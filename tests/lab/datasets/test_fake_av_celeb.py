@@ -69,6 +69,8 @@ def test_the_list_may_lie_above_the_folder_that_it_names(root: Path, tmp_path: P
     [
         ((HEADER, ROWS[0].replace("RealVideo-RealAudio,", "Video,")), "type is 'Video'"),
         ((HEADER[:-1], ROWS[0].rpartition(",")[0]), "no column ''"),
+        ((HEADER, ROWS[0].replace("FakeAVCeleb/RealVideo-RealAudio/", "/x/")), "line 2: the path .* leads out"),
+        ((HEADER, ROWS[0].replace("00109.mp4", "../../../../../r.mp4")), "line 2: the path .* leads out"),
         (ROWS, "no column 'source'"),
     ],
 )

@@ -18,7 +18,7 @@ from monitor.lab.datasets.feedback import (
     read_rows,
     write_rows,
 )
-from monitor.lab.datasets.record import FakeSpan
+from monitor.lab.datasets.record import FakeSpan, FlaggedFace
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -89,6 +89,49 @@ class TestRecords:
         lines = ("clips/talk/one.mp4,fake,8,9", "clips/talk/one.mp4,fake,,")
         (record,) = read_feedback(table(folder, *lines, header="path,label,start,end"))
         assert record.spans is None
+
+
+class TestFaces:
+    HEADER = "path,label,track_id,x1,y1,x2,y2"
+
+    def test_each_flagged_face_of_a_file_is_a_record_of_its_own(self, folder: Path) -> None:
+        lines = ("a.jpg,real,1,60,80,360,380", "a.jpg,fake,2,520,150,700,330")
+        real, fake = read_feedback(table(folder, *lines, header=self.HEADER))
+        assert [(one.video_id, one.label, one.group) for one in (real, fake)] == [
+            ("a/face-1", 0, "a"),
+            ("a/face-2", 1, "a"),
+        ]
+        assert real.path == fake.path
+        assert real.flagged == (FlaggedFace((60, 80, 360, 380)),)
+        assert fake.flagged == (FlaggedFace((520, 150, 700, 330)),)
+
+    def test_boxes_alone_tell_faces_apart(self, folder: Path) -> None:
+        lines = ("a.jpg,real,60,80,360,380", "a.jpg,fake,520,150,700,330")
+        found = open_feedback(table(folder, *lines, header="path,label,x1,y1,x2,y2"))
+        assert [record.label for record in found.records] == [0, 1]
+        assert (found.superseded, found.disputed) == (0, ())
+
+    def test_one_of_several_faces_without_a_box_is_left_out_and_counted(
+        self, folder: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        table(folder, "a.jpg,real,1,,,,", "a.jpg,fake,2,520,150,700,330", header=self.HEADER)
+        found = open_feedback(folder)
+        assert [(record.label, record.video_id) for record in found.records] == [(1, "a/face-2")]
+        assert found.unplaced == 1
+        assert [kept.track_id for kept in found.rows] == [2]
+        read_feedback(folder)
+        assert "1 answers left out that name one of several faces without its box" in caplog.text
+
+    def test_boxes_hold_for_their_spans(self, folder: Path) -> None:
+        header = "path,label,track_id,start,end,x1,y1,x2,y2"
+        lines = ("clips/talk/one.mp4,fake,1,1,2,0,0,9,9", "clips/talk/one.mp4,fake,1,4,5,5,0,14,9")
+        (record,) = read_feedback(table(folder, *lines, header=header))
+        assert record.flagged == (FlaggedFace((0, 0, 9, 9), 1.0, 2.0), FlaggedFace((5, 0, 14, 9), 4.0, 5.0))
+        assert record.spans == (FakeSpan(1.0, 2.0), FakeSpan(4.0, 5.0))
+
+    def test_a_real_span_says_nothing_of_the_rest(self, folder: Path) -> None:
+        (record,) = read_feedback(table(folder, "clips/talk/one.mp4,real,4,6", header="path,label,start,end"))
+        assert record.flagged == (FlaggedFace(None, 4.0, 6.0),)
 
 
 class TestAnswers:

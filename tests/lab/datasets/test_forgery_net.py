@@ -44,8 +44,14 @@ def test_missing_and_unreadable_videos_are_named(root: Path, caplog: pytest.LogC
         "2 fake/broken.mp4 0 10 real 10 15 fake 1 1 3",
         "1 fake/gone.mp4 0 10 fake 1 1 3",
     )
-    assert len(read_forgery_net(root)) == 2
-    assert "2 of 4 listed files are missing, the first is fake/broken.mp4" in caplog.text
+    found = read_forgery_net(root)
+    assert len(found) == 2
+    assert [(one.video_id, one.label, one.split) for one in found.missing] == [
+        ("Validation/video/fake/broken", 1, "val"),
+        ("fake/gone", 1, "val"),
+    ]
+    said = "2 of 4 listed files are missing or impossible to open, the first is Validation/video/fake/broken.mp4"
+    assert said in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -58,6 +64,10 @@ def test_missing_and_unreadable_videos_are_named(root: Path, caplog: pytest.LogC
         "1 fake/a.mp4 0 90 real 1 2 8",
         "1 fake/a.mp4 0 90 fake 0 0 0",
         "1 ../a.mp4 0 90 fake 1 2 8",
+        "1 /a.mp4 0 90 fake 1 2 8",
+        f"1 {'n' * 5000} 0 90 fake 1 2 8",
+        f"2 fake/a.mp4 0 9 real {'9' * 400} 9 fake 1 2 8",
+        "2 fake/a.mp4 0 9 real 9 0 fake 1 2 8",
     ],
 )
 def test_malformed_or_contradictory_lines_are_refused(root: Path, line: str) -> None:

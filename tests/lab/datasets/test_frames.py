@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 from clips import number_of
-from dataset_trees import archive, encoded, face, faceless, picture
+from dataset_trees import archive, bomb, encoded, face, faceless, gapped, picture
 
 from monitor.errors import DatasetError, SourceError
 from monitor.lab.datasets.frames import decode, frames_of, moments
-from monitor.lab.datasets.record import FakeSpan, Record
+from monitor.lab.datasets.record import FakeSpan, FlaggedFace, Record
 from monitor.settings import SourceSettings
 
 SETTINGS = SourceSettings()
@@ -74,6 +74,32 @@ class TestVideos:
             chosen(record(tmp_path / "v.mp4"), 2)
 
 
+class TestGaps:
+    def times(self, one: Record, count: int = 8) -> list[float]:
+        return [frame.media_time for frame in frames_of(one, SETTINGS, count=count)]
+
+    def test_no_frame_after_a_gap_is_taken_for_one_in_it(self, tmp_path: Path) -> None:
+        path = gapped(tmp_path / "v.mp4")
+        fakes = self.times(record(path, 1, (1.0, 3.9)))
+        assert len(fakes) >= 3
+        assert all(1.0 <= time < 3.9 for time in fakes)
+        assert all(time >= 4.0 for time in self.times(record(path, 0, (0.0, 3.9))))
+
+    def test_spans_without_a_single_frame_are_an_error(self, tmp_path: Path) -> None:
+        with pytest.raises(DatasetError, match="no frame of it lies in the spans that count"):
+            self.times(record(gapped(tmp_path / "v.mp4"), 1, (2.5, 3.5)))
+
+
+def test_only_the_part_in_which_a_face_was_flagged_counts(tmp_path: Path) -> None:
+    path = faceless(tmp_path / "v.mp4", frames=40)
+    part = (FlaggedFace(None, 0.4, 0.8),)
+    assert chosen(Record("d", "v", path, 0, flagged=part), 4) == [11, 14, 16, 19]
+    spans = (FakeSpan(0.0, 0.6),)
+    assert all(10 <= index < 15 for index in chosen(Record("d", "v", path, 1, spans=spans, flagged=part), 4))
+    with pytest.raises(DatasetError, match="its flagged spans lie outside the"):
+        chosen(Record("d", "v", path, 0, flagged=(FlaggedFace(None, 7.0, 8.0),)), 4)
+
+
 class TestPictures:
     def test_a_picture_is_one_frame(self, tmp_path: Path) -> None:
         (frame,) = frames_of(record(picture(tmp_path / "p.png")), SETTINGS, count=8)
@@ -97,3 +123,5 @@ class TestPictures:
             list(frames_of(record(path / "1" / "t"), SETTINGS, count=3))
         with pytest.raises(DatasetError, match=r"empty\.png"):
             decode(b"", name="empty.png")
+        with pytest.raises(DatasetError, match=r"bomb\.png is no picture"):
+            decode(bomb(), name="bomb.png")

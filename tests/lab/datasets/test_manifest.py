@@ -44,7 +44,7 @@ def test_several_rows_are_several_spans(tmp_path: Path) -> None:
         "a.mp4,fake,,,,,5,6.5",
         "a.mp4,fake,,,,,1,2",
         "a.mp4,real,,,,,2,5",
-        "b.mp4,real,,,,,0,3",
+        "b.mp4,real,,,,,,",
     )
     fake, real = read_manifest(text(tmp_path / "manifest.csv", FULL, *rows))
     assert (fake.label, fake.spans) == (1, (FakeSpan(1, 2), FakeSpan(5, 6.5)))
@@ -61,6 +61,11 @@ def test_several_rows_are_several_spans(tmp_path: Path) -> None:
         (("a.mp4,fake,,,,,2,1",), "fake span cannot run"),
         (("a.mp4,fake,,,,,,", "a.mp4,fake,,,,,,"), "is it listed twice"),
         (("a.mp4,fake,val,,,,1,2", "a.mp4,fake,train,,,,3,4"), "differ in their split"),
+        (("a.mp4,real,,,,,0,10", "a.mp4,fake,,,,,0,10"), "real from 0 to 10 s and fake from 0 to 10 s, which overlap"),
+        (("a.mp4,fake,,,,,3,4", "a.mp4,real,,,,,0,3.5"), "which overlap"),
+        (("a.mp4,real,,,,,0,5",), "says nothing of the rest"),
+        ((f"{'a/' * 3000}x.mp4,real,,,,,,",), "no file can be called so"),
+        ((f"{'a' * 200_000},real,,,,,,",), "no table of cells"),
         (("gone.mp4,fake,,,,,,",), "none of the 1 listed files is there"),
     ],
 )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 import json
 import os
 import pickle
@@ -12,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from dataset_trees import encoded, face, faceless, film, picture, shards
-from footage import FACE, portrait
+from dataset_trees import encoded, face, faceless, film, picture, shards, text
+from footage import FACE, portrait, posed
 
 from monitor.crops import crop_faces
 from monitor.errors import DatasetError
@@ -164,6 +165,34 @@ def test_a_run_that_was_killed_while_it_moved_the_shards_goes_on_too(settings: S
     assert not (out / "faces.json").exists()
     prepare(todo, out)
     assert contents(out) == contents(tmp_path / "undisturbed")
+
+
+@pytest.mark.parametrize("lost", ["train-00.tar", "index.csv"])
+def test_what_is_lost_is_prepared_again(
+    settings: Settings, tmp_path: Path, lost: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    todo = plan(films(tmp_path / "set", videos=0), settings)
+    prepare(todo, tmp_path / "out")
+    before = contents(tmp_path / "out")
+    (tmp_path / "out" / lost).unlink()
+    prepare(todo, tmp_path / "out")
+    assert contents(tmp_path / "out") == before
+    assert "it is done again" in caplog.text
+
+
+def test_a_flag_labels_the_face_that_was_flagged(settings: Settings, tmp_path: Path) -> None:
+    both = posed((120, 120, 110), (360, 120, 80), width=480, height=240)
+    root = tmp_path / "flags"
+    lines = ["path,label,track_id,x1,y1,x2,y2"]
+    for number in range(3):
+        picture(root / f"{number}.png", both)
+        lines += [f"{number}.png,real,1,78,65,162,175", f"{number}.png,fake,2,330,80,390,160"]
+    text(root / "feedback.csv", *lines)
+    prepare(Plan(split_records(read("feedback", root)), root, RECIPE, settings, {}), tmp_path / "out")
+    with (tmp_path / "out" / "index.csv").open(newline="") as file:
+        sizes = [(row["label"], int(row["source_width"])) for row in csv.DictReader(file)]
+    assert len(sizes) == 6
+    assert all((size > 97) == (label == "0") for label, size in sizes), "the large face is real, the small one fake"
 
 
 def test_leaks_are_refused_unless_they_are_accepted(settings: Settings, tmp_path: Path) -> None:

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from monitor.lab.datasets.protagonist import protagonist
+from monitor.lab.datasets.protagonist import flagged_face, protagonist
+from monitor.lab.datasets.record import FlaggedFace
 from monitor.types import Faces
 
 
@@ -56,3 +57,20 @@ def test_a_sudden_change_of_size_is_someone_else() -> None:
 def test_nobody_at_all() -> None:
     assert protagonist([frame(), frame()]) == [None, None]
     assert protagonist([]) == []
+
+
+class TestFlaggedFace:
+    FACES = frame((100, 100, 80), (300, 100, 50))
+
+    def test_the_face_that_overlaps_the_box_most(self) -> None:
+        assert flagged_face(self.FACES, [FlaggedFace((70, 70, 130, 130))], at=None) == 0
+        assert flagged_face(self.FACES, [FlaggedFace((280, 80, 320, 120))], at=None) == 1
+
+    def test_nobody_where_none_overlaps_enough(self) -> None:
+        assert flagged_face(self.FACES, [FlaggedFace((180, 60, 260, 140))], at=None) is None
+        assert flagged_face(self.FACES, [FlaggedFace((320, 100, 400, 180))], at=None) is None
+        assert flagged_face(frame(), [FlaggedFace((0, 0, 9, 9))], at=None) is None
+
+    def test_a_box_holds_from_its_start_to_its_end(self) -> None:
+        box = [FlaggedFace((280, 80, 320, 120), 1.0, 2.0)]
+        assert [flagged_face(self.FACES, box, at=at) for at in (0.5, 0.9995, 1.5, 2.0)] == [None, 1, 1, None]

@@ -64,6 +64,16 @@ def test_a_shard_never_exceeds_its_limit_and_wastes_little(tmp_path: Path) -> No
     assert found == [(f"n{number}.jpg", size, 0, 0) for number, size in enumerate(sizes)]
 
 
+def test_names_of_existing_crops_may_be_longer_than_a_plain_header_takes(tmp_path: Path) -> None:
+    names = ["n" * 140, "é" * 70, "short"]
+    with ShardWriter(tmp_path, limit=10_240) as writer:
+        for number, name in enumerate(names * 2):
+            writer.add(entry(f"{name}{number}"), crop(bytes([number]) * 700))
+    assert all(path.stat().st_size <= 10_240 for path in tmp_path.glob("*.tar"))
+    with FaceSet.open(tmp_path) as faces:
+        assert [faces.jpeg(row) for row in range(6)] == [bytes([number]) * 700 for number in range(6)]
+
+
 def test_after_a_failure_there_is_no_index(tmp_path: Path) -> None:
     with pytest.raises(AttributeError), ShardWriter(tmp_path) as writer:
         writer.add(entry("a"), None)

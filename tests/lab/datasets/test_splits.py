@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from monitor.errors import DatasetError, UsageError
 from monitor.lab.datasets.record import Record
-from monitor.lab.datasets.splits import Shares, components, leakage, split_records
+from monitor.lab.datasets.splits import Shares, components, leakage, split_records, val_from_train
 
 
 def record(video_id: str, label: int = 0, **facts: object) -> Record:
@@ -107,6 +107,27 @@ class TestSplits:
         assert all(one.split for one in done)
         assert not leakage(done)
         assert [one.video_id for one in done] == [one.video_id for one in records]
+
+
+class TestValFromTrain:
+    PUBLISHED = (*groups(40, split="train"), *(record(f"t{n}", split="test", group=f"t{n}") for n in range(9)))
+
+    def test_a_published_split_without_val_is_said(self, caplog: pytest.LogCaptureFixture) -> None:
+        split_records(self.PUBLISHED)
+        assert "no record is in val: the published splits have none; --val-from-train 0.1" in caplog.text
+
+    def test_val_is_taken_out_of_train_by_group(self) -> None:
+        done = val_from_train(split_records(self.PUBLISHED), 0.1, seed=3)
+        counts = Counter((one.split, one.label) for one in done)
+        assert counts == {("train", 0): 36, ("train", 1): 36, ("val", 0): 4, ("val", 1): 4, ("test", 0): 9}
+        assert not leakage(done)
+        assert [one.video_id for one in done] == [one.video_id for one in self.PUBLISHED]
+
+    def test_what_makes_no_sense(self) -> None:
+        with pytest.raises(UsageError, match="between 0 and 1"):
+            val_from_train(self.PUBLISHED, 1.0)
+        with pytest.raises(UsageError, match="there is a val already"):
+            val_from_train(groups(3, split="val"), 0.1)
 
 
 @pytest.mark.parametrize("text", ["0.8,0.1", "a,b,c", "0.8,0.1,0.2", "1.1,-0.1,0", ""])

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from face_shards import pair_rows, write_faces
+from outcomes import damage
 from random_weights import written
 
 from monitor.errors import DatasetError, UsageError
@@ -45,6 +47,7 @@ def entry(name: str, auc: float | None = 0.7, **others: object) -> Entry:
         "faces_per_second": 61.0,
         "figures": {figure: Estimate(auc, *interval, n=100, groups=50) for figure in FIGURES},
         "material": Material("dfdc-faces, split test", fakes=60, reals=40, groups=50, digest="d"),
+        "run": "0123456789abcdef",
     }
     return Entry(**{**facts, **others})  # type: ignore[arg-type]
 
@@ -62,6 +65,7 @@ class TestLikeWithLike:
             ({"images_trained": 200_000}, "a-1 was trained on 100,000 images, b-1 on 200,000"),
             ({"images_trained": None}, "the card of b-1 does not say"),
             ({"material": Material("x", fakes=1, reals=1, groups=2, digest="other")}, "measured on different crops"),
+            ({"engine": "openvino-int8"}, "a-1 ran on onnxruntime-fp32, b-1 on openvino-int8"),
         ],
     )
     def test_what_differs_is_refused_in_one_sentence_or_said_in_the_caption(
@@ -89,6 +93,21 @@ class TestLikeWithLike:
             assert part in caption
         assert "not the figures of any paper" in caption
 
+    def test_speeds_of_separate_runs_are_not_said_to_be_of_one(self) -> None:
+        together, apart = compared([entry("a"), entry("b")]), compared([entry("a"), entry("b", run="another")])
+        assert "in turns in one run" in together.caption
+        assert "in separate runs" in apart.caption
+        assert "in turns" not in apart.caption
+        assert "separate runs" in chart(apart).axes[1].get_title()
+        untimed = compared([entry("a"), entry("b", run="another", faces_per_second=None)])
+        assert "in turns in one run" in untimed.caption, "one of them was timed"
+
+    def test_crops_that_could_not_be_read_are_named(self) -> None:
+        material = Material("x", fakes=2, reals=1, groups=2, digest="d", failures=("broken", "oblong"))
+        caption = compared([entry("a", material=material)]).caption
+        assert "2 fake and 1 real crops" in caption
+        assert "2 further crops could not be read and are part of no figure (broken and 1 more)" in caption
+
 
 class TestShowing:
     def test_the_best_figures_are_bold_and_missing_ones_said(self) -> None:
@@ -112,20 +131,54 @@ class TestShowing:
 
 class TestKeeping:
     def test_what_is_written_is_read(self, tmp_path: Path) -> None:
-        kept = [entry("a"), entry("b", None)]
+        kept = [entry("a"), entry("b", None, faces_per_second=None, images_trained=100_001)]
         path = tmp_path / "comparison.json"
         path.write_text(json.dumps(to_json(compared(kept))), encoding="utf-8")
         assert entries_from(path) == kept
 
     @pytest.mark.parametrize(
         "content",
-        ["{", "[]", '{"version": 1, "kind": "other"}', '{"version": 1, "kind": "comparison", "entries": [{}]}'],
+        [
+            "{",
+            "[]",
+            '{"version": 2, "kind": "other"}',
+            '{"version": 1, "kind": "comparison", "entries": [{}]}',
+            '{"version": 2, "kind": "comparison", "entries": [{}]}',
+            '{"version": 2, "kind": "comparison", "entries": []}',
+            '{"version": 2, "kind": "comparison"}',
+        ],
     )
     def test_anything_else_is_one_sentence(self, tmp_path: Path, content: str) -> None:
         path = tmp_path / "comparison.json"
         path.write_text(content, encoding="utf-8")
-        with pytest.raises(DatasetError, match=r"is no comparison\.json"):
+        with pytest.raises(DatasetError, match=r"is no comparison\.json") as caught:
             entries_from(path)
+        assert "\n" not in str(caught.value)
+
+    @pytest.mark.parametrize(
+        ("place", "value", "named"),
+        [
+            (("parameters",), "many", "entries.0.parameters"),
+            (("figures", "auc", "value"), "x", "entries.0.figures.auc.value"),
+            (("figures", "auc", "value"), float("nan"), "NaN"),
+            (("faces_per_second",), -1, "entries.0.faces_per_second"),
+            (("material", "fakes"), -3, "entries.0.material.fakes"),
+            (("figures",), {}, "lacks the figure 'accuracy'"),
+        ],
+    )
+    def test_a_value_of_the_wrong_kind_is_named(
+        self, tmp_path: Path, place: tuple[str, ...], value: object, named: str
+    ) -> None:
+        tree = to_json(compared([entry("a")]))
+        inner = tree["entries"][0]
+        for name in place[:-1]:
+            inner = inner[name]
+        inner[place[-1]] = value
+        path = tmp_path / "comparison.json"
+        path.write_text(json.dumps(tree), encoding="utf-8")
+        with pytest.raises(DatasetError, match=re.escape(named)) as caught:
+            entries_from(path)
+        assert "\n" not in str(caught.value)
 
 
 class TestMeasuring:
@@ -135,6 +188,24 @@ class TestMeasuring:
         assert whole.name.endswith("split test")
         assert whole.digest != some.digest
         assert whole == Material.of(faces)
+
+    def test_other_pictures_or_another_square_under_the_same_names_are_other_crops(
+        self, faces: FaceSet, tmp_path: Path
+    ) -> None:
+        rows = pair_rows(6, split="test")
+        same, wider, smaller = (
+            Material.of(FaceSet.open(write_faces(tmp_path / name, rows, **others)))
+            for name, others in (("same", {}), ("wider", {"side": 1.2}), ("smaller", {"size": 160}))
+        )
+        assert same.digest == Material.of(faces).digest
+        assert len({same.digest, wider.digest, smaller.digest}) == 3
+
+    def test_a_damaged_crop_is_counted_apart(self, settings: Settings, tmp_path: Path) -> None:
+        damaged = write_faces(tmp_path / "faces", pair_rows(3, split="test"))
+        damage(damaged / "test-00.tar")
+        (one,) = measure([written("meso4", tmp_path)], FaceSet.open(damaged), settings=settings, on_done=lambda _: None)
+        assert (one.material.fakes, one.material.reals, one.material.failures) == (3, 2, ("test0r",))
+        assert one.figures["accuracy"].n == 5
 
     def test_figures_are_those_of_the_scorecard(
         self, faces: FaceSet, settings: Settings, engines: Engines, tmp_path: Path
@@ -160,7 +231,7 @@ class TestMeasuring:
     def test_speed_is_the_median_of_turns_without_the_first(self, monkeypatch: pytest.MonkeyPatch) -> None:
         now = [0.0]
         order: list[str] = []
-        monkeypatch.setattr("monitor.lab.evaluation.comparison.time.process_time", lambda: now[0])
+        monkeypatch.setattr("monitor.lab.evaluation.comparison.time.perf_counter", lambda: now[0])
 
         class Stand:
             """An engine whose rounds take the given seconds."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from face_shards import pair_rows, write_faces
+from outcomes import damage
 
 from monitor.crops import crop_faces
 from monitor.errors import DatasetError
@@ -80,17 +81,26 @@ def test_the_square_is_the_one_that_the_live_path_cuts(folder: Path, engines: En
 
 
 def test_a_damaged_crop_is_a_failure_and_stops_nothing(folder: Path, engines: Engines, settings: Settings) -> None:
-    shard = folder / "test-00.tar"
-    content = bytearray(shard.read_bytes())
-    at = content.index(b"\xff\xd8\xff")
-    content[at : at + 64] = bytes(64)
-    shard.write_bytes(bytes(content))
+    damage(folder / "test-00.tar")
     faces = FaceSet.open(folder)
     found = crop_outcomes(faces, engines=engines, settings=settings.verdict)
     assert len(found) == 40
     assert [one.failed for one in found] == [True] + [False] * 39
     assert "damaged" in found[0].failure
     assert found[0].probability is None
+
+
+def test_a_crop_that_is_not_square_is_a_failure(
+    folder: Path, engines: Engines, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faces = FaceSet.open(folder).select(lambda row: row.group == "test0r")
+    pixels = faces.pixels
+    monkeypatch.setattr(faces, "pixels", lambda row: pixels(row)[:150] if row == 1 else pixels(row))
+    first, second = crop_outcomes(faces, engines=engines, settings=settings.verdict)
+    assert not first.failed
+    assert second.failed
+    assert "test0f" in second.failure
+    assert "224 x 150 pixels" in second.failure
 
 
 def test_what_the_engine_cannot_say_is_an_abstention(folder: Path, engines: Engines, settings: Settings) -> None:

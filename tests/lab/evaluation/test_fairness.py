@@ -18,6 +18,8 @@ class TestNames:
         [
             ("25_1_2_20170116174525125", Person("20-39", "female", "Asian")),
             ("folder/9_0_0_x", Person("0-9", "male", "White")),
+            ("part0__10_1_1_20170116225209209", Person("10-19", "female", "Black")),
+            ("set__part2__60_0_3_x", Person("60-120", "male", "Indian")),
             ("utk\\110_0_4_20170103.jpg", Person("60-120", "male", "other")),
         ],
     )
@@ -25,7 +27,7 @@ class TestNames:
         assert person_in(name) == person
 
     @pytest.mark.parametrize(
-        "name", ["Aaron_Eckhart_0001", "25_2_0_x", "25_1_5_x", "61_1_20170109142408075", "130_1_0_x", ""]
+        "name", ["Aaron_Eckhart_0001", "25_2_0_x", "25_1_5_x", "61_1_20170109142408075", "a_10_1_1_x", "130_1_0_x", ""]
     )
     def test_other_names_say_nothing(self, name: str) -> None:
         assert person_in(name) is None

@@ -141,6 +141,12 @@ class TestAll:
             assert found.deletion[f"{other} - evidence"].low > 0
         assert min(one.value for one in found.stability.values()) > 0.7
 
+    def test_the_seed_decides_the_random_order(self) -> None:
+        pairs, explain = bright_pairs(4), explainer()
+        first, again, other = (measure(explain, pairs, seed=seed).curves["random"].tolist() for seed in (1, 1, 2))
+        assert first == again
+        assert first != other
+
     def test_a_network_that_looks_elsewhere_does_not(self) -> None:
         found = measure(explainer(gain=-10.0), bright_pairs())
         assert found.noticed == 0

@@ -80,3 +80,16 @@ def test_what_is_wrong_is_one_sentence(shards: Path, tmp_path: Path) -> None:
     only = write_faces(tmp_path / "only", pair_rows(2, split="val"))
     with pytest.raises(UsageError, match=r"no split 'test', it has val"):
         open_material(only)
+
+
+def test_listed_files_that_are_missing_are_part_of_the_material(manifest: Path) -> None:
+    (manifest.parent / "b.mp4").unlink()
+    records = open_material(manifest).records or []
+    assert [(one.video_id, one.label, one.path.is_file()) for one in records] == [("a", 0, True), ("b", 1, False)]
+
+
+def test_a_file_with_several_flagged_faces_is_one_file(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"x")
+    lines = ("path,label,x1,y1,x2,y2", "a.jpg,real,0,0,9,9", "a.jpg,fake,30,0,39,9")
+    (tmp_path / "feedback.csv").write_text("\n".join(lines))
+    assert [one.label for one in open_material(tmp_path, dataset="feedback").records or ()] == [1]

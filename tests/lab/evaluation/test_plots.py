@@ -84,5 +84,18 @@ def test_what_is_missing_is_not_drawn() -> None:
     assert plots.in_words(Estimate(0.5, None, None, 3, 1, "one group")) == "0.50"
 
 
+@pytest.mark.parametrize(
+    ("duration", "step"), [(0.5, 0.1), (4, 0.5), (10, 2), (100, 15), (800, 120), (7200, 900), (100_000, 14_400)]
+)
+def test_times_are_ticked_in_round_steps(duration: float, step: float) -> None:
+    assert plots._step(duration) == step
+
+
+def test_a_short_film_has_ticks_of_whole_seconds() -> None:
+    text = plots.timeline(footage(10.0), settings=VerdictSettings(), name="short")
+    assert {"0:00", "0:02", "0:10"} <= set(re.findall(r"\b\d+:\d\d(?:\.\d)?", text))
+    assert not re.search(r"\d:\d\d\.\d", text)
+
+
 def test_a_film_without_a_moment_has_a_timeline_all_the_same() -> None:
     ET.fromstring(plots.timeline(footage(0.0), settings=VerdictSettings(), name="still"))  # noqa: S314

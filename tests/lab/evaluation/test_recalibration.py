@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 from face_shards import face, pair_rows, write_faces
+from outcomes import damage
 
 from monitor.errors import DatasetError, OutputError
 from monitor.evidence.video import AnnotatedVideo
@@ -67,6 +68,13 @@ class TestScores:
         assert found.logits.tolist() == [one.logit for one in outcomes]
         assert (found.labels.tolist(), len(set(found.groups.tolist()))) == ([0, 1] * 3, 3)
         assert (found.material, found.left_out) == ("faces, split val", 0)
+
+    def test_a_damaged_crop_is_named_not_dropped(self, tmp_path: Path, engines: Engines, settings: Settings) -> None:
+        folder = write_faces(tmp_path / "faces", pair_rows(3, split="val"))
+        damage(folder / "val-00.tar")
+        found = of_crops(FaceSet.open(folder), engines=engines, settings=settings)
+        assert (len(found.labels), found.left_out, len(found.failures)) == (5, 0, 1)
+        assert "val0r" in found.failures[0]
 
     def test_a_flagged_box_names_the_face(self, tmp_path: Path, engines: Engines, settings: Settings) -> None:
         canvas = np.full((400, 900, 3), 120, np.uint8)

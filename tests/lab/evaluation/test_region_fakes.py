@@ -10,7 +10,7 @@ from face_shards import pair_rows, write_faces
 
 from monitor.errors import DatasetError
 from monitor.lab.datasets.faceset import FaceSet
-from monitor.lab.evaluation.region_fakes import REGIONS, make_pairs, to_images
+from monitor.lab.evaluation.region_fakes import REGIONS, make_pairs, stream, to_images
 from monitor.models.card import CropPolicy
 
 CARD = SimpleNamespace(crop=CropPolicy(side_over_box_height=0.85, centre_below_box_centre_over_box_height=0.06))
@@ -52,6 +52,15 @@ class TestPairs:
         assert some.regions == (pairs.regions[2], pairs.regions[0])
         assert torch.equal(some.masks[1], pairs.masks[0])
         assert some.groups.tolist() == [pairs.groups[2], pairs.groups[0]]
+
+
+def test_each_purpose_has_random_numbers_of_its_own() -> None:
+    purposes = ("crops", "fakes", "maps", "order", "shuffles")
+    seeds = {stream(purpose, seed, number=number) for purpose in purposes for seed in range(3) for number in range(3)}
+    assert len(seeds) == 5 * 3 * 3
+    assert stream("maps", 1) == stream("maps", 1)
+    assert not seeds & {0, 1, 2}, "never the seed itself"
+    torch.Generator().manual_seed(max(seeds))  # 64 bits are allowed
 
 
 def test_pixels_become_images() -> None:

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 from face_shards import face, pair_rows, write_faces
+from outcomes import damage
 
 from monitor.errors import DatasetError
 from monitor.lab.datasets.faceset import FaceSet
@@ -18,6 +19,7 @@ from monitor.lab.evaluation.robustness import (
     Judged,
     crop_grid,
     spread,
+    spread_records,
     summarise,
     video_grid,
 )
@@ -128,6 +130,25 @@ class TestCrops:
         assert len({seed for _, _, seed in dimmed.seen}) == 8
         assert sorted({level for _, level, _ in dimmed.seen}) == list(LEVELS)
 
+    def test_a_damaged_crop_is_left_out_of_every_cell(
+        self, tmp_path: Path, measured: tuple, engines: Engines, settings: Settings
+    ) -> None:
+        damaged = write_faces(tmp_path / "faces", pair_rows(4, split="val"), landmarks=True)
+        damage(damaged / "val-00.tar")
+        found = crop_grid(FaceSet.open(damaged), engines=engines, settings=settings, perturbations={"dim": Dimmed()})
+        assert found.labels.tolist() == measured[0].labels.tolist()[1:]
+        assert len(found.failures) == 1
+        assert "val0r" in found.failures[0]
+        for place, judged in found.cells.items():
+            assert judged.scores.tolist() == pytest.approx(measured[0].cells[place].scores.tolist()[1:], abs=1e-4)
+
+    def test_one_class_is_refused_before_the_grid(self, faces: FaceSet, engines: Engines, settings: Settings) -> None:
+        dimmed = Dimmed()
+        reals = faces.select(lambda row: not row.label)
+        with pytest.raises(DatasetError, match="4 real and 0 fake"):
+            crop_grid(reals, engines=engines, settings=settings, perturbations={"dim": dimmed})
+        assert dimmed.seen == []
+
     def test_the_products_own_gate_abstains_in_the_dark(self, measured: tuple) -> None:
         cells = measured[0].cells
         assert not cells[CLEAN].abstained.any()
@@ -164,6 +185,17 @@ class TestVideos:
         assert np.isnan(found.cells["dim", 5].scores).all()
         assert {shape for shape, _, _ in dimmed.seen} == {(1, 400, 400, 3)}
 
+    def test_one_class_is_refused_before_anything_is_analysed(
+        self, tmp_path: Path, engines: Engines, settings: Settings
+    ) -> None:
+        done: list[int] = []
+        with pytest.raises(DatasetError, match="0 real and 1 fake"):
+            video_grid(
+                [record(tmp_path, "empty", np.full((90, 90, 3), 90, np.uint8), label=1)],
+                engines=engines, settings=settings, perturbations={}, seconds=1.0, on_done=lambda: done.append(1),
+            )  # fmt: skip
+        assert done == []
+
     def test_nothing_readable_is_one_sentence(self, tmp_path: Path, engines: Engines, settings: Settings) -> None:
         with pytest.raises(DatasetError, match="not one of 0 files"):
             video_grid([], engines=engines, settings=settings, perturbations={}, seconds=1.0)
@@ -178,6 +210,13 @@ class TestSpread:
     def test_too_few_of_one_class_are_made_up_by_the_other(self, faces: FaceSet) -> None:
         few = faces.select(lambda row: row.label == 0 or row.name == "val0f")
         assert sorted(row.label for row in spread(few, 4).rows) == [0, 0, 0, 1]
+
+    def test_sorted_records_give_both_classes(self, tmp_path: Path) -> None:
+        records = [Record("made", f"{n:02d}", tmp_path, int(n >= 10), "", "", "", (), "", None) for n in range(20)]
+        part = spread_records(records, 4)
+        assert [one.label for one in part] == [0, 0, 1, 1]
+        assert part == spread_records(records, 4)
+        assert spread_records(records, 20) == records
 
     def test_everything_stays_everything(self, faces: FaceSet) -> None:
         assert spread(faces, None) is faces

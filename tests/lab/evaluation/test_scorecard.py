@@ -138,6 +138,16 @@ def test_the_worst_mistakes_come_first() -> None:
     assert [one.id for one in mistakes(some, label=0, most=5)] == ["d"]
 
 
+def test_what_was_decided_wrongly_is_a_mistake_whatever_its_mean() -> None:
+    some = [
+        outcome("found", label=1, probability=0.2, decision=Label.LIKELY_FAKE),  # a short manipulation in a long film
+        outcome("accused", label=0, probability=0.2, decision=Label.SUSPICIOUS),
+        outcome("leaning", label=0, probability=0.6, decision=Label.NOT_ENOUGH_EVIDENCE),
+    ]
+    assert mistakes(some, label=1, most=5) == []
+    assert [one.id for one in mistakes(some, label=0, most=5)] == ["leaning", "accused"]
+
+
 def test_one_class_leaves_no_number_without_a_reason() -> None:
     card = Scorecard.of([outcome(f"r{number}") for number in range(4)], resamples=FEW)
     for estimates in (card.whole.ranking, card.whole.decisions, card.whole.forced, card.whole.calibration):

@@ -36,6 +36,25 @@ def test_false_alarms_are_counted_on_real_footage_alone() -> None:
     assert found.false_alarm_share == pytest.approx((2 + 30 + 8 + 10) / 2600)
 
 
+def test_an_alarm_is_false_if_most_of_it_lies_over_real_footage() -> None:
+    hour = footage(3660, fake_spans=(span(1800, 1860),), alarms=(span(0, 3660),))
+    late = footage(100, fake_spans=(span(10, 50),), alarms=(span(5, 80),))  # 40 of 75 seconds are right
+    early = footage(100, fake_spans=(span(10, 50),), alarms=(span(0, 20), span(30, 72)))  # half; 20 of 42
+    touching = footage(100, fake_spans=(span(10, 50),), alarms=(span(50, 50), span(60, 60)))
+    counts = [len(timelines.false_alarms(film, label=1)) for film in (hour, late, early, touching)]
+    assert counts == [1, 0, 1, 1]
+
+
+@pytest.mark.parametrize("end", [10.0, 1000.0, math.inf])
+def test_manipulated_spans_end_with_the_film(end: float) -> None:
+    film = footage(10, fake_spans=(span(5, end), span(20, 30)), alarms=(span(5, 10),), moments=moments((0, 10, REAL)))
+    found = timelines.matched([film])
+    assert (found.alarms, found.spans, found.matched) == (1, 1, 1)
+    assert genuine(film, label=1) == (span(0, 5),)
+    assert timelines.switch_delays(film) == [math.inf]
+    assert timelines.false_alarms(film, label=1) == []
+
+
 def test_no_alarm_is_not_a_promise_of_none() -> None:
     found = monitoring([video(0, 3600)])
     assert found is not None

@@ -6,7 +6,7 @@ from footage import FACE, portrait
 from torch import Tensor
 
 from monitor.lab.datasets.faceset import USUAL_LANDMARKS
-from monitor.lab.fakes.jitter import draw_squares, recrop, recrop_landmarks
+from monitor.lab.fakes.jitter import Jitter, draw_squares, recrop, recrop_landmarks
 
 SIZE = 96
 
@@ -25,7 +25,8 @@ def stored() -> Tensor:
 def faces(stored: Tensor) -> tuple[Tensor, Tensor]:
     """Twelve different crops of the portrait, each of another tint: images (12, 3, 96, 96), landmarks (12, 5, 2)."""
     n, generator = 12, torch.Generator().manual_seed(5)
-    squares = draw_squares(n, stored=128, scale=(0.8, 1.0), shift=0.08, generator=generator)
+    jitter = Jitter(scale=(0.8, 1.0), shift=0.08, centre=0.0)
+    squares = draw_squares(torch.ones(n), torch.zeros(n), stored=128, jitter=jitter, generator=generator)
     images = recrop(stored.expand(n, -1, -1, -1), squares, size=SIZE)
     tint = 0.85 + 0.15 * torch.rand(n, 3, 1, 1, generator=generator)
     landmarks = recrop_landmarks((torch.tensor(USUAL_LANDMARKS) * 128).expand(n, -1, -1), squares, size=SIZE)

@@ -7,11 +7,17 @@ from footage import portrait
 
 from monitor.crops import cut_squares
 from monitor.errors import ExperimentError
-from monitor.lab.fakes.jitter import draw_squares, moved_inside, recrop, recrop_landmarks
+from monitor.lab.fakes.jitter import Jitter, draw_squares, moved_inside, recrop, recrop_landmarks
 
 
 def seeded(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
+
+
+def drawn(n: int, *, scale: tuple[float, float], shift: float, seed: int) -> torch.Tensor:
+    """Squares of pictures of 224 pixels that show one box height, from the box's centre."""
+    jitter = Jitter(scale=scale, shift=shift, centre=0.0)
+    return draw_squares(torch.ones(n), torch.zeros(n), stored=224, jitter=jitter, generator=seeded(seed))
 
 
 class TestRecrop:
@@ -42,7 +48,7 @@ class TestRecrop:
 
     def test_rows_do_not_depend_on_their_neighbours(self) -> None:
         stored = torch.tensor(portrait()[:224, 100:324]).permute(2, 0, 1)[None].expand(6, -1, -1, -1)
-        squares = draw_squares(6, stored=224, scale=(0.4, 1.0), shift=0.1, generator=seeded(0))
+        squares = drawn(6, scale=(0.4, 1.0), shift=0.1, seed=0)
         together = recrop(stored, squares, size=96)
         for row in range(6):
             alone = recrop(stored[row : row + 1], squares[row : row + 1], size=96)
@@ -64,7 +70,7 @@ class TestRecrop:
 
 class TestSquares:
     def test_they_are_square_inside_and_as_large_as_asked(self) -> None:
-        squares = draw_squares(500, stored=224, scale=(0.7, 1.0), shift=0.05, generator=seeded(0))
+        squares = drawn(500, scale=(0.7, 1.0), shift=0.05, seed=0)
         sides = squares[:, 2:] - squares[:, :2]
         assert torch.allclose(sides[:, 0], sides[:, 1], atol=1e-3)
         assert sides.min() > 0.699 * 224
@@ -76,6 +82,30 @@ class TestSquares:
         assert moves.abs().max() <= 0.05 * 224 + 0.01
         assert moves.std() > 3
 
+    def test_sides_moves_and_middle_are_in_box_heights_whatever_was_stored(self) -> None:
+        n, jitter = 2000, Jitter(scale=(0.7, 0.9), shift=0.05, centre=0.06)
+        for side, centre in ((1.3, 0.06), (2.0, 0.06), (2.0, -0.1)):
+            squares = draw_squares(
+                torch.full((n,), side), torch.full((n,), centre), stored=224, jitter=jitter, generator=seeded(2)
+            )
+            unit = 224 / side
+            sides = (squares[:, 2] - squares[:, 0]) / unit
+            assert 0.7 <= sides.min() < 0.71 < 0.89 < sides.max() <= 0.9001
+            middle = (squares[:, :2] + squares[:, 2:]) / 2 / unit - side / 2 + torch.tensor([0.0, centre])
+            assert (middle - torch.tensor([0.0, 0.06])).abs().max() <= 0.0501
+            assert torch.allclose(middle.mean(0), torch.tensor([0.0, 0.06]), atol=0.003)
+            assert torch.allclose(middle.std(0), torch.full((2,), 0.05 / 3**0.5), atol=0.002)
+
+    def test_nothing_is_shown_that_was_not_stored(self) -> None:
+        jitter = Jitter(scale=(0.75, 1.2), shift=0.1, centre=0.06)
+        squares = draw_squares(
+            torch.full((99,), 0.85), torch.full((99,), 0.06), stored=224, jitter=jitter, generator=seeded(1)
+        )
+        assert squares.min() >= -1e-3
+        assert squares.max() <= 224.001
+        whole = draw_squares(torch.full((9,), 0.6), torch.zeros(9), stored=224, jitter=jitter, generator=seeded(1))
+        assert torch.allclose(whole, torch.tensor([[0.0, 0.0, 224.0, 224.0]]).repeat(9, 1), atol=1e-3)
+
     def test_what_fits_is_moved_inside_and_what_is_larger_holds_the_picture(self) -> None:
         squares = torch.tensor([[-10.0, 30, 90, 130], [150, 140, 250, 240], [-60, -10, 240, 290], [20, 20, 60, 60]])
         inside = torch.tensor([[0.0, 30, 100, 130], [124, 124, 224, 224], [-60, -10, 240, 290], [20, 20, 60, 60]])
@@ -85,14 +115,14 @@ class TestSquares:
         )
 
     def test_scale_one_without_shift_is_the_whole_picture(self) -> None:
-        squares = draw_squares(3, stored=224, scale=(1.0, 1.0), shift=0.0, generator=seeded(0))
+        squares = drawn(3, scale=(1.0, 1.0), shift=0.0, seed=0)
         assert torch.equal(squares, torch.tensor([[0.0, 0.0, 224.0, 224.0]]).repeat(3, 1))
 
     def test_the_same_seed_gives_the_same_squares(self) -> None:
-        first, again = (draw_squares(9, stored=224, scale=(0.7, 1), shift=0.1, generator=seeded(4)) for _ in range(2))
+        first, again = (drawn(9, scale=(0.7, 1), shift=0.1, seed=4) for _ in range(2))
         assert torch.equal(first, again)
 
     @pytest.mark.parametrize(("scale", "shift"), [((0.0, 1.0), 0.1), ((1.0, 0.5), 0.1), ((0.5, 1.0), -0.1)])
     def test_limits_without_sense_are_refused(self, scale: tuple[float, float], shift: float) -> None:
         with pytest.raises(ExperimentError, match="crop jitter needs"):
-            draw_squares(1, stored=224, scale=scale, shift=shift, generator=seeded(0))
+            drawn(1, scale=scale, shift=shift, seed=0)

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from monitor.lab.training.batches import UNKNOWN, Batch, augmented, generator
-from monitor.lab.training.experiment import Experiment
+from monitor.lab.training.experiment import Crops, Experiment
 from monitor.lab.training.pairs import PairBatch, PairLoader, open_streams
 
 CPU = torch.device("cpu")
@@ -55,7 +56,7 @@ def test_a_pair_differs_nowhere_but_in_its_mask(pairs: PairBatch, experiment: Ca
 
 
 def test_both_halves_of_a_pair_are_degraded_alike(pairs: PairBatch, experiment: Callable[..., Experiment]) -> None:
-    same = PairBatch(pairs.real, pairs.real, pairs.landmarks, pairs.side, torch.zeros_like(pairs.pseudo))
+    same = replace(pairs, fake=pairs.real, pseudo=torch.zeros_like(pairs.pseudo))
     batch = augmented(same, experiment(degradation=2.0), size=64, seed=(3,))
     clean = augmented(same, experiment(degradation=0.0), size=64, seed=(3,))
     assert not differing(batch).any()
@@ -65,12 +66,25 @@ def test_both_halves_of_a_pair_are_degraded_alike(pairs: PairBatch, experiment: 
 def test_crops_are_as_large_as_the_experiment_says(pairs: PairBatch, experiment: Callable[..., Experiment]) -> None:
     """A horizontal ramp shows how much of the stored crop (0.85 or 1.0 box heights) is seen."""
     ramp = torch.arange(224, dtype=torch.uint8).expand(16, 3, 224, 224)
-    same = PairBatch(ramp, ramp, pairs.landmarks, pairs.side, torch.zeros_like(pairs.pseudo))
-    crops = experiment(degradation=0.0).crops.__class__(scale=(0.6, 0.6), shift=0.0)
+    same = replace(pairs, real=ramp, fake=ramp, pseudo=torch.zeros_like(pairs.pseudo))
+    crops = Crops(scale=(0.6, 0.6), shift=0.0, side=0.6)
     batch = augmented(same, experiment(degradation=0.0, crops=crops), size=64, seed=(4,))
     rows = batch.images[:16, 0, 32] * 128 + 127.5
     seen = (rows.amax(1) - rows.amin(1)) * 64 / 63
     torch.testing.assert_close(seen, 224 * 0.6 / pairs.side, atol=2.0, rtol=0)
+
+
+def test_crops_lie_where_validation_and_the_live_path_cut_them(
+    pairs: PairBatch, experiment: Callable[..., Experiment]
+) -> None:
+    """A vertical ramp shows the middle of the crop: 0.1 box heights below a square that was centred on the box."""
+    ramp = torch.arange(224, dtype=torch.uint8)[:, None].expand(16, 3, 224, 224)
+    sides, centres = torch.full((16,), 1.3), torch.zeros(16)
+    stored = replace(pairs, real=ramp, fake=ramp, side=sides, centre=centres, pseudo=torch.zeros_like(pairs.pseudo))
+    crops = Crops(scale=(0.8, 0.8), shift=0.0, side=0.8, centre=0.1)
+    batch = augmented(stored, experiment(degradation=0.0, crops=crops), size=64, seed=(4,))
+    middles = batch.images[:16].mean((1, 2, 3)) * 128 + 127.5
+    torch.testing.assert_close(middles, torch.full((16,), 111.5 + 0.1 * 224 / 1.3), atol=0.7, rtol=0)
 
 
 def test_generators_for_different_purposes_are_unrelated() -> None:

@@ -10,7 +10,7 @@ from face_shards import LANDMARKS, pair_rows, write_faces
 from monitor.errors import DatasetError
 from monitor.lab.datasets.faceset import FaceSet
 from monitor.lab.training.experiment import Data
-from monitor.lab.training.pairs import STORED_SIZE, PairLoader, open_streams, stored_crop
+from monitor.lab.training.pairs import STORED_SIZE, PairLoader, forbid_leaks, open_streams, stored_crop
 
 DATA = (Data("pairs", share=3, pseudo_fakes=0.5), Data("reals", share=1, pseudo_fakes=1.0))
 
@@ -75,7 +75,7 @@ def test_crops_of_other_sizes_are_brought_to_one_and_their_landmarks_follow(tmp_
     reals = FaceSet.open(roots[0] / "reals")
     pixels, landmarks = stored_crop(reals, 0)
     np.testing.assert_array_equal(pixels, reals.pixels(0))
-    np.testing.assert_array_equal(landmarks, LANDMARKS)
+    np.testing.assert_allclose(landmarks, LANDMARKS, rtol=1e-5)
     small = write_faces(tmp_path / "small", pair_rows(1, split="train"), landmarks=True, size=112)
     pixels, landmarks = stored_crop(FaceSet.open(small), 0)
     assert pixels.shape == (STORED_SIZE, STORED_SIZE, 3)
@@ -108,12 +108,55 @@ def test_a_set_that_lacks_a_class_is_one_sentence(
         open_streams([data], roots=[tmp_path], seed=1)
 
 
-def test_a_group_in_two_splits_is_refused(tmp_path: Path) -> None:
+def leaking(folder: Path, **changes: str) -> Path:
+    """A set whose last row, a fake of split test, is changed."""
     rows = pair_rows(2, split="train") + pair_rows(2, split="test", start=2)
-    rows[-1]["group"] = rows[0]["group"]
+    return write_faces(folder, [*rows[:-1], rows[-1] | changes])
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"group": "train0r"}, "group 'train0r' of set lies in more than one split"),
+        ({"original": "train1r", "group": ""}, "crop 'train1r' of set lies in more than one split"),
+    ],
+)
+def test_what_is_learned_from_is_never_measured_on(tmp_path: Path, changes: dict[str, str], sentence: str) -> None:
+    forbid_leaks([leaking(tmp_path / "sound")])
+    with pytest.raises(DatasetError, match=sentence):
+        forbid_leaks([leaking(tmp_path / "set", **changes)])
+
+
+def test_a_person_in_two_splits_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    rows = pair_rows(1, split="train") + pair_rows(1, split="val", start=1)
+    forbid_leaks([write_faces(tmp_path / "set", [row | {"identity": "Ada"} for row in rows], landmarks=True)])
+    assert "1 people are in several splits, such as 'Ada'" in caplog.text
+
+
+def test_a_group_in_the_train_of_one_set_and_the_val_of_another_is_refused(tmp_path: Path) -> None:
+    one = write_faces(tmp_path / "one", [r | {"dataset": "x"} for r in pair_rows(1, split="train")], landmarks=True)
+    rows = [r | {"dataset": "x", "split": "val"} for r in pair_rows(1, split="train")]
+    other = write_faces(tmp_path / "other", rows, landmarks=True)
+    forbid_leaks([one])
+    with pytest.raises(DatasetError, match="group 'train0r' of x"):
+        forbid_leaks([one, other])
+
+
+def test_a_fake_of_a_fake_is_refused(tmp_path: Path) -> None:
+    rows = pair_rows(2, split="train")
+    rows[1]["original"] = "train1f"
     write_faces(tmp_path / "set", rows)
-    with pytest.raises(DatasetError, match="1 groups lie in more than one split, such as 'train0r'"):
+    with pytest.raises(DatasetError, match="names 'train1f' as its original, which is a fake itself"):
         open_streams([Data("set")], roots=[tmp_path], seed=1)
+
+
+@pytest.mark.parametrize(
+    ("size", "points", "sentence"), [(16, False, "a square of 32 or more"), (50, True, "landmarks far outside")]
+)
+def test_crops_that_make_no_sense_are_named(tmp_path: Path, size: int, points: bool, sentence: str) -> None:
+    write_faces(tmp_path / "set", pair_rows(1, split="train"), landmarks=points, size=size)
+    with pytest.raises(DatasetError, match=f"crop train0r of .*{sentence}"):
+        stored_crop(FaceSet.open(tmp_path / "set"), 0)
 
 
 def test_a_fake_without_its_original_goes_with_another_real_crop(tmp_path: Path) -> None:
@@ -123,3 +166,11 @@ def test_a_fake_without_its_original_goes_with_another_real_crop(tmp_path: Path)
     partners = {stream.faces.rows[fake].name: stream.faces.rows[real].name for real, fake in stream.pairs.tolist()}
     assert partners["train0f"] == "train0r"
     assert partners["train1f"] in ("train0r", "train2r")
+    assert stream.mated == 1
+
+
+def test_reals_that_are_nobodys_original_go_first_with_fakes_that_lack_theirs(tmp_path: Path) -> None:
+    rows = [row for row in pair_rows(4, split="train") if row["name"] not in ("train1r", "train2f", "train3r")]
+    (stream,) = open_streams([Data(write_faces(tmp_path / "set", rows).name)], roots=[tmp_path], seed=1)
+    partners = {stream.faces.rows[fake].name: stream.faces.rows[real].name for real, fake in stream.pairs.tolist()}
+    assert partners == {"train0f": "train0r", "train1f": "train2r", "train3f": "train2r"}

@@ -8,6 +8,7 @@ import torch
 from monitor.lab.training.batches import UNKNOWN, Batch
 from monitor.lab.training.experiment import Experiment, Optimizer
 from monitor.lab.training.steps import Learner, classification_loss, learning_rate, mask_loss
+from monitor.models import architecture
 
 
 class Small(torch.nn.Module):
@@ -65,6 +66,12 @@ def test_only_matrices_decay(experiment: Callable[..., Experiment]) -> None:
     assert [p.ndim for p in decayed["params"]] == [2]
     assert decayed["weight_decay"] > 0 == plain["weight_decay"]
     assert {p.ndim for p in plain["params"]} == {1}
+
+
+def test_a_position_embedding_does_not_decay(experiment: Callable[..., Experiment]) -> None:
+    network = architecture("vit").body()
+    _, plain = Learner(network, experiment=experiment(), half=False).optimizer.param_groups
+    assert any(parameter is network.get_parameter("pos_embed") for parameter in plain["params"])
 
 
 def test_sharpness_aware_steps_use_the_gradient_at_the_worst_neighbour(

@@ -30,7 +30,7 @@ class Brightness(torch.nn.Module):
 def test_logits_are_those_of_the_crops_that_the_live_path_cuts(
     roots: list[Path], experiment: Callable[..., Experiment]
 ) -> None:
-    plan = experiment(crops=Crops(side=0.6, centre=0.1))
+    plan = experiment(crops=Crops(scale=(0.5, 0.7), side=0.6, centre=0.1))
     (judged,) = Judge(plan, roots=roots).judge(Brightness(), size=48)
     faces = FaceSet.open(roots[0] / "pairs", splits={"val"})
     assert judged.name == "pairs"
@@ -78,6 +78,24 @@ def test_a_set_without_validation_faces_is_one_sentence(
         Judge(only_reals, roots=roots)
 
 
+@pytest.mark.parametrize(("label", "missing"), [("0", "fake"), ("1", "real")])
+def test_one_class_only_is_said_at_the_start(
+    experiment: Callable[..., Experiment], tmp_path: Path, label: str, missing: str
+) -> None:
+    write_faces(tmp_path / "pairs", [row for row in pair_rows(2, split="val") if row["label"] == label])
+    with pytest.raises(DatasetError, match=f"has no {missing} face in split val: validation needs both"):
+        Judge(experiment(), roots=[tmp_path])
+
+
+def test_a_damaged_crop_is_said_at_the_start(experiment: Callable[..., Experiment], tmp_path: Path) -> None:
+    shard = write_faces(tmp_path / "pairs", pair_rows(2, split="val")) / "val-00.tar"
+    content = bytearray(shard.read_bytes())
+    content[512:912] = bytes(400)
+    shard.write_bytes(content)
+    with pytest.raises(DatasetError, match=r"crop val0r in .* is damaged"):
+        Judge(experiment(), roots=[tmp_path])
+
+
 def test_one_class_has_no_auc() -> None:
-    assert Judged("reals", np.zeros(3, np.float32), np.zeros(3, np.int64)).auc is None
+    assert np.isnan(Judged("reals", np.zeros(3, np.float32), np.zeros(3, np.int64)).auc)
     assert Judged("both", np.array([0, 1, 2], np.float32), np.array([0, 1, 1])).auc == 1.0

@@ -1,0 +1,75 @@
+"""What several answers say together: which of them count, and which are about the same face."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from monitor.lab.datasets.record import overlap
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from monitor.lab.datasets.feedback import FeedbackRow
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
+_SAME_FACE = 0.3  # intersection over union of two boxes that nobody numbered
+
+
+def newest(rows: Iterable[FeedbackRow]) -> tuple[list[FeedbackRow], int]:
+    """Each person's newest answer about each face and span (of equally old ones the last), and how many it replaced."""
+    current: dict[object, list[FeedbackRow]] = {}
+    replaced = 0
+    for row in rows:
+        given = current.setdefault((row.path, row.track_id, row.start, row.end, row.user), [])
+        earlier = next((place for place, one in enumerate(given) if same_face(one, row)), None)
+        if earlier is None:
+            given.append(row)
+            continue
+        replaced += 1
+        if (row.created_at or _NEVER) >= (given[earlier].created_at or _NEVER):
+            given[earlier] = row
+    return [row for given in current.values() for row in given], replaced
+
+
+def same_face(one: FeedbackRow, other: FeedbackRow) -> bool:
+    """Whether two answers about one file may be about one face: yes, unless their numbers or boxes say no."""
+    if one.track_id is not None and other.track_id is not None:
+        return one.track_id == other.track_id
+    if one.box is not None and other.box is not None:
+        return overlap(one.box, other.box) >= _SAME_FACE
+    return True
+
+
+def contradictory(answers: Sequence[FeedbackRow]) -> bool:
+    """Whether one moment of one face is called both real and fake."""
+    fakes = [row for row in answers if row.label == "fake"]
+    return any(_meet(one, fake) for one in answers if one.label == "real" for fake in fakes)
+
+
+def faces_in(answers: Sequence[FeedbackRow]) -> list[list[FeedbackRow]]:
+    """The answers about one file, face by face; those that name no face belong to each of them."""
+    named = [row for row in answers if row.track_id is not None]
+    drawn = [row for row in answers if row.track_id is None and row.box is not None]
+    faces: list[list[FeedbackRow]] = []
+    for row in (*named, *drawn):
+        near = [face for face in faces if any(_surely_one(row, one) for one in face)]
+        if near:
+            near[0].append(row)
+        else:
+            faces.append([row])
+    nameless = [row for row in answers if row.track_id is None and row.box is None]
+    return [[*face, *nameless] for face in faces] or [nameless]
+
+
+def _surely_one(row: FeedbackRow, other: FeedbackRow) -> bool:
+    named = row.track_id is not None and other.track_id is not None
+    return (named or (row.box is not None and other.box is not None)) and same_face(row, other)
+
+
+def _meet(one: FeedbackRow, other: FeedbackRow) -> bool:
+    if not same_face(one, other):
+        return False
+    if one.start is None or one.end is None or other.start is None or other.end is None:
+        return True
+    return one.start < other.end and other.start < one.end

@@ -1,0 +1,38 @@
+"""What a training runs on, and in which precision."""
+
+from __future__ import annotations
+
+import torch
+
+from monitor.errors import UsageError
+
+
+def usable_device(name: str | None) -> torch.device:
+    """The device called ``name``, or a GPU if there is one.
+
+    Raises:
+        UsageError: it is not to be had.
+    """
+    wanted = name or ("cuda" if torch.cuda.is_available() else "cpu")
+    if wanted not in ("cpu", "cuda"):
+        msg = f"there is no device {wanted!r}: it is cpu or cuda"
+        raise UsageError(msg)
+    if wanted == "cuda" and not torch.cuda.is_available():
+        msg = f"torch {torch.__version__} sees no CUDA GPU here: train on the cpu, or install a CUDA build of torch"
+        raise UsageError(msg)
+    return torch.device(wanted)
+
+
+def in_words(device: torch.device, *, half: bool) -> str:
+    """What a model card says of it."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
+    return f"{name}, {'bf16' if half else 'fp32'}"
+
+
+def computes_in_bf16(precision: str, device: torch.device) -> bool:
+    """Whether matrix products shall run in bf16 there: asked for, or "auto" on hardware that computes in it."""
+    if precision != "auto":
+        return precision == "bf16"
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return bool(torch.cpu._is_avx512_bf16_supported())  # noqa: SLF001 - torch has no public question for it

@@ -1,0 +1,70 @@
+"""The network that an experiment starts from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from monitor.errors import ExperimentError
+from monitor.models import architecture
+from monitor.models.weights import read_weights
+
+if TYPE_CHECKING:
+    from monitor.lab.training.experiment import Experiment
+
+_WEIGHTS = 3  # purpose of random numbers
+
+
+def initial_network(experiment: Experiment) -> torch.nn.Module:
+    """The body that an experiment starts from, in train mode, on the CPU.
+
+    Raises:
+        UsageError: the model is unknown.
+        ExperimentError: a size or an initialisation does not fit it.
+        ModelError: the initialisation cannot be had.
+    """
+    model = architecture(experiment.model)
+    for stage in experiment.stages:
+        if stage.size not in model.INPUT_SIZES:
+            msg = f"{experiment.model} does not take crops of {stage.size} pixels (stages.size)"
+            raise ExperimentError(msg)
+    with torch.random.fork_rng():
+        torch.manual_seed(experiment.seed * 10 + _WEIGHTS)
+        network = model.body(dropout=experiment.dropout)
+        if experiment.mask_head > 0:
+            _add_mask_head(network, experiment)
+    if experiment.init:
+        _initialise(network, experiment)
+    return network.train()
+
+
+def _add_mask_head(network: torch.nn.Module, experiment: Experiment) -> None:
+    from monitor.models.mask_head import MaskHead
+
+    if experiment.model != "inception_resnet_v1":
+        msg = f"mask_head needs inception_resnet_v1, the experiment trains {experiment.model}"
+        raise ExperimentError(msg)
+    network.add_module("mask_head", MaskHead())
+
+
+def _initialise(network: torch.nn.Module, experiment: Experiment) -> None:
+    if experiment.init == "vggface2":
+        from monitor.models.inception_resnet_v1 import vggface2_state
+
+        if experiment.model != "inception_resnet_v1":
+            msg = f"init = 'vggface2' needs inception_resnet_v1, the experiment trains {experiment.model}"
+            raise ExperimentError(msg)
+        state = vggface2_state()
+    else:
+        state = read_weights(Path(experiment.init), architecture=experiment.model)
+    try:
+        lacking, surplus = network.load_state_dict(state, strict=False)
+    except RuntimeError as error:
+        msg = f"init = {experiment.init!r} does not fit {experiment.model}: {str(error).splitlines()[-1].strip()}"
+        raise ExperimentError(msg) from error
+    lacking = [name for name in lacking if not name.startswith(("logits.", "mask_head."))]
+    if lacking or surplus:
+        msg = f"init = {experiment.init!r} does not fit {experiment.model}: {(lacking + surplus)[0]} does not match"
+        raise ExperimentError(msg)
