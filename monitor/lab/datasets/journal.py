@@ -9,7 +9,6 @@ import contextlib
 import json
 import os
 import shutil
-import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,10 +17,9 @@ from monitor.errors import DatasetError, OutputError
 from monitor.lab.datasets.cutter import Crop, Cut
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-_PLAN, _LOCK = "plan", "lock"
+_PLAN = "plan"
 _PER_FOLDER = 1000
 
 
@@ -81,26 +79,6 @@ class Journal:
             _write(path, json.dumps(head).encode() + b"\n" + b"".join(crop.jpeg for crop in cut.crops))
         except OSError as error:
             raise unwritable(path, error) from error
-
-    @contextlib.contextmanager
-    def alone(self) -> Iterator[None]:
-        """Keep other runs out, until this one ends in whatever way; where the system has no such locks, do not.
-
-        Raises:
-            DatasetError: another run is at work here.
-        """
-        if sys.platform == "win32":
-            yield
-            return
-        import fcntl
-
-        with (self.folder / _LOCK).open("wb") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                msg = f"another run is preparing {self.folder.parent} right now: let it finish, or end it"
-                raise DatasetError(msg) from None
-            yield
 
     def read(self, number: int) -> Cut:
         """What came of record ``number``.

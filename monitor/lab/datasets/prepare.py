@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from monitor.errors import DatasetError
+from monitor.files import alone_in
 from monitor.lab.datasets.catalogue import table_of
 from monitor.lab.datasets.faceset import FACTS, INDEX, FaceSet
 from monitor.lab.datasets.journal import Journal, unwritable
@@ -95,7 +96,8 @@ def prepare(
         The content of ``faces.json``.
 
     Raises:
-        DatasetError: ``out`` holds something else or another run is at work there, splits leak, or there is no face.
+        DatasetError: ``out`` holds something else, splits leak, or there is no face.
+        UsageError: another run is at work there.
         EngineError: the detector cannot be built, or failed.
         OutputError: something cannot be written.
     """
@@ -108,7 +110,7 @@ def prepare(
     if not allow_leakage:
         crossing.refuse()
     journal = Journal(out / _WORKING, plan=digest)
-    with journal.alone():
+    with alone_in(journal.folder):
         waiting = []
         for number, record in enumerate(plan.records):
             if number in journal:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -45,15 +44,6 @@ def test_another_plan_is_refused(tmp_path: Path) -> None:
     Journal(tmp_path / "j", plan="p")
     with pytest.raises(DatasetError, match="unfinished crops of other options"):
         Journal(tmp_path / "j", plan="q")
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="has no such locks")
-def test_two_runs_do_not_share_a_journal(tmp_path: Path) -> None:
-    one, other = Journal(tmp_path / "j", plan="p"), Journal(tmp_path / "j", plan="p")
-    with one.alone(), pytest.raises(DatasetError, match="another run is preparing"), other.alone():
-        pass
-    with other.alone():
-        other.commit(0, CUT)
 
 
 def test_a_half_written_entry_counts_for_nothing(tmp_path: Path) -> None:

@@ -17,10 +17,12 @@ from dataset_trees import encoded, face, faceless, film, picture, shards, text
 from footage import FACE, portrait, posed
 
 from monitor.crops import crop_faces
-from monitor.errors import DatasetError
+from monitor.errors import DatasetError, UsageError
+from monitor.files import alone_in
 from monitor.lab.datasets import read
 from monitor.lab.datasets.cutter import Recipe
 from monitor.lab.datasets.faceset import FaceSet
+from monitor.lab.datasets.journal import Journal
 from monitor.lab.datasets.prepare import Plan, existing_recipe, prepare
 from monitor.lab.datasets.record import Record
 from monitor.lab.datasets.splits import split_records
@@ -224,6 +226,15 @@ def test_other_crops_are_never_overwritten(settings: Settings, tmp_path: Path) -
     with pytest.raises(DatasetError, match="holds other face crops already"):
         prepare(plan(root, settings, recipe=Recipe(size=80)), tmp_path / "out")
     assert contents(tmp_path / "out") == before
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no such locks")
+def test_two_runs_do_not_share_a_folder(settings: Settings, tmp_path: Path) -> None:
+    todo = plan(films(tmp_path / "set", videos=0, pictures=2), settings)
+    working = Journal(tmp_path / "out" / ".unfinished", plan=todo.digest).folder
+    with alone_in(working), pytest.raises(UsageError, match="another process is at work"):
+        prepare(todo, tmp_path / "out")
+    prepare(todo, tmp_path / "out")
 
 
 def test_a_data_set_without_a_single_face_is_an_error(settings: Settings, tmp_path: Path) -> None:
