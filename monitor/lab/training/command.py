@@ -76,7 +76,11 @@ def train(
     _errors.print(
         f"{state}: {progress.images:,} of {plan.images:,} images, {progress.seconds / 3600:.2f} hours of work"
     )
-    return finish(plan, progress, roots=data, out=out) if progress.history else None
+    if not progress.history:
+        every = plan.validation.every_images
+        _errors.print(f"no weights yet: they are first validated after {every:,} images (validation.every_images)")
+        return None
+    return finish(plan, progress, roots=data, out=out)
 
 
 def _beginning(trainer: Trainer) -> str:

@@ -54,6 +54,7 @@ def test_it_trains_where_only_torch_is_at_hand_and_goes_on_elsewhere(arguments: 
     assert "from-the-command-line: meso4 on cpu, fp32" in first.stderr
     assert re.search(r"stopped, run the same command to go on: 4 of 40 images", first.stderr)
     assert first.stdout == "", "nothing was validated yet, there is nothing to ship"
+    assert "no weights yet: they are first validated after 16 images" in first.stderr
 
     second = run("-m", "monitor", "lab", "train", *arguments)
     assert second.returncode == 0, second.stderr
