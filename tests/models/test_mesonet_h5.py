@@ -13,7 +13,7 @@ from monitor.models import load_detector
 from monitor.models.mesonet_h5 import import_mesonet, read_mesonet
 
 pytest.importorskip("h5py", reason="needs: pip install 'deepfake-monitor[meso-h5]'")
-keras = pytest.importorskip("keras_mesonet")
+import keras_mesonet as keras
 
 NAMES = ["Meso4", "MesoInception4"]
 

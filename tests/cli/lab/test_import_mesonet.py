@@ -12,7 +12,7 @@ from monitor.errors import ModelError
 from monitor.models import load_detector
 
 pytest.importorskip("h5py", reason="needs: pip install 'deepfake-monitor[meso-h5]'")
-keras = pytest.importorskip("keras_mesonet")
+import keras_mesonet as keras
 
 app = typer.Typer()
 app.command()(import_mesonet)

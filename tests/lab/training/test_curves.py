@@ -11,7 +11,9 @@ from monitor.lab.training.trainer import Progress
 
 
 def test_loss_and_auc_can_be_read_by_tensorboard(tmp_path: Path) -> None:
-    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    accumulator = pytest.importorskip(
+        "tensorboard.backend.event_processing.event_accumulator", reason="needs: pip install 'deepfake-monitor[lab]'"
+    )
     with Curves(tmp_path) as curves:
         for step in range(1, 26):
             history = [{"images": 32.0 * 15, "hours": 0.1, "auc_faces": 0.75}] if step >= 15 else []
