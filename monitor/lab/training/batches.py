@@ -13,6 +13,7 @@ import torch
 
 from monitor.lab.fakes.blends import pseudo_fakes
 from monitor.lab.fakes.degradations import Degradation, flip
+from monitor.lab.fakes.differences import differences
 from monitor.lab.fakes.jitter import Jitter, draw_squares, recrop, recrop_landmarks
 from monitor.lab.training.pairs import STORED_SIZE
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from monitor.lab.training.experiment import Experiment
     from monitor.lab.training.pairs import PairBatch
 
-UNKNOWN: Final = -1.0  # of a mask: where a labelled fake was altered is not known
+UNKNOWN: Final = -1.0  # of a mask: where a labelled fake was altered is not known, its original lies elsewhere
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,7 +30,7 @@ class Batch:
 
     images: torch.Tensor  # (2 P, 3, S, S) float32, normalised for the network
     labels: torch.Tensor  # (2 P,) float32, 1 = fake
-    masks: torch.Tensor  # (2 P, 1, S, S) float32 in [0, 1]: how far each pixel was altered; UNKNOWN in labelled fakes
+    masks: torch.Tensor  # (2 P, 1, S, S) float32 in [0, 1]: how far each pixel was altered, or UNKNOWN
 
 
 def generator(device: torch.device, *seed: int) -> torch.Generator:
@@ -61,7 +62,8 @@ def augmented(pairs: PairBatch, experiment: Experiment, *, size: int, seed: tupl
     mirrored = torch.rand(count, generator=rng, device=device) < 0.5
     fake, _, _ = flip(fake, landmarks, rows=mirrored)
     real, landmarks, _ = flip(real, landmarks, rows=mirrored)
-    masks = torch.full((count, 1, size, size), UNKNOWN, device=device)
+    masks, known = differences(real, fake)
+    masks[~known] = UNKNOWN
     made = pairs.pseudo.nonzero().squeeze(1)
     if len(made):
         blended = pseudo_fakes(real, landmarks, generator=rng, shares=asdict(experiment.fakes), rows=made)

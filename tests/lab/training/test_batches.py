@@ -45,14 +45,29 @@ def test_shapes_labels_and_range(pairs: PairBatch, experiment: Callable[..., Exp
     assert batch.images.max() <= (255 - 127.5) / 128 + 1e-4
 
 
-def test_a_pair_differs_nowhere_but_in_its_mask(pairs: PairBatch, experiment: Callable[..., Experiment]) -> None:
+def test_a_pseudo_fake_differs_nowhere_but_in_its_mask(pairs: PairBatch, experiment: Callable[..., Experiment]) -> None:
     batch = augmented(pairs, experiment(degradation=0.0), size=64, seed=(2,))
-    masks = batch.masks[16:]
-    known = (masks != UNKNOWN).flatten(1).all(1)
-    assert torch.equal(known, pairs.pseudo)
-    outside = masks[known] == 0
-    assert not differing(batch)[known][outside].any()
-    assert differing(batch)[known].flatten(1).any(1).all(), "every pseudo-fake was altered"
+    made = pairs.pseudo
+    masks = batch.masks[16:][made]
+    assert masks.min() >= 0
+    assert not differing(batch)[made][masks == 0].any()
+    assert differing(batch)[made].flatten(1).any(1).all(), "every pseudo-fake was altered"
+
+
+def test_a_labelled_fake_has_a_mask_where_it_lies_on_its_original(
+    pairs: PairBatch, experiment: Callable[..., Experiment]
+) -> None:
+    """Of three labelled pairs the first has the middle of its face replaced, the second was cut elsewhere."""
+    fake = pairs.real.clone()
+    fake[0, :, 80:144, 80:144] = 255 - fake[0, :, 80:144, 80:144]
+    fake[1] = fake[1].flip(1)
+    batch = augmented(
+        replace(pairs, fake=fake, pseudo=torch.zeros_like(pairs.pseudo)), experiment(), size=96, seed=(2,)
+    )
+    replaced, elsewhere = batch.masks[16], batch.masks[17]
+    assert replaced[:, 40:56, 40:56].min() > 0.9
+    assert not replaced[:, :12].any()
+    assert torch.equal(elsewhere, torch.full_like(elsewhere, UNKNOWN))
 
 
 def test_both_halves_of_a_pair_are_degraded_alike(pairs: PairBatch, experiment: Callable[..., Experiment]) -> None:
