@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from monitor.lab.datasets.faceset import FaceRow, FaceSet
     from monitor.lab.datasets.record import Record
     from monitor.lab.evaluation.robustness import Grid, Perturbs, Robustness
+    from monitor.lab.evaluation.timelines import Rate
     from monitor.pipeline import Engines
     from monitor.settings import Settings
 
@@ -52,7 +53,8 @@ th:first-child, td:first-child {{ text-align: left; }}
 <p>{summary}</p>
 <p>{caption}</p>
 <div><img alt="AUC and share not judged per cell; the table below has the same numbers" src="{image}"></div>
-<div><table><tr><th>perturbation<th>level<th>AUC<th>95 % interval<th>drop<th>AUC of the judged<th>not judged</tr>
+<div><table><tr><th>perturbation<th>level<th>AUC<th>95 % interval<th>drop<th>AUC of the judged<th>not judged\
+<th>false alarms an hour</tr>
 {rows}
 </table></div></html>
 """
@@ -65,6 +67,7 @@ def robustness(
     split: Annotated[str, typer.Option(help="Of the material; files without a split are taken, too.")] = "val",
     limit: Annotated[int | None, typer.Option(min=2, help="At most so many items.")] = None,
     only: Annotated[list[str] | None, typer.Option(help="A perturbation; may be repeated. Default: all.")] = None,
+    up_to: Annotated[int, typer.Option(min=1, max=_LEVELS, help="The highest level.")] = _LEVELS,
     seconds: Annotated[float, typer.Option(min=0.5, help="Of media time analysed of each video.")] = 8.0,
     model: Annotated[str | None, typer.Option(help="Name in the model registry.")] = None,
     weights: Annotated[Path | None, typer.Option(help="safetensors file with its card beside it.")] = None,
@@ -72,22 +75,27 @@ def robustness(
     settings_file: SettingsFile = None,
     assignments: Set = None,
 ) -> None:
-    """AUC of every perturbation at five levels, how much it drops, and how often the program would not judge."""
+    """AUC of every perturbation at five levels, how much it drops, and how often the program would not judge.
+
+    Of videos also the false alarms per hour over the genuine ones.
+    """
     from monitor.lab.evaluation.robustness import summarise
     from monitor.pipeline import Engines
 
     named = {"classifier.model": model, "classifier.weights": weights}
     chosen = [f"{name}={value}" for name, value in named.items() if value is not None]
     settings = settings_from(settings_file, [*(assignments or ()), *chosen], backend=backend)
-    perturbations = _chosen(only)
+    perturbations, levels = _chosen(only), range(1, up_to + 1)
     OutputFolder(out.parent, out.name).abort()  # where nothing can be written, this is said before the work
     items, taken = _material(source, dataset=dataset, split=split, limit=limit)
     with errors.status("loading engines"):
         engines = Engines.load(settings)
     if isinstance(items, list):
-        grid = _of_videos(items, engines=engines, settings=settings, perturbations=perturbations, seconds=seconds)
+        grid = _of_videos(
+            items, engines=engines, settings=settings, perturbations=perturbations, levels=levels, seconds=seconds
+        )
     else:
-        grid = _of_crops(items, engines=engines, settings=settings, perturbations=perturbations)
+        grid = _of_crops(items, engines=engines, settings=settings, perturbations=perturbations, levels=levels)
     found = summarise(grid)
     facts = {
         "model": engines.detector.card.id,
@@ -140,16 +148,19 @@ def _chosen(only: list[str] | None) -> dict[str, Perturbs]:
     return {name: one for name, one in PERTURBATIONS.items() if not only or name in only}
 
 
-def _of_crops(faces: FaceSet, *, engines: Engines, settings: Settings, perturbations: dict[str, Perturbs]) -> Grid:
+def _of_crops(
+    faces: FaceSet, *, engines: Engines, settings: Settings, perturbations: dict[str, Perturbs], levels: Sequence[int]
+) -> Grid:
     from monitor.lab.evaluation.robustness import crop_grid
 
     with Progress(console=errors, transient=True) as progress:
-        task = progress.add_task(f"{len(faces)} crops", total=1 + _LEVELS * len(perturbations))
+        task = progress.add_task(f"{len(faces)} crops", total=1 + len(levels) * len(perturbations))
         return crop_grid(
             faces,
             engines=engines,
             settings=settings,
             perturbations=perturbations,
+            levels=levels,
             on_done=lambda: progress.advance(task),
         )
 
@@ -160,18 +171,20 @@ def _of_videos(
     engines: Engines,
     settings: Settings,
     perturbations: dict[str, Perturbs],
+    levels: Sequence[int],
     seconds: float,
 ) -> Grid:
     from monitor.lab.evaluation.robustness import video_grid
 
     with Progress(console=errors, transient=True) as progress:
-        task = progress.add_task(f"{len(records)} files", total=len(records) * (1 + _LEVELS * len(perturbations)))
+        task = progress.add_task(f"{len(records)} files", total=len(records) * (1 + len(levels) * len(perturbations)))
         return video_grid(
             records,
             engines=engines,
             settings=settings,
             perturbations=perturbations,
             seconds=seconds,
+            levels=levels,
             on_done=lambda: progress.advance(task),
         )
 
@@ -181,10 +194,23 @@ def _summary(found: Robustness) -> str:
 
     worst = found.worst
     where = f"{worst.perturbation} at level {worst.level}" if worst.level else "the untouched material itself"
+    alarms = found.false_alarms_per_hour
+    said = "" if alarms is None else f" {per_hour(alarms)}."
     return (
         f"AUC {in_words(found.clean.auc)} untouched; it drops by {in_words(found.mild_drop)} on average at levels 1 "
         f"and 2, by {in_words(found.mean_drop)} over all levels; worst: {where}, AUC {in_words(worst.auc)}. "
-        f"{found.clean.abstain_share:.0%} are not judged untouched, {worst.abstain_share:.0%} in the worst cell."
+        f"{found.clean.abstain_share:.0%} are not judged untouched, {worst.abstain_share:.0%} in the worst cell.{said}"
+    )
+
+
+def per_hour(alarms: Rate) -> str:
+    """A rate of false alarms in words."""
+    minutes = 60 * alarms.time
+    if alarms.value is None:
+        return "no genuine footage was watched, so there is no rate of false alarms"
+    return (
+        f"{alarms.events} false alarms in {minutes:.1f} minutes of genuine footage over all cells: "
+        f"{alarms.value:.1f} [{alarms.low:.1f}, {alarms.high:.1f}] per hour"
     )
 
 
@@ -223,7 +249,8 @@ def heat_map(found: Robustness, *, title: str) -> Figure:
     from matplotlib.figure import Figure
 
     names = list(dict.fromkeys(cell.perturbation for cell in found.cells[1:]))
-    areas, shares = (np.full((len(names), 1 + _LEVELS), np.nan) for _ in range(2))
+    columns = 1 + max(cell.level for cell in found.cells)
+    areas, shares = (np.full((len(names), columns), np.nan) for _ in range(2))
     for cell in found.cells:
         rows = range(len(names)) if cell.level == 0 else [names.index(cell.perturbation)]
         for row in rows:
@@ -256,7 +283,7 @@ def _table(axes: Axes, values: NDArray[np.float64], *, title: str, limits: tuple
                 column, row, f"{value:.2f}", ha="center", va="center", fontsize=9, color="black" if light else "white"
             )
     axes.set_title(title, fontsize=10)
-    axes.set_xticks(range(values.shape[1]), ["clean", *map(str, range(1, _LEVELS + 1))])
+    axes.set_xticks(range(values.shape[1]), ["clean", *map(str, range(1, values.shape[1]))])
     axes.set_xlabel("level of the perturbation")
     axes.spines[:].set_visible(False)
 
@@ -273,6 +300,7 @@ def _row(cell: dict[str, Any]) -> dict[str, Any]:
         "drop_high": cell["drop"]["high"],
         "auc_judged": cell["auc_judged"]["value"],
         "abstain_share": cell["abstain_share"],
+        "false_alarms_per_hour": (cell["false_alarms_per_hour"] or {}).get("value"),
     }
 
 
@@ -283,4 +311,5 @@ def _table_row(row: dict[str, Any]) -> str:
     interval = f"{shown('auc_low')} to {shown('auc_high')}"
     cells = [html.escape(str(row["perturbation"])), str(row["level"]), shown("auc"), interval]
     cells += [shown("drop"), shown("auc_judged"), f"{row['abstain_share']:.0%}"]
+    cells.append("n/a" if row["false_alarms_per_hour"] is None else f"{row['false_alarms_per_hour']:.1f}")
     return f"<tr>{''.join(f'<td>{cell}' for cell in cells)}</tr>"

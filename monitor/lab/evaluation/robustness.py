@@ -5,7 +5,7 @@ stored, videos frame by frame as they are decoded: before anything of the progra
 resizing. Every cell ranks the same items; intervals, and those of the drops, resample whole groups for all cells
 at once. What the program would not judge counts apart: on crops its quality gate is asked (the box is known from
 how they were cut; at their stored size, so that no face is too small), on videos its verdict. The *AUC of the
-judged* is over the others.
+judged* is over the others. On videos the alarms over genuine files are counted, too, per hour of media time.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby, islice, product, takewhile
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 import numpy as np
 
@@ -23,7 +23,8 @@ from monitor.errors import DatasetError, MonitorError
 from monitor.lab.evaluation.bootstrap import Estimate, estimate
 from monitor.lab.evaluation.crops import CropScorer
 from monitor.lab.evaluation.metrics import ranking
-from monitor.lab.evaluation.outcomes import TIED, numbered
+from monitor.lab.evaluation.outcomes import TIED, Span, numbered
+from monitor.lab.evaluation.timelines import Rate, joined
 from monitor.lab.evaluation.watch import Watch
 from monitor.pipeline import Pipeline
 from monitor.source import open_source
@@ -70,6 +71,15 @@ class Judged:
 
     scores: Doubles  # (N,) P(fake); NaN where there was no usable face
     abstained: NDArray[np.bool_]  # (N,) would not, or did not, judge
+    watched: Watched | None = None  # videos only
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Watched:
+    """What a monitor said of all files in one cell."""
+
+    seconds: Doubles  # (N,) of media time
+    alarms: NDArray[np.int64]  # (N,) suspicious spans, those of several faces joined where they overlap
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,6 +102,7 @@ class Cell:
     auc_judged: Estimate  # of those that the program judges
     drop: Estimate  # of ``auc`` against the untouched items
     abstain_share: float
+    false_alarms_per_hour: Rate | None  # over genuine videos; None of crops
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +115,7 @@ class Robustness:
     cells: tuple[Cell, ...]  # the untouched one first
     mild_drop: Estimate  # mean over all cells of levels 1 and 2
     mean_drop: Estimate  # mean over all cells
+    false_alarms_per_hour: Rate | None  # over genuine videos, in all cells together; None of crops
     failures: tuple[str, ...]
 
     @property
@@ -146,6 +158,7 @@ def crop_grid(
     engines: Engines,
     settings: Settings,
     perturbations: Mapping[str, Perturbs],
+    levels: Sequence[int] = LEVELS,
     on_done: Callable[[], None] = lambda: None,
 ) -> Grid:
     """Perturb, measure and score prepared crops.
@@ -155,6 +168,7 @@ def crop_grid(
         engines: what scores them.
         settings: the quality gate's limits.
         perturbations: by name.
+        levels: of each.
         on_done: called after each cell.
 
     Raises:
@@ -167,7 +181,7 @@ def crop_grid(
     labels = np.array([faces.rows[row].label for row in readable], np.int64)
     require_both(labels.tolist())
     cells = {}
-    for place in _places(perturbations):
+    for place in _places(perturbations, levels):
         perturb = _picture_changer(perturbations, place)
         logits: list[Doubles] = []
         abstained: list[bool] = []
@@ -196,6 +210,7 @@ def video_grid(
     settings: Settings,
     perturbations: Mapping[str, Perturbs],
     seconds: float,
+    levels: Sequence[int] = LEVELS,
     on_done: Callable[[], None] = lambda: None,
 ) -> Grid:
     """Run the pipeline over perturbed videos and pictures.
@@ -206,6 +221,7 @@ def video_grid(
         settings: of every stage.
         perturbations: by name.
         seconds: of media time that are analysed of each.
+        levels: of each perturbation.
         on_done: called after each file in each cell.
 
     Raises:
@@ -213,11 +229,11 @@ def video_grid(
         DatasetError: not one file could be read, or those that could are of one class.
     """
     failures: dict[str, str] = {}
-    found: dict[Place, list[tuple[float, bool]]] = {}
+    found: dict[Place, list[_Viewing]] = {}
     readable = list(records)
     if records:
         require_both([record.label for record in records])
-    for place in _places(perturbations):
+    for place in _places(perturbations, levels):
         change = _clip_changer(perturbations, place)
         found[place] = []
         for number, record in enumerate(list(readable)):
@@ -237,10 +253,7 @@ def video_grid(
     return Grid(
         labels=np.array([record.label for record in readable], np.int64),
         groups=numbered([record.group or record.video_id for record in readable]),
-        cells={
-            place: Judged(np.array([score for score, _ in said]), np.array([silent for _, silent in said], np.bool_))
-            for place, said in found.items()
-        },
+        cells={place: _judged(viewings) for place, viewings in found.items()},
         failures=tuple(failures.values()),
     )
 
@@ -278,6 +291,7 @@ def summarise(grid: Grid) -> Robustness:
             auc_judged=replace(estimates[f"judged {name, level}"], n=int((~judged.abstained).sum())),
             drop=estimates[f"drop {name, level}"],
             abstain_share=float(judged.abstained.mean()),
+            false_alarms_per_hour=_false_alarms(grid, [judged]),
         )
         for (name, level), judged in grid.cells.items()
     ]
@@ -288,6 +302,7 @@ def summarise(grid: Grid) -> Robustness:
         cells=tuple(cells),
         mild_drop=estimates["mild"],
         mean_drop=estimates["mean"],
+        false_alarms_per_hour=_false_alarms(grid, list(grid.cells.values())),
         failures=grid.failures,
     )
 
@@ -317,10 +332,10 @@ def _readable(scorer: CropScorer, count: int) -> tuple[list[int], list[str]]:
     return rows, failures
 
 
-def _places(perturbations: Mapping[str, Perturbs]) -> Iterator[Place]:
+def _places(perturbations: Mapping[str, Perturbs], levels: Sequence[int]) -> Iterator[Place]:
     """Every cell, the untouched one first."""
     yield CLEAN
-    yield from product(perturbations, LEVELS)
+    yield from product(perturbations, levels)
 
 
 def _picture_changer(perturbations: Mapping[str, Perturbs], place: Place) -> Change:
@@ -353,10 +368,33 @@ def _usable(picture: Pixels, faces: FaceSet, row: int, settings: Settings) -> bo
     return not quality.measure(picture, face, settings.quality).reasons[0]
 
 
+class _Viewing(NamedTuple):
+    """What the program made of one file in one cell."""
+
+    score: float  # P(fake), NaN without a usable face
+    abstains: bool
+    seconds: float  # of media time
+    alarms: int
+
+
+def _judged(viewings: Sequence[_Viewing]) -> Judged:
+    scores, abstained, seconds, alarms = zip(*viewings, strict=True)
+    watched = Watched(np.array(seconds), np.array(alarms, np.int64))
+    return Judged(np.array(scores), np.array(abstained, np.bool_), watched)
+
+
+def _false_alarms(grid: Grid, cells: Sequence[Judged]) -> Rate | None:
+    watched = [cell.watched for cell in cells if cell.watched is not None]
+    if not watched:
+        return None
+    genuine = grid.labels == 0
+    hours = sum(float(one.seconds[genuine].sum()) for one in watched) / 3600
+    return Rate.of(sum(int(one.alarms[genuine].sum()) for one in watched), hours)
+
+
 def _watched(
     record: Record, change: Change, number: int, *, engines: Engines, settings: Settings, end: float
-) -> tuple[float, bool]:
-    """P(fake), NaN without a usable face, and whether the verdict abstains."""
+) -> _Viewing:
     with open_source(record.path, settings.source) as source:
         still = source.info.still
         pipeline = Pipeline(engines, settings, still=still)
@@ -370,7 +408,12 @@ def _watched(
     tally.finish()
     verdict = source_verdict(tally.tracks)
     score = watch.mean_probability
-    return (np.nan if score is None else score), verdict.label is Label.NOT_ENOUGH_EVIDENCE
+    return _Viewing(
+        score=np.nan if score is None else score,
+        abstains=verdict.label is Label.NOT_ENOUGH_EVIDENCE,
+        seconds=0.0 if still else watch.last_time + (1.0 / source.info.fps if source.info.fps else 0.0),
+        alarms=len(joined(Span(segment.start, segment.end) for segment in tally.segments)),
+    )
 
 
 def _changed(frames: Iterable[Frame], change: Change, *, seed: int) -> Iterator[Frame]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from clips import video
 from face_shards import pair_rows, write_faces
 from outcomes import damage
 
@@ -56,6 +57,21 @@ def test_pictures_go_through_the_pipeline(cli: Callable, tmp_path: Path) -> None
     assert (record["items"], len(record["cells"])) == (2, 6)
     assert record["cells"][0]["auc"]["value"] in (0.0, 0.5, 1.0)
     assert (record["material"], record["seconds"]) == ("manifest.csv, no splits", 8.0)
+    assert "no genuine footage was watched" in said.out
+
+
+def test_videos_have_a_rate_of_false_alarms(cli: Callable, tmp_path: Path) -> None:
+    for name in ("real", "fake"):
+        video(tmp_path / f"{name}.mp4", frames=25)
+    (tmp_path / "manifest.csv").write_text("path,label\nreal.mp4,real\nfake.mp4,fake\n", encoding="utf-8")
+    said = cli("lab", "robustness", "manifest.csv", "--out", "rob", "--only", "blur", "--up-to", "2", "--seconds", "1")
+    assert said.code == 0, said.err
+    assert "0 false alarms in 0.1 minutes of genuine footage" in said.out.replace("\n", " ")
+    record = json.loads((tmp_path / "rob" / "robustness.json").read_text(encoding="utf-8"))
+    assert [(cell["perturbation"], cell["level"]) for cell in record["cells"]] == [
+        ("clean", 0), ("blur", 1), ("blur", 2),
+    ]  # fmt: skip
+    assert record["false_alarms_per_hour"]["time"] == pytest.approx(3 / 3600, rel=0.1)
 
 
 def test_a_sorted_manifest_gives_both_classes(cli: Callable, tmp_path: Path) -> None:
@@ -111,11 +127,11 @@ def test_an_unknown_perturbation_is_one_sentence(cli: Callable, shards: Path, tm
 def test_the_heat_map_writes_every_number() -> None:
     def cell(name: str, level: int, auc: float | None, abstain: float) -> Cell:
         area = Estimate(auc, None, None, n=8, groups=8)
-        return Cell(name, level, auc=area, auc_judged=area, drop=area, abstain_share=abstain)
+        return Cell(name, level, area, auc_judged=area, drop=area, abstain_share=abstain, false_alarms_per_hour=None)
 
     cells = (cell("clean", 0, 0.9, 0.0), cell("jpeg", 1, 0.75, 0.25), cell("jpeg", 2, None, 1.0))
     nothing = Estimate(None, None, None, n=8, groups=8)
-    found = Robustness(8, 4, 8, cells, mild_drop=nothing, mean_drop=nothing, failures=())
+    found = Robustness(8, 4, 8, cells, nothing, nothing, false_alarms_per_hour=None, failures=())
     left, right = heat_map(found, title="a model on some data").axes
     assert [text.get_text() for text in left.texts] == ["0.90", "0.75"]
     assert [text.get_text() for text in right.texts] == ["0.00", "0.25", "1.00"]

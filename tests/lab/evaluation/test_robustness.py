@@ -17,6 +17,7 @@ from monitor.lab.evaluation.robustness import (
     LEVELS,
     Grid,
     Judged,
+    Watched,
     crop_grid,
     spread,
     spread_records,
@@ -98,6 +99,20 @@ class TestSummary:
         assert dark.auc.value == 0.75  # without a score: a tie at 0.5
         assert dark.auc_judged.value is None
         assert (dark.auc_judged.n, dark.auc_judged.why) != (4, "")
+
+    def test_alarms_over_genuine_videos_are_a_rate(self) -> None:
+        def seen(*alarms: int) -> Judged:
+            return Judged(
+                np.linspace(0, 1, 4), np.zeros(4, bool), Watched(np.array([90.0, 270.0, 50.0, 70.0]), np.array(alarms))
+            )
+
+        cells = {CLEAN: seen(0, 0, 1, 1), ("noise", 1): seen(1, 2, 0, 1)}
+        found = summarise(Grid(labels=np.array([0, 0, 1, 1]), groups=np.arange(4), cells=cells))
+        clean, noise = (cell.false_alarms_per_hour for cell in found.cells)
+        assert (clean.events, clean.time, clean.value) == (0, 0.1, 0.0)
+        assert (noise.events, noise.value) == (3, pytest.approx(30))
+        assert (found.false_alarms_per_hour.events, found.false_alarms_per_hour.value) == (3, pytest.approx(15))
+        assert self.found().false_alarms_per_hour is None
 
     def test_one_class_alone_is_one_sentence(self) -> None:
         with pytest.raises(DatasetError, match="2 real and 0 fake"):
