@@ -54,16 +54,21 @@ class Engines:
 
         Args:
             settings: of all stages; only detector, classifier and cache_dir are read.
-            input_size: side of the classifier's crops, pixels, where it shall differ from the card's (benchmarks).
+            input_size: side of the classifier's crops, pixels, whatever the settings say and whether or not the
+                weights are calibrated for it (benchmarks).
 
         Raises:
             WeightsMissingError: there are no weights.
-            ModelCardError: the weights are not the ones that their card describes.
+            ModelCardError: the weights are not the ones that their card describes, or not calibrated for the
+                input size of the settings.
             EngineError: the backend is not available or cannot run the networks.
         """
         classifier = settings.classifier
         choice = choose(classifier.backend)
-        detector = load_detector(classifier.model, weights=classifier.weights, input_size=input_size)
+        size = input_size or classifier.input_size
+        detector = load_detector(classifier.model, weights=classifier.weights, input_size=size)
+        if input_size is None and classifier.input_size is not None:
+            detector.card.at(classifier.input_size)
         cache_dir = default_cache_dir(settings.cache_dir)
         cv2.setNumThreads(classifier.threads)  # OpenCV's pool is the process's; beside an engine's it only costs
 

@@ -91,6 +91,9 @@ class ClassifierSettings(_Settings):
     weights: ExpandedPath | None = Field(
         None, description="safetensors file, its card beside it; default: engines/<model>"
     )
+    input_size: int | None = Field(
+        None, ge=75, le=1024, description="side of the crops, pixels, one of the card's; default: its usual one"
+    )
     backend: str = Field("auto", description="auto, onnxruntime, torch or openvino")
     threads: int = Field(1, ge=1, le=256, description="inference threads per stream")
     score_every: Seconds = Field(0.2, description="seconds between two scores of one face")

@@ -96,7 +96,8 @@ def load_detector(
     Args:
         name: one of ``available_models()``.
         weights: safetensors file, its card beside it as ``.json``; default: the one in ``engines_dir()``.
-        input_size: side of the crops, pixels, where it shall differ from the card's (benchmarks).
+        input_size: side of the crops, pixels, where it shall differ from the card's. The card is then that of this
+            size, if it knows it, and else as it is (benchmarks).
 
     Raises:
         UsageError: the name is unknown, or the network cannot take that input size.
@@ -130,7 +131,7 @@ def load_detector(
         input_shape=(None, 3, size, size),
         outputs=_OUTPUTS,
     )
-    return Detector(card=card, network=network, input_size=size)
+    return Detector(card=card.at(size) if size in card.sizes else card, network=network, input_size=size)
 
 
 def _sides(sizes: range) -> str:

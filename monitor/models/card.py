@@ -55,6 +55,14 @@ def _increasing(calibration: PlattCalibration) -> PlattCalibration:
     return calibration
 
 
+class Profile(_Facts):
+    """The same weights at another input size: what a logit is worth there."""
+
+    size: int = Field(ge=75, le=1024)  # pixels, width and height
+    calibration: Annotated[PlattCalibration, AfterValidator(_increasing)]
+    metrics: dict[str, Any] = Field(default_factory=dict)
+
+
 class ModelCard(_Facts):
     """All that is said of one set of weights. Unknown fields are kept, so that reports can show them."""
 
@@ -72,6 +80,30 @@ class ModelCard(_Facts):
     metrics: dict[str, Any]
     limits: str
     licence: str
+    profiles: tuple[Profile, ...] = ()  # other input sizes
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The input sizes that these weights are calibrated for, the usual one first; pixels."""
+        return (self.input.size, *(profile.size for profile in self.profiles))
+
+    def at(self, size: int) -> ModelCard:
+        """What the card says of the same weights at another input size.
+
+        Raises:
+            ModelCardError: it says nothing of it.
+        """
+        if size == self.input.size:
+            return self
+        for profile in self.profiles:
+            if profile.size == size:
+                resized = self.input.model_copy(update={"size": size})
+                return self.model_copy(update={"input": resized, "calibration": profile.calibration, "profiles": ()})
+        msg = (
+            f"weights {self.id} are calibrated for {' or '.join(map(str, self.sizes))} pixels, {size} were asked for: "
+            f"choose one of these, or fit them with lab calibrate --size {size}"
+        )
+        raise ModelCardError(msg)
 
 
 def read_card(path: Path, *, weights: Path) -> ModelCard:

@@ -42,7 +42,21 @@ def test_the_shipped_card_describes_the_shipped_weights(facts: dict[str, Any]) -
 
 def test_a_card_round_trips_and_keeps_what_it_does_not_know(facts: dict[str, Any]) -> None:
     facts["fairness"] = {"skin_tone": [0.1, 0.2]}
-    assert ModelCard.model_validate(facts).model_dump() == facts
+    assert ModelCard.model_validate(facts).model_dump(mode="json", exclude_unset=True) == facts
+
+
+def test_another_size_has_its_own_calibration_or_is_refused(facts: dict[str, Any]) -> None:
+    usual = facts["input"]["size"]
+    profile = {"size": 224, "calibration": {"kind": "platt", "scale": 0.5, "shift": -1.0, "fitted_on": "others"}}
+    card = ModelCard.model_validate(facts | {"profiles": [profile]})
+    assert card.sizes == (usual, 224)
+    assert card.at(usual) is card
+    larger = card.at(224)
+    assert (larger.input.size, larger.input.mean) == (224, card.input.mean)
+    assert (larger.calibration.scale, larger.calibration.shift) == (0.5, -1.0)
+    assert larger.weights_sha256 == card.weights_sha256
+    with pytest.raises(ModelCardError, match=f"calibrated for {usual} or 224 pixels, 176 were asked for"):
+        card.at(176)
 
 
 def test_a_card_is_frozen(facts: dict[str, Any]) -> None:

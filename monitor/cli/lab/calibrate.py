@@ -32,6 +32,10 @@ def calibrate(
     weights: Weights,
     out: Annotated[Path | None, typer.Option(help="Folder for a copy of the weights and the new card.")] = None,
     in_place: InPlace = False,  # noqa: FBT002 - a flag
+    size: Annotated[
+        int | None,
+        typer.Option(min=75, max=1024, help="Side of the crops, pixels; another than the card's becomes a profile."),
+    ] = None,
     split: Annotated[str, typer.Option(help="Of the shards; not the one that figures are reported on.")] = "val",
     model: Annotated[str | None, typer.Option(help="Name in the model registry; default: the settings'.")] = None,
     backend: Backend = None,
@@ -43,7 +47,7 @@ def calibrate(
     "After" is out of fold: each fifth of the groups is judged by a fit on the others; the card gets the fit on all.
     """
     from monitor.lab.evaluation.platt import fit_platt
-    from monitor.lab.evaluation.recalibration import measured, out_of_fold, publish
+    from monitor.lab.evaluation.recalibration import Fit, measured, out_of_fold, publish
     from monitor.pipeline import Engines
     from monitor.types import Calibration
 
@@ -54,7 +58,7 @@ def calibrate(
     chosen = [f"{name}={value}" for name, value in named.items() if value is not None]
     settings = settings_from(settings_file, [*(assignments or ()), *chosen], backend=backend)
     with errors.status("loading engines"):
-        engines = Engines.load(settings)
+        engines = Engines.load(settings, input_size=size)
     sample = _scored(source, split, engines=engines, settings=settings)
     card, at = engines.detector.card, settings.verdict.suspicious_at
     scale, shift = fit_platt(sample.logits, sample.labels)
@@ -64,7 +68,8 @@ def calibrate(
         "after": out_of_fold(sample),
     }
     figures = {name: measured(values, sample, at=at) for name, values in log_odds.items()}
-    path = publish(weights, after, card=card, figures=figures, sample=sample, folder=out)
+    fit = Fit(after, engines.detector.input_size, figures=figures, sample=sample)
+    path = publish(weights, fit, folder=out)
     _show(figures, {"before": card.calibration, "after": after}, sample=sample, at=at)
     console.print(f"{escape(str(path))}: the new card")
 

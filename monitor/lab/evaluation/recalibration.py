@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from monitor.lab.datasets.faceset import FaceSet
-    from monitor.models.card import ModelCard
     from monitor.pipeline import Engines
     from monitor.settings import Settings
     from monitor.types import Calibration, Pixels
@@ -145,23 +144,24 @@ def measured(log_odds: NDArray[np.float64], sample: Sample, *, at: float) -> dic
     return estimate(statistics, labels=sample.labels, groups=sample.groups)
 
 
-def publish(
-    weights: Path,
-    fitted: Calibration,
-    *,
-    card: ModelCard,
-    figures: Mapping[str, Mapping[str, Estimate]],
-    sample: Sample,
-    folder: Path | None,
-) -> Path:
+@dataclass(frozen=True, slots=True, eq=False)
+class Fit:
+    """What a calibration is, and what it rests on."""
+
+    calibration: Calibration
+    input_size: int  # pixels, that it is for
+    figures: Mapping[str, Mapping[str, Estimate]]  # "before" and "after" -> ``MEASURES``
+    sample: Sample
+
+
+def publish(weights: Path, fit: Fit, *, folder: Path | None) -> Path:
     """Write the new card, checked as every card is, beside a copy of the weights or in place of the old one.
+
+    What is fitted at another size than the card's becomes one of its profiles.
 
     Args:
         weights: whose card is to be changed.
-        fitted: what goes into it.
-        card: the old one.
-        figures: of ``MEASURES``, "before" and "after"; go into the card's metrics.
-        sample: what the fit rests on.
+        fit: what goes into it.
         folder: for the copy; None: in place.
 
     Returns:
@@ -172,7 +172,7 @@ def publish(
         ModelCardError: the new card is none.
         OutputError: it cannot be written.
     """
-    facts = _new_card(weights, fitted, card=card, figures=figures, sample=sample)
+    facts = _new_card(weights, fit)
     target = weights if folder is None else folder / weights.name
     path = target.with_suffix(".json")
     partial = path.with_name(f".{path.name}.partial")
@@ -181,7 +181,7 @@ def publish(
             if path.exists() or target.exists():
                 msg = f"{target} or its card is there already: choose another folder"
                 raise UsageError(msg)
-            facts["id"] = f"{card.id}-calibrated"
+            facts["id"] += "-calibrated"
             folder.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(weights, target)
         partial.write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -252,25 +252,21 @@ def _logit(
     return float(scores.logits[0]) if len(scores) else None
 
 
-def _new_card(
-    weights: Path,
-    fitted: Calibration,
-    *,
-    card: ModelCard,
-    figures: Mapping[str, Mapping[str, Estimate]],
-    sample: Sample,
-) -> dict[str, Any]:
+def _new_card(weights: Path, fit: Fit) -> dict[str, Any]:
     facts: dict[str, Any] = json.loads(weights.with_suffix(".json").read_bytes())
-    facts["calibration"] = {
+    place = facts
+    if fit.input_size != facts["input"]["size"]:
+        profiles = {profile["size"]: profile for profile in facts.get("profiles", ())}
+        place = profiles.setdefault(fit.input_size, {"size": fit.input_size})
+        facts["profiles"] = [profiles[size] for size in sorted(profiles)]
+    place["calibration"] = {
         "kind": "platt",
-        "scale": fitted.scale,
-        "shift": fitted.shift,
-        "fitted_on": f"{sample.material}, {len(sample.labels)} faces" + _without(sample),
+        "scale": fit.calibration.scale,
+        "shift": fit.calibration.shift,
+        "fitted_on": f"{fit.sample.material}, {len(fit.sample.labels)} faces" + _without(fit.sample),
     }
-    facts["metrics"] = {
-        **card.metrics,
-        "calibration": {when: {name: _triple(values[name]) for name in MEASURES} for when, values in figures.items()},
-    }
+    measured = {when: {name: _triple(values[name]) for name in MEASURES} for when, values in fit.figures.items()}
+    place["metrics"] = {**place.get("metrics", {}), "calibration": measured}
     return facts
 
 

@@ -11,8 +11,11 @@ import pytest
 from face_shards import face, pair_rows, write_faces
 from outcomes import damage
 
+from monitor.errors import ModelCardError
 from monitor.models import engines_dir
 from monitor.models.card import read_card
+from monitor.pipeline import Engines
+from monitor.settings import Settings
 
 
 @pytest.fixture
@@ -68,6 +71,25 @@ class TestCard:
         assert card.calibration.fitted_on.startswith("faces, split val")
         assert card.id == "inception_resnet_v1-preview-0"
         assert hashlib.sha256(weights.read_bytes()).hexdigest() == digest
+
+    def test_another_size_becomes_a_profile_that_the_settings_can_ask_for(
+        self, cli: Callable, weights: Path, shards: Path
+    ) -> None:
+        before = read_card(weights.with_suffix(".json"), weights=weights)
+        for size in ("192", "112", "192"):
+            said = cli("lab", "calibrate", shards, "--weights", weights, "--in-place", "--size", size)
+            assert said.code == 0, said.err
+        card = read_card(weights.with_suffix(".json"), weights=weights)
+        assert card.sizes == (*before.sizes, 112, 192)
+        assert card.calibration == before.calibration
+        assert card.metrics == before.metrics
+        assert set(card.profiles[1].metrics["calibration"]) == {"before", "after"}
+        settings = Settings(classifier={"weights": weights, "input_size": 192})
+        engines = Engines.load(settings)
+        assert engines.detector.network.input_shape == (None, 3, 192, 192)
+        assert engines.detector.card.calibration == card.profiles[1].calibration
+        with pytest.raises(ModelCardError, match="176 were asked for: choose one of these"):
+            Engines.load(Settings(classifier={"weights": weights, "input_size": 176}))
 
     def test_where_to_must_be_said(self, cli: Callable, weights: Path, shards: Path) -> None:
         for flags in ((), ("--in-place", "--out", "new")):

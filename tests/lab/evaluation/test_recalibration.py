@@ -14,6 +14,7 @@ from monitor.evidence.video import AnnotatedVideo
 from monitor.lab.datasets.faceset import FaceSet
 from monitor.lab.evaluation.crops import crop_outcomes
 from monitor.lab.evaluation.recalibration import (
+    Fit,
     Sample,
     _frames,
     measured,
@@ -23,7 +24,6 @@ from monitor.lab.evaluation.recalibration import (
     publish,
 )
 from monitor.models import engines_dir
-from monitor.models.card import read_card
 from monitor.pipeline import Engines
 from monitor.settings import Settings
 from monitor.types import Calibration, Scores
@@ -120,17 +120,9 @@ class TestScores:
 class TestCards:
     def test_nothing_is_left_behind_where_nothing_can_be_written(self, tmp_path: Path) -> None:
         weights = engines_dir() / "inception_resnet_v1.safetensors"
-        card = read_card(weights.with_suffix(".json"), weights=weights)
         (tmp_path / "file").write_bytes(b"in the way")
         made = sample(40)
-        figures = {"before": measured(made.logits, made, at=0.5)}
+        fit = Fit(Calibration(1.0, 0.0), 96, figures={"before": measured(made.logits, made, at=0.5)}, sample=made)
         with pytest.raises(OutputError, match="cannot be written"):
-            publish(
-                weights,
-                Calibration(1.0, 0.0),
-                card=card,
-                figures=figures,
-                sample=made,
-                folder=tmp_path / "file" / "new",
-            )
+            publish(weights, fit, folder=tmp_path / "file" / "new")
         assert [path.name for path in tmp_path.iterdir()] == ["file"]
