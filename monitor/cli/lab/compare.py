@@ -15,6 +15,8 @@ from monitor.errors import UsageError
 from monitor.evidence.folder import OutputFolder, unwritable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from monitor.lab.evaluation.comparison import Comparison, Entry
     from monitor.settings import Settings
 
@@ -27,6 +29,10 @@ def compare(
     sources: Annotated[list[Path], typer.Argument(help="comparison.json files; with --weights one folder of shards.")],
     out: Annotated[Path, typer.Option(help="A new folder for comparison.json, .md, .png and .svg.")],
     weights: Weights = None,
+    size: Annotated[
+        list[int] | None,
+        typer.Option(min=75, max=1024, help="Input size, pixels; repeat it to compare sizes. Default: the cards'."),
+    ] = None,
     split: Annotated[str, typer.Option(help="Of the crops.")] = "test",
     limit: Annotated[int | None, typer.Option(min=2, help="At most so many crops, spread over the set.")] = None,
     anyway: Annotated[bool, typer.Option("--anyway", help="Also what was not trained or measured alike.")] = False,  # noqa: FBT002
@@ -49,7 +55,8 @@ def compare(
         raise UsageError(msg)
     entries = [entry for source in sources if source not in shards for entry in entries_from(source)]
     if weights:
-        entries = _measured(weights, shards[0], settings=settings, split=split, limit=limit) + entries
+        measured = _measured(weights, shards[0], settings=settings, sizes=size or [None], split=split, limit=limit)
+        entries = measured + entries
     comparison = compared(entries, anyway=anyway)
     folder = OutputFolder(out.parent, out.name)
     with folder:
@@ -61,15 +68,25 @@ def compare(
     console.print(f"{escape(str(folder.target))}: comparison.json, comparison.md, comparison.png, comparison.svg")
 
 
-def _measured(weights: list[Path], shards: Path, *, settings: Settings, split: str, limit: int | None) -> list[Entry]:
+def _measured(
+    weights: list[Path],
+    shards: Path,
+    *,
+    settings: Settings,
+    sizes: Sequence[int | None],
+    split: str,
+    limit: int | None,
+) -> list[Entry]:
     from monitor.lab.datasets.faceset import FaceSet
     from monitor.lab.evaluation.comparison import measure
     from monitor.lab.evaluation.robustness import spread
 
     faces = spread(FaceSet.open(shards, splits={split}), limit)
     with Progress(console=errors, transient=True) as progress:
-        task = progress.add_task("crops", total=len(faces) * len(weights))
-        return measure(weights, faces, settings=settings, on_done=lambda done: progress.advance(task, done))
+        task = progress.add_task("crops", total=len(faces) * len(weights) * len(sizes))
+        return measure(
+            weights, faces, settings=settings, sizes=sizes, on_done=lambda done: progress.advance(task, done)
+        )
 
 
 def _write(comparison: Comparison, folder: Path) -> None:

@@ -15,6 +15,7 @@ import textwrap
 import time
 from collections.abc import Mapping  # noqa: TC003 - pydantic reads the annotations
 from dataclasses import asdict, dataclass
+from itertools import product
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import numpy as np
@@ -146,7 +147,12 @@ class Comparison:
 
 
 def measure(
-    weights: Sequence[Path], faces: FaceSet, *, settings: Settings, on_done: Callable[[int], None]
+    weights: Sequence[Path],
+    faces: FaceSet,
+    *,
+    settings: Settings,
+    sizes: Sequence[int | None] = (None,),
+    on_done: Callable[[int], None],
 ) -> list[Entry]:
     """Run every detector over the same crops, then time them in turns.
 
@@ -154,15 +160,17 @@ def measure(
         weights: safetensors files, their cards beside them.
         faces: what they are measured on.
         settings: backend, threads (one is used) and thresholds.
+        sizes: input sizes, pixels, at each of which all weights are measured; None: each card's usual one.
         on_done: told how many more crops are done.
 
     Raises:
-        ModelError: weights or a card are missing, malformed or of no known architecture.
+        ModelError: weights or a card are missing, malformed, of no known architecture, or not calibrated for a size.
         DatasetError: the crops are too narrow for a detector, or of one class only.
         EngineError: an engine failed.
     """
     _require_both(Material.of(faces))
-    loaded = [_loaded(path, settings) for path in weights]
+    measured = list(product(weights, sizes))
+    loaded = [_loaded(path, settings, input_size=size) for path, size in measured]
     said: list[list[Outcome]] = []
     judged: list[Material] = []
     for _, engines in loaded:
@@ -173,7 +181,7 @@ def measure(
     run = secrets.token_hex(8)
     return [
         _entry(path, one, outcomes=outcomes, material=material, speed=speed, run=run)
-        for path, one, outcomes, material, speed in zip(weights, loaded, said, judged, speeds, strict=True)
+        for (path, _), one, outcomes, material, speed in zip(measured, loaded, said, judged, speeds, strict=True)
     ]
 
 
@@ -296,7 +304,8 @@ def chart(comparison: Comparison) -> Figure:
         }
         for place, name in enumerate(FIGURES):
             x = place + (number - (len(entries) - 1) / 2) * width
-            _bar(quality, x, entry.figures[name], width=width, style=style | ({"label": entry.id} if not place else {}))
+            label = {} if place else {"label": f"{entry.id}, {entry.input_size} px"}
+            _bar(quality, x, entry.figures[name], width=width, style=style | label)
         rate = entry.faces_per_second or 0.0
         speed.bar(number, rate, 0.8, **style)
         speed.annotate(f"{rate:.0f}" if rate else "n/a", (number, rate), ha="center", va="bottom", fontsize=9)
@@ -307,7 +316,8 @@ def chart(comparison: Comparison) -> Figure:
     quality.legend(loc="upper center", ncols=3, frameon=False, fontsize=9)
     apart = len({entry.run for entry in entries if entry.faces_per_second}) > 1
     speed.set_title("Faces per second, one thread" + ("\n(separate runs)" if apart else ""), fontsize=10)
-    speed.set_xticks(range(len(entries)), [entry.model for entry in entries], rotation=30, ha="right", fontsize=9)
+    names = [f"{entry.model}, {entry.input_size} px" for entry in entries]
+    speed.set_xticks(range(len(entries)), names, rotation=30, ha="right", fontsize=9)
     for axes in (quality, speed):
         axes.spines[["top", "right"]].set_visible(False)
     caption = textwrap.fill(comparison.caption, 150)
@@ -350,14 +360,15 @@ def _differences(entries: Sequence[Entry]) -> list[str]:
     return found
 
 
-def _loaded(path: Path, settings: Settings) -> tuple[str, Engines]:
+def _loaded(path: Path, settings: Settings, *, input_size: int | None) -> tuple[str, Engines]:
     """The registry's name of a weights file, and its engines on one thread."""
     named = read_card(path.with_suffix(".json"), weights=path).architecture
     name = next((known for known in available_models() if named == architecture(known).ARCHITECTURE), None)
     if name is None:
         msg = f"{path} holds {named!r}, which this program does not know: it knows {', '.join(available_models())}"
         raise ModelCardError(msg)
-    classifier = settings.classifier.model_copy(update={"model": name, "weights": path, "threads": 1})
+    changes = {"model": name, "weights": path, "threads": 1, "input_size": input_size}
+    classifier = settings.classifier.model_copy(update=changes)
     return name, Engines.load(settings.model_copy(update={"classifier": classifier}))
 
 

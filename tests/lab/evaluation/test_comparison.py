@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,7 +11,7 @@ from face_shards import pair_rows, write_faces
 from outcomes import damage
 from random_weights import written
 
-from monitor.errors import DatasetError, UsageError
+from monitor.errors import DatasetError, ModelCardError, UsageError
 from monitor.lab.datasets.faceset import FaceSet
 from monitor.lab.evaluation.bootstrap import Estimate
 from monitor.lab.evaluation.comparison import (
@@ -223,6 +224,22 @@ class TestMeasuring:
         assert shipped.file_bytes == paths[0].stat().st_size
         assert meso.input_size == 256
         assert shipped.faces_per_second > 0
+
+    def test_one_set_of_weights_is_compared_at_several_sizes(
+        self, faces: FaceSet, settings: Settings, tmp_path: Path
+    ) -> None:
+        path = Path(shutil.copy(engines_dir() / "inception_resnet_v1.safetensors", tmp_path))
+        facts = json.loads((engines_dir() / "inception_resnet_v1.json").read_text(encoding="utf-8"))
+        usual, other = facts["input"]["size"], 112
+        facts["profiles"] = [{"size": other, "calibration": facts["calibration"]}]
+        path.with_suffix(".json").write_text(json.dumps(facts), encoding="utf-8")
+        with pytest.raises(ModelCardError, match=f"calibrated for {usual} or {other} pixels, 176 were asked for"):
+            measure([path], faces, settings=settings, sizes=[176], on_done=lambda _: None)
+        found = measure([path], faces, settings=settings, sizes=[usual, other], on_done=lambda _: None)
+        assert [entry.input_size for entry in found] == [usual, other]
+        assert found[0].figures["auc"] != found[1].figures["auc"] or found[0].figures["f1"] != found[1].figures["f1"]
+        labels = [text.get_text() for text in chart(compared(found)).axes[0].get_legend().get_texts()]
+        assert labels == [f"{facts['id']}, {size} px" for size in (usual, other)]
 
     def test_one_class_alone_cannot_be_compared(self, faces: FaceSet, settings: Settings) -> None:
         with pytest.raises(DatasetError, match="0 fake and 6 real"):
