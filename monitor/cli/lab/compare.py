@@ -79,7 +79,7 @@ def _measured(
 ) -> list[Entry]:
     from monitor.lab.datasets.faceset import FaceSet
     from monitor.lab.evaluation.comparison import measure
-    from monitor.lab.evaluation.robustness import spread
+    from monitor.lab.evaluation.grids import spread
 
     faces = spread(FaceSet.open(shards, splits={split}), limit)
     with Progress(console=errors, transient=True) as progress:

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
     from monitor.lab.datasets.faceset import FaceRow, FaceSet
     from monitor.lab.datasets.record import Record
-    from monitor.lab.evaluation.robustness import Grid, Perturbs, Robustness
+    from monitor.lab.evaluation.grids import Grid, Perturbs
+    from monitor.lab.evaluation.robustness import Robustness
     from monitor.lab.evaluation.timelines import Rate
     from monitor.pipeline import Engines
     from monitor.settings import Settings
@@ -120,7 +121,7 @@ def robustness(
 
 def _material(source: Path, *, dataset: str, split: str, limit: int | None) -> tuple[FaceSet | list[Record], str]:
     """Crops or records of both classes, and which splits they are of, in words."""
-    from monitor.lab.evaluation.robustness import require_both, spread, spread_records
+    from monitor.lab.evaluation.grids import require_both, spread, spread_records
 
     items: FaceSet | list[Record]
     if (source / _INDEX).is_file():
@@ -151,7 +152,7 @@ def _chosen(only: list[str] | None) -> dict[str, Perturbs]:
 def _of_crops(
     faces: FaceSet, *, engines: Engines, settings: Settings, perturbations: dict[str, Perturbs], levels: Sequence[int]
 ) -> Grid:
-    from monitor.lab.evaluation.robustness import crop_grid
+    from monitor.lab.evaluation.grids import crop_grid
 
     with Progress(console=errors, transient=True) as progress:
         task = progress.add_task(f"{len(faces)} crops", total=1 + len(levels) * len(perturbations))
@@ -174,7 +175,7 @@ def _of_videos(
     levels: Sequence[int],
     seconds: float,
 ) -> Grid:
-    from monitor.lab.evaluation.robustness import video_grid
+    from monitor.lab.evaluation.grids import video_grid
 
     with Progress(console=errors, transient=True) as progress:
         task = progress.add_task(f"{len(records)} files", total=len(records) * (1 + len(levels) * len(perturbations)))

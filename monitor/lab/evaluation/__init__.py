@@ -11,5 +11,5 @@
     scorecard       Outcome* -> all of the above
     report          scorecard -> metrics.json, metrics.csv, report.html (page, plots, thumbnails)
 
-    robustness, faithfulness, fairness, comparison   further questions, asked of the same outcomes and metrics
+    grids, robustness, faithfulness, fairness, comparison, speeds   further questions, of the same outcomes and metrics
 """

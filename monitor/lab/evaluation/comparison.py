@@ -12,7 +12,6 @@ import hashlib
 import json
 import secrets
 import textwrap
-import time
 from collections.abc import Mapping  # noqa: TC003 - pydantic reads the annotations
 from dataclasses import asdict, dataclass
 from itertools import product
@@ -27,6 +26,7 @@ from monitor.lab.evaluation.bootstrap import Estimate  # noqa: TC001 - as above
 from monitor.lab.evaluation.crops import crop_outcomes
 from monitor.lab.evaluation.plots import in_words
 from monitor.lab.evaluation.scorecard import section_of
+from monitor.lab.evaluation.speeds import faces_per_second
 from monitor.models import architecture, available_models
 from monitor.models.card import read_card
 from monitor.pipeline import Engines
@@ -44,7 +44,6 @@ if TYPE_CHECKING:
 FIGURES: Final = ("accuracy", "precision", "recall", "f1", "auc")
 TITLES: Final = {"accuracy": "Accuracy", "precision": "Precision", "recall": "Recall", "f1": "F1", "auc": "AUC"}
 VERSION: Final = 2  # of the JSON
-SPEED_ROUNDS: Final = 15
 _SAME_BUDGET = 0.02  # relative difference of the images seen in training that still counts as the same
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")  # Okabe & Ito: safe for colour-blind eyes
 _HATCHES = ("", "///", "...", "xxx", "\\\\\\", "ooo")
@@ -209,20 +208,6 @@ def compared(entries: Sequence[Entry], *, anyway: bool = False) -> Comparison:
         msg = f"these detectors are not alike: {'; '.join(unlike)} (--anyway compares them, and says so)"
         raise UsageError(msg)
     return Comparison(entries=tuple(entries), unlike=unlike)
-
-
-def faces_per_second(engines: Sequence[Engines], *, rounds: int = SPEED_ROUNDS) -> list[float]:
-    """Speed of each classifier on one face at a time: the median of rounds in which all take turns, wall-clock time."""
-    noise = np.random.default_rng(1)
-    sizes = [one.detector.input_size for one in engines]
-    faces = [noise.standard_normal((1, 3, size, size)).astype(np.float32) for size in sizes]
-    seconds = np.zeros((rounds + 1, len(engines)))
-    for row in seconds:
-        for column, (one, face) in enumerate(zip(engines, faces, strict=True)):
-            started = time.perf_counter()
-            one.scorer.engine.run(face)
-            row[column] = time.perf_counter() - started
-    return [float(1 / max(spent, 1e-9)) for spent in np.median(seconds[1:], axis=0)]  # the first round warms up
 
 
 def to_json(comparison: Comparison) -> dict[str, Any]:

@@ -1,95 +1,29 @@
 """How much worse does it get under what happens to pictures: compression, noise, blur, darkness, small faces.
 
-A grid of perturbations times five levels, level 0 being the untouched material. Crops are perturbed as they are
-stored, videos frame by frame as they are decoded: before anything of the program sees them, so before its own
-resizing. Every cell ranks the same items; intervals, and those of the drops, resample whole groups for all cells
-at once. What the program would not judge counts apart: on crops its quality gate is asked (the box is known from
-how they were cut; at their stored size, so that no face is too small), on videos its verdict. The *AUC of the
-judged* is over the others. On videos the alarms over genuine files are counted, too, per hour of media time.
+Of a grid (``monitor.lab.evaluation.grids``): every cell ranks the same items; intervals, and those of the drops,
+resample whole groups for all cells at once. The *AUC of the judged* is over what the program would judge. On videos
+the alarms over genuine files are counted, too, per hour of media time.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import partial
-from itertools import groupby, islice, product, takewhile
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from monitor import quality
-from monitor.analysis import Tally
-from monitor.errors import DatasetError, MonitorError
 from monitor.lab.evaluation.bootstrap import Estimate, estimate
-from monitor.lab.evaluation.crops import CropScorer
+from monitor.lab.evaluation.grids import CLEAN, require_both
 from monitor.lab.evaluation.metrics import ranking
-from monitor.lab.evaluation.outcomes import TIED, Span, numbered
-from monitor.lab.evaluation.timelines import Rate, joined
-from monitor.lab.evaluation.watch import Watch
-from monitor.pipeline import Pipeline
-from monitor.source import open_source
-from monitor.types import Faces, Label
-from monitor.verdicts import source_verdict
+from monitor.lab.evaluation.outcomes import TIED
+from monitor.lab.evaluation.timelines import Rate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Sequence
 
-    from numpy.typing import NDArray
+    from monitor.lab.evaluation.grids import Doubles, Grid, Judged, Place
 
-    from monitor.lab.datasets.faceset import FaceSet
-    from monitor.lab.datasets.record import Record
-    from monitor.pipeline import Engines
-    from monitor.settings import Settings
-    from monitor.types import Frame, Pixels
-
-    Doubles = NDArray[np.float64]
-    Change = Callable[..., Pixels]  # (pixels, *, seed) -> pixels of the same shape
-
-LEVELS: Final = (1, 2, 3, 4, 5)
 MILD: Final = (1, 2)  # levels that everyday material has
-CLEAN: Final = ("clean", 0)
-_BATCH = 32
-_CLIP = 12  # frames that are perturbed together: half a second
-_SEED = 1009  # an item's number times this, plus the frame's: what noise it gets
-
-Place = tuple[str, int]  # perturbation, level
-
-
-class Perturbs(Protocol):
-    """A perturbation; ``monitor.lab.fakes.perturbations`` has the grid's."""
-
-    def apply(self, frame: Pixels, *, level: int, seed: int) -> Pixels:
-        """Of one picture (H, W, 3) RGB uint8."""
-
-    def apply_clip(self, frames: Pixels, *, level: int, seed: int) -> Pixels:
-        """Of consecutive frames (T, H, W, 3), which an encoder sees together."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Judged:
-    """What the program made of all items in one cell."""
-
-    scores: Doubles  # (N,) P(fake); NaN where there was no usable face
-    abstained: NDArray[np.bool_]  # (N,) would not, or did not, judge
-    watched: Watched | None = None  # videos only
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Watched:
-    """What a monitor said of all files in one cell."""
-
-    seconds: Doubles  # (N,) of media time
-    alarms: NDArray[np.int64]  # (N,) suspicious spans, those of several faces joined where they overlap
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Grid:
-    """All cells of the same items."""
-
-    labels: NDArray[np.int64]  # (N,) 1 fake, 0 real
-    groups: NDArray[np.int64]  # (N,)
-    cells: Mapping[Place, Judged]
-    failures: tuple[str, ...] = ()  # items that could not be read; they are not among the N
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,135 +61,6 @@ class Robustness:
     def worst(self) -> Cell:
         """The cell with the lowest AUC."""
         return min(self.cells, key=lambda cell: cell.auc.value if cell.auc.value is not None else 1.0)
-
-
-def spread(faces: FaceSet, limit: int | None) -> FaceSet:
-    """At most ``limit`` crops, half of them fake if there are enough, always the same ones."""
-    if limit is None or len(faces) <= limit:
-        return faces
-    names = {faces.rows[row].name for row in _balanced([row.label for row in faces.rows], limit)}
-    return faces.select(lambda face: face.name in names)
-
-
-def spread_records(records: Sequence[Record], limit: int | None) -> list[Record]:
-    """At most ``limit`` records, chosen as ``spread`` does, in their order."""
-    if limit is None or len(records) <= limit:
-        return list(records)
-    return [records[row] for row in _balanced([record.label for record in records], limit)]
-
-
-def _balanced(labels: Sequence[int], limit: int) -> list[int]:
-    order = np.random.default_rng(_SEED).permutation(len(labels)).tolist()
-    fakes = [row for row in order if labels[row]]
-    reals = [row for row in order if not labels[row]]
-    half = max(limit // 2, limit - len(fakes))
-    return sorted((*reals[:half], *fakes[: limit - min(half, len(reals))]))
-
-
-def crop_grid(
-    faces: FaceSet,
-    *,
-    engines: Engines,
-    settings: Settings,
-    perturbations: Mapping[str, Perturbs],
-    levels: Sequence[int] = LEVELS,
-    on_done: Callable[[], None] = lambda: None,
-) -> Grid:
-    """Perturb, measure and score prepared crops.
-
-    Args:
-        faces: the crops; one that cannot be read, or is not square, is named in ``failures``.
-        engines: what scores them.
-        settings: the quality gate's limits.
-        perturbations: by name.
-        levels: of each.
-        on_done: called after each cell.
-
-    Raises:
-        DatasetError: those that can be read are of one class, or cut too narrowly for these weights.
-        EngineError: the engine failed.
-    """
-    scorer = CropScorer(engines, faces)
-    calibration = engines.detector.card.calibration
-    readable, failures = _readable(scorer, len(faces))
-    labels = np.array([faces.rows[row].label for row in readable], np.int64)
-    require_both(labels.tolist())
-    cells = {}
-    for place in _places(perturbations, levels):
-        perturb = _picture_changer(perturbations, place)
-        logits: list[Doubles] = []
-        abstained: list[bool] = []
-        for start in range(0, len(readable), _BATCH):
-            rows = readable[start : start + _BATCH]
-            pictures = [perturb(scorer.stored(row), seed=_SEED * row) for row in rows]
-            logits.append(scorer.logits(pictures))
-            abstained += [
-                not _usable(picture, faces, row, settings) for row, picture in zip(rows, pictures, strict=True)
-            ]
-        scores = [calibration.probability(logit) for logit in np.concatenate(logits).tolist()]
-        cells[place] = Judged(scores=np.array(scores), abstained=np.array(abstained, np.bool_))
-        on_done()
-    return Grid(
-        labels=labels,
-        groups=numbered([faces.rows[row].group for row in readable]),
-        cells=cells,
-        failures=tuple(failures),
-    )
-
-
-def video_grid(
-    records: Sequence[Record],
-    *,
-    engines: Engines,
-    settings: Settings,
-    perturbations: Mapping[str, Perturbs],
-    seconds: float,
-    levels: Sequence[int] = LEVELS,
-    on_done: Callable[[], None] = lambda: None,
-) -> Grid:
-    """Run the pipeline over perturbed videos and pictures.
-
-    Args:
-        records: labelled files; one that cannot be read is named in ``failures``, in every cell left out.
-        engines: what judges them.
-        settings: of every stage.
-        perturbations: by name.
-        seconds: of media time that are analysed of each.
-        levels: of each perturbation.
-        on_done: called after each file in each cell.
-
-    Raises:
-        EngineError: the engine failed.
-        DatasetError: not one file could be read, or those that could are of one class.
-    """
-    failures: dict[str, str] = {}
-    found: dict[Place, list[_Viewing]] = {}
-    readable = list(records)
-    if records:
-        require_both([record.label for record in records])
-    for place in _places(perturbations, levels):
-        change = _clip_changer(perturbations, place)
-        found[place] = []
-        for number, record in enumerate(list(readable)):
-            try:
-                found[place].append(_watched(record, change, number, engines=engines, settings=settings, end=seconds))
-            except MonitorError as error:
-                if place != CLEAN:
-                    raise
-                failures[record.video_id] = str(error)
-            on_done()
-        readable = [record for record in readable if record.video_id not in failures]
-        if not readable:
-            first = next(iter(failures.values()), "none was given")
-            msg = f"not one of {len(records)} files could be read; the first: {first}"
-            raise DatasetError(msg)
-        require_both([record.label for record in readable])
-    return Grid(
-        labels=np.array([record.label for record in readable], np.int64),
-        groups=numbered([record.group or record.video_id for record in readable]),
-        cells={place: _judged(viewings) for place, viewings in found.items()},
-        failures=tuple(failures.values()),
-    )
 
 
 def summarise(grid: Grid) -> Robustness:
@@ -307,82 +112,6 @@ def summarise(grid: Grid) -> Robustness:
     )
 
 
-def require_both(labels: Sequence[int]) -> None:
-    """Refuse items of one class: nothing can be ranked.
-
-    Raises:
-        DatasetError: there are only fakes, or only reals.
-    """
-    fakes = sum(labels)
-    if fakes in (0, len(labels)):
-        msg = f"robustness needs real and fake material, there are {len(labels) - fakes} real and {fakes} fake items"
-        raise DatasetError(msg)
-
-
-def _readable(scorer: CropScorer, count: int) -> tuple[list[int], list[str]]:
-    """The crops that can be read, and why the others cannot."""
-    rows, failures = [], []
-    for row in range(count):
-        try:
-            scorer.stored(row)
-        except DatasetError as error:
-            failures.append(str(error))
-        else:
-            rows.append(row)
-    return rows, failures
-
-
-def _places(perturbations: Mapping[str, Perturbs], levels: Sequence[int]) -> Iterator[Place]:
-    """Every cell, the untouched one first."""
-    yield CLEAN
-    yield from product(perturbations, levels)
-
-
-def _picture_changer(perturbations: Mapping[str, Perturbs], place: Place) -> Change:
-    name, level = place
-    return partial(perturbations[name].apply, level=level) if level else _unchanged
-
-
-def _clip_changer(perturbations: Mapping[str, Perturbs], place: Place) -> Change:
-    name, level = place
-    return partial(perturbations[name].apply_clip, level=level) if level else _unchanged
-
-
-def _unchanged(pixels: Pixels, *, seed: int) -> Pixels:  # noqa: ARG001 - as the others
-    return pixels
-
-
-def _usable(picture: Pixels, faces: FaceSet, row: int, settings: Settings) -> bool:
-    """Whether the quality gate lets the face in a stored crop pass, asked about what the crop shows of its box."""
-    stored = picture.shape[0]
-    height = stored / faces.side_over_box_height
-    middle = stored / 2 - faces.centre_below_box_centre_over_box_height * height
-    box = np.clip(
-        [stored / 2 - height / 2, middle - height / 2, stored / 2 + height / 2, middle + height / 2], 0, stored
-    )
-    face = Faces(
-        boxes=box[None].astype(np.float32),
-        probabilities=np.ones(1, np.float32),
-        landmarks=faces.landmarks(row, side=stored)[None],
-    )
-    return not quality.measure(picture, face, settings.quality).reasons[0]
-
-
-class _Viewing(NamedTuple):
-    """What the program made of one file in one cell."""
-
-    score: float  # P(fake), NaN without a usable face
-    abstains: bool
-    seconds: float  # of media time
-    alarms: int
-
-
-def _judged(viewings: Sequence[_Viewing]) -> Judged:
-    scores, abstained, seconds, alarms = zip(*viewings, strict=True)
-    watched = Watched(np.array(seconds), np.array(alarms, np.int64))
-    return Judged(np.array(scores), np.array(abstained, np.bool_), watched)
-
-
 def _false_alarms(grid: Grid, cells: Sequence[Judged]) -> Rate | None:
     watched = [cell.watched for cell in cells if cell.watched is not None]
     if not watched:
@@ -390,39 +119,6 @@ def _false_alarms(grid: Grid, cells: Sequence[Judged]) -> Rate | None:
     genuine = grid.labels == 0
     hours = sum(float(one.seconds[genuine].sum()) for one in watched) / 3600
     return Rate.of(sum(int(one.alarms[genuine].sum()) for one in watched), hours)
-
-
-def _watched(
-    record: Record, change: Change, number: int, *, engines: Engines, settings: Settings, end: float
-) -> _Viewing:
-    with open_source(record.path, settings.source) as source:
-        still = source.info.still
-        pipeline = Pipeline(engines, settings, still=still)
-        tally = Tally(pipeline)
-        watch = Watch(settings.verdict, calibration=engines.detector.card.calibration, still=still)
-        frames = takewhile(lambda frame: frame.media_time <= end, source)
-        for frame in _changed(frames, change, seed=_SEED * number):
-            observation = pipeline.step(frame)
-            tally(frame, observation)
-            watch(frame, observation)
-    tally.finish()
-    verdict = source_verdict(tally.tracks)
-    score = watch.mean_probability
-    return _Viewing(
-        score=np.nan if score is None else score,
-        abstains=verdict.label is Label.NOT_ENOUGH_EVIDENCE,
-        seconds=0.0 if still else watch.last_time + (1.0 / source.info.fps if source.info.fps else 0.0),
-        alarms=len(joined(Span(segment.start, segment.end) for segment in tally.segments)),
-    )
-
-
-def _changed(frames: Iterable[Frame], change: Change, *, seed: int) -> Iterator[Frame]:
-    """The frames, perturbed in clips of frames of one size."""
-    for _, alike in groupby(frames, key=lambda frame: frame.pixels.shape):
-        while clip := list(islice(alike, _CLIP)):
-            changed = change(np.stack([frame.pixels for frame in clip]), seed=seed + clip[0].index)
-            for frame, pixels in zip(clip, changed, strict=True):
-                yield replace(frame, pixels=np.array(pixels))
 
 
 def _auc(grid: Grid, place: Place, weights: Doubles, *, judged: bool = False) -> Doubles:

@@ -4,7 +4,6 @@ import json
 import re
 import shutil
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from face_shards import pair_rows, write_faces
@@ -21,7 +20,6 @@ from monitor.lab.evaluation.comparison import (
     chart,
     compared,
     entries_from,
-    faces_per_second,
     markdown,
     measure,
     to_json,
@@ -244,25 +242,3 @@ class TestMeasuring:
     def test_one_class_alone_cannot_be_compared(self, faces: FaceSet, settings: Settings) -> None:
         with pytest.raises(DatasetError, match="0 fake and 6 real"):
             measure([], faces.select(lambda face: not face.label), settings=settings, on_done=lambda _: None)
-
-    def test_speed_is_the_median_of_turns_without_the_first(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        now = [0.0]
-        order: list[str] = []
-        monkeypatch.setattr("monitor.lab.evaluation.comparison.time.perf_counter", lambda: now[0])
-
-        class Stand:
-            """An engine whose rounds take the given seconds."""
-
-            def __init__(self, name: str, *seconds: float) -> None:
-                self.name, self._seconds = name, list(seconds)
-                self.detector = SimpleNamespace(input_size=96)
-                self.scorer = SimpleNamespace(engine=self)
-
-            def run(self, batch):
-                assert batch.shape == (1, 3, 96, 96)
-                order.append(self.name)
-                now[0] += self._seconds.pop(0)
-
-        speeds = faces_per_second([Stand("a", 9.0, 0.5, 0.5, 0.1), Stand("b", 9.0, 0.25, 0.2, 4.0)], rounds=3)  # type: ignore[list-item]
-        assert speeds == pytest.approx([2.0, 4.0])
-        assert order == ["a", "b"] * 4

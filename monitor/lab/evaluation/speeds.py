@@ -1,0 +1,29 @@
+"""Faces per second of several classifiers, taken in turns, so that a machine whose speed drifts slows all of them."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from monitor.pipeline import Engines
+
+ROUNDS: Final = 15
+
+
+def faces_per_second(engines: Sequence[Engines], *, rounds: int = ROUNDS) -> list[float]:
+    """Speed of each classifier on one face at a time: the median of rounds in which all take turns, wall-clock time."""
+    noise = np.random.default_rng(1)
+    sizes = [one.detector.input_size for one in engines]
+    faces = [noise.standard_normal((1, 3, size, size)).astype(np.float32) for size in sizes]
+    seconds = np.zeros((rounds + 1, len(engines)))
+    for row in seconds:
+        for column, (one, face) in enumerate(zip(engines, faces, strict=True)):
+            started = time.perf_counter()
+            one.scorer.engine.run(face)
+            row[column] = time.perf_counter() - started
+    return [float(1 / max(spent, 1e-9)) for spent in np.median(seconds[1:], axis=0)]  # the first round warms up
