@@ -17,7 +17,7 @@ The river (a module is a stage, a folder is several of the same kind, a file is 
     models/    detectors and their model cards     backends/  engines that run them
     pipeline   the order of the stages: step(frame) -> Observation
     session    when they run: the threads, failures, pace
-    evidence/  what is kept: report, timeline, annotated video
+    evidence/  what is kept: report, timeline, annotated video; flags, their log and their files
     analysis   an open source to its results
     doctor     is this machine ready?
     lab/       data, pseudo-fakes, training, and measuring the thing that ships

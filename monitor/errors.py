@@ -13,7 +13,9 @@
     ├── DatasetError               a data set, an index or a record is not what it should be
     ├── CheckpointError            a checkpoint belongs to another experiment, or is damaged
     ├── EngineError                a backend cannot be had, or failed while running
-    └── OutputError                a result cannot be written
+    ├── OutputError                a result cannot be written
+    └── StoreError                 the flags' database cannot be opened, read or written
+        └── FlagNotFoundError      there is no such flag
 
 A message says what failed, with what, and what to do; it is one sentence that a person can act on,
 and it never contains a password.
@@ -82,3 +84,13 @@ class EngineError(MonitorError):
 
 class OutputError(MonitorError):
     """A result cannot be written: no permission, no space, no such folder."""
+
+
+class StoreError(MonitorError):
+    """The database of flags cannot be opened, read or written."""
+
+
+class FlagNotFoundError(StoreError):
+    """There is no flag of that id."""
+
+    exit_code = 3

@@ -1,1 +1,1 @@
-"""What is kept: reports and annotated videos."""
+"""What is kept: reports, annotated videos, and flags with their log and their files."""

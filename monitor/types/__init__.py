@@ -7,6 +7,7 @@ then trusted. Boxes are pixels of the full frame, ``x1 y1 x2 y2``, x to the righ
 """
 
 from monitor.types.faces import Calibration, Faces, Qualities, Scores, TrackedFaces
+from monitor.types.flags import ClipState, Exhibit, Flag, Opinion, Origin
 from monitor.types.frames import Floats, Frame, Pixels, SourceInfo
 from monitor.types.labels import Label, Reason
 from monitor.types.verdicts import (
@@ -22,13 +23,18 @@ from monitor.types.verdicts import (
 
 __all__ = [
     "Calibration",
+    "ClipState",
+    "Exhibit",
     "Faces",
+    "Flag",
     "Floats",
     "Frame",
     "Judgement",
     "Label",
     "LabelChange",
     "Observation",
+    "Opinion",
+    "Origin",
     "Pixels",
     "Qualities",
     "Reason",

@@ -1,0 +1,171 @@
+"""The files that are kept with flags: a folder for each, ``<root>/<flag id>/``.
+
+Order is what makes them safe against a kill at any moment: the first files are on the disk before the flag is
+committed, the clip is recorded after it is on the disk. So a folder without a flag was never told to anybody, and a
+flag whose clip is still pending after a restart either has a whole clip or none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from monitor.errors import FlagNotFoundError
+from monitor.evidence.folder import unwritable
+from monitor.evidence.queries import Query
+from monitor.files import write_whole
+from monitor.types import ClipState, Exhibit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from monitor.evidence.store import FlagStore
+    from monitor.types import Flag
+
+CLIP: Final = "clip.mp4"
+_PARTIAL: Final = ".partial"
+_CUT_SHORT: Final = "the program ended before the seconds after the moment were over"
+_PAGE: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Repaired:
+    """What a start after a kill found, and did."""
+
+    orphans: int  # folders and unfinished files without a flag: removed
+    found: int  # clips that were whole, but not recorded yet: recorded
+    lost: int  # flags whose clip was cut short: recorded as missing
+
+
+class Exhibits:
+    """The folders below ``root``, which belongs to one store.
+
+    Args:
+        root: made when the first flag is kept.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def folder(self, flag_id: str) -> Path:
+        """Where the files of a flag lie."""
+        return self._root / flag_id
+
+    def keep(self, flag_id: str, files: Mapping[str, bytes]) -> tuple[Exhibit, ...]:
+        """Write a new flag's first files; on return they survive the machine.
+
+        Raises:
+            OutputError: they cannot be written; none was.
+        """
+        folder = self.folder(flag_id)
+        working = folder.with_name(f"{flag_id}{_PARTIAL}")
+        try:
+            for name, content in files.items():
+                write_whole(working / name, content)
+            working.rename(folder)
+            _settle(self._root)
+        except OSError as error:
+            raise unwritable(folder, error) from error
+        finally:
+            shutil.rmtree(working, ignore_errors=True)  # there is none, if all went well
+        return tuple(
+            Exhibit(name, hashlib.sha256(content).hexdigest(), len(content)) for name, content in files.items()
+        )
+
+    @contextmanager
+    def adding(self, flag_id: str, name: str) -> Iterator[Path]:
+        """Where to write one more file; it gets its name when the block ends well, and vanishes otherwise.
+
+        Raises:
+            OutputError: it cannot be written.
+            FlagNotFoundError: the flag was deleted meanwhile.
+        """
+        folder = self.folder(flag_id)
+        if not folder.is_dir():
+            msg = f"the files of flag {flag_id} are gone: it was deleted"
+            raise FlagNotFoundError(msg)
+        working = folder / f"{name}{_PARTIAL}"
+        try:
+            yield working
+            with working.open("rb+") as file:
+                os.fsync(file.fileno())
+            working.rename(folder / name)
+            _settle(folder)
+        except OSError as error:
+            raise unwritable(folder / name, error) from error
+        finally:
+            working.unlink(missing_ok=True)
+
+    def exhibit(self, flag_id: str, name: str) -> Exhibit:
+        """A file that lies there, with its hash.
+
+        Raises:
+            OutputError: it cannot be read.
+        """
+        path = self.folder(flag_id) / name
+        try:
+            with path.open("rb") as file:
+                return Exhibit(name, hashlib.file_digest(file, "sha256").hexdigest(), path.stat().st_size)
+        except OSError as error:
+            raise unwritable(path, error) from error
+
+    def remove(self, flag_id: str) -> None:
+        """Delete a flag's files; there may be none."""
+        shutil.rmtree(self.folder(flag_id), ignore_errors=True)
+
+    def faults(self, flag: Flag) -> list[str]:
+        """Files of a flag that were changed, are missing, or were never recorded: a clause each."""
+        folder = self.folder(flag.id)
+        there = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+        recorded = {exhibit.name: exhibit for exhibit in flag.exhibits}
+        found = [f"{flag.id}/{name} is missing" for name in sorted(recorded.keys() - there)]
+        found += [f"{flag.id}/{name} was added" for name in sorted(there - recorded.keys())]
+        changed = (name for name in sorted(there & recorded.keys()) if self.exhibit(flag.id, name) != recorded[name])
+        return found + [f"{flag.id}/{name} was changed" for name in changed]
+
+    def repair(self, store: FlagStore) -> Repaired:
+        """Put right what a kill left half done; nobody else may be using store or folder.
+
+        Raises:
+            StoreError: the database does not answer.
+            OutputError: a file cannot be read.
+        """
+        known = store.ids()
+        orphans = 0
+        for path in sorted(self._root.iterdir()) if self._root.is_dir() else ():
+            if path.is_dir() and path.name not in known:
+                shutil.rmtree(path, ignore_errors=True)
+                orphans += 1
+            for unfinished in sorted(path.glob(f"*{_PARTIAL}")):
+                unfinished.unlink(missing_ok=True)
+                orphans += 1
+        pending = [flag for flag in _all(store) if flag.clip is ClipState.PENDING]
+        found = [flag for flag in pending if (self.folder(flag.id) / CLIP).is_file()]
+        for flag in pending:
+            if flag in found:
+                store.attach(flag.id, (*flag.exhibits, self.exhibit(flag.id, CLIP)), clip=ClipState.KEPT)
+            else:
+                store.attach(flag.id, flag.exhibits, clip=ClipState.MISSING, why=_CUT_SHORT)
+        return Repaired(orphans=orphans, found=len(found), lost=len(pending) - len(found))
+
+
+def _all(store: FlagStore) -> Iterator[Flag]:
+    offset = 0
+    while page := store.find(Query(order="oldest"), limit=_PAGE, offset=offset):
+        yield from page
+        offset += len(page)
+
+
+def _settle(folder: Path) -> None:
+    """Make the names in a folder survive the machine, where the system can."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

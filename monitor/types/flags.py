@@ -1,0 +1,106 @@
+"""A moment that somebody, or the program, marked as worth a second look, and what is kept of it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from monitor.types.labels import Label, Reason
+
+
+class Opinion(StrEnum):
+    """What a person makes of it."""
+
+    FAKE = "fake"
+    REAL = "real"
+    UNSURE = "unsure"
+
+
+class Origin(StrEnum):
+    """Who marked it."""
+
+    PERSON = "person"
+    AUTOMATIC = "automatic"  # a suspicious segment
+
+
+class ClipState(StrEnum):
+    """Whether there is a moving picture of it."""
+
+    PENDING = "pending"  # the seconds after the moment are still to come
+    KEPT = "kept"
+    MISSING = "missing"  # ``Flag.clip_why`` says why
+
+
+@dataclass(frozen=True, slots=True)
+class Exhibit:
+    """A file that is kept with a flag."""
+
+    name: str  # in the flag's folder
+    sha256: str  # hex
+    size: int  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """What was marked, what the program said of it, and what a person says."""
+
+    id: str  # sorts by time
+    created_at: datetime  # UTC
+    origin: Origin
+    reporter: str  # who marked it; "" for nobody by name
+    source: str  # as a person would name it, passwords masked
+    source_kind: str
+    source_sha256: str | None  # hex, of a file
+    start: float  # media time, seconds
+    end: float
+    media_time: float  # of the moment itself, within the span
+    captured_at: datetime  # UTC, of the frame at that moment
+    frame_index: int
+    track_id: int | None  # None: the picture as a whole
+    box: tuple[float, float, float, float] | None  # x1 y1 x2 y2, pixels of the frame
+    label: Label
+    probability: float | None  # calibrated P(fake) at that moment
+    samples: int
+    effective_samples: float
+    reasons: tuple[Reason, ...]
+    trace: tuple[Mapping[str, Any], ...]  # changes of label, as report.json has them
+    engine: str
+    model: str  # id of the weights
+    weights_sha256: str
+    program: str  # version
+    settings: Mapping[str, Any]
+    opinion: Opinion | None = None
+    category: str = ""
+    note: str = ""
+    reviewed_by: str = ""
+    reviewed_at: datetime | None = None  # None: nobody looked yet
+    clip: ClipState = ClipState.PENDING
+    clip_why: str = ""
+    exhibits: tuple[Exhibit, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("created_at", "captured_at", "reviewed_at"):
+            moment = getattr(self, name)
+            if moment is not None and moment.utcoffset() is None:
+                msg = f"{name} needs a time zone"
+                raise ValueError(msg)
+        if not self.start <= self.media_time <= self.end:
+            msg = f"the moment {self.media_time:g} s lies outside of its span {self.start:g} to {self.end:g} s"
+            raise ValueError(msg)
+
+    def record(self) -> dict[str, Any]:
+        """All of it as JSON values."""
+        return {
+            name: value.isoformat() if hasattr(value, "isoformat") else value for name, value in asdict(self).items()
+        }
+
+    @property
+    def canonical(self) -> bytes:
+        """The same flag as the same bytes, for hashing."""
+        return json.dumps(self.record(), sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
