@@ -14,6 +14,7 @@
     ├── CheckpointError            a checkpoint belongs to another experiment, or is damaged
     ├── EngineError                a backend cannot be had, or failed while running
     ├── OutputError                a result cannot be written
+    ├── BundleError                a bundle of flags cannot be read
     └── StoreError                 the flags' database cannot be opened, read or written
         └── FlagNotFoundError      there is no such flag
 
@@ -84,6 +85,12 @@ class EngineError(MonitorError):
 
 class OutputError(MonitorError):
     """A result cannot be written: no permission, no space, no such folder."""
+
+
+class BundleError(MonitorError):
+    """A file is no bundle of flags, or too damaged to be read."""
+
+    exit_code = 3
 
 
 class StoreError(MonitorError):

@@ -19,7 +19,7 @@ from monitor.cli.lab.speed import speed
 from monitor.cli.lab.train import train
 from monitor.errors import UsageError
 
-_NEEDED = ("matplotlib", "jinja2", "timm")
+_NEEDED = ("matplotlib", "timm")
 
 app = typer.Typer(name="lab", no_args_is_help=True)
 

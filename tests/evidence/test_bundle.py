@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from flagging import flag
+
+from monitor.errors import BundleError, OutputError
+from monitor.evidence.bundle import MANIFEST, Exported, export, verify
+from monitor.evidence.exhibits import Exhibits
+from monitor.evidence.store import FlagStore
+from monitor.types import ClipState, Opinion
+
+FILES = {"frame.jpg": b"a picture", "clip.mp4": b"a clip", "trace.json": b"{}"}
+Members = dict[str, bytes]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[FlagStore]:
+    with FlagStore.open(f"sqlite:///{tmp_path}/flags.db") as store:
+        yield store
+
+
+@pytest.fixture
+def exhibits(tmp_path: Path) -> Exhibits:
+    return Exhibits(tmp_path / "files")
+
+
+@pytest.fixture
+def exported(store: FlagStore, exhibits: Exhibits, tmp_path: Path) -> Exported:
+    for number in range(2):
+        one = flag(number, source="Zoë's camera", clip=ClipState.KEPT)
+        store.add(replace(one, exhibits=exhibits.keep(one.id, FILES)), actor="ada")
+    store.review(flag(1).id, actor="bob", opinion=Opinion.FAKE)
+    return export(tmp_path / "out" / "two.zip", store.find(), store=store, exhibits=exhibits, actor="bob")
+
+
+def rewritten(path: Path, change: Callable[[Members], object]) -> Path:
+    """The bundle with some of its members changed."""
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    change(members)
+    copy = path.with_name("touched.zip")
+    with zipfile.ZipFile(copy, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return copy
+
+
+def listed_anew(members: Members, name: str, content: bytes) -> None:
+    """Change a member and what the manifest says of it."""
+    members[name] = content
+    manifest = json.loads(members[MANIFEST])
+    manifest["files"][name] = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+    members[MANIFEST] = json.dumps(manifest).encode()
+
+
+FIRST = f"flags/{flag(0).id}"
+
+
+def test_an_export_holds_everything_and_is_sound(exported: Exported, store: FlagStore) -> None:
+    found = verify(exported.path)
+    assert found.faults == exported.missing == ()
+    assert found.sha256 == exported.sha256
+    assert found.flags == (flag(1).id, flag(0).id)
+    with zipfile.ZipFile(exported.path) as archive:
+        assert archive.read(f"{FIRST}/clip.mp4") == b"a clip"
+        assert json.loads(archive.read(f"{FIRST}/flag.json"))["source"] == "Zoë's camera"
+        assert [event["action"] for event in json.loads(archive.read("log.json"))] == ["flagged", "reviewed", "flagged"]
+    last = store.events(flag(0).id)[-1]
+    assert (last.action, last.actor, last.details) == ("exported", "bob", {"manifest_sha256": exported.sha256})
+
+
+@pytest.mark.parametrize(
+    ("change", "faults"),
+    [
+        (lambda m: m.update({f"{FIRST}/clip.mp4": b"a clap"}), [f"{FIRST}/clip.mp4 was changed"]),
+        (lambda m: m.pop("report.html"), ["report.html is missing"]),
+        (lambda m: m.update({"more.txt": b""}), ["more.txt was added"]),
+        (lambda m: listed_anew(m, f"{FIRST}/clip.mp4", b"a clap"), [f"{FIRST}/clip.mp4 is not the file that was kept"]),
+        (
+            lambda m: listed_anew(m, f"{FIRST}/flag.json", m[f"{FIRST}/flag.json"].replace(b"ada", b"eve")),
+            [f"{FIRST}/flag.json is not the flag that log.json names"],
+        ),
+        (
+            lambda m: listed_anew(m, "log.json", m["log.json"].replace(b"bob", b"eve")),
+            ["log.json: event 3 was changed"],
+        ),
+    ],
+)
+def test_what_was_touched_is_named(exported: Exported, change: Callable[[Members], object], faults: list[str]) -> None:
+    found = verify(rewritten(exported.path, change))
+    assert list(found.faults) == faults
+
+
+def test_whoever_rewrites_all_of_it_changes_the_manifests_hash(exported: Exported) -> None:
+    touched = rewritten(exported.path, lambda m: listed_anew(m, "report.html", b"all is well"))
+    assert verify(touched).faults == ()
+    assert verify(touched).sha256 != exported.sha256
+
+
+def test_a_byte_flipped_anywhere_is_seen(exported: Exported) -> None:
+    content = bytearray(exported.path.read_bytes())
+    content[content.index(b"a clip")] ^= 1
+    exported.path.write_bytes(content)
+    assert verify(exported.path).faults == (f"flags/{flag(1).id}/clip.mp4 was changed",)
+
+
+def test_a_file_that_is_gone_is_told_not_hidden(store: FlagStore, exhibits: Exhibits, tmp_path: Path) -> None:
+    one = flag(clip=ClipState.KEPT)
+    store.add(replace(one, exhibits=exhibits.keep(one.id, FILES)), actor="ada")
+    (exhibits.folder(one.id) / "clip.mp4").unlink()
+    made = export(tmp_path / "one.zip", [store.get(one.id)], store=store, exhibits=exhibits, actor="ada")
+    assert made.missing == (f"{one.id}/clip.mp4",)
+    assert verify(made.path).faults == ()
+    with zipfile.ZipFile(made.path) as archive:
+        assert "no longer there:</strong> clip.mp4" in archive.read("report.html").decode()
+
+
+@pytest.mark.parametrize("content", [b"", b"no zip", b"PK\x03\x04 hardly"])
+def test_anything_else_is_one_sentence(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a.zip").write_bytes(content)
+    with pytest.raises(BundleError, match="no bundle of flags"):
+        verify(tmp_path / "a.zip")
+    with pytest.raises(BundleError, match="no bundle of flags"):
+        verify(tmp_path / "not-there.zip")
+
+
+def test_a_zip_of_something_else_is_one_sentence(tmp_path: Path) -> None:
+    for content in (b"{}", b"[]", b'{"files": {}, "format": 99}'):
+        with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+            archive.writestr(MANIFEST, content)
+        with pytest.raises(BundleError):
+            verify(tmp_path / "a.zip")
+
+
+def test_what_cannot_be_written_leaves_nothing(store: FlagStore, exhibits: Exhibits, tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("in the way")
+    with pytest.raises(OutputError, match="cannot be written"):
+        export(tmp_path / "out" / "a.zip", [], store=store, exhibits=exhibits, actor="ada")
