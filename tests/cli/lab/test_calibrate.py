@@ -47,7 +47,9 @@ class TestCard:
         assert card.calibration.fitted_on == "faces, split val, 24 faces"
         assert card.calibration.scale != old.calibration.scale
         assert set(card.metrics["calibration"]["after"]) == {"ece", "brier", "nll", "accuracy"}
-        assert card.metrics["dfdc_test_frame_auc"] == old.metrics["dfdc_test_frame_auc"]
+        assert {name: card.metrics[name] for name in old.metrics.keys() - {"calibration"}} == {
+            name: value for name, value in old.metrics.items() if name != "calibration"
+        }
         again = cli("lab", "calibrate", shards, "--weights", weights, "--out", "new")
         assert again.code == 2
         assert "there already" in again.err
@@ -65,11 +67,12 @@ class TestCard:
 
     def test_in_place_replaces_the_card_alone(self, cli: Callable, weights: Path, shards: Path) -> None:
         digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+        before = read_card(weights.with_suffix(".json"), weights=weights).id
         said = cli("lab", "calibrate", shards, "--weights", weights, "--in-place")
         assert said.code == 0, said.err
         card = read_card(weights.with_suffix(".json"), weights=weights)
         assert card.calibration.fitted_on.startswith("faces, split val")
-        assert card.id == "inception_resnet_v1-preview-0"
+        assert card.id == before
         assert hashlib.sha256(weights.read_bytes()).hexdigest() == digest
 
     def test_another_size_becomes_a_profile_that_the_settings_can_ask_for(

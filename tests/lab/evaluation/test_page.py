@@ -65,7 +65,7 @@ def test_it_says_how_many_what_and_with_what() -> None:
     found = words(made(crowd()))
     assert "121 crops: 61 fake, 60 real" in found
     assert "1 could not be analysed" in found
-    assert "inception_resnet_v1-preview-0" in found
+    assert subject("crops").card.id in found
     assert "broken.mp4: holds no picture" in found
     assert "no face 3" in found, "abstentions by reason"
     for heading in ("By data set", "By method", "Ranking of everything", "Forced choice", "Worst mistakes"):
