@@ -11,7 +11,16 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from monitor.errors import UsageError
 
@@ -140,6 +149,13 @@ class SessionSettings(_Settings):
     buffer_size: int = Field(4, ge=1, le=256, description="frames that wait between capture and analysis")
 
 
+class EvidenceSettings(_Settings):
+    """Where flags are kept."""
+
+    folder: ExpandedPath | None = Field(None, description="flags and their files; default: the user's data folder")
+    database: SecretStr = Field(SecretStr(""), description="SQLAlchemy URL; default: flags.db in that folder")
+
+
 class Settings(_Settings):
     """All of it."""
 
@@ -151,7 +167,12 @@ class Settings(_Settings):
     verdict: VerdictSettings = VerdictSettings()
     segment: SegmentSettings = SegmentSettings()
     session: SessionSettings = SessionSettings()
+    evidence: EvidenceSettings = EvidenceSettings()
     cache_dir: ExpandedPath | None = Field(None, description="compiled engines; default: the user's cache folder")
+
+    def record(self) -> dict[str, Any]:
+        """What a verdict depends on, as JSON values: all but where things are kept."""
+        return self.model_dump(mode="json", exclude={"cache_dir", "evidence"})
 
 
 def load_settings(

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 CLIP: Final = "clip.mp4"
 _PARTIAL: Final = ".partial"
 _CUT_SHORT: Final = "the program ended before the seconds after the moment were over"
-_PAGE: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +143,7 @@ class Exhibits:
             for unfinished in sorted(path.glob(f"*{_PARTIAL}")):
                 unfinished.unlink(missing_ok=True)
                 orphans += 1
-        pending = [flag for flag in _all(store) if flag.clip is ClipState.PENDING]
+        pending = store.find(Query(clip=ClipState.PENDING), limit=len(known))
         found = [flag for flag in pending if (self.folder(flag.id) / CLIP).is_file()]
         for flag in pending:
             if flag in found:
@@ -152,13 +151,6 @@ class Exhibits:
             else:
                 store.attach(flag.id, flag.exhibits, clip=ClipState.MISSING, why=_CUT_SHORT)
         return Repaired(orphans=orphans, found=len(found), lost=len(pending) - len(found))
-
-
-def _all(store: FlagStore) -> Iterator[Flag]:
-    offset = 0
-    while page := store.find(Query(order="oldest"), limit=_PAGE, offset=offset):
-        yield from page
-        offset += len(page)
 
 
 def _settle(folder: Path) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Select
 
-    from monitor.types import Label, Opinion, Origin
+    from monitor.types import ClipState, Label, Opinion, Origin
 
 _COLUMNS: Final = tables.flags.c
 _SEARCHED: Final = (_COLUMNS.source, _COLUMNS.note, _COLUMNS.category, _COLUMNS.reporter)
@@ -32,6 +32,7 @@ class Query:
     opinion: Opinion | None = None
     origin: Origin | None = None
     label: Label | None = None
+    clip: ClipState | None = None
     source: str = ""
     since: datetime | None = None
     until: datetime | None = None
@@ -58,6 +59,7 @@ class Query:
             (_COLUMNS.opinion, self.opinion),
             (_COLUMNS.origin, self.origin),
             (_COLUMNS.label, self.label),
+            (_COLUMNS.clip, self.clip),
             (_COLUMNS.source, self.source or None),
         ):
             if value is not None:

@@ -136,7 +136,7 @@ class Report:
             "label_changes": [records.change(change) for change in self._changes],
             "model": records.model(self._provenance.card),
             "engine": {"name": self._provenance.engine, "reason": self._provenance.engine_reason},
-            "settings": self._provenance.settings.model_dump(mode="json"),
+            "settings": self._provenance.settings.record(),
         }
         path = self._folder / REPORT_FILE
         try:

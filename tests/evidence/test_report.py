@@ -78,7 +78,8 @@ def test_it_says_what_judged_and_its_limits(tmp_path: Path, provenance: Provenan
     assert content["model"]["limits"] == "It never saw a face."
     assert content["model"]["calibration"] == {"scale": 2.0, "shift": -1.0}
     assert content["engine"] == {"name": "onnxruntime-fp32", "reason": "the default on a CPU"}
-    assert content["settings"] == provenance.settings.model_dump(mode="json")
+    assert content["settings"] == provenance.settings.record()
+    assert "evidence" not in content["settings"], "where flags lie is nobody else's business"
 
 
 def test_a_source_without_a_face_has_a_valid_report(

@@ -79,7 +79,7 @@ def fairness(
         "model": engines.detector.card.id,
         "weights_sha256": engines.detector.card.weights_sha256,
         "engine": engines.scorer.engine.name,
-        "settings": settings.model_dump(mode="json", exclude={"cache_dir"}),
+        "settings": settings.record(),
         **asdict(found),
     }
     text = json.dumps(record, indent=2, ensure_ascii=False) + "\n"

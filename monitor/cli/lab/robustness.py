@@ -106,7 +106,7 @@ def robustness(
         "split": taken,
         "limit": limit,
         "seconds": seconds if isinstance(items, list) else None,
-        "settings": settings.model_dump(mode="json", exclude={"cache_dir"}),
+        "settings": settings.record(),
     }
     with OutputFolder(out.parent, out.name) as folder:
         try:

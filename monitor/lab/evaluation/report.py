@@ -153,7 +153,7 @@ def metrics_record(
         },
         "model": records.model(subject.card),
         "engine": {"name": subject.engine, "reason": subject.engine_reason},
-        "settings": subject.settings.model_dump(mode="json", exclude={"cache_dir"}),
+        "settings": subject.settings.record(),
         "intervals": {
             "method": "percentile bootstrap over groups",
             "level": LEVEL,

@@ -1,0 +1,93 @@
+"""All that is kept of flags in one place: the database and the folders of files, and what is done to both together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+import platformdirs
+
+from monitor.evidence import bundle
+from monitor.evidence.exhibits import Exhibits
+from monitor.evidence.queries import Query
+from monitor.evidence.store import FlagStore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from monitor.evidence.bundle import Exported
+    from monitor.settings import EvidenceSettings
+    from monitor.types import Flag
+
+_PAGE = 500  # flags read at a time
+
+
+def default_folder() -> Path:
+    """Where flags are kept unless the settings say otherwise: the user's data folder on this system."""
+    return platformdirs.user_data_path("deepfake-monitor", appauthor=False) / "evidence"
+
+
+class Archive:
+    """The flags of one folder, and of the database that belongs to it.
+
+    Args:
+        folder: ``files/`` in it belongs to the flags; ``flags.db`` is the database, unless ``url`` names another.
+        url: SQLAlchemy's.
+
+    Raises:
+        StoreError: the database cannot be opened.
+    """
+
+    def __init__(self, folder: Path, *, url: str = "") -> None:
+        self.folder = folder
+        self.store = FlagStore.open(url or f"sqlite:///{folder / 'flags.db'}")
+        self.exhibits = Exhibits(folder / "files")
+
+    @classmethod
+    def open(cls, settings: EvidenceSettings) -> Self:
+        """The archive that the settings name.
+
+        Raises:
+            StoreError: the database cannot be opened.
+        """
+        return cls(settings.folder or default_folder(), url=settings.database.get_secret_value())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.store.close()
+
+    def every(self, query: Query) -> Iterator[Flag]:
+        """The flags that a query is about, in its order, however many."""
+        offset = 0
+        while page := self.store.find(query, limit=_PAGE, offset=offset):
+            yield from page
+            offset += len(page)
+
+    def delete(self, flag_id: str, *, actor: str, why: str = "") -> None:
+        """Forget a flag and its files.
+
+        Raises:
+            FlagNotFoundError: there is none of that id.
+            StoreError: it cannot be deleted; nothing was.
+        """
+        self.store.delete(flag_id, actor=actor, why=why)
+        self.exhibits.remove(flag_id)
+
+    def export(self, flags: Sequence[Flag], path: Path, *, actor: str) -> Exported:
+        """Write flags as a bundle, see ``monitor.evidence.bundle``.
+
+        Raises:
+            OutputError: it cannot be written.
+            StoreError: the database does not answer.
+        """
+        return bundle.export(path, flags, store=self.store, exhibits=self.exhibits, actor=actor)
+
+    def faults(self) -> list[str]:
+        """What is not as it was written, in the database and among the files: a clause each."""
+        broken = self.store.first_fault()
+        found = [] if broken is None else [broken]
+        for flag in self.every(Query(order="oldest")):
+            found += self.exhibits.faults(flag)
+        return found

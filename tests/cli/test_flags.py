@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from flagging import flag
+
+from monitor.evidence.archive import Archive
+from monitor.settings import EvidenceSettings
+from monitor.types import Opinion
+
+
+@pytest.fixture
+def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with three flags, that the settings name."""
+    monkeypatch.setenv("DEEPFAKE_MONITOR_EVIDENCE__FOLDER", str(tmp_path / "kept"))
+    with Archive.open(EvidenceSettings(folder=tmp_path / "kept")) as archive:
+        for number in range(3):
+            one = flag(number, note="[red]look at the mouth" if number == 1 else "")
+            archive.store.add(
+                replace(one, exhibits=archive.exhibits.keep(one.id, {"frame.jpg": b"a picture"})), actor="ada"
+            )
+        archive.store.review(flag(2).id, actor="bob", opinion=Opinion.REAL)
+    return tmp_path / "kept"
+
+
+def test_flags_are_listed_newest_first(cli: Callable, kept: Path) -> None:
+    said = cli("flags", "list")
+    assert said.code == 0, said.err
+    lines = said.out.splitlines()
+    assert [line.split()[0] for line in lines[1:]] == [flag(number).id for number in (2, 1, 0)]
+    assert "rtsp://cam/live" in lines[1]
+    assert "real" in lines[1]
+    assert [one["id"] for one in json.loads(cli("flags", "list", "--json").out)] == [flag(n).id for n in (2, 1, 0)]
+    assert flag(2).id not in cli("flags", "list", "--open").out
+    assert cli("flags", "list", "--text", "MOUTH").out.count("rtsp") == 1
+    assert "1 of 3" in cli("flags", "list", "--limit", "1").err
+    assert "match" in cli("flags", "list", "--text", "nothing of that kind").err
+
+
+def test_an_empty_archive_says_so(cli: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DEEPFAKE_MONITOR_EVIDENCE__FOLDER", str(tmp_path / "new"))
+    said = cli("flags", "list")
+    assert (said.code, said.out) == (0, "")
+    assert "no flags in" in said.err
+    assert cli("flags", "export", "--all").code == 2
+
+
+def test_one_flag_is_shown_with_its_log(cli: Callable, kept: Path) -> None:
+    said = cli("flags", "show", flag(1).id)
+    assert said.code == 0, said.err
+    for wanted in (
+        "suspicious, P(fake) 80 %",
+        "[red]look at the mouth",
+        "frame.jpg, 9 bytes",
+        "flagged by ada",
+        "0:12",
+    ):
+        assert wanted in said.out
+    assert "real (bob" in cli("flags", "show", flag(2).id).out
+    assert json.loads(cli("flags", "show", flag(1).id, "--json").out)["id"] == flag(1).id
+    missing = cli("flags", "show", "nobody")
+    assert missing.code == 3
+    assert "there is no flag nobody" in missing.err
+
+
+def test_an_export_is_verified_and_a_touched_one_named(cli: Callable, kept: Path, tmp_path: Path) -> None:
+    made = cli("flags", "export", flag(0).id, flag(1).id, "--out", "two.zip")
+    assert made.code == 0, made.err
+    digest = made.out.split()[-1]
+    said = cli("flags", "verify", "two.zip", "--sha256", digest)
+    assert said.code == 0, said.err
+    assert "2 flags exported" in said.out
+    other = cli("flags", "verify", "two.zip", "--sha256", "ab" * 32)
+    assert other.code == 3
+    assert "not the file that was exported" in other.err
+    with zipfile.ZipFile(tmp_path / "two.zip", "a") as archive:
+        archive.writestr("more.txt", "hello")
+    touched = cli("flags", "verify", "two.zip")
+    assert touched.code == 1
+    assert "more.txt was added" in touched.err
+    assert cli("flags", "export", "--all", "--out", "two.zip").code == 2
+    for which in ((), ("--all", "--text", "x"), (flag(0).id, "--all")):
+        assert cli("flags", "export", *which, "--out", "other.zip").code == 2
+
+
+def test_what_is_kept_here_is_verified(cli: Callable, kept: Path) -> None:
+    assert "3 flags in" in cli("flags", "verify").out
+    next((kept / "files").glob("*/frame.jpg")).write_bytes(b"another")
+    said = cli("flags", "verify")
+    assert said.code == 1
+    assert "frame.jpg was changed" in said.err
+
+
+def test_flags_are_deleted_all_or_none(cli: Callable, kept: Path) -> None:
+    assert cli("flags", "delete", flag(0).id, "nobody", "--yes").code == 3
+    assert len(json.loads(cli("flags", "list", "--json").out)) == 3
+    said = cli("flags", "delete", flag(0).id, flag(1).id, "--yes", "--why", "asked for")
+    assert said.code == 0, said.err
+    assert [one["id"] for one in json.loads(cli("flags", "list", "--json").out)] == [flag(2).id]
+    assert [path.name for path in (kept / "files").iterdir()] == [flag(2).id]
+    assert cli("flags", "delete").code == 2
+    assert "3 flags" not in cli("flags", "verify").out
+
+
+def test_a_password_in_the_databases_address_is_never_told(cli: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DEEPFAKE_MONITOR_EVIDENCE__DATABASE", "nosuchsql://ada:secret@host/flags")
+    said = cli("flags", "list")
+    assert said.code == 1
+    assert "nosuchsql://ada:***@host/flags" in said.err
+    assert "secret" not in said.err

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from flagging import flag
+
+from monitor.evidence import archive as archives
+from monitor.evidence.archive import Archive, default_folder
+from monitor.evidence.bundle import verify
+from monitor.evidence.queries import ALL, Query
+from monitor.settings import EvidenceSettings
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Iterator[Archive]:
+    with Archive.open(EvidenceSettings(folder=tmp_path / "kept")) as archive:
+        for number in range(3):
+            one = flag(number)
+            one = replace(one, exhibits=archive.exhibits.keep(one.id, {"frame.jpg": b"a picture"}))
+            archive.store.add(one, actor="ada")
+        yield archive
+
+
+def test_it_lies_where_the_settings_say(archive: Archive, tmp_path: Path) -> None:
+    assert {"files", "flags.db"} <= {path.name for path in (tmp_path / "kept").iterdir()}
+    facts = {"folder": tmp_path / "other", "database": f"sqlite:///{tmp_path}/kept/flags.db"}
+    with Archive.open(EvidenceSettings.model_validate(facts)) as same:
+        assert same.store.count() == 3
+    assert default_folder().name == "evidence"
+
+
+def test_every_page_is_read(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archives, "_PAGE", 2)
+    assert [one.id for one in archive.every(Query(order="oldest"))] == [flag(number).id for number in range(3)]
+
+
+def test_what_is_deleted_takes_its_files_along(archive: Archive) -> None:
+    archive.delete(flag(1).id, actor="bob", why="asked for")
+    assert not archive.exhibits.folder(flag(1).id).exists()
+    assert archive.store.count() == 2
+    assert archive.faults() == []
+
+
+def test_faults_of_database_and_files_are_told_together(archive: Archive) -> None:
+    (archive.exhibits.folder(flag(2).id) / "frame.jpg").write_bytes(b"another")
+    archive.exhibits.remove(flag(0).id)
+    assert archive.faults() == [f"{flag(0).id}/frame.jpg is missing", f"{flag(2).id}/frame.jpg was changed"]
+
+
+def test_an_export_is_sound(archive: Archive, tmp_path: Path) -> None:
+    made = archive.export(archive.store.find(ALL), tmp_path / "all.zip", actor="bob")
+    assert verify(made.path).faults == ()
+    assert made.flags == 3
