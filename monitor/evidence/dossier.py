@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -40,7 +41,7 @@ def page(flags: Sequence[Flag], *, events: Sequence[Event], exhibits: Exhibits, 
         missing: ``<flag id>/<name>`` of files that are recorded but not there.
     """
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
-    environment.filters |= {"clock": clock, "percent": lambda value: "unknown" if value is None else percent(value)}
+    environment.filters |= {"clock": clock, "utc": _utc, "percent": _percent}
     entries = [
         {
             "flag": flag,
@@ -52,6 +53,16 @@ def page(flags: Sequence[Flag], *, events: Sequence[Event], exhibits: Exhibits, 
     ]
     template = environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
     return template.render(entries=entries, limits=LIMITS, program=f"deepfake-monitor {monitor.__version__}")
+
+
+def _percent(probability: float | None) -> str:
+    return "unknown" if probability is None else percent(probability)
+
+
+def _utc(moment: datetime | str) -> str:
+    """To the second, for people; the files have it in full."""
+    when = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
+    return f"{when.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
 
 
 def _pictures(exhibits: Exhibits, flag: Flag) -> list[dict[str, str]]:

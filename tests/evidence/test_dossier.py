@@ -25,6 +25,7 @@ def test_the_page_says_what_was_flagged_by_whom_and_what_it_is_worth(tmp_path: P
     for wanted in (
         "suspicious", "80 %", "1.8 independent", "face too blurred", "face swap", "ada", "weights-1", event.sha256,
         one.exhibits[0].sha256, f'href="flags/{one.id}/clip.mp4"', "data:image/jpeg;base64,", "0:10", "10 20 110 140",
+        "2026-11-24 12:00:00",
     ):  # fmt: skip
         assert wanted in said
     for limit in LIMITS:
