@@ -102,7 +102,7 @@ def test_a_camera_that_is_not_there() -> None:
 @pytest.fixture
 def virtual_screen(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     if not shutil.which("Xvfb"):
-        pytest.skip("needs Xvfb")
+        pytest.skip("needs Xvfb (tests/apt-packages.txt)")
     read, write = os.pipe()
     command = ["Xvfb", "-displayfd", str(write), "-screen", "0", "320x240x24", "-nolisten", "tcp"]
     with subprocess.Popen(command, pass_fds=[write], stderr=subprocess.DEVNULL) as server:

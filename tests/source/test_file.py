@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import clips
 import numpy as np
@@ -11,8 +14,7 @@ import pytest
 from monitor.errors import SourceError, SourceNotFoundError, SourceUnavailableError, SourceUnreadableError
 from monitor.source import open_source
 
-if TYPE_CHECKING:
-    from pathlib import Path
+NOBODY = 65534  # a user without rights of its own
 
 
 @pytest.mark.parametrize(
@@ -136,9 +138,34 @@ def test_a_device_file_is_no_video() -> None:
         open_source(os.devnull)
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read everything")
-def test_a_file_without_permission_says_so(tmp_path: Path) -> None:
-    path = clips.video(tmp_path / "a.mp4")
-    path.chmod(0)
-    with pytest.raises(SourceUnavailableError, match="no permission"):
-        open_source(path)
+@pytest.fixture
+def open_to_all() -> Iterator[Path]:
+    """A folder that others may enter; pytest's own are not."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        yield folder
+
+
+@contextmanager
+def as_nobody() -> Iterator[None]:
+    """Where this is root, who may read everything: as somebody who may not."""
+    is_root = os.geteuid() == 0
+    if is_root:
+        os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        if is_root:
+            os.seteuid(0)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a file's mode does not keep its owner from reading it there")
+def test_a_file_without_permission_says_so(open_to_all: Path) -> None:
+    allowed, forbidden = (clips.video(open_to_all / name) for name in ("a.mp4", "b.mp4"))
+    allowed.chmod(0o644)
+    forbidden.chmod(0)
+    with as_nobody():
+        with pytest.raises(SourceUnavailableError, match="no permission"):
+            open_source(forbidden)
+        open_source(allowed).close()
