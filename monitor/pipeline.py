@@ -68,7 +68,7 @@ class Engines:
         size = input_size or classifier.input_size
         detector = load_detector(classifier.model, weights=classifier.weights, input_size=size)
         if input_size is None and classifier.input_size is not None:
-            detector.card.at(classifier.input_size)
+            detector.card.at(classifier.input_size)  # refuses what the weights are not calibrated for
         cache_dir = default_cache_dir(settings.cache_dir)
         cv2.setNumThreads(classifier.threads)  # OpenCV's pool is the process's; beside an engine's it only costs
 

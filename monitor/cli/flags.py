@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(name="flags", no_args_is_help=True, help="List, show, export, verify and delete flagged moments.")
 
-Ids = Annotated[list[str] | None, typer.Argument(help="Ids of flags, as `flags list` shows them.")]
+_IDS = "Ids of flags, as `flags list` shows them."
+
 Text = Annotated[str, typer.Option(help="Somewhere in source, note, category or reporter.")]
 
 
@@ -87,7 +88,7 @@ def show(
 
 @app.command()
 def export(
-    ids: Ids = None,
+    ids: Annotated[list[str] | None, typer.Argument(help=_IDS)] = None,
     out: Annotated[Path, typer.Option(help="The zip file.")] = Path("flags.zip"),
     text: Text = "",
     everything: Annotated[bool, typer.Option("--all", help="Every flag.")] = False,  # noqa: FBT002 - a flag
@@ -141,16 +142,13 @@ def verify(
 
 @app.command()
 def delete(
-    ids: Ids = None,
+    ids: Annotated[list[str], typer.Argument(help=_IDS)],
     why: Annotated[str, typer.Option(help="Goes into the log.")] = "",
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,  # noqa: FBT002 - a flag
     settings_file: SettingsFile = None,
     assignments: Set = None,
 ) -> None:
     """Forget flags and their files for good; the log keeps their ids and who deleted them."""
-    if not ids:
-        msg = "say which flags: their ids, as `flags list` shows them"
-        raise UsageError(msg)
     with _archive(settings_file, assignments) as archive:
         for flag_id in ids:
             archive.store.get(flag_id)  # all or none: a mistyped id is told before anything is gone

@@ -71,6 +71,7 @@ class Archive:
         Raises:
             FlagNotFoundError: there is none of that id.
             StoreError: it cannot be deleted; nothing was.
+            OutputError: the flag is gone, some of its files are not.
         """
         self.store.delete(flag_id, actor=actor, why=why)
         self.exhibits.remove(flag_id)

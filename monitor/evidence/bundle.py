@@ -18,6 +18,7 @@ import contextlib
 import hashlib
 import json
 import zipfile
+import zlib
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -39,6 +40,8 @@ MANIFEST: Final = "manifest.json"
 FORMAT: Final = 1
 _PIECE: Final = 1 << 20  # bytes
 _STORED: Final = (".mp4", ".jpg", ".png", ".pdf")  # compressed already
+# What zipfile raises on damage; RuntimeError: on what seems encrypted, or packed in a way it does not know.
+_UNREADABLE: Final = (OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +81,15 @@ def export(path: Path, flags: Sequence[Flag], *, store: FlagStore, exhibits: Exh
         path.parent.mkdir(parents=True, exist_ok=True)
         with zipfile.ZipFile(partial, "w") as archive:
             for flag in flags:
-                folder = exhibits.folder(flag.id)
                 listed |= _add(archive, f"flags/{flag.id}/flag.json", flag.canonical)
                 for exhibit in flag.exhibits:
-                    if (folder / exhibit.name).is_file():
-                        listed |= _add_file(archive, f"flags/{flag.id}/{exhibit.name}", folder / exhibit.name)
-                    else:
+                    name, path_of_it = f"flags/{flag.id}/{exhibit.name}", exhibits.folder(flag.id) / exhibit.name
+                    if not path_of_it.is_file():
                         missing.append(f"{flag.id}/{exhibit.name}")
+                        continue
+                    there = exhibits.exhibit(flag.id, exhibit.name)  # as it is now: whatever it was is in flag.json
+                    archive.write(path_of_it, name, compress_type=_compression(name))
+                    listed[name] = {"sha256": there.sha256, "bytes": there.size}
             listed |= _add(archive, "log.json", _json([asdict(event) for event in events]))
             report = page(flags, events=events, exhibits=exhibits, missing=missing)
             listed |= _add(archive, "report.html", report.encode())
@@ -135,7 +140,7 @@ def verify(path: Path) -> Verified:
                 faults += _contradictions(archive, manifest["flags"])
             digest = hashlib.sha256(content).hexdigest()
             return Verified(digest, tuple(manifest["flags"]), manifest["made_at"], tuple(faults))
-    except (OSError, zipfile.BadZipFile, KeyError, TypeError, ValueError) as error:
+    except (*_UNREADABLE, KeyError, TypeError, ValueError, AttributeError) as error:
         msg = f"{path} is no bundle of flags, or too damaged to be read: {error}"
         raise BundleError(msg) from error
 
@@ -161,13 +166,6 @@ def _add(archive: zipfile.ZipFile, name: str, content: bytes) -> dict[str, dict[
     return {name: {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}}
 
 
-def _add_file(archive: zipfile.ZipFile, name: str, path: Path) -> dict[str, dict[str, Any]]:
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    archive.write(path, name, compress_type=_compression(name))
-    return {name: {"sha256": digest, "bytes": path.stat().st_size}}
-
-
 def _compression(name: str) -> int:
     return zipfile.ZIP_STORED if name.endswith(_STORED) else zipfile.ZIP_DEFLATED
 
@@ -179,7 +177,7 @@ def _digest(archive: zipfile.ZipFile, name: str) -> str:
         with archive.open(name) as file:
             while piece := file.read(_PIECE):
                 digest.update(piece)
-    except (zipfile.BadZipFile, OSError, EOFError):
+    except _UNREADABLE:
         return ""
     return digest.hexdigest()
 

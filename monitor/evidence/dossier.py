@@ -71,12 +71,8 @@ def _pictures(exhibits: Exhibits, flag: Flag) -> list[dict[str, str]]:
     return [
         {
             "name": path.name,
-            "data": f"data:{_PICTURES[path.suffix]};base64,{base64.b64encode(path.read_bytes()).decode()}",
+            "data": f"data:{_PICTURES[path.suffix]};base64,{base64.b64encode(path.read_bytes()).decode('ascii')}",
         }
         for path in paths
         if path.suffix in _PICTURES and path.is_file()
     ]
-
-
-def _base64(path: Path) -> str:
-    return base64.b64encode(path.read_bytes()).decode("ascii")

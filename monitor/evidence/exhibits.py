@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from monitor.errors import FlagNotFoundError
+from monitor.errors import FlagNotFoundError, OutputError
 from monitor.evidence.folder import unwritable
 from monitor.evidence.queries import Query
 from monitor.files import write_whole
@@ -111,16 +111,33 @@ class Exhibits:
             with path.open("rb") as file:
                 return Exhibit(name, hashlib.file_digest(file, "sha256").hexdigest(), path.stat().st_size)
         except OSError as error:
-            raise unwritable(path, error) from error
+            msg = f"{path} cannot be read: {error.strerror or error}"
+            raise OutputError(msg) from error
 
     def remove(self, flag_id: str) -> None:
-        """Delete a flag's files; there may be none."""
-        shutil.rmtree(self.folder(flag_id), ignore_errors=True)
+        """Delete a flag's files; there may be none.
+
+        Raises:
+            OutputError: some are still there.
+        """
+        folder = self.folder(flag_id)
+        try:
+            shutil.rmtree(folder)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            msg = f"{folder} cannot be deleted ({error.strerror or error}): delete it by hand"
+            raise OutputError(msg) from error
 
     def faults(self, flag: Flag) -> list[str]:
-        """Files of a flag that were changed, are missing, or were never recorded: a clause each."""
+        """Files of a flag that were changed, are missing, or were never recorded: a clause each.
+
+        A clip that is still to come is neither.
+        """
         folder = self.folder(flag.id)
         there = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+        if flag.clip is ClipState.PENDING:
+            there -= {CLIP, f"{CLIP}{_PARTIAL}"}
         recorded = {exhibit.name: exhibit for exhibit in flag.exhibits}
         found = [f"{flag.id}/{name} is missing" for name in sorted(recorded.keys() - there)]
         found += [f"{flag.id}/{name} was added" for name in sorted(there - recorded.keys())]

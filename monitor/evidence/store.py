@@ -7,6 +7,7 @@ SQLAlchemy speaks by its URL. Usable from several threads and processes.
 from __future__ import annotations
 
 import hashlib
+import json
 import secrets
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,7 +18,8 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
-from sqlalchemy import create_engine, event, func, select
+from sqlalchemy import create_engine, func, select
+from sqlalchemy import event as hooks
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 
@@ -30,7 +32,7 @@ from monitor.types import ClipState, Exhibit, Flag, Label, Opinion, Origin, Reas
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import ColumnElement, Connection, Engine
 
 _BUSY: Final = 10.0  # seconds that a writer waits for another
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
@@ -62,7 +64,7 @@ class FlagStore:
             parsed = make_url(url)
             if parsed.get_backend_name() == "sqlite" and parsed.database not in (None, "", ":memory:"):
                 Path(str(parsed.database)).parent.mkdir(parents=True, exist_ok=True)
-            engine = create_engine(parsed, connect_args={"timeout": _BUSY} if _is_sqlite(url) else {})
+            engine = create_engine(parsed)
         except (ArgumentError, NoSuchModuleError, ImportError) as error:
             msg = (
                 f"{_masked(url)} is no database this program can use ({error}): "
@@ -139,7 +141,7 @@ class FlagStore:
         changes = {name: value for name, value in said.items() if value is not None}
         when = datetime.now(UTC) if reviewed else None
         changes |= {"reviewed_at": when, "reviewed_by": actor if reviewed else ""}
-        details = {name: value for name, value in changes.items() if name in ("opinion", "category")}
+        details = {"said": [name for name, value in said.items() if value is not None]}
         return self._change(
             flag_id, actor=actor, action="reviewed" if reviewed else "reopened", details=details, **changes
         )
@@ -187,28 +189,23 @@ class FlagStore:
 
     def events(self, flag_id: str = "") -> list[Event]:
         """The log, in order; of one flag, or all of it."""
-        wanted = select(tables.events).order_by(tables.events.c.number)
-        if flag_id:
-            wanted = wanted.where(tables.events.c.flag_id == flag_id)
         with self._reading() as connection:
-            return [Event(**row) for row in connection.execute(wanted).mappings()]
+            return _events(connection, tables.events.c.flag_id == flag_id) if flag_id else _events(connection)
 
     def first_fault(self) -> str | None:
         """The first thing in flags or log that is not as it was written, in words; None if nothing is."""
         with self._reading() as connection:
-            log = [
-                Event(**row)
-                for row in connection.execute(select(tables.events).order_by(tables.events.c.number)).mappings()
-            ]
-            contents = {row.id: row.content for row in connection.execute(select(tables.flags))}
+            log = _events(connection)
+            rows = {row["id"]: dict(row) for row in connection.execute(select(tables.flags)).mappings()}
         broken = first_break(log)
         if broken is not None:
             return broken
         last = {event.flag_id: event.flag_sha256 for event in log if event.flag_id}
-        for flag_id, content in contents.items():
-            if last.get(flag_id) != _sha256(_flag(content)):
+        for flag_id, row in rows.items():
+            flag = _flag(row["content"])
+            if last.get(flag_id) != _sha256(flag) or json.dumps(_row(flag)) != json.dumps(row):
                 return f"flag {flag_id} was changed past the log"
-        gone = next((flag_id for flag_id, digest in last.items() if digest and flag_id not in contents), None)
+        gone = next((flag_id for flag_id, digest in last.items() if digest and flag_id not in rows), None)
         return None if gone is None else f"flag {gone} was removed past the log"
 
     def _change(
@@ -250,15 +247,15 @@ def _prepare_sqlite(engine: Engine) -> None:
     SQLAlchemy's documented recipe: the driver's own transactions are switched off, ours begin explicitly.
     """
 
-    @event.listens_for(engine, "connect")
+    @hooks.listens_for(engine, "connect")
     def connected(connection: Any, _record: object) -> None:  # noqa: ANN401 - sqlite3.Connection
         connection.isolation_level = None
         cursor = connection.cursor()
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={int(1000 * _BUSY)}"):
+        for pragma in (f"busy_timeout={int(1000 * _BUSY)}", "journal_mode=WAL", "synchronous=FULL"):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 
-    @event.listens_for(engine, "begin")
+    @hooks.listens_for(engine, "begin")
     def begun(connection: Connection) -> None:
         writes = connection.get_execution_options().get("writes", False)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
@@ -289,15 +286,16 @@ def _told(engine: Engine) -> Iterator[None]:
         raise StoreError(msg) from error
 
 
-def _is_sqlite(url: str) -> bool:
-    return url.startswith("sqlite")
-
-
 def _masked(url: str) -> str:
     try:
         return make_url(url).render_as_string(hide_password=True)
     except ArgumentError:
         return "that address"
+
+
+def _events(connection: Connection, *conditions: ColumnElement[bool]) -> list[Event]:
+    wanted = select(tables.events).where(*conditions).order_by(tables.events.c.number)
+    return [Event(**row) for row in connection.execute(wanted).mappings()]
 
 
 def _one(connection: Connection, flag_id: str) -> Flag:

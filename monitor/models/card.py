@@ -98,7 +98,8 @@ class ModelCard(_Facts):
         for profile in self.profiles:
             if profile.size == size:
                 resized = self.input.model_copy(update={"size": size})
-                return self.model_copy(update={"input": resized, "calibration": profile.calibration, "profiles": ()})
+                changes = {"input": resized, "calibration": profile.calibration, "metrics": profile.metrics}
+                return self.model_copy(update=changes | {"profiles": ()})
         msg = (
             f"weights {self.id} are calibrated for {' or '.join(map(str, self.sizes))} pixels, {size} were asked for: "
             f"choose one of these, or fit them with lab calibrate --size {size}"

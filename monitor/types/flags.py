@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
 
     from monitor.types.labels import Label, Reason
 
@@ -97,7 +97,7 @@ class Flag:
     def record(self) -> dict[str, Any]:
         """All of it as JSON values."""
         return {
-            name: value.isoformat() if hasattr(value, "isoformat") else value for name, value in asdict(self).items()
+            name: value.isoformat() if isinstance(value, datetime) else value for name, value in asdict(self).items()
         }
 
     @property

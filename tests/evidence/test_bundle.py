@@ -111,6 +111,18 @@ def test_a_byte_flipped_anywhere_is_seen(exported: Exported) -> None:
     assert verify(exported.path).faults == (f"flags/{flag(1).id}/clip.mp4 was changed",)
 
 
+def test_damage_anywhere_is_a_fault_or_one_sentence_or_harmless(exported: Exported) -> None:
+    whole = exported.path.read_bytes()
+    seen = 0
+    for place in range(0, len(whole), 23):
+        exported.path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x5A]) + whole[place + 1 :])
+        try:
+            seen += bool(verify(exported.path).faults)
+        except BundleError:
+            seen += 1
+    assert seen > 0.5 * len(whole) / 23, "most of the file is content"
+
+
 def test_a_file_that_is_gone_is_told_not_hidden(store: FlagStore, exhibits: Exhibits, tmp_path: Path) -> None:
     one = flag(clip=ClipState.KEPT)
     store.add(replace(one, exhibits=exhibits.keep(one.id, FILES)), actor="ada")
@@ -132,7 +144,7 @@ def test_anything_else_is_one_sentence(tmp_path: Path, content: bytes) -> None:
 
 
 def test_a_zip_of_something_else_is_one_sentence(tmp_path: Path) -> None:
-    for content in (b"{}", b"[]", b'{"files": {}, "format": 99}'):
+    for content in (b"{}", b"[]", b'{"files": {}, "format": 99}', b'{"files": [], "format": 1}', b"\xff"):
         with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
             archive.writestr(MANIFEST, content)
         with pytest.raises(BundleError):

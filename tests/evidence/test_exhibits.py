@@ -82,6 +82,29 @@ class TestKeeping:
             f"{one.id}/trace.json is missing", f"{one.id}/more.txt was added", f"{one.id}/frame.jpg was changed",
         ]  # fmt: skip
 
+    def test_a_clip_on_its_way_is_no_tampering(self, exhibits: Exhibits, store: FlagStore) -> None:
+        one = kept(exhibits, store)
+        with exhibits.adding(one.id, CLIP) as path:
+            path.write_bytes(b"half")
+            assert exhibits.faults(one) == []
+        assert exhibits.faults(one) == [], "it lies there, and is recorded next"
+        done = replace(one, clip=ClipState.MISSING)
+        assert exhibits.faults(done) == [f"{one.id}/{CLIP} was added"]
+
+    def test_files_that_cannot_be_deleted_or_read_are_told(
+        self, exhibits: Exhibits, store: FlagStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        one = kept(exhibits, store)
+        with pytest.raises(OutputError, match="cannot be read: No such file"):
+            exhibits.exhibit(one.id, "nothing")
+
+        def refused(_: Path) -> None:
+            raise PermissionError(13, "Permission denied")
+
+        monkeypatch.setattr("shutil.rmtree", refused)
+        with pytest.raises(OutputError, match=r"cannot be deleted \(Permission denied\)"):
+            exhibits.remove(one.id)
+
 
 class TestRepair:
     def test_a_sound_store_is_left_alone(self, exhibits: Exhibits, store: FlagStore) -> None:

@@ -54,6 +54,7 @@ def test_another_size_has_its_own_calibration_or_is_refused(facts: dict[str, Any
     larger = card.at(224)
     assert (larger.input.size, larger.input.mean) == (224, card.input.mean)
     assert (larger.calibration.scale, larger.calibration.shift) == (0.5, -1.0)
+    assert larger.metrics == {}, "those of the usual size say nothing here"
     assert larger.weights_sha256 == card.weights_sha256
     with pytest.raises(ModelCardError, match=f"calibrated for {usual} or 224 pixels, 176 were asked for"):
         card.at(176)
