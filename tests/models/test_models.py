@@ -95,9 +95,9 @@ def test_the_shipped_weights_load() -> None:
 
 
 def test_another_size_is_another_network() -> None:
-    small, large = load_detector(), load_detector(input_size=160)
-    assert large.network.input_shape == (None, 3, 160, 160)
-    assert large.input_size == 160
+    small, large = load_detector(), load_detector(input_size=224)
+    assert large.network.input_shape == (None, 3, 224, 224)
+    assert large.input_size == 224
     assert small.network.digest != large.network.digest
     assert small.network.digest == load_detector().network.digest
 

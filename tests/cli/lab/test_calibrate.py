@@ -83,14 +83,14 @@ class TestCard:
             said = cli("lab", "calibrate", shards, "--weights", weights, "--in-place", "--size", size)
             assert said.code == 0, said.err
         card = read_card(weights.with_suffix(".json"), weights=weights)
-        assert card.sizes == (*before.sizes, 112, 192)
+        assert card.sizes == (before.input.size, *sorted({*before.sizes[1:], 112, 192}))
         assert card.calibration == before.calibration
         assert card.metrics == before.metrics
-        assert set(card.profiles[1].metrics["calibration"]) == {"before", "after"}
+        assert set(card.at(192).metrics["calibration"]) == {"before", "after"}
         settings = Settings(classifier={"weights": weights, "input_size": 192})
         engines = Engines.load(settings)
         assert engines.detector.network.input_shape == (None, 3, 192, 192)
-        assert engines.detector.card.calibration == card.profiles[1].calibration
+        assert engines.detector.card.calibration == card.at(192).calibration
         with pytest.raises(ModelCardError, match="176 were asked for: choose one of these"):
             Engines.load(Settings(classifier={"weights": weights, "input_size": 176}))
 

@@ -31,7 +31,7 @@ def test_all_four_questions_are_answered_and_drawn(cli: Callable, shards: Path, 
     assert record["pairs"] >= 4
     assert record["input_size"] == 139
     assert min(record["cells"]) >= 2
-    assert set(record["energy"]["all"]) == {"evidence", "centre", "edges", "random"}
+    assert set(record["energy"]["all"]) >= {"evidence", "centre", "edges", "random"}
     assert record["energy"]["all"]["centre"]["value"] > 0
     assert set(record["randomisation"]) == {"5%", "5%, own part", "100%", "100%, own part"}
     assert (tmp_path / "check" / "faithfulness.png").read_bytes().startswith(b"\x89PNG")
