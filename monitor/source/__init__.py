@@ -22,9 +22,9 @@ from monitor.source.album import media_files, open_path
 from monitor.source.demo import Demo, demo_faces, demo_spans
 from monitor.source.device import cameras, open_screen, open_webcam
 from monitor.source.live import open_http, open_rtsp
-from monitor.source.source import Source
+from monitor.source.source import PacketListener, Source
 
-__all__ = ["Source", "cameras", "demo_faces", "demo_spans", "expand", "mask", "open_source"]
+__all__ = ["PacketListener", "Source", "cameras", "demo_faces", "demo_spans", "expand", "mask", "open_source"]
 
 _DEFAULTS = SourceSettings()
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from monitor.settings import SourceSettings
     from monitor.source.address import Address
     from monitor.source.reader import Arrival
+    from monitor.source.source import PacketListener
 
 FALLBACK_FPS = 25.0  # where a source does not tell: FFmpeg's own default for image sequences
 _MAX_FPS = 1000.0  # a rate beyond this is a time base, not a rate
@@ -123,7 +124,11 @@ class Footage(Source):
                 continue
             time = self._clock.read(arrived.timestamp() if self._untimed else picture.time)
             index, self._index = self._index, self._index + 1
+            self._reader.report(picture, media_time=time)
             yield Frame(pixels=pixels, index=index, media_time=time, captured_at=arrived, source=self.info.name)
+
+    def tap(self, listener: PacketListener) -> bool:
+        return self._reader.tap(listener)
 
     def close(self) -> None:
         self._reader.close()

@@ -20,13 +20,17 @@ if TYPE_CHECKING:
 
     from av import VideoFrame
     from av.container import InputContainer
+    from av.packet import Packet
     from av.video.stream import VideoStream
 
     from monitor.source.address import Address
+    from monitor.source.source import PacketListener
 
     Arrival = tuple[VideoFrame, datetime]  # a picture and when its packet arrived, UTC
 
 _SETBACKS = 1000  # unreadable packets in a row after which there is no hope
+_REMEMBERED = 64  # packets since the first key frame, for whoever taps after the source was opened ...
+_REMEMBERED_BYTES = 8 * 2**20  # ... and not more than these
 _PAUSE = 0.005  # seconds until a device that had no frame is asked again
 
 
@@ -56,6 +60,8 @@ class Reader:
         self._heard_at = time.monotonic()
         self.closed = False
         self._reading = threading.Lock()
+        self._listeners: list[PacketListener] = []
+        self._early: list[Packet[VideoStream]] | None = []  # None: too many of them
 
     def __iter__(self) -> Iterator[Arrival]:
         """Pictures in order of presentation.
@@ -71,9 +77,34 @@ class Reader:
         self.closed = True
         if self._reading.acquire(blocking=False):
             try:
+                self._early = None
                 self._container.close()
             finally:
                 self._reading.release()
+
+    def tap(self, listener: PacketListener) -> bool:
+        """See :meth:`monitor.source.source.Source.tap`; waits for a read that is under way."""
+        with self._reading:
+            if self.closed or not listener.begin(self._stream):
+                return False
+            for packet in self._early or ():
+                listener.packet(packet)
+            self._listeners.append(listener)
+        return True
+
+    def report(self, picture: VideoFrame, *, media_time: float) -> None:
+        """Tell the listeners which media time a picture was given."""
+        for listener in self._listeners:
+            listener.picture(pts=picture.pts, media_time=media_time)
+
+    def _hear(self, packet: Packet[VideoStream]) -> None:
+        """Hand a packet to the listeners, and remember the first ones."""
+        for listener in self._listeners:
+            listener.packet(packet)
+        if self._early is not None and (self._early or packet.is_keyframe):
+            self._early.append(packet)
+            if len(self._early) > _REMEMBERED or sum(early.size for early in self._early) > _REMEMBERED_BYTES:
+                self._early = None
 
     def _step(self) -> list[Arrival] | None:
         batch = None
@@ -104,7 +135,9 @@ class Reader:
         if packet is None:
             self.losses += Counter({"missing at the end": self._announced - self._received})
             return None
-        self._received += bool(packet.size)
+        if packet.size:
+            self._received += 1
+            self._hear(packet)
         try:
             pictures = packet.decode()
         except EndOfStream:  # the decoder was flushed before

@@ -3,13 +3,32 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Iterator, Mapping
 
+    from av.packet import Packet
+    from av.video.stream import VideoStream
+
     from monitor.types import Frame, SourceInfo
+
+
+class PacketListener(Protocol):
+    """Hears the compressed video of a source, as it came, on the thread that iterates over the source.
+
+    A packet is heard before the picture that is decoded from it, and what it raises ends the iteration.
+    """
+
+    def begin(self, stream: VideoStream) -> bool:
+        """Whether packets of this stream are wanted; copy its parameters now, its container may be closed later."""
+
+    def packet(self, packet: Packet[VideoStream]) -> None:
+        """The next packet in order of decoding; also one that turns out to be damaged."""
+
+    def picture(self, *, pts: int | None, media_time: float) -> None:
+        """The picture shown at ``pts``, in ticks of the stream, was given that media time (seconds)."""
 
 
 class Source(ABC):
@@ -39,6 +58,16 @@ class Source(ABC):
         A thread that iterates meanwhile ends with its next frame, or when its read times out
         (``read_timeout``): FFmpeg cannot be interrupted from outside.
         """
+
+    def tap(self, listener: PacketListener) -> bool:  # noqa: ARG002 - for those that have packets
+        """Let somebody hear the compressed packets; call it before the first iteration.
+
+        The packets that were read to open the source are handed over at once, in the caller's thread.
+
+        Returns:
+            False if there will be none: the pictures are not decoded from packets, or are not wanted.
+        """
+        return False
 
     def __enter__(self) -> Self:
         return self

@@ -182,3 +182,35 @@ def test_a_frame_is_freed_as_soon_as_nobody_holds_it(tmp_path: Path) -> None:
     finally:
         gc.enable()
     assert kept < 10, "of 25"
+
+
+class Times:
+    """Media time of each timestamp that it heard of."""
+
+    def __init__(self) -> None:
+        self.packets: list[int] = []
+        self.pictures: dict[int | None, float] = {}
+
+    def begin(self, stream: av.VideoStream) -> bool:
+        return True
+
+    def packet(self, packet: av.Packet) -> None:
+        self.packets.append(packet.pts)
+
+    def picture(self, *, pts: int | None, media_time: float) -> None:
+        self.pictures[pts] = media_time
+
+
+def test_a_tap_learns_which_media_time_each_picture_was_given(tmp_path: Path) -> None:
+    path = clips.video(tmp_path / "a.mkv", options={"bf": "3", "b_strategy": "0"}, muxing={"output_ts_offset": "5"})
+    times = Times()
+    with footage(path) as source:
+        assert source.tap(times)
+        assert times.packets[0] == 5000, "it was read to open the file"
+        frames = []
+        for frame in source:
+            assert frame.media_time in times.pictures.values(), "told before the frame is handed on"
+            frames.append(frame)
+    assert times.packets != sorted(times.packets)
+    assert sorted(times.packets) == list(times.pictures) == [5000 + 40 * number for number in range(12)]
+    assert list(times.pictures.values()) == [frame.media_time for frame in frames]

@@ -8,6 +8,7 @@ import clips
 import pytest
 
 from monitor.errors import SourceUnavailableError, SourceUnreadableError
+from monitor.source import reader as reader_module
 from monitor.source.address import Address
 from monitor.source.reader import Reader
 
@@ -42,6 +43,32 @@ class Stumbling:
 
     def close(self) -> None:
         self.container.close()
+
+
+class Listening:
+    """Writes down what it hears."""
+
+    def __init__(self, *, wants: bool = True) -> None:
+        self.wants = wants
+        self.heard: list[tuple[str, object]] = []
+
+    def begin(self, stream: av.VideoStream) -> bool:
+        self.heard.append(("begin", stream.codec_context.name))
+        return self.wants
+
+    def packet(self, packet: Any) -> None:
+        self.heard.append(("packet", bytes(packet)))
+
+    def picture(self, *, pts: int | None, media_time: float) -> None:
+        self.heard.append(("picture", (pts, media_time)))
+
+    def all(self, kind: str) -> list[Any]:
+        return [what for name, what in self.heard if name == kind]
+
+
+def payloads(path: Path) -> list[bytes]:
+    with av.open(str(path)) as container:
+        return [bytes(packet) for packet in container.demux(video=0) if packet.size]
 
 
 def stumbling(path: Path, *stumbles: BaseException | None, always: BaseException | None = None) -> Reader:
@@ -153,3 +180,70 @@ def test_close_from_another_thread_waits_for_no_read_and_frees_nothing_under_it(
     assert not thread.is_alive()
     assert came == []
     assert len(read._container.streams) == 0
+
+
+def test_a_tap_hears_every_packet_before_its_picture(tmp_path: Path) -> None:
+    path = clips.video(tmp_path / "a.mkv")
+    read, listening = reader(path), Listening()
+    assert read.tap(listening)
+    for picture, _ in read:
+        read.report(picture, media_time=float(picture.time or 0))
+    assert listening.heard[0] == ("begin", "h264")
+    assert listening.all("packet") == payloads(path)
+    assert [pts for pts, _ in listening.all("picture")] == [number * 40 for number in range(12)]
+    assert [name for name, _ in listening.heard[1:3]] == ["packet", "picture"]
+
+
+def test_a_tap_that_comes_after_the_first_pictures_hears_their_packets_too(tmp_path: Path) -> None:
+    path = clips.video(tmp_path / "a.mkv")
+    read, listening, another = reader(path), Listening(), Listening()
+    pictures = iter(read)
+    next(pictures)
+    next(pictures)
+    assert read.tap(listening)
+    assert read.tap(another)
+    assert listening.all("packet") == payloads(path)[:2]
+    list(pictures)
+    assert listening.all("packet") == another.all("packet") == payloads(path)
+
+
+@pytest.mark.parametrize("bound", ["_REMEMBERED", "_REMEMBERED_BYTES"])
+def test_no_more_than_a_few_packets_are_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bound: str) -> None:
+    path = clips.video(tmp_path / "a.mkv")
+    read, listening = reader(path), Listening()
+    monkeypatch.setattr(reader_module, bound, 3 if bound == "_REMEMBERED" else sum(map(len, payloads(path)[:3])))
+    pictures = iter(read)
+    for _ in range(3):
+        next(pictures)
+    assert len(read._early or ()) == 3
+    next(pictures)
+    assert read._early is None
+    assert read.tap(listening)
+    list(pictures)
+    assert listening.all("packet") == payloads(path)[4:]
+
+
+def test_packets_before_the_first_key_frame_are_not_remembered(tmp_path: Path) -> None:
+    path = clips.video(tmp_path / "a.mkv", frames=30, options={"g": "10", "sc_threshold": "0"})
+    read, listening = reader(path), Listening()
+    for _ in range(4):
+        next(read._packets)  # joined amid a group
+    next(iter(read))
+    read.tap(listening)
+    assert listening.all("packet")[0] == payloads(path)[10]
+
+
+def test_a_tap_that_does_not_want_the_stream_hears_nothing(tmp_path: Path) -> None:
+    read, listening = reader(clips.video(tmp_path / "a.mkv")), Listening(wants=False)
+    assert not read.tap(listening)
+    for picture, _ in read:
+        read.report(picture, media_time=0.0)
+    assert listening.heard == [("begin", "h264")]
+
+
+def test_after_close_there_is_nothing_to_tap(tmp_path: Path) -> None:
+    read, listening = reader(clips.video(tmp_path / "a.mkv")), Listening()
+    next(iter(read))
+    read.close()
+    assert not read.tap(listening)
+    assert listening.heard == []

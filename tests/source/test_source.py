@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import clips
 import pytest
+from PIL import Image
 
 import monitor.source
 from monitor.errors import MonitorError, UsageError
@@ -52,3 +53,16 @@ def test_no_error_shows_a_password() -> None:
     assert mask(url) in str(caught.value)
     assert caught.value.__suppress_context__
     assert "secret" not in str(caught.value)
+
+
+def test_sources_without_packets_cannot_be_tapped(tmp_path: Path) -> None:
+    class Nobody:
+        def begin(self, stream: object) -> bool:
+            raise AssertionError
+
+        packet = picture = begin
+
+    Image.fromarray(clips.picture(1)).save(tmp_path / "a.png")
+    for url in ("demo:", tmp_path, tmp_path / "a.png"):
+        with open_source(url) as source:
+            assert not source.tap(Nobody())
