@@ -154,6 +154,30 @@ class EvidenceSettings(_Settings):
 
     folder: ExpandedPath | None = Field(None, description="flags and their files; default: the user's data folder")
     database: SecretStr = Field(SecretStr(""), description="SQLAlchemy URL; default: flags.db in that folder")
+    pre_roll: float = Field(5.0, ge=0, le=60, description="seconds of clip before a flagged moment")
+    post_roll: float = Field(5.0, ge=0, le=60, description="seconds of clip after it")
+    keep_days: float | None = Field(
+        None, gt=0, le=36_500, description="days after which automatic flags that nobody reviewed go; default: never"
+    )
+    max_gigabytes: float | None = Field(
+        None, gt=0, le=1e6, description="of files, beyond which the oldest of those flags go; default: no limit"
+    )
+
+
+class DashboardSettings(_Settings):
+    """What people at a browser may do."""
+
+    sources: tuple[str, ...] = Field(("demo:",), description="watched from the start; in text: one a line")
+    media_folders: tuple[ExpandedPath, ...] = Field(
+        (), description="folders whose files a browser may ask for; in text: one a line"
+    )
+    max_upload_megabytes: int = Field(4096, ge=1, description="largest upload")
+
+    @field_validator("sources", "media_folders", mode="before")
+    @classmethod
+    def _from_text(cls, value: object) -> object:
+        """The environment and the command line have only text."""
+        return tuple(filter(None, map(str.strip, value.splitlines()))) if isinstance(value, str) else value
 
 
 class Settings(_Settings):
@@ -168,11 +192,12 @@ class Settings(_Settings):
     segment: SegmentSettings = SegmentSettings()
     session: SessionSettings = SessionSettings()
     evidence: EvidenceSettings = EvidenceSettings()
+    dashboard: DashboardSettings = DashboardSettings()
     cache_dir: ExpandedPath | None = Field(None, description="compiled engines; default: the user's cache folder")
 
     def record(self) -> dict[str, Any]:
         """What a verdict depends on, as JSON values: all but where things are kept."""
-        return self.model_dump(mode="json", exclude={"cache_dir", "evidence"})
+        return self.model_dump(mode="json", exclude={"cache_dir", "evidence", "dashboard"})
 
 
 def load_settings(

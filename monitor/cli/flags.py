@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,7 +23,9 @@ from monitor.overlay.plates import percent
 if TYPE_CHECKING:
     from monitor.types import Flag
 
-app = typer.Typer(name="flags", no_args_is_help=True, help="List, show, export, verify and delete flagged moments.")
+app = typer.Typer(
+    name="flags", no_args_is_help=True, help="List, show, export, verify, delete and learn from flagged moments."
+)
 
 _IDS = "Ids of flags, as `flags list` shows them."
 
@@ -92,6 +95,7 @@ def export(
     out: Annotated[Path, typer.Option(help="The zip file.")] = Path("flags.zip"),
     text: Text = "",
     everything: Annotated[bool, typer.Option("--all", help="Every flag.")] = False,  # noqa: FBT002 - a flag
+    blur: Annotated[bool, typer.Option("--blur", help="Make every face but the flagged one unrecognisable.")] = False,  # noqa: FBT002 - a flag
     settings_file: SettingsFile = None,
     assignments: Set = None,
 ) -> None:
@@ -107,7 +111,9 @@ def export(
         if not flags:
             msg = f"no flag in {archive.folder} matches: nothing was written"
             raise UsageError(msg)
-        made = archive.export(flags, out, actor=getpass.getuser())
+        made = archive.export(flags, out, actor=getpass.getuser(), blur=blur)
+    for clause in made.left_out:
+        errors.print(f"left out: {escape(clause)}")
     for name in made.missing:
         errors.print(f"[yellow]recorded, but no longer there:[/] {escape(name)}")
     console.print(f"{escape(str(made.path))}: {made.flags} flags; keep this apart from it, it proves the file:")
@@ -130,6 +136,8 @@ def verify(
         if sha256 and found.sha256 != sha256.lower().strip():
             msg = f"{bundle} is not the file that was exported: its manifest has SHA-256 {found.sha256}"
             raise BundleError(msg)
+        for clause in found.declared:
+            errors.print(f"declared by the export: {escape(clause)}")
         faults, about = list(found.faults), f"{len(found.flags)} flags exported at {found.made_at}"
     for fault in faults:
         errors.print(f"[bold red]fault:[/] {escape(fault)}")
@@ -142,21 +150,71 @@ def verify(
 
 @app.command()
 def delete(
-    ids: Annotated[list[str], typer.Argument(help=_IDS)],
+    ids: Annotated[list[str] | None, typer.Argument(help=_IDS)] = None,
+    source: Annotated[str, typer.Option(help="All flags of this source, named as `flags list` shows it.")] = "",
     why: Annotated[str, typer.Option(help="Goes into the log.")] = "",
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,  # noqa: FBT002 - a flag
     settings_file: SettingsFile = None,
     assignments: Set = None,
 ) -> None:
     """Forget flags and their files for good; the log keeps their ids and who deleted them."""
+    if bool(ids) == bool(source):
+        msg = "say which flags: their ids, or --source"
+        raise UsageError(msg)
     with _archive(settings_file, assignments) as archive:
-        for flag_id in ids:
-            archive.store.get(flag_id)  # all or none: a mistyped id is told before anything is gone
+        # All or none: a mistyped id is told before anything is gone.
+        wanted = [archive.store.get(flag_id).id for flag_id in dict.fromkeys(ids or ())]
+        if source:
+            wanted = [flag.id for flag in archive.every(Query(source=source, order="oldest"))]
+        if not wanted:
+            msg = f"no flag in {archive.folder} is of the source {source}: nothing was deleted (flags list shows them)"
+            raise UsageError(msg)
         if not yes:
-            typer.confirm(f"Delete {len(ids)} flags and their files? They cannot be brought back", abort=True, err=True)
-        for flag_id in ids:
+            of = f" of {source}" if source else ""
+            question = f"Delete {len(wanted)} flags{of} and their files? They cannot be brought back"
+            typer.confirm(question, abort=True, err=True)
+        for flag_id in wanted:
             archive.delete(flag_id, actor=getpass.getuser(), why=why)
-    console.print(f"{len(ids)} deleted")
+    console.print(f"{len(wanted)} deleted")
+
+
+@app.command()
+def tidy(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go; delete nothing.")] = False,  # noqa: FBT002 - a flag
+    settings_file: SettingsFile = None,
+    assignments: Set = None,
+) -> None:
+    """Delete what evidence.keep_days and evidence.max_gigabytes do not keep: automatic flags that nobody reviewed."""
+    settings = settings_from(settings_file, assignments).evidence
+    if settings.keep_days is None and settings.max_gigabytes is None:
+        msg = "nothing says how long flags are kept: set evidence.keep_days or evidence.max_gigabytes"
+        raise UsageError(msg)
+    now = datetime.now(UTC)
+    with Archive.open(settings) as archive:
+        plan = archive.plan(settings, now=now) if dry_run else archive.tidy(settings, now=now)
+    for deletion in plan.deletions:
+        console.print(escape(f"{deletion.flag_id}: {deletion.why}"))
+    done = "would be deleted" if dry_run else "deleted"
+    console.print(f"{len(plan.deletions)} of the flags {done}, {plan.freed / 1e6:.1f} of {plan.used / 1e6:.1f} MB")
+    if plan.over:
+        errors.print(
+            f"[yellow]still {plan.over / 1e6:.1f} MB beyond evidence.max_gigabytes:[/] the rest was flagged or "
+            "reviewed by people, or its clip is still to come; delete flags by hand, or allow more"
+        )
+
+
+@app.command()
+def feedback(
+    out: Annotated[Path, typer.Option(help="The folder, for `lab prepare feedback` and `lab calibrate`.")],
+    settings_file: SettingsFile = None,
+    assignments: Set = None,
+) -> None:
+    """Write what people called fake or real as a folder that the laboratory learns from."""
+    from monitor.cli.feedback import write_feedback
+
+    with _archive(settings_file, assignments) as archive:
+        written = write_feedback(archive.every(Query(order="oldest")), out, exhibits=archive.exhibits)
+    console.print(escape(f"{written.table}: {written.in_words}"))
 
 
 def _facts(flag: Flag) -> list[tuple[str, str]]:

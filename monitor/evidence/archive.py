@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING, Self
 
 import platformdirs
 
+from monitor.errors import FlagNotFoundError
 from monitor.evidence import bundle
 from monitor.evidence.exhibits import Exhibits
 from monitor.evidence.queries import Query
+from monitor.evidence.retention import Plan, exempt, planned
 from monitor.evidence.store import FlagStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from datetime import datetime
     from pathlib import Path
 
     from monitor.evidence.bundle import Exported
@@ -76,14 +79,48 @@ class Archive:
         self.store.delete(flag_id, actor=actor, why=why)
         self.exhibits.remove(flag_id)
 
-    def export(self, flags: Sequence[Flag], path: Path, *, actor: str) -> Exported:
-        """Write flags as a bundle, see ``monitor.evidence.bundle``.
+    def export(self, flags: Sequence[Flag], path: Path, *, actor: str, blur: bool = False) -> Exported:
+        """Write flags as a bundle, see ``monitor.evidence.bundle``; ``blur`` hides the faces they are not about.
 
         Raises:
             OutputError: it cannot be written.
             StoreError: the database does not answer.
         """
-        return bundle.export(path, flags, store=self.store, exhibits=self.exhibits, actor=actor)
+        return bundle.export(path, flags, store=self.store, exhibits=self.exhibits, actor=actor, blur=blur)
+
+    def plan(self, settings: EvidenceSettings, *, now: datetime) -> Plan:
+        """What :meth:`tidy` would delete, see ``monitor.evidence.retention``.
+
+        Raises:
+            StoreError: the database does not answer.
+        """
+        flags = list(self.every(Query(order="oldest")))
+        sizes = {flag.id: self.exhibits.size(flag.id) for flag in flags}
+        return planned(flags, sizes, now=now, settings=settings)
+
+    def tidy(self, settings: EvidenceSettings, *, now: datetime) -> Plan:
+        """Delete what the settings say is kept long enough; the log says why.
+
+        A flag that somebody reviewed since it was looked at stays.
+
+        Returns:
+            What was deleted, and what could not be.
+
+        Raises:
+            StoreError: the database does not answer; what was deleted so far is.
+            OutputError: a flag is gone, some of its files are not.
+        """
+        plan = self.plan(settings, now=now)
+        done = []
+        for deletion in plan.deletions:
+            try:
+                if exempt(self.store.get(deletion.flag_id)):
+                    continue
+                self.delete(deletion.flag_id, actor="", why=deletion.why)
+            except FlagNotFoundError:  # somebody deleted it meanwhile
+                continue
+            done.append(deletion)
+        return plan.only(done)
 
     def faults(self) -> list[str]:
         """What is not as it was written, in the database and among the files: a clause each."""

@@ -4,12 +4,15 @@
 
     manifest.json            every other file with its SHA-256 and size
     report.html              for people: opens in any browser, prints, needs no network
+    report.pdf               the same on paper
     log.json                 who did what to these flags
     flags/<id>/flag.json     all that is kept of a flag
     flags/<id>/...           its pictures, clip and trace
 
 The manifest's own SHA-256 is told at the export and written into the store's log: whoever has it can show later that
 the file is the one that was exported. Inside, every flag's hash is named by its last event, and every event by its own.
+A blurred export holds pictures that are not the kept ones: the manifest declares each of them, with the hash of what
+was kept and what was done, and the files that were left out.
 """
 
 from __future__ import annotations
@@ -25,13 +28,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 import monitor
 from monitor.errors import BundleError
+from monitor.evidence.copies import PICTURES, copied
+from monitor.evidence.dossier import compiled, page
 from monitor.evidence.folder import unwritable
 from monitor.evidence.log import Event
+from monitor.evidence.printout import printed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from monitor.evidence.copies import Copies
     from monitor.evidence.exhibits import Exhibits
     from monitor.evidence.store import FlagStore
     from monitor.types import Flag
@@ -52,6 +59,7 @@ class Exported:
     sha256: str  # hex, of its manifest
     flags: int
     missing: tuple[str, ...]  # files that are recorded but not there: named in the report
+    left_out: tuple[str, ...] = ()  # of a blurred export, with the reason: named in the report
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,57 +70,93 @@ class Verified:
     flags: tuple[str, ...]
     made_at: str
     faults: tuple[str, ...]  # what was changed, is missing or was added, a clause each
+    declared: tuple[str, ...] = ()  # what the export itself altered or left out, a clause each
 
 
-def export(path: Path, flags: Sequence[Flag], *, store: FlagStore, exhibits: Exhibits, actor: str) -> Exported:
+def export(
+    path: Path, flags: Sequence[Flag], *, store: FlagStore, exhibits: Exhibits, actor: str, blur: bool = False
+) -> Exported:
     """Write a bundle of these flags; it appears whole, or not at all, and the log says so.
+
+    Args:
+        path: of the zip file.
+        flags: in the order of the report.
+        store: where they and the log are.
+        exhibits: where their files are.
+        actor: who asked for it.
+        blur: see ``monitor.evidence.copies``.
 
     Raises:
         OutputError: it cannot be written.
         StoreError: the database does not answer.
     """
-    from monitor.evidence.dossier import page
-
-    events = [event for flag in flags for event in store.events(flag.id)]
     partial = path.with_name(f".{path.name}.partial")
-    listed: dict[str, dict[str, Any]] = {}
-    missing: list[str] = []
+    copies = {flag.id: copied(flag, exhibits, blur=blur) for flag in flags}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with zipfile.ZipFile(partial, "w") as archive:
-            for flag in flags:
-                listed |= _add(archive, f"flags/{flag.id}/flag.json", flag.canonical)
-                for exhibit in flag.exhibits:
-                    name, path_of_it = f"flags/{flag.id}/{exhibit.name}", exhibits.folder(flag.id) / exhibit.name
-                    if not path_of_it.is_file():
-                        missing.append(f"{flag.id}/{exhibit.name}")
-                        continue
-                    there = exhibits.exhibit(flag.id, exhibit.name)  # as it is now: whatever it was is in flag.json
-                    archive.write(path_of_it, name, compress_type=_compression(name))
-                    listed[name] = {"sha256": there.sha256, "bytes": there.size}
-            listed |= _add(archive, "log.json", _json([asdict(event) for event in events]))
-            report = page(flags, events=events, exhibits=exhibits, missing=missing)
-            listed |= _add(archive, "report.html", report.encode())
-            manifest = _json(
-                {
-                    "format": FORMAT,
-                    "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
-                    "program": f"deepfake-monitor {monitor.__version__}",
-                    "flags": [flag.id for flag in flags],
-                    "files": listed,
-                }
-            )
+            listed = _contents(archive, flags, copies=copies, store=store, blur=blur)
+            manifest = _json(_manifest(flags, copies=copies, listed=listed))
             _add(archive, MANIFEST, manifest)
         digest = hashlib.sha256(manifest).hexdigest()
+        details = {"manifest_sha256": digest} | ({"blurred": True} if blur else {})
         for flag in flags:
-            store.note("exported", actor=actor, flag_id=flag.id, details={"manifest_sha256": digest})
+            store.note("exported", actor=actor, flag_id=flag.id, details=details)
         partial.replace(path)
     except OSError as error:
         raise unwritable(path, error) from error
     finally:
         with contextlib.suppress(OSError):  # it has its name, or never was
             partial.unlink()
-    return Exported(path=path, sha256=digest, flags=len(flags), missing=tuple(missing))
+    return Exported(
+        path=path,
+        sha256=digest,
+        flags=len(flags),
+        missing=tuple(f"{flag.id}/{name}" for flag in flags for name in copies[flag.id].missing),
+        left_out=tuple(f"{flag.id}/{name}: {why}" for flag in flags for name, why in copies[flag.id].left_out.items()),
+    )
+
+
+def _contents(
+    archive: zipfile.ZipFile, flags: Sequence[Flag], *, copies: Mapping[str, Copies], store: FlagStore, blur: bool
+) -> dict[str, dict[str, Any]]:
+    """Write all but the manifest, and return what it says of the files."""
+    events = [event for flag in flags for event in store.events(flag.id)]
+    listed: dict[str, dict[str, Any]] = {}
+    for flag in flags:
+        listed |= _add(archive, f"flags/{flag.id}/flag.json", flag.canonical)
+        for copy in copies[flag.id].files:
+            name = f"flags/{flag.id}/{copy.exhibit.name}"
+            if copy.content is None:
+                archive.write(copy.path, name, compress_type=_compression(name))
+                listed[name] = {"sha256": copy.sha256, "bytes": copy.size}
+            else:
+                listed |= _add(archive, name, copy.content)
+    listed |= _add(archive, "log.json", _json([asdict(event) for event in events]))
+    dossier = compiled(flags, events=events, copies=copies, blurred=blur)
+    listed |= _add(archive, "report.html", page(dossier).encode())
+    return listed | _add(archive, "report.pdf", printed(dossier, made_at=datetime.now(UTC)))
+
+
+def _manifest(
+    flags: Sequence[Flag], *, copies: Mapping[str, Copies], listed: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "program": f"deepfake-monitor {monitor.__version__}",
+        "flags": [flag.id for flag in flags],
+        "files": listed,
+        "altered": {
+            f"flags/{flag.id}/{copy.exhibit.name}": {"why": copy.altered, "kept_sha256": copy.exhibit.sha256}
+            for flag in flags
+            for copy in copies[flag.id].files
+            if copy.altered
+        },
+        "left_out": {
+            f"flags/{flag.id}/{name}": why for flag in flags for name, why in copies[flag.id].left_out.items()
+        },
+    }
 
 
 def verify(path: Path) -> Verified:
@@ -137,28 +181,48 @@ def verify(path: Path) -> Verified:
                 if _digest(archive, name) != listed[name]["sha256"]:
                     faults.append(f"{name} was changed")
             if not faults:
-                faults += _contradictions(archive, manifest["flags"])
-            digest = hashlib.sha256(content).hexdigest()
-            return Verified(digest, tuple(manifest["flags"]), manifest["made_at"], tuple(faults))
+                faults += _contradictions(archive, manifest)
+            return Verified(
+                sha256=hashlib.sha256(content).hexdigest(),
+                flags=tuple(manifest["flags"]),
+                made_at=manifest["made_at"],
+                faults=tuple(faults),
+                declared=tuple(_declared(manifest)),
+            )
     except (*_UNREADABLE, KeyError, TypeError, ValueError, AttributeError) as error:
         msg = f"{path} is no bundle of flags, or too damaged to be read: {error}"
         raise BundleError(msg) from error
 
 
-def _contradictions(archive: zipfile.ZipFile, flags: Sequence[str]) -> list[str]:
-    """What agrees with the manifest, but not with each other."""
+def _declared(manifest: Mapping[str, Any]) -> Iterator[str]:
+    for name, said in manifest.get("altered", {}).items():
+        yield f"{name} is not as it was kept: {said['why']}"
+    for name, why in manifest.get("left_out", {}).items():
+        yield f"{name} was left out: {why}"
+
+
+def _contradictions(archive: zipfile.ZipFile, manifest: Mapping[str, Any]) -> list[str]:
+    """What agrees with the manifest, but not with each other.
+
+    A picture that the manifest declares altered is not the one that was kept, but must name it.
+    """
+    altered = {name: said["kept_sha256"] for name, said in manifest.get("altered", {}).items()}
+    faults = [f"{name} is declared altered, and is no picture" for name in altered if not name.endswith(PICTURES)]
     log = [Event(**facts) for facts in json.loads(archive.read("log.json"))]
-    faults = [f"log.json: event {event.number} was changed" for event in log if event.sha256 != event.digest()]
+    faults += [f"log.json: event {event.number} was changed" for event in log if event.sha256 != event.digest()]
     last = {event.flag_id: event.flag_sha256 for event in sorted(log, key=lambda event: event.number)}
-    for flag_id in flags:
+    for flag_id in manifest["flags"]:
         content = archive.read(f"flags/{flag_id}/flag.json")
         if hashlib.sha256(content).hexdigest() != last.get(flag_id):
             faults.append(f"flags/{flag_id}/flag.json is not the flag that log.json names")
         for exhibit in json.loads(content)["exhibits"]:
             name = f"flags/{flag_id}/{exhibit['name']}"
-            if name in archive.namelist() and _digest(archive, name) != exhibit["sha256"]:
+            if name not in archive.namelist():
+                continue
+            found = altered.pop(name) if name in altered else _digest(archive, name)
+            if found != exhibit["sha256"]:
                 faults.append(f"{name} is not the file that was kept")
-    return faults
+    return faults + [f"{name} is declared altered, and no flag has it" for name in altered]
 
 
 def _add(archive: zipfile.ZipFile, name: str, content: bytes) -> dict[str, dict[str, Any]]:

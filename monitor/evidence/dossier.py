@@ -1,8 +1,12 @@
-"""Flags as a page for people who do not have this program: one HTML file, pictures inside, made to be printed."""
+"""What an export tells people who do not have this program: the content of its pages, and the HTML one.
+
+The same :class:`Dossier` is what ``printout`` puts on paper.
+"""
 
 from __future__ import annotations
 
 import base64
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -10,13 +14,15 @@ from typing import TYPE_CHECKING, Final
 import jinja2
 
 import monitor
+from monitor.evidence.exhibits import CLIP
 from monitor.overlay import clock
 from monitor.overlay.plates import percent
+from monitor.types import ClipState
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from monitor.evidence.exhibits import Exhibits
+    from monitor.evidence.copies import Copies
     from monitor.evidence.log import Event
     from monitor.types import Flag
 
@@ -29,50 +35,174 @@ LIMITS: Final = (
     "The hashes show that the files were not changed after they were kept. They say nothing of what happened to the "
     "material before this program saw it.",
 )
+BLURRED: Final = (
+    "This export was made with blurring: in its pictures every face that the program found is made unrecognisable, but "
+    "the flagged one. A face that it did not find is as it was. Files whose faces are not known were left out. The "
+    "files named as blurred are not the ones that were kept; the hashes of those are given beside theirs."
+)
 
 
-def page(flags: Sequence[Flag], *, events: Sequence[Event], exhibits: Exhibits, missing: Sequence[str] = ()) -> str:
-    """The page, self-contained but for the clips, which lie beside it in the bundle.
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A line about a flag."""
+
+    name: str
+    text: str
+    code: str = ""  # follows the text: a hash, an id
+    link: str = ""  # where the text leads, relative to the page
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture that is shown."""
+
+    name: str
+    content: bytes  # of the file
+
+    @property
+    def uri(self) -> str:
+        """The picture itself, as HTML takes it."""
+        kind = _PICTURES[Path(self.name).suffix]
+        return f"data:{kind};base64,{base64.b64encode(self.content).decode('ascii')}"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What is said of one flag."""
+
+    heading: str
+    label: str
+    summary: str  # goes on after the label
+    pictures: tuple[Picture, ...]
+    facts: tuple[Fact, ...]
+    absent: tuple[Fact, ...]  # why files are not there, and which
+    files: tuple[tuple[str, str, str], ...]  # name, bytes, SHA-256
+    log: tuple[tuple[str, str, str, str], ...]  # when, who, what, hash
+
+
+@dataclass(frozen=True, slots=True)
+class Dossier:
+    """All that the pages say, in their order."""
+
+    title: str
+    preface: str
+    limits: tuple[str, ...]
+    entries: tuple[Entry, ...]
+
+
+def compiled(
+    flags: Sequence[Flag], *, events: Sequence[Event], copies: Mapping[str, Copies], blurred: bool = False
+) -> Dossier:
+    """The dossier of these flags.
 
     Args:
-        flags: in the order of the page.
+        flags: in the order of the pages.
         events: of these flags.
-        exhibits: where their files lie.
-        missing: ``<flag id>/<name>`` of files that are recorded but not there.
+        copies: by id, the files of each flag as they go into the export.
+        blurred: whether bystanders were asked to be made unrecognisable.
     """
+    return Dossier(
+        title=_many(len(flags), "flagged moment"),
+        preface=f"Written by deepfake-monitor {monitor.__version__}. Times of day are UTC; media time counts from the "
+        "start of the source.",
+        limits=(*LIMITS, BLURRED) if blurred else LIMITS,
+        entries=tuple(
+            _entry(flag, copies[flag.id], [event for event in events if event.flag_id == flag.id]) for flag in flags
+        ),
+    )
+
+
+def page(dossier: Dossier) -> str:
+    """As HTML, pictures inside, made to be printed; only the clips lie beside it in the bundle."""
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
-    environment.filters |= {"clock": clock, "utc": _utc, "percent": _percent}
-    entries = [
-        {
-            "flag": flag,
-            "pictures": _pictures(exhibits, flag),
-            "events": [event for event in events if event.flag_id == flag.id],
-            "missing": [name.partition("/")[2] for name in missing if name.startswith(f"{flag.id}/")],
-        }
-        for flag in flags
-    ]
-    template = environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
-    return template.render(entries=entries, limits=LIMITS, program=f"deepfake-monitor {monitor.__version__}")
+    return environment.from_string(_TEMPLATE.read_text(encoding="utf-8")).render(dossier=dossier)
 
 
-def _percent(probability: float | None) -> str:
-    return "unknown" if probability is None else percent(probability)
+def _entry(flag: Flag, copies: Copies, events: Sequence[Event]) -> Entry:
+    return Entry(
+        heading=f"{flag.source}, {clock(flag.media_time)}",
+        label=flag.label.in_words,
+        summary=_summary(flag),
+        pictures=tuple(
+            Picture(copy.exhibit.name, copy.read())
+            for copy in copies.files
+            if Path(copy.exhibit.name).suffix in _PICTURES
+        ),
+        facts=tuple(fact for fact in _facts(flag, copies) if fact.text or fact.code),
+        absent=tuple(_absent(copies)),
+        files=tuple(_files(flag, copies)),
+        log=tuple((_utc(event.at), event.actor or "the program", event.action, event.sha256) for event in events),
+    )
+
+
+def _summary(flag: Flag) -> str:
+    probability = "unknown" if flag.probability is None else percent(flag.probability)
+    witnesses = f"{flag.effective_samples:.1f} independent witness" + ("es" if flag.effective_samples != 1 else "")
+    reasons = ", ".join(reason.in_words for reason in flag.reasons)
+    return (
+        f"P(fake) {probability}, from {_many(flag.samples, 'sample')} that amount to {witnesses}"
+        + (f"; {reasons}" if reasons else "")
+        + "."
+    )
+
+
+def _facts(flag: Flag, copies: Copies) -> Iterator[Fact]:
+    opinion = ", ".join(filter(None, (flag.opinion or "not yet", flag.category)))
+    if flag.reviewed_by and flag.reviewed_at:
+        opinion += f" ({flag.reviewed_by}, {_utc(flag.reviewed_at)})"
+    face = "the picture as a whole" if flag.track_id is None else str(flag.track_id)
+    if flag.box:
+        face += f", box {' '.join(str(round(edge)) for edge in flag.box)}"
+    yield Fact("Judged by a person", opinion)
+    yield Fact("Note", flag.note)
+    yield Fact("Flagged by", f"{flag.reporter or flag.origin}, {_utc(flag.created_at)}")
+    yield Fact(
+        "Span",
+        f"{clock(flag.start)} to {clock(flag.end)}, frame {flag.frame_index} at {_utc(flag.captured_at)}",
+    )
+    yield Fact("Face", face)
+    digest = flag.source_sha256 or ""
+    yield Fact("Source", f"{flag.source_kind}, SHA-256" if digest else flag.source_kind, code=digest)
+    yield _clip(flag, copies)
+    yield Fact(
+        "Judged with",
+        f"{flag.model} on {flag.engine}, version {flag.program}, weights",
+        code=flag.weights_sha256,
+    )
+    yield Fact("Id", "", code=flag.id)
+
+
+def _clip(flag: Flag, copies: Copies) -> Fact:
+    if flag.clip is not ClipState.KEPT:
+        return Fact("Clip", f"{flag.clip}: {flag.clip_why}" if flag.clip_why else str(flag.clip))
+    if CLIP in copies.left_out:
+        return Fact("Clip", "kept, not in this export")
+    return Fact("Clip", CLIP, link=f"flags/{flag.id}/{CLIP}")
+
+
+def _absent(copies: Copies) -> Iterator[Fact]:
+    if copies.missing:
+        yield Fact("Recorded, but no longer there:", ", ".join(copies.missing))
+    for name, why in copies.left_out.items():
+        yield Fact("Left out:", f"{name}, because {why}")
+
+
+def _files(flag: Flag, copies: Copies) -> Iterator[tuple[str, str, str]]:
+    """As they were kept, and beside them those that are different here."""
+    altered = {copy.exhibit.name: copy for copy in copies.files if copy.altered}
+    for exhibit in flag.exhibits:
+        copy = altered.get(exhibit.name)
+        name = exhibit.name if copy is None else f"{exhibit.name}, as kept"
+        yield (name, str(exhibit.size), exhibit.sha256)
+        if copy is not None:
+            yield (f"{exhibit.name}, here: {copy.altered}", str(copy.size), copy.sha256)
+
+
+def _many(number: int, noun: str) -> str:
+    return f"{number} {noun}" + ("s" if number != 1 else "")
 
 
 def _utc(moment: datetime | str) -> str:
     """To the second, for people; the files have it in full."""
     when = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
     return f"{when.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
-
-
-def _pictures(exhibits: Exhibits, flag: Flag) -> list[dict[str, str]]:
-    """Those that are there, each with its name and its data URI."""
-    paths = [exhibits.folder(flag.id) / exhibit.name for exhibit in flag.exhibits]
-    return [
-        {
-            "name": path.name,
-            "data": f"data:{_PICTURES[path.suffix]};base64,{base64.b64encode(path.read_bytes()).decode('ascii')}",
-        }
-        for path in paths
-        if path.suffix in _PICTURES and path.is_file()
-    ]

@@ -7,6 +7,7 @@ flag whose clip is still pending after a restart either has a whole clip or none
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
     from monitor.types import Flag
 
 CLIP: Final = "clip.mp4"
+FRAME: Final = "frame.jpg"  # the picture at the moment, or the last one that was scored before it
+OVERLAY: Final = "overlay.jpg"  # the same with boxes, labels and heat-map
+FACES: Final = "faces.json"  # where the faces in it are
+TRACE: Final = "trace.json"  # changes of label and scored samples of the face
 _PARTIAL: Final = ".partial"
 _CUT_SHORT: Final = "the program ended before the seconds after the moment were over"
 
@@ -113,6 +118,14 @@ class Exhibits:
         except OSError as error:
             msg = f"{path} cannot be read: {error.strerror or error}"
             raise OutputError(msg) from error
+
+    def size(self, flag_id: str) -> int:
+        """Bytes of a flag's files, recorded or not; what goes away meanwhile counts as nothing."""
+        total = 0
+        with contextlib.suppress(OSError):
+            for path in self.folder(flag_id).iterdir():
+                total += path.stat().st_size
+        return total
 
     def remove(self, flag_id: str) -> None:
         """Delete a flag's files; there may be none.

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import io
 import json
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from flagging import flag
 
 from monitor.evidence.archive import Archive
 from monitor.settings import EvidenceSettings
-from monitor.types import Opinion
+from monitor.types import ClipState, Opinion, Origin
 
 
 @pytest.fixture
@@ -105,6 +107,58 @@ def test_flags_are_deleted_all_or_none(cli: Callable, kept: Path) -> None:
     assert [path.name for path in (kept / "files").iterdir()] == [flag(2).id]
     assert cli("flags", "delete").code == 2
     assert "3 flags" not in cli("flags", "verify").out
+
+
+def test_all_flags_of_a_source_are_deleted(cli: Callable, kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Archive.open(EvidenceSettings(folder=kept)) as archive:
+        archive.store.add(flag(7, source="talk.mp4"), actor="ada")
+    for which in ((), (flag(0).id, "--source", "talk.mp4"), ("--source", "talk"), ("--source", "nobody.mp4")):
+        assert cli("flags", "delete", *which, "--yes").code == 2
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+    asked = cli("flags", "delete", "--source", "rtsp://cam/live")
+    assert asked.code == 1
+    assert "Delete 3 flags of rtsp://cam/live" in asked.err
+    said = cli("flags", "delete", "--source", "rtsp://cam/live", "--yes", "--why", "she asked for it")
+    assert said.code == 0, said.err
+    assert "3 deleted" in said.out
+    assert [one["id"] for one in json.loads(cli("flags", "list", "--json").out)] == [flag(7).id]
+    assert list((kept / "files").iterdir()) == []
+    with Archive.open(EvidenceSettings(folder=kept)) as archive:
+        last = archive.store.events(flag(2).id)[-1]
+    assert (last.action, last.details) == ("deleted", {"why": "she asked for it"})
+
+
+def test_an_id_twice_is_deleted_once(cli: Callable, kept: Path) -> None:
+    assert "1 deleted" in cli("flags", "delete", flag(0).id, flag(0).id, "--yes").out
+
+
+def test_tidying_is_shown_before_it_is_done(cli: Callable, kept: Path) -> None:
+    assert "set evidence.keep_days or" in cli("flags", "tidy").err
+    with Archive.open(EvidenceSettings(folder=kept)) as archive:
+        old = datetime.now(UTC) - timedelta(days=3)
+        one = flag(7, origin=Origin.AUTOMATIC, created_at=old, clip=ClipState.KEPT)
+        archive.store.add(replace(one, exhibits=archive.exhibits.keep(one.id, {"frame.jpg": b"a picture"})), actor="")
+    settings = ("--set", "evidence.keep_days=2", "--set", "evidence.max_gigabytes=1e-9")
+    shown = cli("flags", "tidy", "--dry-run", *settings)
+    assert shown.code == 0, shown.err
+    assert f"{one.id}: nobody reviewed it in 2 days" in shown.out
+    assert "1 of the flags would be deleted" in shown.out
+    assert "beyond evidence.max_gigabytes" in shown.err
+    assert len(json.loads(cli("flags", "list", "--json").out)) == 4
+    done = cli("flags", "tidy", *settings)
+    assert "1 of the flags deleted" in done.out
+    assert len(json.loads(cli("flags", "list", "--json").out)) == 3
+    assert "0 of the flags deleted" in cli("flags", "tidy", *settings).out
+
+
+def test_a_blurred_export_says_what_it_left_out_and_is_sound(cli: Callable, kept: Path) -> None:
+    made = cli("flags", "export", flag(0).id, "--blur", "--out", "one.zip")
+    assert made.code == 0, made.err
+    assert "left out:" in made.err
+    assert "frame.jpg: faces.json does not say where its faces are" in made.err
+    said = cli("flags", "verify", "one.zip")
+    assert said.code == 0, said.err
+    assert "frame.jpg was left out" in said.err
 
 
 def test_a_password_in_the_databases_address_is_never_told(cli: Callable, monkeypatch: pytest.MonkeyPatch) -> None:

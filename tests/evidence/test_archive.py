@@ -2,16 +2,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from flagging import flag
+from flagging import BEGIN, flag
 
 from monitor.evidence import archive as archives
 from monitor.evidence.archive import Archive, default_folder
 from monitor.evidence.bundle import verify
 from monitor.evidence.queries import ALL, Query
 from monitor.settings import EvidenceSettings
+from monitor.types import ClipState, Flag, Origin
 
 
 @pytest.fixture
@@ -54,3 +56,35 @@ def test_an_export_is_sound(archive: Archive, tmp_path: Path) -> None:
     made = archive.export(archive.store.find(ALL), tmp_path / "all.zip", actor="bob")
     assert verify(made.path).faults == ()
     assert made.flags == 3
+
+
+def automatic(archive: Archive, number: int) -> Flag:
+    one = flag(number, origin=Origin.AUTOMATIC, reporter="", clip=ClipState.KEPT)
+    one = replace(one, exhibits=archive.exhibits.keep(one.id, {"frame.jpg": b"a picture"}))
+    archive.store.add(one, actor="")
+    return one
+
+
+def test_tidying_deletes_what_was_planned_and_says_why(archive: Archive) -> None:
+    one, settings = automatic(archive, 5), EvidenceSettings(keep_days=1)
+    now = BEGIN + timedelta(days=2)
+    (planned,) = archive.plan(settings, now=now).deletions
+    assert (planned.flag_id, planned.size) == (one.id, 9)
+    assert archive.store.count() == 4, "a plan deletes nothing"
+    assert archive.tidy(settings, now=now).deletions == (planned,)
+    assert archive.store.count() == 3, "what people flagged stays"
+    assert not archive.exhibits.folder(one.id).exists()
+    last = archive.store.events(one.id)[-1]
+    assert (last.action, last.actor, last.details) == ("deleted", "", {"why": planned.why})
+    assert archive.faults() == []
+
+
+def test_what_is_reviewed_or_deleted_meanwhile_is_left_alone(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen, gone, settings = automatic(archive, 5), automatic(archive, 6), EvidenceSettings(keep_days=1)
+    plan = archive.plan(settings, now=BEGIN + timedelta(days=2))
+    assert len(plan.deletions) == 2
+    archive.store.review(seen.id, actor="bob")
+    archive.delete(gone.id, actor="bob")
+    monkeypatch.setattr(archive, "plan", lambda *_, **__: plan)
+    assert archive.tidy(settings, now=BEGIN + timedelta(days=2)).deletions == ()
+    assert archive.store.get(seen.id).reviewed_by == "bob"

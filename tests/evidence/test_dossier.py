@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 from flagging import flag
 
-from monitor.evidence.dossier import LIMITS, page
+from monitor.evidence.copies import Copies, copied
+from monitor.evidence.dossier import BLURRED, LIMITS, compiled, page
 from monitor.evidence.exhibits import Exhibits
 from monitor.evidence.log import following
 from monitor.types import ClipState, Label, Opinion
@@ -21,7 +22,7 @@ def test_the_page_says_what_was_flagged_by_whom_and_what_it_is_worth(tmp_path: P
     one = replace(one, exhibits=exhibits.keep(one.id, {"frame.jpg": picture, "trace.json": b"{}"}))
     facts = {"at": "2026-11-24", "actor": "ada", "action": "flagged", "flag_id": one.id}
     event = following(None, **facts, flag_sha256="", details={})
-    said = page([one], events=[event], exhibits=exhibits)
+    said = page(compiled([one], events=[event], copies={one.id: copied(one, exhibits)}))
     for wanted in (
         "suspicious", "80 %", "1.8 independent", "face too blurred", "face swap", "ada", "weights-1", event.sha256,
         one.exhibits[0].sha256, f'href="flags/{one.id}/clip.mp4"', "data:image/jpeg;base64,", "0:10", "10 20 110 140",
@@ -34,15 +35,25 @@ def test_the_page_says_what_was_flagged_by_whom_and_what_it_is_worth(tmp_path: P
     assert not re.search(r'(src|href)="(?!data:|flags/)', said), "nothing is fetched from elsewhere"
 
 
-def test_what_is_not_known_is_said(tmp_path: Path) -> None:
+def test_what_is_not_known_is_said() -> None:
     one = flag(
         label=Label.NOT_ENOUGH_EVIDENCE, probability=None, track_id=None, box=None, clip=ClipState.MISSING,
         clip_why="no space left", reporter="",
     )  # fmt: skip
-    said = page([one, one], events=[], exhibits=Exhibits(tmp_path))
+    said = page(compiled([one, one], events=[], copies={one.id: Copies()}))
     assert "2 flagged moments" in said
     assert "P(fake) unknown" in said
     assert "the picture as a whole" in said
     assert "missing: no space left" in said
     assert "not yet" in said
     assert "person, 2026" in said
+
+
+def test_what_was_left_out_and_what_is_gone_is_named() -> None:
+    one = flag(clip=ClipState.KEPT)
+    copies = Copies(missing=("trace.json",), left_out={"clip.mp4": "nobody knows whose faces it shows"})
+    said = page(compiled([one], events=[], copies={one.id: copies}, blurred=True))
+    assert "no longer there:</strong> trace.json." in said
+    assert "Left out:</strong> clip.mp4, because nobody knows whose faces it shows." in said
+    assert BLURRED in said
+    assert "href=" not in said, "there is no clip to go to"

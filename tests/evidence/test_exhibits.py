@@ -57,6 +57,11 @@ class TestKeeping:
             encode(path)
         assert exhibits.faults(one) == []
 
+    def test_their_size_is_told(self, exhibits: Exhibits, store: FlagStore) -> None:
+        one = kept(exhibits, store)
+        assert exhibits.size(one.id) == 11
+        assert exhibits.size("nobody") == 0
+
     def test_a_flag_that_was_deleted_gets_no_file(self, exhibits: Exhibits, store: FlagStore) -> None:
         one = kept(exhibits, store)
         exhibits.remove(one.id)
