@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 VIDEO ?= demo:
 OUT ?= results
 
-.PHONY: setup run analyze test check bench clean
+.PHONY: setup run watch analyze test check bench clean
 
 setup: $(READY)
 
@@ -20,6 +20,9 @@ $(READY): pyproject.toml
 	@touch $@
 
 run: setup
+	$(BIN)/streamlit run streamlit_app.py
+
+watch: setup
 	$(BIN)/deepfake-monitor watch demo: --out $(OUT)
 
 analyze: setup

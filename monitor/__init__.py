@@ -16,11 +16,12 @@ The river (a module is a stage, a folder is several of the same kind, a file is 
 
     models/    detectors and their model cards     backends/  engines that run them
     pipeline   the order of the stages: step(frame) -> Observation
-    session    when they run: the threads, failures, pace
-    evidence/  what is kept: report, timeline, annotated video; flags, their log and their files
+    session/   when they run: the threads, failures, pace, a source that comes and goes
+    evidence/  what is kept: report, timeline, annotated video; flags, their clips, log and files
     analysis   an open source to its results
     doctor     is this machine ready?
     lab/       data, pseudo-fakes, training, and measuring the thing that ships
+    dashboard/ what people at a browser see and do
     cli/       what a person types
 
     types, errors, settings   the vocabulary that all of them share

@@ -1,4 +1,4 @@
-"""The command line: ``deepfake-monitor analyze | watch | flags | bench | doctor | lab``.
+"""The command line: ``deepfake-monitor serve | analyze | watch | flags | bench | doctor | lab``.
 
 Exit codes: 0 done; 1 the work failed (no weights, no engine, no space); 2 usage; 3 some source
 could not be read; 130 interrupted.
@@ -13,7 +13,7 @@ import typer
 from rich.logging import RichHandler
 from rich.markup import escape
 
-from monitor.cli import analyze, bench, doctor, flags, lab, watch
+from monitor.cli import analyze, bench, doctor, flags, lab, serve, watch
 from monitor.cli.terminal import errors, unexpected
 from monitor.errors import MonitorError
 
@@ -24,6 +24,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.command("serve")(serve.serve)
 app.command("analyze")(analyze.analyze)
 app.command("watch")(watch.watch)
 app.command("bench")(bench.bench)

@@ -1,4 +1,4 @@
-"""The threads, their lifecycle and their failures: the only file that starts a thread.
+"""One open source through one pipeline: two threads, their lifecycle and their failures.
 
     source --[capture thread]--> Buffer --[analysis thread]--> pipeline.step --> sinks
 
@@ -93,6 +93,9 @@ class Session:
         when_full = WhenFull.DROP_OLDEST if source.info.live else WhenFull.WAIT
         self._buffer: Buffer[Frame] = Buffer(settings.buffer_size, when_full)
         self._stop = threading.Event()
+        self._playing = threading.Event()
+        self._playing.set()
+        self._held = 0.0  # seconds that a file was paused
         self._failure: BaseException | None = None
         self._counters = _Counters()
         self._threads = (
@@ -148,9 +151,19 @@ class Session:
             raise self._failure
         return True
 
+    def pause(self) -> None:
+        """Hold a file where it is; a live source goes on, nobody can hold it."""
+        if not self._source.info.live:
+            self._playing.clear()
+
+    def resume(self) -> None:
+        """Play on."""
+        self._playing.set()
+
     def stop(self) -> None:
         """End now, from any thread, a sink's too: what waits is dropped (and counted), the source is closed."""
         self._stop.set()
+        self._playing.set()
         self._buffer.stop()
         try:
             self._source.close()
@@ -175,9 +188,14 @@ class Session:
 
     def _at_its_pace(self, frame: Frame) -> Frame:
         """The frame, when a camera would have delivered it (and stamped so) if the session is paced."""
+        if not self._playing.is_set():
+            held_at = time.monotonic()
+            self._playing.wait()
+            self._held += time.monotonic() - held_at
         if not self._paced or self._counters.started is None:
             return frame
-        self._stop.wait(max(0.0, self._counters.started + frame.media_time - time.monotonic()))
+        due = self._counters.started + self._held + frame.media_time
+        self._stop.wait(max(0.0, due - time.monotonic()))
         return replace(frame, captured_at=datetime.now(UTC))
 
     def _analyse(self) -> None:

@@ -1,0 +1,125 @@
+"""One watched source: the watch itself, and all who are told what it sees."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, Final
+
+from monitor.dashboard.hub import Hub
+from monitor.dashboard.rolling import Rolling
+from monitor.evidence.clips import follow
+from monitor.evidence.flagging import Flagger, Provenance
+from monitor.evidence.report import sha256_of
+from monitor.session import Watch
+from monitor.source import mask
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from monitor.evidence.archive import Archive
+    from monitor.evidence.clips import PacketRing, PictureRing
+    from monitor.pipeline import Engines
+    from monitor.session import WatchStatus, Worker
+    from monitor.settings import Settings
+    from monitor.source import Source
+    from monitor.types import Frame, Observation, Segment, TrackSummary
+
+_SPARE: Final = 10.0  # seconds that a ring holds beyond a clip: a flag looks back, and key frames are apart
+_CLIP_BYTES: Final = 96 << 20  # of memory for a ring
+
+
+class Channel:
+    """A source that is watched for the dashboard.
+
+    Args:
+        url: whatever ``monitor.source.open_source`` opens.
+        name: what people call it; default: its masked address.
+        engines: loaded when the watch begins.
+        settings: of all stages.
+        archive: where flags are kept.
+        worker: writes clips.
+        repeat: play a file again when it is over.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        name: str,
+        engines: Callable[[], Engines],
+        settings: Settings,
+        archive: Archive,
+        worker: Worker,
+        repeat: bool,
+    ) -> None:
+        self.id = secrets.token_hex(4)
+        self.address = mask(url)
+        self.name = name or self.address
+        self.hub = Hub()
+        self.rolling = Rolling()
+        self._engines, self._settings = engines, settings
+        self._archive, self._worker = archive, worker
+        self._flagger: Flagger | None = None
+        self._clips: PacketRing | PictureRing | None = None
+        self._watch = Watch(url, engines=engines, settings=settings, audience=self, repeat=repeat)
+
+    @property
+    def status(self) -> WatchStatus:
+        """Where the watch stands, and why."""
+        return self._watch.status
+
+    @property
+    def flagger(self) -> Flagger | None:
+        """Makes flags of what is seen; None until something was."""
+        return self._flagger
+
+    def start(self) -> None:
+        """Begin to watch."""
+        self._watch.start()
+
+    def stop(self) -> None:
+        """End for good, and tell those who look."""
+        self._watch.stop()
+        self.hub.end("the source was removed")
+
+    def pause(self) -> None:
+        """Look away."""
+        self._watch.pause()
+
+    def resume(self) -> None:
+        """Look again."""
+        self._watch.resume()
+
+    def opened(self, source: Source, epoch: int) -> None:
+        """The watch has opened its source; on its thread."""
+        if self._flagger is None:
+            engines = self._engines()
+            provenance = Provenance(engines.detector.card, engines.scorer.engine.name, self._settings)
+            self._flagger = Flagger(self._archive, provenance=provenance, later=self._worker.do)
+        evidence = self._settings.evidence
+        seconds = evidence.pre_roll + evidence.post_roll + _SPARE
+        self._clips = follow(source, seconds=seconds, max_bytes=_CLIP_BYTES)
+        path = source.info.path
+        self._flagger.opened(
+            source.info,
+            epoch=epoch,
+            clips=self._clips,
+            automatic=source.info.live or epoch == 1,  # a file that is played again says nothing new
+            sha256=sha256_of(path) if path is not None and path.is_file() else None,
+        )
+        self.hub.opened(epoch)
+        self.rolling.opened(epoch)
+
+    def __call__(self, frame: Frame, observation: Observation) -> None:
+        """A frame was analysed; on the analysis thread."""
+        if self._clips is not None:
+            self._clips.add(frame)
+        if self._flagger is not None:
+            self._flagger(frame, observation)
+        self.rolling(frame, observation)
+        self.hub(frame, observation)
+
+    def closed(self, segments: Sequence[Segment], tracks: Sequence[TrackSummary]) -> None:  # noqa: ARG002 - an audience
+        """The epoch is over; on the watch's thread."""
+        if self._flagger is not None:
+            self._flagger.closed()

@@ -1,0 +1,41 @@
+"""Keys that work anywhere on a page, but not while somebody types.
+
+Streamlit's own shortcuts refuse C and R, which people expect to confirm and to review.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from streamlit.components.v2.types import ComponentRenderer
+
+
+@cache
+def _component() -> ComponentRenderer:
+    """Registered with the first page that shows it: importing this module needs no running Streamlit."""
+    script = resources.files(__package__).joinpath("keys.js").read_text(encoding="utf-8")
+    return st.components.v2.component("deepfake_monitor.keys", html="<span hidden></span>", js=script)
+
+
+def keys(wanted: Sequence[str], *, key: str, on_key: Callable[[str], None]) -> None:
+    """Listen to keys while this page is shown.
+
+    Args:
+        wanted: lower-case letters; with Ctrl, Alt or Meta they stay the browser's.
+        key: of this element, unique on the page.
+        on_key: called with the letter, before the page runs again.
+    """
+
+    def pressed() -> None:
+        letter = st.session_state[key].get("pressed")
+        if letter in wanted:
+            on_key(letter)
+
+    _component()(key=key, data={"wanted": list(wanted)}, on_pressed_change=pressed)

@@ -1,0 +1,193 @@
+"""What is watched now: the picture, each face and why, and the flag."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+import altair as alt
+import pandas as pd
+import streamlit as st
+
+from monitor.dashboard import station
+from monitor.dashboard.pages.sources import ask_source, describe, list_sources
+from monitor.dashboard.pages.words import INDICATION, address, ask_reporter, badge, probability, reporter, token
+from monitor.dashboard.viewer import viewer
+from monitor.errors import MonitorError
+from monitor.evidence.flagging import Mark
+from monitor.overlay import clock
+from monitor.overlay.outlines import OUTLINES
+from monitor.types import Label
+
+if TYPE_CHECKING:
+    from monitor.dashboard.channel import Channel
+    from monitor.dashboard.viewer import Moment
+    from monitor.settings import VerdictSettings
+
+_CATEGORIES: Final = ("", "face swap", "lip sync", "generated person", "false alarm", "other")
+_EVERY: Final = 1.0  # seconds between two looks at the figures
+_GRID: Final = 2  # columns
+
+
+def show() -> None:
+    """The page."""
+    ask_reporter()
+    here = station.current()
+    with st.sidebar:
+        list_sources(here)
+        ask_source(here)
+    channels = here.channels
+    if not channels:
+        st.info("Nothing is watched. Add a source on the left: a camera, an address, the screen, or the demo.")
+        return
+    names = {channel.id: channel.name for channel in channels}
+    left, right = st.columns([3, 2], vertical_alignment="bottom")
+    wanted = left.pills("Source", list(names), format_func=names.__getitem__, default=channels[0].id, key="watched")
+    together = len(channels) > 1 and right.toggle("All at once", key="grid")
+    if together:
+        columns = st.columns(_GRID)
+        for number, channel in enumerate(channels):
+            with columns[number % _GRID]:
+                _picture(channel, primary=channel.id == wanted)
+    channel = here.channel(wanted or channels[0].id) or channels[0]
+    if not together:
+        picture, said = st.columns([5, 2])
+        with picture:
+            _picture(channel, primary=True)
+            _what_to_say()
+        with said:
+            _faces(channel)
+    _timeline(channel, here.settings.verdict)
+    _health(channel)
+    st.caption(f"{INDICATION} It judges visible faces only; it misses fakes and accuses genuine people. See Model.")
+
+
+def _picture(channel: Channel, *, primary: bool) -> None:
+    viewer(
+        key=f"viewer-{channel.id}",
+        url=address("live", channel.id).partition("?")[0],
+        token=token(),
+        title=channel.name,
+        on_flag=partial(_flag, channel),
+        primary=primary,
+    )
+
+
+def _what_to_say() -> None:
+    """What goes with the next flag; read when it is pressed."""
+    left, right = st.columns([1, 2])
+    left.selectbox(
+        "Category of the next flag", _CATEGORIES, key="flag-category", format_func=lambda name: name or "none"
+    )
+    right.text_input("Note to the next flag", key="flag-note", max_chars=2000)
+
+
+def _flag(channel: Channel, moment: Moment) -> None:
+    """Keep what the person saw; the toast comes after it is committed."""
+    if channel.flagger is None:
+        st.toast("Nothing has been seen yet.", icon=":material/hourglass:")
+        return
+    mark = Mark(
+        epoch=moment["epoch"],
+        media_time=moment["time"],
+        frame_index=moment["frame"],
+        track_id=moment["track"],
+        reporter=reporter(),
+        category=str(st.session_state.get("flag-category", "")),
+        note=str(st.session_state.get("flag-note", "")),
+    )
+    try:
+        flag = channel.flagger.flag(mark)
+    except MonitorError as error:
+        st.toast(f"Not flagged: {error}", icon=":material/error:")
+        return
+    st.session_state["flag-note"] = ""
+    st.toast(f"Flagged {channel.name} at {clock(flag.media_time)}: {flag.label.in_words}", icon=":material/flag:")
+
+
+@st.fragment(run_every=_EVERY)
+def _faces(channel: Channel) -> None:
+    """A card for each face that is seen now."""
+    status = channel.status
+    st.markdown(describe(status))
+    now = channel.hub.now
+    faces: list[dict[str, Any]] = [] if now is None or status.state.over else now["faces"]
+    if not faces:
+        st.markdown(":gray[No face in the picture.]")
+    history: dict[int, list[float]] = {}
+    for point in channel.rolling.points:
+        if point.probability is not None:
+            history.setdefault(point.track_id, []).append(point.probability)
+    for face in sorted(faces, key=lambda face: (-Label(face["label"]).severity, face["id"])):
+        with st.container(border=True):
+            st.markdown(f"**Face {face['id']}** {badge(Label(face['label']))}")
+            st.markdown(
+                f"P(fake) **{probability(face['probability'])}**, {face['samples']} samples that amount to "
+                f"{face['effective']:.1f} independent witnesses"
+            )
+            if face["reasons"]:
+                st.markdown(f"Why: {', '.join(face['reasons'])}")
+            if len(line := history.get(face["id"], [])[-100:]) > 1:
+                st.line_chart(pd.DataFrame({"P(fake)": line}), height=70, x_label="", y_label="")
+
+
+@st.fragment(run_every=_EVERY)
+def _timeline(channel: Channel, thresholds: VerdictSettings) -> None:
+    """P(fake) of each face over the last two minutes, with the thresholds."""
+    points = [point for point in channel.rolling.points if point.probability is not None]
+    if not points:
+        return
+    frame = pd.DataFrame(
+        {
+            "time": [point.media_time for point in points],
+            "probability": [point.probability for point in points],
+            "face": [f"face {point.track_id}" for point in points],
+            "label": [point.label.in_words for point in points],
+        }
+    )
+    y = alt.Y("probability:Q", title="P(fake)", scale=alt.Scale(domain=(0, 1)))
+    lines = (
+        alt.Chart(frame)
+        .mark_line(interpolate="step-after")
+        .encode(
+            x=alt.X("time:Q", title="media time, seconds", scale=alt.Scale(zero=False)),
+            y=y,
+            color=alt.Color("face:N", title=None),
+            strokeDash=alt.StrokeDash("face:N", title=None, legend=None),
+            tooltip=["face", "label", "time", "probability"],
+        )
+    )
+    rules = pd.DataFrame(
+        {
+            "probability": [thresholds.real_at, thresholds.suspicious_at, thresholds.fake_at],
+            "colour": [
+                "#" + bytes(OUTLINES[label].rgb).hex()
+                for label in (Label.LIKELY_REAL, Label.SUSPICIOUS, Label.LIKELY_FAKE)
+            ],
+        }
+    )
+    limits = alt.Chart(rules).mark_rule(strokeDash=[4, 4]).encode(y=y, color=alt.Color("colour:N", scale=None))
+    chart = alt.layer(lines, limits).resolve_scale(color="independent").properties(height=180)
+    st.altair_chart(chart, key=f"timeline-{channel.id}")
+
+
+@st.fragment(run_every=_EVERY)
+def _health(channel: Channel) -> None:
+    """How fast it is, how late, and what was lost."""
+    status = channel.status
+    stats = status.stats
+    if stats is None:
+        return
+    cells = st.columns(5)
+    cells[0].metric("Frames analysed a second", f"{stats.fps:.1f}")
+    cells[1].metric("Latency, median", _milliseconds(stats.latency_p50))
+    cells[2].metric("Latency, 95 %", _milliseconds(stats.latency_p95))
+    cells[3].metric("Frames dropped", sum(stats.dropped.values()) + sum(stats.lost.values()))
+    cells[4].metric("Viewers", channel.hub.viewers)
+    causes = {**stats.dropped, **stats.lost}
+    if causes:
+        st.caption("Dropped: " + ", ".join(f"{count} {cause}" for cause, count in causes.items()))
+
+
+def _milliseconds(seconds: float | None) -> str:
+    return "-" if seconds is None else f"{1000 * seconds:.0f} ms"

@@ -1,0 +1,176 @@
+"""What the browser asks for beside Streamlit's own pages: live frames, files of flags and analyses, uploads.
+
+Streamlit checks nothing here, so each route does: a request that names an Origin must come from this very host, and
+every request shows a token that only a page hands out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from starlette.background import BackgroundTask
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocketDisconnect
+
+from monitor.dashboard import station
+from monitor.dashboard.analyses import checked_size
+from monitor.dashboard.messages import ENDED, NOT_ALLOWED
+from monitor.errors import FlagNotFoundError, MonitorError
+
+if TYPE_CHECKING:
+    from starlette.requests import HTTPConnection, Request
+    from starlette.websockets import WebSocket
+
+    from monitor.dashboard.hub import Hub, Viewer
+
+PREFIX: Final = "monitor"  # of all paths below; pages name them relative to their own address
+CREDIT: Final = 2  # frames under way to one viewer
+_HEADERS: Final = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "private, no-store",
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data: 'self'; media-src 'self'",
+}
+
+
+def admitted(connection: HTTPConnection) -> bool:
+    """Whether it comes from a page of ours."""
+    origin = connection.headers.get("origin")
+    if origin is not None and origin.partition("://")[2] != connection.headers.get("host"):
+        return False
+    return station.current().admitted(connection.query_params.get("token", ""))
+
+
+async def live(websocket: WebSocket) -> None:
+    """Frames of one channel, newest first; never more than two that the viewer has not acknowledged."""
+    await websocket.accept()
+    if not admitted(websocket):
+        await websocket.close(NOT_ALLOWED, "not allowed: reload the page")
+        return
+    channel = station.current().channel(websocket.path_params["channel"])
+    if channel is None:
+        await websocket.close(ENDED, "the source was removed")
+        return
+    hub = channel.hub
+    with hub.viewing() as viewer:
+        credit = asyncio.Semaphore(CREDIT)
+        reader = asyncio.create_task(_acknowledged(websocket, viewer, credit))
+        sender = asyncio.create_task(_sent(websocket, hub, viewer=viewer, credit=credit))
+        try:
+            await asyncio.wait({reader, sender}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (reader, sender):
+                task.cancel()
+            await asyncio.gather(reader, sender, return_exceptions=True)
+
+
+async def _acknowledged(websocket: WebSocket, viewer: Viewer, credit: asyncio.Semaphore) -> None:
+    with suppress(WebSocketDisconnect, RuntimeError, ValueError, KeyError, TypeError):
+        while "ack" in await websocket.receive_json():
+            credit.release()
+            viewer.arrived.set()
+
+
+async def _sent(websocket: WebSocket, hub: Hub, *, viewer: Viewer, credit: asyncio.Semaphore) -> None:
+    with suppress(WebSocketDisconnect, RuntimeError):
+        while not hub.over:
+            message = None if credit.locked() else await asyncio.to_thread(hub.message, viewer)
+            if message is None:
+                await viewer.arrived.wait()  # a newer frame, an acknowledgement, or the end
+                viewer.arrived.clear()
+            else:
+                await credit.acquire()
+                await websocket.send_bytes(message)
+        await websocket.close(ENDED, hub.over[:120])
+
+
+async def flag_file(request: Request) -> Response:
+    """A file that is kept with a flag; ranges are served, so that a clip can be sought in."""
+    if not admitted(request):
+        return _refused()
+    archive = station.current().archive
+    flag_id, name = request.path_params["flag"], request.path_params["name"]
+    try:
+        flag = await asyncio.to_thread(archive.store.get, flag_id)
+    except FlagNotFoundError as error:
+        return _said(str(error), 404)
+    if name not in {exhibit.name for exhibit in flag.exhibits}:
+        return _said("there is no such file", 404)
+    return _file(archive.exhibits.folder(flag.id) / name)
+
+
+async def analysis_file(request: Request) -> Response:
+    """A result of an analysis."""
+    if not admitted(request):
+        return _refused()
+    folder = station.current().analyses.results(Path(request.path_params["analysis"]).name)
+    name = request.path_params["name"]
+    if folder is None or name not in {path.name for path in folder.iterdir()}:
+        return _said("there is no such file", 404)
+    return _file(folder / name)
+
+
+async def export(request: Request) -> Response:
+    """A bundle of the flags whose ids are asked for."""
+    if not admitted(request):
+        return _refused()
+    archive = station.current().archive
+    ids = [one for one in request.query_params.get("ids", "").split(",") if one]
+    folder = tempfile.TemporaryDirectory(prefix="deepfake-monitor-")
+    path = Path(folder.name) / "flags.zip"
+    try:
+        flags = [await asyncio.to_thread(archive.store.get, flag_id) for flag_id in ids]
+        await asyncio.to_thread(archive.export, flags, path, actor=request.query_params.get("actor", ""))
+    except MonitorError as error:
+        folder.cleanup()
+        return _said(str(error), 404)
+    done = BackgroundTask(folder.cleanup)
+    return FileResponse(path, filename="flags.zip", headers=_HEADERS, background=done)
+
+
+async def upload(request: Request) -> Response:
+    """A file to be analysed: the body as it is, written to the disk piece by piece."""
+    if not admitted(request):
+        return _refused()
+    now = station.current()
+    most = now.settings.dashboard.max_upload_megabytes
+    received = 0
+    try:
+        checked_size(int(request.headers.get("content-length", "0")), most_megabytes=most)
+        name = request.query_params.get("name", "")
+        with now.analyses.receiving(name) as (analysis_id, path):
+            with path.open("wb") as file:
+                async for piece in request.stream():
+                    received += len(piece)
+                    checked_size(received, most_megabytes=most)
+                    await asyncio.to_thread(file.write, piece)
+            await asyncio.to_thread(now.analyses.looked_at, path, name=Path(name).name)
+    except MonitorError as error:
+        return _said(str(error), 400)
+    return JSONResponse({"id": analysis_id, "bytes": received}, headers=_HEADERS)
+
+
+def _file(path: Path) -> Response:
+    return FileResponse(path, headers=_HEADERS) if path.is_file() else _said("the file is gone", 404)
+
+
+def _refused() -> Response:
+    return _said("not allowed: open the dashboard's page and try there", 403)
+
+
+def _said(message: str, status: int) -> Response:
+    return JSONResponse({"error": message}, status_code=status, headers=_HEADERS)
+
+
+ROUTES: Final = [
+    WebSocketRoute(f"/{PREFIX}/live/{{channel}}", live),
+    Route(f"/{PREFIX}/flags/{{flag}}/{{name}}", flag_file),
+    Route(f"/{PREFIX}/analyses/{{analysis}}/{{name}}", analysis_file),
+    Route(f"/{PREFIX}/export", export),
+    Route(f"/{PREFIX}/upload", upload, methods=["PUT"]),
+]

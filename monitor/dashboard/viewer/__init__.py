@@ -1,0 +1,108 @@
+"""The live picture in the browser: frame, boxes, labels and heat-map on a canvas, and the flag that comes back.
+
+A Streamlit component (v2) without a build step. Its script is one module, put together from three files:
+``feed.js`` (WebSocket -> frames), ``picture.js`` (frame -> pixels) and ``viewer.js`` (what a person touches).
+The frames themselves never pass through Streamlit: see monitor.dashboard.messages.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING, Any, Final, TypedDict
+
+import streamlit as st
+
+from monitor.overlay import OverlaySettings
+from monitor.overlay.heat import FAKE_RGB, REAL_RGB
+from monitor.overlay.outlines import OUTLINES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from streamlit.components.v2.types import ComponentRenderer
+
+_SCRIPTS: Final = ("feed.js", "picture.js", "viewer.js")
+
+
+class Moment(TypedDict):
+    """What was on the canvas when somebody pressed the flag."""
+
+    epoch: int  # of the connection to the source
+    frame: int  # index within the epoch
+    time: float  # media time, seconds
+    track: int | None  # the face it is about; None: the picture as a whole
+
+
+@cache
+def _component() -> ComponentRenderer:
+    """Registered with the first page that shows it: importing this module needs no running Streamlit."""
+    files = resources.files(__package__)
+    return st.components.v2.component(
+        "deepfake_monitor.viewer",
+        html=files.joinpath("viewer.html").read_text(encoding="utf-8"),
+        css=files.joinpath("viewer.css").read_text(encoding="utf-8"),
+        js="\n".join(files.joinpath(name).read_text(encoding="utf-8") for name in _SCRIPTS),
+    )
+
+
+def viewer(
+    *,
+    key: str,
+    url: str,
+    token: str,
+    title: str,
+    on_flag: Callable[[Moment], None] | None = None,
+    primary: bool = True,
+) -> Moment | None:
+    """Show a live stream; the connection outlives reruns for as long as ``url`` and ``token`` stay the same.
+
+    Args:
+        key: of this element, unique on the page.
+        url: of the WebSocket route. A relative one is resolved against the page's address, as Streamlit's own
+            files are, and so lives behind any prefix; one with a leading slash needs ``server.baseUrlPath`` in it.
+        token: goes along as the query parameter ``token``.
+        title: what is watched, in a few words.
+        on_flag: called with the moment before the rerun that a flag causes.
+        primary: whether the key F works everywhere on the page, not only while the focus is inside.
+
+    Returns:
+        The moment that was flagged, in the one run that the flag causes; else None.
+    """
+
+    def flagged() -> None:
+        moment = moment_of(st.session_state[key].get("flag"))
+        if moment is not None and on_flag is not None:
+            on_flag(moment)
+
+    data = {"url": url, "token": token, "title": title, "primary": primary, "look": _look()}
+    return moment_of(_component()(key=key, data=data, on_flag_change=flagged).get("flag"))
+
+
+def _look() -> dict[str, Any]:
+    """Colours and line styles: those of the overlay, so that a picture looks the same everywhere."""
+    return {
+        "outlines": {
+            label.value: {"rgb": style.rgb, "pieces": style.pieces, "weight": style.weight}
+            for label, style in OUTLINES.items()
+        },
+        "fake": FAKE_RGB,
+        "real": REAL_RGB,
+        "opacity": OverlaySettings().opacity,
+    }
+
+
+def moment_of(sent: object) -> Moment | None:
+    """What a browser sent, checked: None if it is not a moment."""
+    match sent:
+        case {
+            "epoch": int(epoch),
+            "frame": int(frame),
+            "time": int(time) | float(time),
+            "track": int() | None as track,
+        }:
+            usable = epoch >= 0 and frame >= 0 and math.isfinite(time)
+            return Moment(epoch=epoch, frame=frame, time=float(time), track=track) if usable else None
+        case _:
+            return None

@@ -1,0 +1,341 @@
+// A frame and what is said of it -> pixels, in the visual language of monitor/overlay: line style, sign and words
+// tell a label as well as its colour does. Drawn in CSS pixels at the screen's own resolution.
+
+const SHADOW = "rgb(18 20 24)", BACK = "rgb(16 18 22 / 0.82)", BRIGHT = "#fff", DIM = "rgb(200 205 212)";
+const FINE = 8; // a map is smoothed to this many pixels a cell, as numbers: colours in between would lie
+const PLATE_COVERED = 8, NEXT_SIDE = 0.03, MOVING = 0.25; // what places cost, as in monitor/overlay/layout.py
+
+const rgb = (colour) => `rgb(${colour.join(" ")})`;
+const clamp = (value, low, high) => Math.max(low, Math.min(high, value));
+
+// Whole percent, never a certainty.
+function percent(probability) {
+  if (probability > 0.99) return ">99 %";
+  return probability < 0.01 ? "<1 %" : `${Math.round(100 * probability)} %`;
+}
+
+// What a plate says of a face: headline, and the main reason ("" without one).
+function words(face) {
+  const sure = face.confidence === null ? "" : ` ${percent(face.confidence)}`;
+  return [`#${face.id} ${face.words}${sure}`, face.reasons[0] ?? ""];
+}
+
+class Picture {
+  constructor(canvas) {
+    this.canvas = canvas;
+    this.context = canvas.getContext("2d");
+    this.header = this.bitmap = null;
+    this.options = { heat: true, boxes: true, opacity: 0.5, selected: null };
+    this.room = [0, 0]; // CSS pixels that the canvas may take
+    this.tiles = new Map(); // id -> {values, tile}
+    this.sides = new Map(); // id -> which side of its face the plate was on
+    this.plates = []; // {id, left, top, width, height}, of the last drawing
+  }
+
+  show(header, bitmap) {
+    this.bitmap?.close();
+    Object.assign(this, { header, bitmap });
+    this.draw();
+  }
+
+  get faces() {
+    return this.header?.faces ?? [];
+  }
+
+  // The face under a point of the canvas (CSS pixels), the smallest if there are several; null without one.
+  faceAt(x, y) {
+    const within = (box, margin) =>
+      x >= box.left - margin && y >= box.top - margin && x <= box.left + box.width + margin && y <= box.top + box.height + margin;
+    const plate = this.options.boxes && this.plates.findLast((one) => within(one, 0));
+    if (plate) return plate.id;
+    const hit = this.faces.map((face) => ({ id: face.id, box: this.rectangle(face.box) })).filter(({ box }) => within(box, 4));
+    hit.sort((a, b) => a.box.width * a.box.height - b.box.width * b.box.height);
+    return hit[0]?.id ?? null;
+  }
+
+  // Frame pixels -> CSS pixels of the canvas.
+  rectangle([x1, y1, x2, y2]) {
+    const { zoom } = this;
+    return { left: x1 * zoom, top: y1 * zoom, width: (x2 - x1) * zoom, height: (y2 - y1) * zoom };
+  }
+
+  draw() {
+    if (!this.header || !this.room[0]) return;
+    this.fit();
+    const { context, options } = this;
+    context.imageSmoothingQuality = "high";
+    context.drawImage(this.bitmap, 0, 0, this.width, this.height);
+    if (options.heat) this.drawHeat();
+    this.plates = [];
+    for (const face of this.faces) if (face.id === options.selected) this.drawSelection(this.rectangle(face.box));
+    if (options.boxes) {
+      for (const face of this.faces) this.drawOutline(this.rectangle(face.box), face.label);
+      this.drawPlates();
+    }
+  }
+
+  // The largest canvas of the frame's shape inside the room, with as many pixels as the screen has there.
+  fit() {
+    const { header, canvas, room } = this;
+    const sharp = window.devicePixelRatio || 1;
+    const zoom = Math.min(room[0] / header.width, room[1] / header.height);
+    this.width = header.width * zoom;
+    this.height = header.height * zoom;
+    this.zoom = zoom;
+    const pixels = [Math.max(1, Math.round(this.width * sharp)), Math.max(1, Math.round(this.height * sharp))];
+    if (canvas.width !== pixels[0] || canvas.height !== pixels[1]) {
+      [canvas.width, canvas.height] = pixels;
+      canvas.style.width = `${this.width}px`;
+      canvas.style.height = `${this.height}px`;
+      this.family = getComputedStyle(canvas).fontFamily;
+    }
+    this.context.setTransform(pixels[0] / this.width, 0, 0, pixels[1] / this.height, 0, 0);
+    const side = Math.min(this.width, this.height);
+    this.unit = Math.max(1, side / 420);
+    this.size = clamp(side / 40, 12, 20);
+  }
+
+  drawHeat() {
+    const { context, tiles } = this;
+    const here = new Set(this.faces.map((face) => face.id));
+    for (const id of tiles.keys()) if (!here.has(id)) tiles.delete(id);
+    context.save();
+    context.globalAlpha = this.options.opacity;
+    for (const face of this.faces) {
+      if (!face.map) continue;
+      const square = this.rectangle(face.map.square);
+      if (tiles.get(face.id)?.values !== face.map.values) {
+        tiles.set(face.id, { values: face.map.values, tile: this.tile(face.map) });
+      }
+      context.drawImage(tiles.get(face.id).tile, square.left, square.top, square.width, square.height);
+    }
+    context.restore();
+  }
+
+  // Signed evidence -> a small picture: hue by sign, opacity by strength, on the header's fixed scale.
+  tile({ rows, columns, values }) {
+    const cells = new Int8Array(Uint8Array.from(atob(values), (letter) => letter.charCodeAt(0)).buffer);
+    const fine = clamp(Math.floor(192 / Math.max(rows, columns)), 1, FINE);
+    const tile = Object.assign(document.createElement("canvas"), { width: columns * fine, height: rows * fine });
+    const context = tile.getContext("2d");
+    const image = context.createImageData(tile.width, tile.height);
+    const along = (index, count) => {
+      const at = clamp((index + 0.5) / fine - 0.5, 0, count - 1);
+      const first = Math.min(Math.floor(at), Math.max(0, count - 2));
+      return [first, Math.min(first + 1, count - 1), at - first];
+    };
+    for (let y = 0, out = 0; y < tile.height; y++) {
+      const [up, down, low] = along(y, rows);
+      for (let x = 0; x < tile.width; x++, out += 4) {
+        const [left, right, far] = along(x, columns);
+        const above = cells[up * columns + left] * (1 - far) + cells[up * columns + right] * far;
+        const below = cells[down * columns + left] * (1 - far) + cells[down * columns + right] * far;
+        const value = (above * (1 - low) + below * low) / 127;
+        image.data.set(value > 0 ? this.look.fake : this.look.real, out);
+        image.data[out + 3] = Math.min(1, Math.abs(value)) * 255;
+      }
+    }
+    context.putImageData(image, 0, 0);
+    return tile;
+  }
+
+  drawOutline({ left, top, width, height }, label) {
+    const corners = [[left, top], [left + width, top], [left + width, top + height], [left, top + height], [left, top]];
+    const { pieces } = this.look.outlines[label];
+    this.stroke(label, (context) => {
+      for (let side = 0; side < 4; side++) {
+        const [[x1, y1], [x2, y2]] = [corners[side], corners[side + 1]];
+        for (const [from, to] of pieces) {
+          context.moveTo(x1 + (x2 - x1) * from, y1 + (y2 - y1) * from);
+          context.lineTo(x1 + (x2 - x1) * to, y1 + (y2 - y1) * to);
+        }
+      }
+    });
+  }
+
+  // Stroke a path in a label's colour and weight, over its shadow.
+  stroke(label, path) {
+    const { context, unit } = this;
+    const { rgb: colour, weight } = this.look.outlines[label];
+    const width = Math.max(1.5, unit * weight);
+    context.lineCap = "round";
+    context.beginPath();
+    path(context);
+    for (const [thick, ink] of [[width + Math.max(1.5, unit), SHADOW], [width, rgb(colour)]]) {
+      context.lineWidth = thick;
+      context.strokeStyle = ink;
+      context.stroke();
+    }
+  }
+
+  drawSelection({ left, top, width, height }) {
+    const { context, unit } = this;
+    const away = 5 * unit, edge = 2 * unit; // whole also where the face is at the picture's edge
+    const [x1, y1] = [Math.max(left - away, edge), Math.max(top - away, edge)];
+    const [x2, y2] = [Math.min(left + width + away, this.width - edge), Math.min(top + height + away, this.height - edge)];
+    for (const [thick, ink] of [[4 * unit, SHADOW], [2 * unit, BRIGHT]]) {
+      context.beginPath();
+      context.roundRect(x1, y1, Math.max(0, x2 - x1), Math.max(0, y2 - y1), 4 * unit);
+      context.lineWidth = thick;
+      context.strokeStyle = ink;
+      context.stroke();
+    }
+  }
+
+  // The worst labels first: they get the best places.
+  drawPlates() {
+    const severity = Object.keys(this.look.outlines);
+    const faces = [...this.faces].sort((a, b) => severity.indexOf(b.label) - severity.indexOf(a.label) || a.id - b.id);
+    const boxes = faces.map((face) => this.rectangle(face.box));
+    const before = this.sides;
+    this.sides = new Map();
+    const plates = faces.map((face) => this.plate(face));
+    plates.forEach((plate, index) => {
+      const { place, side } = this.place(plate, boxes[index], { boxes, before: before.get(plate.id) });
+      this.sides.set(plate.id, side);
+      this.plates.push({ ...plate, ...place });
+    });
+    this.plates.forEach((plate, index) => this.drawLeader(boxes[index], plate));
+    for (const plate of this.plates) this.drawPlate(plate);
+  }
+
+  // What a plate says and how large that is; a long one has its reason on a second line.
+  plate(face) {
+    const { context, size } = this;
+    const small = Math.max(11, size * 0.8);
+    const measure = (text, height, weight) => {
+      context.font = `${weight} ${height}px ${this.family}`;
+      return context.measureText(text).width;
+    };
+    const [headline, reason] = words(face);
+    const joint = face.confidence === null ? `${headline}: ${reason}` : `${headline} · ${reason}`;
+    const pad = size * 0.42;
+    const whole = measure(reason ? joint : headline, size, 600);
+    const single = !reason || whole < this.width * 0.4;
+    const mark = single ? size * 1.2 : size * 1.7;
+    const text = single ? whole : Math.max(measure(headline, size, 600), measure(reason, small, 400));
+    const height = (single ? size * 1.2 : size * 1.2 + small * 1.2) + 2 * pad;
+    const width = Math.min(this.width, mark + text + pad * 3.4);
+    const lines = single ? [reason ? joint : headline] : [headline, reason];
+    return { id: face.id, label: face.label, lines, width, height, pad, mark, small };
+  }
+
+  // The best side of its face: inside the canvas, off other plates and faces, and where it was before.
+  place(plate, box, { boxes, before }) {
+    const gap = 4 * this.unit;
+    const spots = sides(box, plate, gap).map(([left, top]) => ({
+      left: clamp(left, 0, Math.max(0, this.width - plate.width)),
+      top: clamp(top, 0, Math.max(0, this.height - plate.height)),
+      width: plate.width,
+      height: plate.height,
+    }));
+    const costs = spots.map((spot, side) => {
+      const over = this.plates.reduce((sum, other) => sum + covered(spot, other), 0);
+      const faces = boxes.reduce((sum, face) => sum + covered(face, spot), 0);
+      return PLATE_COVERED * over + faces + NEXT_SIDE * side + MOVING * ((before ?? side) !== side);
+    });
+    const side = costs.indexOf(Math.min(...costs));
+    return { place: spots[side], side };
+  }
+
+  drawLeader(box, plate) {
+    const [x1, x2] = between([box.left, box.left + box.width], [plate.left, plate.left + plate.width]);
+    const [y1, y2] = between([box.top, box.top + box.height], [plate.top, plate.top + plate.height]);
+    if (Math.hypot(x2 - x1, y2 - y1) <= 8 * this.unit) return;
+    this.stroke(plate.label, (context) => {
+      context.moveTo(x1, y1);
+      context.lineTo(x2, y2);
+    });
+  }
+
+  drawPlate({ id, label, lines, left, top, width, height, pad, mark, small }) {
+    const { context, size, family } = this;
+    context.beginPath();
+    context.roundRect(left, top, width, height, size * 0.4);
+    context.fillStyle = BACK;
+    context.fill();
+    if (id === this.options.selected) {
+      context.lineWidth = 1.5;
+      context.strokeStyle = BRIGHT;
+      context.stroke();
+    }
+    drawSign(context, label, { x: left + pad, y: top + (height - mark) / 2, side: mark, ink: rgb(this.look.outlines[label].rgb) });
+    const x = left + pad * 2 + mark, room = Math.max(1, width - mark - pad * 3);
+    context.textBaseline = "middle";
+    lines.forEach((line, row) => {
+      context.font = row ? `400 ${small}px ${family}` : `600 ${size}px ${family}`;
+      context.fillStyle = row ? DIM : BRIGHT;
+      context.fillText(line, x, top + pad + (row ? size * 1.2 + small * 0.62 : size * 0.64), room);
+    });
+  }
+}
+
+// The places of a plate around its face, best first.
+function sides(box, { width, height }, gap) {
+  const above = box.top - gap - height, below = box.top + box.height + gap;
+  const flush = box.left + box.width - width;
+  return [
+    [box.left, above], [box.left, below], [flush, above], [flush, below],
+    [box.left + box.width + gap, box.top], [box.left - gap - width, box.top], [box.left + gap, box.top + gap],
+    [box.left, above - gap - height], [box.left, below + gap + height],
+    [flush, above - gap - height], [flush, below + gap + height],
+  ];
+}
+
+// The share of one rectangle that lies under another, 0..1.
+function covered(one, other) {
+  const wide = Math.min(one.left + one.width, other.left + other.width) - Math.max(one.left, other.left);
+  const high = Math.min(one.top + one.height, other.top + other.height) - Math.max(one.top, other.top);
+  return (Math.max(wide, 0) * Math.max(high, 0)) / Math.max(one.width * one.height, 1);
+}
+
+// Where two intervals are closest to each other; the middle of what they share if they overlap.
+function between([a1, a2], [b1, b2]) {
+  if (a2 < b1) return [a2, b1];
+  if (b2 < a1) return [a1, b2];
+  const middle = (Math.max(a1, b1) + Math.min(a2, b2)) / 2;
+  return [middle, middle];
+}
+
+// A sign whose shape alone tells the label: tick on a disc, triangle, octagon, open ring.
+function drawSign(context, label, { x, y, side, ink }) {
+  const at = (u, v) => [x + u * side, y + v * side];
+  const path = (points) => {
+    context.beginPath();
+    points.forEach(([u, v], index) => context[index ? "lineTo" : "moveTo"](...at(u, v)));
+  };
+  const line = (points, colour) => {
+    path(points);
+    context.strokeStyle = colour;
+    context.stroke();
+  };
+  const disc = (u, v, radius) => {
+    context.beginPath();
+    context.arc(...at(u, v), radius * side, 0, 2 * Math.PI);
+  };
+  context.save();
+  Object.assign(context, { lineWidth: side / 9, lineCap: "round", lineJoin: "round", fillStyle: ink });
+  if (label === "LIKELY_REAL") {
+    disc(0.5, 0.5, 0.46);
+    context.fill();
+    line([[0.27, 0.52], [0.44, 0.69], [0.74, 0.34]], SHADOW);
+  } else if (label === "SUSPICIOUS") {
+    path([[0.5, 0.04], [1, 0.93], [0, 0.93]]);
+    context.fill();
+    line([[0.5, 0.36], [0.5, 0.62]], SHADOW);
+    disc(0.5, 0.78, 0.06);
+    context.fillStyle = SHADOW;
+    context.fill();
+  } else if (label === "LIKELY_FAKE") {
+    path(Array.from({ length: 8 }, (_, k) => [0.5 + 0.5 * Math.cos(((k + 0.5) * Math.PI) / 4), 0.5 + 0.5 * Math.sin(((k + 0.5) * Math.PI) / 4)]));
+    context.fill();
+    line([[0.32, 0.32], [0.68, 0.68]], SHADOW);
+    line([[0.68, 0.32], [0.32, 0.68]], SHADOW);
+  } else {
+    disc(0.5, 0.5, 0.4);
+    context.strokeStyle = ink;
+    context.stroke();
+    line([[0.32, 0.5], [0.68, 0.5]], ink);
+  }
+  context.restore();
+}

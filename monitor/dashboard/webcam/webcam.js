@@ -1,0 +1,186 @@
+// The browser's own camera -> JPEG -> WebSocket. At most two pictures are under way: a slow line loses pictures, not time.
+
+const ENDED = 4000, NOT_ALLOWED = 4401; // close codes, as in monitor/dashboard/messages.py
+const INTERVAL = 1000 / 15; // milliseconds between two pictures at least
+const LONGEST = 1280, QUALITY = 0.85; // pixels of the longer side; of the JPEG, 0..1
+const UNDER_WAY = 2;
+const FIRST_WAIT = 500, LONGEST_WAIT = 10000; // milliseconds between attempts to connect
+const TROUBLE = {
+  NotAllowedError: "The browser may not use the camera. Allow it in the address bar, then start again.",
+  SecurityError: "The browser may not use the camera. Allow it in the address bar, then start again.",
+  NotFoundError: "No camera was found. Is one plugged in?",
+  OverconstrainedError: "No camera was found. Is one plugged in?",
+  NotReadableError: "The camera is busy: another program is using it. Close that program, then start again.",
+  AbortError: "The camera is busy: another program is using it. Close that program, then start again.",
+};
+const instances = new WeakMap();
+
+export default function (component) {
+  const root = component.parentElement;
+  let instance = instances.get(root);
+  if (!instance) {
+    instance = new Webcam(root);
+    instances.set(root, instance);
+  }
+  instance.update(component);
+  return instance.dispose;
+}
+
+class Webcam {
+  constructor(root) {
+    this.root = root;
+    this.part = (name) => root.querySelector(`.${name}`);
+    this.video = this.part("video");
+    this.canvas = document.createElement("canvas");
+    this.stream = this.socket = null;
+    this.attempt = 0; // counts starts: an answer to an earlier one is too late
+    this.toggle = () => (this.stream || this.part("webcam").dataset.state === "asking" ? this.stop() : this.start());
+    this.part("toggle").addEventListener("click", this.toggle);
+    this.dispose = () => this.end();
+    if (!window.isSecureContext || !navigator.mediaDevices?.getUserMedia) {
+      this.say("failed", "The browser allows the camera only on https or localhost.");
+      this.part("toggle").disabled = true;
+    }
+  }
+
+  update({ data, setStateValue }) {
+    this.tell = setStateValue;
+    this.part("title").textContent = data.title;
+    this.part("webcam").setAttribute("aria-label", data.title);
+    const address = new URL(data.url, location.href);
+    address.protocol = address.protocol.replace(/^http/, "ws");
+    address.searchParams.set("token", data.token);
+    const isMoved = this.address && this.address !== address.href;
+    this.address = address.href;
+    if (isMoved && this.stream) this.connect();
+  }
+
+  end() {
+    this.release();
+    this.part("toggle").removeEventListener("click", this.toggle);
+    instances.delete(this.root);
+  }
+
+  say(state, text) {
+    this.part("webcam").dataset.state = state;
+    this.part("message").textContent = text;
+    this.part("facts").textContent = "";
+    this.part("toggle").textContent = this.stream || state === "asking" ? "Stop the camera" : "Start the camera";
+  }
+
+  running(is) {
+    if (this.isRunning === is) return;
+    this.isRunning = is;
+    this.tell("running", is);
+  }
+
+  async start() {
+    const attempt = ++this.attempt;
+    this.say("asking", "Waiting for the browser's permission to use the camera.");
+    let stream;
+    try {
+      const size = { width: { ideal: LONGEST }, height: { ideal: 720 }, frameRate: { ideal: 30 } };
+      stream = await navigator.mediaDevices.getUserMedia({ video: size, audio: false });
+    } catch (error) {
+      if (attempt === this.attempt) this.stop("failed", TROUBLE[error.name] ?? `The camera cannot be used: ${error.message}`);
+      return;
+    }
+    if (attempt !== this.attempt) {
+      stream.getTracks().forEach((track) => track.stop());
+      return;
+    }
+    this.stream = stream;
+    stream.getVideoTracks()[0].addEventListener("ended", () => this.stop("failed", "The camera was disconnected."));
+    this.video.srcObject = stream;
+    this.video.play().catch((error) => console.warn("no preview", error));
+    this.waits = 0;
+    this.connect();
+  }
+
+  stop(state = "idle", text = "The camera is off.") {
+    this.release();
+    this.say(state, text);
+    this.running(false);
+  }
+
+  release() {
+    this.attempt++;
+    this.hangUp();
+    this.stream?.getTracks().forEach((track) => track.stop());
+    this.video.srcObject = this.stream = null;
+  }
+
+  hangUp() {
+    clearTimeout(this.turn);
+    clearTimeout(this.waiting);
+    if (!this.socket) return;
+    this.socket.onopen = this.socket.onmessage = this.socket.onclose = null;
+    this.socket.close();
+    this.socket = null;
+  }
+
+  connect() {
+    this.hangUp();
+    this.say("connecting", "Connecting.");
+    const socket = (this.socket = new WebSocket(this.address));
+    Object.assign(this, { underWay: 0, sent: 0, since: performance.now(), shown: -1 });
+    socket.onopen = () => {
+      this.say("sending", "The camera is on, and its picture is being sent.");
+      this.running(true);
+      this.send(socket);
+    };
+    socket.onmessage = () => {
+      this.underWay = Math.max(0, this.underWay - 1);
+      this.waits = 0;
+    };
+    socket.onclose = (event) => this.closed(event);
+  }
+
+  closed({ code, reason }) {
+    this.socket = null;
+    clearTimeout(this.turn);
+    if (code === ENDED) this.stop("idle", `Ended: ${reason || "the server wants no more pictures"}. The camera is off.`);
+    else if (code === NOT_ALLOWED) this.stop("failed", `Not allowed: ${reason.replace(/^not allowed: */i, "") || "reload the page"}. The camera is off.`);
+    else {
+      const wait = Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** this.waits++);
+      this.say("retrying", "The connection was lost; trying again.");
+      this.waiting = setTimeout(() => this.connect(), wait);
+    }
+  }
+
+  // One picture, then the next; a tick without a new picture or without credit sends nothing.
+  async send(socket) {
+    const began = performance.now();
+    const { video } = this;
+    if (this.underWay < UNDER_WAY && video.videoWidth && video.currentTime !== this.shown) {
+      this.shown = video.currentTime;
+      this.underWay++;
+      const message = await this.message(Date.now());
+      if (socket !== this.socket) return;
+      if (socket.readyState === WebSocket.OPEN) socket.send(message);
+      this.count();
+    }
+    this.turn = setTimeout(() => this.send(socket), Math.max(0, began + INTERVAL - performance.now()));
+  }
+
+  async message(milliseconds) {
+    const { video, canvas } = this;
+    const zoom = Math.min(1, LONGEST / Math.max(video.videoWidth, video.videoHeight));
+    const size = [Math.round(video.videoWidth * zoom), Math.round(video.videoHeight * zoom)];
+    if (canvas.width !== size[0] || canvas.height !== size[1]) [canvas.width, canvas.height] = size;
+    canvas.getContext("2d").drawImage(video, 0, 0, ...size);
+    const jpeg = await new Promise((resolve) => canvas.toBlob(resolve, "image/jpeg", QUALITY));
+    const time = new DataView(new ArrayBuffer(8));
+    time.setFloat64(0, milliseconds);
+    return new Blob([time, jpeg]);
+  }
+
+  count() {
+    this.sent++;
+    const seconds = (performance.now() - this.since) / 1000;
+    if (seconds < 1) return;
+    const rate = Math.round(this.sent / seconds);
+    this.part("facts").textContent = `${this.canvas.width} × ${this.canvas.height} pixels, ${rate} a second`;
+    Object.assign(this, { sent: 0, since: performance.now() });
+  }
+}

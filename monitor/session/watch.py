@@ -1,0 +1,242 @@
+"""One address for as long as somebody wants it: opened, watched, lost, opened again."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final, Protocol
+
+from monitor.errors import MonitorError, SourceError
+from monitor.pipeline import Pipeline
+from monitor.session.session import Session
+from monitor.source import open_source
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from monitor.pipeline import Engines
+    from monitor.session.session import SessionStats
+    from monitor.settings import Settings
+    from monitor.source import Source
+    from monitor.types import Frame, Observation, Segment, SourceInfo, TrackSummary
+
+STALLED_AFTER: Final = 3.0  # seconds (wall clock) without an analysed frame
+_FIRST_PAUSE: Final = 0.5  # seconds until the first new attempt; doubles from attempt to attempt
+_LONGEST_PAUSE: Final = 30.0
+_TICK: Final = 0.1
+_MAY_COME_BACK: Final = ("rtsp", "http", "webcam:", "screen:")
+_UNEXPECTED: Final = "this should not happen"
+
+
+class WatchState(StrEnum):
+    """Where a watch stands."""
+
+    CONNECTING = "connecting"
+    LIVE = "live"
+    STALLED = "stalled"  # open, but no frame has come for a while
+    RECONNECTING = "reconnecting"
+    PAUSED = "paused"
+    ENDED = "ended"  # a file is over
+    FAILED = "failed"  # and nobody tries again
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more will come by itself."""
+        return self in (WatchState.ENDED, WatchState.FAILED)
+
+
+@dataclass(frozen=True, slots=True)
+class WatchStatus:
+    """Where a watch stands, and why."""
+
+    state: WatchState
+    why: str  # "" where the state says it all
+    epoch: int  # counts openings from 1; media time begins anew with each
+    next_try: float | None  # seconds until the next attempt
+    info: SourceInfo | None  # of the source when it was last open
+    stats: SessionStats | None  # of this epoch
+
+
+class Audience(Protocol):
+    """Who is told what a watch sees. All calls come from threads of the watch, never two at a time."""
+
+    def opened(self, source: Source, epoch: int) -> None:
+        """A source is open; its first frame follows."""
+
+    def __call__(self, frame: Frame, observation: Observation) -> None:
+        """A frame was analysed. What this raises ends the watch."""
+
+    def closed(self, segments: Sequence[Segment], tracks: Sequence[TrackSummary]) -> None:
+        """The epoch is over, with the segments and tracks that were still open."""
+
+
+class Watch:
+    """Watches an address on threads of its own until it is stopped.
+
+    A live source that is lost is opened again after a pause that grows from try to try; a file is over at its end,
+    or begins anew if it is to be repeated. A file is played at its own speed.
+
+    Args:
+        url: whatever ``monitor.source.open_source`` opens.
+        engines: called on the watch's thread, once; may take a minute.
+        settings: of all stages.
+        audience: is told what is seen.
+        repeat: play a file again when it is over.
+    """
+
+    def __init__(
+        self, url: str, *, engines: Callable[[], Engines], settings: Settings, audience: Audience, repeat: bool = False
+    ) -> None:
+        self._url = url
+        self._engines = engines
+        self._settings = settings
+        self._audience = audience
+        self._repeat = repeat
+        self._changed = threading.Condition()
+        self._state, self._why = WatchState.CONNECTING, ""
+        self._next_try: float | None = None  # monotonic
+        self._epoch = 0
+        self._info: SourceInfo | None = None
+        self._session: Session | None = None
+        self._heard_at = time.monotonic()
+        self._wanted = True
+        self._paused = False
+        self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End for good; returns when all threads of the watch have ended."""
+        with self._changed:
+            self._wanted = False
+            self._changed.notify_all()
+        if self._thread.is_alive() and self._thread is not threading.current_thread():
+            self._thread.join()
+
+    def pause(self) -> None:
+        """Look away: a camera is let go of, a file holds."""
+        with self._changed:
+            self._paused = True
+            self._changed.notify_all()
+
+    def resume(self) -> None:
+        """Look again; a watch that had failed or ended begins anew."""
+        with self._changed:
+            self._paused = False
+            if self._state.over:
+                self._set(WatchState.CONNECTING)
+            self._changed.notify_all()
+
+    @property
+    def status(self) -> WatchStatus:
+        """Where it stands; may be asked from any thread, at any time."""
+        with self._changed:
+            state, why, session = self._state, self._why, self._session
+            silent = time.monotonic() - self._heard_at
+            if state is WatchState.LIVE and silent > STALLED_AFTER:
+                state, why = WatchState.STALLED, f"no picture for {silent:.0f} s"
+            next_try = None if self._next_try is None else max(0.0, self._next_try - time.monotonic())
+            return WatchStatus(
+                state=state,
+                why=why,
+                epoch=self._epoch,
+                next_try=next_try,
+                info=self._info,
+                stats=None if session is None else session.stats,
+            )
+
+    def _run(self) -> None:
+        attempt = 0
+        while self._ready():
+            began = self._epoch
+            try:
+                self._watch_once()
+                if self._over():
+                    self._set(WatchState.ENDED)
+                attempt = 0
+            except SourceError as error:
+                attempt = 1 if self._epoch > began else attempt + 1  # it was open: begin with a short pause again
+                self._lost(error, attempt)
+            except MonitorError as error:
+                self._set(WatchState.FAILED, str(error))
+            except Exception as error:  # noqa: BLE001 - told to whoever asks for the status
+                self._set(WatchState.FAILED, f"{_UNEXPECTED}: {error!r}; please report it")
+
+    def _ready(self) -> bool:
+        """Wait until the next opening is due; False when no more is wanted."""
+        with self._changed:
+            while self._wanted:
+                if self._paused:
+                    self._set(WatchState.PAUSED)
+                elif self._state is WatchState.PAUSED:
+                    self._set(WatchState.CONNECTING)
+                due = 0.0 if self._next_try is None else self._next_try - time.monotonic()
+                if not self._paused and not self._state.over and due <= 0:
+                    return True
+                self._changed.wait(due if due > 0 and not self._paused else None)
+        return False
+
+    def _over(self) -> bool:
+        """Whether what was watched has come to its end and is not to be seen again."""
+        with self._changed:
+            return self._wanted and not self._paused and not self._repeat
+
+    def _watch_once(self) -> None:
+        """Open, watch to the end, close."""
+        engines = self._engines()
+        with open_source(self._url, self._settings.source) as source:
+            pipeline = Pipeline(engines, self._settings, still=source.info.still)
+            with self._changed:
+                self._epoch += 1
+                self._info, self._heard_at = source.info, time.monotonic()
+            self._audience.opened(source, self._epoch)
+            session = Session(
+                source, pipeline, settings=self._settings.session, sinks=(self._hear, self._audience), paced=True
+            )
+            try:
+                with session:
+                    self._session = session
+                    self._follow(session, live=source.info.live)
+            finally:
+                self._audience.closed(*pipeline.finish())
+        if source.info.live and self._wanted and not self._paused:
+            msg = f"{source.info.name}: the stream ended"
+            raise SourceError(msg)
+
+    def _follow(self, session: Session, *, live: bool) -> None:
+        """Until the session is over, or no longer wanted."""
+        while not session.wait(_TICK):
+            with self._changed:
+                paused, wanted = self._paused, self._wanted
+            if not wanted or (paused and live):
+                return
+            if paused:
+                session.pause()
+                self._set(WatchState.PAUSED)
+            elif self._state is WatchState.PAUSED:
+                session.resume()
+                self._heard_at = time.monotonic()
+                self._set(WatchState.LIVE)
+
+    def _hear(self, frame: Frame, observation: Observation) -> None:  # noqa: ARG002 - a sink
+        self._heard_at = time.monotonic()
+        if self._state in (WatchState.CONNECTING, WatchState.RECONNECTING):
+            self._set(WatchState.LIVE)
+
+    def _lost(self, error: SourceError, attempt: int) -> None:
+        """Try again later, unless it was something that stays as it is."""
+        stays = not self._url.lower().startswith(_MAY_COME_BACK) if self._info is None else not self._info.live
+        if stays:
+            self._set(WatchState.FAILED, str(error))
+        else:
+            pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** (attempt - 1)) * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
+            self._set(WatchState.RECONNECTING, str(error), next_try=time.monotonic() + pause)
+
+    def _set(self, state: WatchState, why: str = "", *, next_try: float | None = None) -> None:
+        with self._changed:
+            self._state, self._why, self._next_try = state, why, next_try

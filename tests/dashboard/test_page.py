@@ -1,0 +1,22 @@
+"""The script is run by a real server in tests/cli/test_serve.py; here: it is a page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from streamlit.testing.v1 import AppTest
+
+import monitor.dashboard.station
+
+PAGE = Path(monitor.dashboard.__file__).with_name("page.py")
+
+
+def test_it_shows_the_pages(monkeypatch, tmp_path) -> None:
+    monkeypatch.setenv("DEEPFAKE_MONITOR_EVIDENCE__FOLDER", str(tmp_path / "kept"))
+    try:
+        app = AppTest.from_file(str(PAGE), default_timeout=60).run()
+        assert not app.exception
+        assert "Nothing is watched" in app.info[0].value
+    finally:
+        monitor.dashboard.station.current().close()
+        monitor.dashboard.station.install(None)

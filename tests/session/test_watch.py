@@ -1,0 +1,221 @@
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from monitor.errors import EngineError, SourceUnavailableError
+from monitor.session import Watch, WatchState, WatchStatus
+from monitor.session import watch as module
+from monitor.settings import Settings
+from monitor.types import Frame
+
+
+class Reel:
+    """A source of ``count`` frames, 50 a second; a live one that ends was lost."""
+
+    def __init__(self, *, count: int, live: bool) -> None:
+        self.info = SimpleNamespace(live=live, still=False, name="reel")
+        self.losses: dict[str, int] = {}
+        self._count, self._closed = count, threading.Event()
+
+    def __enter__(self) -> Reel:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __iter__(self) -> Iterator[Frame]:
+        for index in range(self._count):
+            if self._closed.wait(0.02 if self.info.live else 0):
+                return
+            yield Frame(np.zeros((4, 4, 3), np.uint8), index, index * 0.02, datetime.now(UTC), "reel")
+
+    def close(self) -> None:
+        self._closed.set()
+
+
+class Echo:
+    def __init__(self, fails: Exception | None = None) -> None:
+        self._fails = fails
+
+    def step(self, frame: Frame) -> int:
+        if self._fails:
+            raise self._fails
+        return frame.index
+
+    def finish(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        return ("a segment",), ("a track",)
+
+
+class Audience:
+    """Writes down what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[object] = []
+        self.frames: list[tuple[int, int]] = []
+        self._epoch = 0
+
+    def opened(self, source: Reel, epoch: int) -> None:
+        self._epoch = epoch
+        self.told.append(("opened", epoch))
+
+    def __call__(self, frame: Frame, observation: int) -> None:
+        self.frames.append((self._epoch, observation))
+
+    def closed(self, segments: Sequence[str], tracks: Sequence[str]) -> None:
+        self.told.append(("closed", segments, tracks))
+
+
+@pytest.fixture
+def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., tuple[Watch, Audience]]]:
+    """A watch of sources that are opened one after the other: reels, or what opening them raises."""
+    watches: list[Watch] = []
+
+    def started(
+        *reels: Reel | Exception, url: str = "rtsp://cam", repeat: bool = False, fails: Exception | None = None
+    ) -> tuple[Watch, Audience]:
+        waiting = list(reels)
+
+        def opened(address: str, settings: object) -> Reel:
+            assert address == url
+            found = waiting.pop(0) if len(waiting) > 1 else waiting[0]
+            if isinstance(found, Exception):
+                raise found
+            return found
+
+        monkeypatch.setattr(module, "open_source", opened)
+        monkeypatch.setattr(module, "Pipeline", lambda engines, settings, still: Echo(fails))
+        audience = Audience()
+        watch = Watch(url, engines=lambda: None, settings=Settings(), audience=audience, repeat=repeat)  # type: ignore[arg-type, return-value]
+        watches.append(watch)
+        watch.start()
+        return watch, audience
+
+    yield started
+    for watch in watches:
+        watch.stop()
+
+
+def until(watch: Watch, wanted: Callable[[WatchStatus], bool], *, seconds: float = 20.0) -> WatchStatus:
+    """The first status that is wanted."""
+    deadline = time.monotonic() + seconds
+    while not wanted(status := watch.status):
+        assert time.monotonic() < deadline, status
+        time.sleep(0.01)
+    return status
+
+
+def test_a_file_is_played_at_its_own_speed_to_its_end(start: Callable) -> None:
+    began = time.monotonic()
+    watch, audience = start(Reel(count=20, live=False), url="a.mp4")
+    status = until(watch, lambda status: status.state is WatchState.ENDED)
+    assert time.monotonic() - began >= 19 * 0.02
+    assert audience.frames == [(1, index) for index in range(20)]
+    assert audience.told == [("opened", 1), ("closed", ("a segment",), ("a track",))]
+    assert status.stats.frames_analysed == 20
+
+
+def test_a_file_is_repeated_if_wanted(start: Callable) -> None:
+    watch, audience = start(
+        Reel(count=3, live=False), Reel(count=3, live=False), Reel(count=99, live=True), repeat=True
+    )
+    until(watch, lambda status: status.epoch == 3)
+    assert audience.frames[:6] == [(epoch, index) for epoch in (1, 2) for index in range(3)]
+
+
+def test_a_lost_camera_is_opened_again_and_the_reason_is_told(start: Callable) -> None:
+    gone = SourceUnavailableError("cam: no answer")
+    watch, audience = start(Reel(count=5, live=True), gone, Reel(count=10_000, live=True))
+    first = until(watch, lambda status: status.state is WatchState.RECONNECTING)
+    assert "ended" in first.why
+    assert 0 <= first.next_try <= 1
+    until(watch, lambda status: status.why == "cam: no answer")
+    until(watch, lambda status: status.state is WatchState.LIVE)
+    assert watch.status.epoch == 2
+    assert audience.told[:3] == [("opened", 1), ("closed", ("a segment",), ("a track",)), ("opened", 2)]
+
+
+def test_pauses_between_tries_grow(start: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_FIRST_PAUSE", 0.02)
+    watch, _ = start(SourceUnavailableError("cam: no answer"))
+    pauses = []
+    while len(pauses) < 6:
+        status = until(watch, lambda status: status.state is WatchState.RECONNECTING and status.next_try)
+        pauses.append(status.next_try)
+        until(watch, lambda status, last=pauses[-1]: not status.next_try or status.next_try > last)
+    assert pauses[-1] > 4 * pauses[0]
+    assert watch.status.epoch == 0
+
+
+def test_a_file_that_is_not_there_is_not_tried_again(start: Callable) -> None:
+    watch, _ = start(SourceUnavailableError("a.mp4: there is no such file"), url="a.mp4")
+    status = until(watch, lambda status: status.state.over)
+    assert (status.state, status.why) == (WatchState.FAILED, "a.mp4: there is no such file")
+
+
+def test_an_engine_that_fails_ends_it_and_resume_begins_anew(start: Callable) -> None:
+    watch, _ = start(Reel(count=5, live=True), fails=EngineError("the engine broke"))
+    assert until(watch, lambda status: status.state.over).why == "the engine broke"
+    watch.resume()
+    until(watch, lambda status: status.epoch == 2)
+
+
+def test_what_nobody_foresaw_is_told_too(start: Callable) -> None:
+    watch, _ = start(Reel(count=5, live=True), fails=ZeroDivisionError("by zero"))
+    assert "ZeroDivisionError" in until(watch, lambda status: status.state is WatchState.FAILED).why
+
+
+def test_a_paused_camera_is_let_go_of(start: Callable) -> None:
+    reel = Reel(count=10_000, live=True)
+    watch, audience = start(reel, Reel(count=10_000, live=True))
+    until(watch, lambda status: status.state is WatchState.LIVE)
+    watch.pause()
+    until(watch, lambda status: status.state is WatchState.PAUSED)
+    assert reel._closed.is_set()
+    seen = len(audience.frames)
+    time.sleep(0.2)
+    assert len(audience.frames) == seen
+    watch.resume()
+    until(watch, lambda status: status.state is WatchState.LIVE)
+    assert watch.status.epoch == 2
+
+
+def test_a_paused_file_goes_on_where_it_was(start: Callable) -> None:
+    watch, audience = start(Reel(count=40, live=False), url="a.mp4")
+    until(watch, lambda status: len(audience.frames) > 5)
+    watch.pause()
+    until(watch, lambda status: status.state is WatchState.PAUSED)
+    time.sleep(0.2)
+    seen = len(audience.frames)
+    time.sleep(0.3)
+    assert len(audience.frames) == seen < 40
+    watch.resume()
+    until(watch, lambda status: status.state is WatchState.ENDED)
+    assert audience.frames == [(1, index) for index in range(40)]
+
+
+def test_silence_is_a_stall(start: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "STALLED_AFTER", 0.1)
+
+    class Frozen(Reel):
+        def __iter__(self) -> Iterator[Frame]:
+            yield from super().__iter__()
+            self._closed.wait()
+
+    watch, _ = start(Frozen(count=3, live=True))
+    status = until(watch, lambda status: status.state is WatchState.STALLED)
+    assert status.why.startswith("no picture for")
+
+
+def test_stop_ends_every_thread(start: Callable) -> None:
+    before = threading.active_count()
+    watch, _ = start(Reel(count=10_000, live=True))
+    until(watch, lambda status: status.state is WatchState.LIVE)
+    watch.stop()
+    assert threading.active_count() == before
