@@ -29,7 +29,6 @@ from monitor.types import ClipState, Opinion, Origin
 
 ROOT = Path(__file__).parent.parent
 SECONDS = 60_000  # milliseconds that a busy machine may take
-DEMO = "10"  # seconds: blended from 3.3 to 6.7
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -37,8 +36,8 @@ pytestmark = pytest.mark.timeout(300)
 class Dashboard:
     """The server as ``make run`` starts it, with flags of its own."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, *, demo_seconds: int = 10) -> None:
+        self.folder, self._demo_seconds = folder, demo_seconds
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
@@ -51,7 +50,7 @@ class Dashboard:
             "DEEPFAKE_MONITOR_EVIDENCE__FOLDER": str(self.folder),
             "DEEPFAKE_MONITOR_EVIDENCE__POST_ROLL": "1",
             "DEEPFAKE_MONITOR_EVIDENCE__PRE_ROLL": "1",
-            "DEEPFAKE_MONITOR_SOURCE__DEMO_SECONDS": DEMO,
+            "DEEPFAKE_MONITOR_SOURCE__DEMO_SECONDS": str(self._demo_seconds),
         }
         command = [sys.executable, "-m", "streamlit", "run", "streamlit_app.py", "--server.port", str(self.port)]
         with self._log.open("ab") as log:

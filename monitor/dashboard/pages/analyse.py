@@ -10,8 +10,10 @@ import streamlit as st
 
 from monitor.dashboard import station
 from monitor.dashboard.analyses import AnalysisState
-from monitor.dashboard.pages.words import INDICATION, address, badge, probability
+from monitor.dashboard.pages.words import INDICATION, address, ask_reporter, badge, probability, reporter
 from monitor.dashboard.upload import upload
+from monitor.errors import MonitorError
+from monitor.evidence.afterwards import Analysed, flag_span
 from monitor.evidence.folder import REPORT_FILE, TIMELINE_FILE, VIDEO_FILE
 from monitor.overlay import clock
 from monitor.types import Label
@@ -33,6 +35,7 @@ _WHAT_TO_DO = {
 
 def show() -> None:
     """The page."""
+    ask_reporter()
     here = station.current()
     st.header("Analyse")
     upload(
@@ -75,7 +78,8 @@ def _queue(here: station.Station) -> None:
 def _result(here: station.Station, analysis: Analysis) -> None:
     """The verdict in plain words, the player, the timeline, and each face."""
     folder, report = here.analyses.results(analysis.id), here.analyses.report(analysis.id)
-    if folder is None or report is None:
+    upload_of = here.analyses.upload(analysis.id)
+    if folder is None or report is None or upload_of is None:
         st.error("its results are gone")
         return
     said = report["verdict"]
@@ -86,15 +90,17 @@ def _result(here: station.Station, analysis: Analysis) -> None:
     picture, spans = st.columns([3, 2])
     with spans:
         span = _spans(segments, analysis)
+        if span is not None:
+            _flag(here, analysis, Analysed(upload_of, analysis.name, folder, report), span)
     brushed = _timeline(folder, here.settings.verdict, segments, key=analysis.id)
-    start, end = brushed or span or (0.0, None)
+    start, end = brushed or ((span["start"], span["end"]) if span else (0.0, None))
     with picture:
         _player(analysis, folder, start, end)
     _faces(report)
     _downloads(analysis, folder)
 
 
-def _spans(segments: list[dict[str, Any]], analysis: Analysis) -> tuple[float, float] | None:
+def _spans(segments: list[dict[str, Any]], analysis: Analysis) -> dict[str, Any] | None:
     """The suspicious spans; the one that is ticked."""
     if not segments:
         st.markdown("No suspicious span.")
@@ -119,7 +125,20 @@ def _spans(segments: list[dict[str, Any]], analysis: Analysis) -> tuple[float, f
         key=f"spans-{analysis.id}",
     )
     picked = event["selection"]["rows"]
-    return (segments[picked[0]]["start"], segments[picked[0]]["end"]) if picked else None
+    return segments[picked[0]] if picked else None
+
+
+def _flag(here: station.Station, analysis: Analysis, analysed: Analysed, span: dict[str, Any]) -> None:
+    """Keep the ticked span as a flag."""
+    note = st.text_input("Note", key=f"span-note-{analysis.id}", max_chars=2000)
+    if st.button("Flag this span", icon=":material/flag:", key=f"flag-span-{analysis.id}"):
+        try:
+            with st.spinner("keeping its pictures and its clip"):
+                flag = flag_span(here.archive, analysed, span, reporter=reporter(), note=note)
+        except MonitorError as error:
+            st.error(str(error))
+        else:
+            st.toast(f"Flagged {analysis.name} at {clock(flag.media_time)}", icon=":material/flag:")
 
 
 def _timeline(

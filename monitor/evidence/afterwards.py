@@ -1,0 +1,117 @@
+"""A span of an analysed file becomes a flag: from its report, its annotated video and the file itself."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from PIL import Image
+
+from monitor.errors import MonitorError, SourceUnreadableError
+from monitor.evidence.clips import cut
+from monitor.evidence.exhibits import CLIP, FRAME, OVERLAY, TRACE
+from monitor.evidence.folder import VIDEO_FILE
+from monitor.evidence.store import new_id
+from monitor.source import open_source
+from monitor.types import ClipState, Flag, Label, Origin, Reason
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from monitor.evidence.archive import Archive
+
+_QUALITY = 90  # JPEG
+
+
+@dataclass(frozen=True, slots=True)
+class Analysed:
+    """A file and what its analysis left."""
+
+    file: Path
+    name: str  # as the person calls it
+    results: Path  # the folder of annotated.mp4
+    report: dict[str, Any]  # the content of report.json
+
+
+def flag_span(archive: Archive, analysed: Analysed, span: dict[str, Any], *, reporter: str, note: str = "") -> Flag:
+    """Keep a suspicious span of a file; on return flag, pictures and clip are on the disk.
+
+    Args:
+        archive: where flags are kept.
+        analysed: the file.
+        span: one of the report's ``segments``.
+        reporter: who flags it.
+        note: what they say of it.
+
+    Raises:
+        SourceError: the file cannot be read any more.
+        OutputError: the files cannot be written; nothing was kept.
+        StoreError: the flag cannot be written; nothing was kept.
+    """
+    picture, captured_at = _picture(analysed.file, span["best_time"])
+    drawn, _ = _picture(analysed.results / VIDEO_FILE, span["best_time"])
+    changes = [change for change in analysed.report["label_changes"] if change["track_id"] == span["track_id"]]
+    flag = _draft(analysed, span, changes, captured_at=captured_at)
+    flag = replace(flag, reporter=reporter, note=note)
+    files = {FRAME: picture, OVERLAY: drawn, TRACE: json.dumps({"changes": changes}, indent=1).encode()}
+    flag = replace(flag, exhibits=archive.exhibits.keep(flag.id, files))
+    try:
+        archive.store.add(flag, actor=reporter)
+    except MonitorError:
+        archive.exhibits.remove(flag.id)
+        raise
+    try:
+        with archive.exhibits.adding(flag.id, CLIP) as path:
+            cut(analysed.file, path, flag.start, flag.end)
+    except MonitorError as error:
+        return archive.store.attach(flag.id, flag.exhibits, clip=ClipState.MISSING, why=str(error))
+    kept = (*flag.exhibits, archive.exhibits.exhibit(flag.id, CLIP))
+    return archive.store.attach(flag.id, kept, clip=ClipState.KEPT)
+
+
+def _draft(analysed: Analysed, span: dict[str, Any], changes: list[dict[str, Any]], *, captured_at: datetime) -> Flag:
+    report = analysed.report
+    track = next(one for one in report["tracks"] if one["track_id"] == span["track_id"])
+    now = datetime.now(UTC)
+    return Flag(
+        id=new_id(now),
+        created_at=now,
+        origin=Origin.PERSON,
+        reporter="",
+        source=analysed.name,
+        source_kind=report["source"]["kind"],
+        source_sha256=report["source"]["sha256"],
+        start=span["start"],
+        end=span["end"],
+        media_time=min(max(span["best_time"], span["start"]), span["end"]),
+        captured_at=captured_at,
+        frame_index=span["best_frame"],
+        track_id=span["track_id"],
+        box=None,  # the report has none
+        label=Label(span["label"]),
+        probability=span["peak"],
+        samples=track["samples"],
+        effective_samples=track["effective_samples"],
+        reasons=tuple(Reason(reason) for reason in track["reasons"]),
+        trace=tuple(changes),
+        engine=report["engine"]["name"],
+        model=report["model"]["id"],
+        weights_sha256=report["model"]["weights_sha256"],
+        program=report["program"]["version"],
+        settings=report["settings"],
+    )
+
+
+def _picture(file: Path, media_time: float) -> tuple[bytes, datetime]:
+    """The picture shown at a media time as JPEG, and when it was read."""
+    with open_source(file) as source:
+        for frame in source:
+            if frame.media_time >= media_time - 1e-3:
+                buffer = io.BytesIO()
+                Image.fromarray(frame.pixels).save(buffer, "JPEG", quality=_QUALITY)
+                return buffer.getvalue(), frame.captured_at
+    msg = f"{file.name}: it ends before {media_time:g} s; was it replaced?"
+    raise SourceUnreadableError(msg)
