@@ -161,7 +161,7 @@ class TestBrowser:
         chooser.wait_for(state="attached")
         (tmp_path / "letter.mp4").write_text("no video at all")
         chooser.set_input_files(tmp_path / "letter.mp4")
-        page.locator("[role=alert]", has_text="upload").first.wait_for()
+        page.locator("[role=alert]", has_text="letter.mp4").first.wait_for()
         chooser.set_input_files(small_video(tmp_path / "face.mp4"))
         page.get_by_text("An indication, not proof.").wait_for()
         player = page.locator("video")

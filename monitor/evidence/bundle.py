@@ -29,10 +29,8 @@ from typing import TYPE_CHECKING, Any, Final
 import monitor
 from monitor.errors import BundleError
 from monitor.evidence.copies import PICTURES, copied
-from monitor.evidence.dossier import compiled, page
 from monitor.evidence.folder import unwritable
 from monitor.evidence.log import Event
-from monitor.evidence.printout import printed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -133,6 +131,9 @@ def _contents(
             else:
                 listed |= _add(archive, name, copy.content)
     listed |= _add(archive, "log.json", _json([asdict(event) for event in events]))
+    from monitor.evidence.dossier import compiled, page  # only an export pays for jinja2 and fpdf2
+    from monitor.evidence.printout import printed
+
     dossier = compiled(flags, events=events, copies=copies, blurred=blur)
     listed |= _add(archive, "report.html", page(dossier).encode())
     return listed | _add(archive, "report.pdf", printed(dossier, made_at=datetime.now(UTC)))

@@ -5,23 +5,14 @@ Streamlit's own shortcuts refuse C and R, which people expect to confirm and to 
 
 from __future__ import annotations
 
-from functools import cache
-from importlib import resources
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from monitor.dashboard.parts import part
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-    from streamlit.components.v2.types import ComponentRenderer
-
-
-@cache
-def _component() -> ComponentRenderer:
-    """Registered with the first page that shows it: importing this module needs no running Streamlit."""
-    script = resources.files(__package__).joinpath("keys.js").read_text(encoding="utf-8")
-    return st.components.v2.component("deepfake_monitor.keys", html="<span hidden></span>", js=script)
 
 
 def keys(wanted: Sequence[str], *, key: str, on_key: Callable[[str], None]) -> None:
@@ -38,4 +29,4 @@ def keys(wanted: Sequence[str], *, key: str, on_key: Callable[[str], None]) -> N
         if letter in wanted:
             on_key(letter)
 
-    _component()(key=key, data={"wanted": list(wanted)}, on_pressed_change=pressed)
+    part(__name__)(key=key, data={"wanted": list(wanted)}, on_pressed_change=pressed)

@@ -5,28 +5,14 @@ Streamlit's own uploader keeps the whole file in memory, twice.
 
 from __future__ import annotations
 
-from functools import cache
-from importlib import resources
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from monitor.dashboard.parts import part
+
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from streamlit.components.v2.types import ComponentRenderer
-
-
-@cache
-def _component() -> ComponentRenderer:
-    """Registered with the first page that shows it: importing this module needs no running Streamlit."""
-    files = resources.files(__package__)
-    return st.components.v2.component(
-        "deepfake_monitor.upload",
-        html=files.joinpath("upload.html").read_text(encoding="utf-8"),
-        css=files.joinpath("upload.css").read_text(encoding="utf-8"),
-        js=files.joinpath("upload.js").read_text(encoding="utf-8"),
-    )
 
 
 def upload(*, key: str, url: str, most_megabytes: int, on_done: Callable[[str], None]) -> None:
@@ -44,4 +30,4 @@ def upload(*, key: str, url: str, most_megabytes: int, on_done: Callable[[str], 
         if isinstance(sent, str):
             on_done(sent)
 
-    _component()(key=key, data={"url": url, "most": most_megabytes}, on_done_change=done)
+    part(__name__)(key=key, data={"url": url, "most": most_megabytes}, on_done_change=done)

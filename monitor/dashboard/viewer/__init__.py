@@ -8,12 +8,11 @@ The frames themselves never pass through Streamlit: see monitor.dashboard.messag
 from __future__ import annotations
 
 import math
-from functools import cache
-from importlib import resources
 from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 import streamlit as st
 
+from monitor.dashboard.parts import part
 from monitor.overlay import OverlaySettings
 from monitor.overlay.heat import FAKE_RGB, REAL_RGB
 from monitor.overlay.outlines import OUTLINES
@@ -21,7 +20,6 @@ from monitor.overlay.outlines import OUTLINES
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from streamlit.components.v2.types import ComponentRenderer
 
 _SCRIPTS: Final = ("feed.js", "picture.js", "viewer.js")
 
@@ -33,18 +31,6 @@ class Moment(TypedDict):
     frame: int  # index within the epoch
     time: float  # media time, seconds
     track: int | None  # the face it is about; None: the picture as a whole
-
-
-@cache
-def _component() -> ComponentRenderer:
-    """Registered with the first page that shows it: importing this module needs no running Streamlit."""
-    files = resources.files(__package__)
-    return st.components.v2.component(
-        "deepfake_monitor.viewer",
-        html=files.joinpath("viewer.html").read_text(encoding="utf-8"),
-        css=files.joinpath("viewer.css").read_text(encoding="utf-8"),
-        js="\n".join(files.joinpath(name).read_text(encoding="utf-8") for name in _SCRIPTS),
-    )
 
 
 def viewer(
@@ -77,7 +63,7 @@ def viewer(
             on_flag(moment)
 
     data = {"url": url, "token": token, "title": title, "primary": primary, "look": _look()}
-    return moment_of(_component()(key=key, data=data, on_flag_change=flagged).get("flag"))
+    return moment_of(part(__name__, *_SCRIPTS)(key=key, data=data, on_flag_change=flagged).get("flag"))
 
 
 def _look() -> dict[str, Any]:

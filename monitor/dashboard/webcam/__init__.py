@@ -7,26 +7,7 @@ codes are those of monitor.dashboard.messages. Browsers give a camera only to ht
 
 from __future__ import annotations
 
-from functools import cache
-from importlib import resources
-from typing import TYPE_CHECKING
-
-import streamlit as st
-
-if TYPE_CHECKING:
-    from streamlit.components.v2.types import ComponentRenderer
-
-
-@cache
-def _component() -> ComponentRenderer:
-    """Registered with the first page that shows it: importing this module needs no running Streamlit."""
-    files = resources.files(__package__)
-    return st.components.v2.component(
-        "deepfake_monitor.webcam",
-        html=files.joinpath("webcam.html").read_text(encoding="utf-8"),
-        css=files.joinpath("webcam.css").read_text(encoding="utf-8"),
-        js=files.joinpath("webcam.js").read_text(encoding="utf-8"),
-    )
+from monitor.dashboard.parts import part
 
 
 def webcam(*, key: str, url: str, token: str, title: str) -> bool:
@@ -42,5 +23,5 @@ def webcam(*, key: str, url: str, token: str, title: str) -> bool:
         Whether pictures are being sent; the page runs again when that changes.
     """
     data = {"url": url, "token": token, "title": title}
-    sent = _component()(key=key, data=data, default={"running": False}, on_running_change=lambda: None)
+    sent = part(__name__)(key=key, data=data, default={"running": False}, on_running_change=lambda: None)
     return sent.get("running") is True

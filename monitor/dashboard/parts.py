@@ -1,0 +1,35 @@
+"""What runs in the browser: a Streamlit component (v2) put together from files, without a build step."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+if TYPE_CHECKING:
+    from streamlit.components.v2.types import ComponentRenderer
+
+
+@cache
+def part(package: str, *scripts: str) -> ComponentRenderer:
+    """The component of a package, registered with the first page that shows it.
+
+    Args:
+        package: whose ``<name>.html``, ``<name>.css`` and scripts are used; what is missing is empty.
+        scripts: joined into one module, in this order; default: ``<name>.js``.
+    """
+    name = package.rpartition(".")[2]
+    files = resources.files(package)
+
+    def text(file: str) -> str:
+        found = files.joinpath(file)
+        return found.read_text(encoding="utf-8") if found.is_file() else ""
+
+    return st.components.v2.component(
+        f"deepfake_monitor.{name}",
+        html=text(f"{name}.html") or "<span hidden></span>",
+        css=text(f"{name}.css"),
+        js="\n".join(map(text, scripts or (f"{name}.js",))),
+    )
