@@ -4,6 +4,6 @@ station    the watched sources, the analyses, the flags, and who may see them
 channel    one watched source and all who are told what it sees
 hub        its newest frame;  rolling  what was said lately;  analyses  uploads, one after the other
 messages   a frame as bytes;  routes  frames, files, uploads;  policy  which addresses may be opened
-viewer/, webcam/, upload/   components that run in the browser
+viewer/, webcam/, upload/, keys/   run in the browser, each a Streamlit component made by parts
 pages/     what is shown;  server  all of it on one port
 """
