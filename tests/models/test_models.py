@@ -71,10 +71,17 @@ def test_dropout_is_off_unless_asked_for(name: str) -> None:
         assert max(found) == dropout
 
 
-@pytest.mark.parametrize("name", [name for name in available_models() if name != "inception_resnet_v1"])
-def test_a_model_without_shipped_weights_says_so(name: str) -> None:
-    with pytest.raises(WeightsMissingError, match=rf"{name}\.safetensors are missing"):
-        load_detector(name)
+@pytest.mark.parametrize("name", available_models())
+def test_shipped_weights_load_and_a_model_without_them_says_so(name: str) -> None:
+    if (engines_dir() / f"{name}.safetensors").is_file():
+        assert load_detector(name).card.limits
+    else:
+        with pytest.raises(WeightsMissingError, match=rf"{name}\.safetensors are missing"):
+            load_detector(name)
+
+
+def test_one_model_is_too_large_to_be_shipped() -> None:
+    assert not (engines_dir() / "xception.safetensors").exists()
 
 
 @pytest.mark.parametrize("name", available_models())
