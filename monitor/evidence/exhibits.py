@@ -150,7 +150,7 @@ class Exhibits:
         folder = self.folder(flag.id)
         there = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
         if flag.clip is ClipState.PENDING:
-            there -= {CLIP, f"{CLIP}{_PARTIAL}"}
+            there = {name for name in there if name != CLIP and not name.endswith(_PARTIAL)}
         recorded = {exhibit.name: exhibit for exhibit in flag.exhibits}
         found = [f"{flag.id}/{name} is missing" for name in sorted(recorded.keys() - there)]
         found += [f"{flag.id}/{name} was added" for name in sorted(there - recorded.keys())]

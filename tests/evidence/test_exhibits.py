@@ -91,7 +91,10 @@ class TestKeeping:
         one = kept(exhibits, store)
         with exhibits.adding(one.id, CLIP) as path:
             path.write_bytes(b"half")
+            being_encoded = path.with_name(".clip.mp4-5f2c01ab.partial")
+            being_encoded.touch()
             assert exhibits.faults(one) == []
+            being_encoded.unlink()
         assert exhibits.faults(one) == [], "it lies there, and is recorded next"
         done = replace(one, clip=ClipState.MISSING)
         assert exhibits.faults(done) == [f"{one.id}/{CLIP} was added"]
