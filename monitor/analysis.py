@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 from monitor.errors import SourceError
 from monitor.evidence.folder import VIDEO_FILE, OutputFolder, result_name
-from monitor.evidence.report import Provenance, Report, sha256_of
+from monitor.evidence.report import Provenance, Report
 from monitor.evidence.video import AnnotatedVideo
 from monitor.overlay import Overlay
 from monitor.pipeline import Pipeline
@@ -91,15 +91,7 @@ class Recording:
         self, parent: Path, *, source: Source, engines: Engines, settings: Settings, video: bool = True
     ) -> None:
         info = source.info
-        sha256 = sha256_of(info.path) if info.path is not None and info.path.is_file() else None
-        provenance = Provenance(
-            source=info,
-            sha256=sha256,
-            settings=settings,
-            card=engines.detector.card,
-            engine=engines.scorer.engine.name,
-            engine_reason=engines.choice.reason,
-        )
+        provenance = Provenance.of(info, engines=engines, settings=settings)
         with ExitStack() as stack:
             self._folder = stack.enter_context(OutputFolder(parent, result_name(info)))
             self._report = stack.enter_context(Report(self._folder.working, provenance))

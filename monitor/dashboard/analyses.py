@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import secrets
 import shutil
 import threading
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 JOB_FILE: Final = "job.json"
 _RESULTS: Final = "results"
 _UPLOAD: Final = "upload"
+
+_log = logging.getLogger(__name__)
 
 
 class AnalysisState(StrEnum):
@@ -75,7 +78,7 @@ class Analyses:
 
     def __init__(self, root: Path, *, settings: Settings, engines: Callable[[], Engines]) -> None:
         self._root, self._settings, self._engines = root, settings, engines
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # of what is known, and of the job files that say the same
         self._known: dict[str, Analysis] = {}
         self._worker = Worker("analyses")
         self._closing = threading.Event()
@@ -145,15 +148,14 @@ class Analyses:
         """Do not begin it, or stop it; its upload stays."""
         with self._lock:
             analysis = self._known.get(analysis_id)
-        if analysis is not None and not analysis.state.over:
-            self._set(analysis_id, state=AnalysisState.CANCELLED, progress=None)
+            if analysis is not None and not analysis.state.over:
+                self._set(analysis_id, state=AnalysisState.CANCELLED, progress=None)
 
     def remove(self, analysis_id: str) -> None:
         """Forget it, its upload and its results."""
-        self.cancel(analysis_id)
         with self._lock:
-            self._known.pop(analysis_id, None)
-        shutil.rmtree(self._root / analysis_id, ignore_errors=True)
+            if self._known.pop(analysis_id, None) is not None:
+                shutil.rmtree(self._root / analysis_id, ignore_errors=True)
 
     def upload(self, analysis_id: str) -> Path | None:
         """The uploaded file."""
@@ -178,10 +180,11 @@ class Analyses:
         self._worker.do(lambda: self._work(analysis.id))
 
     def _work(self, analysis_id: str) -> None:
-        analysis, upload = self.get(analysis_id), self.upload(analysis_id)
-        if self._closing.is_set() or analysis is None or analysis.state.over or upload is None:
-            return
-        self._set(analysis_id, state=AnalysisState.RUNNING, progress=0.0)
+        with self._lock:
+            analysis, upload = self.get(analysis_id), self.upload(analysis_id)
+            if self._closing.is_set() or analysis is None or analysis.state.over or upload is None:
+                return
+            self._set(analysis_id, state=AnalysisState.RUNNING, progress=0.0)
         shutil.rmtree(self._root / analysis_id / _RESULTS, ignore_errors=True)
         try:
             self._analyse(analysis_id, upload)
@@ -240,7 +243,7 @@ class Analyses:
             if analysis is None:
                 return
             self._known[analysis_id] = changed = replace(analysis, **changes)
-        self._keep(changed)
+            self._keep(changed)
 
     def _keep(self, analysis: Analysis) -> None:
         facts = asdict(analysis) | {"progress": None}
@@ -252,8 +255,10 @@ class Analyses:
             try:
                 facts = json.loads((folder / JOB_FILE).read_bytes())
                 yield Analysis(**facts | {"state": AnalysisState(facts["state"])})
-            except (OSError, ValueError, TypeError, KeyError):
+            except FileNotFoundError:
                 shutil.rmtree(folder, ignore_errors=True)
+            except (OSError, ValueError, TypeError, KeyError) as error:
+                _log.warning("%s cannot be read and is left alone: %s", folder / JOB_FILE, error)
 
 
 def _suffix(name: str) -> str:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 from monitor.dashboard.hub import Hub
 from monitor.dashboard.rolling import Rolling
 from monitor.evidence.clips import follow
-from monitor.evidence.flagging import Flagger, Provenance
-from monitor.evidence.report import sha256_of
+from monitor.evidence.flagging import Flagger
+from monitor.evidence.report import Provenance
 from monitor.session import Watch
 from monitor.source import mask
 
@@ -58,8 +58,7 @@ class Channel:
         self.hub = Hub()
         self.rolling = Rolling()
         self._engines, self._settings = engines, settings
-        self._archive, self._worker = archive, worker
-        self._flagger: Flagger | None = None
+        self.flagger = Flagger(archive, later=worker.do)
         self._clips: PacketRing | PictureRing | None = None
         self._watch = Watch(url, engines=engines, settings=settings, audience=self, repeat=repeat)
 
@@ -67,11 +66,6 @@ class Channel:
     def status(self) -> WatchStatus:
         """Where the watch stands, and why."""
         return self._watch.status
-
-    @property
-    def flagger(self) -> Flagger | None:
-        """Makes flags of what is seen; None until something was."""
-        return self._flagger
 
     def start(self) -> None:
         """Begin to watch."""
@@ -92,20 +86,14 @@ class Channel:
 
     def opened(self, source: Source, epoch: int) -> None:
         """The watch has opened its source; on its thread."""
-        if self._flagger is None:
-            engines = self._engines()
-            provenance = Provenance(engines.detector.card, engines.scorer.engine.name, self._settings)
-            self._flagger = Flagger(self._archive, provenance=provenance, later=self._worker.do)
         evidence = self._settings.evidence
         seconds = evidence.pre_roll + evidence.post_roll + _SPARE
         self._clips = follow(source, seconds=seconds, max_bytes=_CLIP_BYTES)
-        path = source.info.path
-        self._flagger.opened(
-            source.info,
+        self.flagger.opened(
+            Provenance.of(source.info, engines=self._engines(), settings=self._settings),
             epoch=epoch,
             clips=self._clips,
             automatic=source.info.live or epoch == 1,  # a file that is played again says nothing new
-            sha256=sha256_of(path) if path is not None and path.is_file() else None,
         )
         self.hub.opened(epoch)
         self.rolling.opened(epoch)
@@ -114,12 +102,10 @@ class Channel:
         """A frame was analysed; on the analysis thread."""
         if self._clips is not None:
             self._clips.add(frame)
-        if self._flagger is not None:
-            self._flagger(frame, observation)
+        self.flagger(frame, observation)
         self.rolling(frame, observation)
         self.hub(frame, observation)
 
     def closed(self, segments: Sequence[Segment], tracks: Sequence[TrackSummary]) -> None:  # noqa: ARG002 - an audience
         """The epoch is over; on the watch's thread."""
-        if self._flagger is not None:
-            self._flagger.closed()
+        self.flagger.closed()

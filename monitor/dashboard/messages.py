@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any, Final
 import cv2
 import numpy as np
 
+from monitor import jpeg
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -110,21 +112,17 @@ def picture(frame: Frame, *, longest: int, quality: int) -> bytes:
     if scale < 1.0:
         size = max(1, round(frame.width * scale)), max(1, round(frame.height * scale))
         pixels = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
-    done, jpeg = cv2.imencode(".jpg", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
-    if not done:
-        msg = f"frame {frame.index} of {frame.width} x {frame.height} pixels: no JPEG could be made of it"
-        raise ValueError(msg)
-    return jpeg.tobytes()
+    return jpeg.encoded(pixels, quality=quality)
 
 
-def pack(header: Mapping[str, Any], jpeg: bytes) -> bytes:
+def pack(header: Mapping[str, Any], picture: bytes) -> bytes:
     """The message.
 
     Raises:
         ValueError: the header holds a number that JSON has not (NaN, infinity).
     """
     head = json.dumps(header, separators=(",", ":"), allow_nan=False, ensure_ascii=False).encode()
-    return _LENGTH.pack(len(head)) + head + jpeg
+    return _LENGTH.pack(len(head)) + head + picture
 
 
 def unpack(message: bytes) -> tuple[dict[str, Any], bytes]:

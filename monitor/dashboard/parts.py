@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from functools import cache
 from importlib import resources
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 import streamlit as st
 
 if TYPE_CHECKING:
     from streamlit.components.v2.types import ComponentRenderer
+
+
+_SHARED: Final = Path(__file__).with_name("browser")  # .js and .css of every part
 
 
 @cache
@@ -18,7 +22,7 @@ def part(package: str, *scripts: str) -> ComponentRenderer:
 
     Args:
         package: whose ``<name>.html``, ``<name>.css`` and scripts are used; what is missing is empty.
-        scripts: joined into one module, in this order; default: ``<name>.js``.
+        scripts: joined into one module after ``browser.js``, in this order; default: ``<name>.js``.
     """
     name = package.rpartition(".")[2]
     files = resources.files(package)
@@ -30,6 +34,6 @@ def part(package: str, *scripts: str) -> ComponentRenderer:
     return st.components.v2.component(
         f"deepfake_monitor.{name}",
         html=text(f"{name}.html") or "<span hidden></span>",
-        css=text(f"{name}.css"),
-        js="\n".join(map(text, scripts or (f"{name}.js",))),
+        css=_SHARED.with_suffix(".css").read_text(encoding="utf-8") + text(f"{name}.css"),
+        js="\n".join([_SHARED.with_suffix(".js").read_text(encoding="utf-8"), *map(text, scripts or (f"{name}.js",))]),
     )

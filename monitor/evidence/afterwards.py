@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from monitor.errors import MonitorError, SourceUnreadableError
+from monitor.errors import SourceUnreadableError
 from monitor.evidence.clips import cut
-from monitor.evidence.exhibits import CLIP, FRAME, OVERLAY, TRACE
+from monitor.evidence.exhibits import FRAME, OVERLAY, TRACE
 from monitor.evidence.folder import VIDEO_FILE
 from monitor.evidence.store import new_id
 from monitor.source import open_source
-from monitor.types import ClipState, Flag, Label, Origin, Reason
+from monitor.types import Flag, Label, Origin, Reason
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,19 +57,8 @@ def flag_span(archive: Archive, analysed: Analysed, span: dict[str, Any], *, rep
     flag = _draft(analysed, span, changes, captured_at=captured_at)
     flag = replace(flag, reporter=reporter, note=note)
     files = {FRAME: picture, OVERLAY: drawn, TRACE: json.dumps({"changes": changes}, indent=1).encode()}
-    flag = replace(flag, exhibits=archive.exhibits.keep(flag.id, files))
-    try:
-        archive.store.add(flag, actor=reporter)
-    except MonitorError:
-        archive.exhibits.remove(flag.id)
-        raise
-    try:
-        with archive.exhibits.adding(flag.id, CLIP) as path:
-            cut(analysed.file, path, flag.start, flag.end)
-    except MonitorError as error:
-        return archive.store.attach(flag.id, flag.exhibits, clip=ClipState.MISSING, why=str(error))
-    kept = (*flag.exhibits, archive.exhibits.exhibit(flag.id, CLIP))
-    return archive.store.attach(flag.id, kept, clip=ClipState.KEPT)
+    flag = archive.add(flag, files)
+    return archive.add_clip(flag.id, lambda path: cut(analysed.file, path, flag.start, flag.end))
 
 
 def _draft(analysed: Analysed, span: dict[str, Any], changes: list[dict[str, Any]], *, captured_at: datetime) -> Flag:

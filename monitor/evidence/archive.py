@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 import platformdirs
 
-from monitor.errors import FlagNotFoundError
+from monitor.errors import FlagNotFoundError, MonitorError
 from monitor.evidence import bundle
-from monitor.evidence.exhibits import Exhibits
+from monitor.evidence.exhibits import CLIP, Exhibits
 from monitor.evidence.queries import Query
 from monitor.evidence.retention import Plan, exempt, planned
 from monitor.evidence.store import FlagStore
+from monitor.types import ClipState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
     from monitor.evidence.bundle import Exported
     from monitor.settings import EvidenceSettings
-    from monitor.types import Flag
+    from monitor.types import Exhibit, Flag
 
 _PAGE = 500  # flags read at a time
 
@@ -67,6 +69,49 @@ class Archive:
         while page := self.store.find(query, limit=_PAGE, offset=offset):
             yield from page
             offset += len(page)
+
+    def add(self, flag: Flag, files: Mapping[str, bytes]) -> Flag:
+        """Keep a new flag with its first files; on return both survive the process and the machine.
+
+        Returns:
+            The flag, its files recorded.
+
+        Raises:
+            OutputError: the files cannot be written; nothing was kept.
+            StoreError: the flag cannot be written; nothing was kept.
+        """
+        flag = replace(flag, exhibits=self.exhibits.keep(flag.id, files))
+        try:
+            self.store.add(flag, actor=flag.reporter)
+        except MonitorError:
+            self.exhibits.remove(flag.id)
+            raise
+        return flag
+
+    def add_clip(self, flag_id: str, write: Callable[[Path], object]) -> Flag:
+        """Keep the clip of a flag, or why there is none.
+
+        Args:
+            flag_id: of a flag whose clip is pending.
+            write: writes it to a path; what it raises of this program's errors is the reason.
+
+        Raises:
+            FlagNotFoundError: the flag was deleted meanwhile.
+            StoreError: the database does not answer.
+        """
+        flag = self.store.get(flag_id)
+        clip: tuple[Exhibit, ...] = ()
+        why = ""
+        try:
+            with self.exhibits.adding(flag_id, CLIP) as path:
+                write(path)
+            clip = (self.exhibits.exhibit(flag_id, CLIP),)
+        except FlagNotFoundError:
+            raise
+        except MonitorError as error:
+            why = str(error)
+        state = ClipState.KEPT if clip else ClipState.MISSING
+        return self.store.attach(flag_id, (*flag.exhibits, *clip), clip=state, why=why)
 
     def delete(self, flag_id: str, *, actor: str, why: str = "") -> None:
         """Forget a flag and its files.

@@ -2,35 +2,31 @@
 
 from __future__ import annotations
 
-import io
 import json
 import logging
 import threading
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-import cv2
-import numpy as np
-from PIL import Image
-
 import monitor
+from monitor import jpeg
 from monitor.errors import FlagNotFoundError, MonitorError, UsageError
 from monitor.evidence import records
-from monitor.evidence.exhibits import CLIP, FACES, FRAME, OVERLAY, TRACE
+from monitor.evidence.exhibits import FACES, FRAME, OVERLAY, TRACE
 from monitor.evidence.store import new_id
 from monitor.overlay import Overlay
-from monitor.types import ClipState, Flag, Frame, Label, Observation, Origin, Verdict
+from monitor.types import Flag, Frame, Label, Observation, Origin, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from monitor.evidence.archive import Archive
-    from monitor.models.card import ModelCard
-    from monitor.settings import Settings
-    from monitor.types import LabelChange, Opinion, Pixels, SourceInfo
+    from monitor.evidence.report import Provenance
+    from monitor.types import LabelChange, Opinion
 
 _KEPT_SECONDS: Final = 30.0  # of media time in which a moment can still be flagged
 _KEPT_BYTES: Final = 64 << 20
@@ -51,15 +47,6 @@ class Clips(Protocol):
         Raises:
             MonitorError: nothing of that span is there any more, or the disk is full.
         """
-
-
-@dataclass(frozen=True, slots=True)
-class Provenance:
-    """Who judged, with what."""
-
-    card: ModelCard
-    engine: str
-    settings: Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +72,24 @@ class _Moment:
     size: tuple[int, int]  # width, height
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Epoch:
+    """From one opening of the source to its end."""
+
+    number: int
+    provenance: Provenance
+    clips: Clips
+    automatic: bool
+
+
 @dataclass(frozen=True, slots=True)
 class _Pending:
+    """A flag whose clip is still to come."""
+
     flag_id: str
     start: float
     end: float
+    clips: Clips
 
 
 class Flagger:
@@ -97,202 +97,129 @@ class Flagger:
 
     Args:
         archive: where flags are kept.
-        provenance: who judges; goes into every flag.
         later: runs a job off the analysis thread.
     """
 
-    def __init__(
-        self, archive: Archive, *, provenance: Provenance, later: Callable[[Callable[[], None]], None]
-    ) -> None:
+    def __init__(self, archive: Archive, *, later: Callable[[Callable[[], None]], None]) -> None:
         self._archive = archive
-        self._provenance = provenance
         self._later = later
-        self._lock = threading.RLock()
+        self._marking = threading.Lock()  # one flag at a time; frames do not wait for it
+        self._lock = threading.Lock()  # of all that follows
+        self._epoch: _Epoch | None = None
+        self._over = True
         self._moments: deque[_Moment] = deque()
         self._bytes = 0
         self._changes: deque[LabelChange] = deque(maxlen=_KEPT_CHANGES)
         self._pending: list[_Pending] = []
         self._marked: dict[tuple[int, int, int | None, str], Flag] = {}
         self._accused: dict[int, float] = {}  # track -> media time of its last automatic flag
-        self._epoch = 0
-        self._info: SourceInfo | None = None
-        self._sha256: str | None = None
-        self._clips: Clips | None = None
-        self._automatic = True
 
-    def opened(
-        self, info: SourceInfo, *, epoch: int, clips: Clips, sha256: str | None = None, automatic: bool = True
-    ) -> None:
+    def opened(self, provenance: Provenance, *, epoch: int, clips: Clips, automatic: bool = True) -> None:
         """A new epoch begins: media time and tracks start again.
 
         Args:
-            info: of the source.
+            provenance: of what is seen, and who judges; goes into every flag.
             epoch: its number.
             clips: what keeps the last seconds of it.
-            sha256: hex, of a file.
             automatic: whether a face that becomes suspicious is flagged without anybody asking.
         """
         with self._lock:
-            self._epoch, self._info, self._clips, self._sha256 = epoch, info, clips, sha256
-            self._automatic = automatic
-            self._moments.clear()
+            self._epoch, self._over = _Epoch(epoch, provenance, clips, automatic), False
             self._bytes = 0
-            for forgotten in (self._changes, self._accused, self._marked):
+            for forgotten in (self._moments, self._changes, self._accused, self._marked):
                 forgotten.clear()
 
     def __call__(self, frame: Frame, observation: Observation) -> None:
         """Keep what a flag would need of this frame. Runs on the analysis thread."""
-        scored = len(observation.scores) or observation.scores.rejected
-        now = observation.media_time
         with self._lock:
+            epoch = self._epoch
             self._changes += observation.changes
-            if (
-                scored
-                or observation.changes
-                or not self._moments
-                or now - self._moments[-1].observation.media_time >= _IDLE_EVERY
-            ):
+            if self._is_worth_keeping(observation):
                 self._keep(frame, observation)
-            due = [pending for pending in self._pending if pending.end <= now]
-            for pending in due:
-                self._pending.remove(pending)
-        for pending in due:
-            self._write_clip_of(pending)
+            due = [pending for pending in self._pending if pending.end <= observation.media_time]
+            self._pending = [pending for pending in self._pending if pending not in due]
+        self._write_clips(due)
         for change in observation.changes:
-            if self._automatic and change.after.suspects and not change.before.suspects:
-                self._accuse(change)
+            if epoch is not None and epoch.automatic and change.after.suspects and not change.before.suspects:
+                self._accuse(change, epoch=epoch.number)
 
     def closed(self) -> None:
         """The epoch is over: what clips can still be had are written."""
         with self._lock:
-            due, self._pending = self._pending, []
-        for pending in due:
-            self._write_clip_of(pending)
+            due, self._pending, self._over = self._pending, [], True
+        self._write_clips(due)
 
     def flag(self, mark: Mark) -> Flag:
         """Keep a moment; on return the flag is committed and its pictures are on the disk.
 
-        The same mark twice is one flag.
+        The same mark twice is one flag. The frames go on meanwhile.
 
         Raises:
-            UsageError: the moment is no longer there.
+            UsageError: the moment is not there, any more or yet.
             OutputError: the files cannot be written; nothing was kept.
             StoreError: the flag cannot be written; nothing was kept.
         """
-        with self._lock:
-            key = (mark.epoch, mark.frame_index, mark.track_id, f"{mark.origin}:{mark.reporter}")
-            if key in self._marked:
-                return self._marked[key]
-            moment, info = self._moment(mark), self._info
-            if info is None:
-                msg = "nothing has been seen yet: wait for the first picture"
-                raise UsageError(msg)
-            flag, files = self._draft(mark, moment, info)
-            flag = replace(flag, exhibits=self._archive.exhibits.keep(flag.id, files))
-            try:
-                self._archive.store.add(flag, actor=mark.reporter)
-            except MonitorError:
-                self._archive.exhibits.remove(flag.id)
-                raise
-            self._marked[key] = flag
-            self._pending.append(_Pending(flag.id, flag.start, flag.end))
+        key = (mark.epoch, mark.frame_index, mark.track_id, f"{mark.origin}:{mark.reporter}")
+        with self._marking:
+            with self._lock:
+                if key in self._marked:
+                    return self._marked[key]
+                epoch, moment = self._found(mark)
+                changes, moments = list(self._changes), list(self._moments)
+            flag = _draft(mark, moment, changes, epoch.provenance)
+            samples = _samples(moments, track=flag.track_id, since=flag.start)
+            files = {
+                FRAME: moment.jpeg,
+                OVERLAY: _drawn(moment),
+                FACES: _json(_faces(moment)),
+                TRACE: _json({"changes": flag.trace, "samples": samples}),
+            }
+            flag = self._archive.add(flag, files)
+            pending = _Pending(flag.id, flag.start, flag.end, epoch.clips)
+            with self._lock:
+                over = self._over or epoch is not self._epoch
+                if not over:
+                    self._marked[key] = flag
+                    self._pending.append(pending)
+            if over:
+                self._write_clips([pending])
             return flag
 
+    def _is_worth_keeping(self, observation: Observation) -> bool:
+        if len(observation.scores) or observation.scores.rejected or observation.changes or not self._moments:
+            return True
+        return observation.media_time - self._moments[-1].observation.media_time >= _IDLE_EVERY
+
     def _keep(self, frame: Frame, observation: Observation) -> None:
-        jpeg = _jpeg(frame.pixels)
-        self._moments.append(_Moment(observation, frame.captured_at, jpeg, (frame.width, frame.height)))
-        self._bytes += len(jpeg)
+        content = jpeg.encoded(frame.pixels, quality=_QUALITY)
+        self._moments.append(_Moment(observation, frame.captured_at, content, (frame.width, frame.height)))
+        self._bytes += len(content)
         oldest = observation.media_time - _KEPT_SECONDS
         while self._bytes > _KEPT_BYTES or self._moments[0].observation.media_time < oldest:
             self._bytes -= len(self._moments.popleft().jpeg)
 
-    def _moment(self, mark: Mark) -> _Moment:
+    def _found(self, mark: Mark) -> tuple[_Epoch, _Moment]:
         """The newest kept moment that is not after the mark: what was on the screen."""
-        if mark.epoch != self._epoch:
+        if self._epoch is None or not self._moments:
+            msg = "nothing has been seen yet: wait for the first picture"
+            raise UsageError(msg)
+        if mark.epoch != self._epoch.number:
             msg = "that moment is gone: the source was opened again meanwhile"
             raise UsageError(msg)
         for moment in reversed(self._moments):
             if moment.observation.media_time <= mark.media_time + 1e-3:
-                return moment
+                return self._epoch, moment
         msg = f"that moment is gone: only the last {_KEPT_SECONDS:g} s can be flagged"
         raise UsageError(msg)
 
-    def _draft(self, mark: Mark, moment: _Moment, info: SourceInfo) -> tuple[Flag, dict[str, bytes]]:
-        seen = moment.observation
-        row = _row(seen, mark.track_id)
-        verdict = None if row is None else seen.verdicts[row]
-        track = None if verdict is None else verdict.track_id
-        changes = [records.change(change) for change in self._changes if change.track_id == track]
-        settings, card = self._provenance.settings, self._provenance.card
-        now = datetime.now(UTC)
-        flag = Flag(
-            id=new_id(now),
-            created_at=now,
-            origin=mark.origin,
-            reporter=mark.reporter,
-            source=info.name,
-            source_kind=info.kind,
-            source_sha256=self._sha256,
-            start=max(0.0, mark.media_time - settings.evidence.pre_roll),
-            end=mark.media_time + settings.evidence.post_roll,
-            media_time=mark.media_time,
-            captured_at=moment.captured_at,
-            frame_index=mark.frame_index,
-            track_id=track,
-            box=None if row is None else _box(seen, row),
-            label=Label.NOT_ENOUGH_EVIDENCE if verdict is None else verdict.label,
-            probability=None if verdict is None else verdict.probability,
-            samples=0 if verdict is None else verdict.samples,
-            effective_samples=0.0 if verdict is None else verdict.effective_samples,
-            reasons=() if verdict is None else verdict.reasons,
-            trace=tuple(changes),
-            engine=self._provenance.engine,
-            model=card.id,
-            weights_sha256=card.weights_sha256,
-            program=monitor.__version__,
-            settings=settings.record(),
-            opinion=mark.opinion,
-            category=mark.category,
-            note=mark.note,
-        )
-        files = {
-            FRAME: moment.jpeg,
-            OVERLAY: _drawn(moment),
-            FACES: _json(_faces(moment)),
-            TRACE: _json({"changes": changes, "samples": self._samples(track, flag.start)}),
-        }
-        return flag, files
-
-    def _samples(self, track: int | None, since: float) -> list[dict[str, Any]]:
-        """What was scored of a face since then."""
-        found = []
-        for moment in self._moments:
-            seen = moment.observation
-            rows = seen.scores.track_ids.tolist()
-            if seen.media_time < since or track not in rows:
-                continue
-            row = rows.index(track)
-            verdict = next(one for one in seen.verdicts if one.track_id == track)
-            found.append(
-                {
-                    "frame_index": seen.frame_index,
-                    "media_time": round(seen.media_time, 3),
-                    "logit": round(float(seen.scores.logits[row]), 4),
-                    "weight": round(float(seen.scores.weights[row]), 4),
-                    "label": verdict.label,
-                    "probability": None if verdict.probability is None else round(verdict.probability, 4),
-                }
-            )
-        return found
-
-    def _accuse(self, change: LabelChange) -> None:
+    def _accuse(self, change: LabelChange, *, epoch: int) -> None:
         """Flag a face that became suspicious, unless it did so a moment ago."""
         last = self._accused.get(change.track_id)
         if last is not None and change.media_time - last < _AGAIN_AFTER:
             return
         self._accused[change.track_id] = change.media_time
         mark = Mark(
-            epoch=self._epoch,
+            epoch=epoch,
             media_time=change.media_time,
             frame_index=change.frame_index,
             track_id=change.track_id,
@@ -306,26 +233,77 @@ class Flagger:
         except MonitorError as error:
             _log.warning("a suspicious moment could not be kept: %s", error)
 
-    def _write_clip_of(self, pending: _Pending) -> None:
-        clips = self._clips
-        if clips is not None:
-            self._later(lambda: self._write_clip(pending, clips))
+    def _write_clips(self, due: Sequence[_Pending]) -> None:
+        for pending in due:
+            self._later(partial(self._write_clip, pending))
 
-    def _write_clip(self, pending: _Pending, clips: Clips) -> None:
-        """Write a flag's clip and say so in the store. Runs off the analysis thread."""
-        exhibits, store, flag_id = self._archive.exhibits, self._archive.store, pending.flag_id
+    def _write_clip(self, pending: _Pending) -> None:
+        """Runs off the analysis thread."""
         try:
-            try:
-                with exhibits.adding(flag_id, CLIP) as path:
-                    clips.save(path, pending.start, pending.end)
-                kept = (*store.get(flag_id).exhibits, exhibits.exhibit(flag_id, CLIP))
-                store.attach(flag_id, kept, clip=ClipState.KEPT)
-            except FlagNotFoundError:
-                return  # deleted meanwhile
-            except MonitorError as error:
-                store.attach(flag_id, store.get(flag_id).exhibits, clip=ClipState.MISSING, why=str(error))
+            self._archive.add_clip(pending.flag_id, lambda path: pending.clips.save(path, pending.start, pending.end))
+        except FlagNotFoundError:
+            pass  # deleted meanwhile
         except MonitorError as error:
-            _log.warning("the clip of flag %s could not be kept: %s", flag_id, error)
+            _log.warning("the clip of flag %s could not be kept: %s", pending.flag_id, error)
+
+
+def _draft(mark: Mark, moment: _Moment, changes: Sequence[LabelChange], provenance: Provenance) -> Flag:
+    seen, settings, now = moment.observation, provenance.settings, datetime.now(UTC)
+    row = _row(seen, mark.track_id)
+    verdict = None if row is None else seen.verdicts[row]
+    track = None if verdict is None else verdict.track_id
+    return Flag(
+        id=new_id(now),
+        created_at=now,
+        origin=mark.origin,
+        reporter=mark.reporter,
+        source=provenance.source.name,
+        source_kind=provenance.source.kind,
+        source_sha256=provenance.sha256,
+        start=max(0.0, mark.media_time - settings.evidence.pre_roll),
+        end=mark.media_time + settings.evidence.post_roll,
+        media_time=mark.media_time,
+        captured_at=moment.captured_at,
+        frame_index=mark.frame_index,
+        track_id=track,
+        box=None if row is None else _box(seen, row),
+        label=Label.NOT_ENOUGH_EVIDENCE if verdict is None else verdict.label,
+        probability=None if verdict is None else verdict.probability,
+        samples=0 if verdict is None else verdict.samples,
+        effective_samples=0.0 if verdict is None else verdict.effective_samples,
+        reasons=() if verdict is None else verdict.reasons,
+        trace=tuple(records.change(change) for change in changes if change.track_id == track),
+        engine=provenance.engine,
+        model=provenance.card.id,
+        weights_sha256=provenance.card.weights_sha256,
+        program=monitor.__version__,
+        settings=settings.record(),
+        opinion=mark.opinion,
+        category=mark.category,
+        note=mark.note,
+    )
+
+
+def _samples(moments: Sequence[_Moment], *, track: int | None, since: float) -> list[dict[str, Any]]:
+    """What was scored of a face since then."""
+    found = []
+    for seen in (moment.observation for moment in moments):
+        rows = seen.scores.track_ids.tolist()
+        if seen.media_time < since or track not in rows:
+            continue
+        row = rows.index(track)
+        verdict = next(one for one in seen.verdicts if one.track_id == track)
+        found.append(
+            {
+                "frame_index": seen.frame_index,
+                "media_time": round(seen.media_time, 3),
+                "logit": round(float(seen.scores.logits[row]), 4),
+                "weight": round(float(seen.scores.weights[row]), 4),
+                "label": verdict.label,
+                "probability": None if verdict.probability is None else round(verdict.probability, 4),
+            }
+        )
+    return found
 
 
 def _row(seen: Observation, track_id: int | None) -> int | None:
@@ -366,25 +344,15 @@ def _faces(moment: _Moment) -> dict[str, Any]:
 
 def _drawn(moment: _Moment) -> bytes:
     """The picture with boxes, labels and heat-map."""
-    with Image.open(io.BytesIO(moment.jpeg)) as picture:
-        pixels = np.array(picture.convert("RGB"))
     seen = moment.observation
     frame = Frame(
-        pixels=pixels,
+        pixels=jpeg.decoded(moment.jpeg),
         index=seen.frame_index,
         media_time=seen.media_time,
         captured_at=moment.captured_at,
         source="",
     )
-    return _jpeg(Overlay().draw(frame, seen))
-
-
-def _jpeg(pixels: Pixels) -> bytes:
-    done, encoded = cv2.imencode(".jpg", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
-    if not done:
-        msg = f"a picture of {pixels.shape} could not be encoded"
-        raise RuntimeError(msg)
-    return bytes(encoded)
+    return jpeg.encoded(Overlay().draw(frame, seen), quality=_QUALITY)
 
 
 def _json(value: Sequence[Any] | dict[str, Any]) -> bytes:

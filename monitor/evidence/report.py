@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from monitor.models.card import ModelCard
+    from monitor.pipeline import Engines
     from monitor.settings import Settings
     from monitor.types import LabelChange, Observation, Segment, SourceInfo, SourceVerdict, TrackSummary
 
@@ -42,6 +43,22 @@ class Provenance:
     card: ModelCard
     engine: str  # as observations carry it
     engine_reason: str  # why that engine was chosen
+
+    @classmethod
+    def of(cls, source: SourceInfo, *, engines: Engines, settings: Settings) -> Self:
+        """What is judged, by these engines; a file is read whole, for its hash.
+
+        Raises:
+            SourceUnavailableError: the file can no longer be read.
+        """
+        return cls(
+            source=source,
+            sha256=sha256_of(source.path) if source.path is not None and source.path.is_file() else None,
+            settings=settings,
+            card=engines.detector.card,
+            engine=engines.scorer.engine.name,
+            engine_reason=engines.choice.reason,
+        )
 
 
 class Report:

@@ -288,9 +288,19 @@ def test_an_upload_that_a_dead_process_never_received_whole_is_removed(
     begin: Callable, png: bytes, tmp_path: Path
 ) -> None:
     (kept(tmp_path, "job-1", png) / JOB_FILE).unlink()
-    (kept(tmp_path, "job-2", png) / JOB_FILE).write_text("{")
     assert begin().all == []
     assert list((tmp_path / "analyses").iterdir()) == []
+
+
+def test_a_damaged_job_file_takes_no_upload_with_it(
+    begin: Callable, png: bytes, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = kept(tmp_path, "job-2", png)
+    before = sorted(path.name for path in folder.iterdir())
+    (folder / JOB_FILE).write_text("{")
+    assert begin().all == []
+    assert sorted(path.name for path in folder.iterdir()) == before
+    assert "job-2" in caplog.text
 
 
 def test_what_runs_when_the_program_ends_is_begun_anew_with_the_next(

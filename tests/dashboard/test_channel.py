@@ -11,6 +11,7 @@ import pytest
 from footage import decoded
 
 from monitor.dashboard.channel import Channel
+from monitor.errors import UsageError
 from monitor.evidence.archive import Archive
 from monitor.evidence.exhibits import CLIP
 from monitor.evidence.flagging import FACES, FRAME, OVERLAY, TRACE, Mark
@@ -61,14 +62,14 @@ def test_a_moment_of_the_demo_is_seen_flagged_and_kept(
     tune: Callable[..., Channel], archive: Archive, worker: Worker
 ) -> None:
     channel = tune()
-    assert channel.flagger is None
+    with pytest.raises(UsageError, match="nothing has been seen yet"):
+        channel.flagger.flag(Mark(epoch=0, media_time=0.0, frame_index=0))
     assert channel.hub.now is None
     channel.start()
     until(channel, lambda one: one.status.state is WatchState.LIVE)
     until(channel, lambda one: bool(one.hub.now and one.hub.now["faces"] and one.rolling.points))
     now, flagger = channel.hub.now, channel.flagger
     assert now is not None
-    assert flagger is not None
     assert now["epoch"] == channel.status.epoch == channel.rolling.points[0].epoch == 1
 
     mark = Mark(epoch=1, media_time=now["time"], frame_index=now["frame"], reporter="ada", note="odd")

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +17,8 @@ from PIL import Image
 from monitor.errors import OutputError, SourceUnreadableError, UsageError
 from monitor.evidence import flagging
 from monitor.evidence.archive import Archive
-from monitor.evidence.flagging import Flagger, Mark, Provenance
+from monitor.evidence.flagging import Flagger, Mark
+from monitor.evidence.report import Provenance
 from monitor.models import engines_dir
 from monitor.models.card import ModelCard
 from monitor.settings import Settings
@@ -24,6 +26,8 @@ from monitor.types import ClipState, Frame, Label, LabelChange, Origin, SourceIn
 
 CARD = ModelCard.model_validate_json((engines_dir() / "inception_resnet_v1.json").read_bytes())
 INFO = SourceInfo("cam", "rtsp", live=True, width=320, height=240, fps=5, duration=None, frame_count=None, path=None)
+SETTINGS = Settings(evidence={"pre_roll": 2, "post_roll": 1})
+PROVENANCE = Provenance(INFO, None, SETTINGS, CARD, "onnxruntime-fp32", "the fastest")
 SUSPECT = Face((40, 40, 120, 140), track=2, label=Label.SUSPICIOUS, probability=0.8, logit=1.5)
 CALM = Face((200, 40, 260, 120), track=1, label=Label.LIKELY_REAL, probability=0.1, logit=-2.0)
 
@@ -55,9 +59,8 @@ def clips() -> Clips:
 
 @pytest.fixture
 def flagger(archive: Archive, clips: Clips) -> Flagger:
-    settings = Settings(evidence={"pre_roll": 2, "post_roll": 1})
-    made = Flagger(archive, provenance=Provenance(CARD, "onnxruntime-fp32", settings), later=lambda job: job())
-    made.opened(INFO, epoch=1, clips=clips)
+    made = Flagger(archive, later=lambda job: job())
+    made.opened(PROVENANCE, epoch=1, clips=clips)
     return made
 
 
@@ -203,7 +206,7 @@ class TestAutomatic:
         assert archive.store.count() == 2
 
     def test_not_what_is_seen_again(self, flagger: Flagger, archive: Archive, clips: Clips) -> None:
-        flagger.opened(INFO, epoch=2, clips=clips, automatic=False)
+        flagger.opened(PROVENANCE, epoch=2, clips=clips, automatic=False)
         show(flagger, 1.0, SUSPECT, changes=(change(2, Label.SUSPICIOUS, 1.0),))
         assert archive.store.count() == 0
 
@@ -225,8 +228,30 @@ def test_a_full_disk_leaves_neither_flag_nor_files(
     assert flagger.flag(mark(0.0)), "the next try works"
 
 
-def test_nothing_seen_is_told(archive: Archive) -> None:
-    made: Callable[..., Flagger] = Flagger
-    flagger = made(archive, provenance=Provenance(CARD, "onnxruntime-fp32", Settings()), later=lambda job: job())
-    with pytest.raises(UsageError):
-        flagger.flag(Mark(epoch=0, media_time=0.0, frame_index=0))
+def test_nothing_seen_is_told(archive: Archive, flagger: Flagger) -> None:
+    for nothing in (flagger, Flagger(archive, later=lambda job: job())):
+        with pytest.raises(UsageError, match="nothing has been seen yet"):
+            nothing.flag(mark(0.0))
+
+
+def test_frames_do_not_wait_for_a_slow_disk(
+    flagger: Flagger, archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    show(flagger, 0.0, CALM)
+    add, begun, gate = archive.add, threading.Event(), threading.Event()
+
+    def slow(*args: Any) -> Any:
+        begun.set()
+        assert gate.wait(20)
+        return add(*args)
+
+    monkeypatch.setattr(archive, "add", slow)
+    person = threading.Thread(target=flagger.flag, args=(mark(0.0),))
+    person.start()
+    assert begun.wait(20)
+    show(flagger, 1.0, CALM)
+    flagger.closed()
+    gate.set()
+    person.join(20)
+    (flag,) = archive.store.find()
+    assert flag.clip is ClipState.KEPT, "the epoch was over before it was committed"

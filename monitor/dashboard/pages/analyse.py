@@ -10,7 +10,8 @@ import streamlit as st
 
 from monitor.dashboard import station
 from monitor.dashboard.analyses import AnalysisState
-from monitor.dashboard.pages.words import INDICATION, address, ask_reporter, badge, probability, reporter
+from monitor.dashboard.pages.charts import limits, verdicts
+from monitor.dashboard.pages.words import INDICATION, absolute, address, ask_reporter, badge, probability, reporter
 from monitor.dashboard.upload import upload
 from monitor.errors import MonitorError
 from monitor.evidence.afterwards import Analysed, flag_span
@@ -78,8 +79,8 @@ def _queue(here: station.Station) -> None:
 def _result(here: station.Station, analysis: Analysis) -> None:
     """The verdict in plain words, the player, the timeline, and each face."""
     folder, report = here.analyses.results(analysis.id), here.analyses.report(analysis.id)
-    upload_of = here.analyses.upload(analysis.id)
-    if folder is None or report is None or upload_of is None:
+    file = here.analyses.upload(analysis.id)
+    if folder is None or report is None or file is None:
         st.error("its results are gone")
         return
     said = report["verdict"]
@@ -91,7 +92,7 @@ def _result(here: station.Station, analysis: Analysis) -> None:
     with spans:
         span = _spans(segments, analysis)
         if span is not None:
-            _flag(here, analysis, Analysed(upload_of, analysis.name, folder, report), span)
+            _flag(here, analysis, Analysed(file, analysis.name, folder, report), span)
     brushed = _timeline(folder, here.settings.verdict, segments, key=analysis.id)
     start, end = brushed or ((span["start"], span["end"]) if span else (0.0, None))
     with picture:
@@ -151,25 +152,11 @@ def _timeline(
         return None
     frame["face"] = "face " + frame["track_id"].astype(str)
     brush = alt.selection_interval(encodings=["x"], name="span")
-    x = alt.X("media_time:Q", title="media time, seconds")
-    lines = (
-        alt.Chart(frame)
-        .mark_line(interpolate="step-after")
-        .encode(
-            x=x,
-            y=alt.Y("probability:Q", title="P(fake)", scale=alt.Scale(domain=(0, 1))),
-            color=alt.Color("face:N", title=None),
-            strokeDash=alt.StrokeDash("face:N", title=None, legend=None),
-            tooltip=["face", "label", "media_time", "probability"],
-        )
-        .add_params(brush)
-    )
     layers: list[alt.Chart] = []
     if segments:
         spans = pd.DataFrame(segments)[["start", "end"]]
         layers.append(alt.Chart(spans).mark_rect(opacity=0.18, color="#f06014").encode(x="start:Q", x2="end:Q"))
-    rules = pd.DataFrame({"at": [thresholds.real_at, thresholds.suspicious_at, thresholds.fake_at]})
-    layers += [lines, alt.Chart(rules).mark_rule(strokeDash=[4, 4], opacity=0.5).encode(y="at:Q")]
+    layers += [*limits(thresholds), verdicts(frame).add_params(brush)]
     event = st.altair_chart(
         alt.layer(*layers).properties(height=200), on_select="rerun", selection_mode="span", key=f"line-{key}"
     )
@@ -181,8 +168,7 @@ def _player(analysis: Analysis, folder: Path, start: float, end: float | None) -
     """The annotated video, from where somebody wants to see it."""
     if not (folder / VIDEO_FILE).is_file():
         return
-    origin = "/".join((st.context.url or "").split("/")[:3])
-    st.video(f"{origin}{address('analyses', analysis.id, VIDEO_FILE)}", start_time=start, end_time=end)
+    st.video(absolute("analyses", analysis.id, VIDEO_FILE), start_time=start, end_time=end)
     st.caption("Boxes, labels and heat-map are drawn on the frame that they belong to.")
 
 

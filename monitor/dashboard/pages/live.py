@@ -10,14 +10,14 @@ import pandas as pd
 import streamlit as st
 
 from monitor.dashboard import station
+from monitor.dashboard.pages.charts import limits, verdicts
 from monitor.dashboard.pages.sources import ask_source, describe, list_sources
-from monitor.dashboard.pages.words import INDICATION, address, ask_reporter, badge, probability, reporter, token
+from monitor.dashboard.pages.words import INDICATION, ask_reporter, badge, probability, reporter, route, token
 from monitor.dashboard.viewer import viewer
 from monitor.errors import MonitorError
 from monitor.evidence.flagging import Mark
 from monitor.overlay import clock
-from monitor.overlay.outlines import OUTLINES
-from monitor.types import Label
+from monitor.types import Label, Opinion
 
 if TYPE_CHECKING:
     from monitor.dashboard.channel import Channel
@@ -65,7 +65,7 @@ def show() -> None:
 def _picture(channel: Channel, *, primary: bool) -> None:
     viewer(
         key=f"viewer-{channel.id}",
-        url=address("live", channel.id).partition("?")[0],
+        url=route("live", channel.id),
         token=token(),
         title=channel.name,
         on_flag=partial(_flag, channel),
@@ -75,24 +75,21 @@ def _picture(channel: Channel, *, primary: bool) -> None:
 
 def _what_to_say() -> None:
     """What goes with the next flag; read when it is pressed."""
-    left, right = st.columns([1, 2])
-    left.selectbox(
-        "Category of the next flag", _CATEGORIES, key="flag-category", format_func=lambda name: name or "none"
-    )
-    right.text_input("Note to the next flag", key="flag-note", max_chars=2000)
+    opinion, category, note = st.columns([1, 1, 2])
+    opinion.selectbox("To you it is", [None, *Opinion], key="flag-opinion", format_func=lambda said: said or "not said")
+    category.selectbox("Category", _CATEGORIES, key="flag-category", format_func=lambda name: name or "none")
+    note.text_input("Note to the next flag", key="flag-note", max_chars=2000)
 
 
 def _flag(channel: Channel, moment: Moment) -> None:
     """Keep what the person saw; the toast comes after it is committed."""
-    if channel.flagger is None:
-        st.toast("Nothing has been seen yet.", icon=":material/hourglass:")
-        return
     mark = Mark(
         epoch=moment["epoch"],
         media_time=moment["time"],
         frame_index=moment["frame"],
         track_id=moment["track"],
         reporter=reporter(),
+        opinion=st.session_state.get("flag-opinion"),
         category=str(st.session_state.get("flag-category", "")),
         note=str(st.session_state.get("flag-note", "")),
     )
@@ -139,35 +136,13 @@ def _timeline(channel: Channel, thresholds: VerdictSettings) -> None:
         return
     frame = pd.DataFrame(
         {
-            "time": [point.media_time for point in points],
+            "media_time": [point.media_time for point in points],
             "probability": [point.probability for point in points],
             "face": [f"face {point.track_id}" for point in points],
             "label": [point.label.in_words for point in points],
         }
     )
-    y = alt.Y("probability:Q", title="P(fake)", scale=alt.Scale(domain=(0, 1)))
-    lines = (
-        alt.Chart(frame)
-        .mark_line(interpolate="step-after")
-        .encode(
-            x=alt.X("time:Q", title="media time, seconds", scale=alt.Scale(zero=False)),
-            y=y,
-            color=alt.Color("face:N", title=None),
-            strokeDash=alt.StrokeDash("face:N", title=None, legend=None),
-            tooltip=["face", "label", "time", "probability"],
-        )
-    )
-    rules = pd.DataFrame(
-        {
-            "probability": [thresholds.real_at, thresholds.suspicious_at, thresholds.fake_at],
-            "colour": [
-                "#" + bytes(OUTLINES[label].rgb).hex()
-                for label in (Label.LIKELY_REAL, Label.SUSPICIOUS, Label.LIKELY_FAKE)
-            ],
-        }
-    )
-    limits = alt.Chart(rules).mark_rule(strokeDash=[4, 4]).encode(y=y, color=alt.Color("colour:N", scale=None))
-    chart = alt.layer(lines, limits).resolve_scale(color="independent").properties(height=180)
+    chart = alt.layer(*limits(thresholds), verdicts(frame, zoomed=True)).properties(height=180)
     st.altair_chart(chart, key=f"timeline-{channel.id}")
 
 

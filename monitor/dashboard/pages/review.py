@@ -9,7 +9,7 @@ import streamlit as st
 
 from monitor.dashboard import station
 from monitor.dashboard.keys import keys
-from monitor.dashboard.pages.words import address, ask_reporter, badge, probability, reporter
+from monitor.dashboard.pages.words import absolute, address, ask_reporter, badge, probability, reporter
 from monitor.errors import MonitorError
 from monitor.evidence.exhibits import CLIP, FRAME, OVERLAY
 from monitor.evidence.queries import Query
@@ -53,7 +53,7 @@ def show() -> None:
         picked = _table(flags)
         if total > len(flags):
             st.caption(f"{len(flags)} of {total}: narrow the search")
-        _bulk(here, picked or flags[:1], any_picked=bool(picked))
+        _bulk(here, picked)
     shown = _shown(flags, picked)
     with right:
         _one(here, shown, flags)
@@ -133,9 +133,7 @@ def _one(here: station.Station, flag: Flag, flags: Sequence[Flag]) -> None:
 
 def _clip(here: station.Station, flag: Flag) -> None:
     if flag.clip is ClipState.KEPT:
-        context = st.context.url or ""
-        origin = "/".join(context.split("/")[:3])
-        st.video(f"{origin}{address('flags', flag.id, CLIP)}")
+        st.video(absolute("flags", flag.id, CLIP))
         st.caption(f"{clock(flag.start)} to {clock(flag.end)}")
     elif flag.clip is ClipState.PENDING:
         _wait_for_clip(here, flag)
@@ -200,9 +198,9 @@ def _facts(here: station.Station, flag: Flag) -> None:
         )
 
 
-def _bulk(here: station.Station, flags: Sequence[Flag], *, any_picked: bool) -> None:
+def _bulk(here: station.Station, flags: Sequence[Flag]) -> None:
     """What can be done with all ticked rows."""
-    if not any_picked:
+    if not flags:
         st.caption("Tick rows to do something with several of them.")
         return
     one, two, three = st.columns(3)

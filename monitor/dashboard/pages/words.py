@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlencode, urlsplit
 
 import streamlit as st
 
@@ -43,12 +44,21 @@ def token() -> str:
     return str(kept)
 
 
-def address(*parts: str, **query: str) -> str:
-    """Where one of our routes is, from any page: the token goes along."""
-    query = {"token": token(), **query}
+def route(*parts: str) -> str:
+    """The path of one of our routes, from any page."""
     base = st.get_option("server.baseUrlPath").strip("/")
-    path = "/".join((f"/{base}" if base else "", PREFIX, *parts))
-    return f"{path}?{'&'.join(f'{name}={value}' for name, value in query.items())}"
+    return "/".join((f"/{base}" if base else "", PREFIX, *parts))
+
+
+def address(*parts: str, **query: str) -> str:
+    """The same with this tab's token and a query."""
+    return f"{route(*parts)}?{urlencode({'token': token(), **query})}"
+
+
+def absolute(*parts: str) -> str:
+    """The same with the host, for players that take nothing else."""
+    here = urlsplit(st.context.url or "")
+    return f"{here.scheme}://{here.netloc}{address(*parts)}"
 
 
 def reporter() -> str:

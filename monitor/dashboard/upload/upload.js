@@ -1,5 +1,3 @@
-const known = new WeakMap();
-
 class Sender {
   constructor(root) {
     this.find = (query) => root.querySelector(query);
@@ -18,9 +16,9 @@ class Sender {
     this.find(".stop").onclick = () => { this.waiting = []; this.request?.abort(); };
   }
 
-  take(component) {
-    this.data = component.data;
-    this.tell = component.setTriggerValue;
+  update({ data, setTriggerValue }) {
+    this.data = data;
+    this.tell = setTriggerValue;
     this.find(".limit").textContent = `Up to ${this.data.most} MB. It stays on the machine that runs the monitor.`;
   }
 
@@ -57,6 +55,11 @@ class Sender {
     request.send(file);
   }
 
+  end() {
+    this.waiting = [];
+    this.request?.abort();
+  }
+
   fail(message) {
     const line = this.find(".error");
     line.textContent = message;
@@ -64,10 +67,4 @@ class Sender {
   }
 }
 
-export default function (component) {
-  const root = component.parentElement;
-  let sender = known.get(root);
-  if (!sender) known.set(root, sender = new Sender(root));
-  sender.take(component);
-  return () => { sender.request?.abort(); known.delete(root); };
-}
+export default (component) => instanceAt(component, Sender);

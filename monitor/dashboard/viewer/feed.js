@@ -1,7 +1,6 @@
 // WebSocket -> frames. The server may have two frames under way; each is acknowledged once it is drawn or skipped,
 // so what is shown is never older than two frames, however slow the line.
 
-const ENDED = 4000, NOT_ALLOWED = 4401; // close codes, as in monitor/dashboard/messages.py
 const FIRST_WAIT = 0.5, LONGEST_WAIT = 10; // seconds between attempts
 const QUIET = 3; // seconds without a frame after which it is said
 
@@ -16,11 +15,9 @@ class Feed {
 
   // Connect to url with token; nothing happens if that is where it is connected already.
   open(url, token) {
-    const address = new URL(url, location.href);
-    address.protocol = address.protocol.replace(/^http/, "ws");
-    address.searchParams.set("token", token);
-    if (address.href === this.address) return;
-    this.address = address.href;
+    const address = socketAddress(url, token);
+    if (address === this.address) return;
+    this.address = address;
     this.over = false;
     this.waits = 0;
     this.reconnect();

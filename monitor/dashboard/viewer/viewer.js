@@ -2,19 +2,8 @@
 
 const HIDDEN_FOR = 2000; // milliseconds of a hidden tab before the connection is closed
 const SPOKEN_EVERY = 2000; // milliseconds between two descriptions for screen readers
-const NOT_TYPED_INTO = new Set(["button", "checkbox", "color", "file", "image", "radio", "range", "reset", "submit"]);
-const instances = new WeakMap();
 
-export default function (component) {
-  const root = component.parentElement;
-  let instance = instances.get(root);
-  if (!instance) {
-    instance = new Viewer(root);
-    instances.set(root, instance);
-  }
-  instance.update(component);
-  return instance.dispose;
-}
+export default (component) => instanceAt(component, Viewer);
 
 // Media time as people read it: 0:07.4, 12:00.0, 1:02:03.0.
 function clock(seconds) {
@@ -35,13 +24,6 @@ function describe(faces) {
   return `${faces.length} ${faces.length === 1 ? "face" : "faces"}: ${each.join(", ")}`;
 }
 
-function isTyping(event) {
-  const target = event.composedPath()[0];
-  if (!(target instanceof HTMLElement)) return false;
-  if (target.isContentEditable || target.matches("textarea, select")) return true;
-  return target.matches("input") && !NOT_TYPED_INTO.has(target.type);
-}
-
 class Viewer {
   constructor(root) {
     this.root = root;
@@ -52,7 +34,6 @@ class Viewer {
     this.spoken = { at: -Infinity, timer: null };
     this.picture = new Picture(this.part("canvas"));
     this.feed = new Feed({ draw: (header, bitmap) => this.show(header, bitmap), say: (state) => this.state(state) });
-    this.dispose = () => this.end();
     this.listen();
     this.room = new ResizeObserver(() => this.fit());
     this.room.observe(this.part("stage"));
@@ -81,7 +62,6 @@ class Viewer {
     clearTimeout(this.spoken.timer);
     clearTimeout(this.flashing);
     this.picture.bitmap?.close();
-    instances.delete(this.root);
   }
 
   listen() {

@@ -1,6 +1,5 @@
 // The browser's own camera -> JPEG -> WebSocket. At most two pictures are under way: a slow line loses pictures, not time.
 
-const ENDED = 4000, NOT_ALLOWED = 4401; // close codes, as in monitor/dashboard/messages.py
 const INTERVAL = 1000 / 15; // milliseconds between two pictures at least
 const LONGEST = 1280, QUALITY = 0.85; // pixels of the longer side; of the JPEG, 0..1
 const UNDER_WAY = 2;
@@ -13,18 +12,8 @@ const TROUBLE = {
   NotReadableError: "The camera is busy: another program is using it. Close that program, then start again.",
   AbortError: "The camera is busy: another program is using it. Close that program, then start again.",
 };
-const instances = new WeakMap();
 
-export default function (component) {
-  const root = component.parentElement;
-  let instance = instances.get(root);
-  if (!instance) {
-    instance = new Webcam(root);
-    instances.set(root, instance);
-  }
-  instance.update(component);
-  return instance.dispose;
-}
+export default (component) => instanceAt(component, Webcam);
 
 class Webcam {
   constructor(root) {
@@ -36,7 +25,6 @@ class Webcam {
     this.attempt = 0; // counts starts: an answer to an earlier one is too late
     this.toggle = () => (this.stream || this.part("webcam").dataset.state === "asking" ? this.stop() : this.start());
     this.part("toggle").addEventListener("click", this.toggle);
-    this.dispose = () => this.end();
     if (!window.isSecureContext || !navigator.mediaDevices?.getUserMedia) {
       this.say("failed", "The browser allows the camera only on https or localhost.");
       this.part("toggle").disabled = true;
@@ -47,18 +35,15 @@ class Webcam {
     this.tell = setStateValue;
     this.part("title").textContent = data.title;
     this.part("webcam").setAttribute("aria-label", data.title);
-    const address = new URL(data.url, location.href);
-    address.protocol = address.protocol.replace(/^http/, "ws");
-    address.searchParams.set("token", data.token);
-    const isMoved = this.address && this.address !== address.href;
-    this.address = address.href;
+    const address = socketAddress(data.url, data.token);
+    const isMoved = this.address && this.address !== address;
+    this.address = address;
     if (isMoved && this.stream) this.connect();
   }
 
   end() {
     this.release();
     this.part("toggle").removeEventListener("click", this.toggle);
-    instances.delete(this.root);
   }
 
   say(state, text) {

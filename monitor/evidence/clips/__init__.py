@@ -6,7 +6,8 @@
     pictures  a ring of JPEGs, for sources whose packets no browser plays from an mp4, or that have none
     cut       a span of a local file
 
-A ring is fed on the capture thread and may be saved from any other. Clips have no sound.
+A ring is fed by one thread (packets by the one that reads the source) and may be saved from any other. Clips have no
+sound.
 """
 
 from __future__ import annotations

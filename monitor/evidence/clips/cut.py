@@ -17,6 +17,7 @@ from monitor.evidence.video import AnnotatedVideo
 from monitor.settings import SourceSettings
 from monitor.source import open_source
 from monitor.source.address import Address
+from monitor.source.clock import LEAP, RESET
 from monitor.source.footage import open_container
 from monitor.source.picture import Orientation, pixel_aspect, rgb
 from monitor.source.reader import Reader
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 # Others have no index (a search lands anywhere), or timestamps that lie or start anew: read from their beginning.
 _INDEXED: Final = {"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"}
 _MARGINS: Final = (1.0, 8.0, 64.0)  # seconds that are read before a span, until there is a key frame among them
-_RESET, _LEAP = 1.0, 86_400.0  # seconds back and forth at which timestamps start anew: as monitor.source.clock has it
 _NEAR: Final = 1e-6  # seconds: two sums that mean the same moment
 _SETTINGS: Final = SourceSettings()
 
@@ -155,7 +155,7 @@ def _in_order(packets: Iterable[Packet[VideoStream]]) -> Iterator[tuple[Packet[V
         decoded = -inf
         if packet.dts is not None:
             decoded = float(packet.dts * packet.time_base)
-            if last is not None and not -_RESET <= decoded - last < _LEAP:
+            if last is not None and not -RESET <= decoded - last < LEAP:
                 msg = "timestamps that start anew"
                 raise ValueError(msg)
             last = decoded

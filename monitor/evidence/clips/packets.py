@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from monitor.evidence.clips.clip import gone
 from monitor.evidence.clips.remux import Template, TimedPacket, chosen, is_playable, write
+from monitor.source.clock import LEAP, RESET, TICK
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from monitor.types import Frame
 
 _REORDERED: Final = 64  # packets that a decoder may hold back before their pictures come; H.264 and AV1 need 16 and 32
-_RESET, _LEAP = 1.0, 86_400.0  # seconds back and forth at which timestamps start anew: as monitor.source.clock has it
-_TICK: Final = 1e-3  # seconds after the one before, for a packet without a timestamp
 
 
 @dataclass(slots=True, eq=False)
@@ -162,7 +161,7 @@ def _epochs(kept: Iterable[tuple[_Kept, float | None]]) -> Iterator[list[tuple[_
     last: float | None = None
     for packet, media_time in kept:
         if packet.time is not None:
-            if last is not None and not -_RESET <= packet.time - last < _LEAP:
+            if last is not None and not -RESET <= packet.time - last < LEAP:
                 yield epoch
                 epoch = []
             last = packet.time
@@ -179,10 +178,10 @@ def _placed(epoch: list[tuple[_Kept, float | None]]) -> Iterator[TimedPacket]:
     first = next(known, None)
     if first is None:
         return
-    last, offset = first[0] - _TICK, first[0] - first[1]
+    last, offset = first[0] - TICK, first[0] - first[1]
     for packet, media in epoch:
         if media is not None:
             last, offset = media, offset if packet.time is None else media - packet.time
         else:
-            last = last + _TICK if packet.time is None else packet.time + offset
+            last = last + TICK if packet.time is None else packet.time + offset
         yield TimedPacket(packet.data, packet.is_key, last)

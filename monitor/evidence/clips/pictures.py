@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import cv2
 import numpy as np
 
+from monitor import jpeg
 from monitor.evidence.clips.clip import Clip, gone
 from monitor.evidence.video import AnnotatedVideo
 
@@ -27,7 +28,7 @@ class _Kept(NamedTuple):
 
 
 class PictureRing:
-    """Fed on the capture thread, some milliseconds a frame; saved from any thread.
+    """Fed by one thread, some milliseconds a frame; saved from any.
 
     Args:
         seconds: of media time, not exceeded.
@@ -82,8 +83,8 @@ class PictureRing:
             raise gone(start, end, kept=(kept[0].media_time, kept[-1].media_time) if kept else None)
         first, last = wanted[0].media_time, wanted[-1].media_time
         with AnnotatedVideo(path, fps=(len(wanted) - 1) / (last - first) if last > first else None) as video:
-            for jpeg, media_time in wanted:
-                video.write(_pixels(jpeg), media_time - first)
+            for content, media_time in wanted:
+                video.write(jpeg.decoded(content), media_time - first)
         return Clip(first, last, reencoded=True)
 
 
@@ -91,10 +92,4 @@ def _jpeg(pixels: Pixels) -> bytes:
     while pixels.shape[1] > _WIDEST or pixels.shape[0] > _TALLEST:
         half = (max(1, pixels.shape[1] // 2), max(1, pixels.shape[0] // 2))
         pixels = np.asarray(cv2.resize(pixels, half, interpolation=cv2.INTER_AREA), np.uint8)
-    _, jpeg = cv2.imencode(".jpg", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
-    return bytes(jpeg)
-
-
-def _pixels(jpeg: bytes) -> Pixels:
-    decoded = np.asarray(cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR), np.uint8)
-    return np.asarray(cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB), np.uint8)
+    return jpeg.encoded(pixels, quality=_QUALITY)

@@ -14,6 +14,7 @@ from monitor.backends.onnx_runtime import OnnxRuntimeBackend
 from monitor.crops import crop_faces
 from monitor.errors import DatasetError, SourceError
 from monitor.faces import FaceDetector, MtcnnEngines
+from monitor.jpeg import encoded
 from monitor.lab.datasets.archive import inside_archive, open_archive
 from monitor.lab.datasets.frames import decode, frames_of
 from monitor.lab.datasets.protagonist import flagged_face, protagonist
@@ -130,7 +131,7 @@ class Cutter:
             x1, y1, x2, y2 = squares[row].tolist()
             kept.append(
                 Crop(
-                    jpeg=_encoded(crops[row], quality=self._recipe.quality),
+                    jpeg=encoded(crops[row], quality=self._recipe.quality),
                     frame=None if still else index,
                     media_time=media_time,
                     square=(x1, y1, x2, y2),
@@ -213,11 +214,3 @@ def box_of_crop(recipe: Recipe) -> Floats:
 def _moved(faces: Faces, *, by: int) -> Faces:
     step = np.float32(by)
     return Faces(boxes=faces.boxes + step, probabilities=faces.probabilities, landmarks=faces.landmarks + step)
-
-
-def _encoded(crop: Pixels, *, quality: int) -> bytes:
-    done, jpeg = cv2.imencode(".jpg", cv2.cvtColor(crop, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
-    if not done:
-        msg = "OpenCV could not write a JPEG"
-        raise DatasetError(msg)
-    return bytes(jpeg)

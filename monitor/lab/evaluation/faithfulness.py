@@ -24,11 +24,11 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-import cv2
 import numpy as np
 import torch
 from torch.nn import functional
 
+from monitor import jpeg
 from monitor.errors import UsageError
 from monitor.lab.evaluation.bootstrap import Estimate, estimate
 from monitor.lab.evaluation.region_fakes import REGIONS, Pairs, stream, to_images
@@ -275,11 +275,8 @@ def _disturbed(images: Tensor) -> Iterator[tuple[str, Tensor]]:
 
 
 def _compressed(images: Tensor) -> Tensor:
-    stored = []
-    for image in (images * 255).round().byte().permute(0, 2, 3, 1).numpy():
-        _, file = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
-        stored.append(np.asarray(cv2.imdecode(file, cv2.IMREAD_COLOR_RGB), np.uint8))
-    return to_images(np.stack(stored))
+    pictures = (images * 255).round().byte().permute(0, 2, 3, 1).numpy()
+    return to_images(np.stack([jpeg.decoded(jpeg.encoded(one, quality=_JPEG_QUALITY)) for one in pictures]))
 
 
 def _upsampled(maps: Tensor, size: int) -> Tensor:

@@ -8,10 +8,10 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 
 from monitor.crops import cut_squares
+from monitor.jpeg import encoded
 
 if TYPE_CHECKING:
     from monitor.types import Frame, Observation, Pixels
@@ -25,7 +25,8 @@ def face_jpeg(pixels: Pixels, *, side: int = SIDE) -> bytes:
     height, width = pixels.shape[:2]
     edge = min(height, width)
     left, top = (width - edge) / 2, (height - edge) / 2
-    return _jpeg(cut_squares(pixels, np.array([[left, top, left + edge, top + edge]], np.float32), size=side)[0])
+    square = np.array([[left, top, left + edge, top + edge]], np.float32)
+    return encoded(cut_squares(pixels, square, size=side)[0], quality=_QUALITY)
 
 
 def data_uri(jpeg: bytes) -> str:
@@ -47,9 +48,4 @@ class HighestFace:
             return
         row = int(scores.logits.argmax())
         self._highest = float(scores.logits[row])
-        self.jpeg = _jpeg(cut_squares(frame.pixels, scores.crops[row : row + 1], size=SIDE)[0])
-
-
-def _jpeg(pixels: Pixels) -> bytes:
-    _, encoded = cv2.imencode(".jpg", pixels[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
-    return encoded.tobytes()
+        self.jpeg = encoded(cut_squares(frame.pixels, scores.crops[row : row + 1], size=SIDE)[0], quality=_QUALITY)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from live_page import FAKE, GREY, HEIGHT, SMALL, TOKEN, WIDTH, Server, browsing, serving
+from live_page import FAKE, GREY, HEIGHT, SMALL, TOKEN, WIDTH, Server, browsing
 
 from monitor.dashboard.viewer import moment_of
 from monitor.overlay.heat import FAKE_RGB, REAL_RGB
@@ -17,12 +17,6 @@ browser_test = pytest.mark.browser
 SECONDS = 30_000  # milliseconds that a busy machine may take
 LEFT, RIGHT = (130.0, 200.0), (190.0, 200.0)  # frame pixels: inside face 3, where evidence is +4 and -4
 BACKGROUND = (300.0, 320.0)
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with serving() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

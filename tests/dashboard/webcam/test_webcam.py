@@ -6,16 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from live_page import Server, browsing, serving
+from live_page import Server, browsing
 
 pytestmark = pytest.mark.browser
 SECONDS = 30_000  # milliseconds that a busy machine may take
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with serving() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,52 @@
+"""P(fake) over media time, the same on every page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import altair as alt
+import pandas as pd
+
+from monitor.overlay.outlines import OUTLINES
+from monitor.types import Label
+
+if TYPE_CHECKING:
+    from monitor.settings import VerdictSettings
+
+_HEIGHT = alt.Y("probability:Q", title="P(fake)", scale=alt.Scale(domain=(0, 1)))
+
+
+def verdicts(points: pd.DataFrame, *, zoomed: bool = False) -> alt.Chart:
+    """A line for each face; lines differ in colour and in their dashes.
+
+    Args:
+        points: columns ``media_time`` (seconds), ``probability`` (0..1), ``face`` and ``label`` (words).
+        zoomed: begin at the first point instead of at 0.
+    """
+    chart: alt.Chart = (
+        alt.Chart(points)
+        .mark_line(interpolate="step-after")
+        .encode(
+            x=alt.X("media_time:Q", title="media time, seconds", scale=alt.Scale(zero=not zoomed)),
+            y=_HEIGHT,
+            color=alt.Color("face:N", title=None),
+            strokeDash=alt.StrokeDash("face:N", title=None, legend=None),
+            tooltip=["face", "label", "media_time", "probability"],
+        )
+    )
+    return chart
+
+
+def limits(thresholds: VerdictSettings) -> list[alt.Chart]:
+    """A dashed line at each threshold, in the colour of the label that begins there."""
+    found = {
+        Label.LIKELY_REAL: thresholds.real_at,
+        Label.SUSPICIOUS: thresholds.suspicious_at,
+        Label.LIKELY_FAKE: thresholds.fake_at,
+    }
+    return [
+        alt.Chart(pd.DataFrame({"probability": [at]}))
+        .mark_rule(strokeDash=[4, 4], color="#" + bytes(OUTLINES[label].rgb).hex())
+        .encode(y=_HEIGHT)
+        for label, at in found.items()
+    ]
