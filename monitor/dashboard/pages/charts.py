@@ -30,7 +30,7 @@ def verdicts(points: pd.DataFrame, *, zoomed: bool = False) -> alt.Chart:
             x=alt.X("media_time:Q", title="media time, seconds", scale=alt.Scale(zero=not zoomed)),
             y=_HEIGHT,
             color=alt.Color("face:N", title=None),
-            strokeDash=alt.StrokeDash("face:N", title=None, legend=None),
+            strokeDash=alt.StrokeDash("face:N", title=None),
             tooltip=["face", "label", "media_time", "probability"],
         )
     )
