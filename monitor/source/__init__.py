@@ -10,6 +10,7 @@ What is typed becomes an ``Address``; what is read becomes a ``Source``, an iter
     footage    the three above as a Source, for all that FFmpeg opens:
                file, live (RTSP, HTTP, HLS), device (webcam, screen)
     still      image files;  album  folders;  demo  the built-in stream, its face in portrait
+    inbox      pictures that are pushed: a browser's own camera
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from monitor.source.album import media_files, open_path
 from monitor.source.demo import Demo, demo_faces, demo_spans
 from monitor.source.device import cameras, open_screen, open_webcam
 from monitor.source.live import open_http, open_rtsp
-from monitor.source.source import PacketListener, Source
+from monitor.source.packets import PacketListener
+from monitor.source.source import Source
 
 __all__ = ["PacketListener", "Source", "cameras", "demo_faces", "demo_spans", "expand", "mask", "open_source"]
 

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from monitor.settings import SourceSettings
     from monitor.source.address import Address
+    from monitor.source.packets import PacketListener
     from monitor.source.reader import Arrival
-    from monitor.source.source import PacketListener
 
 FALLBACK_FPS = 25.0  # where a source does not tell: FFmpeg's own default for image sequences
 _MAX_FPS = 1000.0  # a rate beyond this is a time base, not a rate

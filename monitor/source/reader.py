@@ -14,6 +14,7 @@ from av.error import FFmpegError, InvalidDataError
 
 from monitor.errors import SourceError, SourceUnreadableError
 from monitor.source.failure import failure
+from monitor.source.packets import CompressedPacket, PacketStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
     from monitor.source.address import Address
-    from monitor.source.source import PacketListener
+    from monitor.source.packets import PacketListener
 
     Arrival = tuple[VideoFrame, datetime]  # a picture and when its packet arrived, UTC
 
@@ -61,7 +62,7 @@ class Reader:
         self.closed = False
         self._reading = threading.Lock()
         self._listeners: list[PacketListener] = []
-        self._early: list[Packet[VideoStream]] | None = []  # None: too many of them
+        self._early: list[CompressedPacket] | None = []  # None: too many of them
 
     def __iter__(self) -> Iterator[Arrival]:
         """Pictures in order of presentation.
@@ -85,7 +86,7 @@ class Reader:
     def tap(self, listener: PacketListener) -> bool:
         """See :meth:`monitor.source.source.Source.tap`; waits for a read that is under way."""
         with self._reading:
-            if self.closed or not listener.begin(self._stream):
+            if self.closed or not listener.begin(PacketStream.of(self._stream)):
                 return False
             for packet in self._early or ():
                 listener.packet(packet)
@@ -99,11 +100,14 @@ class Reader:
 
     def _hear(self, packet: Packet[VideoStream]) -> None:
         """Hand a packet to the listeners, and remember the first ones."""
+        if self._early is None and not self._listeners:
+            return
+        copy = CompressedPacket.of(packet)
         for listener in self._listeners:
-            listener.packet(packet)
-        if self._early is not None and (self._early or packet.is_keyframe):
-            self._early.append(packet)
-            if len(self._early) > _REMEMBERED or sum(early.size for early in self._early) > _REMEMBERED_BYTES:
+            listener.packet(copy)
+        if self._early is not None and (self._early or copy.is_key):
+            self._early.append(copy)
+            if len(self._early) > _REMEMBERED or sum(len(early.data) for early in self._early) > _REMEMBERED_BYTES:
                 self._early = None
 
     def _step(self) -> list[Arrival] | None:

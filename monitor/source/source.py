@@ -3,32 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Iterator, Mapping
 
-    from av.packet import Packet
-    from av.video.stream import VideoStream
-
+    from monitor.source.packets import PacketListener
     from monitor.types import Frame, SourceInfo
-
-
-class PacketListener(Protocol):
-    """Hears the compressed video of a source, as it came, on the thread that iterates over the source.
-
-    A packet is heard before the picture that is decoded from it, and what it raises ends the iteration.
-    """
-
-    def begin(self, stream: VideoStream) -> bool:
-        """Whether packets of this stream are wanted; copy its parameters now, its container may be closed later."""
-
-    def packet(self, packet: Packet[VideoStream]) -> None:
-        """The next packet in order of decoding; also one that turns out to be damaged."""
-
-    def picture(self, *, pts: int | None, media_time: float) -> None:
-        """The picture shown at ``pts``, in ticks of the stream, was given that media time (seconds)."""
 
 
 class Source(ABC):

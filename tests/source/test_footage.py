@@ -19,6 +19,7 @@ from monitor.source.picture import rgb
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from monitor.source.packets import CompressedPacket, PacketStream
     from monitor.types import Pixels
 
 SETTINGS = SourceSettings()
@@ -191,10 +192,10 @@ class Times:
         self.packets: list[int] = []
         self.pictures: dict[int | None, float] = {}
 
-    def begin(self, stream: av.VideoStream) -> bool:
+    def begin(self, stream: PacketStream) -> bool:
         return True
 
-    def packet(self, packet: av.Packet) -> None:
+    def packet(self, packet: CompressedPacket) -> None:
         self.packets.append(packet.pts)
 
     def picture(self, *, pts: int | None, media_time: float) -> None:

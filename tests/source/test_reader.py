@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from monitor.source.packets import CompressedPacket, PacketStream
+
 
 def reader(path: Path, *, read_timeout: float = 5.0) -> Reader:
     container = av.open(str(path))
@@ -52,12 +54,12 @@ class Listening:
         self.wants = wants
         self.heard: list[tuple[str, object]] = []
 
-    def begin(self, stream: av.VideoStream) -> bool:
-        self.heard.append(("begin", stream.codec_context.name))
+    def begin(self, stream: PacketStream) -> bool:
+        self.heard.append(("begin", stream.codec))
         return self.wants
 
-    def packet(self, packet: Any) -> None:
-        self.heard.append(("packet", bytes(packet)))
+    def packet(self, packet: CompressedPacket) -> None:
+        self.heard.append(("packet", packet.data))
 
     def picture(self, *, pts: int | None, media_time: float) -> None:
         self.heard.append(("picture", (pts, media_time)))

@@ -12,13 +12,14 @@ from av.video.stream import VideoStream
 
 from monitor.errors import SourceUnreadableError
 from monitor.evidence.clips.clip import Clip, gone
-from monitor.evidence.clips.remux import Template, TimedPacket, chosen, is_playable, write
+from monitor.evidence.clips.remux import TimedPacket, chosen, is_playable, write
 from monitor.evidence.video import AnnotatedVideo
 from monitor.settings import SourceSettings
 from monitor.source import open_source
 from monitor.source.address import Address
 from monitor.source.clock import LEAP, RESET
 from monitor.source.footage import open_container
+from monitor.source.packets import PacketStream
 from monitor.source.picture import Orientation, pixel_aspect, rgb
 from monitor.source.reader import Reader
 
@@ -44,7 +45,7 @@ class _Film(NamedTuple):
     file: Path
     origin: float  # when its first picture is shown, seconds on the file's own clock
     margins: tuple[float | None, ...]  # how far before a span to begin, seconds; None: at the file's beginning
-    template: Template | None  # None: no browser plays its packets from an mp4
+    packets: PacketStream | None  # None: no browser plays its packets from an mp4
     fps: float | None  # on average
 
 
@@ -70,21 +71,21 @@ def cut(file: Path, path: Path, start: float, end: float) -> Clip:
         SourceError: the file cannot be read, or has nothing of that span.
     """
     film = _examined(file)
-    if film.template is not None and (packets := _packets(film, start, end)) is not None:
+    if film.packets is not None and (packets := _packets(film, start, end)) is not None:
         wanted = chosen(packets, start, end)
         with suppress(SourceUnreadableError):  # a file that says wrong things of its packets: decoders mind less
-            return write(path, film.template, wanted)
+            return write(path, film.packets, wanted)
     return _encode(path, _span(_pictures(film, start), start, end), start=start, end=end, fps=film.fps)
 
 
 def _examined(file: Path) -> _Film:
     with _opened(file) as (container, stream):
-        template = Template(stream) if is_playable(stream) else None
+        packets = PacketStream.of(stream)
         margins = (*_MARGINS, None) if container.format.name in _INDEXED else (None,)
         fps = float(stream.average_rate) if stream.average_rate else None
         reader = Reader(container, stream, address=Address.of(file), read_timeout=_SETTINGS.read_timeout)
         origin = next((picture.time or 0.0 for picture, _ in reader), 0.0)
-    return _Film(file, origin, margins, template, fps)
+    return _Film(file, origin, margins, packets if is_playable(packets) else None, fps)
 
 
 @contextmanager

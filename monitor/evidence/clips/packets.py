@@ -9,18 +9,15 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Final
 
 from monitor.evidence.clips.clip import gone
-from monitor.evidence.clips.remux import Template, TimedPacket, chosen, is_playable, write
+from monitor.evidence.clips.remux import TimedPacket, chosen, is_playable, write
 from monitor.source.clock import LEAP, RESET, TICK
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from fractions import Fraction
     from pathlib import Path
 
-    from av.packet import Packet
-    from av.video.stream import VideoStream
-
     from monitor.evidence.clips.clip import Clip
+    from monitor.source.packets import CompressedPacket, PacketStream
     from monitor.types import Frame
 
 _REORDERED: Final = 64  # packets that a decoder may hold back before their pictures come; H.264 and AV1 need 16 and 32
@@ -28,10 +25,8 @@ _REORDERED: Final = 64  # packets that a decoder may hold back before their pict
 
 @dataclass(slots=True, eq=False)
 class _Kept:
-    data: bytes
-    is_key: bool
-    time: float | None  # seconds on the stream's own clock
-    pts: int | None  # the same in ticks
+    packet: CompressedPacket
+    time: float | None  # its timestamp, seconds on the stream's own clock
     media_time: float | None = None  # None until its picture was decoded
 
 
@@ -61,8 +56,7 @@ class PacketRing:
         self._groups: deque[_Group] = deque()
         self._size = 0
         self._newest = 0.0
-        self._template: Template | None = None
-        self._time_base: Fraction | None = None
+        self._stream: PacketStream | None = None
         self._lock = threading.Lock()
 
     @property
@@ -76,24 +70,24 @@ class PacketRing:
         times = [packet.media_time for packet in self._timed()]
         return (min(times), max(times)) if times else None
 
-    def begin(self, stream: VideoStream) -> bool:
-        """Whether browsers play this stream from an mp4; its parameters are copied."""
+    def begin(self, stream: PacketStream) -> bool:
+        """Whether browsers play this stream from an mp4."""
         if not is_playable(stream):
             return False
-        self._template, self._time_base = Template(stream), stream.time_base
+        self._stream = stream
         return True
 
-    def packet(self, packet: Packet[VideoStream]) -> None:
-        """Keep a copy of it, if there is a key frame to begin at."""
-        time = None if packet.pts is None or self._time_base is None else float(packet.pts * self._time_base)
-        kept = _Kept(bytes(packet), packet.is_keyframe, time, packet.pts)
+    def packet(self, packet: CompressedPacket) -> None:
+        """Keep it, if there is a key frame to begin at."""
+        time_base = None if self._stream is None else self._stream.time_base
+        kept = _Kept(packet, None if packet.pts is None or time_base is None else float(packet.pts * time_base))
         with self._lock:
-            if kept.is_key:
+            if packet.is_key:
                 self._groups.append(_Group())
             if self._groups:
                 self._groups[-1].packets.append(kept)
-                self._groups[-1].size += len(kept.data)
-                self._size += len(kept.data)
+                self._groups[-1].size += len(packet.data)
+                self._size += len(packet.data)
                 self._trim()
 
     def picture(self, *, pts: int | None, media_time: float) -> None:
@@ -101,7 +95,7 @@ class PacketRing:
         with self._lock:
             self._newest = media_time
             for group, kept in self._latest():
-                if kept.pts == pts and kept.media_time is None:  # a camera's first picture may have no timestamp
+                if kept.packet.pts == pts and kept.media_time is None:  # a camera's first picture may have no timestamp
                     kept.media_time = media_time
                     group.begin = media_time if group.begin is None else group.begin
                     break
@@ -123,9 +117,9 @@ class PacketRing:
             SourceError: nothing of the span is there, any more or yet.
         """
         packets = self._timed()
-        if self._template is None:
+        if self._stream is None:
             raise gone(start, end, kept=None)
-        return write(path, self._template, chosen(packets, start, end))
+        return write(path, self._stream, chosen(packets, start, end))
 
     def _latest(self) -> Iterator[tuple[_Group, _Kept]]:
         """Those whose pictures may come next, the newest first."""
@@ -184,4 +178,4 @@ def _placed(epoch: list[tuple[_Kept, float | None]]) -> Iterator[TimedPacket]:
             last, offset = media, offset if packet.time is None else media - packet.time
         else:
             last = last + TICK if packet.time is None else packet.time + offset
-        yield TimedPacket(packet.data, packet.is_key, last)
+        yield TimedPacket(packet.packet.data, packet.packet.is_key, last)

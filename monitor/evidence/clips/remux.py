@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from av.packet import Packet
     from av.video.stream import VideoStream
 
+    from monitor.source.packets import PacketStream
+
 _TICKS: Final = 90_000  # a second, as in annotated.mp4
 _UNKNOWN_FPS: Final = 25
 _NEAR: Final = 1e-6  # seconds: two sums that mean the same moment
@@ -43,25 +45,11 @@ class TimedPacket(NamedTuple):
     media_time: float
 
 
-def is_playable(stream: VideoStream) -> bool:
+def is_playable(stream: PacketStream) -> bool:
     """Whether browsers play these packets from an mp4 as they are."""
-    decoder = stream.codec_context
-    name = decoder.codec.canonical_name
-    described = name not in _DESCRIBED or bool(decoder.extradata)
-    timed = stream.container.format.name not in _UNTIMED
-    return timed and described and decoder.pix_fmt in _PLAYABLE.get(name, ())
-
-
-class Template:
-    """The parameters of a stream, kept when its container is long closed; an mp4 that is never written holds them."""
-
-    def __init__(self, stream: VideoStream) -> None:
-        self._holder = av.open(io.BytesIO(), "w", format="mp4")
-        self._stream = _copied(stream, self._holder)
-
-    def open_in(self, output: OutputContainer) -> VideoStream:
-        """A stream like that in another mp4."""
-        return _copied(self._stream, output)
+    described = stream.codec not in _DESCRIBED or stream.described
+    timed = stream.container not in _UNTIMED
+    return bool(stream.header) and timed and described and stream.pixel_format in _PLAYABLE.get(stream.codec, ())
 
 
 def chosen(packets: Sequence[TimedPacket], start: float, end: float) -> list[TimedPacket]:
@@ -89,12 +77,12 @@ def chosen(packets: Sequence[TimedPacket], start: float, end: float) -> list[Tim
     return [packet for packet in packets[first : last + 1] if packet.media_time >= times[first]]
 
 
-def write(path: Path, template: Template, packets: Sequence[TimedPacket]) -> Clip:
+def write(path: Path, stream: PacketStream, packets: Sequence[TimedPacket]) -> Clip:
     """Write an mp4 whose index is at the front.
 
     Args:
         path: written at once; removed if that fails.
-        template: of the packets' stream.
+        stream: that they are of.
         packets: as :func:`chosen` returns them.
 
     Raises:
@@ -105,10 +93,11 @@ def write(path: Path, template: Template, packets: Sequence[TimedPacket]) -> Cli
         path.touch()
         output = av.open(path, "w", format="mp4", options=_options())
         try:
-            stream = template.open_in(output)
-            stream.time_base = Fraction(1, _TICKS)
+            header = stream.header if stream.described else _probed(stream.header, packets[0])
+            copied = _copied(header, output)
+            copied.time_base = Fraction(1, _TICKS)
             for packet in _retimed(packets):
-                packet.stream = stream
+                packet.stream = copied
                 output.mux(packet)
             output.close()
         except BaseException:
@@ -133,8 +122,20 @@ def _options() -> dict[str, str]:
     return {"movflags": "+faststart", "video_track_timescale": str(_TICKS)}
 
 
-def _copied(stream: VideoStream, output: OutputContainer) -> VideoStream:
-    return output.add_stream_from_template(stream, opaque=True)  # its decoder may be no encoder's name: libdav1d
+def _copied(header: bytes, output: OutputContainer) -> VideoStream:
+    """The stream of a file's beginning, in another file."""
+    with av.open(io.BytesIO(header), metadata_errors="replace") as like:
+        return output.add_stream_from_template(like.streams.video[0], opaque=True)
+
+
+def _probed(header: bytes, first: TimedPacket) -> bytes:
+    """The same with a picture: without a description, only that tells FFmpeg the pixel format, which an mp4 names."""
+    file = io.BytesIO()
+    with av.open(file, "w", format="matroska") as output:
+        packet = _packet(first, pts=0, dts=0, duration=1)
+        packet.stream = _copied(header, output)
+        output.mux(packet)
+    return file.getvalue()
 
 
 def _key_frame(packets: Sequence[TimedPacket], start: float, end: float) -> int | None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import av
@@ -7,7 +8,8 @@ import clips
 import pytest
 
 from monitor.errors import SourceError, SourceUnreadableError
-from monitor.evidence.clips.remux import Template, TimedPacket, _retimed, chosen, is_playable, write
+from monitor.evidence.clips.remux import TimedPacket, _retimed, chosen, is_playable, write
+from monitor.source.packets import PacketStream
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,22 +61,22 @@ def test_no_picture_is_decoded_after_it_is_shown_nor_two_at_once() -> None:
 
 def test_a_stream_without_a_description_is_not_playable(tmp_path: Path) -> None:
     with av.open(str(clips.video(tmp_path / "a.mp4"))) as container:
-        stream = container.streams.video[0]
-        assert is_playable(stream)
-        stream.codec_context.extradata = None
-        assert not is_playable(stream)
+        stream = PacketStream.of(container.streams.video[0])
+    assert is_playable(stream)
+    assert not is_playable(replace(stream, described=False))
+    assert not is_playable(replace(stream, header=b""))
 
 
 def test_packets_that_fit_into_no_mp4_are_told_and_leave_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with av.open(str(clips.video(tmp_path / "a.mp4"))) as container:
-        template = Template(container.streams.video[0])
+        stream = PacketStream.of(container.streams.video[0])
 
     def refused(*_: object) -> None:
         raise av.error.ArgumentError(22, "Invalid argument")
 
     monkeypatch.setattr("monitor.evidence.clips.remux._retimed", refused)
     with pytest.raises(SourceUnreadableError, match="do not fit into an mp4"):
-        write(tmp_path / "clip.mp4", template, packets((KEY, 0.0)))
+        write(tmp_path / "clip.mp4", stream, packets((KEY, 0.0)))
     assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
