@@ -5,7 +5,8 @@
     │   └── ExperimentError        an experiment's configuration makes no sense
     ├── SourceError
     │   ├── SourceNotFoundError    there is nothing at that path or address
-    │   ├── SourceUnavailableError it exists (or should) but does not answer, or refuses
+    │   ├── SourceUnavailableError it exists (or should) but does not answer
+    │   │   └── SourceRefusedError it answers, and refuses: user name, password, permission
     │   └── SourceUnreadableError  it answered, and what it sent is no video or image
     ├── ModelError
     │   ├── WeightsMissingError    no weights: the program never scores with random ones
@@ -14,6 +15,7 @@
     ├── CheckpointError            a checkpoint belongs to another experiment, or is damaged
     ├── EngineError                a backend cannot be had, or failed while running
     ├── OutputError                a result cannot be written
+    ├── SignInError                a name and password were not accepted
     ├── BundleError                a bundle of flags cannot be read
     └── StoreError                 the flags' database cannot be opened, read or written
         └── FlagNotFoundError      there is no such flag
@@ -47,6 +49,10 @@ class SourceNotFoundError(SourceError):
 
 class SourceUnavailableError(SourceError):
     """The device or server does not answer, is busy, or refuses."""
+
+
+class SourceRefusedError(SourceUnavailableError):
+    """It is there and will not be read by us: asking again and again helps nobody."""
 
 
 class SourceUnreadableError(SourceError):
@@ -85,6 +91,10 @@ class EngineError(MonitorError):
 
 class OutputError(MonitorError):
     """A result cannot be written: no permission, no space, no such folder."""
+
+
+class SignInError(MonitorError):
+    """A name and password were not accepted, or not looked at yet."""
 
 
 class BundleError(MonitorError):

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import os
 import tomllib
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
+    IPvAnyNetwork,
     SecretStr,
     ValidationError,
     field_validator,
@@ -46,6 +48,15 @@ class SourceSettings(_Settings):
     read_timeout: Seconds = Field(5.0, description="seconds (wall clock) without a frame until a live source is lost")
     rtsp_transport: str = Field("tcp", pattern="^(tcp|udp)$", description="RTSP over tcp or udp")
     max_pixels: int = Field(8192 * 8192, gt=0, description="refuse pictures with more pixels than this")
+    isolate: bool = Field(True, description="decode in a process of its own (not on Windows)")
+    memory_megabytes: int = Field(4096, ge=256, description="that such a process may allocate")
+    hang_timeout: Seconds = Field(
+        10.0, description="seconds (wall clock) without a word after which it is ended; at least read_timeout + 2"
+    )
+    longest_pause: Seconds = Field(
+        2.5,
+        description="seconds (wall clock) between two attempts to open a lost source, at most, give or take a fifth",
+    )
     screen_fps: float = Field(15.0, gt=0, le=60, description="frames per second taken from screen:")
     demo_seconds: Seconds = Field(24.0, description="length of the demo: stream")
 
@@ -108,9 +119,28 @@ class ClassifierSettings(_Settings):
     score_every: Seconds = Field(0.2, description="seconds between two scores of one face")
 
 
+class Preset(StrEnum):
+    """A choice between missing fakes and suspecting genuine faces, by name."""
+
+    NEWSROOM = "newsroom"  # miss little, look at much
+    BALANCED = "balanced"
+    WALL = "wall"  # of cameras: few alarms
+
+
+PRESETS: Final[Mapping[Preset, Mapping[str, float]]] = {
+    Preset.NEWSROOM: {"suspicious_at": 0.6, "fake_at": 0.9, "real_at": 0.25},
+    Preset.BALANCED: {"suspicious_at": 0.75, "fake_at": 0.9, "real_at": 0.25},
+    Preset.WALL: {"suspicious_at": 0.9, "fake_at": 0.95, "real_at": 0.25},
+}
+
+
 class VerdictSettings(_Settings):
     """How scores become a label over time (see monitor.verdicts for the equations)."""
 
+    preset: Preset = Field(
+        Preset.BALANCED,
+        description="the three thresholds by name: newsroom, balanced or wall; thresholds that are given win",
+    )
     fake_at: Probability = Field(0.90, description="P(fake) at and over which: LIKELY_FAKE")
     suspicious_at: Probability = Field(0.75, description="P(fake) at and over which: SUSPICIOUS")
     real_at: Probability = Field(0.25, description="P(fake) at and under which: LIKELY_REAL")
@@ -123,6 +153,28 @@ class VerdictSettings(_Settings):
     max_sample_logit: float = Field(4.0, gt=0, description="one sample never says more than this, log-odds")
     change_alarm: float = Field(5.0, gt=0, description="log likelihood ratio at which a jump drops older evidence")
     stale_after: Seconds = Field(1.5, description="seconds without a usable sample until NOT_ENOUGH_EVIDENCE")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_name(cls, given: object) -> object:
+        """Thresholds that are not given are the preset's."""
+        if not isinstance(given, dict) or given.get("preset") not in list(Preset):
+            return given
+        return {**PRESETS[Preset(given["preset"])], **given}
+
+    @property
+    def thresholds(self) -> dict[str, float]:
+        """``suspicious_at``, ``fake_at`` and ``real_at``."""
+        return {name: getattr(self, name) for name in PRESETS[self.preset]}
+
+    @property
+    def as_preset(self) -> bool:
+        """Whether the thresholds are the preset's, none given beside it."""
+        return self.thresholds == PRESETS[self.preset]
+
+    def under(self, preset: Preset) -> VerdictSettings:
+        """The same with another preset's thresholds."""
+        return VerdictSettings.model_validate({**self.model_dump(), **PRESETS[preset], "preset": preset})
 
     @model_validator(mode="after")
     def _ordered(self) -> VerdictSettings:
@@ -160,7 +212,16 @@ class EvidenceSettings(_Settings):
         None, gt=0, le=36_500, description="days after which automatic flags that nobody reviewed go; default: never"
     )
     max_gigabytes: float | None = Field(
-        None, gt=0, le=1e6, description="of files, beyond which the oldest of those flags go; default: no limit"
+        None, gt=0, le=1e6, description="of all files, beyond which the oldest of those flags go; default: no limit"
+    )
+    false_alarm_days: float | None = Field(
+        None,
+        gt=0,
+        le=36_500,
+        description="days after which automatic flags go that people called false; default: never",
+    )
+    false_alarm_gigabytes: float | None = Field(
+        None, gt=0, le=1e6, description="of their own files, beyond which the oldest of those go; default: no limit"
     )
 
 
@@ -173,11 +234,53 @@ class DashboardSettings(_Settings):
     )
     max_upload_megabytes: int = Field(4096, ge=1, description="largest upload")
 
-    @field_validator("sources", "media_folders", mode="before")
+    metrics_from: tuple[IPvAnyNetwork, ...] = Field(
+        (),
+        description="networks that may ask for /healthz, /readyz and /metrics beside this machine; in text: one a line",
+    )
+
+    @field_validator("sources", "media_folders", "metrics_from", mode="before")
     @classmethod
     def _from_text(cls, value: object) -> object:
         """The environment and the command line have only text."""
-        return tuple(filter(None, map(str.strip, value.splitlines()))) if isinstance(value, str) else value
+        return _lines(value)
+
+
+class AccessSettings(_Settings):
+    """Who may use the dashboard, and how they say who they are."""
+
+    mode: Literal["open", "password", "oidc"] = Field(
+        "open", description="open: no sign-in, this machine only; password: `people add`; oidc: Streamlit's st.login"
+    )
+    open_to_network: bool = Field(
+        default=False, description="in mode open: other machines are let in, as administrators"
+    )
+    hosts: tuple[str, ...] = Field(
+        (), description="names a browser may use for this server in mode open, beside localhost and numbers"
+    )
+    idle_minutes: float = Field(720.0, gt=0, le=525_600, description="minutes without a page until a sign-in ends")
+    sign_in_hours: float = Field(168.0, gt=0, le=8_760, description="hours until a sign-in ends, however busy")
+    admins: tuple[str, ...] = Field((), description="in mode oidc: their e-mail addresses; in text: one a line")
+    reviewers: tuple[str, ...] = Field((), description="in mode oidc: their e-mail addresses; in text: one a line")
+    role_claim: str = Field("", description="in mode oidc: claim that names a role, or a list with one in it")
+    default_role: Literal["viewer", "reviewer", ""] = Field(
+        "viewer", description="in mode oidc: role of everybody else; empty: they are refused"
+    )
+
+    @field_validator("hosts", "admins", "reviewers", mode="before")
+    @classmethod
+    def _from_text(cls, value: object) -> object:
+        """The environment and the command line have only text."""
+        return _lines(value)
+
+
+class ServiceSettings(_Settings):
+    """What the dashboard's server does when nobody looks."""
+
+    heartbeat_every: Seconds = Field(600.0, description="seconds (wall clock) between tests of the running engine")
+    log_file: ExpandedPath | None = Field(None, description="rotating; default: logs/serve.log beside the flags")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least that is logged")
+    log_format: Literal["text", "json"] = Field("text", description="text, or json: one object a line")
 
 
 class Settings(_Settings):
@@ -193,11 +296,13 @@ class Settings(_Settings):
     session: SessionSettings = SessionSettings()
     evidence: EvidenceSettings = EvidenceSettings()
     dashboard: DashboardSettings = DashboardSettings()
+    access: AccessSettings = AccessSettings()
+    service: ServiceSettings = ServiceSettings()
     cache_dir: ExpandedPath | None = Field(None, description="compiled engines; default: the user's cache folder")
 
     def record(self) -> dict[str, Any]:
         """What a verdict depends on, as JSON values: all but where things are kept."""
-        return self.model_dump(mode="json", exclude={"cache_dir", "evidence", "dashboard"})
+        return self.model_dump(mode="json", exclude={"cache_dir", "evidence", "dashboard", "access", "service"})
 
 
 def load_settings(
@@ -229,6 +334,10 @@ def load_settings(
         why = "there is no such setting" if first["type"] == "extra_forbidden" else first["msg"].lower()
         msg = f"setting {where}: {why} (see the settings table in the README)"
         raise UsageError(msg) from None
+
+
+def _lines(value: object) -> object:
+    return tuple(filter(None, map(str.strip, value.splitlines()))) if isinstance(value, str) else value
 
 
 def _read_toml(file: Path | None) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from monitor.errors import UsageError
-from monitor.settings import Settings, load_settings
+from monitor.settings import PRESETS, Preset, Settings, load_settings
 
 
 def load(file: Path | None = None, **overrides: object) -> Settings:
@@ -76,3 +76,53 @@ def test_a_missing_or_broken_file_is_one_sentence(tmp_path: Path) -> None:
 def test_settings_are_frozen() -> None:
     with pytest.raises(ValueError, match="frozen"):
         Settings().tracker.memory = 3.0
+
+
+def test_people_and_names_can_be_written_as_text() -> None:
+    access = load(access__admins="ada@example.org\n bob@example.org \n", access__hosts="cams.example").access
+    assert access.admins == ("ada@example.org", "bob@example.org")
+    assert access.hosts == ("cams.example",)
+    assert access.mode == "open"
+    assert "access" not in load().record(), "no verdict depends on it"
+
+
+@pytest.mark.parametrize(("name", "value"), [("mode", "none"), ("default_role", "admin"), ("idle_minutes", 0)])
+def test_what_nobody_may_set(name: str, value: object) -> None:
+    with pytest.raises(UsageError, match=f"access.{name}"):
+        load(**{f"access__{name}": value})
+
+
+class TestPreset:
+    @pytest.mark.parametrize(("preset", "at"), [("newsroom", 0.6), ("balanced", 0.75), ("wall", 0.9)])
+    def test_a_name_stands_for_thresholds(self, preset: str, at: float) -> None:
+        verdict = load(verdict__preset=preset).verdict
+        assert verdict.suspicious_at == at
+        assert verdict.as_preset
+
+    def test_the_default_is_balanced(self) -> None:
+        assert Settings().verdict.thresholds == PRESETS[Preset.BALANCED]
+
+    def test_thresholds_that_are_given_win(self) -> None:
+        verdict = load(verdict__preset="wall", verdict__suspicious_at=0.8).verdict
+        assert verdict.thresholds == {"suspicious_at": 0.8, "fake_at": 0.95, "real_at": 0.25}
+        assert not verdict.as_preset
+
+    def test_what_a_preset_and_a_threshold_make_together_is_checked(self) -> None:
+        with pytest.raises(UsageError, match="real_at < suspicious_at < fake_at"):
+            load(verdict__preset="wall", verdict__fake_at=0.85)
+
+    def test_another_preset_changes_the_thresholds_alone(self) -> None:
+        verdict = load(verdict__preset="wall", verdict__memory=3.0).verdict.under(Preset.NEWSROOM)
+        assert (verdict.suspicious_at, verdict.memory, verdict.preset) == (0.6, 3.0, "newsroom")
+
+    def test_it_is_recorded_with_what_it_means(self) -> None:
+        recorded = load(verdict__preset="newsroom").record()["verdict"]
+        assert (recorded["preset"], recorded["suspicious_at"]) == ("newsroom", 0.6)
+        assert "service" not in load().record()
+
+
+def test_networks_can_be_written_as_text() -> None:
+    found = load(dashboard__metrics_from="10.0.0.0/8\nfd00::/8").dashboard.metrics_from
+    assert [str(network) for network in found] == ["10.0.0.0/8", "fd00::/8"]
+    with pytest.raises(UsageError, match="metrics_from"):
+        load(dashboard__metrics_from="everybody")

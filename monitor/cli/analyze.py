@@ -19,7 +19,7 @@ from monitor.cli.terminal import AsJson, Backend, MinFace, Set, SettingsFile, co
 from monitor.errors import MonitorError, UsageError
 from monitor.overlay.plates import percent
 from monitor.pipeline import Engines
-from monitor.source import expand, mask, open_source
+from monitor.source import expand, mask, open_isolated
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -81,7 +81,7 @@ def _expanded(source: str) -> list[str]:
 
 def _attempt(name: str, *, engines: Engines, settings: Settings, out: Path, video: bool) -> _Outcome:
     try:
-        with open_source(name, settings.source) as source, _progress() as progress:
+        with open_isolated(name, settings.source) as source, _progress() as progress:
             _require_end(source.info)
             task = progress.add_task(escape(source.info.name), total=source.info.frame_count)
             recording = Recording(out, source=source, engines=engines, settings=settings, video=video)

@@ -16,7 +16,7 @@ from monitor.analysis import Recording, run
 from monitor.cli import lines
 from monitor.cli.terminal import AsJson, Backend, MinFace, Set, SettingsFile, console, errors, settings_from
 from monitor.pipeline import Engines
-from monitor.source import mask, open_source
+from monitor.source import mask, open_isolated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -44,7 +44,7 @@ def watch(
     settings = settings_from(settings_file, assignments, backend=backend, min_face=min_face)
     with errors.status("loading engines (on first use they are built: up to a minute)"):
         engines = Engines.load(settings)
-    with errors.status(f"opening {escape(mask(source))}") as status, open_source(source, settings.source) as opened:
+    with errors.status(f"opening {escape(mask(source))}") as status, open_isolated(source, settings.source) as opened:
         said = _Said(opened.info, status=status, duration=duration, as_json=as_json)
         said.opening(f"{engines.scorer.engine.name}: {engines.choice.reason}; {engines.detector.card.id}")
         with _stopped_by_signals(said.stop):

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, Protocol
 
-from monitor.errors import MonitorError, SourceError
+from monitor.errors import MonitorError, SourceError, SourceNotFoundError, SourceRefusedError
 from monitor.pipeline import Pipeline
 from monitor.session.session import Session
-from monitor.source import open_source
+from monitor.source import open_isolated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 STALLED_AFTER: Final = 3.0  # seconds (wall clock) without an analysed frame
 _FIRST_PAUSE: Final = 0.5  # seconds until the first new attempt; doubles from attempt to attempt
-_LONGEST_PAUSE: Final = 30.0
+_SPARED: Final = {SourceNotFoundError: 4, SourceRefusedError: 24}  # longest pauses: who answers so, will again
 _TICK: Final = 0.1
 _MAY_COME_BACK: Final = ("rtsp", "http", "webcam:", "screen:")
 _UNEXPECTED: Final = "this should not happen"
@@ -80,17 +80,26 @@ class Watch:
     or begins anew if it is to be repeated. A file is played at its own speed.
 
     Args:
-        url: whatever ``monitor.source.open_source`` opens.
+        url: whatever ``monitor.source.open_isolated`` opens.
         engines: called on the watch's thread, once; may take a minute.
         settings: of all stages.
         audience: is told what is seen.
         repeat: play a file again when it is over.
+        opener: opens what no address names; called on the watch's thread, for each epoch.
     """
 
     def __init__(
-        self, url: str, *, engines: Callable[[], Engines], settings: Settings, audience: Audience, repeat: bool = False
+        self,
+        url: str,
+        *,
+        engines: Callable[[], Engines],
+        settings: Settings,
+        audience: Audience,
+        repeat: bool = False,
+        opener: Callable[[], Source] | None = None,
     ) -> None:
         self._url = url
+        self._opener = opener
         self._engines = engines
         self._settings = settings
         self._audience = audience
@@ -189,7 +198,7 @@ class Watch:
     def _watch_once(self) -> None:
         """Open, watch to the end, close."""
         engines = self._engines()
-        with open_source(self._url, self._settings.source) as source:
+        with self._opener() if self._opener else open_isolated(self._url, self._settings.source) as source:
             pipeline = Pipeline(engines, self._settings, still=source.info.still)
             with self._changed:
                 self._epoch += 1
@@ -234,7 +243,8 @@ class Watch:
         if stays:
             self._set(WatchState.FAILED, str(error))
         else:
-            pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** (attempt - 1)) * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
+            longest = self._settings.source.longest_pause * _SPARED.get(type(error), 1)
+            pause = min(longest, _FIRST_PAUSE * 2 ** min(attempt - 1, 16)) * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
             self._set(WatchState.RECONNECTING, str(error), next_try=time.monotonic() + pause)
 
     def _set(self, state: WatchState, why: str = "", *, next_try: float | None = None) -> None:

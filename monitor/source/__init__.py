@@ -9,6 +9,8 @@ What is typed becomes an ``Address``; what is read becomes a ``Source``, an iter
     picture    decoded picture -> upright RGB
     footage    the three above as a Source, for all that FFmpeg opens:
                file, live (RTSP, HTTP, HLS), device (webcam, screen)
+    isolation/ any of these in a process of its own;  reachable  is anybody there?
+    packets    compressed video as values
     still      image files;  album  folders;  demo  the built-in stream, its face in portrait
     inbox      pictures that are pushed: a browser's own camera
 """
@@ -22,11 +24,23 @@ from monitor.source.address import Address, mask
 from monitor.source.album import media_files, open_path
 from monitor.source.demo import Demo, demo_faces, demo_spans
 from monitor.source.device import cameras, open_screen, open_webcam
+from monitor.source.isolation import isolated
 from monitor.source.live import open_http, open_rtsp
 from monitor.source.packets import PacketListener
+from monitor.source.reachable import check_reachable
 from monitor.source.source import Source
 
-__all__ = ["PacketListener", "Source", "cameras", "demo_faces", "demo_spans", "expand", "mask", "open_source"]
+__all__ = [
+    "PacketListener",
+    "Source",
+    "cameras",
+    "demo_faces",
+    "demo_spans",
+    "expand",
+    "mask",
+    "open_isolated",
+    "open_source",
+]
 
 _DEFAULTS = SourceSettings()
 
@@ -47,6 +61,26 @@ def open_source(url: str | Path, settings: SourceSettings = _DEFAULTS) -> Source
     if address.kind == "demo":
         return Demo(settings.demo_seconds)
     return _OPENERS[address.kind](address, settings)
+
+
+def open_isolated(url: str | Path, settings: SourceSettings = _DEFAULTS) -> Source:
+    """The same, decoded in a process of its own where settings and system allow it.
+
+    That process may crash, hang or run out of memory: the source fails, and nothing else does. The demo needs none.
+
+    Args:
+        url: as for :func:`open_source`.
+        settings: the same.
+
+    Raises:
+        UsageError: the address makes no sense.
+        SourceError: it cannot be opened, holds no picture, or its process died.
+    """
+    address = Address.of(url)
+    if address.kind == "demo" or not settings.isolate or not isolated.available():
+        return open_source(url, settings)
+    check_reachable(address, timeout=settings.open_timeout)
+    return isolated.open_isolated(url, address=address, settings=settings)
 
 
 def expand(url: str | Path) -> list[str]:

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 
 from av.error import tag_to_code
 
-from monitor.errors import SourceError, SourceNotFoundError, SourceUnavailableError, SourceUnreadableError
+from monitor.errors import (
+    SourceError,
+    SourceNotFoundError,
+    SourceRefusedError,
+    SourceUnavailableError,
+    SourceUnreadableError,
+)
 
 if TYPE_CHECKING:
     from monitor.source.address import Address
@@ -21,8 +27,8 @@ _FORBIDDEN = (SourceUnavailableError, "this program may not use it; allow it in 
 
 _EXIT = tag_to_code(b"EXIT")  # what a read that PyAV's time-out ended returns
 _SERVER: dict[int | None, Cause] = {
-    tag_to_code(b"\xf8401"): (SourceUnavailableError, "wrong or missing user name or password"),
-    tag_to_code(b"\xf8403"): (SourceUnavailableError, "the server forbids it; may this user watch it?"),
+    tag_to_code(b"\xf8401"): (SourceRefusedError, "wrong or missing user name or password"),
+    tag_to_code(b"\xf8403"): (SourceRefusedError, "the server forbids it; may this user watch it?"),
     tag_to_code(b"\xf8404"): (SourceNotFoundError, "the server has nothing there; is the path right?"),
     tag_to_code(b"\xf8400"): (SourceUnavailableError, "the server rejects the request; is the address right?"),
     tag_to_code(b"\xf8429"): (SourceUnavailableError, "too many requests; try again later"),
@@ -67,7 +73,10 @@ _BROKEN_OFF: dict[str, Cause] = {
     "webcam": (SourceUnavailableError, "the camera is gone; was it unplugged?"),
 }
 _CONTENT: dict[int | None, Cause] = {
-    errno.ENOMEM: (SourceUnreadableError, "its pictures need more memory than there is"),
+    errno.ENOMEM: (
+        SourceUnreadableError,
+        "its pictures need more memory than there is, or than the setting source.memory_megabytes allows",
+    ),
 }
 
 
@@ -75,11 +84,12 @@ def failure(error: Exception, address: Address, *, opened: bool = False) -> Sour
     """What went wrong with ``address``, as one sentence without secrets: never the error's own text.
 
     Args:
-        error: PyAV's FFmpegError or the system's OSError.
+        error: PyAV's FFmpegError, the system's OSError, or Python's MemoryError.
         address: what was being opened or read.
         opened: whether it had been opened before.
     """
-    causes, code = _CAUSES[address.kind], getattr(error, "errno", None)
+    causes = _CAUSES[address.kind]
+    code = errno.ENOMEM if isinstance(error, MemoryError) else getattr(error, "errno", None)
     cause = causes.get(code) or _CONTENT.get(code)
     if cause is None and (isinstance(error, OSError) or address.kind in ("webcam", "screen")):
         cause = (opened and _BROKEN_OFF.get(address.kind)) or causes[None]

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from monitor.errors import SourceUnreadableError
-from monitor.source.failure import too_large
+from monitor.source.failure import failure, too_large
 from monitor.source.file import check_readable, open_file
 from monitor.source.source import Source
 from monitor.types import Frame, SourceInfo
@@ -48,12 +48,16 @@ def open_still(address: Address, settings: SourceSettings) -> Source:
             image = Image.open(io.BytesIO(Path(address.target).read_bytes()))
     except UnidentifiedImageError:
         return open_file(address, settings)
+    except MemoryError as error:
+        raise failure(error, address) from None
     except Exception:  # noqa: BLE001 - Pillow's plugins raise whatever a broken file makes them stumble over
         raise _broken(address) from None
     if image.width * image.height > settings.max_pixels:
         raise too_large(address, image.size, max_pixels=settings.max_pixels)
     try:
         return Still(image, address)
+    except MemoryError as error:
+        raise failure(error, address) from None
     except Exception:  # noqa: BLE001 - the same
         raise _broken(address) from None
 

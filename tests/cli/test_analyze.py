@@ -134,7 +134,7 @@ def test_a_live_source_is_sent_to_watch(cli: Callable, monkeypatch: pytest.Monke
         source.info = replace(source.info, live=True)
         return source
 
-    monkeypatch.setattr("monitor.cli.analyze.open_source", live)
+    monkeypatch.setattr("monitor.cli.analyze.open_isolated", live)
     said = cli("analyze", "demo:", "--out", "kept")
     assert said.code == 2
     assert "watch" in said.err

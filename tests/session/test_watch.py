@@ -89,7 +89,7 @@ def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., tuple[Watch
                 raise found
             return found
 
-        monkeypatch.setattr(module, "open_source", opened)
+        monkeypatch.setattr(module, "open_isolated", opened)
         monkeypatch.setattr(module, "Pipeline", lambda engines, settings, still: Echo(fails))
         audience = Audience()
         watch = Watch(url, engines=lambda: None, settings=Settings(), audience=audience, repeat=repeat)  # type: ignore[arg-type, return-value]

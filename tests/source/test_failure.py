@@ -6,7 +6,13 @@ import os
 import av.error
 import pytest
 
-from monitor.errors import SourceError, SourceNotFoundError, SourceUnavailableError, SourceUnreadableError
+from monitor.errors import (
+    SourceError,
+    SourceNotFoundError,
+    SourceRefusedError,
+    SourceUnavailableError,
+    SourceUnreadableError,
+)
 from monitor.source.address import Address
 from monitor.source.failure import failure, too_large
 
@@ -26,7 +32,7 @@ def tag(text: bytes) -> int:
 @pytest.mark.parametrize(
     ("url", "code", "kind", "clause"),
     [
-        (CAMERA, tag(b"\xf8401"), SourceUnavailableError, "wrong or missing user name or password"),
+        (CAMERA, tag(b"\xf8401"), SourceRefusedError, "wrong or missing user name or password"),
         (CAMERA, tag(b"\xf8404"), SourceNotFoundError, "is the path right"),
         (CAMERA, tag(b"\xf85XX"), SourceUnavailableError, "server itself has failed"),
         (CAMERA, tag(b"EXIT"), SourceUnavailableError, "no answer in time"),

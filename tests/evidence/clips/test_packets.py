@@ -175,7 +175,7 @@ def test_bytes_bound_it(tmp_path: Path) -> None:
         largest = 0
         for _ in source:
             assert ring.size == sum(len(kept.packet.data) for group in ring._groups for kept in group.packets) <= limit
-            assert all(group.packets[0].is_key for group in ring._groups)
+            assert all(group.packets[0].packet.is_key for group in ring._groups)
             largest = max(largest, ring.size)
     assert largest > limit // 2
 

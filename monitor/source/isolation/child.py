@@ -1,0 +1,178 @@
+"""What runs in the process of one source: open it, and hand its pictures over until told to stop.
+
+    python -m monitor.source.isolation.child SOCKET MEMORY
+
+It begins with what the other side says first (address, settings), since arguments can be read by everybody.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import socket
+import sys
+import traceback
+from collections import deque
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from monitor.errors import MonitorError, SourceUnreadableError
+from monitor.settings import SourceSettings
+from monitor.source import open_source
+from monitor.source.address import Address
+from monitor.source.failure import failure
+from monitor.source.isolation.ring import SLOTS, FrameRing
+from monitor.source.isolation.wire import Wire
+
+if TYPE_CHECKING:
+    from monitor.source import Source
+    from monitor.source.packets import CompressedPacket, PacketStream
+    from monitor.types import Frame
+
+BEHIND: Final = "hand-over behind"
+_NICER: Final = 5  # of a file's process: live sources come first
+
+
+class Relay:
+    """Hears the packets of a source: keeps the first ones until it is known whether they are wanted."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+        self._early: list[CompressedPacket] = []
+        self._wanted: bool | None = None  # None: not known yet
+        self.stream: PacketStream | None = None
+
+    def begin(self, stream: PacketStream) -> bool:
+        self.stream = stream
+        return True
+
+    def packet(self, packet: CompressedPacket) -> None:
+        if self._wanted is None:
+            self._early.append(packet)
+        elif self._wanted:
+            self._wire.send({"packet": [packet.pts, packet.is_key]}, packet.data)
+
+    def picture(self, *, pts: int | None, media_time: float) -> None:
+        if self._wanted:
+            self._wire.send({"picture": [pts, media_time]})
+
+    def decide(self, *, wanted: bool) -> None:
+        """Send what was kept, and go on so; or forget it."""
+        self._wanted = wanted
+        for packet in self._early:
+            self.packet(packet)
+        self._early.clear()
+
+
+class HandOver:
+    """Frames into slots that are free: a file waits for one, of a live source the frame is dropped and counted."""
+
+    def __init__(self, wire: Wire, ring: FrameRing) -> None:
+        self._wire, self._ring = wire, ring
+        self._free = deque(range(SLOTS))
+        self._dropped = 0
+        self._told: dict[str, int] = {}
+
+    def run(self, source: Source) -> None:
+        """All frames.
+
+        Raises:
+            SourceError: the source was lost.
+            EOFError: the other side is gone, or wants no more.
+        """
+        for frame in source:
+            self._hear(until_free=not source.info.live)
+            if self._free:
+                self._send(frame, losses=self._losses(source))
+            else:
+                self._dropped += 1
+        self._wire.send({"end": self._losses(source)})
+
+    def _losses(self, source: Source) -> dict[str, int]:
+        return {**source.losses, **({BEHIND: self._dropped} if self._dropped else {})}
+
+    def _hear(self, *, until_free: bool) -> None:
+        while self._wire.waits() or (until_free and not self._free):
+            head, _ = self._wire.receive(None)
+            if "free" not in head:
+                raise EOFError
+            self._free.append(head["free"])
+
+    def _send(self, frame: Frame, *, losses: dict[str, int]) -> None:
+        slot = self._free.popleft()
+        try:
+            self._ring.put(slot, frame.pixels)
+        except ValueError:
+            msg = (
+                f"{frame.source}: {frame.width} x {frame.height} pixels are more than the setting source.max_pixels "
+                "allows; scale it down, or allow more"
+            )
+            raise SourceUnreadableError(msg) from None
+        head: dict[str, Any] = {
+            "frame": [slot, frame.height, frame.width, frame.index, frame.media_time, frame.captured_at.isoformat()]
+        }
+        if losses != self._told:
+            head["losses"] = self._told = losses
+        self._wire.send(head)
+
+
+def limit_memory(megabytes: int) -> None:
+    """What this process may allocate from now on."""
+    resource.setrlimit(resource.RLIMIT_DATA, (megabytes << 20, megabytes << 20))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def serve(wire: Wire, ring_descriptor: int) -> None:
+    """Open, hand over, close.
+
+    Raises:
+        EOFError: the other side is gone.
+    """
+    request, _ = wire.receive(None)
+    settings = SourceSettings.model_validate(request["settings"])
+    limit_memory(settings.memory_megabytes)
+    ring = FrameRing(ring_descriptor, max_pixels=settings.max_pixels)
+    url = Path(request["url"]) if request["is_path"] else request["url"]
+    try:
+        with open_source(url, settings) as source:
+            if not source.info.live:
+                os.nice(_NICER)
+            relay = Relay(wire)
+            source.tap(relay)
+            _tell(source, relay.stream, wire)
+            answer, _ = wire.receive(None)
+            relay.decide(wanted=answer["tap"])
+            HandOver(wire, ring).run(source)
+    except MonitorError as error:
+        wire.send({"error": [type(error).__name__, str(error)]})
+    except MemoryError:
+        short = failure(MemoryError(), Address.of(url))
+        wire.send({"error": [type(short).__name__, str(short)]})
+    except OSError:
+        raise
+    except Exception as error:  # noqa: BLE001 - told to the other side; its text may hold secrets
+        traceback.print_tb(error.__traceback__)
+        wire.send({"error": ["", type(error).__name__]})
+
+
+def _tell(source: Source, stream: PacketStream | None, wire: Wire) -> None:
+    info = {**asdict(source.info), "path": None if source.info.path is None else str(source.info.path)}
+    packets = None
+    if stream is not None:
+        base = stream.time_base
+        packets = {
+            "codec": stream.codec,
+            "pixel_format": stream.pixel_format,
+            "container": stream.container,
+            "described": stream.described,
+            "time_base": None if base is None else [base.numerator, base.denominator],
+        }
+    wire.send({"opened": info, "packets": packets}, b"" if stream is None else stream.header)
+
+
+if __name__ == "__main__":
+    try:
+        serve(Wire(socket.socket(fileno=int(sys.argv[1]))), int(sys.argv[2]))
+    except (EOFError, OSError):  # the other side is gone, or wants no more
+        sys.exit(0)

@@ -1,0 +1,277 @@
+"""A source whose process is another one: what comes from it, and what becomes of it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections import Counter
+from contextlib import suppress
+from datetime import datetime
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from monitor.errors import (
+    SourceError,
+    SourceNotFoundError,
+    SourceRefusedError,
+    SourceUnavailableError,
+    SourceUnreadableError,
+    UsageError,
+)
+from monitor.source.isolation.ring import FrameRing
+from monitor.source.isolation.wire import Wire, WireError
+from monitor.source.packets import CompressedPacket, PacketStream
+from monitor.source.source import Source
+from monitor.types import Frame, SourceInfo
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from monitor.settings import SourceSettings
+    from monitor.source.address import Address
+    from monitor.source.packets import PacketListener
+
+_ERRORS: Final[Mapping[str, type[SourceError | UsageError]]] = {
+    kind.__name__: kind
+    for kind in (
+        UsageError,
+        SourceError,
+        SourceNotFoundError,
+        SourceUnavailableError,
+        SourceRefusedError,
+        SourceUnreadableError,
+    )
+}
+_START: Final = 30.0  # seconds (wall clock) until a process must have begun, on a busy machine
+_GRACE: Final = 1.0  # seconds in which it may take leave of a camera
+_MARGIN: Final = 2.0  # seconds beyond the source's own time-outs
+
+
+def available() -> bool:
+    """Whether this system can hand sockets and memory to a process; Windows cannot, in this way."""
+    return os.name == "posix"
+
+
+def open_isolated(url: str | Path, *, address: Address, settings: SourceSettings) -> Source:
+    """Open an address in a process of its own.
+
+    Args:
+        url: as it was typed.
+        address: the same, understood.
+        settings: go to the process too.
+
+    Raises:
+        UsageError: the address makes no sense.
+        SourceError: it cannot be opened, or its process died or hung.
+    """
+    process = CaptureProcess(address, settings)
+    try:
+        request = {"url": str(url), "is_path": isinstance(url, Path), "settings": settings.model_dump(mode="json")}
+        process.wire.send(request)
+        head, payload = process.hear(_START + settings.open_timeout + settings.read_timeout)
+        info, stream = _opened(head, payload)
+    except BaseException:
+        process.end()
+        process.close()
+        raise
+    return Isolated(info, process, stream=stream, settings=settings)
+
+
+class CaptureProcess:
+    """The process, and the two ends of what connects us.
+
+    Args:
+        address: for what is said of it.
+        settings: how much memory is shared.
+    """
+
+    def __init__(self, address: Address, settings: SourceSettings) -> None:
+        self._address = address
+        self.ring = FrameRing.create(max_pixels=settings.max_pixels)
+        mine, theirs = socket.socketpair()
+        handed = (theirs.fileno(), self.ring.descriptor)
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+        command = [sys.executable, "-P", "-m", f"{__package__}.child", *map(str, handed)]
+        with theirs:
+            self._popen = subprocess.Popen(
+                command,
+                pass_fds=handed,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,  # Ctrl-C is for us; we tell it
+            )
+        self.wire = Wire(mine)
+
+    @property
+    def pid(self) -> int:
+        """Of the process."""
+        return self._popen.pid
+
+    def hear(self, timeout: float) -> tuple[dict[str, Any], bytes]:
+        """What it says next.
+
+        Raises:
+            SourceError: it says that the source failed, or it died, hung, or says nonsense.
+            UsageError: it says that the address makes no sense.
+        """
+        try:
+            head, payload = self.wire.receive(timeout)
+        except EOFError:
+            why = self._death()
+        except TimeoutError:
+            why = f"the process that reads it said nothing for {timeout:.0f} s and was ended"
+        except WireError as error:
+            why = f"the process that reads it sent {error} and was ended"
+        else:
+            if "error" not in head:
+                return head, payload
+            kind, message = head["error"]
+            if kind in _ERRORS:
+                raise _ERRORS[kind](message)
+            why = f"reading it failed ({kind}); this should not happen, please report it"
+        kept = SourceUnreadableError if self._address.kind == "path" else SourceUnavailableError
+        msg = f"{self._address.name}: {why}"
+        raise kept(msg)
+
+    def end(self) -> None:
+        """Ask it to end, and see to it that it does; may be called twice, from any thread."""
+        if self._popen.poll() is not None:
+            return
+        with suppress(OSError):
+            self.wire.send({"stop": True})
+        try:
+            self._popen.wait(_GRACE)
+        except subprocess.TimeoutExpired:
+            self._popen.kill()
+            self._popen.wait()
+
+    def close(self) -> None:
+        """Let go of what connects us, after the end."""
+        self.wire.close()
+        self.ring.close()
+
+    def _death(self) -> str:
+        try:
+            code = self._popen.wait(_GRACE)
+        except subprocess.TimeoutExpired:
+            return "the process that reads it hung up and was ended"
+        if code == -signal.SIGKILL:
+            return "the process that reads it was killed (SIGKILL); was memory short?"
+        if code < 0:
+            return f"the process that reads it crashed ({signal.Signals(-code).name}); is it damaged?"
+        return f"the process that reads it ended by itself (exit status {code}); please report it"
+
+
+class Isolated(Source):
+    """The frames that a process hands over; they are copied out of the shared memory at once.
+
+    Args:
+        info: of the source as its process has opened it.
+        process: owned by the source.
+        stream: what its packets are; None: there are none.
+        settings: time-outs.
+    """
+
+    def __init__(
+        self, info: SourceInfo, process: CaptureProcess, *, stream: PacketStream | None, settings: SourceSettings
+    ) -> None:
+        super().__init__(info, Counter())
+        self.process = process
+        self._stream = stream
+        self._patience = max(settings.hang_timeout, settings.read_timeout + _MARGIN)
+        self._listeners: list[PacketListener] = []
+        self._begun = False
+        self._closed = False
+        self._hearing = threading.Lock()
+
+    def __iter__(self) -> Iterator[Frame]:
+        if not self._begun:
+            self._begun = True
+            with suppress(OSError):  # it died: the next message says so
+                self.process.wire.send({"tap": bool(self._listeners)})
+        while (heard := self._hear()) is not None:
+            yield heard
+
+    def _hear(self) -> Frame | None:
+        """The next frame; None at the end."""
+        try:
+            with self._hearing:
+                while not self._closed:
+                    head, payload = self.process.hear(self._patience)
+                    if "end" in head:
+                        self._count(head["end"])
+                        return None
+                    if (frame := self._understand(head, payload)) is not None:
+                        return frame
+        except (SourceError, UsageError):
+            if not self._closed:
+                self.process.end()
+                raise
+        return None
+
+    def _understand(self, head: dict[str, Any], payload: bytes) -> Frame | None:
+        """Tell the listeners, or return a frame.
+
+        Raises:
+            SourceError: it makes no sense.
+        """
+        try:
+            if "packet" in head:
+                pts, is_key = head["packet"]
+                for listener in self._listeners:
+                    listener.packet(CompressedPacket(payload, pts, is_key))
+                return None
+            if "picture" in head:
+                pts, media_time = head["picture"]
+                for listener in self._listeners:
+                    listener.picture(pts=pts, media_time=media_time)
+                return None
+            slot, height, width, index, media_time, captured_at = head["frame"]
+            self._count(head.get("losses"))
+            pixels = self.process.ring.take(slot, height=height, width=width)
+            frame = Frame(
+                pixels=pixels,
+                index=index,
+                media_time=media_time,
+                captured_at=datetime.fromisoformat(captured_at),
+                source=self.info.name,
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            msg = f"{self.info.name}: the process that reads it sent nonsense ({type(error).__name__}) and was ended"
+            raise SourceUnavailableError(msg) from None
+        with suppress(OSError):  # it died: the next message says so
+            self.process.wire.send({"free": slot})
+        return frame
+
+    def _count(self, losses: dict[str, int] | None) -> None:
+        if losses is not None:
+            self._losses.clear()
+            self._losses.update(losses)
+
+    def tap(self, listener: PacketListener) -> bool:
+        if self._stream is None or self._begun or self._closed or not listener.begin(self._stream):
+            return False
+        self._listeners.append(listener)
+        return True
+
+    def close(self) -> None:
+        self._closed = True
+        self.process.end()
+        with self._hearing:  # whoever iterates hears of the end at once
+            self.process.close()
+
+
+def _opened(head: dict[str, Any], payload: bytes) -> tuple[SourceInfo, PacketStream | None]:
+    info = dict(head["opened"])
+    info["path"] = None if info["path"] is None else Path(info["path"])
+    packets = head["packets"]
+    if packets is None:
+        return SourceInfo(**info), None
+    base = packets["time_base"]
+    stream = PacketStream(**{**packets, "time_base": None if base is None else Fraction(*base)}, header=payload)
+    return SourceInfo(**info), stream

@@ -1,0 +1,85 @@
+"""Memory that two processes share: a few slots, each as large as the largest picture that is allowed."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import tempfile
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from monitor.types import Pixels
+
+SLOTS: Final = 4
+_CHANNELS: Final = 3
+
+
+class FrameRing:
+    """The slots; who may use which is agreed upon by wire. Memory is only taken where a picture was.
+
+    Args:
+        descriptor: of the shared memory, owned by the ring.
+        max_pixels: of a picture.
+    """
+
+    def __init__(self, descriptor: int, *, max_pixels: int) -> None:
+        self.descriptor = descriptor
+        self._slot_bytes = _slot_bytes(max_pixels)
+        self._memory = mmap.mmap(descriptor, SLOTS * self._slot_bytes)
+        self._closed = False
+
+    @classmethod
+    def create(cls, *, max_pixels: int) -> FrameRing:
+        """A new one, that vanishes with the last process that has it; its size is final, whatever the other does."""
+        size = SLOTS * _slot_bytes(max_pixels)
+        if hasattr(os, "memfd_create"):
+            import fcntl
+
+            descriptor = os.memfd_create("frames", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+            os.ftruncate(descriptor, size)
+            fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW)
+        else:
+            with tempfile.TemporaryFile() as file:
+                file.truncate(size)
+                descriptor = os.dup(file.fileno())
+        return cls(descriptor, max_pixels=max_pixels)
+
+    def put(self, slot: int, pixels: Pixels) -> None:
+        """Write a picture into a slot.
+
+        Raises:
+            ValueError: it is larger than a slot.
+        """
+        if pixels.nbytes > self._slot_bytes:
+            msg = f"{pixels.nbytes} bytes do not fit into a slot of {self._slot_bytes}"
+            raise ValueError(msg)
+        self._view(slot, pixels.shape[0], pixels.shape[1])[:] = pixels
+
+    def take(self, slot: int, *, height: int, width: int) -> Pixels:
+        """A copy of the picture in a slot.
+
+        Raises:
+            ValueError: there is no such slot, or it cannot hold such a picture.
+        """
+        if slot not in range(SLOTS) or min(height, width) < 1 or height * width * _CHANNELS > self._slot_bytes:
+            msg = f"no picture of {width} x {height} pixels can be in slot {slot}"
+            raise ValueError(msg)
+        return self._view(slot, height, width).copy()
+
+    def _view(self, slot: int, height: int, width: int) -> Pixels:
+        count = height * width * _CHANNELS
+        return np.frombuffer(self._memory, np.uint8, count, slot * self._slot_bytes).reshape(height, width, _CHANNELS)
+
+    def close(self) -> None:
+        """Let go of the memory; may be called twice."""
+        if not self._closed:
+            self._closed = True
+            self._memory.close()
+            os.close(self.descriptor)
+
+
+def _slot_bytes(max_pixels: int) -> int:
+    """Whole pages."""
+    return -(-max_pixels * _CHANNELS // mmap.PAGESIZE) * mmap.PAGESIZE

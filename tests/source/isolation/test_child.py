@@ -1,0 +1,158 @@
+"""The child's parts in this process; as a process it is tested in test_isolated."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import clips
+import numpy as np
+import pytest
+
+from monitor.settings import SourceSettings
+from monitor.source import Source, open_source
+from monitor.source.isolation import child
+from monitor.source.isolation.child import BEHIND, HandOver, Relay
+from monitor.source.isolation.ring import SLOTS, FrameRing
+from monitor.source.isolation.wire import Wire
+from monitor.source.packets import CompressedPacket
+
+SETTINGS = SourceSettings(max_pixels=320 * 240)
+
+
+@pytest.fixture
+def ends() -> Iterator[tuple[Wire, Wire]]:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        yield Wire(ours), Wire(theirs)
+
+
+def heard(wire: Wire) -> list[dict[str, Any]]:
+    found = []
+    while wire.waits():
+        found.append(wire.receive(1)[0])
+    return found
+
+
+def test_packets_wait_until_it_is_known_whether_they_are_wanted(ends: tuple[Wire, Wire]) -> None:
+    here, there = ends
+    relay = Relay(there)
+    relay.packet(CompressedPacket(b"first", pts=4, is_key=True))
+    relay.picture(pts=4, media_time=0.0)
+    assert not here.waits()
+    relay.decide(wanted=True)
+    relay.packet(CompressedPacket(b"second", pts=None, is_key=False))
+    relay.picture(pts=None, media_time=0.04)
+    assert here.receive(1) == ({"packet": [4, True]}, b"first")
+    assert here.receive(1) == ({"packet": [None, False]}, b"second")
+    assert here.receive(1) == ({"picture": [None, 0.04]}, b"")
+
+
+def test_packets_that_nobody_wants_are_forgotten(ends: tuple[Wire, Wire]) -> None:
+    here, there = ends
+    relay = Relay(there)
+    relay.packet(CompressedPacket(b"first", pts=4, is_key=True))
+    relay.decide(wanted=False)
+    relay.packet(CompressedPacket(b"second", pts=5, is_key=True))
+    assert not here.waits()
+
+
+class Camera:
+    """Of a file: its frames, as if they were live."""
+
+    def __init__(self, source: Source) -> None:
+        self.info, self.losses = type("Info", (), {"live": True}), {"corrupt picture": 2}
+        self._source = source
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._source)
+
+
+def test_a_live_source_is_never_held_back(tmp_path: Path, ends: tuple[Wire, Wire]) -> None:
+    here, there = ends
+    ring = FrameRing.create(max_pixels=SETTINGS.max_pixels)
+    with open_source(clips.video(tmp_path / "a.mkv")) as source:
+        camera: Any = Camera(source)
+        HandOver(there, ring).run(camera)
+    said = heard(here)
+    assert [head["frame"][3] for head in said if "frame" in head] == list(range(SLOTS))
+    assert said[0]["losses"] == {"corrupt picture": 2}, "told once"
+    assert "losses" not in said[1]
+    assert said[-1] == {"end": {"corrupt picture": 2, BEHIND: 12 - SLOTS}}
+    ring.close()
+
+
+def test_who_hears_anything_but_a_free_slot_ends(tmp_path: Path, ends: tuple[Wire, Wire]) -> None:
+    here, there = ends
+    ring = FrameRing.create(max_pixels=SETTINGS.max_pixels)
+    here.send({"stop": True})
+    with open_source(clips.video(tmp_path / "a.mkv")) as source, pytest.raises(EOFError):
+        HandOver(there, ring).run(source)
+    assert heard(here) == []
+    ring.close()
+
+
+@pytest.fixture
+def served(ends: tuple[Wire, Wire], monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[dict[str, Any]]]:
+    """All that is said of a file that fits into the slots."""
+    monkeypatch.setattr(child, "limit_memory", lambda megabytes: None)
+    monkeypatch.setattr(os, "nice", lambda increment: 0)
+
+    def serve(path: Path, settings: SourceSettings = SETTINGS) -> list[dict[str, Any]]:
+        here, there = ends
+        ring = FrameRing.create(max_pixels=settings.max_pixels)
+        here.send({"url": str(path), "is_path": True, "settings": settings.model_dump(mode="json")})
+        here.send({"tap": False})
+        child.serve(there, ring.descriptor)
+        said = heard(here)
+        if "frame" in said[-2 if len(said) > 1 else 0]:
+            slot, height, width, *_ = said[-2]["frame"]
+            assert clips.number_of(ring.take(slot, height=height, width=width)) == 2
+        return said
+
+    return serve
+
+
+def test_a_file_is_opened_handed_over_and_ended(tmp_path: Path, served: Callable[..., list[dict[str, Any]]]) -> None:
+    opened, *frames, end = served(clips.video(tmp_path / "a.mkv", frames=3))
+    assert (opened["opened"]["width"], opened["opened"]["path"]) == (160, str(tmp_path / "a.mkv"))
+    assert opened["packets"]["codec"] == "h264"
+    assert [head["frame"][1:5] for head in frames] == [[120, 160, 0, 0.0], [120, 160, 1, 0.04], [120, 160, 2, 0.08]]
+    assert end == {"end": {}}
+
+
+def test_what_went_wrong_is_told_with_its_kind(tmp_path: Path, served: Callable[..., list[dict[str, Any]]]) -> None:
+    assert served(tmp_path / "none.mp4") == [
+        {"error": ["SourceNotFoundError", f"{tmp_path / 'none.mp4'}: does not exist; is the path right?"]}
+    ]
+
+
+def test_what_should_not_happen_is_told_without_its_text(
+    tmp_path: Path,
+    served: Callable[..., list[dict[str, Any]]],
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    password = "".join(("hid", "den"))  # not in a line of the trace
+
+    def fail(*_: object) -> None:
+        raise RuntimeError(f"rtsp://me:{password}@camera")
+
+    monkeypatch.setattr(child, "open_source", fail)
+    assert served(tmp_path / "a.mkv") == [{"error": ["", "RuntimeError"]}]
+    assert password not in capfd.readouterr().err
+
+
+def test_short_memory_is_told_with_what_to_do(
+    tmp_path: Path, served: Callable[..., list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def exhaust(*_: object) -> None:
+        np.empty(2**62, np.uint8)
+
+    monkeypatch.setattr(child, "open_source", exhaust)
+    ((kind, message),) = (head["error"] for head in served(tmp_path / "a.mkv"))
+    assert kind == "SourceUnreadableError"
+    assert "source.memory_megabytes" in message

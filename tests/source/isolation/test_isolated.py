@@ -1,0 +1,310 @@
+"""Real processes, killed, stopped and starved."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import clips
+import numpy as np
+import pytest
+import rtsp_server
+from PIL import Image
+
+from monitor.errors import (
+    SourceError,
+    SourceNotFoundError,
+    SourceRefusedError,
+    SourceUnavailableError,
+    SourceUnreadableError,
+    UsageError,
+)
+from monitor.settings import SourceSettings
+from monitor.source import isolation, open_isolated, open_source
+from monitor.source.isolation.isolated import Isolated, available
+from monitor.source.packets import CompressedPacket, PacketStream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+pytestmark = pytest.mark.skipif(not available(), reason="this system cannot hand descriptors to a process")
+
+SMALL = SourceSettings(max_pixels=1920 * 1080)
+
+
+def opened(url: str | Path, settings: SourceSettings = SMALL) -> Isolated:
+    source = open_isolated(url, settings)
+    assert isinstance(source, Isolated)
+    return source
+
+
+def descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir())) if Path("/proc/self/fd").is_dir() else 0
+
+
+def gone(pid: int) -> bool:
+    """Whether a process that is nobody's child here has ended within some seconds."""
+    for _ in range(100):
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return True
+        if "State:\tZ" in Path(f"/proc/{pid}/status").read_text():
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def test_it_is_the_same_source(tmp_path: Path) -> None:
+    path = clips.video(tmp_path / "a.mkv", frames=30)
+    before = descriptors()
+    with open_source(path) as plain, opened(path) as isolated:
+        assert isolated.info == plain.info
+        for one, other in zip(plain, isolated, strict=True):
+            assert np.array_equal(one.pixels, other.pixels)
+            assert (one.index, one.media_time, one.source) == (other.index, other.media_time, other.source)
+            assert other.captured_at.tzinfo is not None
+        assert isolated.losses == plain.losses == {}
+        pid = isolated.process.pid
+    assert gone(pid)
+    assert descriptors() == before
+
+
+def test_losses_are_counted_as_they_are_here(tmp_path: Path) -> None:
+    path = clips.video(tmp_path / "a.mp4", frames=50, options={"g": "10"})
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2 : len(content) // 2 + 400] = os.urandom(400)
+    path.write_bytes(content)
+    with open_source(path) as plain, opened(path) as isolated:
+        assert len(list(plain)) == len(list(isolated))
+        assert plain.losses == isolated.losses != {}
+
+
+class Listening:
+    def __init__(self) -> None:
+        self.heard: list[Any] = []
+
+    def begin(self, stream: PacketStream) -> bool:
+        self.heard.append(stream)
+        return True
+
+    def packet(self, packet: CompressedPacket) -> None:
+        self.heard.append(packet)
+
+    def picture(self, *, pts: int | None, media_time: float) -> None:
+        self.heard.append((pts, media_time))
+
+
+def test_its_packets_are_heard_as_they_are_here(tmp_path: Path) -> None:
+    path = clips.video(tmp_path / "a.mkv", options={"bf": "3", "b_strategy": "0"})
+    here, there = Listening(), Listening()
+    with open_source(path) as plain, opened(path) as isolated:
+        assert plain.tap(here)
+        assert isolated.tap(there)
+        list(plain)
+        list(isolated)
+        assert not isolated.tap(Listening()), "it is too late"
+    assert there.heard == here.heard
+
+
+@pytest.mark.parametrize(
+    ("number", "sentence"),
+    [(signal.SIGKILL, r"was killed \(SIGKILL\); was memory short"), (signal.SIGSEGV, r"crashed \(SIGSEGV\)")],
+)
+def test_a_process_that_dies_is_an_error_of_its_source(tmp_path: Path, number: signal.Signals, sentence: str) -> None:
+    path = clips.video(tmp_path / "a.mkv", frames=50)
+    before = descriptors()
+    with opened(path) as source:
+        frames = iter(source)
+        next(frames)
+        os.kill(source.process.pid, number)
+        with pytest.raises(SourceUnreadableError, match=sentence):
+            list(frames)
+    assert descriptors() == before
+
+
+def test_a_process_that_dies_before_it_has_opened_anything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    before = descriptors()
+    with pytest.raises(SourceUnreadableError, match=r"ended by itself \(exit status 1\)"):
+        open_isolated(clips.video(tmp_path / "a.mkv"), SMALL)
+    assert descriptors() == before
+
+
+def test_a_process_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(isolation.isolated, "_MARGIN", 0.1)
+    path = clips.video(tmp_path / "a.mkv", frames=50)
+    settings = SMALL.model_copy(update={"hang_timeout": 0.3, "read_timeout": 0.1})
+    with opened(path, settings) as source:
+        frames = iter(source)
+        next(frames)
+        os.kill(source.process.pid, signal.SIGSTOP)
+        with pytest.raises(SourceUnreadableError, match="said nothing for 0 s and was ended"):
+            list(frames)
+        assert gone(source.process.pid)
+
+
+def test_closing_from_another_thread_ends_whoever_waits(tmp_path: Path) -> None:
+    source = opened(clips.video(tmp_path / "a.mkv", frames=50))
+    seen: list[int] = []
+    frames = iter(source)
+    next(frames)
+    os.kill(source.process.pid, signal.SIGSTOP)
+    thread = threading.Thread(target=lambda: seen.extend(frame.index for frame in frames))
+    thread.start()
+    time.sleep(0.2)
+    source.close()
+    thread.join(5)
+    assert not thread.is_alive()
+    assert seen == sorted(seen), "no error: it was wanted"
+    source.close()
+
+
+def test_pictures_that_need_more_memory_than_allowed(tmp_path: Path) -> None:
+    Image.new("RGB", (9000, 9000)).save(tmp_path / "large.png")
+    settings = SourceSettings(max_pixels=10_000**2, memory_megabytes=256)
+    with pytest.raises(SourceUnreadableError, match="memory"):
+        open_isolated(tmp_path / "large.png", settings)
+
+
+@pytest.mark.parametrize(
+    ("url", "kind", "sentence"),
+    [
+        ("none.mp4", SourceNotFoundError, "does not exist"),
+        ("screen:wide", UsageError, "screen:"),
+        ("rtsp://me:secret@127.0.0.1:9/cam", SourceUnavailableError, "nothing listens there"),
+    ],
+)
+def test_errors_come_with_their_kind_and_words(url: str, kind: type[Exception], sentence: str) -> None:
+    before = descriptors()
+    with pytest.raises(kind, match=sentence) as caught:
+        open_isolated(url, SMALL)
+    assert "secret" not in str(caught.value)
+    assert descriptors() == before
+
+
+def test_the_demo_and_whoever_does_not_want_it_stay_in_this_process(tmp_path: Path) -> None:
+    path = clips.video(tmp_path / "a.mkv")
+    for url, settings in (("demo:", SMALL), (path, SourceSettings(isolate=False))):
+        with open_isolated(url, settings) as source:
+            assert not isinstance(source, Isolated)
+
+
+def test_systems_that_cannot_do_it_decode_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(isolation.isolated, "available", lambda: False)
+    with open_isolated(clips.video(tmp_path / "a.mkv"), SMALL) as source:
+        assert not isinstance(source, Isolated)
+
+
+class Liar:
+    """A process that says whatever it likes."""
+
+    def __init__(self, *said: tuple[dict[str, Any], bytes]) -> None:
+        self._said = list(said)
+        self.ended = False
+        self.ring = self
+        self.wire = self
+
+    def hear(self, timeout: float) -> tuple[dict[str, Any], bytes]:
+        return self._said.pop(0)
+
+    def send(self, head: dict[str, Any]) -> None: ...
+
+    def take(self, slot: int, *, height: int, width: int) -> None:
+        raise ValueError("no such slot")
+
+    def end(self) -> None:
+        self.ended = True
+
+    close = end
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        {"frame": [9, 1, 1, 0, 0.0, "2026-01-01T00:00:00+00:00"]},
+        {"frame": [0]},
+        {"frame": None},
+        {"something": 1},
+        {"packet": 5},
+    ],
+)
+def test_a_process_that_talks_nonsense_is_ended(tmp_path: Path, head: dict[str, Any]) -> None:
+    with open_source(clips.video(tmp_path / "a.mkv")) as source:
+        info = source.info
+    liar: Any = Liar((head, b""))
+    isolated = Isolated(info, liar, stream=None, settings=SMALL)
+    with pytest.raises(SourceUnavailableError, match="sent nonsense"):
+        next(iter(isolated))
+    assert liar.ended
+
+
+def test_who_looks_at_the_processes_sees_no_address(tmp_path: Path) -> None:
+    path = clips.video(tmp_path / "secret.mkv")
+    with opened(path) as source:
+        command = Path(f"/proc/{source.process.pid}/cmdline").read_bytes()
+    assert b"secret" not in command
+
+
+def test_a_monitor_that_is_killed_leaves_no_process(tmp_path: Path) -> None:
+    path = clips.video(tmp_path / "a.mkv", frames=50)
+    script = (
+        "import os, sys; from pathlib import Path; from monitor.source import open_isolated\n"
+        "source = open_isolated(Path(sys.argv[1])); next(iter(source))\n"
+        "print(source.process.pid, flush=True); os.kill(os.getpid(), 9)"
+    )
+    done = subprocess.run([sys.executable, "-c", script, str(path)], capture_output=True, text=True, check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert gone(int(done.stdout))
+
+
+@pytest.fixture
+def camera(tmp_path: Path) -> Callable[..., Any]:
+    if reason := rtsp_server.missing():
+        pytest.skip(reason)
+    path = clips.video(tmp_path / "cam.mp4", frames=50, options={"g": "10"})
+    return lambda *options: rtsp_server.serve(path, "--loop", *options)
+
+
+@pytest.mark.rtsp
+def test_a_camera_is_followed_and_let_go_of(camera: Callable[..., Any]) -> None:
+    with camera() as url, opened(url) as source:
+        assert source.info.live
+        frames = list(islice(source, 20))
+        assert [frame.media_time for frame in frames] == sorted({frame.media_time for frame in frames})
+        began = time.monotonic()
+        source.close()
+        assert gone(source.process.pid)
+        assert time.monotonic() - began < 3
+
+
+@pytest.mark.rtsp
+def test_a_wrong_password_is_a_refusal(camera: Callable[..., Any]) -> None:
+    with camera("--user", "me", "--password", "right") as url:
+        address = url.replace("rtsp://", "rtsp://me:wrong@")
+        with pytest.raises(SourceRefusedError, match="wrong or missing user name or password"):
+            open_isolated(address, SMALL)
+
+
+def test_who_hangs_up_without_a_word(tmp_path: Path) -> None:
+    """Not a camera at all."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(5)
+
+        def hang_up() -> None:
+            for _ in range(2):
+                server.accept()[0].close()
+
+        thread = threading.Thread(target=hang_up)
+        thread.start()
+        with pytest.raises(SourceError):
+            open_isolated(f"rtsp://127.0.0.1:{server.getsockname()[1]}/cam", SMALL)
+        thread.join()
