@@ -149,7 +149,7 @@ def serve(wire: Wire, ring_descriptor: int) -> None:
     except MemoryError:
         short = failure(MemoryError(), Address.of(url))
         wire.send({"error": [type(short).__name__, str(short)]})
-    except OSError:
+    except (EOFError, OSError):
         raise
     except Exception as error:  # noqa: BLE001 - told to the other side; its text may hold secrets
         traceback.print_tb(error.__traceback__)
