@@ -21,6 +21,7 @@ from unittest import mock
 
 import rtsp_server
 
+from monitor.pipeline import Pipeline
 from monitor.session import Watch, WatchState
 from monitor.session import watch as watch_module
 from monitor.settings import Settings
@@ -157,7 +158,7 @@ class Witness:
     def opened(self, source: Any, epoch: int) -> None:
         self.epoch, self.pid = epoch, source.process.pid
 
-    def __call__(self, frame: Frame, observation: int) -> None:
+    def __call__(self, frame: Frame, observation: object) -> None:
         self.frames += 1
         self.first.setdefault(self.epoch, time.monotonic())
 
@@ -173,12 +174,12 @@ class Witness:
 
 
 @contextlib.contextmanager
-def watched(url: str, **source: Any) -> Iterator[tuple[Watch, Witness]]:
-    """A watch of a camera that shows pictures already."""
+def watched(url: str, *, engines: Any = None, **source: Any) -> Iterator[tuple[Watch, Witness]]:
+    """A watch of a camera that shows pictures already; without engines nothing is looked for in them."""
     settings = Settings.model_validate({"source": {"max_pixels": 1920 * 1080, **source}})
     witness = Witness()
-    with mock.patch.object(watch_module, "Pipeline", Echo):
-        watch = Watch(url, engines=lambda: None, settings=settings, audience=witness)  # type: ignore[arg-type]
+    with mock.patch.object(watch_module, "Pipeline", Pipeline if engines else Echo):
+        watch = Watch(url, engines=lambda: engines, settings=settings, audience=witness)
         witness.watch = watch
         watch.start()
         try:
@@ -234,3 +235,8 @@ def children() -> int:
     """Processes that this one has started and that are there, zombies too."""
     mine = Path(f"/proc/{os.getpid()}/task")
     return sum(len((task / "children").read_text().split()) for task in mine.iterdir())
+
+
+def resident() -> int:
+    """Bytes of memory that this process holds."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")

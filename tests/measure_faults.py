@@ -8,7 +8,6 @@ Needs GStreamer's RTSP server. Takes about ten minutes for a hundred times.
 from __future__ import annotations
 
 import argparse
-import os
 import random
 import signal
 import tempfile
@@ -27,11 +26,6 @@ def told(name: str, seconds: list[float], times: int) -> None:
     )
 
 
-def resident() -> int:
-    """Bytes."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--times", type=int, default=100)
@@ -42,7 +36,7 @@ def main() -> None:
         camera.start()
         with faults.watched(camera.url) as (watch, witness):
             faults.reader_killed(witness)
-            before = faults.descriptors(), threading.active_count(), faults.children(), resident()
+            before = faults.descriptors(), threading.active_count(), faults.children(), faults.resident()
             told("reader killed", [faults.reader_killed(witness) for _ in range(times)], times)
             crashes = [faults.reader_killed(witness, signal.SIGSEGV) for _ in range(times)]
             told("reader crashed", crashes, times)
@@ -52,7 +46,7 @@ def main() -> None:
             freezes = [faults.camera_frozen(camera, watch, witness) for _ in range(max(1, times // 10))]
             told("camera frozen, stall seen", [stalled for stalled, _ in freezes], len(freezes))
             told("camera frozen, pictures again", [seconds for _, seconds in freezes], len(freezes))
-            after = faults.descriptors(), threading.active_count(), faults.children(), resident()
+            after = faults.descriptors(), threading.active_count(), faults.children(), faults.resident()
         print(f"epochs {witness.epoch}; descriptors, threads, children, bytes before {before} after {after}")
         print(f"frames read {witness.read} = analysed {witness.analysed} + dropped {witness.dropped}", end="; ")
         print(f"epochs with frames unaccounted for: {len(witness.unaccounted)}")

@@ -1,0 +1,99 @@
+"""A long watch of a camera that is away half of the time, with the real pipeline: what grows?
+
+    python tests/soak.py [--minutes 120] [--period 60] [--out soak.csv]
+
+Prints the slope of resident memory after a warm-up (a quarter of the time), with its 95 % interval, and the number of
+descriptors, threads and processes at its begin and end. Needs GStreamer's RTSP server.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import itertools
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import av
+import faults
+import numpy as np
+
+from monitor.pipeline import Engines
+from monitor.settings import Settings
+from monitor.source import open_source
+
+EVERY = 5.0  # seconds between two looks
+BOOTSTRAPS = 1000
+
+
+def filmed(path: Path) -> Path:
+    """Some seconds of the demo, as a camera would send them."""
+    with open_source("demo:") as source, av.open(str(path), "w") as output:
+        stream = output.add_stream("libx264", rate=25, options={"preset": "veryfast", "g": "50"})
+        stream.width, stream.height, stream.pix_fmt = source.info.width, source.info.height, "yuv420p"
+        for frame in itertools.islice(source, 250):
+            output.mux(stream.encode(av.VideoFrame.from_ndarray(frame.pixels, format="rgb24")))
+        output.mux(stream.encode())
+    return path
+
+
+def slope(hours: np.ndarray, megabytes: np.ndarray) -> tuple[float, float, float]:
+    """MB an hour, and the interval from blocks of half a minute drawn again: neighbours are alike."""
+    block = max(1, round(30 / EVERY))
+    starts = np.arange(0, len(hours) - block + 1, block)
+    drawn = []
+    random = np.random.default_rng(0)
+    for _ in range(BOOTSTRAPS):
+        rows = (random.choice(starts, len(starts))[:, None] + np.arange(block)).ravel()
+        drawn.append(np.polyfit(hours[rows], megabytes[rows], 1)[0])
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    return float(np.polyfit(hours, megabytes, 1)[0]), float(low), float(high)
+
+
+def counted() -> tuple[int, int, int]:
+    return faults.descriptors(), threading.active_count(), faults.children()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--minutes", type=float, default=120)
+    parser.add_argument("--period", type=float, default=60, help="seconds: half of them the camera is there")
+    parser.add_argument("--out", type=Path, default=Path("soak.csv"))
+    given = parser.parse_args()
+    rows: list[tuple[float, int, int, int, int, int]] = []
+    engines = Engines.load(Settings())
+    with tempfile.TemporaryDirectory() as folder:
+        camera = faults.Camera(filmed(Path(folder) / "cam.mp4"))
+        camera.start()
+        with faults.watched(camera.url, engines=engines) as (_, witness):
+            began, before, there = time.monotonic(), counted(), True
+            while (passed := time.monotonic() - began) < 60 * given.minutes:
+                wanted = passed % given.period < given.period / 2
+                if wanted != there:
+                    (camera.start if wanted else camera.kill)()
+                    there = wanted
+                rows.append((passed, faults.resident(), *counted(), witness.epoch))
+                time.sleep(EVERY)
+            if not there:
+                camera.start()
+            seen = witness.frames
+            faults.until(lambda: witness.frames > seen)
+            after = counted()
+        camera.kill()
+    with given.out.open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["seconds", "resident_bytes", "descriptors", "threads", "processes", "epoch"])
+        table.writerows(rows)
+    kept = np.array([row[:2] for row in rows if row[0] > 15 * given.minutes])
+    middle, low, high = slope(kept[:, 0] / 3600, kept[:, 1] / 1e6)
+    print(f"{given.minutes:.0f} min, {witness.epoch} openings, {witness.frames} frames")
+    print(f"resident memory: {middle:+.2f} MB/h [{low:+.2f}, {high:+.2f}] after {given.minutes / 4:.0f} min")
+    print(f"descriptors, threads, processes: {before} at the begin, {after} at the end")
+    print(f"read {witness.read} = analysed {witness.analysed} + dropped {witness.dropped}", end="; ")
+    print(f"epochs with frames unaccounted for: {len(witness.unaccounted)}")
+
+
+if __name__ == "__main__":
+    main()
