@@ -1,0 +1,49 @@
+"""Flags one moment after the other, each told when it is committed, until it is killed: a monitor in one page.
+
+python tests/flag_writer.py FOLDER
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+from observations import Face, observation
+
+from monitor.evidence.archive import Archive
+from monitor.evidence.clips import PictureRing
+from monitor.evidence.flagging import Flagger, Mark
+from monitor.evidence.report import Provenance
+from monitor.models import engines_dir
+from monitor.models.card import ModelCard
+from monitor.session import Worker
+from monitor.settings import Settings
+from monitor.types import Frame, Label, SourceInfo
+
+INFO = SourceInfo("cam", "rtsp", live=True, width=320, height=240, fps=5, duration=None, frame_count=None, path=None)
+SUSPECT = Face((40, 40, 120, 140), track=2, label=Label.SUSPICIOUS, probability=0.8, logit=1.5)
+
+
+def main() -> None:
+    card = ModelCard.model_validate_json((engines_dir() / "inception_resnet_v1.json").read_bytes())
+    settings = Settings.model_validate({"evidence": {"pre_roll": 1, "post_roll": 0.4}})
+    with Archive(Path(sys.argv[1])) as archive, Worker("clips") as worker:
+        archive.exhibits.repair(archive.store)
+        ring = PictureRing(seconds=5, max_bytes=1 << 24)
+        flagger = Flagger(archive, later=worker.do)
+        flagger.opened(Provenance(INFO, None, settings, card, "onnxruntime-fp32", "the fastest"), epoch=1, clips=ring)
+        print("ready", flush=True)
+        for index in itertools.count():
+            now = index / 5
+            frame = Frame(np.full((240, 320, 3), index % 256, np.uint8), index, now, datetime.now(UTC), "cam")
+            ring.add(frame)
+            flagger(frame, observation((SUSPECT,), index=index, media_time=now))
+            mark = Mark(epoch=1, media_time=now, frame_index=index, reporter="ada")
+            print(flagger.flag(mark).id, flush=True)
+
+
+if __name__ == "__main__":
+    main()

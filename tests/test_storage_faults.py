@@ -1,0 +1,138 @@
+"""Disks that are full, locked or read-only, and ends that come amid a flag: nothing that was told is lost."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+from flag_writer import INFO, SUSPECT
+from observations import observation
+
+from monitor.errors import MonitorError, OutputError, StoreError
+from monitor.evidence.archive import Archive
+from monitor.evidence.flagging import Flagger, Mark
+from monitor.evidence.report import Provenance
+from monitor.models import engines_dir
+from monitor.models.card import ModelCard
+from monitor.settings import Settings
+from monitor.types import Frame
+
+pytestmark = pytest.mark.fault
+
+_HERE = Path(__file__).parent
+
+
+@pytest.fixture
+def volume(tmp_path: Path) -> Iterator[Path]:
+    """A real file system of three megabytes."""
+    folder = tmp_path / "volume"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(folder)]
+    if os.geteuid() or subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("mounting a small file system is not allowed here")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def flagger_of(archive: Archive) -> Flagger:
+    card = ModelCard.model_validate_json((engines_dir() / "inception_resnet_v1.json").read_bytes())
+    made = Flagger(archive, later=lambda job: job())
+    made.opened(Provenance(INFO, None, Settings(), card, "onnxruntime-fp32", "the fastest"), epoch=1, clips=None)
+    return made
+
+
+def flag(flagger: Flagger, index: int) -> str:
+    """Of a picture that compresses badly."""
+
+    pixels = np.random.default_rng(index).integers(0, 256, (240, 320, 3), np.uint8)
+    flagger(
+        Frame(pixels, index, index / 5, datetime.now(UTC), "cam"),
+        observation((SUSPECT,), index=index, media_time=index / 5),
+    )
+    return flagger.flag(Mark(epoch=1, media_time=index / 5, frame_index=index, reporter="ada")).id
+
+
+def whole(archive: Archive, told: list[str]) -> None:
+    """Every flag that was told is there with all its files, and there is nothing else."""
+    assert archive.store.count() == len(told)
+    assert archive.store.first_fault() is None
+    for flag_id in told:
+        assert archive.exhibits.faults(archive.store.get(flag_id)) == []
+    assert archive.exhibits.repair(archive.store).orphans == 0
+
+
+def test_a_full_disk_is_told_and_what_was_kept_stays(volume: Path) -> None:
+    told: list[str] = []
+    with Archive(volume / "kept") as archive:
+        flagger = flagger_of(archive)
+        with pytest.raises((OutputError, StoreError), match=r"space|full"):  # noqa: PT012 - when, nobody knows
+            while True:
+                told.append(flag(flagger, len(told)))
+        assert len(told) > 3
+        refused = len(told)
+        subprocess.run(["mount", "-o", "remount,size=8m", str(volume)], check=True)
+        whole(archive, told)
+        told.append(flag(flagger, refused + 1))
+        whole(archive, told)
+    with Archive(volume / "kept") as archive:
+        whole(archive, told)
+
+
+def test_a_read_only_disk_is_told_and_what_was_kept_stays(volume: Path) -> None:
+    with Archive(volume / "kept") as archive:
+        told = [flag(flagger_of(archive), 0)]
+    subprocess.run(["mount", "-o", "remount,ro", str(volume)], check=True)
+    with pytest.raises(MonitorError, match="cannot be read or written"), Archive(volume / "kept") as archive:
+        flag(flagger_of(archive), 1)
+    subprocess.run(["mount", "-o", "remount,rw", str(volume)], check=True)
+    with Archive(volume / "kept") as archive:
+        told.append(flag(flagger_of(archive), 2))
+        whole(archive, told)
+
+
+def test_a_locked_database_is_told_and_nothing_is_left_of_the_flag(tmp_path: Path) -> None:
+    with Archive(tmp_path / "kept") as archive:
+        flagger = flagger_of(archive)
+        told = [flag(flagger, 0)]
+        database = next((tmp_path / "kept").rglob("*.db"))
+        other = sqlite3.connect(database, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreError, match="locked"):
+            flag(flagger, 1)
+        other.execute("ROLLBACK")
+        other.close()
+        told.append(flag(flagger, 2))
+        whole(archive, told)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_an_end_amid_flags_loses_none_that_was_told(tmp_path: Path, number: signal.Signals) -> None:
+    told: list[str] = []
+    unfinished = 0
+    for _ in range(int(os.environ.get("FAULTS", "4"))):
+        command = [sys.executable, str(_HERE / "flag_writer.py"), str(tmp_path / "kept")]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
+            assert writer.stdout is not None
+            assert writer.stdout.readline() == "ready\n"
+            time.sleep(random.uniform(0.05, 0.6))
+            writer.send_signal(number)
+            lines = writer.stdout.read().splitlines(keepends=True)
+        told += [line.strip() for line in lines if line.endswith("\n")]
+        with Archive(tmp_path / "kept") as archive:
+            unfinished += archive.exhibits.repair(archive.store).orphans
+            found = archive.store.ids()
+            assert found.issuperset(told)
+            told = sorted(found)  # one may be committed that nobody was told of
+            whole(archive, told)
+    assert len(told) > 3
+    print(f"{len(told)} flags told and found, {unfinished} unfinished files removed")
