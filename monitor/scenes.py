@@ -30,19 +30,24 @@ class SceneCuts:
 
     def __init__(self) -> None:
         self._before: Pixels | None = None
+        self._size: tuple[int, ...] | None = None  # height, width
 
     def is_cut(self, pixels: Pixels) -> bool:
         """Whether a new scene begins with this frame (H, W, 3); never with the first.
 
         A frame without structure (black, white-out) is passed over: after it, the picture is compared
-        with the one before it.
+        with the one before it. A new size is a new scene whatever it shows: no box of before fits it.
         """
+        size, self._size = self._size, pixels.shape[:2]
+        resized = size is not None and size != self._size
+        if resized:
+            self._before = None
         now = _thumbnail(pixels)
         if now.std(axis=(0, 1)).max() < _FLAT:
-            return False
+            return resized
         before, self._before = self._before, now
         if before is None:
-            return False
+            return resized
         inner = now[_SHIFT_Y:-_SHIFT_Y, _SHIFT_X:-_SHIFT_X]
         return float(cv2.matchTemplate(before, inner, cv2.TM_CCOEFF_NORMED).max()) < _ALIKE
 

@@ -72,6 +72,13 @@ def test_any_size_will_do(shape: tuple[int, int]) -> None:
     scenes.is_cut(rng.integers(0, 256, (9, 16, 3), np.uint8))
 
 
+def test_a_new_size_is_a_new_scene() -> None:
+    """A camera that was set to another resolution: boxes of before fit nothing any more."""
+    frames = [landscape(1)] * 3 + [landscape(1, width=960, height=540)] * 3 + [np.zeros((90, 160, 3), np.uint8)] * 2
+    assert cuts(frames) == [3, 6]
+    assert cuts([*frames, landscape(1, width=160, height=90), landscape(2, width=160, height=90)]) == [3, 6, 9]
+
+
 def test_the_broadcast_is_cut_in_three_places(media: Path) -> None:
     frames = [pixels for _, pixels in decoded(media / "real" / "scene_cuts.mp4")]
     assert cuts(frames) == [20, 82, 211]  # seen by eye
