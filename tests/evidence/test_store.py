@@ -1,15 +1,17 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
+import postgres_server
 import pytest
+import sqlalchemy
 from flagging import BEGIN, flag
 
 from monitor.errors import FlagNotFoundError, StoreError
@@ -17,9 +19,30 @@ from monitor.evidence.store import FlagStore, Query, new_id
 from monitor.types import ClipState, Exhibit, Label, Opinion
 
 
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path}/kept/flags.db"
+@pytest.fixture(scope="module")
+def server() -> Iterator[Path]:
+    """A PostgreSQL server."""
+    if reason := postgres_server.missing():
+        pytest.skip(reason)
+    with postgres_server.serve() as folder:
+        yield folder
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/kept/flags.db"
+        return
+    with postgres_server.database(request.getfixturevalue("server"), "flags") as address:
+        yield address
+
+
+def behind(url: str, statement: str) -> None:
+    """Change the database past this program."""
+    engine = sqlalchemy.create_engine(url)
+    with engine.begin() as connection:
+        connection.exec_driver_sql(statement)
+    engine.dispose()
 
 
 class TestKeeping:
@@ -93,7 +116,7 @@ class TestLog:
     @pytest.mark.parametrize(
         ("statement", "fault"),
         [
-            ("UPDATE flags SET content = replace(content, 'ada', 'eve')", "was changed past the log"),
+            ("UPDATE flags SET content = '{}'", "was changed past the log"),
             ("UPDATE events SET actor = 'eve' WHERE number = 2", "event 2 was changed"),
             ("DELETE FROM events WHERE number = 2", "event 2 is missing"),
             ("DELETE FROM flags", "was removed past the log"),
@@ -104,8 +127,7 @@ class TestLog:
         with FlagStore.open(url) as store:
             for number in range(3):
                 store.add(flag(number), actor="ada")
-        with sqlite3.connect(url.removeprefix("sqlite:///")) as behind:
-            behind.execute(statement)
+        behind(url, statement)
         with FlagStore.open(url) as store:
             assert fault in (store.first_fault() or "")
 
@@ -152,8 +174,7 @@ def test_a_kill_loses_no_flag_that_was_told(url: str) -> None:
 class TestFailures:
     def test_a_database_of_a_newer_program_is_refused(self, url: str) -> None:
         FlagStore.open(url).close()
-        with sqlite3.connect(url.removeprefix("sqlite:///")) as behind:
-            behind.execute("UPDATE alembic_version SET version_num = '9999'")
+        behind(url, "UPDATE alembic_version SET version_num = '9999'")
         with pytest.raises(StoreError, match="of a newer program"):
             FlagStore.open(url)
 
