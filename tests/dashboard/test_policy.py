@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import socket
+import time
 from pathlib import Path
 
 import pytest
 
+from monitor.dashboard import policy
 from monitor.dashboard.policy import allowed
 from monitor.errors import UsageError
 
@@ -24,6 +27,28 @@ FINE = [
     "demo:",
     "  demo:  ",
 ]
+
+
+NAMES = {  # what the world's names stand for, in these tests
+    "cam.example": ["93.184.215.14", "2606:2800:21f:cb07:6820:80da:af6b:8b2c"],
+    "cam.local": ["192.168.1.9"],
+    "metadata.google.internal": ["169.254.169.254"],
+    "two.example": ["93.184.215.14", "169.254.169.254"],
+    "six.example": ["fe80::1"],
+    "six-to-four.example": ["2002:a9fe:a9fe::1"],
+    "amazon.example": ["fd00:ec2::254"],
+    "alibaba.example": ["100.100.100.200"],
+}
+
+
+@pytest.fixture(autouse=True)
+def _names(monkeypatch: pytest.MonkeyPatch) -> None:
+    def found(host: str, *_: object, **__: object) -> list[tuple[object, ...]]:
+        if host not in NAMES:
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 0)) for address in NAMES[host]]
+
+    monkeypatch.setattr(socket, "getaddrinfo", found)
 
 
 @pytest.mark.parametrize("url", FINE)
@@ -95,6 +120,30 @@ LINK_LOCAL = [
 def test_link_local_addresses_are_refused(url: str) -> None:
     with pytest.raises(UsageError, match="link-local"):
         allowed(url, folders=())
+
+
+NAMED = ["metadata.google.internal", "two.example", "six.example", "six-to-four.example", "amazon.example"]
+
+
+@pytest.mark.parametrize("host", [*NAMED, "alibaba.example", "METADATA.google.internal", "100.100.100.200"])
+@pytest.mark.parametrize("scheme", ["http", "https", "rtsp"])
+def test_names_that_stand_for_one_are_refused(scheme: str, host: str) -> None:
+    with pytest.raises(UsageError, match="link-local"):
+        allowed(f"{scheme}://ada:hush@{host}:80/x", folders=())
+
+
+def test_a_name_that_nobody_knows_is_left_to_who_opens_it() -> None:
+    allowed("rtsp://nobody.example/live", folders=())
+    allowed(f"rtsp://{'long' * 30}.example/live", folders=())
+
+
+def test_a_name_that_takes_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(policy, "LOOK_UP", 0.1)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: time.sleep(1) or [])
+    begun = time.monotonic()
+    with pytest.raises(UsageError, match=r"rtsp://ada:\*\*\*@slow.example/live: its name was not found within 0.1 s"):
+        allowed("rtsp://ada:hush@slow.example/live", folders=())
+    assert time.monotonic() - begun < 0.9
 
 
 @pytest.mark.parametrize(

@@ -116,7 +116,10 @@ class TestLog:
     @pytest.mark.parametrize(
         ("statement", "fault"),
         [
-            ("UPDATE flags SET content = '{}'", "was changed past the log"),
+            (
+                "UPDATE flags SET content = (SELECT content FROM flags ORDER BY id DESC LIMIT 1)",
+                "was changed past the log",
+            ),
             ("UPDATE events SET actor = 'eve' WHERE number = 2", "event 2 was changed"),
             ("DELETE FROM events WHERE number = 2", "event 2 is missing"),
             ("DELETE FROM flags", "was removed past the log"),

@@ -1,0 +1,35 @@
+"""People who sign in with a password, and who did what at the dashboard."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+
+
+def upgrade() -> None:
+    """Make the tables."""
+    op.create_table(
+        "people",
+        sa.Column("name", sa.String(80), primary_key=True),
+        sa.Column("role", sa.String(16), nullable=False),
+        sa.Column("password", sa.Text, nullable=False),
+        sa.Column("password_at", sa.String(32), nullable=False),
+    )
+    op.create_table(
+        "audit",
+        sa.Column("number", sa.Integer, primary_key=True),
+        sa.Column("at", sa.String(32), nullable=False),
+        sa.Column("person", sa.String(200), nullable=False),
+        sa.Column("action", sa.String(32), nullable=False),
+        sa.Column("what", sa.Text, nullable=False),
+        sa.Column("client", sa.String(64), nullable=False),
+    )
+    if op.get_bind().dialect.name == "sqlite":  # elsewhere: grant the program no UPDATE and no DELETE on it
+        for change in ("UPDATE", "DELETE"):
+            op.execute(
+                f"CREATE TRIGGER audit_no_{change.lower()} BEFORE {change} ON audit "
+                "BEGIN SELECT RAISE(ABORT, 'the audit log is only added to'); END"
+            )
