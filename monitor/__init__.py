@@ -2,7 +2,8 @@
 
 The river (a module is a stage, a folder is several of the same kind, a file is named after what it returns)::
 
-    source     url -> Iterator[Frame]              webcam, RTSP, HTTP/HLS, file, image, folder, screen, demo
+    source     url -> Iterator[Frame]              webcam, RTSP, HTTP/HLS, file, image, folder, screen, demo;
+                                                   decoded in a process of its own
     buffer     bounded hand-over, every loss counted
     faces      pixels -> Faces                     MTCNN, as a fast cascade
     scenes     pixels -> is this a cut?
@@ -20,6 +21,7 @@ The river (a module is a stage, a folder is several of the same kind, a file is 
     evidence/  what is kept: report, timeline, annotated video; flags, their clips, log and files
     analysis   an open source to its results
     doctor     is this machine ready?
+    metrics    the figures that a monitoring system collects;  logs  what is written down, without passwords
     lab/       data, pseudo-fakes, training, and measuring the thing that ships
     dashboard/ what people at a browser see and do
     cli/       what a person types

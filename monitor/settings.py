@@ -48,7 +48,7 @@ class SourceSettings(_Settings):
     read_timeout: Seconds = Field(5.0, description="seconds (wall clock) without a frame until a live source is lost")
     rtsp_transport: str = Field("tcp", pattern="^(tcp|udp)$", description="RTSP over tcp or udp")
     max_pixels: int = Field(8192 * 8192, gt=0, description="refuse pictures with more pixels than this")
-    isolate: bool = Field(True, description="decode in a process of its own (not on Windows)")
+    isolate: bool = Field(default=True, description="decode in a process of its own (not on Windows)")
     memory_megabytes: int = Field(4096, ge=256, description="that such a process may allocate")
     hang_timeout: Seconds = Field(
         10.0, description="seconds (wall clock) without a word after which it is ended; at least read_timeout + 2"

@@ -1,4 +1,4 @@
-"""The command line: ``deepfake-monitor serve | analyze | watch | flags | bench | doctor | lab``.
+"""The command line: ``deepfake-monitor serve | analyze | watch | flags | people | bench | doctor | lab``.
 
 Exit codes: 0 done; 1 the work failed (no weights, no engine, no space); 2 usage; 3 some source
 could not be read; 130 interrupted.
@@ -13,9 +13,10 @@ import typer
 from rich.logging import RichHandler
 from rich.markup import escape
 
-from monitor.cli import analyze, bench, doctor, flags, lab, serve, watch
+from monitor.cli import analyze, bench, doctor, flags, lab, people, serve, watch
 from monitor.cli.terminal import errors, unexpected
 from monitor.errors import MonitorError
+from monitor.logs import TextFormatter
 
 app = typer.Typer(
     name="deepfake-monitor",
@@ -30,12 +31,15 @@ app.command("watch")(watch.watch)
 app.command("bench")(bench.bench)
 app.command("doctor")(doctor.doctor)
 app.add_typer(flags.app)
+app.add_typer(people.app)
 app.add_typer(lab.app)
 
 
 def main() -> None:
     """Run the command line; a failure is one sentence and an exit code, never a traceback."""
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[RichHandler(console=errors)])
+    on_the_terminal = RichHandler(level=logging.WARNING, console=errors)
+    on_the_terminal.setFormatter(TextFormatter("%(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[on_the_terminal])
     try:
         app()
     except MonitorError as error:

@@ -17,6 +17,7 @@ from monitor.errors import BundleError, UsageError
 from monitor.evidence.archive import Archive
 from monitor.evidence.bundle import verify as verified
 from monitor.evidence.queries import Query
+from monitor.evidence.retention import rules
 from monitor.overlay import clock
 from monitor.overlay.plates import percent
 
@@ -184,10 +185,13 @@ def tidy(
     settings_file: SettingsFile = None,
     assignments: Set = None,
 ) -> None:
-    """Delete what evidence.keep_days and evidence.max_gigabytes do not keep: automatic flags that nobody reviewed."""
+    """Delete automatic flags that nobody reviewed, or that people called false alarms, as the settings say."""
     settings = settings_from(settings_file, assignments).evidence
-    if settings.keep_days is None and settings.max_gigabytes is None:
-        msg = "nothing says how long flags are kept: set evidence.keep_days or evidence.max_gigabytes"
+    if all(rule.days is None and rule.gigabytes is None for rule in rules(settings).values()):
+        msg = (
+            "nothing says how long flags are kept: set evidence.keep_days or evidence.max_gigabytes, "
+            "or the same of false alarms (evidence.false_alarm_days, evidence.false_alarm_gigabytes)"
+        )
         raise UsageError(msg)
     now = datetime.now(UTC)
     with Archive.open(settings) as archive:
@@ -199,7 +203,7 @@ def tidy(
     if plan.over:
         errors.print(
             f"[yellow]still {plan.over / 1e6:.1f} MB beyond evidence.max_gigabytes:[/] the rest was flagged or "
-            "reviewed by people, or its clip is still to come; delete flags by hand, or allow more"
+            "judged by people, or its clip is still to come; delete flags by hand, or allow more"
         )
 
 

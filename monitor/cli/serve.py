@@ -2,12 +2,31 @@
 
 from __future__ import annotations
 
+import logging
+import multiprocessing
+import os
+import signal
+import socket
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 
 import typer
+from rich.markup import escape
 
-from monitor.cli.terminal import Set, SettingsFile, settings_from
+from monitor import __version__
+from monitor.cli.terminal import Set, SettingsFile, console, settings_from
+from monitor.errors import UsageError
+
+if TYPE_CHECKING:
+    import streamlit as st
+
+_PATIENCE: Final = 1  # seconds that connections under way (an upload, say) get when the server ends
+
+_log = logging.getLogger(__name__)
+
+LogFile = Annotated[Path | None, typer.Option(help="Rotating log.", show_default="logs/serve.log beside the flags")]
+LogLevel = Annotated[str | None, typer.Option(help="debug, info, warning or error.", show_default="info")]
 
 
 def serve(
@@ -15,21 +34,37 @@ def serve(
         list[str] | None, typer.Argument(help="What to watch from the start; default: as the settings say.")
     ] = None,
     host: Annotated[
-        str, typer.Option(help="Address to listen on; others than loopback are reachable from outside.")
+        str, typer.Option(help="Address to listen on; others than loopback take access.mode=password or oidc.")
     ] = ("127.0.0.1"),
     port: Annotated[int, typer.Option(min=1, max=65535)] = 8501,
+    log_file: LogFile = None,
+    log_level: LogLevel = None,
     settings_file: SettingsFile = None,
     assignments: Set = None,
 ) -> None:
-    """Watch sources and show them in a browser; Ctrl-C ends it."""
-    named = [f"dashboard.sources={chr(10).join(sources)}"] if sources else []
+    """Watch sources and show them in a browser; Ctrl-C or SIGTERM ends it within five seconds, clips written."""
+    chosen = {
+        "dashboard.sources": "\n".join(sources or ()) or None,
+        "service.log_file": log_file,
+        "service.log_level": log_level,
+    }
+    named = [f"{name}={value}" for name, value in chosen.items() if value is not None]
     settings = settings_from(settings_file, [*(assignments or ()), *named])
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _ended)  # until the server's own handlers are there, and when it has ended
     import streamlit as st
+    from streamlit.web.bootstrap import load_config_options
 
+    from monitor import logs
     from monitor.dashboard import station
-    from monitor.dashboard.server import ROUTES, lifespan
+    from monitor.dashboard.server import MIDDLEWARE, ROUTES, lifespan, require_access
 
-    station.install(station.Station.open(settings))
+    require_access(settings.access, host=host)
+    listening = _listening(host, port)
+    opened = station.Station.open(settings)
+    station.install(opened)
+    page = Path(station.__file__).parent / "script" / "page.py"
+    app = st.App(page, routes=ROUTES, middleware=MIDDLEWARE, lifespan=lifespan)
     config = {
         "server.address": host,
         "server.port": port,
@@ -37,5 +72,54 @@ def serve(
         "server.fileWatcherType": "none",
         "browser.gatherUsageStats": False,
         "client.toolbarMode": "minimal",
+        "client.showErrorDetails": "none",  # they would tell paths and addresses; the log has them
     }
-    st.App(Path(station.__file__).with_name("page.py"), routes=ROUTES, lifespan=lifespan).run(config=config)
+    load_config_options(config)  # before the log begins: Streamlit's loggers are made here
+    with logs.kept(settings.service, folder=opened.archive.folder) as log:
+        _log.info("deepfake-monitor %s begins on http://%s:%d", __version__, host, port)
+        console.print(f"http://{host}:{port}; log: {escape(str(log))}; Ctrl-C ends it")
+        try:
+            _serve(app, host=host, port=port, listening=listening)
+        finally:
+            for child in multiprocessing.active_children():  # builds an engine, say: nobody waits for it any more
+                child.kill()
+            if opened.hanging:
+                _leave(sys.exc_info()[1])
+
+
+def _ended(*_: object) -> None:
+    sys.exit(0)
+
+
+def _leave(why: BaseException | None) -> NoReturn:
+    """End at once: a thread that hangs in native code would abort the process where Python takes it down in order."""
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(0 if why is None or isinstance(why, SystemExit) else 1)
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        msg = f"{host}:{port} cannot be listened on ({error.strerror or error}): choose another with --host or --port"
+        raise UsageError(msg) from None
+
+
+def _serve(app: st.App, *, host: str, port: int, listening: socket.socket) -> None:
+    """Serve until a signal comes. Not ``App.run``: that waits for uploads and downloads under way for ever."""
+    import streamlit as st
+    import uvicorn
+
+    config = uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        log_config=None,  # its lines go where ours go
+        access_log=False,
+        ssl_certfile=st.get_option("server.sslCertFile"),
+        ssl_keyfile=st.get_option("server.sslKeyFile"),
+        timeout_graceful_shutdown=_PATIENCE,
+    )
+    uvicorn.Server(config).run(sockets=[listening])

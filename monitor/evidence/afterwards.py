@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 from dataclasses import dataclass, replace
@@ -13,7 +14,7 @@ from PIL import Image
 from monitor.errors import SourceUnreadableError
 from monitor.evidence.clips import cut
 from monitor.evidence.exhibits import FRAME, OVERLAY, TRACE
-from monitor.evidence.folder import VIDEO_FILE
+from monitor.evidence.folder import TIMELINE_FILE, VIDEO_FILE
 from monitor.evidence.store import new_id
 from monitor.source import open_source
 from monitor.types import Flag, Label, Origin, Reason
@@ -32,7 +33,7 @@ class Analysed:
 
     file: Path
     name: str  # as the person calls it
-    results: Path  # the folder of annotated.mp4
+    results: Path  # the folder of annotated.mp4 and timeline.csv
     report: dict[str, Any]  # the content of report.json
 
 
@@ -79,7 +80,7 @@ def _draft(analysed: Analysed, span: dict[str, Any], changes: list[dict[str, Any
         captured_at=captured_at,
         frame_index=span["best_frame"],
         track_id=span["track_id"],
-        box=None,  # the report has none
+        box=_box(analysed.results / TIMELINE_FILE, span),
         label=Label(span["label"]),
         probability=span["peak"],
         samples=track["samples"],
@@ -92,6 +93,18 @@ def _draft(analysed: Analysed, span: dict[str, Any], changes: list[dict[str, Any
         program=report["program"]["version"],
         settings=report["settings"],
     )
+
+
+def _box(timeline: Path, span: dict[str, Any]) -> tuple[float, float, float, float] | None:
+    """Where the face of a span was in its best frame; None if the timeline does not tell."""
+    try:
+        with timeline.open(encoding="utf-8", newline="") as file:
+            for row in csv.DictReader(file):
+                if (int(row["frame_index"]), int(row["track_id"])) == (span["best_frame"], span["track_id"]):
+                    return float(row["box_x1"]), float(row["box_y1"]), float(row["box_x2"]), float(row["box_y2"])
+    except (OSError, ValueError, KeyError):
+        pass
+    return None
 
 
 def _picture(file: Path, media_time: float) -> tuple[bytes, datetime]:

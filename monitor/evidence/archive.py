@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import tempfile
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import platformdirs
@@ -10,15 +15,15 @@ import platformdirs
 from monitor.errors import FlagNotFoundError, MonitorError
 from monitor.evidence import bundle
 from monitor.evidence.exhibits import CLIP, Exhibits
+from monitor.evidence.folder import unwritable
 from monitor.evidence.queries import Query
-from monitor.evidence.retention import Plan, exempt, planned
+from monitor.evidence.retention import Keeping, Plan, Stock, planned, stock
 from monitor.evidence.store import FlagStore
 from monitor.types import ClipState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
-    from pathlib import Path
 
     from monitor.evidence.bundle import Exported
     from monitor.settings import EvidenceSettings
@@ -139,14 +144,21 @@ class Archive:
         Raises:
             StoreError: the database does not answer.
         """
-        flags = list(self.every(Query(order="oldest")))
-        sizes = {flag.id: self.exhibits.size(flag.id) for flag in flags}
+        flags, sizes = self._sized()
         return planned(flags, sizes, now=now, settings=settings)
+
+    def stock(self) -> dict[Keeping, Stock]:
+        """How many flags, and how many bytes of files, each class of the retention has.
+
+        Raises:
+            StoreError: the database does not answer.
+        """
+        return stock(*self._sized())
 
     def tidy(self, settings: EvidenceSettings, *, now: datetime) -> Plan:
         """Delete what the settings say is kept long enough; the log says why.
 
-        A flag that somebody reviewed since it was looked at stays.
+        A flag that somebody judged meanwhile, so that it is of another class, stays.
 
         Returns:
             What was deleted, and what could not be.
@@ -159,13 +171,52 @@ class Archive:
         done = []
         for deletion in plan.deletions:
             try:
-                if exempt(self.store.get(deletion.flag_id)):
+                if Keeping.of(self.store.get(deletion.flag_id)) is not deletion.keeping:
                     continue
                 self.delete(deletion.flag_id, actor="", why=deletion.why)
             except FlagNotFoundError:  # somebody deleted it meanwhile
                 continue
             done.append(deletion)
         return plan.only(done)
+
+    def _sized(self) -> tuple[list[Flag], dict[str, int]]:
+        """All flags, the oldest first, and the bytes of their files by id."""
+        flags = list(self.every(Query(order="oldest")))
+        return flags, {flag.id: self.exhibits.size(flag.id) for flag in flags}
+
+    @property
+    def size(self) -> int:
+        """Bytes of all that lies in the folder: database, files, analyses, logs."""
+        found, folders = 0, [self.folder]
+        while folders:
+            with suppress(OSError), os.scandir(folders.pop()) as entries:  # of what is deleted meanwhile
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(Path(entry.path))
+                    else:
+                        found += entry.stat(follow_symlinks=False).st_size
+        return found
+
+    @property
+    def free(self) -> int:
+        """Bytes that are free on the folder's disk."""
+        return shutil.disk_usage(next(path for path in (self.folder, *self.folder.parents) if path.is_dir())).free
+
+    def require_writable(self) -> None:
+        """Write something into the folder, and open a transaction that writes; nothing of either stays.
+
+        Raises:
+            StoreError: the database cannot be written.
+            OutputError: the folder cannot.
+        """
+        self.store.require_writable()
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.folder) as file:
+                file.write(b"x" * 4096)
+                file.flush()
+        except OSError as error:
+            raise unwritable(self.folder, error) from error
 
     def faults(self) -> list[str]:
         """What is not as it was written, in the database and among the files: a clause each."""

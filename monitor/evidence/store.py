@@ -76,8 +76,12 @@ class FlagStore:
             raise StoreError(msg) from None
         if engine.dialect.name == "sqlite":
             _prepare_sqlite(engine)
-        with _told(engine):
-            _migrate(engine)
+        try:
+            with _told(engine):
+                _migrate(engine)
+        except StoreError:
+            engine.dispose()
+            raise
         return cls(engine)
 
     def close(self) -> None:
@@ -96,7 +100,7 @@ class FlagStore:
         Raises:
             StoreError: it cannot be written; nothing was.
         """
-        with self._writing() as connection:
+        with self.writing() as connection:
             connection.execute(tables.flags.insert().values(_row(flag)))
             _log(connection, actor=actor, action="flagged", flag=flag, details={"origin": flag.origin})
 
@@ -107,18 +111,18 @@ class FlagStore:
             FlagNotFoundError: there is none of that id.
             StoreError: the database does not answer.
         """
-        with self._reading() as connection:
+        with self.reading() as connection:
             return _one(connection, flag_id)
 
     def find(self, query: Query = ALL, *, limit: int = 100, offset: int = 0) -> list[Flag]:
         """The flags that a query is about, in its order."""
-        with self._reading() as connection:
+        with self.reading() as connection:
             wanted = query.applied(select(tables.flags.c.content)).order_by(*query.sequence).limit(limit).offset(offset)
             return [_flag(content) for content in connection.execute(wanted).scalars()]
 
     def count(self, query: Query = ALL) -> int:
         """How many flags a query is about."""
-        with self._reading() as connection:
+        with self.reading() as connection:
             return int(connection.execute(query.applied(select(func.count()).select_from(tables.flags))).scalar_one())
 
     def review(
@@ -165,8 +169,8 @@ class FlagStore:
         )
 
     def note(self, action: str, *, actor: str, flag_id: str = "", details: dict[str, Any] | None = None) -> None:
-        """Log something that changes no flag: an export, a sign-in."""
-        with self._writing() as connection:
+        """Log something that changes no flag, such as an export."""
+        with self.writing() as connection:
             flag = _one(connection, flag_id) if flag_id else None
             _log(connection, actor=actor, action=action, flag=flag, details=details or {})
 
@@ -177,24 +181,33 @@ class FlagStore:
             FlagNotFoundError: there is none of that id.
             StoreError: it cannot be deleted; nothing was.
         """
-        with self._writing() as connection:
+        with self.writing() as connection:
             _one(connection, flag_id)
             connection.execute(tables.flags.delete().where(tables.flags.c.id == flag_id))
             _log(connection, actor=actor, action="deleted", flag_id=flag_id, details={"why": why} if why else {})
 
     def ids(self) -> set[str]:
         """Of all flags."""
-        with self._reading() as connection:
+        with self.reading() as connection:
             return set(connection.execute(select(tables.flags.c.id)).scalars())
 
     def events(self, flag_id: str = "") -> list[Event]:
         """The log, in order; of one flag, or all of it."""
-        with self._reading() as connection:
+        with self.reading() as connection:
             return _events(connection, tables.events.c.flag_id == flag_id) if flag_id else _events(connection)
+
+    def require_writable(self) -> None:
+        """Open a transaction that could write, and write nothing.
+
+        Raises:
+            StoreError: it cannot be had.
+        """
+        with self.writing():
+            pass
 
     def first_fault(self) -> str | None:
         """The first thing in flags or log that is not as it was written, in words; None if nothing is."""
-        with self._reading() as connection:
+        with self.reading() as connection:
             log = _events(connection)
             rows = {row["id"]: dict(row) for row in connection.execute(select(tables.flags)).mappings()}
         broken = first_break(log)
@@ -217,20 +230,29 @@ class FlagStore:
         details: dict[str, Any],
         **changes: Any,  # noqa: ANN401 - fields
     ) -> Flag:
-        with self._writing() as connection:
+        with self.writing() as connection:
             flag = replace(_one(connection, flag_id), **changes)
             connection.execute(tables.flags.update().where(tables.flags.c.id == flag_id).values(_row(flag)))
             _log(connection, actor=actor, action=action, flag=flag, details=details)
         return flag
 
     @contextmanager
-    def _reading(self) -> Iterator[Connection]:
+    def reading(self) -> Iterator[Connection]:
+        """A look at the database that sees one moment of it.
+
+        Raises:
+            StoreError: the database does not answer.
+        """
         with _told(self._engine), self._engine.connect() as connection:
             yield connection
 
     @contextmanager
-    def _writing(self) -> Iterator[Connection]:
-        """A transaction that nobody else writes beside, so that the log stays one chain."""
+    def writing(self) -> Iterator[Connection]:
+        """A transaction that nobody else writes beside, so that the log stays one chain.
+
+        Raises:
+            StoreError: it cannot be written; nothing was.
+        """
         with (
             _told(self._engine),
             self._engine.connect().execution_options(writes=True) as connection,

@@ -55,12 +55,20 @@ def _increasing(calibration: PlattCalibration) -> PlattCalibration:
     return calibration
 
 
+class DemoLogits(_Facts):
+    """What the demo's two faces gave when the card was written: a running engine is held against it."""
+
+    genuine: float
+    blended: float
+
+
 class Profile(_Facts):
     """The same weights at another input size: what a logit is worth there."""
 
     size: int = Field(ge=75, le=1024)  # pixels, width and height
     calibration: Annotated[PlattCalibration, AfterValidator(_increasing)]
     metrics: dict[str, Any] = Field(default_factory=dict)
+    demo_logits: DemoLogits | None = None
 
 
 class ModelCard(_Facts):
@@ -81,6 +89,7 @@ class ModelCard(_Facts):
     limits: str
     licence: str
     profiles: tuple[Profile, ...] = ()  # other input sizes
+    demo_logits: DemoLogits | None = None  # None: nobody wrote them down
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -98,8 +107,8 @@ class ModelCard(_Facts):
         for profile in self.profiles:
             if profile.size == size:
                 resized = self.input.model_copy(update={"size": size})
-                changes = {"input": resized, "calibration": profile.calibration, "metrics": profile.metrics}
-                return self.model_copy(update=changes | {"profiles": ()})
+                changes = {name: getattr(profile, name) for name in ("calibration", "metrics", "demo_logits")}
+                return self.model_copy(update=changes | {"input": resized, "profiles": ()})
         msg = (
             f"weights {self.id} are calibrated for {' or '.join(map(str, self.sizes))} pixels, {size} were asked for: "
             f"choose one of these, or fit them with lab calibrate --size {size}"

@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+import time
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 _log = logging.getLogger(__name__)
 
@@ -39,10 +40,23 @@ class Worker:
         """Until all jobs queued up so far are done."""
         self._jobs.join()
 
-    def close(self) -> None:
-        """Do what is queued up, then end."""
+    @property
+    def waiting(self) -> int:
+        """How many jobs are queued up, the one under way not among them."""
+        return self._jobs.qsize()
+
+    def close(self, *, patience: float | None = None) -> bool:
+        """Do what is queued up, then end.
+
+        Args:
+            patience: seconds (wall clock) to wait for that at most.
+
+        Returns:
+            Whether all is done.
+        """
         self._jobs.put(None)
-        self._thread.join()
+        self._thread.join(patience)
+        return not self._thread.is_alive()
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
@@ -53,3 +67,20 @@ class Worker:
             finally:
                 self._jobs.task_done()
         self._jobs.task_done()
+
+
+def side_by_side(jobs: Sequence[Callable[[], None]], *, patience: float) -> int:
+    """Do all jobs at once, each on a thread of its own; one that fails is logged.
+
+    Args:
+        jobs: what is to be done.
+        patience: seconds (wall clock) to wait for all of them.
+
+    Returns:
+        How many were not done in time; they go on.
+    """
+    workers = [Worker("side by side") for _ in jobs]
+    for worker, job in zip(workers, jobs, strict=True):
+        worker.do(job)
+    deadline = time.monotonic() + patience
+    return sum(not worker.close(patience=max(0.0, deadline - time.monotonic())) for worker in workers)

@@ -69,11 +69,21 @@ def test_a_span_is_kept_with_its_pictures_and_clip(archive: Archive, analysed: A
     assert (flag.label, flag.probability, flag.reasons) == (Label.SUSPICIOUS, 0.83, (Reason.TOO_BLURRED,))
     assert [change["track_id"] for change in flag.trace] == [2]
     assert archive.faults() == []
+    assert flag.box is None, "no timeline tells"
     folder = archive.exhibits.folder(flag.id)
     assert brightness(folder / "frame.jpg") == pytest.approx(100, abs=4)
     assert brightness(folder / "overlay.jpg") == pytest.approx(140, abs=4)
     with av.open(str(folder / "clip.mp4")) as clip:
         assert len(list(clip.decode(video=0))) >= 20
+
+
+def test_the_timeline_tells_where_the_face_was(archive: Archive, analysed: Analysed) -> None:
+    timeline = analysed.results / "timeline.csv"
+    head = "frame_index,media_time,track_id,box_x1,box_y1,box_x2,box_y2\n"
+    timeline.write_text(head + "19,1.9,2,1,2,3,4\n20,2.0,1,5,6,7,8\n20,2.0,2,10.5,11.0,40.0,52.5\n")
+    assert flag_span(archive, analysed, SPAN, reporter="ada").box == (10.5, 11.0, 40.0, 52.5)
+    timeline.write_text(head + "20,2.0,2,,,,\n")
+    assert flag_span(archive, analysed, SPAN, reporter="ada").box is None
 
 
 def test_a_file_that_is_gone_keeps_nothing(archive: Archive, analysed: Analysed, tmp_path: Path) -> None:

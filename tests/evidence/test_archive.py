@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 from flagging import BEGIN, flag
 
+from monitor.errors import OutputError
 from monitor.evidence import archive as archives
 from monitor.evidence.archive import Archive, default_folder
 from monitor.evidence.bundle import verify
 from monitor.evidence.queries import ALL, Query
+from monitor.evidence.retention import Keeping, Stock
 from monitor.settings import EvidenceSettings
-from monitor.types import ClipState, Flag, Origin
+from monitor.types import ClipState, Flag, Opinion, Origin
 
 
 @pytest.fixture
@@ -79,6 +81,19 @@ def test_tidying_deletes_what_was_planned_and_says_why(archive: Archive) -> None
     assert archive.faults() == []
 
 
+def test_false_alarms_have_days_of_their_own_and_the_stock_says_so(archive: Archive) -> None:
+    one, settings = automatic(archive, 5), EvidenceSettings(false_alarm_days=3)
+    assert archive.tidy(settings, now=BEGIN + timedelta(days=9)).deletions == (), "nobody called it one"
+    archive.store.review(one.id, actor="bob", opinion=Opinion.REAL)
+    assert archive.stock()[Keeping.FALSE_ALARM] == Stock(1, 9)
+    said = archive.store.get(one.id).reviewed_at
+    assert said is not None
+    assert archive.tidy(settings, now=said + timedelta(days=2.9)).deletions == ()
+    (gone,) = archive.tidy(settings, now=said + timedelta(days=3.1)).deletions
+    assert gone.flag_id == one.id
+    assert archive.stock()[Keeping.FALSE_ALARM] == Stock(0, 0)
+
+
 def test_what_is_reviewed_or_deleted_meanwhile_is_left_alone(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
     seen, gone, settings = automatic(archive, 5), automatic(archive, 6), EvidenceSettings(keep_days=1)
     plan = archive.plan(settings, now=BEGIN + timedelta(days=2))
@@ -88,3 +103,25 @@ def test_what_is_reviewed_or_deleted_meanwhile_is_left_alone(archive: Archive, m
     monkeypatch.setattr(archive, "plan", lambda *_, **__: plan)
     assert archive.tidy(settings, now=BEGIN + timedelta(days=2)).deletions == ()
     assert archive.store.get(seen.id).reviewed_by == "bob"
+
+
+def test_its_size_is_that_of_all_files_below(archive: Archive) -> None:
+    before = archive.size
+    (archive.folder / "analyses" / "one").mkdir(parents=True)
+    (archive.folder / "analyses" / "one" / "upload.mp4").write_bytes(b"x" * 1000)
+    assert archive.size == before + 1000
+    assert before == sum(path.stat().st_size for path in archive.folder.rglob("*") if path.is_file()) - 1000
+    assert archive.free > 0
+
+
+def test_it_can_be_written_or_says_why_not(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = sorted(path.name for path in archive.folder.iterdir())
+    archive.require_writable()
+    assert sorted(path.name for path in archive.folder.iterdir()) == before
+
+    def full(**_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", full)
+    with pytest.raises(OutputError, match="no space left"):
+        archive.require_writable()

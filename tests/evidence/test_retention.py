@@ -9,7 +9,7 @@ from flagging import BEGIN, flag
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.evidence.retention import Plan, exempt, planned
+from monitor.evidence.retention import Keeping, Plan, Stock, planned, stock
 from monitor.settings import EvidenceSettings
 from monitor.types import ClipState, Flag, Opinion, Origin
 
@@ -47,14 +47,18 @@ def test_what_nobody_reviewed_goes_when_it_is_old() -> None:
         {"origin": Origin.PERSON},
         {"reviewed_at": BEGIN, "reviewed_by": "bob"},
         {"opinion": Opinion.UNSURE},
+        {"opinion": Opinion.FAKE},
+        {"origin": Origin.PERSON, "opinion": Opinion.REAL},
         {"clip": ClipState.PENDING},
+        {"clip": ClipState.PENDING, "opinion": Opinion.REAL},
     ],
 )
 def test_what_a_person_made_or_saw_stays_and_the_quota_says_so(changes: dict[str, Any]) -> None:
     one = automatic(0, **changes)
-    assert exempt(one)
-    assert not exempt(automatic(0))
-    found = plan(one, automatic(1), keep_days=1, max_gigabytes=0.1)
+    assert Keeping.of(one) is Keeping.EXEMPT
+    assert Keeping.of(automatic(0)) is Keeping.UNREVIEWED
+    limits = {"keep_days": 1, "max_gigabytes": 0.1, "false_alarm_days": 1, "false_alarm_gigabytes": 0.1}
+    found = plan(one, automatic(1), **limits)
     assert ids(found) == [flag(1).id]
     assert found.over == 300_000_000
 
@@ -64,6 +68,52 @@ def test_the_quota_takes_the_oldest_and_no_more_than_it_must() -> None:
     assert ids(found) == [flag(0).id, flag(1).id]
     assert found.deletions[0].why == "files beyond 1 GB, nobody reviewed it (evidence.max_gigabytes)"
     assert (found.used, found.over) == (1_600_000_000, 0)
+
+
+def false_alarm(number: int, *, days_ago: float, **changes: Any) -> Flag:
+    """An automatic flag that somebody called a false alarm so long ago."""
+    return automatic(
+        number, opinion=Opinion.REAL, reviewed_at=NOW - timedelta(days=days_ago), reviewed_by="bob", **changes
+    )
+
+
+def test_each_class_has_its_own_days() -> None:
+    flags = automatic(0), false_alarm(1, days_ago=4), false_alarm(2, days_ago=2), flag(3, opinion=Opinion.FAKE)
+    assert ids(plan(*flags, keep_days=7)) == [flag(0).id]
+    found = plan(*flags, false_alarm_days=3)
+    assert ids(found) == [flag(1).id]
+    assert found.deletions[0].why == "called a false alarm more than 3 days ago (evidence.false_alarm_days)"
+    assert ids(plan(*flags, keep_days=7, false_alarm_days=1)) == [flag(1).id, flag(2).id, flag(0).id]
+
+
+def test_an_old_flag_that_is_called_a_false_alarm_today_stays_its_days() -> None:
+    one = false_alarm(0, days_ago=0.1)
+    assert NOW - one.created_at > timedelta(days=3)
+    assert ids(plan(one, false_alarm_days=3)) == []
+
+
+def test_the_quota_of_false_alarms_is_on_their_own_files() -> None:
+    flags = [automatic(0), false_alarm(1, days_ago=1), false_alarm(2, days_ago=3), flag(3)]
+    found = plan(*flags, false_alarm_gigabytes=0.5)
+    assert ids(found) == [flag(2).id], "the one that was called so first"
+    assert found.deletions[0].why == "files of false alarms beyond 0.5 GB (evidence.false_alarm_gigabytes)"
+    assert found.over == 0
+
+
+def test_false_alarms_that_go_make_room_for_what_nobody_reviewed() -> None:
+    flags = [automatic(0), false_alarm(1, days_ago=9)]
+    assert ids(plan(*flags, max_gigabytes=0.5)) == [flag(0).id]
+    assert ids(plan(*flags, max_gigabytes=0.5, false_alarm_days=3)) == [flag(1).id]
+
+
+def test_the_stock_of_each_class() -> None:
+    flags = [automatic(0), automatic(1), false_alarm(2, days_ago=1), flag(3)]
+    sizes = {one.id: 10**number for number, one in enumerate(flags)}
+    assert stock(flags, sizes) == {
+        Keeping.UNREVIEWED: Stock(2, 11),
+        Keeping.FALSE_ALARM: Stock(1, 100),
+        Keeping.EXEMPT: Stock(1, 1000),
+    }
 
 
 def test_what_goes_for_its_age_makes_room() -> None:
@@ -100,9 +150,9 @@ def test_nothing_exempt_ever_goes_and_the_quota_is_met_or_told(
     settings = EvidenceSettings(keep_days=keep_days, max_gigabytes=max_gigabytes)
     found = planned(flags, sizes, now=NOW, settings=settings)
     gone = set(ids(found))
-    assert not gone & {one.id for one in flags if exempt(one)}
+    assert not gone & {one.id for one in flags if Keeping.of(one) is Keeping.EXEMPT}
     left = found.used - found.freed
     if max_gigabytes is not None:
         assert left <= max_gigabytes * 1e9 + found.over + 1
         if found.over:
-            assert all(exempt(one) or not sizes[one.id] for one in flags if one.id not in gone)
+            assert all(Keeping.of(one) is Keeping.EXEMPT or not sizes[one.id] for one in flags if one.id not in gone)

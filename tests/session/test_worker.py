@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 
-from monitor.session import Worker
+from monitor.session import Worker, side_by_side
 
 
 def test_jobs_are_done_in_order_on_another_thread() -> None:
@@ -38,3 +39,42 @@ def test_a_job_that_fails_is_logged_and_ends_no_other(caplog: pytest.LogCaptureF
         worker.do(lambda: done.append(1))
     assert done == [1]
     assert "no paper left" in caplog.text
+
+
+def test_closing_waits_no_longer_than_its_patience() -> None:
+    release = threading.Event()
+    worker = Worker("slow")
+    worker.do(lambda: (release.wait(10), None)[1])
+    began = time.monotonic()
+    assert not worker.close(patience=0.1)
+    assert time.monotonic() - began < 2
+    release.set()
+
+
+def test_jobs_side_by_side_take_as_long_as_the_longest_and_what_hangs_is_counted() -> None:
+    release, done = threading.Event(), []
+
+    def slow() -> None:
+        time.sleep(0.2)
+        done.append(1)
+
+    began = time.monotonic()
+    hanging = side_by_side([slow, slow, slow, lambda: (release.wait(10), None)[1]], patience=1.0)
+    assert (hanging, done) == (1, [1, 1, 1])
+    assert time.monotonic() - began < 3
+    release.set()
+
+
+def test_what_waits_is_told() -> None:
+    release, begun = threading.Event(), threading.Event()
+
+    def first() -> None:
+        begun.set()
+        release.wait(10)
+
+    with Worker("busy") as worker:
+        worker.do(first)
+        assert begun.wait(5)
+        worker.do(lambda: None)
+        assert worker.waiting == 1
+        release.set()

@@ -7,6 +7,7 @@ from importlib.util import find_spec
 import typer
 
 from monitor.cli.lab.calibrate import calibrate
+from monitor.cli.lab.card import card
 from monitor.cli.lab.compare import compare
 from monitor.cli.lab.evaluate import evaluate
 from monitor.cli.lab.explain_check import explain_check
@@ -39,6 +40,7 @@ app.command("train")(train)
 app.command("speed")(speed)
 app.command("calibrate")(calibrate)
 app.command("evaluate")(evaluate)
+app.command("card")(card)
 app.command("robustness")(robustness)
 app.command("explain-check")(explain_check)
 app.command("fairness")(fairness)

@@ -10,6 +10,7 @@
     timelines       what only a monitor has: false alarms per hour, time to detect, flips
     scorecard       Outcome* -> all of the above
     report          scorecard -> metrics.json, metrics.csv, report.html (page, plots, thumbnails)
+    curves          Outcome* -> what a model card shows of them
 
     grids, robustness, faithfulness, fairness, comparison, speeds   further questions, of the same outcomes and metrics
 """

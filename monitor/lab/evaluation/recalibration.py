@@ -259,6 +259,8 @@ def _new_card(weights: Path, fit: Fit) -> dict[str, Any]:
         profiles = {profile["size"]: profile for profile in facts.get("profiles", ())}
         place = profiles.setdefault(fit.input_size, {"size": fit.input_size})
         facts["profiles"] = [profiles[size] for size in sorted(profiles)]
+    for stale in ("curves", "preset_clips"):  # of the old calibration; lab card makes new curves
+        place.pop(stale, None)
     place["calibration"] = {
         "kind": "platt",
         "scale": fit.calibration.scale,

@@ -46,6 +46,9 @@ class TestCard:
         assert card.id == f"{old.id}-calibrated"
         assert card.calibration.fitted_on == "faces, split val, 24 faces"
         assert card.calibration.scale != old.calibration.scale
+        assert old.model_extra is not None
+        assert {"curves", "preset_clips"} <= old.model_extra.keys(), "of the shipped card"
+        assert not {"curves", "preset_clips"} & (card.model_extra or {}).keys(), "they are of the old calibration"
         assert set(card.metrics["calibration"]["after"]) == {"ece", "brier", "nll", "accuracy"}
         assert {name: card.metrics[name] for name in old.metrics.keys() - {"calibration"}} == {
             name: value for name, value in old.metrics.items() if name != "calibration"

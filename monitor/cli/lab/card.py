@@ -1,0 +1,85 @@
+"""``deepfake-monitor lab card``: put curves, and what each preset costs, into the card beside weights."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.progress import Progress
+from rich.table import Table
+
+from monitor.cli.terminal import Backend, Set, SettingsFile, console, errors, settings_from
+from monitor.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from monitor.settings import Settings
+
+
+def card(
+    source: Annotated[Path, typer.Argument(help="A folder of face shards.")],
+    weights: Annotated[Path, typer.Option(metavar="FILE", help="The weights; their card is beside them.")],
+    split: Annotated[str, typer.Option(help="Of the shards; one that chose nothing.")] = "test",
+    model: Annotated[str | None, typer.Option(help="Name in the model registry; default: the settings'.")] = None,
+    backend: Backend = None,
+    settings_file: SettingsFile = None,
+    assignments: Set = None,
+) -> None:
+    """Write into the card: ROC, reliability, scores, what each preset costs, and what a heartbeat expects.
+
+    Weights and calibration stay as they are.
+    """
+    from monitor.lab.evaluation.crops import crop_outcomes
+    from monitor.lab.evaluation.curves import curves, write_curves
+    from monitor.lab.evaluation.material import open_material
+    from monitor.pipeline import Engines
+
+    named = {"classifier.model": model, "classifier.weights": weights}
+    chosen = [f"{name}={value}" for name, value in named.items() if value is not None]
+    settings = settings_from(settings_file, [*(assignments or ()), *chosen], backend=backend)
+    material = open_material(source, split=split)
+    if material.faces is None:
+        msg = f"{source} holds no prepared crops: name a folder of face shards (lab prepare)"
+        raise UsageError(msg)
+    with errors.status("loading engines"):
+        engines = Engines.load(settings)
+    with Progress(console=errors, transient=True) as progress:
+        task = progress.add_task("crops", total=len(material))
+        outcomes = crop_outcomes(
+            material.faces,
+            engines=engines,
+            settings=settings.verdict,
+            on_done=lambda done: progress.advance(task, done),
+        )
+    facts = curves(outcomes, material=f"{material.name}, split {material.split or 'all'}")
+    path = write_curves(weights, facts, demo_logits=_demo_logits(settings))
+    _show(facts["presets"])
+    console.print(f"{escape(str(path))}: the new card")
+
+
+def _demo_logits(settings: Settings) -> dict[int, dict[str, float]]:
+    """What the demo's two faces give at each input size of the card."""
+    from monitor.pipeline import Engines
+    from monitor.session.heartbeat import score
+
+    found = {}
+    for size in Engines.load(settings).detector.card.sizes:
+        with errors.status(f"the demo's faces at {size} pixels"):
+            scored = score(Engines.load(settings, input_size=size))
+        found[size] = {name: round(logit, 4) for name, logit in asdict(scored).items()}
+    return found
+
+
+def _show(presets: Mapping[str, Mapping[str, Any]]) -> None:
+    table = Table("preset", "suspicious from", "fakes found", "real accused", "real likely fake", "undecided")
+    table.box = None
+    for name, found in presets.items():
+        shares = [
+            f"{found[share]['value']:.3f}" for share in ("fakes_found", "real_accused", "real_likely_fake", "undecided")
+        ]
+        table.add_row(name, f"{found['suspicious_at']:g}", *shares)
+    console.print(table)

@@ -1,0 +1,169 @@
+"""What machines ask of the server: is it alive, can it work, what has it counted.
+
+They have no token. They are answered on this machine, and in the networks that ``dashboard.metrics_from`` names;
+whoever comes through a proxy is not taken for this machine. Streamlit's own ``/_stcore/health`` only says that pages
+are served.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import asdict, dataclass
+from ipaddress import IPv6Address, ip_address
+from typing import TYPE_CHECKING, Final
+
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from monitor.dashboard import station
+from monitor.errors import MonitorError
+from monitor.evidence.queries import Query
+from monitor.logs import masked
+from monitor.metrics import Snapshot, Watched, rendered
+from monitor.session import WatchState
+from monitor.types import Origin
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from ipaddress import IPv4Network, IPv6Network
+
+    from starlette.requests import Request
+
+LEAST_FREE: Final = 256 << 20  # bytes of disk: some dozen clips
+PROXIED: Final = ("forwarded", "x-forwarded-for", "x-real-ip")
+_HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that has to be well."""
+
+    name: str
+    well: bool
+    why: str
+
+
+def checks(here: station.Station) -> Iterator[Check]:
+    """What has to be well for the server to do its work; waits for the disk."""
+    loaded, beat = here.loaded, here.heartbeat.last
+    yield Check("engines", loaded is not None, "not loaded yet" if loaded is None else loaded.choice.reason)
+    yield Check("heartbeat", beat is not None and beat.healthy, "none yet" if beat is None else beat.why)
+    yield _writable(here)
+    free = here.archive.free
+    yield Check("disk", free >= LEAST_FREE, f"{free >> 20} MB are free, {LEAST_FREE >> 20} are needed")
+    for channel in here.channels:
+        status = channel.status
+        yield Check(f"source {channel.id}", status.state is not WatchState.FAILED, status.why or status.state)
+
+
+def snapshot(here: station.Station) -> Snapshot:
+    """What there is to count, now; waits for the disk.
+
+    Raises:
+        StoreError: the database does not answer.
+    """
+    archive = here.archive
+    return Snapshot(
+        sources=[
+            Watched(
+                id=channel.id,
+                name=masked(channel.name),
+                status=channel.status,
+                totals=channel.tally.totals,
+                faces=channel.tally.faces,
+                viewers=channel.hub.viewers,
+            )
+            for channel in here.channels
+        ],
+        engines=here.loaded,
+        beat=here.heartbeat.last,
+        flags={
+            (origin.value, reviewed): archive.store.count(Query(origin=origin, reviewed=reviewed))
+            for origin in Origin
+            for reviewed in (False, True)
+        },
+        stored=archive.size,
+        free=archive.free,
+        jobs={"clips": here.clips_waiting, "analyses": here.analyses.waiting},
+    )
+
+
+async def healthz(request: Request) -> Response:
+    """The process is alive and its event loop turns."""
+    return PlainTextResponse("ok\n", headers=_HEADERS) if _near(request) else _refused()
+
+
+async def readyz(request: Request) -> Response:
+    """Whether all is well, and what is not: 200 or 503."""
+    if not _near(request):
+        return _refused()
+    found = await asyncio.to_thread(lambda: list(checks(station.current())))
+    ready = all(check.well for check in found)
+    told = {"ready": ready, "checks": [asdict(check) | {"why": masked(check.why)} for check in found]}
+    return JSONResponse(told, status_code=200 if ready else 503, headers=_HEADERS)
+
+
+async def metrics(request: Request) -> Response:
+    """All that is counted, as Prometheus reads it."""
+    if not _near(request):
+        return _refused()
+
+    def told() -> tuple[bytes, str]:
+        return rendered(snapshot(station.current()), accept=request.headers.get("accept", ""))
+
+    try:
+        content, content_type = await asyncio.to_thread(told)
+    except MonitorError as error:
+        return PlainTextResponse(f"{masked(str(error))}\n", status_code=503, headers=_HEADERS)
+    return Response(content, headers=_HEADERS | {"Content-Type": content_type})
+
+
+def _writable(here: station.Station) -> Check:
+    try:
+        here.archive.require_writable()
+    except MonitorError as error:
+        return Check("storage", well=False, why=str(error))
+    return Check("storage", well=True, why="flags and files can be written")
+
+
+def _near(request: Request) -> bool:
+    """Whether a request comes from where machines may ask."""
+    allowed = station.current().settings.dashboard.metrics_from
+    direct = not any(header in request.headers for header in PROXIED) and cannot_be_taken(request.url.hostname or "")
+    return request.client is not None and is_near(request.client.host, allowed=allowed, direct=direct)
+
+
+def is_near(host: str, *, allowed: Sequence[IPv4Network | IPv6Network], direct: bool) -> bool:
+    """Whether an address may ask.
+
+    Args:
+        host: of the peer.
+        allowed: the networks that are named in the settings.
+        direct: no proxy says that it asks for somebody else, no site has made its own name mean this machine.
+    """
+    try:
+        peer = ip_address(host)
+    except ValueError:
+        return False
+    if isinstance(peer, IPv6Address) and peer.ipv4_mapped is not None:
+        peer = peer.ipv4_mapped
+    return (direct and peer.is_loopback) or any(peer in network for network in allowed)
+
+
+def cannot_be_taken(name: str) -> bool:
+    """Whether a host's name is one that no other site can make its own (DNS rebinding)."""
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _refused() -> Response:
+    why = "only this machine, and networks that the setting dashboard.metrics_from names, may ask\n"
+    return PlainTextResponse(why, status_code=403, headers=_HEADERS)
+
+
+HEALTH_ROUTES: Final = [Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics)]

@@ -1,0 +1,141 @@
+"""Outcomes of prepared crops -> what a model card shows of them: ROC, reliability, scores, and what each preset costs.
+
+Compact: a card is read by people, and by pages that need no laboratory.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from monitor.errors import DatasetError
+from monitor.files import write_whole
+from monitor.lab.evaluation import metrics
+from monitor.lab.evaluation.bootstrap import estimate
+from monitor.lab.evaluation.outcomes import Columns
+from monitor.models.card import ModelCard, read_card
+from monitor.settings import PRESETS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from monitor.lab.evaluation.bootstrap import Estimate
+    from monitor.lab.evaluation.outcomes import Outcome
+
+POINTS: Final = 64  # of the ROC curve
+BINS: Final = 20  # of P(fake)
+
+
+def curves(outcomes: Sequence[Outcome], *, material: str) -> dict[str, Any]:
+    """What goes into the card, as JSON values; rates and probabilities are 0..1.
+
+    Args:
+        outcomes: of crops, each decided on one score.
+        material: its name and split.
+
+    Raises:
+        DatasetError: there is only one class.
+    """
+    columns = Columns.of(outcomes)
+    scored = columns.ranked
+    labels, units = columns.labels[scored], columns.units[scored]
+    probabilities = columns.probabilities[scored]
+    if len(set(labels.tolist())) < 2:
+        msg = f"{material}: curves need real and fake faces that were scored"
+        raise DatasetError(msg)
+    edges = np.linspace(0, 1, BINS + 1)
+    return {
+        "material": material,
+        "crops": len(labels),
+        "groups": len(set(units.tolist())),
+        "roc": _roc(labels, probabilities),
+        "reliability": [
+            {
+                "low": _rounded(one.low),
+                "high": _rounded(one.high),
+                "count": one.count,
+                "mean_probability": _rounded(one.mean_probability),
+                "fake_share": _rounded(one.fake_share),
+            }
+            for one in metrics.reliability(labels, probabilities)
+            if one.count
+        ],
+        "scores": {
+            name: np.histogram(probabilities[labels == number], edges)[0].tolist()
+            for name, number in (("real", 0), ("fake", 1))
+        },
+        "presets": {name.value: _consequences(labels, probabilities, units, at=at) for name, at in PRESETS.items()},
+    }
+
+
+def write_curves(weights: Path, facts: Mapping[str, Any], *, demo_logits: Mapping[int, Mapping[str, float]]) -> Path:
+    """Put curves into the card beside the weights, and what the demo's two faces give; the rest stays as it is.
+
+    Args:
+        weights: whose card is changed.
+        facts: what :func:`curves` gave.
+        demo_logits: by input size, fields of ``monitor.models.card.DemoLogits``.
+
+    Returns:
+        Where the card lies.
+
+    Raises:
+        ModelCardError: the card is none, or describes other weights.
+        OutputError: it cannot be written.
+    """
+    path = weights.with_suffix(".json")
+    read_card(path, weights=weights)
+    card: dict[str, Any] = json.loads(path.read_bytes())
+    card["curves"] = dict(facts)
+    for place in (card, *card.get("profiles", ())):
+        size = place["size"] if "size" in place else place["input"]["size"]
+        place["demo_logits"] = dict(demo_logits[size])
+    ModelCard.model_validate(card)
+    write_whole(path, json.dumps(card, indent=2, ensure_ascii=False) + "\n")
+    return path
+
+
+def _roc(labels: metrics.Integers, probabilities: metrics.Doubles) -> list[dict[str, float | None]]:
+    """Points along the curve, evenly spread over its length; the first lets nothing through, the last everything."""
+    points = metrics.OperatingPoints.of(labels, probabilities)
+    hits, alarms = points.tpr[0], points.fpr[0]
+    length = hits + alarms
+    wanted = np.linspace(0, length[-1], POINTS)
+    rows = np.unique(np.searchsorted(length, wanted).clip(0, len(length) - 1))
+    thresholds = np.minimum(points.thresholds, 1.0)
+    return [
+        {"at": _rounded(thresholds[row]), "false_alarms": _rounded(alarms[row]), "found": _rounded(hits[row])}
+        for row in rows
+    ]
+
+
+def _consequences(
+    labels: metrics.Integers, probabilities: metrics.Doubles, units: metrics.Integers, *, at: Mapping[str, float]
+) -> dict[str, Any]:
+    """What a preset's thresholds make of single scores."""
+    suspected, likely = probabilities >= at["suspicious_at"], probabilities >= at["fake_at"]
+    undecided = ~suspected & (probabilities > at["real_at"])
+
+    def shares(weights: metrics.Doubles) -> dict[str, metrics.Doubles]:
+        fakes, reals = weights * (labels == 1), weights * (labels == 0)
+        counted = {
+            "fakes_found": (fakes, suspected),
+            "real_accused": (reals, suspected),
+            "real_likely_fake": (reals, likely),
+            "undecided": (weights, undecided),
+        }
+        return {name: (of @ rows) / of.sum(axis=1) for name, (of, rows) in counted.items()}
+
+    found = estimate(shares, labels=labels, groups=units)
+    return {**at, **{name: _with_interval(one) for name, one in found.items()}}
+
+
+def _with_interval(one: Estimate) -> dict[str, Any]:
+    return {"value": _rounded(one.value), "ci95": [_rounded(one.low), _rounded(one.high)]}
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(float(value), 4)
