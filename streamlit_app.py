@@ -7,8 +7,8 @@ if __name__ == "__main__" and st.runtime.exists():
 
     show()
 else:
-    from monitor.dashboard.server import ROUTES, lifespan
+    from monitor.dashboard.server import MIDDLEWARE, ROUTES, lifespan
 
-    app = st.App(__file__, routes=ROUTES, lifespan=lifespan)
+    app = st.App(__file__, routes=ROUTES, middleware=MIDDLEWARE, lifespan=lifespan)
     if __name__ == "__main__":
         app.run()

@@ -74,6 +74,7 @@ class Stage:
         self.close: tuple[int, str] | None = None
         self.connections: list[str] = []
         self.acknowledged: list[int] = []
+        self.answers: list[tuple[int, bool]] = []  # epoch; whether it was drawn
         self.flags: list[Any] = []
         self.returned: list[Any] = []
         self.runs = 0
@@ -82,6 +83,7 @@ class Stage:
         self.camera_running: list[bool] = []
         self.camera_close: tuple[int, str] | None = None
         self.hoard = False  # the camera gets no answers
+        self.refused = ""  # what they say is wrong with its pictures
 
     def message(self) -> bytes:
         self.index += 1
@@ -118,7 +120,9 @@ async def stream(websocket: WebSocket) -> None:
     async def read() -> None:
         with suppress(WebSocketDisconnect, RuntimeError):
             while True:
-                stage.acknowledged.append((await websocket.receive_json())["ack"])
+                answer = await websocket.receive_json()
+                stage.acknowledged.append(answer["ack"])
+                stage.answers.append((answer["epoch"], answer["shown"]))
                 credit.release()
 
     reading = asyncio.create_task(read())
@@ -145,7 +149,8 @@ async def camera(websocket: WebSocket) -> None:
             (sent,) = struct.unpack_from(">d", shot)
             stage.camera.append((sent, time.time() * 1000, shot[8:11].hex() + shot[-2:].hex(), len(shot)))
             if not stage.hoard:
-                await websocket.send_json({"ack": len(stage.camera)})
+                answer = {"ack": len(stage.camera)}
+                await websocket.send_json(answer | ({"refused": stage.refused} if stage.refused else {}))
         await websocket.close(*stage.camera_close)
 
 

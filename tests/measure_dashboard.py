@@ -63,6 +63,7 @@ class Eyes(threading.Thread):
         self.url, self.line = url, bits_per_second
         self.ages: list[float] = []  # ms
         self.gaps: list[float] = []  # ms
+        self.sizes: list[float] = []  # kB
         self.over = threading.Event()
 
     def run(self) -> None:
@@ -78,7 +79,8 @@ class Eyes(threading.Thread):
                 if last is not None:
                     self.gaps.append(1000 * (now - last))
                 last = now
-                socket.send(json.dumps({"ack": head["frame"]}))
+                self.sizes.append(len(message) / 1000)
+                socket.send(json.dumps({"ack": head["frame"], "epoch": head["epoch"], "shown": True}))
 
 
 @contextmanager
@@ -110,8 +112,11 @@ def viewers(dashboard: Dashboard, url: str, pid: int) -> None:
         share = 100 * (cpu(pid) - before) / seconds
         ages, gaps = [age for one in eyes for age in one.ages], [gap for one in eyes for gap in one.gaps]
         name = f"{count} viewers" + (f" on {line / 1e6:g} Mbit/s" if line else "")
-        seen = f"{len(ages) / max(count, 1) / seconds:.1f} frames/s each, age {quantiles(ages)}" if ages else ""
-        print(f"{name}: server {share:.0f} % of a core; {seen}" + (f"; longest gap {max(gaps):.0f} ms" if gaps else ""))
+        print(f"{name}: server {share:.0f} % of a core", end="" if ages else "\n")
+        if ages:
+            size = statistics.median(size for one in eyes for size in one.sizes)
+            rate = len(ages) / count / seconds
+            print(f"; {rate:.1f} frames/s each of {size:.0f} kB, age {quantiles(ages)}; longest gap {max(gaps):.0f} ms")
 
 
 def big_upload(dashboard: Dashboard, url: str, pid: int, folder: Path) -> None:
@@ -172,7 +177,9 @@ def review(browser: Any, dashboard: Dashboard) -> None:
     """A thousand flags."""
     with Archive(dashboard.folder) as archive:
         for number in range(1000):
-            archive.store.add(replace(flag(number), created_at=BEGIN - timedelta(minutes=number)), actor="ada")
+            archive.store.add(
+                replace(flag(number), created_at=BEGIN - timedelta(minutes=number), trace=()), actor="ada"
+            )
     page = browser.new_page(viewport={"width": 1400, "height": 1000})
     taken = []
     page.goto(dashboard.url)

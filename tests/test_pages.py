@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -12,19 +13,22 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
+from flagging import flag
 from live_page import browsing
 from streamlit.testing.v1 import AppTest
 
+from monitor import jpeg
 from monitor.dashboard import station
+from monitor.dashboard.access.person import Person, Role
 from monitor.evidence.archive import Archive
 from monitor.evidence.video import AnnotatedVideo
 from monitor.settings import Settings
-from monitor.source import demo_faces
+from monitor.source.demo import Demo
 from monitor.types import ClipState, Opinion, Origin
 
 ROOT = Path(__file__).parent.parent
@@ -79,8 +83,10 @@ def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with browsing() as running:
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    film = camera_film(tmp_path_factory.mktemp("camera") / "camera.mjpeg")
+    fake = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+    with browsing(*fake, f"--use-file-for-fake-video-capture={film}") as running:
         yield running
 
 
@@ -113,12 +119,19 @@ def go(page: Any, name: str) -> None:
     page.get_by_role("heading", name=name, exact=True).wait_for()
 
 
-def small_video(path: Path) -> Path:
-    """Two seconds of the demo's genuine face."""
-    pixels = np.ascontiguousarray(demo_faces()[0])
-    with AnnotatedVideo(path, fps=10) as video:
-        for index in range(20):
-            video.write(pixels, index / 10)
+def talk(path: Path) -> Path:
+    """The demo in nine seconds, half of its frames: from 3 s to 6 s its face is blended."""
+    with AnnotatedVideo(path, fps=12.5) as video:
+        for frame in islice(Demo(9.0), None, None, 2):
+            video.write(frame.pixels, frame.media_time)
+    return path
+
+
+def camera_film(path: Path) -> Path:
+    """Two seconds of the demo's genuine face as Chromium's fake camera takes them, over and over."""
+    with path.open("wb") as film:
+        for frame in islice(Demo(30.0), 0, 50, 2):
+            film.write(jpeg.encoded(frame.pixels, quality=85))
     return path
 
 
@@ -162,13 +175,58 @@ class TestBrowser:
         (tmp_path / "letter.mp4").write_text("no video at all")
         chooser.set_input_files(tmp_path / "letter.mp4")
         page.locator("[role=alert]", has_text="letter.mp4").first.wait_for()
-        chooser.set_input_files(small_video(tmp_path / "face.mp4"))
-        page.get_by_text("An indication, not proof.").wait_for()
-        player = page.locator("video")
-        player.wait_for()
-        until(lambda: player.evaluate("video => video.readyState >= 1 && video.duration > 1"))
+        chooser.set_input_files(talk(tmp_path / "talk.mp4"))
+        page.get_by_text("Likely fake: face 1 looks manipulated").wait_for()
+        player, at = page.locator("video"), "video => video.readyState >= 1 && video.currentTime"
+        until(lambda: player.evaluate("video => video.readyState >= 1 && video.duration > 8"))
+        moment = page.get_by_role("button", name="Face 1, 0:0").first
+        assert moment.locator("img").evaluate("image => image.decode().then(() => image.naturalWidth)") > 100
+        moment.click()
+        seconds = float(re.search(r"0:(\d\d\.\d)", moment.get_attribute("aria-label"))[1])  # type: ignore[index]
+        until(lambda: abs(player.evaluate(at) - seconds) < 0.06)
+        assert 3 <= seconds <= 6.5
+        page.get_by_role("button", name="frame ▸").click()
+        until(lambda: 0.03 < player.evaluate(at) - seconds < 0.18)
+        chart = page.get_by_test_id("stVegaLiteChart").bounding_box()
+        page.mouse.click(chart["x"] + 0.5 * chart["width"], chart["y"] + 0.3 * chart["height"])
+        until(lambda: 3.5 < player.evaluate(at) < 5.5)
+        with page.expect_download() as saved:
+            page.get_by_role("link", name="Download timeline.csv").click()
+        assert saved.value.suggested_filename == "timeline.csv"
+        spans = page.locator(".dvn-scroller").first
+        spans.evaluate("table => table.scrollIntoView({ block: 'center' })")
+        spans.click(position={"x": 15, "y": 50})
+        page.get_by_role("button", name="Flag this span").click()
+        page.get_by_text("Flagged talk.mp4 at").wait_for()
+        with Archive(dashboard.folder) as archive:
+            (flag,) = [flag for flag in archive.store.find() if flag.source == "talk.mp4"]
+        assert flag.clip is ClipState.KEPT
+        assert flag.box is not None
+        x1, y1, x2, y2 = flag.box
+        assert 300 < x1 < x2 < 650
+        assert 90 < y1 < y2 < 450
         page.reload()
-        page.get_by_text("face.mp4").first.wait_for()
+        page.get_by_text("talk.mp4").first.wait_for()
+
+    def test_the_browsers_own_camera_is_watched(self, page: Any, dashboard: Dashboard) -> None:
+        page.goto(dashboard.url)
+        page.get_by_role("textbox", name="Your name").fill("grace")
+        page.get_by_role("textbox", name="Your name").press("Enter")
+        page.get_by_text("Add a source").click()
+        page.get_by_role("combobox", name="Kind").click()
+        page.get_by_role("option", name="Camera of this browser").click()
+        page.get_by_role("button", name="Start the camera").click()
+        page.locator(".viewer[data-state=live]", has_text="Camera of grace").wait_for()
+        canvas = page.locator("canvas.canvas")
+        until(lambda: "face" in (canvas.get_attribute("aria-label") or "no face").replace("no face", ""))
+        page.locator("button.flag").click()
+        page.get_by_text("Flagged Camera of grace at").wait_for()
+        with Archive(dashboard.folder) as archive:
+            (flag,) = [flag for flag in archive.store.find() if flag.source == "Camera of grace"]
+            until(lambda: archive.store.get(flag.id).clip is ClipState.KEPT)
+        assert flag.track_id is not None
+        page.locator("[class*=st-key-remove-] button").locator("visible=true").last.click()
+        page.get_by_text("Ended: the source was removed. The camera is off.").wait_for()
 
     def test_the_other_pages_say_who_judges_and_how_it_is_doing(self, page: Any, dashboard: Dashboard) -> None:
         page.goto(f"{dashboard.url}/model")
@@ -230,6 +288,56 @@ class TestScript:
         app = self.run("model")
         assert "An indication, never proof." in app.warning[0].value
         assert any("newsroom" in table.value.to_string() for table in app.dataframe)
+
+    def test_a_preset_is_switched_and_written_down(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        written: list[tuple[str, ...]] = []
+        monkeypatch.setattr("monitor.dashboard.pages.model.audit", lambda *said: written.append(said))
+        app = self.run("model")
+        here = station.current()
+        assert app.radio(key="model-preset").value == "balanced"
+        app.radio(key="model-preset").set_value("wall").run()
+        assert not app.exception
+        assert here.settings.verdict.suspicious_at == 0.9
+        assert any("suspicious from P(fake) **0.9**" in text.value for text in app.markdown)
+        assert written == [("preset switched", "wall")]
+
+    def test_a_reviewer_may_not_switch_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("monitor.dashboard.pages.visitor.EVERYBODY", Person("bob", Role.REVIEWER))
+        radio = self.run("model").radio(key="model-preset")
+        assert radio.disabled
+        assert radio.help == "This takes the role admin."
+
+    def test_thresholds_of_the_settings_win_over_presets(self) -> None:
+        here = station.current()
+        verdict = here.settings.verdict.model_copy(update={"suspicious_at": 0.8})
+        here.settings = here.settings.model_copy(update={"verdict": verdict})
+        radio = self.run("model").radio(key="model-preset")
+        assert (radio.disabled, radio.value) == (True, None)
+
+    def test_what_the_program_flagged_can_be_seen_apart(self) -> None:
+        store = station.current().archive.store
+        for number, origin in enumerate([Origin.PERSON, Origin.AUTOMATIC, Origin.AUTOMATIC]):
+            store.add(flag(number, origin=origin, trace=()), actor="ada")
+        app = self.run("review")
+        assert len(app.dataframe[0].value) == 3
+        app.selectbox(key="review-origin").set_value("the program").run()
+        assert not app.exception
+        assert list(app.dataframe[0].value["by"]) == ["the program"] * 2
+        app.selectbox(key="review-origin").set_value("people").run()
+        assert list(app.dataframe[0].value["by"]) == ["ada"]
+
+    def test_a_red_heartbeat_and_what_goes_when_are_shown(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        here = station.current()
+        assert any("No heartbeat yet" in info.value for info in self.run("system").info)
+        assert here.heartbeat.beat().healthy
+        assert any("scores as" in success.value for success in self.run("system").success)
+        monkeypatch.setattr("monitor.session.heartbeat.TOLERANCE", -1.0)
+        here.heartbeat.beat()
+        app = self.run("system")
+        assert any("trust no verdict" in error.value for error in app.error)
+        classes = app.dataframe[0].value
+        assert list(classes["class"]) == ["unreviewed", "false alarm", "exempt"]
+        assert list(classes["goes"]) == ["never: no days and no quota are set"] * 2 + ["never by itself"]
 
     def test_the_machine(self) -> None:
         assert any(metric.label == "Flags" and metric.value == "0" for metric in self.run("system").metric)

@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from monitor.analysis import Recording, run
+from monitor.dashboard.keyframes import KeyFrames
 from monitor.errors import MonitorError, SourceError, SourceUnreadableError, UsageError
 from monitor.evidence.folder import REPORT_FILE, unwritable
 from monitor.files import write_whole
 from monitor.session import Worker
-from monitor.source import open_source
+from monitor.source import open_isolated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -72,12 +73,12 @@ class Analyses:
 
     Args:
         root: a folder for each upload.
-        settings: of all stages.
+        settings: of all stages; another value holds for what begins from then on.
         engines: loaded with the first analysis.
     """
 
     def __init__(self, root: Path, *, settings: Settings, engines: Callable[[], Engines]) -> None:
-        self._root, self._settings, self._engines = root, settings, engines
+        self._root, self.settings, self._engines = root, settings, engines
         self._lock = threading.RLock()  # of what is known, and of the job files that say the same
         self._known: dict[str, Analysis] = {}
         self._worker = Worker("analyses")
@@ -91,6 +92,11 @@ class Analyses:
         """Stop; what was running is begun anew with the next start."""
         self._closing.set()
         self._worker.close()
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for their turn."""
+        return self._worker.waiting
 
     @property
     def all(self) -> list[Analysis]:
@@ -140,7 +146,7 @@ class Analyses:
             SourceUnreadableError: it does not.
         """
         try:
-            open_source(path, self._settings.source).close()
+            open_isolated(path, self.settings.source).close()
         except SourceError as error:
             raise SourceUnreadableError(_named(error, path, name)) from None
 
@@ -211,19 +217,23 @@ class Analyses:
             raise CancelledError(msg)
 
     def _analyse(self, analysis_id: str, upload: Path) -> None:
-        engines = self._engines()
+        engines, settings = self._engines(), self.settings
         self._wanted(analysis_id)
-        with open_source(upload, self._settings.source) as source:
-            recording = Recording(
-                self._root / analysis_id / _RESULTS, source=source, engines=engines, settings=self._settings
-            )
+        with open_isolated(upload, settings.source) as source:
+            folder = self._root / analysis_id / _RESULTS
+            recording = Recording(folder, source=source, engines=engines, settings=settings)
 
             def tick(stats: SessionStats) -> bool:
                 self._progressed(analysis_id, stats, source.info)
                 return True
 
-            result = run(source, engines=engines, settings=self._settings, recording=recording, on_tick=tick)
+            strongest = KeyFrames()
+            result = run(
+                source, engines=engines, settings=settings, recording=recording, sinks=(strongest,), on_tick=tick
+            )
         self._wanted(analysis_id)
+        if result.folder is not None:
+            strongest.write(result.folder)
         analysis = self.get(analysis_id)
         if result.failure is not None and analysis is not None:
             self._set(analysis_id, why=_named(result.failure, upload, analysis.name))
@@ -242,8 +252,11 @@ class Analyses:
             analysis = self._known.get(analysis_id)
             if analysis is None:
                 return
-            self._known[analysis_id] = changed = replace(analysis, **changes)
-            self._keep(changed)
+            changed = replace(analysis, **changes)
+            try:
+                self._keep(changed)
+            finally:
+                self._known[analysis_id] = changed  # told only when it is written, or cannot be
 
     def _keep(self, analysis: Analysis) -> None:
         facts = asdict(analysis) | {"progress": None}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from typing import TYPE_CHECKING, Final
 
@@ -10,8 +11,9 @@ from monitor.dashboard.rolling import Rolling
 from monitor.evidence.clips import follow
 from monitor.evidence.flagging import Flagger
 from monitor.evidence.report import Provenance
-from monitor.session import Watch
+from monitor.session import Tally, Watch
 from monitor.source import mask
+from monitor.source.inbox import Inbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,22 +30,28 @@ _SPARE: Final = 10.0  # seconds that a ring holds beyond a clip: a flag looks ba
 _CLIP_BYTES: Final = 96 << 20  # of memory for a ring
 
 
+def camera_id(key: str) -> str:
+    """The channel of a browser's own camera: known to all who look, while only the camera's page knows the key."""
+    return hashlib.sha256(key.encode()).hexdigest()[:12]
+
+
 class Channel:
     """A source that is watched for the dashboard.
 
     Args:
-        url: whatever ``monitor.source.open_source`` opens.
+        source: whatever ``monitor.source.open_source`` opens, or where pictures are pushed.
         name: what people call it; default: its masked address.
         engines: loaded when the watch begins.
         settings: of all stages.
         archive: where flags are kept.
         worker: writes clips.
         repeat: play a file again when it is over.
+        channel_id: what tells it from others; default: a new one.
     """
 
     def __init__(
         self,
-        url: str,
+        source: str | Inbox,
         *,
         name: str,
         engines: Callable[[], Engines],
@@ -51,16 +59,20 @@ class Channel:
         archive: Archive,
         worker: Worker,
         repeat: bool,
+        channel_id: str = "",
     ) -> None:
-        self.id = secrets.token_hex(4)
+        self.id = channel_id or secrets.token_hex(4)
+        self.inbox = source if isinstance(source, Inbox) else None
+        url, opener = (source.name, source.open) if isinstance(source, Inbox) else (source, None)
         self.address = mask(url)
         self.name = name or self.address
         self.hub = Hub()
         self.rolling = Rolling()
+        self.tally = Tally(lambda: self.status.stats)
         self._engines, self._settings = engines, settings
         self.flagger = Flagger(archive, later=worker.do)
         self._clips: PacketRing | PictureRing | None = None
-        self._watch = Watch(url, engines=engines, settings=settings, audience=self, repeat=repeat)
+        self._watch = Watch(url, engines=engines, settings=settings, audience=self, repeat=repeat, opener=opener)
 
     @property
     def status(self) -> WatchStatus:
@@ -73,6 +85,8 @@ class Channel:
 
     def stop(self) -> None:
         """End for good, and tell those who look."""
+        if self.inbox is not None:
+            self.inbox.close()  # the watch may wait there for a first picture
         self._watch.stop()
         self.hub.end("the source was removed")
 
@@ -104,8 +118,10 @@ class Channel:
             self._clips.add(frame)
         self.flagger(frame, observation)
         self.rolling(frame, observation)
+        self.tally(frame, observation)
         self.hub(frame, observation)
 
     def closed(self, segments: Sequence[Segment], tracks: Sequence[TrackSummary]) -> None:  # noqa: ARG002 - an audience
         """The epoch is over; on the watch's thread."""
         self.flagger.closed()
+        self.tally.closed()

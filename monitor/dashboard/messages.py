@@ -2,7 +2,9 @@
 
 ``u32 big-endian length of the header | header, JSON in UTF-8 | picture, JPEG``
 
-A viewer answers each one with the text ``{"ack": frame}`` when it has drawn (or skipped) it. A server
+A viewer answers each one with the text ``{"ack": frame, "epoch": epoch, "shown": true}`` when it has drawn it, with
+``"shown": false`` when it has skipped it: at most so many frames are under way unanswered, the time until the answer
+decides how large the next pictures are, and what was shown is counted for the page. A server
 that refuses or ends a stream accepts the WebSocket first and then closes it with one of the codes
 below: a browser does not tell its page why a handshake failed.
 """
@@ -20,15 +22,16 @@ import numpy as np
 from monitor import jpeg
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from monitor.overlay.heat import EvidenceMemory
-    from monitor.types import Floats, Frame, Observation, Verdict
+    from monitor.types import Floats, Frame, Observation, Pixels, Verdict
 
 ENDED: Final = 4000  # close code: nothing more will come; the close reason says why (123 bytes at most)
 NOT_ALLOWED: Final = 4401  # close code: wrong or expired token; a viewer does not try again
 SCALE: Final = 4.0  # logits at full colour, as OverlaySettings.scale
 _FULL: Final = 127  # the int8 that stands for SCALE
+_PORTRAIT, _AROUND, _PLAIN = 96, 0.25, 75  # pixels; margin on each side, of the box; JPEG
 _LENGTH: Final = struct.Struct(">I")
 
 
@@ -113,6 +116,29 @@ def picture(frame: Frame, *, longest: int, quality: int) -> bytes:
         size = max(1, round(frame.width * scale)), max(1, round(frame.height * scale))
         pixels = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
     return jpeg.encoded(pixels, quality=quality)
+
+
+def portrait(pixels: Pixels, box: Sequence[float]) -> bytes | None:
+    """A face with some of what is around it as a square JPEG, 96 pixels wide.
+
+    Args:
+        pixels: (H, W, 3) RGB.
+        box: x1, y1, x2, y2 of the face in them.
+
+    Returns:
+        None if nothing of it is in the picture.
+    """
+    x1, y1, x2, y2 = box
+    half = (1 + 2 * _AROUND) * max(x2 - x1, y2 - y1) / 2
+    middle = (x1 + x2) / 2, (y1 + y2) / 2
+    left, top = (max(0, round(centre - half)) for centre in middle)
+    right, bottom = (max(0, round(centre + half)) for centre in middle)
+    face = pixels[top:bottom, left:right]
+    if not face.size:
+        return None
+    scale = _PORTRAIT / max(face.shape[:2])
+    size = max(1, round(face.shape[1] * scale)), max(1, round(face.shape[0] * scale))
+    return jpeg.encoded(np.asarray(cv2.resize(face, size, interpolation=cv2.INTER_AREA), np.uint8), quality=_PLAIN)
 
 
 def pack(header: Mapping[str, Any], picture: bytes) -> bytes:

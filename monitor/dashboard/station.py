@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
-import secrets
+import logging
 import threading
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Self
 
+from monitor.dashboard.access.accounts import Accounts
+from monitor.dashboard.access.audit import Audit
+from monitor.dashboard.access.guesses import Guesses
+from monitor.dashboard.access.sessions import Sessions
 from monitor.dashboard.analyses import Analyses
-from monitor.dashboard.channel import Channel
+from monitor.dashboard.channel import Channel, camera_id
 from monitor.dashboard.policy import allowed
 from monitor.errors import UsageError
 from monitor.evidence.archive import Archive
 from monitor.pipeline import Engines
-from monitor.session import Worker
-from monitor.settings import Settings, load_settings
+from monitor.session import Heartbeat, Timer, Worker, side_by_side
+from monitor.settings import Preset, Settings, load_settings
+from monitor.source.inbox import Inbox
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from monitor.dashboard.access.person import Person
+
 MOST_CHANNELS: Final = 16
-_TOKEN_LASTS: Final = 12 * 3600.0  # seconds (wall clock) since a page last asked for it
+CAMERA_GRACE: Final = 30.0  # seconds (wall clock) without its camera until a browser's channel ends
+_TIDY_EVERY: Final = 3600.0  # seconds (wall clock)
+_TO_STOP: Final = 2.0  # seconds (wall clock) for all watches to end
+_TO_CLOSE: Final = 3.5  # the same for that, and for the clips that are under way
+
+_log = logging.getLogger(__name__)
 
 _current: Station | None = None
 _lock = threading.Lock()
@@ -39,12 +51,19 @@ class Station:
         self.settings = settings
         self.archive = archive
         self.repaired = archive.exhibits.repair(archive.store)
-        archive.tidy(settings.evidence, now=datetime.now(UTC))
+        self._tidy()
         self._worker = Worker("clips")
         self._channels: dict[str, Channel] = {}
         self._engines: Engines | None = None
-        self._loading, self._admitting = threading.Lock(), threading.Lock()
-        self._tokens: dict[str, float] = {}  # -> monotonic time of the last use
+        self._loading, self._adding = threading.Lock(), threading.Lock()
+        self.accounts, self.audit, self.guesses = Accounts(archive.store), Audit(archive.store), Guesses()
+        self.sessions = Sessions(settings.access, standing=self._standing)
+        self.heartbeat = Heartbeat(self.engines)
+        self._timers = (
+            Timer("heartbeat", self.heartbeat.beat, every=settings.service.heartbeat_every),
+            Timer("retention", self._tidy, every=_TIDY_EVERY),
+        )
+        self.hanging = 0  # threads that were left behind when it was closed
         self.analyses = Analyses(archive.folder / "analyses", settings=settings, engines=self.engines)
 
     @classmethod
@@ -57,13 +76,39 @@ class Station:
         """
         return cls(settings, Archive.open(settings.evidence))
 
+    def begin(self) -> None:
+        """Test the engine and delete what is kept long enough, now and again."""
+        for timer in self._timers:
+            timer.start()
+
     def close(self) -> None:
-        """Stop all watching, write what clips can be had, let go of the database."""
-        for channel in self.channels:
-            channel.stop()
-        self.analyses.close()
-        self._worker.close()
+        """Stop all watching, write what clips can be had, let go of the database.
+
+        What hangs (a camera that does not answer) is left behind after some seconds: its threads end with the process.
+        """
+        end = time.monotonic() + _TO_CLOSE
+        jobs = [timer.stop for timer in self._timers] + [channel.stop for channel in self.channels]
+        self.hanging = side_by_side([*jobs, self.analyses.close], patience=_TO_STOP)
+        if self.hanging:
+            _log.warning("%d of %d threads did not end in time", self.hanging, len(jobs) + 1)
+        if not self._worker.close(patience=end - time.monotonic()):
+            self.hanging += 1
+            _log.warning("some clips could not be written in time: they are recorded as missing at the next start")
         self.archive.store.close()
+
+    def _standing(self, person: Person, since: datetime) -> Person | None:
+        with_password = self.settings.access.mode == "password"
+        return self.accounts.standing(person.name, since=since) if with_password else person
+
+    def _tidy(self) -> None:
+        done = self.archive.tidy(self.settings.evidence, now=datetime.now(UTC))
+        if done.deletions:
+            _log.info("retention: %d flags deleted, %.1f MB freed", len(done.deletions), done.freed / 1e6)
+
+    @property
+    def clips_waiting(self) -> int:
+        """How many clips and automatic flags wait to be written."""
+        return self._worker.waiting
 
     def engines(self) -> Engines:
         """The networks, loaded when they are first needed; may take a minute.
@@ -102,47 +147,59 @@ class Station:
         Raises:
             UsageError: there are enough, or the address is not one that a browser may ask for.
         """
+        if not trusted:
+            allowed(url, folders=self.settings.dashboard.media_folders)
+        return self._watch(url.strip(), name=name.strip(), repeat=repeat)
+
+    def camera(self, key: str, *, name: str) -> Channel:
+        """The channel of a browser's own camera; made when that is seen for the first time.
+
+        Args:
+            key: a secret of the page that the camera belongs to.
+            name: what people call it.
+
+        Raises:
+            UsageError: there are enough sources.
+        """
+        with self._adding:
+            known = self.channel(camera_id(key))
+            if known is not None:
+                return known
+            inbox = Inbox(name, open_timeout=CAMERA_GRACE, read_timeout=self.settings.source.read_timeout)
+            return self._watch(inbox, name=name, channel_id=camera_id(key))
+
+    def _watch(self, source: str | Inbox, *, name: str, repeat: bool = False, channel_id: str = "") -> Channel:
         if len(self._channels) >= MOST_CHANNELS:
             msg = f"{MOST_CHANNELS} sources are watched already: remove one first"
             raise UsageError(msg)
-        if not trusted:
-            allowed(url, folders=self.settings.dashboard.media_folders)
         channel = Channel(
-            url.strip(),
-            name=name.strip(),
+            source,
+            name=name,
             engines=self.engines,
             settings=self.settings,
             archive=self.archive,
             worker=self._worker,
             repeat=repeat,
+            channel_id=channel_id,
         )
         self._channels[channel.id] = channel
         channel.start()
         return channel
+
+    def judge_by(self, preset: Preset) -> None:
+        """Use a preset's thresholds for all that is opened from now on, until the server ends.
+
+        What it begins with is the setting ``verdict.preset``.
+        """
+        verdict = self.settings.verdict.under(preset)
+        self.settings = self.settings.model_copy(update={"verdict": verdict})
+        self.analyses.settings = self.settings
 
     def remove(self, channel_id: str) -> None:
         """Stop watching a source; its flags stay."""
         channel = self._channels.pop(channel_id, None)
         if channel is not None:
             channel.stop()
-
-    def admit(self) -> str:
-        """A token for one page: what its WebSockets, pictures and downloads must show."""
-        token = secrets.token_urlsafe(24)
-        with self._admitting:
-            self._tokens[token] = time.monotonic()
-        return token
-
-    def admitted(self, token: str) -> bool:
-        """Whether a token was handed out, and not long ago; asking keeps it alive."""
-        now = time.monotonic()
-        with self._admitting:
-            for old in [one for one, used in self._tokens.items() if now - used > _TOKEN_LASTS]:
-                del self._tokens[old]
-            if token not in self._tokens:
-                return False
-            self._tokens[token] = now
-            return True
 
 
 def current() -> Station:

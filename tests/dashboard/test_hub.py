@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import cv2
 import numpy as np
@@ -24,9 +25,11 @@ def feed(hub: Hub, index: int, *faces: Face) -> None:
     hub(frame(pixels, moment, index), observation(faces, media_time=moment, index=index))
 
 
-def number(message: bytes | None) -> int:
-    assert message is not None
-    return unpack(message)[0]["frame"]
+def number(found: tuple[dict[str, Any], bytes] | None) -> int:
+    assert found is not None
+    head, message = found
+    assert unpack(message)[0] == head
+    return head["frame"]
 
 
 async def woken(viewer: Viewer) -> None:
@@ -80,8 +83,13 @@ def test_a_frame_is_encoded_once_for_all_and_only_if_somebody_looks(monkeypatch:
             first, second = await asyncio.gather(
                 asyncio.to_thread(hub.message, one), asyncio.to_thread(hub.message, other)
             )
-        assert first is second
-        assert len(encoded) == 1
+            assert first[1] is second[1]
+            assert len(encoded) == 1
+            feed(hub, 1)
+            one.adaptation.index = 2
+            small, large = hub.message(one), hub.message(other)
+            assert small[1] != large[1]
+            assert len(encoded) == 3, "once for each level"
 
     asyncio.run(look())
 
@@ -127,6 +135,47 @@ def test_viewers_are_counted_and_one_that_is_gone_harms_nobody() -> None:
     asyncio.run(look(lambda: feed(hub, 2)))
 
 
+def test_what_a_viewer_shows_is_counted_and_what_it_is_late_with_makes_its_pictures_smaller(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr(module.time, "monotonic", lambda: now)
+
+    async def look() -> None:
+        nonlocal now
+        hub = Hub()
+        with hub.viewing("tab") as viewer, hub.viewing("other"):
+            assert hub.viewer_of("tab") is viewer
+            assert hub.viewer_of("none") is None
+            for index in range(10):
+                viewer.sends(1, index)
+                now += 0.3
+                assert viewer.answered(1, index, shown=index % 2 == 0)
+            assert viewer.fps == pytest.approx(5 / 5)
+            assert viewer.adaptation.index > 0
+            assert not viewer.answered(1, 3, shown=True), "no such frame is under way"
+            now += 10
+            assert viewer.fps == 0
+            with hub.viewing("tab") as newer:
+                assert hub.viewer_of("tab") is newer
+
+    asyncio.run(look())
+
+
+def test_a_face_is_cut_out_of_the_newest_frame() -> None:
+    hub = Hub()
+    assert hub.face(1) is None
+    pixels = np.zeros((480, 640, 3), np.uint8)
+    pixels[100:220, 200:300] = 200
+    hub(frame(pixels), observation([Face((200, 100, 300, 220), 1), Face((900, 900, 950, 950), 2)]))
+    cut = cv2.imdecode(np.frombuffer(hub.face(1) or b"", np.uint8), cv2.IMREAD_COLOR)
+    assert cut.shape == (96, 96, 3)
+    assert cut[48, 48].mean() > 190
+    assert cut[2, 2].mean() < 10, "with some of what is around it"
+    assert hub.face(2) is None, "outside of the picture"
+    assert hub.face(7) is None
+
+
 def test_a_new_epoch_forgets_the_maps_of_the_last_one() -> None:
     hub = Hub()
     assert hub.now is None
@@ -145,9 +194,12 @@ def test_large_pictures_are_sent_smaller() -> None:
         hub = Hub()
         hub(frame(np.zeros((20, 2000, 3), np.uint8)), observation())
         with hub.viewing() as viewer:
-            head, jpeg = unpack(hub.message(viewer) or b"")
-        assert head["width"] == 2000, "boxes are measured in the frame"
-        assert _width(jpeg) == module.LONGEST == 1280
+            head, jpeg = unpack(hub.message(viewer)[1])
+            assert head["width"] == 2000, "boxes are measured in the frame"
+            assert _width(jpeg) == 1280
+            viewer.adaptation.index = 3
+            hub(frame(np.zeros((20, 2000, 3), np.uint8)), observation())
+            assert _width(unpack(hub.message(viewer)[1])[1]) == 480
 
     asyncio.run(look())
 

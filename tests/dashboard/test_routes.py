@@ -18,6 +18,7 @@ from observations import frame, observation
 from starlette.applications import Starlette
 from starlette.testclient import TestClient, WebSocketTestSession
 from starlette.websockets import WebSocketDisconnect
+from visitors import token_of
 
 from monitor.dashboard import station as stations
 from monitor.dashboard.analyses import JOB_FILE, AnalysisState
@@ -76,7 +77,7 @@ def client(station: Station) -> Iterator[TestClient]:
 
 @pytest.fixture
 def token(station: Station) -> dict[str, str]:
-    return {"token": station.admit()}
+    return {"token": token_of(station)}
 
 
 def _jpeg() -> bytes:
@@ -206,6 +207,12 @@ def test_an_upload_is_analysed_and_its_results_are_given(
     assert (analysis.name, analysis.state) == ("me.png", AnalysisState.DONE)
     report = client.get(f"/monitor/analyses/{said['id']}/report.json", params=token)
     assert len(report.json()["tracks"]) == 1
+    assert "content-disposition" not in report.headers
+    saved = client.get(f"/monitor/analyses/{said['id']}/report.json", params=token | {"saved": "1"})
+    assert saved.headers["content-disposition"] == 'attachment; filename="report.json"'
+    (moment,) = client.get(f"/monitor/analyses/{said['id']}/key-frames.json", params=token).json()
+    picture = client.get(f"/monitor/analyses/{said['id']}/{moment['file']}", params=token)
+    assert picture.headers["content-type"] == "image/jpeg"
     for hidden in (JOB_FILE, "upload.png", "..%2F..%2Fjob.json"):
         assert client.get(f"/monitor/analyses/{said['id']}/{hidden}", params=token).status_code == 404
 
@@ -289,7 +296,7 @@ def test_a_viewer_that_is_not_ours_is_sent_away(
     client: TestClient, station: Station, tuned: Tuned, token: dict[str, str] | None, headers: dict[str, str]
 ) -> None:
     tuned.feed(0)
-    with viewed(client, token or {"token": station.admit()}, **headers) as socket:
+    with viewed(client, token or {"token": token_of(station)}, **headers) as socket:
         assert closed(socket)[0] == NOT_ALLOWED == 4401
     assert tuned.hub.viewers == 0
 
@@ -311,13 +318,17 @@ def test_frames_arrive_and_no_more_than_two_without_an_answer(
         for index in (2, 3, 4):
             tuned.feed(index)
             time.sleep(0.1)
-        socket.send_json({"ack": 0})
+        socket.send_json({"ack": 3, "epoch": 0, "shown": True})  # was never sent
+        socket.send_json({"ack": 0, "epoch": 0, "shown": True})
         assert number(socket.receive_bytes()) == 4, "what lay between was skipped, not queued up"
         tuned.feed(5)
         time.sleep(0.1)
         tuned.feed(6)
-        socket.send_json({"ack": 1})
+        socket.send_json({"ack": 1, "epoch": 0, "shown": False})
         assert number(socket.receive_bytes()) == 6
+        viewer = tuned.hub.viewer_of(token["token"])
+        assert viewer is not None
+        assert viewer.fps * 5 == pytest.approx(1), "one was drawn, one skipped"
     assert tuned.hub.viewers == 0
 
 
@@ -341,7 +352,7 @@ def test_the_end_is_told_to_a_viewer_that_owes_an_answer(
         assert closed(socket) == (ENDED, "the source was removed")
 
 
-@pytest.mark.parametrize("text", ["no json", "[]", '{"other": 1}', "7"])
+@pytest.mark.parametrize("text", ["no json", "[]", '{"other": 1}', "7", '{"ack": [], "epoch": {}, "shown": 1}'])
 def test_nonsense_ends_the_connection_quietly(
     client: TestClient, tuned: Tuned, token: dict[str, str], text: str
 ) -> None:

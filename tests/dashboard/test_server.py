@@ -11,11 +11,11 @@ from types import SimpleNamespace
 import pytest
 
 from monitor.dashboard import station as module
-from monitor.dashboard.server import lifespan
+from monitor.dashboard.server import lifespan, require_access
 from monitor.dashboard.station import Station
 from monitor.errors import EngineError, UsageError
 from monitor.pipeline import Engines
-from monitor.settings import Settings, load_settings
+from monitor.settings import AccessSettings, Settings, load_settings
 
 SOURCES = "DEEPFAKE_MONITOR_DASHBOARD__SOURCES"
 FOLDER = "DEEPFAKE_MONITOR_EVIDENCE__FOLDER"
@@ -121,3 +121,31 @@ def test_a_server_that_is_asked_for_too_much_lets_go_too(monkeypatch: pytest.Mon
     with pytest.raises(UsageError, match="16 sources"):
         serve(lambda here: None)
     assert not {"watch", "clips", "analyses"} & {thread.name for thread in threading.enumerate()}
+
+
+def test_other_machines_come_in_only_if_somebody_signs_in() -> None:
+    for host in ("0.0.0.0", "::", "192.168.1.7", "cams.example"):  # noqa: S104
+        with pytest.raises(UsageError, match=f"on {host} other machines .* access.mode to password") as refused:
+            require_access(AccessSettings(), host=host)
+        assert "\n" not in str(refused.value)
+        require_access(AccessSettings(mode="password"), host=host)
+        require_access(AccessSettings(open_to_network=True), host=host)
+    for host in ("localhost", "127.0.0.1", "::1"):
+        require_access(AccessSettings(), host=host)
+
+
+def test_a_provider_must_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = AccessSettings(mode="oidc")
+    with pytest.raises(UsageError, match="no provider is named"):
+        require_access(settings)
+    monkeypatch.setattr("streamlit.secrets", {"auth": {}})
+    require_access(settings)
+    monkeypatch.setattr("monitor.dashboard.server.find_spec", lambda name: None if name == "authlib" else name)
+    with pytest.raises(UsageError, match="Authlib is not installed"):
+        require_access(settings)
+
+
+def test_a_server_whose_provider_is_not_named_does_not_begin(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DEEPFAKE_MONITOR_ACCESS__MODE", "oidc")
+    with pytest.raises(UsageError, match="no provider is named"):
+        serve(lambda here: None)

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -17,8 +18,8 @@ from monitor.errors import UsageError
 from monitor.evidence.archive import Archive
 from monitor.pipeline import Engines
 from monitor.session import WatchState
-from monitor.settings import DashboardSettings, EvidenceSettings, Settings
-from monitor.types import ClipState
+from monitor.settings import DashboardSettings, EvidenceSettings, Preset, Settings
+from monitor.types import ClipState, Origin
 
 _FILES = Path("/proc/self/fd")
 NOWHERE = "rtsp://ada:hush@127.0.0.1:9/live"  # nobody answers there, at once
@@ -115,55 +116,6 @@ def test_spaces_around_an_address_do_no_harm(station: Station, engines: Engines)
     assert channel.status.state is WatchState.LIVE, channel.status.why
 
 
-def test_only_tokens_that_were_handed_out_are_admitted(station: Station) -> None:
-    one, other = station.admit(), station.admit()
-    assert one != other
-    assert len(one) >= 32
-    assert station.admitted(one)
-    assert station.admitted(other)
-    assert not station.admitted("")
-    assert not station.admitted(one[:-1])
-
-
-def test_a_token_lasts_as_long_as_it_is_used(station: Station, monkeypatch: pytest.MonkeyPatch) -> None:
-    now = 1000.0
-    monkeypatch.setattr("monitor.dashboard.station.time.monotonic", lambda: now)
-    used, idle = station.admit(), station.admit()
-    now += 11 * 3600
-    assert station.admitted(used)
-    now += 11 * 3600
-    assert station.admitted(used)
-    assert not station.admitted(idle)
-    now += 12 * 3600 + 1
-    assert not station.admitted(used)
-    assert station._tokens == {}, "forgotten"
-
-
-def test_tokens_are_handed_out_while_others_are_checked(station: Station) -> None:
-    faults: list[Exception] = []
-    over = threading.Event()
-
-    def check(token: str) -> None:
-        while not over.is_set():
-            try:
-                assert station.admitted(token)
-            except Exception as error:  # noqa: BLE001 - told below
-                faults.append(error)
-                return
-
-    for _ in range(2000):
-        station.admit()
-    checkers = [threading.Thread(target=check, args=(station.admit(),)) for _ in range(2)]
-    for thread in checkers:
-        thread.start()
-    for _ in range(3000):
-        station.admit()
-    over.set()
-    for thread in checkers:
-        thread.join()
-    assert faults == []
-
-
 def test_the_networks_are_loaded_once_and_when_needed(
     station: Station, engines: Engines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -221,3 +173,52 @@ def test_closing_ends_every_thread_and_lets_go_of_the_database(
     assert not {"watch", "clips", "analyses"} & names()
     assert channel.hub.over
     assert not held(tmp_path / "kept" / "flags.db")
+
+
+def test_a_preset_holds_for_what_is_opened_from_then_on(station: Station, engines: Engines) -> None:
+    station._engines = engines
+    before = station.add("demo:", trusted=True)
+    station.judge_by(Preset.NEWSROOM)
+    after = station.add("demo:", trusted=True)
+    assert before._settings.verdict.preset == "balanced"
+    assert (after._settings.verdict.preset, after._settings.verdict.suspicious_at) == ("newsroom", 0.6)
+    assert station.analyses.settings.verdict.suspicious_at == 0.6
+    assert after._settings.record()["verdict"]["preset"] == "newsroom", "as it goes into flags"
+
+
+def test_what_is_kept_long_enough_goes_while_the_server_runs(station: Station, engines: Engines) -> None:
+    station._engines = engines
+    old = datetime.now(UTC) - timedelta(days=2)
+    one = flag(0, origin=Origin.AUTOMATIC, clip=ClipState.KEPT, created_at=old)
+    station.archive.store.add(one, actor="")
+    station.settings = station.settings.model_copy(
+        update={"evidence": station.settings.evidence.model_copy(update={"keep_days": 1.0})}
+    )
+    station.begin()
+    deadline = time.monotonic() + 20
+    while station.archive.store.count() or station.heartbeat.last is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert station.heartbeat.last.healthy
+    station.close()
+    assert not names() & {"heartbeat", "retention"}
+
+
+def test_a_camera_that_hangs_does_not_hold_up_the_end(
+    station: Station, engines: Engines, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    station._engines = engines
+    release = threading.Event()
+    channels = [station.add("demo:", trusted=True) for _ in range(3)]
+    for channel in channels[:2]:
+        stop = channel.stop
+        monkeypatch.setattr(channel, "stop", lambda stop=stop: (release.wait(20), stop())[1])
+    began = time.monotonic()
+    station.close()
+    assert time.monotonic() - began < 4
+    assert station.hanging >= 2
+    assert "of 6 threads did not end in time" in caplog.text
+    release.set()
+    while names() & {"side by side", "watch"}:
+        assert time.monotonic() - began < 60
+        time.sleep(0.01)

@@ -219,3 +219,23 @@ def test_stop_ends_every_thread(start: Callable) -> None:
     until(watch, lambda status: status.state is WatchState.LIVE)
     watch.stop()
     assert threading.active_count() == before
+
+
+def test_what_no_address_names_is_opened_by_an_opener_and_again_when_it_was_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "_FIRST_PAUSE", 0.02)
+    monkeypatch.setattr(module, "Pipeline", lambda engines, settings, still: Echo())
+    opened: list[Reel] = []
+
+    def opener() -> Reel:
+        opened.append(Reel(count=2, live=True))
+        return opened[-1]
+
+    audience = Audience()
+    watch = Watch("a camera", engines=lambda: None, settings=Settings(), audience=audience, opener=opener)  # type: ignore[arg-type, return-value]
+    watch.start()
+    until(watch, lambda status: status.epoch >= 2)
+    watch.stop()
+    assert len(opened) >= 2
+    assert audience.frames[:2] == [(1, 0), (1, 1)]

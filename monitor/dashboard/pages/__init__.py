@@ -5,6 +5,7 @@ analyse   uploaded files
 review    flags, and what people make of them
 model     who judges, and how well
 system    how this machine is doing
+sign_in   instead of all of them, while nobody is signed in
 """
 
 from __future__ import annotations
@@ -13,18 +14,20 @@ from importlib import resources
 
 import streamlit as st
 
-from monitor.dashboard.pages import analyse, live, model, review, system
+from monitor.dashboard.pages import analyse, live, model, review, sign_in, system
+from monitor.dashboard.pages.visitor import person
 
 
 def show() -> None:
     """The page that the address names."""
     icon = resources.files("monitor").joinpath("assets/icon.png")
     st.set_page_config("Deepfake monitor", page_icon=str(icon), layout="wide")
+    shown = {"live": live, "analyse": analyse, "review": review, "model": model, "system": system}
+    known = person() is not None
     pages = [  # without icons: a page's becomes the tab's, which the browser would fetch from a font server
-        st.Page(live.show, title="Live", url_path="live", default=True),
-        st.Page(analyse.show, title="Analyse", url_path="analyse"),
-        st.Page(review.show, title="Review", url_path="review"),
-        st.Page(model.show, title="Model", url_path="model"),
-        st.Page(system.show, title="System", url_path="system"),
+        st.Page(page.show if known else sign_in.show, title=name.capitalize(), url_path=name, default=name == "live")
+        for name, page in shown.items()
     ]
-    st.navigation(pages, position="top").run()
+    if known:
+        sign_in.welcome()
+    st.navigation(pages, position="top" if known else "hidden").run()

@@ -9,14 +9,20 @@ import pandas as pd
 import streamlit as st
 
 from monitor.dashboard import station
+from monitor.dashboard.access.person import Role
 from monitor.dashboard.analyses import AnalysisState
-from monitor.dashboard.pages.charts import limits, verdicts
-from monitor.dashboard.pages.words import INDICATION, absolute, address, ask_reporter, badge, probability, reporter
+from monitor.dashboard.gallery import Item, Row, gallery
+from monitor.dashboard.keyframes import key_frames
+from monitor.dashboard.pages.charts import limits, moments, verdicts
+from monitor.dashboard.pages.visitor import ask_reporter, audit, may, permitted, refreshed, reporter
+from monitor.dashboard.pages.words import INDICATION, address, badge, probability
+from monitor.dashboard.player import player
 from monitor.dashboard.upload import upload
 from monitor.errors import MonitorError
 from monitor.evidence.afterwards import Analysed, flag_span
 from monitor.evidence.folder import REPORT_FILE, TIMELINE_FILE, VIDEO_FILE
 from monitor.overlay import clock
+from monitor.source.footage import FALLBACK_FPS
 from monitor.types import Label
 
 if TYPE_CHECKING:
@@ -25,7 +31,15 @@ if TYPE_CHECKING:
     from monitor.dashboard.analyses import Analysis
     from monitor.settings import VerdictSettings
 
+Span = tuple[float, float | None]  # seconds of media time; None: to the end
+
 _CHOSEN = "analysis"
+_BANNERS = {
+    Label.LIKELY_FAKE: st.error,
+    Label.SUSPICIOUS: st.warning,
+    Label.LIKELY_REAL: st.success,
+    Label.NOT_ENOUGH_EVIDENCE: st.info,
+}
 _WHAT_TO_DO = {
     Label.LIKELY_FAKE: "Look at the spans yourself, and at where the footage comes from. Do not act on this alone.",
     Label.SUSPICIOUS: "Something leans to manipulation. Look at the spans below, and ask for the original.",
@@ -39,19 +53,20 @@ def show() -> None:
     ask_reporter()
     here = station.current()
     st.header("Analyse")
-    upload(
-        key="upload",
-        url=address("upload"),
-        most_megabytes=here.settings.dashboard.max_upload_megabytes,
-        on_done=lambda analysis_id: st.session_state.update({_CHOSEN: analysis_id}),
-    )
+    if may(Role.REVIEWER):
+        upload(
+            key="upload",
+            url=address("upload"),
+            most_megabytes=here.settings.dashboard.max_upload_megabytes,
+            on_done=lambda analysis_id: st.session_state.update({_CHOSEN: analysis_id}),
+        )
     _queue(here)
     analysis = here.analyses.get(st.session_state.get(_CHOSEN) or "") or next(iter(here.analyses.all), None)
     if analysis is not None and analysis.state is AnalysisState.DONE:
         _result(here, analysis)
 
 
-@st.fragment(run_every=1.0)
+@refreshed(every=1.0)
 def _queue(here: station.Station) -> None:
     """All uploads, each with what can be done."""
     analyses = here.analyses.all
@@ -61,17 +76,18 @@ def _queue(here: station.Station) -> None:
     if before is not None and before != states:
         st.rerun()  # the result below belongs to the new state
     for analysis in analyses:
-        name, state, look, drop = st.columns([4, 4, 1, 1], vertical_alignment="center")
-        name.markdown(f"**{analysis.name}**")
+        row = st.container(horizontal=True, vertical_alignment="center")
+        row.markdown(f"**{analysis.name}** {analysis.state} {analysis.why}", width="stretch")
         if analysis.state is AnalysisState.RUNNING:
-            state.progress(analysis.progress or 0.0, text="analysing")
-        else:
-            state.markdown(f"{analysis.state} {analysis.why}")
-        if analysis.state is AnalysisState.DONE and look.button("Show", key=f"show-{analysis.id}", width="stretch"):
+            row.progress(analysis.progress or 0.0, width=200)
+        if analysis.state is AnalysisState.DONE and row.button("Show", key=f"show-{analysis.id}"):
             st.session_state[_CHOSEN] = analysis.id
             st.rerun()
         words = "Remove" if analysis.state.over else "Cancel"
-        if drop.button(words, key=f"drop-{analysis.id}", width="stretch"):
+        locked = not may(Role.REVIEWER)
+        pressed = row.button(words, key=f"drop-{analysis.id}", disabled=locked)
+        if pressed and permitted(Role.REVIEWER):
+            audit("upload removed" if analysis.state.over else "analysis cancelled", analysis.name)
             (here.analyses.remove if analysis.state.over else here.analyses.cancel)(analysis.id)
             st.rerun()
 
@@ -83,22 +99,50 @@ def _result(here: station.Station, analysis: Analysis) -> None:
     if folder is None or report is None or file is None:
         st.error("its results are gone")
         return
-    said = report["verdict"]
-    label = Label(said["label"])
-    st.subheader(f"{analysis.name} {badge(label)}")
-    st.markdown(f"{said['in_words']} {_WHAT_TO_DO[label]} *{INDICATION}*")
-    segments = report["segments"]
+    _banner(analysis, report["verdict"])
+    segments, timeline = report["segments"], pd.read_csv(folder / TIMELINE_FILE)
     picture, spans = st.columns([3, 2])
     with spans:
         span = _spans(segments, analysis)
-        if span is not None:
+        if span is not None and may(Role.REVIEWER):
             _flag(here, analysis, Analysed(file, analysis.name, folder, report), span)
-    brushed = _timeline(folder, here.settings.verdict, segments, key=analysis.id)
-    start, end = brushed or ((span["start"], span["end"]) if span else (0.0, None))
+    still = report["source"]["still"]
+    brushed = None if still else _timeline(timeline, here.settings.verdict, segments, key=analysis.id)
+    ticked = None if span is None else (span["start"], span["end"])
+    _key_frames(analysis, folder, timeline, still=still)
+    _ask(analysis.id, ticked=ticked, brushed=brushed)
     with picture:
-        _player(analysis, folder, start, end)
+        _player(analysis, folder, fps=None if still else report["source"]["fps"] or FALLBACK_FPS)
     _faces(report)
     _downloads(analysis, folder)
+
+
+def _banner(analysis: Analysis, said: dict[str, Any]) -> None:
+    """What it comes to, what that means, and what to do."""
+    label = Label(said["label"])
+    st.subheader(f"{analysis.name} {badge(label)}")
+    _BANNERS[label](f"{said['in_words']} {_WHAT_TO_DO[label]} *{INDICATION}*")
+
+
+def _ask(key: str, **asked: Span | None) -> None:
+    """Let the player show what is asked for, if that is another span than in the run before."""
+    before = st.session_state.get(f"asked-{key}", {})
+    for name, span in asked.items():
+        if span is not None and span != before.get(name):
+            _show(key, *span)
+    st.session_state[f"asked-{key}"] = asked
+
+
+def _show(key: str, start: float, end: float | None) -> None:
+    """Let the player go to a moment; whoever asks last is heard."""
+    *_, asked = _shown(key)
+    st.session_state[f"shown-{key}"] = (start, end, asked + 1)
+
+
+def _shown(key: str) -> tuple[float, float | None, int]:
+    """What the player shows, and how often somebody has asked so far."""
+    found: tuple[float, float | None, int] = st.session_state.get(f"shown-{key}", (0.0, None, 0))
+    return found
 
 
 def _spans(segments: list[dict[str, Any]], analysis: Analysis) -> dict[str, Any] | None:
@@ -132,7 +176,8 @@ def _spans(segments: list[dict[str, Any]], analysis: Analysis) -> dict[str, Any]
 def _flag(here: station.Station, analysis: Analysis, analysed: Analysed, span: dict[str, Any]) -> None:
     """Keep the ticked span as a flag."""
     note = st.text_input("Note", key=f"span-note-{analysis.id}", max_chars=2000)
-    if st.button("Flag this span", icon=":material/flag:", key=f"flag-span-{analysis.id}"):
+    pressed = st.button("Flag this span", icon=":material/flag:", key=f"flag-span-{analysis.id}")
+    if pressed and permitted(Role.REVIEWER):
         try:
             with st.spinner("keeping its pictures and its clip"):
                 flag = flag_span(here.archive, analysed, span, reporter=reporter(), note=note)
@@ -143,32 +188,66 @@ def _flag(here: station.Station, analysis: Analysis, analysed: Analysed, span: d
 
 
 def _timeline(
-    folder: Path, thresholds: VerdictSettings, segments: list[dict[str, Any]], *, key: str
-) -> tuple[float, float] | None:
-    """P(fake) of each face over the whole file; the span that is brushed."""
-    frame = pd.read_csv(folder / TIMELINE_FILE)
-    frame = frame[frame["probability"].notna()]
+    timeline: pd.DataFrame, thresholds: VerdictSettings, segments: list[dict[str, Any]], *, key: str
+) -> Span | None:
+    """P(fake) of each face over the whole file; the span that is brushed, or from where somebody clicked."""
+    frame = timeline[timeline["probability"].notna()].copy()
     if frame.empty:
         return None
     frame["face"] = "face " + frame["track_id"].astype(str)
     brush = alt.selection_interval(encodings=["x"], name="span")
+    click = alt.selection_point(fields=["media_time"], on="click", nearest=True, name="moment")
     layers: list[alt.Chart] = []
     if segments:
         spans = pd.DataFrame(segments)[["start", "end"]]
         layers.append(alt.Chart(spans).mark_rect(opacity=0.18, color="#f06014").encode(x="start:Q", x2="end:Q"))
-    layers += [*limits(thresholds), verdicts(frame).add_params(brush)]
+    layers += [*limits(thresholds), verdicts(frame).add_params(brush), moments(frame).add_params(click)]
     event = st.altair_chart(
-        alt.layer(*layers).properties(height=200), on_select="rerun", selection_mode="span", key=f"line-{key}"
+        alt.layer(*layers).properties(height=200),
+        on_select="rerun",
+        selection_mode=["span", "moment"],
+        key=f"line-{key}",
     )
+    st.caption("Click to go there, or draw over a span to see only that.")
     found = event["selection"].get("span", {}).get("media_time")
-    return (float(found[0]), float(found[1])) if found else None
+    if found:
+        return float(found[0]), float(found[1])
+    clicked = event["selection"].get("moment", [])
+    return (float(clicked[0]["media_time"]), None) if clicked else None
 
 
-def _player(analysis: Analysis, folder: Path, start: float, end: float | None) -> None:
-    """The annotated video, from where somebody wants to see it."""
+def _key_frames(analysis: Analysis, folder: Path, timeline: pd.DataFrame, *, still: bool) -> None:
+    """The moments that spoke most for manipulation, face by face; a click shows one in the player."""
+    moments = key_frames(folder)
+    if not moments:
+        return
+    samples = timeline.set_index(["frame_index", "track_id"])["sample_probability"]
+    rows: dict[int, Row] = {}
+    for moment in moments:
+        said = probability(float(samples.get((moment.frame_index, moment.track_id), float("nan"))))
+        at = "" if still else f"{clock(moment.media_time)}, "
+        item = Item(
+            url=address("analyses", analysis.id, moment.file),
+            words=f"{at}P(fake) {said}",
+            about=f"Face {moment.track_id}, {at}P(fake) {said}",
+        )
+        rows.setdefault(moment.track_id, Row(title=f"Face {moment.track_id}", items=[]))["items"].append(item)
+    of_face = {track: [one for one in moments if one.track_id == track] for track in rows}
+
+    def picked(row: int, item: int) -> None:
+        _show(analysis.id, list(of_face.values())[row][item].media_time, None)
+
+    st.subheader("What spoke most for manipulation", help="Red speaks for fake, blue for real, each sample by itself.")
+    gallery(list(rows.values()), key=f"gallery-{analysis.id}", on_pick=picked)
+
+
+def _player(analysis: Analysis, folder: Path, *, fps: float | None) -> None:
+    """The annotated video, where somebody wants to see it."""
     if not (folder / VIDEO_FILE).is_file():
         return
-    st.video(absolute("analyses", analysis.id, VIDEO_FILE), start_time=start, end_time=end)
+    start, end, asked = _shown(analysis.id)
+    url = address("analyses", analysis.id, VIDEO_FILE)
+    player(key=f"player-{analysis.id}", url=url, title=analysis.name, fps=fps, start=start, end=end, asked=asked)
     st.caption("Boxes, labels and heat-map are drawn on the frame that they belong to.")
 
 
@@ -197,5 +276,6 @@ def _faces(report: dict[str, Any]) -> None:
 def _downloads(analysis: Analysis, folder: Path) -> None:
     """The files as they are kept."""
     there = [name for name in (REPORT_FILE, TIMELINE_FILE, VIDEO_FILE) if (folder / name).is_file()]
-    for cell, name in zip(st.columns(len(there)), there, strict=True):
-        cell.link_button(f"Download {name}", address("analyses", analysis.id, name), width="stretch")
+    row = st.container(horizontal=True)
+    for name in there:
+        row.link_button(f"Download {name}", address("analyses", analysis.id, name, saved="1"))

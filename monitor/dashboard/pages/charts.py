@@ -11,8 +11,11 @@ from monitor.overlay.outlines import OUTLINES
 from monitor.types import Label
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from monitor.settings import VerdictSettings
 
+_ABOUT = ["face", "label", "media_time", "probability"]
 _HEIGHT = alt.Y("probability:Q", title="P(fake)", scale=alt.Scale(domain=(0, 1)))
 
 
@@ -31,8 +34,32 @@ def verdicts(points: pd.DataFrame, *, zoomed: bool = False) -> alt.Chart:
             y=_HEIGHT,
             color=alt.Color("face:N", title=None),
             strokeDash=alt.StrokeDash("face:N", title=None),
-            tooltip=["face", "label", "media_time", "probability"],
+            tooltip=_ABOUT,
         )
+    )
+    return chart
+
+
+def moments(points: pd.DataFrame) -> alt.Chart:
+    """An invisible point at each sample, to be clicked; columns as for :func:`verdicts`."""
+    chart: alt.Chart = (
+        alt.Chart(points).mark_point(size=200, opacity=0).encode(x=alt.X("media_time:Q"), y=_HEIGHT, tooltip=_ABOUT)
+    )
+    return chart
+
+
+def sparkline(values: Sequence[float]) -> alt.Chart:
+    """P(fake) of one face, the newest at the right: a line from 0 to 1 without axes."""
+    points = pd.DataFrame({"sample": range(len(values)), "probability": values})
+    chart: alt.Chart = (
+        alt.Chart(points)
+        .mark_line(interpolate="step-after")
+        .encode(
+            x=alt.X("sample:Q", axis=None),
+            y=alt.Y("probability:Q", axis=None, scale=alt.Scale(domain=(0, 1))),
+            tooltip=["probability"],
+        )
+        .properties(height=40)
     )
     return chart
 

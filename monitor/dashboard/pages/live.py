@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,9 +11,11 @@ import pandas as pd
 import streamlit as st
 
 from monitor.dashboard import station
-from monitor.dashboard.pages.charts import limits, verdicts
-from monitor.dashboard.pages.sources import ask_source, describe, list_sources
-from monitor.dashboard.pages.words import INDICATION, ask_reporter, badge, probability, reporter, route, token
+from monitor.dashboard.access.person import Role
+from monitor.dashboard.pages.charts import limits, sparkline, verdicts
+from monitor.dashboard.pages.sources import WATCHED, ask_source, describe, list_sources
+from monitor.dashboard.pages.visitor import ask_reporter, may, permitted, refreshed, reporter, token
+from monitor.dashboard.pages.words import INDICATION, badge, probability, route
 from monitor.dashboard.viewer import viewer
 from monitor.errors import MonitorError
 from monitor.evidence.flagging import Mark
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 _CATEGORIES: Final = ("", "face swap", "lip sync", "generated person", "false alarm", "other")
 _EVERY: Final = 1.0  # seconds between two looks at the figures
 _GRID: Final = 2  # columns
+_PORTRAIT: Final = "display:block;width:56px;border-radius:6px"  # CSS
 
 
 def show() -> None:
@@ -41,20 +45,23 @@ def show() -> None:
         st.info("Nothing is watched. Add a source on the left: a camera, an address, the screen, or the demo.")
         return
     names = {channel.id: channel.name for channel in channels}
+    if st.session_state.get(WATCHED) not in names:
+        st.session_state[WATCHED] = channels[0].id
     left, right = st.columns([3, 2], vertical_alignment="bottom")
-    wanted = left.pills("Source", list(names), format_func=names.__getitem__, default=channels[0].id, key="watched")
+    wanted = left.pills("Source", list(names), format_func=names.__getitem__, key=WATCHED)
     together = len(channels) > 1 and right.toggle("All at once", key="grid")
     if together:
         columns = st.columns(_GRID)
         for number, channel in enumerate(channels):
             with columns[number % _GRID]:
                 _picture(channel, primary=channel.id == wanted)
-    channel = here.channel(wanted or channels[0].id) or channels[0]
+    channel = here.channel(wanted or "") or channels[0]
     if not together:
-        picture, said = st.columns([5, 2])
+        picture, said = st.columns([9, 4])
         with picture:
             _picture(channel, primary=True)
-            _what_to_say()
+            if may(Role.REVIEWER):
+                _what_to_say()
         with said:
             _faces(channel)
     _timeline(channel, here.settings.verdict)
@@ -68,7 +75,7 @@ def _picture(channel: Channel, *, primary: bool) -> None:
         url=route("live", channel.id),
         token=token(),
         title=channel.name,
-        on_flag=partial(_flag, channel),
+        on_flag=partial(_flag, channel) if may(Role.REVIEWER) else None,
         primary=primary,
     )
 
@@ -83,6 +90,8 @@ def _what_to_say() -> None:
 
 def _flag(channel: Channel, moment: Moment) -> None:
     """Keep what the person saw; the toast comes after it is committed."""
+    if not permitted(Role.REVIEWER):
+        return
     mark = Mark(
         epoch=moment["epoch"],
         media_time=moment["time"],
@@ -102,7 +111,7 @@ def _flag(channel: Channel, moment: Moment) -> None:
     st.toast(f"Flagged {channel.name} at {clock(flag.media_time)}: {flag.label.in_words}", icon=":material/flag:")
 
 
-@st.fragment(run_every=_EVERY)
+@refreshed(every=_EVERY)
 def _faces(channel: Channel) -> None:
     """A card for each face that is seen now."""
     status = channel.status
@@ -117,7 +126,13 @@ def _faces(channel: Channel) -> None:
             history.setdefault(point.track_id, []).append(point.probability)
     for face in sorted(faces, key=lambda face: (-Label(face["label"]).severity, face["id"])):
         with st.container(border=True):
-            st.markdown(f"**Face {face['id']}** {badge(Label(face['label']))}")
+            head = st.container(horizontal=True, vertical_alignment="center", gap="xsmall")
+            portrait = channel.hub.face(face["id"])
+            if portrait is not None:
+                data = base64.b64encode(portrait).decode("ascii")
+                image = f'<img src="data:image/jpeg;base64,{data}" alt="Face {face["id"]}" style="{_PORTRAIT}">'
+                head.html(image, width="content")
+            head.markdown(f"**Face {face['id']}**  \n{badge(Label(face['label']))}", width="content")
             st.markdown(
                 f"P(fake) **{probability(face['probability'])}**, {face['samples']} samples that amount to "
                 f"{face['effective']:.1f} independent witnesses"
@@ -125,10 +140,10 @@ def _faces(channel: Channel) -> None:
             if face["reasons"]:
                 st.markdown(f"Why: {', '.join(face['reasons'])}")
             if len(line := history.get(face["id"], [])[-100:]) > 1:
-                st.line_chart(pd.DataFrame({"P(fake)": line}), height=70, x_label="", y_label="")
+                st.altair_chart(sparkline(line), key=f"sparkline-{channel.id}-{face['id']}")
 
 
-@st.fragment(run_every=_EVERY)
+@refreshed(every=_EVERY)
 def _timeline(channel: Channel, thresholds: VerdictSettings) -> None:
     """P(fake) of each face over the last two minutes, with the thresholds."""
     points = [point for point in channel.rolling.points if point.probability is not None]
@@ -146,19 +161,28 @@ def _timeline(channel: Channel, thresholds: VerdictSettings) -> None:
     st.altair_chart(chart, key=f"timeline-{channel.id}")
 
 
-@st.fragment(run_every=_EVERY)
+@refreshed(every=_EVERY)
 def _health(channel: Channel) -> None:
     """How fast it is, how late, and what was lost."""
     status = channel.status
     stats = status.stats
     if stats is None:
         return
-    cells = st.columns(5)
-    cells[0].metric("Frames analysed a second", f"{stats.fps:.1f}")
-    cells[1].metric("Latency, median", _milliseconds(stats.latency_p50))
-    cells[2].metric("Latency, 95 %", _milliseconds(stats.latency_p95))
-    cells[3].metric("Frames dropped", sum(stats.dropped.values()) + sum(stats.lost.values()))
-    cells[4].metric("Viewers", channel.hub.viewers)
+    own = channel.hub.viewer_of(token())
+    facts: dict[str, str | int] = {
+        "Analysed, frames/s": f"{stats.fps:.1f}",
+        "Shown here, frames/s": "-" if own is None else f"{own.fps:.1f}",
+        "Latency, median": _milliseconds(stats.latency_p50),
+        "Latency, 95 %": _milliseconds(stats.latency_p95),
+        "Frames dropped": sum(stats.dropped.values()) + sum(stats.lost.values()),
+        "Viewers": channel.hub.viewers,
+    }
+    strip = st.container(horizontal=True, gap="medium")
+    for name, value in facts.items():
+        strip.metric(name, value, width="content")
+    if own is not None and own.adaptation.index:
+        longest = own.adaptation.level.longest
+        st.caption(f"Sent to you at {longest} pixels: your line or this browser does not keep up with more.")
     causes = {**stats.dropped, **stats.lost}
     if causes:
         st.caption("Dropped: " + ", ".join(f"{count} {cause}" for cause, count in causes.items()))

@@ -8,8 +8,10 @@ import pandas as pd
 import streamlit as st
 
 from monitor.dashboard import station
+from monitor.dashboard.access.person import Role
 from monitor.dashboard.keys import keys
-from monitor.dashboard.pages.words import absolute, address, ask_reporter, badge, probability, reporter
+from monitor.dashboard.pages.visitor import ask_reporter, audit, lacking, permitted, refreshed, reporter
+from monitor.dashboard.pages.words import absolute, address, badge, probability
 from monitor.errors import MonitorError
 from monitor.evidence.exhibits import CLIP, FRAME, OVERLAY
 from monitor.evidence.queries import Query
@@ -23,6 +25,11 @@ if TYPE_CHECKING:
 
 _SHOWN: Final = 500
 _SEEN: Final[dict[str, bool | None]] = {"to be looked at": False, "looked at": True, "all": None}
+_ORIGINS: Final[dict[str, Origin | None]] = {
+    "anybody": None,
+    "the program": Origin.AUTOMATIC,
+    "people": Origin.PERSON,
+}
 _ORDERS: Final[dict[str, Order]] = {"newest": "newest", "oldest": "oldest", "most suspicious": "most_suspicious"}
 _SAID: Final[dict[str, tuple[str, Opinion | None]]] = {  # by key
     "c": ("Fake", Opinion.FAKE),
@@ -61,14 +68,17 @@ def show() -> None:
 
 def _query() -> Query:
     """What the filters say."""
-    one, two, three, four = st.columns([3, 2, 2, 2])
+    one, two, three, four, five = st.columns([3, 2, 2, 2, 2])
     text = one.text_input("Search", placeholder="source, note, category, who", key="review-text")
     seen = two.selectbox("State", list(_SEEN), key="review-seen")
     label = three.selectbox(
         "The program said", [None, *Label], format_func=lambda one: one.in_words if one else "anything"
     )
-    order = four.selectbox("Order", list(_ORDERS))
-    return Query(text=text, reviewed=_SEEN[seen], label=label, order=_ORDERS[order])
+    origin = four.selectbox(
+        "Flagged by", list(_ORIGINS), key="review-origin", help="The program flags faces that become suspicious."
+    )
+    order = five.selectbox("Order", list(_ORDERS))
+    return Query(text=text, reviewed=_SEEN[seen], label=label, origin=_ORIGINS[origin], order=_ORDERS[order])
 
 
 def _table(flags: Sequence[Flag]) -> list[Flag]:
@@ -141,7 +151,7 @@ def _clip(here: station.Station, flag: Flag) -> None:
         st.warning(f"No clip: {flag.clip_why}")
 
 
-@st.fragment(run_every=1.0)
+@refreshed(every=1.0)
 def _wait_for_clip(here: station.Station, flag: Flag) -> None:
     """Show the clip as soon as it is there."""
     st.info("The seconds after the moment are still to come.", icon=":material/hourglass:")
@@ -155,6 +165,8 @@ def _judge(here: station.Station, flag: Flag, flags: Sequence[Flag]) -> None:
 
     def done(letter: str) -> None:
         if letter in _SAID:
+            if not permitted(Role.REVIEWER):
+                return
             said = note if note != flag.note else None
             here.archive.store.review(flag.id, actor=reporter(), opinion=_SAID[letter][1], note=said)
         _step(flag, flags, by=-1 if letter == _BACK else 1)
@@ -163,7 +175,16 @@ def _judge(here: station.Station, flag: Flag, flags: Sequence[Flag]) -> None:
     names = {letter: words for letter, (words, _) in _SAID.items()} | {_NEXT: "Next", _BACK: "Back"}
     cells = [*st.columns(3), *st.columns(3)]
     for cell, (letter, words) in zip(cells, names.items(), strict=True):
-        cell.button(f"{words} `{letter.upper()}`", key=f"say-{letter}", on_click=done, args=(letter,), width="stretch")
+        locked = lacking(Role.REVIEWER) if letter in _SAID else ""
+        cell.button(
+            f"{words} `{letter.upper()}`",
+            key=f"say-{letter}",
+            on_click=done,
+            args=(letter,),
+            width="stretch",
+            disabled=bool(locked),
+            help=locked or None,
+        )
 
 
 def _step(flag: Flag, flags: Sequence[Flag], *, by: int) -> None:
@@ -204,18 +225,24 @@ def _bulk(here: station.Station, flags: Sequence[Flag]) -> None:
         st.caption("Tick rows to do something with several of them.")
         return
     one, two, three = st.columns(3)
+    locked, kept = lacking(Role.REVIEWER), lacking(Role.ADMIN)
     one.link_button(
         f"Export {len(flags)}",
         address("export", ids=",".join(flag.id for flag in flags), actor=reporter()),
         width="stretch",
+        disabled=bool(locked),
+        help=locked or None,
     )
-    if two.button("Looked at", key="bulk-seen", width="stretch"):
+    seen = two.button("Looked at", key="bulk-seen", width="stretch", disabled=bool(locked), help=locked or None)
+    if seen and permitted(Role.REVIEWER):
         for flag in flags:
             here.archive.store.review(flag.id, actor=reporter())
         st.rerun()
-    with three.popover("Delete", width="stretch"):
+    with three.popover("Delete", width="stretch", disabled=bool(kept), help=kept or None):
         st.markdown("Files too; they cannot be brought back.")
-        if st.button(f"Delete {len(flags)}", key="bulk-delete", type="primary"):
+        delete = st.button(f"Delete {len(flags)}", key="bulk-delete", type="primary", disabled=bool(kept))
+        if delete and permitted(Role.ADMIN):
             for flag in flags:
                 here.archive.delete(flag.id, actor=reporter())
+                audit("flag deleted", flag.id)
             st.rerun()

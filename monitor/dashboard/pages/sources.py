@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlencode
 
 import streamlit as st
 
+from monitor.dashboard.access.person import Role
+from monitor.dashboard.channel import camera_id
+from monitor.dashboard.pages.visitor import audit, lacking, may, permitted, refreshed, reporter, token
+from monitor.dashboard.pages.words import route
+from monitor.dashboard.webcam import webcam
 from monitor.errors import MonitorError
 from monitor.session import WatchState
 
@@ -31,6 +38,9 @@ _KINDS: Final[Mapping[str, tuple[str, str]]] = {
     "Screen of the server": ("screen:", ""),
     "Demo": ("demo:", ""),
 }
+WATCHED: Final = "watched"  # in the tab's session: the id of the channel that is looked at
+_OWN: Final = "Camera of this browser"
+_OWN_KEY, _OWN_IS_ON = "own-camera-key", "own-camera-is-on"  # in the tab's session
 
 
 def describe(status: WatchStatus) -> str:
@@ -40,7 +50,7 @@ def describe(status: WatchStatus) -> str:
     return f":{colour}-badge[{icon} {status.state}{again}]" + (f" {status.why}" if status.why else "")
 
 
-@st.fragment(run_every=2.0)
+@refreshed(every=2.0)
 def list_sources(station: Station) -> None:
     """The sources, each with its state and what can be done with it."""
     st.subheader("Sources")
@@ -52,38 +62,75 @@ def list_sources(station: Station) -> None:
 
 def _buttons(station: Station, channel: Channel) -> None:
     state = channel.status.state
-    hold, rename, remove = st.columns(3)
+    row = st.container(horizontal=True, gap="small")
+    locked = lacking(Role.ADMIN)
     resting = state is WatchState.PAUSED or state.over
     words, icon = ("Resume", ":material/play_arrow:") if resting else ("Pause", ":material/pause:")
-    if hold.button("", icon=icon, help=f"{words} {channel.name}", key=f"hold-{channel.id}", width="stretch"):
+    about = locked or f"{words} {channel.name}"
+    if row.button(
+        "", icon=icon, help=about, key=f"hold-{channel.id}", width="stretch", disabled=bool(locked)
+    ) and permitted(Role.ADMIN):
         (channel.resume if resting else channel.pause)()
+        audit("source resumed" if resting else "source paused", channel.address)
         st.rerun(scope="fragment")
-    with rename.popover("", icon=":material/edit:", help=f"Rename {channel.name}", width="stretch"):
+    about = locked or f"Rename {channel.name}"
+    with row.popover("", icon=":material/edit:", help=about, width="stretch", disabled=bool(locked)):
         name = st.text_input("Name", channel.name, key=f"name-{channel.id}", max_chars=80)
-        if st.button("Rename", key=f"rename-{channel.id}"):
+        if st.button("Rename", key=f"rename-{channel.id}", disabled=bool(locked)) and permitted(Role.ADMIN):
+            audit("source renamed", channel.address)
             channel.name = name.strip() or channel.address
             st.rerun()
-    if remove.button(
-        "", icon=":material/delete:", help=f"Remove {channel.name}", key=f"remove-{channel.id}", width="stretch"
-    ):
+    about = locked or f"Remove {channel.name}"
+    if row.button(
+        "", icon=":material/delete:", help=about, key=f"remove-{channel.id}", width="stretch", disabled=bool(locked)
+    ) and permitted(Role.ADMIN):
         station.remove(channel.id)
+        audit("source removed", channel.address)
         st.rerun()
 
 
 def ask_source(station: Station) -> None:
-    """A form for one more source."""
+    """A form for one more source, for those who may."""
+    if not may(Role.REVIEWER):
+        return
+    kinds = [*_KINDS, _OWN] if may(Role.ADMIN) else [_OWN]
     with st.expander("Add a source", expanded=not station.channels):
-        kind = st.selectbox("Kind", list(_KINDS), key="new-kind")
-        fixed, example = _KINDS[kind]
-        with st.form("new-source", clear_on_submit=True, border=False):
-            url = fixed or st.text_input(
-                "Address", placeholder=example, help="rtsp://, http(s)://, webcam:, screen:, demo:"
-            )
-            name = st.text_input("Name", max_chars=80)
-            if st.form_submit_button("Watch it", width="stretch"):
-                try:
-                    station.add(url, name=name, repeat=url == "demo:")
-                except MonitorError as error:
-                    st.error(str(error))
-                else:
-                    st.rerun()
+        kind = st.selectbox("Kind", kinds, key="new-kind")
+        if kind != _OWN:
+            _form(station, kind)
+    own = st.container()  # outside, so that what is on stays in sight whatever is chosen above
+    if kind == _OWN or st.session_state.get(_OWN_IS_ON):
+        with own:
+            _own_camera()
+
+
+def _own_camera() -> None:
+    """The camera of whoever looks; it is what they see once it is on."""
+    key = st.session_state.setdefault(_OWN_KEY, secrets.token_urlsafe(18))
+    query = urlencode({"name": reporter()})
+    is_on = webcam(key="own-camera", url=f"{route('camera', key)}?{query}", token=token(), title=_OWN)
+    st.caption(
+        "It is watched while this page is open, and everybody who may use this dashboard sees it. "
+        "Nothing is kept but what is flagged."
+    )
+    if is_on and not st.session_state.get(_OWN_IS_ON):
+        st.session_state[WATCHED] = camera_id(key)
+    st.session_state[_OWN_IS_ON] = is_on
+
+
+def _form(station: Station, kind: str) -> None:
+    """What a kind needs to be told."""
+    fixed, example = _KINDS[kind]
+    with st.form("new-source", clear_on_submit=True, border=False):
+        url = fixed or st.text_input(
+            "Address", placeholder=example, help="rtsp://, http(s)://, webcam:, screen:, demo:"
+        )
+        name = st.text_input("Name", max_chars=80)
+        if st.form_submit_button("Watch it", width="stretch") and permitted(Role.ADMIN):
+            try:
+                channel = station.add(url, name=name, repeat=url == "demo:")
+            except MonitorError as error:
+                st.error(str(error))
+            else:
+                audit("source added", channel.address)
+                st.rerun()

@@ -50,7 +50,7 @@ def viewer(
             files are, and so lives behind any prefix; one with a leading slash needs ``server.baseUrlPath`` in it.
         token: goes along as the query parameter ``token``.
         title: what is watched, in a few words.
-        on_flag: called with the moment before the rerun that a flag causes.
+        on_flag: called with the moment before the rerun that a flag causes; without it there is no flag to press.
         primary: whether the key F works everywhere on the page, not only while the focus is inside.
 
     Returns:
@@ -62,7 +62,14 @@ def viewer(
         if moment is not None and on_flag is not None:
             on_flag(moment)
 
-    data = {"url": url, "token": token, "title": title, "primary": primary, "look": _look()}
+    data = {
+        "url": url,
+        "token": token,
+        "title": title,
+        "primary": primary,
+        "flags": on_flag is not None,
+        "look": _look(),
+    }
     return moment_of(part(__name__, *_SCRIPTS)(key=key, data=data, on_flag_change=flagged).get("flag"))
 
 

@@ -1,5 +1,6 @@
 // WebSocket -> frames. The server may have two frames under way; each is acknowledged once it is drawn or skipped,
-// so what is shown is never older than two frames, however slow the line.
+// so what is shown is never older than two frames, however slow the line; the server counts what was drawn, and sends
+// smaller pictures where the answers take long.
 
 const FIRST_WAIT = 0.5, LONGEST_WAIT = 10; // seconds between attempts
 const QUIET = 3; // seconds without a frame after which it is said
@@ -102,12 +103,12 @@ class Feed {
     }
     if (socket !== this.socket || !bitmap || !this.isNewer(header)) {
       bitmap?.close();
-      this.acknowledge(socket, header);
+      this.acknowledge(socket, header, false);
       return;
     }
     if (this.next) {
       this.next.bitmap.close();
-      this.acknowledge(socket, this.next.header);
+      this.acknowledge(socket, this.next.header, false);
     } else this.turn = requestAnimationFrame(() => this.show());
     this.next = { header, bitmap };
     this.last = header;
@@ -127,12 +128,12 @@ class Feed {
       this.draw(header, bitmap);
       this.say({ kind: "live", text: "live" });
     } finally {
-      this.acknowledge(this.socket, header);
+      this.acknowledge(this.socket, header, true);
     }
   }
 
-  acknowledge(socket, header) {
-    if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ ack: header.frame }));
+  acknowledge(socket, { epoch, frame }, shown) {
+    if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ ack: frame, epoch, shown }));
   }
 }
 

@@ -42,6 +42,7 @@ class Viewer {
   update({ data, setTriggerValue }) {
     this.send = setTriggerValue;
     this.primary = data.primary;
+    this.part("joined").hidden = !data.flags;
     this.part("title").textContent = data.title;
     this.part("viewer").setAttribute("aria-label", data.title);
     if (!this.picture.look) {
@@ -162,7 +163,7 @@ class Viewer {
   key(event) {
     if (event.key.toLowerCase() !== "f" || event.repeat || event.ctrlKey || event.metaKey || event.altKey) return;
     const isInside = event.composedPath().includes(this.part("viewer"));
-    if (isTyping(event) || !(this.primary || isInside) || !this.picture.header) return;
+    if (isTyping(event) || !(this.primary || isInside) || !this.picture.header || this.part("joined").hidden) return;
     event.preventDefault();
     this.flag(this.moment());
   }

@@ -3,6 +3,7 @@
 const INTERVAL = 1000 / 15; // milliseconds between two pictures at least
 const LONGEST = 1280, QUALITY = 0.85; // pixels of the longer side; of the JPEG, 0..1
 const UNDER_WAY = 2;
+const SENDING = "The camera is on, and its picture is being sent.";
 const FIRST_WAIT = 500, LONGEST_WAIT = 10000; // milliseconds between attempts to connect
 const TROUBLE = {
   NotAllowedError: "The browser may not use the camera. Allow it in the address bar, then start again.",
@@ -110,13 +111,16 @@ class Webcam {
     const socket = (this.socket = new WebSocket(this.address));
     Object.assign(this, { underWay: 0, sent: 0, since: performance.now(), shown: -1 });
     socket.onopen = () => {
-      this.say("sending", "The camera is on, and its picture is being sent.");
+      this.say("sending", SENDING);
       this.running(true);
       this.send(socket);
     };
-    socket.onmessage = () => {
+    socket.onmessage = (event) => {
       this.underWay = Math.max(0, this.underWay - 1);
       this.waits = 0;
+      const { refused } = JSON.parse(event.data);
+      const text = refused ? `The server does not take this picture: ${refused}.` : SENDING;
+      if (this.part("message").textContent !== text) this.part("message").textContent = text;
     };
     socket.onclose = (event) => this.closed(event);
   }

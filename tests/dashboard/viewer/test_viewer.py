@@ -104,6 +104,7 @@ def test_frames_advance_and_every_one_is_acknowledged(live: Any, server: Server)
     seen = server.seen()
     assert seen["acknowledged"][-1] == seen["index"] == shown(live)
     assert len(seen["acknowledged"]) == len(set(seen["acknowledged"]))
+    assert seen["answers"][-1] == [1, True], "it is told what was drawn"
     assert live.locator(".status").text_content() == "live"
 
 
@@ -306,6 +307,7 @@ def test_a_lower_frame_of_a_newer_epoch_is_shown(live: Any, server: Server) -> N
     server.steer(epoch=1)  # what is older is not drawn any more, but acknowledged: the stream goes on
     live.wait_for_timeout(500)
     assert live.locator(".canvas").get_attribute("data-epoch") == "2"
+    assert server.seen()["answers"][-1] == [1, False], "and what was not"
     server.steer(epoch=2)
     frame = shown(live)
     server.until(lambda: shown(live) > frame, "frames go on")

@@ -20,7 +20,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture
 def page(browser: Any, server: Server) -> Iterator[Any]:
-    server.steer(camera=[], camera_running=[], cameras=0, hoard=False, camera_close=None)
+    server.steer(camera=[], camera_running=[], cameras=0, hoard=False, refused="", camera_close=None)
     context = browser.new_context(viewport={"width": 390, "height": 800})
     yield context.new_page()
     context.close()
@@ -54,6 +54,14 @@ def test_pictures_arrive_in_time_and_stop_when_asked(page: Any, server: Server) 
     count = len(server.seen()["camera"])
     page.wait_for_timeout(400)
     assert len(server.seen()["camera"]) == count
+
+
+def test_a_picture_that_is_refused_is_told_until_one_is_taken(page: Any, server: Server) -> None:
+    server.steer(refused="the picture is no JPEG")
+    start(page, server)
+    said(page, "The server does not take this picture: the picture is no JPEG.")
+    server.steer(refused="")
+    said(page, "its picture is being sent")
 
 
 def test_no_more_than_two_are_under_way(page: Any, server: Server) -> None:

@@ -8,7 +8,11 @@ from streamlit.testing.v1 import AppTest
 
 import monitor.dashboard.station
 
-PAGE = Path(monitor.dashboard.__file__).with_name("page.py")
+PAGE = Path(monitor.dashboard.__file__).parent / "script" / "page.py"
+
+
+def test_streamlit_finds_no_pages_of_its_own_kind_beside_it() -> None:
+    assert not PAGE.with_name("pages").exists()
 
 
 def test_it_shows_the_pages(monkeypatch, tmp_path) -> None:
