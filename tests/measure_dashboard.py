@@ -204,7 +204,12 @@ def main() -> None:
             page = browser.new_page(viewport={"width": 1400, "height": 1000})
             url = address_of_stream(page, dashboard)
             drawn: list[float] = []
-            page.on("websocket", lambda socket: socket.on("framesent", lambda _: drawn.append(time.monotonic())))
+
+            def sent(payload: str | bytes) -> None:
+                if isinstance(payload, str) and '"shown":true' in payload:
+                    drawn.append(time.monotonic())
+
+            page.on("websocket", lambda socket: socket.on("framesent", sent))
             page.reload()
             page.wait_for_selector(".viewer[data-state=live]", timeout=60_000)
             page.wait_for_timeout(1000 * WATCH)

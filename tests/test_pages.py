@@ -231,7 +231,7 @@ class TestBrowser:
     def test_the_other_pages_say_who_judges_and_how_it_is_doing(self, page: Any, dashboard: Dashboard) -> None:
         page.goto(f"{dashboard.url}/model")
         page.get_by_text("What no verdict can say").wait_for()
-        page.get_by_text("Which threshold?").wait_for()
+        page.get_by_text("How soon to suspect").wait_for()
         go(page, "System")
         page.get_by_text("frames analysed").first.wait_for()
 

@@ -142,6 +142,8 @@ def serve(wire: Wire, ring_descriptor: int) -> None:
             source.tap(relay)
             _tell(source, relay.stream, wire)
             answer, _ = wire.receive(None)
+            if "tap" not in answer:  # closed as soon as it was open
+                raise EOFError
             relay.decide(wanted=answer["tap"])
             HandOver(wire, ring).run(source)
     except MonitorError as error:

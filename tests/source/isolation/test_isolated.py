@@ -88,6 +88,13 @@ def test_losses_are_counted_as_they_are_here(tmp_path: Path) -> None:
         assert plain.losses == isolated.losses != {}
 
 
+def test_closed_as_soon_as_it_is_open(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    source = opened(clips.video(tmp_path / "a.mkv"))
+    source.close()
+    assert gone(source.process.pid)
+    assert capfd.readouterr().err == ""
+
+
 class Listening:
     def __init__(self) -> None:
         self.heard: list[Any] = []
