@@ -1,6 +1,6 @@
 """What a process of its own costs: the whole pipeline on a video, decoded here and there, in turns.
 
-    python tests/measure_isolation.py VIDEO [--rounds 5]
+python tests/measure_isolation.py VIDEO [--rounds 5]
 """
 
 from __future__ import annotations

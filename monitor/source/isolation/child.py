@@ -141,10 +141,7 @@ def serve(wire: Wire, ring_descriptor: int) -> None:
             relay = Relay(wire)
             source.tap(relay)
             _tell(source, relay.stream, wire)
-            answer, _ = wire.receive(None)
-            if "tap" not in answer:  # closed as soon as it was open
-                raise EOFError
-            relay.decide(wanted=answer["tap"])
+            relay.decide(wanted=_packets_wanted(wire))
             HandOver(wire, ring).run(source)
     except MonitorError as error:
         wire.send({"error": [type(error).__name__, str(error)]})
@@ -156,6 +153,13 @@ def serve(wire: Wire, ring_descriptor: int) -> None:
     except Exception as error:  # noqa: BLE001 - told to the other side; its text may hold secrets
         traceback.print_tb(error.__traceback__)
         wire.send({"error": ["", type(error).__name__]})
+
+
+def _packets_wanted(wire: Wire) -> bool:
+    answer, _ = wire.receive(None)
+    if "tap" not in answer:  # closed as soon as it was open
+        raise EOFError
+    return bool(answer["tap"])
 
 
 def _tell(source: Source, stream: PacketStream | None, wire: Wire) -> None:
