@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 VIDEO ?= demo:
 OUT ?= results
 
-.PHONY: setup run watch analyze test check bench clean
+.PHONY: setup run watch analyze test check bench soak clean
 
 setup: $(READY)
 
@@ -39,6 +39,9 @@ check: setup
 
 bench: setup
 	$(BIN)/deepfake-monitor bench
+
+soak: setup
+	$(BIN)/python tests/soak.py
 
 clean:
 	rm -rf $(VENV) $(OUT) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
