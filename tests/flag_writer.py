@@ -23,18 +23,23 @@ from monitor.session import Worker
 from monitor.settings import Settings
 from monitor.types import Frame, Label, SourceInfo
 
+CARD = ModelCard.model_validate_json((engines_dir() / "inception_resnet_v1.json").read_bytes())
 INFO = SourceInfo("cam", "rtsp", live=True, width=320, height=240, fps=5, duration=None, frame_count=None, path=None)
 SUSPECT = Face((40, 40, 120, 140), track=2, label=Label.SUSPICIOUS, probability=0.8, logit=1.5)
 
 
+def provenance(settings: Settings) -> Provenance:
+    """Of what the shipped weights say of that camera."""
+    return Provenance(INFO, None, settings, CARD, "onnxruntime-fp32", "the fastest")
+
+
 def main() -> None:
-    card = ModelCard.model_validate_json((engines_dir() / "inception_resnet_v1.json").read_bytes())
     settings = Settings.model_validate({"evidence": {"pre_roll": 1, "post_roll": 0.4}})
     with Archive(Path(sys.argv[1])) as archive, Worker("clips") as worker:
         archive.exhibits.repair(archive.store)
         ring = PictureRing(seconds=5, max_bytes=1 << 24)
         flagger = Flagger(archive, later=worker.do)
-        flagger.opened(Provenance(INFO, None, settings, card, "onnxruntime-fp32", "the fastest"), epoch=1, clips=ring)
+        flagger.opened(provenance(settings), epoch=1, clips=ring)
         print("ready", flush=True)
         for index in itertools.count():
             now = index / 5

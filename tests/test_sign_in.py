@@ -195,7 +195,7 @@ class TestPassword:
 def provider() -> Iterator[str]:
     """An OpenID Connect provider that knows Ada and Eve, in a process of its own; its address."""
     if find_spec("oidc_provider_mock") is None:
-        pytest.skip("needs oidc-provider-mock")
+        pytest.skip("needs: pip install oidc-provider-mock")
     address = f"http://localhost:{(port := free_port())}"
     command = [sys.executable, "-W", "ignore", "-m", "oidc_provider_mock", "--port", str(port)]
     for name in ("ada", "eve"):

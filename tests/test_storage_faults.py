@@ -15,15 +15,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from flag_writer import INFO, SUSPECT
+from flag_writer import SUSPECT, provenance
 from observations import observation
 
 from monitor.errors import MonitorError, OutputError, StoreError
 from monitor.evidence.archive import Archive
 from monitor.evidence.flagging import Flagger, Mark
-from monitor.evidence.report import Provenance
-from monitor.models import engines_dir
-from monitor.models.card import ModelCard
 from monitor.settings import Settings
 from monitor.types import Frame
 
@@ -39,15 +36,14 @@ def volume(tmp_path: Path) -> Iterator[Path]:
     folder.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(folder)]
     if os.geteuid() or subprocess.run(command, capture_output=True, check=False).returncode:
-        pytest.skip("mounting a small file system is not allowed here")
+        pytest.skip("a small file system can be mounted by root only, where the system allows it")
     yield folder
     subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
 def flagger_of(archive: Archive) -> Flagger:
-    card = ModelCard.model_validate_json((engines_dir() / "inception_resnet_v1.json").read_bytes())
     made = Flagger(archive, later=lambda job: job())
-    made.opened(Provenance(INFO, None, Settings(), card, "onnxruntime-fp32", "the fastest"), epoch=1, clips=None)
+    made.opened(provenance(Settings()), epoch=1, clips=None)
     return made
 
 

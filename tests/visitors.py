@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
 from argon2 import PasswordHasher
 
+from monitor.dashboard import station as stations
+from monitor.dashboard.access.accounts import Accounts
 from monitor.dashboard.access.person import Person, Role
 from monitor.dashboard.station import Station
+from monitor.settings import AccessSettings, EvidenceSettings, Settings
 
 QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 PASSWORD = "correct horse battery"  # noqa: S105
@@ -16,3 +24,20 @@ def token_of(station: Station, role: Role = Role.ADMIN, *, name: str = "") -> st
     token = station.sessions.token()
     assert station.sessions.join(token, station.sessions.begin(Person(name, role)))
     return token
+
+
+@contextmanager
+def stations_in(folder: Path) -> Iterator[Callable[..., Station]]:
+    """Opens the station of this process, ``open_station(mode="password")``; accounts are hashed quickly."""
+    with ExitStack() as kept:
+
+        def open_station(**access: Any) -> Station:
+            settings = Settings(evidence=EvidenceSettings(folder=folder), access=AccessSettings(**access))
+            station = Station.open(settings)
+            kept.callback(station.close)
+            station.accounts = Accounts(station.archive.store, hasher=QUICK)
+            stations.install(station)
+            return station
+
+        kept.callback(stations.install, None)
+        yield open_station

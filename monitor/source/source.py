@@ -44,7 +44,8 @@ class Source(ABC):
     def tap(self, listener: PacketListener) -> bool:  # noqa: ARG002 - for those that have packets
         """Let somebody hear the compressed packets; call it before the first iteration.
 
-        The packets that were read to open the source are handed over at once, in the caller's thread.
+        The packets that were read to open the source are handed over too: at once in the caller's thread, or, from a
+        process of its own, with the first iteration.
 
         Returns:
             False if there will be none: the pictures are not decoded from packets, or are not wanted.

@@ -15,7 +15,6 @@ import pytest
 from flagging import flag
 from footage import posed
 from observations import frame, observation
-from starlette.applications import Starlette
 from starlette.testclient import TestClient, WebSocketTestSession
 from starlette.websockets import WebSocketDisconnect
 from visitors import token_of
@@ -24,7 +23,6 @@ from monitor.dashboard import station as stations
 from monitor.dashboard.analyses import JOB_FILE, AnalysisState
 from monitor.dashboard.hub import Hub
 from monitor.dashboard.messages import ENDED, NOT_ALLOWED, unpack
-from monitor.dashboard.routes import ROUTES
 from monitor.dashboard.station import Station
 from monitor.evidence.bundle import verify
 from monitor.pipeline import Engines
@@ -67,12 +65,6 @@ def station(tmp_path: Path, settings: Settings) -> Iterator[Station]:
     yield station
     stations.install(None)
     station.close()
-
-
-@pytest.fixture
-def client(station: Station) -> Iterator[TestClient]:
-    with TestClient(Starlette(routes=ROUTES)) as client:
-        yield client
 
 
 @pytest.fixture

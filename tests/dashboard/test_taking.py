@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from starlette.applications import Starlette
 from starlette.testclient import TestClient, WebSocketTestSession
 from starlette.websockets import WebSocketDisconnect
 from visitors import token_of
@@ -21,7 +20,6 @@ from monitor.dashboard import station as stations
 from monitor.dashboard.access.person import Role
 from monitor.dashboard.channel import camera_id
 from monitor.dashboard.messages import ENDED, NOT_ALLOWED
-from monitor.dashboard.routes import ROUTES
 from monitor.dashboard.station import MOST_CHANNELS, Station
 from monitor.evidence.flagging import Mark
 from monitor.pipeline import Engines
@@ -45,12 +43,6 @@ def station(tmp_path: Path, settings: Settings, engines: Engines) -> Iterator[St
     yield station
     stations.install(None)
     station.close()
-
-
-@pytest.fixture
-def client(station: Station) -> Iterator[TestClient]:
-    with TestClient(Starlette(routes=ROUTES)) as client:
-        yield client
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from flag_writer import CARD, SUSPECT, provenance
 from observations import Face, change, observation
 from PIL import Image
 
@@ -18,17 +19,11 @@ from monitor.errors import OutputError, SourceUnreadableError, UsageError
 from monitor.evidence import flagging
 from monitor.evidence.archive import Archive
 from monitor.evidence.flagging import Flagger, Mark
-from monitor.evidence.report import Provenance
-from monitor.models import engines_dir
-from monitor.models.card import ModelCard
 from monitor.settings import Settings
-from monitor.types import ClipState, Frame, Label, LabelChange, Origin, SourceInfo
+from monitor.types import ClipState, Frame, Label, LabelChange, Origin
 
-CARD = ModelCard.model_validate_json((engines_dir() / "inception_resnet_v1.json").read_bytes())
-INFO = SourceInfo("cam", "rtsp", live=True, width=320, height=240, fps=5, duration=None, frame_count=None, path=None)
 SETTINGS = Settings(evidence={"pre_roll": 2, "post_roll": 1})
-PROVENANCE = Provenance(INFO, None, SETTINGS, CARD, "onnxruntime-fp32", "the fastest")
-SUSPECT = Face((40, 40, 120, 140), track=2, label=Label.SUSPICIOUS, probability=0.8, logit=1.5)
+PROVENANCE = provenance(SETTINGS)
 CALM = Face((200, 40, 260, 120), track=1, label=Label.LIKELY_REAL, probability=0.1, logit=-2.0)
 
 

@@ -27,7 +27,7 @@ def fonts(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> st
     if request.param == "western":
         monkeypatch.setattr(printout, "_fonts", lambda: None)
     elif printout._fonts() is None:
-        pytest.skip("no DejaVu on this machine")
+        pytest.skip("needs DejaVu: pip install matplotlib, which brings it")
     return str(request.param)
 
 

@@ -163,18 +163,11 @@ def _packets_wanted(wire: Wire) -> bool:
 
 
 def _tell(source: Source, stream: PacketStream | None, wire: Wire) -> None:
-    info = {**asdict(source.info), "path": None if source.info.path is None else str(source.info.path)}
-    packets = None
+    packets, header = None, b""
     if stream is not None:
-        base = stream.time_base
-        packets = {
-            "codec": stream.codec,
-            "pixel_format": stream.pixel_format,
-            "container": stream.container,
-            "described": stream.described,
-            "time_base": None if base is None else [base.numerator, base.denominator],
-        }
-    wire.send({"opened": info, "packets": packets}, b"" if stream is None else stream.header)
+        packets = asdict(stream)
+        header = packets.pop("header")
+    wire.send({"opened": asdict(source.info), "packets": packets}, header)
 
 
 if __name__ == "__main__":

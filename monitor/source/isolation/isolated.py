@@ -9,20 +9,14 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from datetime import datetime
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from monitor.errors import (
-    SourceError,
-    SourceNotFoundError,
-    SourceRefusedError,
-    SourceUnavailableError,
-    SourceUnreadableError,
-    UsageError,
-)
+from monitor import errors
+from monitor.errors import MonitorError, SourceError, SourceUnavailableError, SourceUnreadableError
 from monitor.source.isolation.ring import FrameRing
 from monitor.source.isolation.wire import Wire, WireError
 from monitor.source.packets import CompressedPacket, PacketStream
@@ -30,26 +24,16 @@ from monitor.source.source import Source
 from monitor.types import Frame, SourceInfo
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from monitor.settings import SourceSettings
     from monitor.source.address import Address
     from monitor.source.packets import PacketListener
 
-_ERRORS: Final[Mapping[str, type[SourceError | UsageError]]] = {
-    kind.__name__: kind
-    for kind in (
-        UsageError,
-        SourceError,
-        SourceNotFoundError,
-        SourceUnavailableError,
-        SourceRefusedError,
-        SourceUnreadableError,
-    )
-}
 _START: Final = 30.0  # seconds (wall clock) until a process must have begun, on a busy machine
 _GRACE: Final = 1.0  # seconds in which it may take leave of a camera
 _MARGIN: Final = 2.0  # seconds beyond the source's own time-outs
+_NONSENSE: Final = "the process that reads it sent nonsense ({}) and was ended"
 
 
 def available() -> bool:
@@ -67,14 +51,18 @@ def open_isolated(url: str | Path, *, address: Address, settings: SourceSettings
 
     Raises:
         UsageError: the address makes no sense.
-        SourceError: it cannot be opened, or its process died or hung.
+        SourceError: it cannot be opened, or its process cannot be started, died or hung.
     """
     process = CaptureProcess(address, settings)
     try:
-        request = {"url": str(url), "is_path": isinstance(url, Path), "settings": settings.model_dump(mode="json")}
-        process.wire.send(request)
+        request = {"url": url, "is_path": isinstance(url, Path), "settings": settings.model_dump(mode="json")}
+        with suppress(OSError):  # it died: what is heard next says so
+            process.wire.send(request)
         head, payload = process.hear(_START + settings.open_timeout + settings.read_timeout)
-        info, stream = _opened(head, payload)
+        try:
+            info, stream = _opened(head, payload)
+        except (KeyError, TypeError, ValueError) as error:
+            raise process.failed(_NONSENSE.format(type(error).__name__)) from None
     except BaseException:
         process.end()
         process.close()
@@ -88,24 +76,25 @@ class CaptureProcess:
     Args:
         address: for what is said of it.
         settings: how much memory is shared.
+
+    Raises:
+        SourceUnavailableError: the system has no room for another process, or no memory to share.
     """
 
     def __init__(self, address: Address, settings: SourceSettings) -> None:
         self._address = address
-        self.ring = FrameRing.create(max_pixels=settings.max_pixels)
-        mine, theirs = socket.socketpair()
-        handed = (theirs.fileno(), self.ring.descriptor)
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-        command = [sys.executable, "-P", "-m", f"{__package__}.child", *map(str, handed)]
-        with theirs:
-            self._popen = subprocess.Popen(
-                command,
-                pass_fds=handed,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                start_new_session=True,  # Ctrl-C is for us; we tell it
-            )
-        self.wire = Wire(mine)
+        try:
+            with ExitStack() as undo:
+                self.ring = FrameRing.create(max_pixels=settings.max_pixels)
+                undo.callback(self.ring.close)
+                mine, theirs = socket.socketpair()
+                self.wire = Wire(undo.enter_context(mine))
+                with theirs:
+                    self._popen = _started(theirs.fileno(), self.ring.descriptor)
+                undo.pop_all()
+        except OSError as error:
+            msg = f"{address.name}: no process can be started to read it ({error.strerror}); close other programs"
+            raise SourceUnavailableError(msg) from None
 
     @property
     def pid(self) -> int:
@@ -122,21 +111,31 @@ class CaptureProcess:
         try:
             head, payload = self.wire.receive(timeout)
         except EOFError:
-            why = self._death()
+            raise self.failed(self._death()) from None
         except TimeoutError:
             why = f"the process that reads it said nothing for {timeout:.0f} s and was ended"
+            raise self.failed(why) from None
         except WireError as error:
-            why = f"the process that reads it sent {error} and was ended"
-        else:
-            if "error" not in head:
-                return head, payload
-            kind, message = head["error"]
-            if kind in _ERRORS:
-                raise _ERRORS[kind](message)
-            why = f"reading it failed ({kind}); this should not happen, please report it"
-        kept = SourceUnreadableError if self._address.kind == "path" else SourceUnavailableError
-        msg = f"{self._address.name}: {why}"
-        raise kept(msg)
+            raise self.failed(_NONSENSE.format(error)) from None
+        if "error" in head:
+            raise self._told(head["error"])
+        return head, payload
+
+    def failed(self, why: str) -> SourceError:
+        """What becomes of a source whose process failed: a camera may come back, a file stays as it is."""
+        kind = SourceUnreadableError if self._address.kind == "path" else SourceUnavailableError
+        return kind(f"{self._address.name}: {why}")
+
+    def _told(self, error: Any) -> MonitorError:  # noqa: ANN401 - whatever it sent
+        """The error that it told of, of the kind that it named."""
+        try:
+            name, message = error
+            kind = getattr(errors, name, None)
+        except (TypeError, ValueError):
+            return self.failed(_NONSENSE.format("an error"))
+        if isinstance(kind, type) and issubclass(kind, MonitorError):
+            return kind(message)
+        return self.failed(f"reading it failed ({name}); this should not happen, please report it")
 
     def end(self) -> None:
         """Ask it to end, and see to it that it does; may be called twice, from any thread."""
@@ -208,7 +207,7 @@ class Isolated(Source):
                         return None
                     if (frame := self._understand(head, payload)) is not None:
                         return frame
-        except (SourceError, UsageError):
+        except MonitorError:
             if not self._closed:
                 self.process.end()
                 raise
@@ -242,8 +241,7 @@ class Isolated(Source):
                 source=self.info.name,
             )
         except (KeyError, TypeError, ValueError) as error:
-            msg = f"{self.info.name}: the process that reads it sent nonsense ({type(error).__name__}) and was ended"
-            raise SourceUnavailableError(msg) from None
+            raise self.process.failed(_NONSENSE.format(type(error).__name__)) from None
         with suppress(OSError):  # it died: the next message says so
             self.process.wire.send({"free": slot})
         return frame
@@ -273,5 +271,16 @@ def _opened(head: dict[str, Any], payload: bytes) -> tuple[SourceInfo, PacketStr
     if packets is None:
         return SourceInfo(**info), None
     base = packets["time_base"]
-    stream = PacketStream(**{**packets, "time_base": None if base is None else Fraction(*base)}, header=payload)
-    return SourceInfo(**info), stream
+    packets = {**packets, "time_base": None if base is None else Fraction(base), "header": payload}
+    return SourceInfo(**info), PacketStream(**packets)
+
+
+def _started(end: int, memory: int) -> subprocess.Popen[bytes]:
+    """The process, with two descriptors of ours."""
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", f"{__package__}.child", str(end), str(memory)],
+        pass_fds=(end, memory),
+        env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,  # Ctrl-C is for us; we tell it
+    )

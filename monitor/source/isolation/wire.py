@@ -31,13 +31,13 @@ class Wire:
         self._sending = threading.Lock()
 
     def send(self, head: dict[str, Any], payload: bytes = b"") -> None:
-        """Say something.
+        """Say something; paths and fractions in the head become text.
 
         Raises:
             OSError: nobody is there any more.
             TimeoutError: or nobody reads.
         """
-        text = json.dumps(head).encode()
+        text = json.dumps(head, default=str).encode()
         message = memoryview(_LENGTHS.pack(len(text), len(payload)) + text + payload)
         deadline = time.monotonic() + _PATIENCE
         with self._sending:

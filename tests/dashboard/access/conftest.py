@@ -5,14 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from visitors import PASSWORD, QUICK
+from visitors import PASSWORD, stations_in
 
-from monitor.dashboard import station as stations
-from monitor.dashboard.access.accounts import Accounts
 from monitor.dashboard.access.person import Role
 from monitor.dashboard.station import Station
 from monitor.evidence.store import FlagStore
-from monitor.settings import AccessSettings, EvidenceSettings, Settings
 
 
 @pytest.fixture
@@ -24,19 +21,12 @@ def store(tmp_path: Path) -> Iterator[FlagStore]:
 @pytest.fixture
 def opened(tmp_path: Path) -> Iterator[Callable[..., Station]]:
     """Opens the station of this process, with people in it: ``opened(mode="password")``."""
-    stations_opened: list[Station] = []
+    with stations_in(tmp_path / "kept") as open_station:
 
-    def open_station(**access: Any) -> Station:
-        settings = Settings(evidence=EvidenceSettings(folder=tmp_path / "kept"), access=AccessSettings(**access))
-        station = Station.open(settings)
-        stations_opened.append(station)
-        station.accounts = Accounts(station.archive.store, hasher=QUICK)
-        for name, role in (("ada", Role.ADMIN), ("rob", Role.REVIEWER), ("eve", Role.VIEWER)):
-            station.accounts.add(name, role=role, password=PASSWORD)
-        stations.install(station)
-        return station
+        def open_with_people(**access: Any) -> Station:
+            station = open_station(**access)
+            for name, role in (("ada", Role.ADMIN), ("rob", Role.REVIEWER), ("eve", Role.VIEWER)):
+                station.accounts.add(name, role=role, password=PASSWORD)
+            return station
 
-    yield open_station
-    stations.install(None)
-    for station in stations_opened:
-        station.close()
+        yield open_with_people

@@ -10,15 +10,12 @@ import pytest
 import streamlit as st
 from flagging import flag
 from streamlit.testing.v1 import AppTest
-from visitors import PASSWORD, QUICK, token_of
+from visitors import PASSWORD, stations_in, token_of
 
 from monitor.dashboard import pages
-from monitor.dashboard import station as stations
-from monitor.dashboard.access.accounts import Accounts
 from monitor.dashboard.access.person import Person, Role
 from monitor.dashboard.pages.visitor import ENDED
 from monitor.dashboard.station import Station
-from monitor.settings import AccessSettings, EvidenceSettings, Settings
 
 ASKED = """
 import streamlit as st
@@ -48,21 +45,14 @@ def _near(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def opened(tmp_path: Path) -> Iterator[Callable[..., Station]]:
     """Opens the station of this process, with a flag in it: ``opened(mode="password")``."""
-    kept: list[Station] = []
+    with stations_in(tmp_path / "evidence") as open_station:
 
-    def open_station(**access: Any) -> Station:
-        folder = EvidenceSettings(folder=tmp_path / "evidence")
-        station = Station.open(Settings(evidence=folder, access=AccessSettings(**access)))
-        kept.append(station)
-        station.accounts = Accounts(station.archive.store, hasher=QUICK)
-        station.archive.store.add(flag(trace=()), actor="ada")
-        stations.install(station)
-        return station
+        def open_with_a_flag(**access: Any) -> Station:
+            station = open_station(**access)
+            station.archive.store.add(flag(trace=()), actor="ada")
+            return station
 
-    yield open_station
-    stations.install(None)
-    for station in kept:
-        station.close()
+        yield open_with_a_flag
 
 
 def run(program: str, token: str = "") -> AppTest:

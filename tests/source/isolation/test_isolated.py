@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -211,27 +213,43 @@ def test_systems_that_cannot_do_it_decode_here(tmp_path: Path, monkeypatch: pyte
         assert not isinstance(source, Isolated)
 
 
-class Liar:
-    """A process that says whatever it likes."""
+LIAR = """#!{python}
+import json, socket, struct, sys
+end = socket.socket(fileno=int(sys.argv[-2]))
+for head in json.loads({said!r}):
+    text = json.dumps(head).encode()
+    end.sendall(struct.pack("!II", len(text), 0) + text)
+while end.recv(65536):
+    pass
+"""
 
-    def __init__(self, *said: tuple[dict[str, Any], bytes]) -> None:
-        self._said = list(said)
-        self.ended = False
-        self.ring = self
-        self.wire = self
 
-    def hear(self, timeout: float) -> tuple[dict[str, Any], bytes]:
-        return self._said.pop(0)
+@pytest.fixture
+def liar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """Makes the process of the next source one that says whatever it likes; returns the source's file."""
 
-    def send(self, head: dict[str, Any]) -> None: ...
+    def lie(*said: object) -> Path:
+        program = tmp_path / "liar"
+        program.write_text(LIAR.format(python=sys.executable, said=json.dumps(said, default=str)))
+        program.chmod(0o755)
+        monkeypatch.setattr(sys, "executable", str(program))
+        return clips.video(tmp_path / "a.mkv")
 
-    def take(self, slot: int, *, height: int, width: int) -> None:
-        raise ValueError("no such slot")
+    return lie
 
-    def end(self) -> None:
-        self.ended = True
 
-    close = end
+@pytest.mark.parametrize("head", [{}, {"opened": 5}, {"opened": {"path": None}, "packets": None}, {"error": 5}])
+def test_a_process_that_opens_with_nonsense_is_ended(liar: Callable[..., Path], head: dict[str, Any]) -> None:
+    path, before = liar(head), descriptors()
+    with pytest.raises(SourceUnreadableError, match="sent nonsense"):
+        open_isolated(path, SMALL)
+    assert descriptors() == before
+
+
+@pytest.mark.parametrize("name", ["RuntimeError", "annotations", ""])
+def test_an_error_that_is_none_of_ours_is_told_as_unexpected(liar: Callable[..., Path], name: str) -> None:
+    with pytest.raises(SourceUnreadableError, match="should not happen"):
+        open_isolated(liar({"error": [name, "text"]}), SMALL)
 
 
 @pytest.mark.parametrize(
@@ -244,14 +262,23 @@ class Liar:
         {"packet": 5},
     ],
 )
-def test_a_process_that_talks_nonsense_is_ended(tmp_path: Path, head: dict[str, Any]) -> None:
-    with open_source(clips.video(tmp_path / "a.mkv")) as source:
-        info = source.info
-    liar: Any = Liar((head, b""))
-    isolated = Isolated(info, liar, stream=None, settings=SMALL)
-    with pytest.raises(SourceUnavailableError, match="sent nonsense"):
-        next(iter(isolated))
-    assert liar.ended
+def test_a_process_that_talks_nonsense_is_ended(
+    tmp_path: Path, liar: Callable[..., Path], head: dict[str, Any]
+) -> None:
+    with open_source(clips.video(tmp_path / "a.mkv")) as plain:
+        info = asdict(plain.info)
+    with opened(liar({"opened": info, "packets": None}, head)) as source:
+        with pytest.raises(SourceUnreadableError, match="sent nonsense"):
+            next(iter(source))
+        assert gone(source.process.pid)
+
+
+def test_no_room_for_a_process_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, before = clips.video(tmp_path / "a.mkv"), descriptors()
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "nothing"))
+    with pytest.raises(SourceUnavailableError, match="no process can be started"):
+        open_isolated(path, SMALL)
+    assert descriptors() == before
 
 
 def test_who_looks_at_the_processes_sees_no_address(tmp_path: Path) -> None:
