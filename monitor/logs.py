@@ -116,12 +116,13 @@ def kept(settings: ServiceSettings, *, folder: Path) -> Iterator[Path]:
     handler.setLevel(level)
     before = root.level
     root.setLevel(level)
-    for name in _NOISY:
-        logging.getLogger(name).setLevel(max(logging.WARNING, handler.level))
+    noisy = {logger: logger.level for logger in map(logging.getLogger, _NOISY)}
+    for logger in noisy:
+        logger.setLevel(max(logging.WARNING, handler.level))
     apart, masking = _apart(), Masking()
-    for logger in apart:
-        for other in logger.handlers:
-            other.addFilter(masking)
+    others = [other for logger in apart for other in logger.handlers]
+    for other in others:
+        other.addFilter(masking)
     for logger in (root, *apart):
         logger.addHandler(handler)
     try:
@@ -129,6 +130,10 @@ def kept(settings: ServiceSettings, *, folder: Path) -> Iterator[Path]:
     finally:
         for logger in (root, *apart):
             logger.removeHandler(handler)
+        for other in others:
+            other.removeFilter(masking)
+        for logger, earlier in noisy.items():
+            logger.setLevel(earlier)
         root.setLevel(before)
         handler.close()
 

@@ -132,6 +132,7 @@ PRESETS: Final[Mapping[Preset, Mapping[str, float]]] = {
     Preset.BALANCED: {"suspicious_at": 0.75, "fake_at": 0.9, "real_at": 0.25},
     Preset.WALL: {"suspicious_at": 0.9, "fake_at": 0.95, "real_at": 0.25},
 }
+_BALANCED = PRESETS[Preset.BALANCED]
 
 
 class VerdictSettings(_Settings):
@@ -141,9 +142,9 @@ class VerdictSettings(_Settings):
         Preset.BALANCED,
         description="the three thresholds by name: newsroom, balanced or wall; thresholds that are given win",
     )
-    fake_at: Probability = Field(0.90, description="P(fake) at and over which: LIKELY_FAKE")
-    suspicious_at: Probability = Field(0.75, description="P(fake) at and over which: SUSPICIOUS")
-    real_at: Probability = Field(0.25, description="P(fake) at and under which: LIKELY_REAL")
+    fake_at: Probability = Field(_BALANCED["fake_at"], description="P(fake) at and over which: LIKELY_FAKE")
+    suspicious_at: Probability = Field(_BALANCED["suspicious_at"], description="P(fake) at and over which: SUSPICIOUS")
+    real_at: Probability = Field(_BALANCED["real_at"], description="P(fake) at and under which: LIKELY_REAL")
     hysteresis: Probability = Field(0.05, description="a label is left only this far beyond its threshold")
     dwell: Seconds = Field(0.25, description="seconds a new label must hold before it is said")
     memory: Seconds = Field(10.0, description="seconds after which old evidence weighs 1/e")

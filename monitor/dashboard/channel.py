@@ -69,7 +69,7 @@ class Channel:
         self.hub = Hub()
         self.rolling = Rolling()
         self.tally = Tally(lambda: self.status.stats)
-        self._engines, self._settings = engines, settings
+        self._engines, self.settings = engines, settings
         self.flagger = Flagger(archive, later=worker.do)
         self._clips: PacketRing | PictureRing | None = None
         self._watch = Watch(url, engines=engines, settings=settings, audience=self, repeat=repeat, opener=opener)
@@ -100,11 +100,11 @@ class Channel:
 
     def opened(self, source: Source, epoch: int) -> None:
         """The watch has opened its source; on its thread."""
-        evidence = self._settings.evidence
+        evidence = self.settings.evidence
         seconds = evidence.pre_roll + evidence.post_roll + _SPARE
         self._clips = follow(source, seconds=seconds, max_bytes=_CLIP_BYTES)
         self.flagger.opened(
-            Provenance.of(source.info, engines=self._engines(), settings=self._settings),
+            Provenance.of(source.info, engines=self._engines(), settings=self.settings),
             epoch=epoch,
             clips=self._clips,
             automatic=source.info.live or epoch == 1,  # a file that is played again says nothing new

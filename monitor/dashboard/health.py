@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import asdict, dataclass
-from ipaddress import IPv6Address, ip_address
 from typing import TYPE_CHECKING, Final
 
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from monitor.dashboard import station
+from monitor.dashboard.access.nearness import came_directly, cannot_be_taken, is_near
 from monitor.errors import MonitorError
 from monitor.evidence.queries import Query
 from monitor.logs import masked
@@ -24,13 +24,11 @@ from monitor.session import WatchState
 from monitor.types import Origin
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from ipaddress import IPv4Network, IPv6Network
+    from collections.abc import Iterator
 
     from starlette.requests import Request
 
 LEAST_FREE: Final = 256 << 20  # bytes of disk: some dozen clips
-PROXIED: Final = ("forwarded", "x-forwarded-for", "x-real-ip")
 _HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
@@ -129,36 +127,8 @@ def _writable(here: station.Station) -> Check:
 def _near(request: Request) -> bool:
     """Whether a request comes from where machines may ask."""
     allowed = station.current().settings.dashboard.metrics_from
-    direct = not any(header in request.headers for header in PROXIED) and cannot_be_taken(request.url.hostname or "")
-    return request.client is not None and is_near(request.client.host, allowed=allowed, direct=direct)
-
-
-def is_near(host: str, *, allowed: Sequence[IPv4Network | IPv6Network], direct: bool) -> bool:
-    """Whether an address may ask.
-
-    Args:
-        host: of the peer.
-        allowed: the networks that are named in the settings.
-        direct: no proxy says that it asks for somebody else, no site has made its own name mean this machine.
-    """
-    try:
-        peer = ip_address(host)
-    except ValueError:
-        return False
-    if isinstance(peer, IPv6Address) and peer.ipv4_mapped is not None:
-        peer = peer.ipv4_mapped
-    return (direct and peer.is_loopback) or any(peer in network for network in allowed)
-
-
-def cannot_be_taken(name: str) -> bool:
-    """Whether a host's name is one that no other site can make its own (DNS rebinding)."""
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
-    try:
-        ip_address(name)
-    except ValueError:
-        return False
-    return True
+    direct = came_directly(request) and cannot_be_taken(request.url.hostname or "")
+    return is_near(request.client, allowed=allowed, direct=direct)
 
 
 def _refused() -> Response:

@@ -90,6 +90,8 @@ class KeyFrames:
     def _outdone(self, moment: KeyFrame) -> list[KeyFrame] | None:
         """Those of the same face that stay beside a moment; None if the moment does not count."""
         kept = self._kept.get(moment.track_id, [])
+        if not kept and len(self._kept) == _FACES and moment.strength <= min(map(_most, self._kept.values())):
+            return None
         near = [one for one in kept if abs(one.media_time - moment.media_time) < _APART]
         if any(one.strength >= moment.strength for one in near):
             return None

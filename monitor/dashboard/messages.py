@@ -119,7 +119,7 @@ def picture(frame: Frame, *, longest: int, quality: int) -> bytes:
 
 
 def portrait(pixels: Pixels, box: Sequence[float]) -> bytes | None:
-    """A face with some of what is around it as a square JPEG, 96 pixels wide.
+    """A face with some of what is around it as JPEG, 96 pixels wide or high; a square but at the picture's edge.
 
     Args:
         pixels: (H, W, 3) RGB.

@@ -80,4 +80,4 @@ def _addresses(host: str, *, shown: str) -> list[IPv4Address | IPv6Address]:
 def _link_local(address: IPv4Address | IPv6Address) -> bool:
     """Whether it is one, or stands for one: as IPv6, or as what clouds answer at instead."""
     inner = getattr(address, "ipv4_mapped", None) or getattr(address, "sixtofour", None) or address
-    return inner.is_link_local or address in _METADATA
+    return inner.is_link_local or inner in _METADATA

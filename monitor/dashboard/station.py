@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 MOST_CHANNELS: Final = 16
 CAMERA_GRACE: Final = 30.0  # seconds (wall clock) without its camera until a browser's channel ends
 _TIDY_EVERY: Final = 3600.0  # seconds (wall clock)
+_ONE_BEAT: Final = 60.0  # seconds that a beat may take on a busy machine
 _TO_STOP: Final = 2.0  # seconds (wall clock) for all watches to end
 _TO_CLOSE: Final = 3.5  # the same for that, and for the clips that are under way
 
@@ -51,16 +52,16 @@ class Station:
         self.settings = settings
         self.archive = archive
         self.repaired = archive.exhibits.repair(archive.store)
-        self._tidy()
         self._worker = Worker("clips")
         self._channels: dict[str, Channel] = {}
         self._engines: Engines | None = None
         self._loading, self._adding = threading.Lock(), threading.Lock()
         self.accounts, self.audit, self.guesses = Accounts(archive.store), Audit(archive.store), Guesses()
         self.sessions = Sessions(settings.access, standing=self._standing)
-        self.heartbeat = Heartbeat(self.engines)
+        every = settings.service.heartbeat_every
+        self.heartbeat = Heartbeat(self.engines, longest=2 * every + _ONE_BEAT)
         self._timers = (
-            Timer("heartbeat", self.heartbeat.beat, every=settings.service.heartbeat_every),
+            Timer("heartbeat", self.heartbeat.beat, every=every),
             Timer("retention", self._tidy, every=_TIDY_EVERY),
         )
         self.hanging = 0  # threads that were left behind when it was closed

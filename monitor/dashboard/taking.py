@@ -69,10 +69,10 @@ async def camera(websocket: WebSocket) -> None:
         with suppress(WebSocketDisconnect, RuntimeError):
             await websocket.close(code, why)
     finally:
+        asyncio.get_running_loop().call_later(station.CAMERA_GRACE, _leave, here, channel)  # first: we may be cancelled
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        asyncio.get_running_loop().call_later(station.CAMERA_GRACE, _leave, here, channel)
 
 
 async def _close(websocket: WebSocket, code: int, why: str) -> None:

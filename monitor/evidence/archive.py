@@ -17,7 +17,7 @@ from monitor.evidence import bundle
 from monitor.evidence.exhibits import CLIP, Exhibits
 from monitor.evidence.folder import unwritable
 from monitor.evidence.queries import Query
-from monitor.evidence.retention import Keeping, Plan, Stock, planned, stock
+from monitor.evidence.retention import Keeping, Plan, planned
 from monitor.evidence.store import FlagStore
 from monitor.types import ClipState
 
@@ -147,14 +147,6 @@ class Archive:
         flags, sizes = self._sized()
         return planned(flags, sizes, now=now, settings=settings)
 
-    def stock(self) -> dict[Keeping, Stock]:
-        """How many flags, and how many bytes of files, each class of the retention has.
-
-        Raises:
-            StoreError: the database does not answer.
-        """
-        return stock(*self._sized())
-
     def tidy(self, settings: EvidenceSettings, *, now: datetime) -> Plan:
         """Delete what the settings say is kept long enough; the log says why.
 
@@ -193,7 +185,8 @@ class Archive:
                 for entry in entries:
                     if entry.is_dir(follow_symlinks=False):
                         folders.append(Path(entry.path))
-                    else:
+                        continue
+                    with suppress(OSError):
                         found += entry.stat(follow_symlinks=False).st_size
         return found
 

@@ -177,9 +177,11 @@ class Flagger:
             flag = self._archive.add(flag, files)
             pending = _Pending(flag.id, flag.start, flag.end, epoch.clips)
             with self._lock:
-                over = self._over or epoch is not self._epoch
-                if not over:
+                same = epoch is self._epoch
+                if same:
                     self._marked[key] = flag
+                over = self._over or not same
+                if not over:
                     self._pending.append(pending)
             if over:
                 self._write_clips([pending])

@@ -83,12 +83,25 @@ class Deletion:
 
 
 @dataclass(frozen=True, slots=True)
+class Stock:
+    """How much is kept of a class."""
+
+    flags: int
+    size: int  # bytes of their files
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What has to go: class by class, the oldest first."""
 
     deletions: tuple[Deletion, ...]
-    used: int  # bytes of all files before
+    held: Mapping[Keeping, Stock]  # of each class, before
     over: int = 0  # bytes beyond ``max_gigabytes`` that are left, because what uses them is kept longer
+
+    @property
+    def used(self) -> int:
+        """Bytes of all files before."""
+        return sum(stock.size for stock in self.held.values())
 
     @property
     def freed(self) -> int:
@@ -98,14 +111,6 @@ class Plan:
     def only(self, done: Iterable[Deletion]) -> Plan:
         """The plan as far as it was carried out."""
         return replace(self, deletions=tuple(done))
-
-
-@dataclass(frozen=True, slots=True)
-class Stock:
-    """How much is kept of a class."""
-
-    flags: int
-    size: int  # bytes of their files
 
 
 def stock(flags: Sequence[Flag], sizes: Mapping[str, int]) -> dict[Keeping, Stock]:
@@ -138,7 +143,7 @@ def planned(flags: Sequence[Flag], sizes: Mapping[str, int], *, now: datetime, s
         deletions += [Deletion(flag.id, why, sizes[flag.id], keeping) for flag, why in going]
         left = used - sum(deletion.size for deletion in deletions)
     over = 0 if settings.max_gigabytes is None else max(0, round(left - settings.max_gigabytes * GIGABYTE))
-    return Plan(tuple(deletions), used=used, over=over)
+    return Plan(tuple(deletions), held=held, over=over)
 
 
 def _going(

@@ -8,9 +8,10 @@ faces rightly, and weights may be sound and yet rank these two by a hair.
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Final
@@ -66,13 +67,23 @@ class Heartbeat:
 
     Args:
         engines: may load them, which may take a minute.
+        longest: seconds (wall clock) after which a beat says nothing any more.
     """
 
-    def __init__(self, engines: Callable[[], Engines]) -> None:
-        self._engines = engines
+    def __init__(self, engines: Callable[[], Engines], *, longest: float = math.inf) -> None:
+        self._engines, self._longest = engines, longest
         self._first: Scored | None = None
         self._turn = threading.Lock()
-        self.last: Beat | None = None
+        self._last: Beat | None = None
+
+    @property
+    def last(self) -> Beat | None:
+        """The last beat; one that is too old is none the better for what it found."""
+        beat = self._last
+        if beat is None or (age := (datetime.now(UTC) - beat.at).total_seconds()) <= self._longest:
+            return beat
+        why = f"the last beat was {age:.0f} s ago: the engine hangs; restart the program"
+        return replace(beat, healthy=False, why=why)
 
     def beat(self) -> Beat:
         """Test it now; a change for the worse or the better is logged."""
@@ -87,7 +98,7 @@ class Heartbeat:
             except MonitorError as error:
                 healthy, why = False, str(error)
             beat = Beat(datetime.now(UTC), healthy, why, scored, time.monotonic() - began)
-            before, self.last = self.last, beat
+            before, self._last = self._last, beat
         if not healthy:
             _log.error("heartbeat: %s", why)
         elif before is None or not before.healthy:

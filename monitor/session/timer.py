@@ -37,11 +37,11 @@ class Timer:
         """Begin."""
         self._thread.start()
 
-    def stop(self, *, patience: float = 1.0) -> None:
-        """Begin no more; wait at most so many seconds for a job under way."""
+    def stop(self) -> None:
+        """Begin no more, and wait for a job under way."""
         self._stop.set()
         if self._thread.is_alive() and self._thread is not threading.current_thread():
-            self._thread.join(patience)
+            self._thread.join()
 
     def _run(self) -> None:
         while not self._stop.is_set():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ from starlette.testclient import TestClient
 
 from monitor.dashboard import station as stations
 from monitor.dashboard.channel import Channel
-from monitor.dashboard.health import cannot_be_taken, checks, is_near
+from monitor.dashboard.health import checks
 from monitor.dashboard.routes import ROUTES
 from monitor.dashboard.station import Station
 from monitor.errors import OutputError, StoreError
@@ -84,23 +83,6 @@ def test_machines_are_answered_where_they_may_ask(
         assert "deepfake_monitor_" not in answer.text
 
 
-def test_near_is_loopback_or_named() -> None:
-    allowed = (ip_network("fd00::/8"), ip_network("172.17.0.0/16"))
-    assert is_near("127.8.9.1", allowed=(), direct=True)
-    assert not is_near("127.8.9.1", allowed=(), direct=False)
-    assert is_near("fd00::7", allowed=allowed, direct=False)
-    assert is_near("::ffff:172.17.0.1", allowed=allowed, direct=False)
-    assert not is_near("172.18.0.1", allowed=allowed, direct=True)
-    assert not is_near("monitor.example", allowed=allowed, direct=True)
-
-
-@pytest.mark.parametrize(
-    ("name", "safe"), [("localhost", True), ("a.localhost", True), ("127.0.0.1", True), ("::1", True), ("a.com", False)]
-)
-def test_a_name_that_a_site_could_have(name: str, safe: bool) -> None:
-    assert cannot_be_taken(name) is safe
-
-
 def test_a_broken_heartbeat_is_not_ready(station: Station, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("monitor.session.heartbeat.TOLERANCE", -1.0)
     station.heartbeat.beat()
@@ -161,3 +143,12 @@ def test_a_database_that_does_not_answer_fails_the_scrape(station: Station, monk
     answer = client().get("/metrics")
     assert answer.status_code == 503
     assert "u:***@db" in answer.text
+
+
+def test_a_heartbeat_that_stopped_is_not_ready(station: Station, monkeypatch: pytest.MonkeyPatch) -> None:
+    station.heartbeat.beat()
+    assert all(check.well for check in checks(station) if check.name == "heartbeat")
+    monkeypatch.setattr(station.heartbeat, "_longest", -1.0)
+    (check,) = (check for check in checks(station) if check.name == "heartbeat")
+    assert not check.well
+    assert "the engine hangs" in check.why

@@ -103,6 +103,7 @@ def test_without_folders_no_file_may_be_opened(url: str) -> None:
 
 
 LINK_LOCAL = [
+    "http://[::ffff:100.100.100.200]/latest/meta-data",
     "http://169.254.169.254/latest/meta-data",
     "http://ada:hush@169.254.169.254:80/",
     "rtsp://169.254.1.2/live",

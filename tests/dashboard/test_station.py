@@ -180,10 +180,10 @@ def test_a_preset_holds_for_what_is_opened_from_then_on(station: Station, engine
     before = station.add("demo:", trusted=True)
     station.judge_by(Preset.NEWSROOM)
     after = station.add("demo:", trusted=True)
-    assert before._settings.verdict.preset == "balanced"
-    assert (after._settings.verdict.preset, after._settings.verdict.suspicious_at) == ("newsroom", 0.6)
+    assert before.settings.verdict.preset == "balanced"
+    assert (after.settings.verdict.preset, after._settings.verdict.suspicious_at) == ("newsroom", 0.6)
     assert station.analyses.settings.verdict.suspicious_at == 0.6
-    assert after._settings.record()["verdict"]["preset"] == "newsroom", "as it goes into flags"
+    assert after.settings.record()["verdict"]["preset"] == "newsroom", "as it goes into flags"
 
 
 def test_what_is_kept_long_enough_goes_while_the_server_runs(station: Station, engines: Engines) -> None:

@@ -85,13 +85,13 @@ def test_false_alarms_have_days_of_their_own_and_the_stock_says_so(archive: Arch
     one, settings = automatic(archive, 5), EvidenceSettings(false_alarm_days=3)
     assert archive.tidy(settings, now=BEGIN + timedelta(days=9)).deletions == (), "nobody called it one"
     archive.store.review(one.id, actor="bob", opinion=Opinion.REAL)
-    assert archive.stock()[Keeping.FALSE_ALARM] == Stock(1, 9)
+    assert archive.plan(EvidenceSettings(), now=BEGIN).held[Keeping.FALSE_ALARM] == Stock(1, 9)
     said = archive.store.get(one.id).reviewed_at
     assert said is not None
     assert archive.tidy(settings, now=said + timedelta(days=2.9)).deletions == ()
     (gone,) = archive.tidy(settings, now=said + timedelta(days=3.1)).deletions
     assert gone.flag_id == one.id
-    assert archive.stock()[Keeping.FALSE_ALARM] == Stock(0, 0)
+    assert archive.plan(EvidenceSettings(), now=BEGIN).held[Keeping.FALSE_ALARM] == Stock(0, 0)
 
 
 def test_what_is_reviewed_or_deleted_meanwhile_is_left_alone(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -116,6 +116,13 @@ def test_the_same_mark_twice_is_one_flag(flagger: Flagger, archive: Archive) -> 
     assert archive.store.count() == 2
 
 
+def test_the_same_mark_twice_is_one_flag_after_the_source_ended_too(flagger: Flagger, archive: Archive) -> None:
+    show(flagger, 1.0, SUSPECT)
+    flagger.closed()
+    assert flagger.flag(mark(1.0)) == flagger.flag(mark(1.0))
+    assert archive.store.count() == 1
+
+
 def test_between_scores_the_last_scored_picture_is_kept(flagger: Flagger, archive: Archive) -> None:
     show(flagger, 1.0, SUSPECT, grey=50)
     show(flagger, 1.2, replace(SUSPECT, logit=None), grey=200)

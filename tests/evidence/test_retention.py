@@ -30,7 +30,8 @@ def ids(found: Plan) -> list[str]:
 
 
 def test_without_settings_everything_stays() -> None:
-    assert plan(automatic(0), automatic(1)) == Plan((), used=800_000_000)
+    held = {keeping: Stock(0, 0) for keeping in Keeping} | {Keeping.UNREVIEWED: Stock(2, 800_000_000)}
+    assert plan(automatic(0), automatic(1)) == Plan((), held=held)
 
 
 def test_what_nobody_reviewed_goes_when_it_is_old() -> None:

@@ -15,7 +15,7 @@ from monitor.cli.terminal import Backend, Set, SettingsFile, console, errors, se
 from monitor.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from monitor.settings import Settings
 
@@ -56,18 +56,18 @@ def card(
             on_done=lambda done: progress.advance(task, done),
         )
     facts = curves(outcomes, material=f"{material.name}, split {material.split or 'all'}")
-    path = write_curves(weights, facts, demo_logits=_demo_logits(settings))
+    path = write_curves(weights, facts, demo_logits=_demo_logits(settings, sizes=engines.detector.card.sizes))
     _show(facts["presets"])
     console.print(f"{escape(str(path))}: the new card")
 
 
-def _demo_logits(settings: Settings) -> dict[int, dict[str, float]]:
-    """What the demo's two faces give at each input size of the card."""
+def _demo_logits(settings: Settings, *, sizes: Sequence[int]) -> dict[int, dict[str, float]]:
+    """What the demo's two faces give at each of the card's input sizes."""
     from monitor.pipeline import Engines
     from monitor.session.heartbeat import score
 
     found = {}
-    for size in Engines.load(settings).detector.card.sizes:
+    for size in sizes:
         with errors.status(f"the demo's faces at {size} pixels"):
             scored = score(Engines.load(settings, input_size=size))
         found[size] = {name: round(logit, 4) for name, logit in asdict(scored).items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import secrets
 import threading
 import time
@@ -56,7 +57,9 @@ class Sessions:
         *,
         standing: Callable[[Person, datetime], Person | None] = lambda person, _: person,
     ) -> None:
-        self._idle, self._longest = 60.0 * settings.idle_minutes, 3600.0 * settings.sign_in_hours
+        forever = settings.mode == "open"  # nobody could sign in again
+        self._idle = math.inf if forever else 60.0 * settings.idle_minutes
+        self._longest = math.inf if forever else 3600.0 * settings.sign_in_hours
         self._standing = standing
         self._sessions: dict[str, _Session] = {}
         self._tokens: dict[str, _Token] = {}

@@ -16,7 +16,8 @@ from starlette.responses import PlainTextResponse
 from starlette.websockets import WebSocketClose
 
 from monitor.dashboard import station
-from monitor.dashboard.health import HEALTH_ROUTES, PROXIED, cannot_be_taken, is_near
+from monitor.dashboard.access.nearness import came_directly, cannot_be_taken, is_near
+from monitor.dashboard.health import HEALTH_ROUTES
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -70,9 +71,8 @@ def refusal(connection: HTTPConnection, settings: AccessSettings) -> str:
     """Why somebody is not let in, in one sentence; "" if they are."""
     if settings.mode != "open":
         return ""
-    direct = not any(header in connection.headers for header in PROXIED)
-    client = connection.client
-    if client is not None and not settings.open_to_network and not is_near(client.host, allowed=(), direct=direct):
+    near = is_near(connection.client, allowed=(), direct=came_directly(connection))
+    if not near and not settings.open_to_network:
         return (
             "nobody signs in at this dashboard, so it answers its own machine only: "
             "set access.mode to password or oidc, or access.open_to_network to let everybody in"

@@ -22,6 +22,7 @@ from monitor.errors import MonitorError
 from monitor.evidence.afterwards import Analysed, flag_span
 from monitor.evidence.folder import REPORT_FILE, TIMELINE_FILE, VIDEO_FILE
 from monitor.overlay import clock
+from monitor.settings import VerdictSettings
 from monitor.source.footage import FALLBACK_FPS
 from monitor.types import Label
 
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from monitor.dashboard.analyses import Analysis
-    from monitor.settings import VerdictSettings
 
 Span = tuple[float, float | None]  # seconds of media time; None: to the end
 
@@ -85,7 +85,7 @@ def _queue(here: station.Station) -> None:
             st.rerun()
         words = "Remove" if analysis.state.over else "Cancel"
         locked = not may(Role.REVIEWER)
-        pressed = row.button(words, key=f"drop-{analysis.id}", disabled=locked)
+        pressed = row.button(words, key=f"{words}-{analysis.id}", disabled=locked)
         if pressed and permitted(Role.REVIEWER):
             audit("upload removed" if analysis.state.over else "analysis cancelled", analysis.name)
             (here.analyses.remove if analysis.state.over else here.analyses.cancel)(analysis.id)
@@ -107,7 +107,8 @@ def _result(here: station.Station, analysis: Analysis) -> None:
         if span is not None and may(Role.REVIEWER):
             _flag(here, analysis, Analysed(file, analysis.name, folder, report), span)
     still = report["source"]["still"]
-    brushed = None if still else _timeline(timeline, here.settings.verdict, segments, key=analysis.id)
+    thresholds = VerdictSettings.model_validate(report["settings"]["verdict"])
+    brushed = None if still else _timeline(timeline, thresholds, segments, key=analysis.id)
     ticked = None if span is None else (span["start"], span["end"])
     _key_frames(analysis, folder, timeline, still=still)
     _ask(analysis.id, ticked=ticked, brushed=brushed)

@@ -64,7 +64,7 @@ def show() -> None:
                 _what_to_say()
         with said:
             _faces(channel)
-    _timeline(channel, here.settings.verdict)
+    _timeline(channel, channel.settings.verdict)
     _health(channel)
     st.caption(f"{INDICATION} It judges visible faces only; it misses fakes and accuses genuine people. See Model.")
 

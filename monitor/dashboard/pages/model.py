@@ -13,7 +13,7 @@ from monitor.dashboard.pages import curves
 from monitor.dashboard.pages.visitor import audit, lacking, permitted
 from monitor.errors import MonitorError
 from monitor.evidence.dossier import LIMITS
-from monitor.settings import PRESETS, Preset
+from monitor.settings import Preset
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -95,7 +95,7 @@ def _costs(presets: Mapping[str, Any], clips: Mapping[str, Any]) -> None:
         single, over_time = presets[preset], clips.get(preset)
         row = {
             "preset": preset.value,
-            "suspicious from": f"{PRESETS[preset]['suspicious_at']:g}",
+            "suspicious from": f"{single['suspicious_at']:g}",
             "of fake faces it finds": _share(single["fakes_found"]),
             "of genuine faces it suspects": _share(single["real_accused"]),
             "stay undecided": _share(single["undecided"]),

@@ -24,7 +24,7 @@ def show() -> None:
         return
     if not here.accounts.all():
         st.info("Nobody has an account yet. On the server: `deepfake-monitor people add NAME --role admin`")
-    sign_in(key="sign-in", url=address("sign-in"), on_done=lambda: None)
+    sign_in(key="sign-in", url=address("sign-in"))
 
 
 def _at_provider() -> None:
@@ -36,7 +36,7 @@ def _at_provider() -> None:
 def _keep_drafts() -> None:
     """Streamlit forgets what was typed into elements that a run does not show."""
     if WHO in st.session_state and _DRAFTS not in st.session_state:
-        typed = {key: value for key, value in st.session_state.items() if isinstance(value, str)}
+        typed = {key: value for key, value in st.session_state.items() if isinstance(value, str) and key != "token"}
         st.session_state[_DRAFTS] = typed
 
 

@@ -68,7 +68,7 @@ def _buttons(station: Station, channel: Channel) -> None:
     words, icon = ("Resume", ":material/play_arrow:") if resting else ("Pause", ":material/pause:")
     about = locked or f"{words} {channel.name}"
     if row.button(
-        "", icon=icon, help=about, key=f"hold-{channel.id}", width="stretch", disabled=bool(locked)
+        "", icon=icon, help=about, key=f"{words}-{channel.id}", width="stretch", disabled=bool(locked)
     ) and permitted(Role.ADMIN):
         (channel.resume if resting else channel.pause)()
         audit("source resumed" if resting else "source paused", channel.address)

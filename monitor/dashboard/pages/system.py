@@ -76,6 +76,7 @@ def _storage(here: station.Station) -> None:
         f"{here.repaired.lost} clips had been cut short."
     )
     known = rules(here.settings.evidence)
+    plan = archive.plan(here.settings.evidence, now=datetime.now(UTC))
     rows = [
         {
             "class": keeping.value,
@@ -84,12 +85,11 @@ def _storage(here: station.Station) -> None:
             "MB": f"{stock.size / 1e6:.1f}",
             "goes": _goes(known.get(keeping)),
         }
-        for keeping, stock in archive.stock().items()
+        for keeping, stock in plan.held.items()
     ]
     st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch")
-    due = archive.plan(here.settings.evidence, now=datetime.now(UTC))
     st.caption(
-        f"Tidied up every hour. Due now: {len(due.deletions)} flags, {due.freed / 1e6:.1f} MB. For Prometheus: "
+        f"Tidied up every hour. Due now: {len(plan.deletions)} flags, {plan.freed / 1e6:.1f} MB. For Prometheus: "
         "`/metrics`; for whoever restarts services: `/healthz` and `/readyz`."
     )
 

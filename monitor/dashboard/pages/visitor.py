@@ -49,7 +49,7 @@ def _session(here: Station) -> str:
     """The id of the session that the mode of signing in gives this tab; may be none, or over."""
     mode = here.settings.access.mode
     if mode == "open":
-        return here.sessions.begin(EVERYBODY)
+        return here.sessions.begin(EVERYBODY, key="everybody")
     if mode == "password":
         return st.context.cookies.get(COOKIE, "")
     claims: dict[str, Any] = dict(st.user.to_dict()) if st.user.get("is_logged_in") else {}

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from monitor.dashboard.parts import part
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
-
-def sign_in(*, key: str, url: str, on_done: Callable[[], None]) -> None:
-    """Ask who is there.
+def sign_in(*, key: str, url: str) -> None:
+    """Ask who is there; the page runs again when somebody signed in.
 
     Args:
         key: of this element, unique on the page.
         url: of the route, its token included.
-        on_done: called when somebody signed in, before the page runs again.
     """
-    part(__name__)(key=key, data={"url": url}, on_done_change=on_done)
+    part(__name__)(key=key, data={"url": url}, on_done_change=lambda: None)

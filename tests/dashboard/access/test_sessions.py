@@ -74,7 +74,7 @@ def test_signing_out_ends_every_tab_and_nobody_elses() -> None:
 
 
 def test_a_session_ends_when_it_is_idle(clock: SimpleNamespace) -> None:
-    sessions = Sessions(AccessSettings(idle_minutes=30))
+    sessions = Sessions(AccessSettings(mode="password", idle_minutes=30))
     token = joined(sessions, sessions.begin(ADA))
     for _ in range(10):
         clock.now += 29 * 60
@@ -85,7 +85,7 @@ def test_a_session_ends_when_it_is_idle(clock: SimpleNamespace) -> None:
 
 
 def test_a_session_ends_however_busy_it_is(clock: SimpleNamespace) -> None:
-    sessions = Sessions(AccessSettings(idle_minutes=120, sign_in_hours=10))
+    sessions = Sessions(AccessSettings(mode="password", idle_minutes=120, sign_in_hours=10))
     token = joined(sessions, sessions.begin(ADA))
     for _ in range(10):
         clock.now += HOUR
@@ -95,7 +95,7 @@ def test_a_session_ends_however_busy_it_is(clock: SimpleNamespace) -> None:
 
 
 def test_a_token_is_forgotten_when_no_page_shows_it(clock: SimpleNamespace) -> None:
-    sessions = Sessions(AccessSettings(idle_minutes=10_000))
+    sessions = Sessions(AccessSettings(mode="password", idle_minutes=10_000))
     session_id = sessions.begin(ADA)
     used, idle = joined(sessions, session_id), joined(sessions, session_id)
     for _ in range(2):
@@ -108,7 +108,7 @@ def test_a_token_is_forgotten_when_no_page_shows_it(clock: SimpleNamespace) -> N
 
 
 def test_a_providers_claims_sign_in_once(clock: SimpleNamespace) -> None:
-    sessions = Sessions(AccessSettings(sign_in_hours=10))
+    sessions = Sessions(AccessSettings(mode="password", sign_in_hours=10))
     first = sessions.begin(ADA, key="claims", age=HOUR)
     assert sessions.holds(first)
     assert sessions.begin(ADA, key="claims", age=HOUR) == first, "another tab"
@@ -180,3 +180,12 @@ def test_tokens_are_handed_out_while_others_are_checked() -> None:
     for thread in checkers:
         thread.join()
     assert faults == []
+
+
+def test_where_nobody_signs_in_nothing_ends(clock: SimpleNamespace) -> None:
+    """A wall display could not sign in again."""
+    sessions = Sessions(AccessSettings(mode="open"))
+    session_id = sessions.begin(Person("", Role.ADMIN), key="everybody")
+    clock.now += 10_000 * 3600
+    assert sessions.holds(session_id)
+    assert sessions.begin(Person("", Role.ADMIN), key="everybody") == session_id
