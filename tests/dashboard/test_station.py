@@ -181,7 +181,7 @@ def test_a_preset_holds_for_what_is_opened_from_then_on(station: Station, engine
     station.judge_by(Preset.NEWSROOM)
     after = station.add("demo:", trusted=True)
     assert before.settings.verdict.preset == "balanced"
-    assert (after.settings.verdict.preset, after._settings.verdict.suspicious_at) == ("newsroom", 0.6)
+    assert (after.settings.verdict.preset, after.settings.verdict.suspicious_at) == ("newsroom", 0.6)
     assert station.analyses.settings.verdict.suspicious_at == 0.6
     assert after.settings.record()["verdict"]["preset"] == "newsroom", "as it goes into flags"
 
