@@ -141,6 +141,9 @@ class TestBrowser:
         page.goto(dashboard.url)
         page.wait_for_selector(".viewer[data-state=live]")
         page.get_by_text("Face 1", exact=True).first.wait_for()
+        loaded = "performance.getEntriesByType('resource').some(one => one.name.includes('DataFrame'))"
+        page.wait_for_function(loaded)  # Review opens sooner
+        assert not page.locator(".st-key-tables").is_visible()
         page.get_by_role("textbox", name="Your name").fill("ada")
         page.get_by_role("textbox", name="Your name").press("Enter")
         page.wait_for_timeout(1000)

@@ -66,6 +66,7 @@ def show() -> None:
             _faces(channel)
     _timeline(channel, channel.settings.verdict)
     _health(channel)
+    _load_tables()
     st.caption(f"{INDICATION} It judges visible faces only; it misses fakes and accuses genuine people. See Model.")
 
 
@@ -78,6 +79,13 @@ def _picture(channel: Channel, *, primary: bool) -> None:
         on_flag=partial(_flag, channel) if may(Role.REVIEWER) else None,
         primary=primary,
     )
+
+
+def _load_tables() -> None:
+    """A table that nobody sees, so that its scripts (1.4 MB, once a browser) are there when Review is opened."""
+    st.html("<style>.st-key-tables { display: none; }</style>")
+    with st.container(key="tables"):
+        st.dataframe({"": [""]})
 
 
 def _what_to_say() -> None:
