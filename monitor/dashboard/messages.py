@@ -20,6 +20,7 @@ import cv2
 import numpy as np
 
 from monitor import jpeg
+from monitor.crops import cut_squares
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -119,7 +120,7 @@ def picture(frame: Frame, *, longest: int, quality: int) -> bytes:
 
 
 def portrait(pixels: Pixels, box: Sequence[float]) -> bytes | None:
-    """A face with some of what is around it as JPEG, 96 pixels wide or high; a square but at the picture's edge.
+    """A face with some of what is around it as a square JPEG, 96 pixels wide; the picture's edge is repeated.
 
     Args:
         pixels: (H, W, 3) RGB.
@@ -129,16 +130,12 @@ def portrait(pixels: Pixels, box: Sequence[float]) -> bytes | None:
         None if nothing of it is in the picture.
     """
     x1, y1, x2, y2 = box
-    half = (1 + 2 * _AROUND) * max(x2 - x1, y2 - y1) / 2
-    middle = (x1 + x2) / 2, (y1 + y2) / 2
-    left, top = (max(0, round(centre - half)) for centre in middle)
-    right, bottom = (max(0, round(centre + half)) for centre in middle)
-    face = pixels[top:bottom, left:right]
-    if not face.size:
+    height, width = pixels.shape[:2]
+    if x2 <= 0 or y2 <= 0 or x1 >= width or y1 >= height:
         return None
-    scale = _PORTRAIT / max(face.shape[:2])
-    size = max(1, round(face.shape[1] * scale)), max(1, round(face.shape[0] * scale))
-    return jpeg.encoded(np.asarray(cv2.resize(face, size, interpolation=cv2.INTER_AREA), np.uint8), quality=_PLAIN)
+    x, y, half = (x1 + x2) / 2, (y1 + y2) / 2, (1 + 2 * _AROUND) * max(x2 - x1, y2 - y1) / 2
+    square = np.array([[x - half, y - half, x + half, y + half]], np.float32)
+    return jpeg.encoded(cut_squares(pixels, square, size=_PORTRAIT)[0], quality=_PLAIN)
 
 
 def pack(header: Mapping[str, Any], picture: bytes) -> bytes:

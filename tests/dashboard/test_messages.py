@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from observations import ENGINE, Face, frame, observation
 
-from monitor.dashboard.messages import SCALE, header, pack, picture, unpack
+from monitor import jpeg
+from monitor.dashboard.messages import SCALE, header, pack, picture, portrait, unpack
 from monitor.overlay import OverlaySettings
 from monitor.overlay.heat import EvidenceMemory
 from monitor.types import Label, Reason
@@ -124,3 +125,18 @@ def test_messages_need_no_network_runtime() -> None:
     code = f"import sys, monitor.dashboard.messages; print({heavy} & {{*sys.modules}})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize("box", [(100, 80, 160, 160), (-20, 80, 40, 160), (280, 200, 330, 260), (1, 1, 3, 4)])
+def test_a_portrait_is_a_square_wherever_the_face_is(box: tuple[float, ...]) -> None:
+    pixels = np.full((240, 320, 3), 90, np.uint8)
+    found = portrait(pixels, box)
+    assert found is not None
+    picture = jpeg.decoded(found)
+    assert picture.shape[0] == picture.shape[1] == 96
+    assert abs(float(picture.mean()) - 90) < 2, "nothing black beyond the edge"
+
+
+@pytest.mark.parametrize("box", [(-90, 80, -10, 160), (330, 0, 400, 50), (10, 250, 40, 300)])
+def test_a_face_outside_the_picture_has_no_portrait(box: tuple[float, ...]) -> None:
+    assert portrait(np.zeros((240, 320, 3), np.uint8), box) is None
