@@ -49,14 +49,19 @@ class Buffer(Generic[T]):
         with self._changed:
             return dict(self._losses)
 
-    def put(self, item: T) -> bool:
+    def put(self, item: T, *, capacity: int | None = None) -> bool:
         """Hand an item over. Runs on the writer's thread.
+
+        Args:
+            item: the newest.
+            capacity: how many may wait, this one included; default: as many as the buffer holds.
 
         Returns:
             False if the reader has stopped: the item is counted as lost and the writer should end.
         """
+        most = min(capacity or self._capacity, self._capacity)
         with self._changed:
-            while not self._stopped and len(self._items) >= self._capacity:
+            while not self._stopped and len(self._items) >= most:
                 if self._when_full is WhenFull.DROP_OLDEST:
                     self._items.popleft()
                     self._losses[ANALYSIS_BEHIND] += 1

@@ -13,7 +13,8 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,9 +23,10 @@ from unittest import mock
 import rtsp_server
 
 from monitor.pipeline import Pipeline
-from monitor.session import Watch, WatchState
+from monitor.session import Ending, Load, Watch, WatchState
 from monitor.session import watch as watch_module
 from monitor.settings import Settings
+from monitor.source.isolation.isolated import Isolated
 from monitor.types import Frame
 
 PATIENCE = 60.0  # seconds until a watch that has not recovered never will
@@ -45,6 +47,11 @@ class Camera:
     @property
     def url(self) -> str:
         return f"rtsp://me:right@127.0.0.1:{self.port}/cam"
+
+    @property
+    def pid(self) -> int:
+        assert self._server is not None
+        return self._server.pid
 
     def start(self, *, password: str = "right") -> float:  # noqa: S107 - of a server that lives for seconds
         """Returns when it listens: the monotonic time of that."""
@@ -132,9 +139,9 @@ def crawl(data: bytes) -> bytes:
 class Echo:
     """A pipeline that sees nothing: faults are not about faces."""
 
-    def __init__(self, engines: object, settings: Settings, still: bool) -> None: ...
+    def __init__(self, engines: object, settings: Settings, still: bool, live: bool, info: object) -> None: ...
 
-    def step(self, frame: Frame) -> int:
+    def step(self, frame: Frame, *, rest: float = 0.0) -> int:
         return frame.index
 
     def finish(self) -> tuple[tuple[()], tuple[()]]:
@@ -148,6 +155,7 @@ class Witness:
     epoch: int = 0
     pid: int = 0  # of the process that reads
     frames: int = 0
+    times: deque[float] = field(default_factory=lambda: deque(maxlen=500))  # media times of the last frames
     first: dict[int, float] = field(default_factory=dict)  # epoch -> monotonic time of its first frame
     unaccounted: list[Any] = field(default_factory=list)
     read: int = 0
@@ -156,16 +164,15 @@ class Witness:
     watch: Watch | None = None
 
     def opened(self, source: Any, epoch: int) -> None:
-        self.epoch, self.pid = epoch, source.process.pid
+        self.epoch, self.pid = epoch, source.process.pid if isinstance(source, Isolated) else os.getpid()
 
     def __call__(self, frame: Frame, observation: object) -> None:
         self.frames += 1
+        self.times.append(frame.media_time)
         self.first.setdefault(self.epoch, time.monotonic())
 
-    def closed(self, segments: Sequence[Any], tracks: Sequence[Any]) -> None:
-        assert self.watch is not None
-        stats = self.watch.status.stats
-        assert stats is not None
+    def closed(self, ending: Ending) -> None:
+        stats = ending.stats
         self.read += stats.frames_read
         self.analysed += stats.frames_analysed
         self.dropped += sum(stats.dropped.values())
@@ -179,7 +186,7 @@ def watched(url: str, *, engines: Any = None, **source: Any) -> Iterator[tuple[W
     settings = Settings.model_validate({"source": {"max_pixels": 1920 * 1080, **source}})
     witness = Witness()
     with mock.patch.object(watch_module, "Pipeline", Pipeline if engines else Echo):
-        watch = Watch(url, engines=lambda: engines, settings=settings, audience=witness)
+        watch = Watch(url, engines=lambda: engines, settings=settings, audience=witness, load=Load())
         witness.watch = watch
         watch.start()
         try:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from monitor.crops import crop_faces, to_batch
+from monitor.crops import crop_faces
 from monitor.errors import MonitorError
 from monitor.source import demo_faces
 
@@ -131,7 +131,7 @@ def score(engines: Engines) -> Scored:
     card = engines.detector.card
     box = np.array([_BOX], np.float32)
     crops = [crop_faces(picture, box, policy=card.crop, size=engines.detector.input_size)[0] for picture in _pictures()]
-    logits, *_ = engines.scorer.engine.run(to_batch(np.concatenate(crops), input_format=card.input))
+    logits, *_ = engines.scorer.engine.run(np.concatenate(crops))
     return Scored(genuine=float(logits[0]), blended=float(logits[1]))
 
 

@@ -2,35 +2,43 @@
 
     source --[capture thread]--> Buffer --[analysis thread]--> pipeline.step --> sinks
 
-A live source is never held back: the newest frame wins and each dropped one is counted. A file
-waits: every frame is analysed, in order.
+A live source is never held back: the newest frame wins and each dropped one is counted; on a machine
+that cannot keep up, what is left out is chosen for all live sources together (see load). A file waits:
+every frame is analysed, in order.
 """
 
 from __future__ import annotations
 
 import contextlib
+import math
 import threading
 import time
+from bisect import bisect_left
 from collections import deque
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Final, Protocol, Self
 
 import numpy as np
 
-from monitor.buffer import Buffer, WhenFull
+from monitor.buffer import ANALYSIS_BEHIND, Buffer, WhenFull
+from monitor.session.load import LEFT_OUT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from types import TracebackType
 
     from monitor.pipeline import Pipeline
+    from monitor.session.load import Load
     from monitor.settings import SessionSettings
     from monitor.source import Source
     from monitor.types import Frame, Observation
 
 ANALYSIS_FAILED = "analysis failed"
+LATENCIES: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)  # seconds, upper edges of the histogram
 _LATENCIES_KEPT = 20_000
+_LONGEST_HOLD = 10.0  # seconds: a longer hole between two pictures of a file is not sat out
+_SETTLED = 2.0  # seconds (wall clock) after which a stream no longer hands over what it had in store
 
 
 class Sink(Protocol):
@@ -50,6 +58,8 @@ class SessionStats:
     seconds: float  # wall clock since the first frame was read
     latency_p50: float | None  # seconds from a frame's arrival to its observation; None before the first
     latency_p95: float | None
+    latencies: tuple[int, ...] = ()  # analysed frames in each bin of ``LATENCIES``, and beyond the last
+    latency: float = 0.0  # seconds, of all analysed frames together
 
     @property
     def fps(self) -> float:
@@ -62,8 +72,18 @@ class _Counters:
     read: int = 0
     taken: int = 0  # out of the buffer
     analysed: int = 0
+    left_out: int = 0
+    told: int = 0  # frames dropped behind, of which the load knows
     started: float | None = None
     latencies: deque[float] = field(default_factory=lambda: deque(maxlen=_LATENCIES_KEPT))
+    bins: list[int] = field(default_factory=lambda: [0] * (len(LATENCIES) + 1))
+    latency: float = 0.0
+
+    def analyse(self, latency: float) -> None:
+        self.analysed += 1
+        self.latencies.append(latency)
+        self.bins[bisect_left(LATENCIES, latency)] += 1
+        self.latency += latency
 
 
 class Session:
@@ -75,6 +95,7 @@ class Session:
         settings: the size of the hand-over.
         sinks: called in order for every analysed frame.
         paced: play a file at its own speed, as a camera would deliver it.
+        load: says how much of a live source is analysed; default: all of it.
     """
 
     def __init__(
@@ -85,17 +106,21 @@ class Session:
         settings: SessionSettings,
         sinks: Sequence[Sink] = (),
         paced: bool = False,
+        load: Load | None = None,
     ) -> None:
         self._source = source
         self._pipeline = pipeline
         self._sinks = tuple(sinks)
         self._paced = paced and not source.info.live
         when_full = WhenFull.DROP_OLDEST if source.info.live else WhenFull.WAIT
-        self._buffer: Buffer[Frame] = Buffer(settings.buffer_size, when_full)
+        self._buffer: Buffer[tuple[Frame, float]] = Buffer(settings.buffer_size, when_full)  # with its arrival
+        self._load = load if source.info.live else None
+        self._slot = -1  # of the last frame that was analysed at a lower rate
         self._stop = threading.Event()
         self._playing = threading.Event()
         self._playing.set()
-        self._held = 0.0  # seconds that a file was paused
+        self._held = 0.0  # seconds that a file was paused, less those of holes that were not sat out
+        self._arrived = -math.inf  # time.monotonic() of the newest frame's arrival
         self._failure: BaseException | None = None
         self._counters = _Counters()
         self._threads = (
@@ -126,11 +151,13 @@ class Session:
             seconds=time.monotonic() - counters.started if counters.started is not None else 0.0,
             latency_p50=float(np.quantile(latencies, 0.50)) if len(latencies) else None,
             latency_p95=float(np.quantile(latencies, 0.95)) if len(latencies) else None,
+            latencies=tuple(counters.bins),
+            latency=counters.latency,
         )
 
     def _dropped(self) -> dict[str, int]:
         failed = 0 if self._failure is None else self._counters.taken - self._counters.analysed
-        causes = {**self._buffer.losses, ANALYSIS_FAILED: failed}
+        causes = {**self._buffer.losses, LEFT_OUT: self._counters.left_out, ANALYSIS_FAILED: failed}
         return {cause: count for cause, count in causes.items() if count}
 
     def wait(self, timeout: float | None = None) -> bool:
@@ -179,12 +206,24 @@ class Session:
                 if self._counters.started is None:
                     self._counters.started = time.monotonic()
                 self._counters.read += 1
-                if not self._buffer.put(self._at_its_pace(frame)):
+                if self._left_out(frame):
+                    self._counters.left_out += 1
+                    continue
+                paced = self._at_its_pace(frame)
+                waiting = 1 if self._load is not None and self._load.cadence.fps is not None else None
+                if not self._buffer.put((paced, self._arrival(paced)), capacity=waiting):  # else the last comes late
                     break
         except BaseException as error:  # noqa: BLE001 - heard by the reader, raised again by wait()
             failure = None if self._stop.is_set() else error
         finally:
             self._buffer.close(failure)
+
+    def _left_out(self, frame: Frame) -> bool:
+        """Whether the machine is too busy for this frame; slots of media time keep the rest even."""
+        if self._load is None or (fps := self._load.cadence.fps) is None:
+            return False
+        slot, self._slot = self._slot, math.floor(frame.media_time * fps)
+        return slot == self._slot
 
     def _at_its_pace(self, frame: Frame) -> Frame:
         """The frame, when a camera would have delivered it (and stamped so) if the session is paced."""
@@ -194,17 +233,30 @@ class Session:
             self._held += time.monotonic() - held_at
         if not self._paced or self._counters.started is None:
             return frame
-        due = self._counters.started + self._held + frame.media_time
-        self._stop.wait(max(0.0, due - time.monotonic()))
+        hold = self._counters.started + self._held + frame.media_time - time.monotonic()
+        self._held -= max(0.0, hold - _LONGEST_HOLD)
+        self._stop.wait(min(max(0.0, hold), _LONGEST_HOLD))
         return replace(frame, captured_at=datetime.now(UTC))
+
+    def _arrival(self, frame: Frame) -> float:
+        """When it came, on the clock that nobody sets: frames come in order, and none comes from the future.
+
+        The wall clock, by which it is stamped, may have been set since: its age is then known within those bounds.
+        """
+        now = time.monotonic()
+        age = (datetime.now(UTC) - frame.captured_at).total_seconds()
+        self._arrived = min(max(now - age, self._arrived), now)
+        return self._arrived
 
     def _analyse(self) -> None:
         try:
-            for frame in self._buffer:
+            for frame, arrived in self._buffer:
                 self._counters.taken += 1
-                observation = self._pipeline.step(frame)
-                self._counters.analysed += 1
-                self._counters.latencies.append((datetime.now(UTC) - frame.captured_at).total_seconds())
+                rest = 0.0 if self._load is None else self._load.cadence.rest
+                observation = self._pipeline.step(frame, rest=rest)
+                latency = time.monotonic() - arrived
+                self._counters.analyse(latency)
+                self._tell_load(latency)
                 for sink in self._sinks:
                     sink(frame, observation)
         except BaseException as error:  # noqa: BLE001 - raised again by wait()
@@ -213,3 +265,13 @@ class Session:
             self._buffer.stop()
             with contextlib.suppress(Exception):
                 self._source.close()
+
+    def _tell_load(self, latency: float) -> None:
+        """How this stream fares, once the first rush is over."""
+        behind = self._buffer.losses.get(ANALYSIS_BEHIND, 0)
+        started = self._counters.started
+        if self._load is not None and started is not None and time.monotonic() - started > _SETTLED:
+            if behind > self._counters.told:
+                self._load.lost(behind - self._counters.told)
+            self._load.analysed(latency=latency)
+        self._counters.told = behind

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import threading
-from bisect import bisect_left
 from collections import Counter
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from itertools import zip_longest
+from typing import TYPE_CHECKING
+
+from monitor.session.session import LATENCIES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from monitor.session.session import SessionStats
-    from monitor.types import Frame, Label, Observation
-
-LATENCIES: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)  # seconds, upper edges of the histogram
+    from monitor.types import Frame, HintKind, Label, Observation
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,31 +45,32 @@ class Tally:
         self._dropped: Counter[str] = Counter()
         self._lost: Counter[str] = Counter()
         self._changes: Counter[Label] = Counter()
-        self._latencies = [0] * (len(LATENCIES) + 1)
+        self._latencies = (0,) * (len(LATENCIES) + 1)
         self._latency = 0.0
         self.faces: Mapping[Label, int] = {}  # that are seen now
+        self.hints: frozenset[HintKind] = frozenset()  # on the stream itself, that hold now
 
-    def __call__(self, frame: Frame, observation: Observation) -> None:
+    def __call__(self, frame: Frame, observation: Observation) -> None:  # noqa: ARG002 - a sink
         """A frame was analysed. Runs on the analysis thread."""
-        seconds = max(0.0, (datetime.now(UTC) - frame.captured_at).total_seconds())
         faces = Counter(verdict.label for verdict in observation.verdicts)
         with self._lock:
             self._running = True
-            self._latencies[bisect_left(LATENCIES, seconds)] += 1
-            self._latency += seconds
             self._changes.update(change.after for change in observation.changes)
             self.faces = faces
+            self.hints = frozenset(hint.kind for hint in observation.hints)
 
     def closed(self) -> None:
         """The epoch is over: what its session counted stays."""
         with self._lock:
             stats = self._stats()
-            self._running, self.faces = False, {}
+            self._running, self.faces, self.hints = False, {}, frozenset()
             if stats is not None:
                 self._read += stats.frames_read
                 self._analysed += stats.frames_analysed
                 self._dropped.update(stats.dropped)
                 self._lost.update(stats.lost)
+                self._latencies = _added(self._latencies, stats.latencies)
+                self._latency += stats.latency
 
     @property
     def totals(self) -> Totals:
@@ -83,6 +83,10 @@ class Tally:
                 dropped=self._dropped + Counter(now.dropped if now else {}),
                 lost=self._lost + Counter(now.lost if now else {}),
                 changes=dict(self._changes),
-                latencies=tuple(self._latencies),
-                latency=self._latency,
+                latencies=_added(self._latencies, now.latencies if now else ()),
+                latency=self._latency + (now.latency if now else 0.0),
             )
+
+
+def _added(some: tuple[int, ...], others: Sequence[int]) -> tuple[int, ...]:
+    return tuple(one + other for one, other in zip_longest(some, others, fillvalue=0))

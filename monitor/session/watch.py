@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from monitor.pipeline import Engines
+    from monitor.session.load import Load
     from monitor.session.session import SessionStats
     from monitor.settings import Settings
     from monitor.source import Source
@@ -55,9 +56,20 @@ class WatchStatus:
     state: WatchState
     why: str  # "" where the state says it all
     epoch: int  # counts openings from 1; media time begins anew with each
-    next_try: float | None  # seconds until the next attempt
+    attempt: int  # since the last picture, from 1; 0 while pictures come
+    next_try: float | None  # seconds until that attempt
     info: SourceInfo | None  # of the source when it was last open
     stats: SessionStats | None  # of this epoch
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What an epoch came to."""
+
+    segments: Sequence[Segment]  # that were still open
+    tracks: Sequence[TrackSummary]  # that were still followed
+    stats: SessionStats
+    failure: Exception | None  # why it ended before its time
 
 
 class Audience(Protocol):
@@ -69,15 +81,15 @@ class Audience(Protocol):
     def __call__(self, frame: Frame, observation: Observation) -> None:
         """A frame was analysed. What this raises ends the watch."""
 
-    def closed(self, segments: Sequence[Segment], tracks: Sequence[TrackSummary]) -> None:
-        """The epoch is over, with the segments and tracks that were still open."""
+    def closed(self, ending: Ending) -> None:
+        """The epoch is over."""
 
 
 class Watch:
     """Watches an address on threads of its own until it is stopped.
 
-    A live source that is lost is opened again after a pause that grows from try to try; a file is over at its end,
-    or begins anew if it is to be repeated. A file is played at its own speed.
+    A live source that is lost is opened again after a pause that grows from try to try, for ever or as often as the
+    settings say; a file is over at its end, or begins anew if it is to be repeated. A file is played at its own speed.
 
     Args:
         url: whatever ``monitor.source.open_isolated`` opens.
@@ -86,6 +98,7 @@ class Watch:
         audience: is told what is seen.
         repeat: play a file again when it is over.
         opener: opens what no address names; called on the watch's thread, for each epoch.
+        load: shared with the other watches of the process; says how much of a live source is analysed.
     """
 
     def __init__(
@@ -97,6 +110,7 @@ class Watch:
         audience: Audience,
         repeat: bool = False,
         opener: Callable[[], Source] | None = None,
+        load: Load | None = None,
     ) -> None:
         self._url = url
         self._opener = opener
@@ -104,13 +118,16 @@ class Watch:
         self._settings = settings
         self._audience = audience
         self._repeat = repeat
+        self._load = load
         self._changed = threading.Condition()
         self._state, self._why = WatchState.CONNECTING, ""
         self._next_try: float | None = None  # monotonic
+        self._attempt = 0
         self._epoch = 0
         self._info: SourceInfo | None = None
         self._session: Session | None = None
         self._heard_at = time.monotonic()
+        self.failure: Exception | None = None  # the last one
         self._wanted = True
         self._paused = False
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
@@ -138,6 +155,7 @@ class Watch:
         with self._changed:
             self._paused = False
             if self._state.over:
+                self._attempt = 0
                 self._set(WatchState.CONNECTING)
             self._changed.notify_all()
 
@@ -154,27 +172,21 @@ class Watch:
                 state=state,
                 why=why,
                 epoch=self._epoch,
+                attempt=self._attempt,
                 next_try=next_try,
                 info=self._info,
                 stats=None if session is None else session.stats,
             )
 
     def _run(self) -> None:
-        attempt = 0
         while self._ready():
-            began = self._epoch
             try:
                 self._watch_once()
                 if self._over():
                     self._set(WatchState.ENDED)
-                attempt = 0
-            except SourceError as error:
-                attempt = 1 if self._epoch > began else attempt + 1  # it was open: begin with a short pause again
-                self._lost(error, attempt)
-            except MonitorError as error:
-                self._set(WatchState.FAILED, str(error))
             except Exception as error:  # noqa: BLE001 - told to whoever asks for the status
-                self._set(WatchState.FAILED, f"{_UNEXPECTED}: {error!r}; please report it")
+                self.failure = error
+                self._failed(error)
 
     def _ready(self) -> bool:
         """Wait until the next opening is due; False when no more is wanted."""
@@ -199,23 +211,33 @@ class Watch:
         """Open, watch to the end, close."""
         engines = self._engines()
         with self._opener() if self._opener else open_isolated(self._url, self._settings.source) as source:
-            pipeline = Pipeline(engines, self._settings, still=source.info.still)
+            info = source.info
+            pipeline = Pipeline(engines, self._settings, still=info.still, live=info.live, info=info)
             with self._changed:
                 self._epoch += 1
                 self._info, self._heard_at = source.info, time.monotonic()
             self._audience.opened(source, self._epoch)
             session = Session(
-                source, pipeline, settings=self._settings.session, sinks=(self._hear, self._audience), paced=True
+                source,
+                pipeline,
+                settings=self._settings.session,
+                sinks=(self._hear, self._audience),
+                paced=True,
+                load=self._load,
             )
+            failure: Exception | None = None
             try:
                 with session:
                     self._session = session
                     self._follow(session, live=source.info.live)
+                if source.info.live and self._wanted and not self._paused:
+                    msg = f"{source.info.name}: the stream ended"
+                    raise SourceError(msg)  # noqa: TRY301 - caught to be told, and raised again
+            except Exception as error:
+                failure = error
+                raise
             finally:
-                self._audience.closed(*pipeline.finish())
-        if source.info.live and self._wanted and not self._paused:
-            msg = f"{source.info.name}: the stream ended"
-            raise SourceError(msg)
+                self._audience.closed(Ending(*pipeline.finish(), session.stats, failure))
 
     def _follow(self, session: Session, *, live: bool) -> None:
         """Until the session is over, or no longer wanted."""
@@ -234,17 +256,32 @@ class Watch:
 
     def _hear(self, frame: Frame, observation: Observation) -> None:  # noqa: ARG002 - a sink
         self._heard_at = time.monotonic()
+        self._attempt = 0
         if self._state in (WatchState.CONNECTING, WatchState.RECONNECTING):
             self._set(WatchState.LIVE)
 
-    def _lost(self, error: SourceError, attempt: int) -> None:
+    def _failed(self, error: Exception) -> None:
+        match error:
+            case SourceError():
+                self._attempt += 1
+                self._lost(error)
+            case MonitorError():
+                self._set(WatchState.FAILED, str(error))
+            case _:
+                self._set(WatchState.FAILED, f"{_UNEXPECTED}: {error!r}; please report it")
+
+    def _lost(self, error: SourceError) -> None:
         """Try again later, unless it was something that stays as it is."""
         stays = not self._url.lower().startswith(_MAY_COME_BACK) if self._info is None else not self._info.live
+        attempts = self._settings.source.attempts
         if stays:
             self._set(WatchState.FAILED, str(error))
+        elif attempts is not None and self._attempt > attempts:
+            self.failure = type(error)(f"{error} (given up after {attempts} more attempts: source.attempts)")
+            self._set(WatchState.FAILED, str(self.failure))
         else:
             longest = self._settings.source.longest_pause * _SPARED.get(type(error), 1)
-            pause = min(longest, _FIRST_PAUSE * 2 ** min(attempt - 1, 16)) * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
+            pause = min(longest, _FIRST_PAUSE * 2 ** min(self._attempt - 1, 16)) * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
             self._set(WatchState.RECONNECTING, str(error), next_try=time.monotonic() + pause)
 
     def _set(self, state: WatchState, why: str = "", *, next_try: float | None = None) -> None:

@@ -11,7 +11,7 @@ What is typed becomes an ``Address``; what is read becomes a ``Source``, an iter
                file, live (RTSP, HTTP, HLS), device (webcam, screen)
     isolation/ any of these in a process of its own;  reachable  is anybody there?
     packets    compressed video as values
-    still      image files;  album  folders;  demo  the built-in stream, its face in portrait
+    still      image files;  album  folders;  demo  the built-in stream, its face in portrait; witnesses  crops of it
     inbox      pictures that are pushed: a browser's own camera
 """
 

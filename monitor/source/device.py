@@ -6,7 +6,8 @@ import contextlib
 import os
 import re
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from av.device import enumerate_input_devices
@@ -27,6 +28,7 @@ Options = dict[str, str]
 _REGION = re.compile(r"(\d+)x(\d+)(?:\+(\d+)\+(\d+))?")
 _HD = {"video_size": "1280x720", "framerate": "30"}
 _MAC_SCREEN = "Capture screen"  # AVFoundation lists its screens among the cameras
+_CLASSES = Path("/sys/class/video4linux")
 _CAMERAS = {"linux": "v4l2", "darwin": "avfoundation", "win32": "dshow"}
 
 
@@ -45,7 +47,11 @@ def open_webcam(address: Address, settings: SourceSettings) -> Footage:
     Raises:
         SourceError: there is no such camera, it is busy, or sends no picture.
     """
-    return _open(webcam(address, platform=sys.platform), address, settings)
+    device = webcam(address, platform=sys.platform)
+    footage = _open(device, address, settings)
+    name, virtual = identity(device, address, platform=sys.platform)
+    footage.info = replace(footage.info, device=name, virtual=virtual)
+    return footage
 
 
 def open_screen(address: Address, settings: SourceSettings) -> Footage:
@@ -87,6 +93,29 @@ def webcam(address: Address, *, platform: str) -> Device:
     file = f"/dev/video{wanted}" if wanted.isdecimal() else wanted
     # Over USB 2, 720p at 30 Hz fits as JPEG only.
     return Device("v4l2", file, ({**_HD, "input_format": "mjpeg"}, _HD, {}))
+
+
+def identity(device: Device, address: Address, *, platform: str, classes: Path = _CLASSES) -> tuple[str, bool]:
+    """What the system calls a camera, "" if it does not tell, and whether it says that there is no hardware behind it.
+
+    Args:
+        device: the camera, as :func:`webcam` names it.
+        address: what was typed.
+        platform: a ``sys.platform``; only Linux knows what is behind a camera.
+        classes: where Linux lists its cameras.
+    """
+    if platform == "linux":
+        listed = classes / Path(device.file).resolve().name
+        try:
+            name = (listed / "name").read_text(encoding="utf-8", errors="replace").strip()
+        except OSError:
+            return "", False
+        return name, "virtual" in listed.resolve().parts
+    wanted = address.target or "0"
+    for number, (name, description) in enumerate(_enumerate(device.format_name)):
+        if wanted in (str(number), name, description):
+            return description, False
+    return ("" if wanted.isdecimal() else wanted), False
 
 
 def screen(address: Address, *, fps: float, platform: str, environment: Mapping[str, str]) -> Device:

@@ -64,6 +64,7 @@ _PATH: dict[int | None, Cause] = {
     errno.ENOTDIR: (SourceNotFoundError, "does not exist; is the path right?"),
     errno.EACCES: (SourceUnavailableError, "no permission to read it; ask its owner"),
     errno.EPERM: (SourceUnavailableError, "no permission to read it; ask its owner"),
+    errno.EIO: (SourceUnreadableError, "breaks off, or the disk does not give it; is it complete?"),
     None: (SourceUnavailableError, "the disk does not give it; can it be copied elsewhere?"),
 }
 _CAUSES = {"rtsp": _SERVER, "http": _SERVER, "webcam": _WEBCAM, "screen": _SCREEN, "path": _PATH}

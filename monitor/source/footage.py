@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,8 +13,8 @@ from av.error import FFmpegError
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
-from monitor.errors import SourceUnreadableError
-from monitor.source.clock import MediaClock
+from monitor.errors import SourceUnavailableError, SourceUnreadableError
+from monitor.source.clock import LEAP, LIVE_LEAP, MediaClock
 from monitor.source.failure import failure, too_large
 from monitor.source.picture import Orientation, pixel_aspect, rgb
 from monitor.source.reader import Reader
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from monitor.source.packets import PacketListener
     from monitor.source.reader import Arrival
 
+BROKEN_TIME = "break in the timestamps"
 FALLBACK_FPS = 25.0  # where a source does not tell: FFmpeg's own default for image sequences
 _MAX_FPS = 1000.0  # a rate beyond this is a time base, not a rate
 _DRAWN_TEXT = {"tty", "bin", "xbin", "adf", "idf"}  # FFmpeg draws any text file as a terminal would
@@ -70,7 +72,7 @@ def open_footage(container: InputContainer, *, address: Address, settings: Sourc
     """
     try:
         stream = _main_stream(container, address, max_pixels=settings.max_pixels)
-        reader = Reader(container, stream, address=address, read_timeout=settings.read_timeout)
+        reader = Reader(container, stream, address=address, read_timeout=settings.read_timeout, live=live)
         pictures = iter(reader)
         ahead = _first(pictures, 1 if live else 2, address=address)
         aspect = pixel_aspect(stream)
@@ -111,21 +113,44 @@ class Footage(Source):
         self._aspect = aspect
         self._orientation = Orientation()
         self._untimed = untimed
-        self._clock = MediaClock(period=1 / (info.fps or FALLBACK_FPS))
+        self._clock = MediaClock(period=1 / (info.fps or FALLBACK_FPS), leap=LIVE_LEAP if info.live else LEAP)
+        self._size = ""  # of a picture as it is coded
 
     def __iter__(self) -> Iterator[Frame]:
         for picture, arrived in self._pictures:
             if self._reader.closed:
                 return
+            self._check_size(picture)
             try:
                 pixels = rgb(picture, aspect=self._aspect, orientation=self._orientation)
             except ValueError:
                 self._losses["unconvertible picture"] += 1
                 continue
-            time = self._clock.read(arrived.timestamp() if self._untimed else picture.time)
+            media_time = self._clock.read(time.monotonic() if self._untimed else picture.time)
             index, self._index = self._index, self._index + 1
-            self._reader.report(picture, media_time=time)
-            yield Frame(pixels=pixels, index=index, media_time=time, captured_at=arrived, source=self.info.name)
+            if self._clock.breaks:
+                self._losses[BROKEN_TIME] = self._clock.breaks
+            self._reader.report(picture, media_time=media_time)
+            yield Frame(
+                pixels=pixels,
+                index=index,
+                media_time=media_time,
+                captured_at=arrived,
+                source=self.info.name,
+                disordered=0 if self._untimed else self._clock.disordered,
+            )
+
+    def _check_size(self, picture: VideoFrame) -> None:
+        """A live stream that changes its size is another one, described anew; a file goes on.
+
+        Raises:
+            SourceUnavailableError: it has changed.
+        """
+        size, before = f"{picture.width} x {picture.height}", self._size
+        if self.info.live and before not in ("", size):
+            msg = f"{self.info.name}: its pictures changed from {before} to {size} pixels; it is opened anew"
+            raise SourceUnavailableError(msg)
+        self._size = size
 
     def tap(self, listener: PacketListener) -> bool:
         return self._reader.tap(listener)

@@ -159,7 +159,7 @@ class Pushed(Source):
         )
         super().__init__(info, losses)
         self._inbox = inbox
-        self._clock = MediaClock(period=_PERIOD)
+        self._clock = MediaClock(period=_PERIOD, lapse=0.0)  # a browser's clock was set: pictures came all the while
         self._index = 0
 
     def __iter__(self) -> Iterator[Frame]:
@@ -176,6 +176,7 @@ class Pushed(Source):
                 media_time=self._clock.read(picture.taken_at),
                 captured_at=picture.arrived,
                 source=self.info.name,
+                disordered=self._clock.disordered,
             )
 
     def close(self) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from av.error import EOFError as EndOfStream
 from av.error import FFmpegError, InvalidDataError
 
-from monitor.errors import SourceError, SourceUnreadableError
+from monitor.errors import SourceError, SourceUnavailableError, SourceUnreadableError
 from monitor.source.failure import failure
 from monitor.source.packets import CompressedPacket, PacketStream
 
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 _SETBACKS = 1000  # unreadable packets in a row after which there is no hope
 _REMEMBERED = 64  # packets since the first key frame, for whoever taps after the source was opened ...
 _REMEMBERED_BYTES = 8 * 2**20  # ... and not more than these
+_DAMAGED = 4  # read time-outs without a whole picture until a live stream is lost: key frames may be 20 s apart
+_AWAY = 1.0  # seconds without a read after which it is the reader who was away
 _PAUSE = 0.005  # seconds until a device that had no frame is asked again
 
 
@@ -39,26 +41,41 @@ class Reader:
     """Reads, decodes and counts what is lost.
 
     Lost are packets that cannot be read or decoded, pictures that the decoder marks as corrupt (it fills
-    holes with invented pixels: nothing to judge a face by), and packets that the header announces and the
-    file does not hold.
+    holes with invented pixels: nothing to judge a face by), those that are drawn from them, up to the next key
+    frame, and packets that the header announces and the file does not hold.
+
+    A live stream whose packets bear no more pictures for ``read_timeout`` seconds is lost itself: it has become
+    something that this decoder does not understand. So is one of which no picture comes whole for four times as long.
 
     One thread reads. ``close`` may come from another, which must not free the container under a running
     read: whoever comes last closes it.
     """
 
     def __init__(
-        self, container: InputContainer, stream: VideoStream, *, address: Address, read_timeout: float
+        self,
+        container: InputContainer,
+        stream: VideoStream,
+        *,
+        address: Address,
+        read_timeout: float,
+        live: bool = False,
     ) -> None:
         self.losses: Counter[str] = Counter()
         self._container = container
         self._stream = stream
         self._address = address
         self._read_timeout = read_timeout
+        self._live = live
         self._packets = container.demux(stream)
         self._announced = stream.frames
         self._received = 0
         self._setbacks = 0
         self._heard_at = time.monotonic()
+        self._is_tainted = False  # whether what is decoded now is drawn from what was lost
+        self._began = False  # whether there was a picture
+        self._checked_at = 0.0  # when this and what follows was looked at; monotonic
+        self._barren_since: float | None = None  # since when packets come, and no pictures; monotonic
+        self._damaged_since: float | None = None  # and no whole ones
         self.closed = False
         self._reading = threading.Lock()
         self._listeners: list[PacketListener] = []
@@ -142,15 +159,55 @@ class Reader:
         if packet.size:
             self._received += 1
             self._hear(packet)
+        pictures = self._decoded(packet)
+        whole = [(picture, arrived) for picture in pictures if self._is_whole(picture)]
+        if self._live:
+            self._check_yield(len(pictures), len(whole))
+        return whole
+
+    def _decoded(self, packet: Packet[VideoStream]) -> list[VideoFrame]:
         try:
-            pictures = packet.decode()
+            return packet.decode()
         except EndOfStream:  # the decoder was flushed before
             return []
         except FFmpegError:
             self.losses["undecodable packet"] += 1
+            self._is_tainted = True
             return []
-        self.losses += Counter({"corrupt picture": sum(picture.is_corrupt for picture in pictures)})
-        return [(picture, arrived) for picture in pictures if not picture.is_corrupt]
+
+    def _is_whole(self, picture: VideoFrame) -> bool:
+        """Whether it shows what the camera saw; counted if not."""
+        if picture.is_corrupt:
+            self.losses["corrupt picture"] += 1
+            self._is_tainted = True
+        elif self._is_tainted and not picture.key_frame:
+            self.losses["picture after a corrupt one"] += 1
+        else:
+            self._is_tainted = False
+        return not self._is_tainted
+
+    def _check_yield(self, pictures: int, whole: int) -> None:
+        """Give a stream up that has borne nothing, or nothing whole, for too long.
+
+        Raises:
+            SourceUnavailableError: that is so.
+        """
+        before, self._checked_at = self._checked_at, self._heard_at
+        now = self._heard_at
+        if now - before > _AWAY:
+            self._damaged_since = self._barren_since = None
+        if whole or self._damaged_since is None:
+            self._damaged_since = now
+        if pictures:
+            self._began, self._barren_since = True, None
+        elif self._barren_since is None:
+            self._barren_since = now
+        elif self._began and now - self._barren_since > self._read_timeout:
+            msg = f"{self._address.name}: nothing that comes can be decoded any more; did it change its coding?"
+            raise SourceUnavailableError(msg)
+        if now - self._damaged_since > _DAMAGED * self._read_timeout:
+            msg = f"{self._address.name}: none of its pictures comes whole; is the network overloaded?"
+            raise SourceUnavailableError(msg)
 
     def _wait(self) -> list[Arrival]:
         if time.monotonic() - self._heard_at > self._read_timeout:

@@ -13,7 +13,7 @@ from monitor.errors import EngineError, WeightsMissingError
 from monitor.pipeline import Engines
 from monitor.session import Heartbeat
 from monitor.session.heartbeat import TOLERANCE, score
-from monitor.types import Floats
+from monitor.types import Floats, Pixels
 
 
 class Broken:
@@ -25,7 +25,7 @@ class Broken:
         self._engine, self.change = engines.scorer.engine, change
         self.batches: list[int] = []
 
-    def run(self, batch: Floats) -> tuple[Floats, ...]:
+    def run(self, batch: Pixels) -> tuple[Floats, ...]:
         self.batches.append(len(batch))
         logits, maps = self._engine.run(batch)
         return self.change(logits), maps

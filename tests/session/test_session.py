@@ -3,14 +3,17 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from monitor.buffer import ANALYSIS_BEHIND
 from monitor.errors import EngineError, SourceUnavailableError
-from monitor.session import ANALYSIS_FAILED, Session
+from monitor.session import ANALYSIS_FAILED, LEFT_OUT, Cadence, Session
+from monitor.session import session as module
 from monitor.settings import SessionSettings
 from monitor.types import Frame
 
@@ -52,7 +55,7 @@ class Echo:
     def __init__(self, *, seconds: float = 0.0, fails_at: int | None = None) -> None:
         self._seconds, self._fails_at = seconds, fails_at
 
-    def step(self, frame: Frame) -> int:
+    def step(self, frame: Frame, *, rest: float = 0.0) -> int:
         time.sleep(self._seconds)
         if frame.index == self._fails_at:
             raise EngineError("the engine broke")
@@ -139,6 +142,47 @@ def test_a_paced_file_comes_at_its_own_speed_and_is_stamped_then() -> None:
     assert (arrivals[-1] - arrivals[0]).total_seconds() >= 0.38, "ten frame times of 0.04 s, stamped when due"
 
 
+class Drifting(Camera):
+    """Live; three of its frames were under way while the clock was set by which they were stamped."""
+
+    def __init__(self, ahead: float) -> None:
+        super().__init__(10, live=True)
+        self._ahead = timedelta(seconds=ahead)
+
+    def __iter__(self) -> Iterator[Frame]:
+        for frame in super().__iter__():
+            under_way = frame.index in (3, 4, 5)
+            yield replace(frame, captured_at=frame.captured_at - self._ahead) if under_way else frame
+            time.sleep(0.01)
+
+
+@pytest.mark.parametrize("ahead", [3600.0, -3600.0])
+def test_a_wall_clock_that_was_set_meanwhile_makes_no_frame_older_or_younger_than_it_can_be(ahead: float) -> None:
+    with Session(Drifting(ahead), Echo(), settings=SETTINGS) as session:
+        session.wait()
+    latencies = list(session._counters.latencies)
+    assert min(latencies) >= 0
+    assert max(latencies) < 1
+    assert session.stats.frames_analysed == 10
+
+
+def test_a_hole_in_a_paced_file_is_not_sat_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Holed(Camera):
+        def __iter__(self) -> Iterator[Frame]:
+            for frame in super().__iter__():
+                yield replace(frame, media_time=frame.media_time + (3600 if frame.index > 2 else 0))
+
+    monkeypatch.setattr(module, "_LONGEST_HOLD", 0.2)
+    arrivals: list[float] = []
+    session = Session(
+        Holed(11), Echo(), settings=SETTINGS, sinks=[lambda *_: arrivals.append(time.monotonic())], paced=True
+    )
+    with session:
+        assert session.wait(10)
+    assert arrivals[3] - arrivals[2] >= 0.15
+    assert 0.25 <= arrivals[-1] - arrivals[3] < 2, "at its own speed again"
+
+
 def test_a_sink_may_stop_the_session() -> None:
     source = Camera(1000)
     seen: list[int] = []
@@ -152,3 +196,77 @@ def test_a_sink_may_stop_the_session() -> None:
     with session:
         assert session.wait(timeout=20)
     assert seen == [0, 1, 2, 3]
+
+
+class Busy:
+    """A load that never changes."""
+
+    def __init__(self, cadence: Cadence) -> None:
+        self.cadence = cadence
+        self.told: list[float] = []
+        self.missed = 0
+
+    def lost(self, frames: int) -> None:
+        assert frames > 0, "told of nothing"
+        self.missed += frames
+
+    def analysed(self, *, latency: float) -> None:
+        self.told.append(latency)
+
+
+class Rests(Echo):
+    """Writes down how long a face's scores are to rest."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rests: set[float] = set()
+
+    def step(self, frame: Frame, *, rest: float = 0.0) -> int:
+        self.rests.add(rest)
+        return super().step(frame)
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_a_busy_machine_leaves_out_even_slots_of_live_frames_and_counts_them(live: bool) -> None:
+    seen: list[int] = []
+    pipeline = Rests()
+    session = Session(
+        Camera(100, live=live),
+        pipeline,
+        settings=SessionSettings(buffer_size=256),
+        sinks=[lambda frame, observation: seen.append(observation)],
+        load=Busy(Cadence(rest=0.5, fps=5)),  # type: ignore[arg-type]
+    )
+    with session:
+        session.wait()
+    if not live:
+        assert seen == list(range(100)), "a file waits"
+        assert pipeline.rests == {0.0}
+        return
+    assert set(seen) <= set(range(0, 100, 5)), "of 25 frames a second"
+    assert seen[-1] == 95
+    assert pipeline.rests == {0.5}
+    stats = session.stats
+    assert stats.dropped[LEFT_OUT] == 80
+    assert stats.dropped.get(ANALYSIS_BEHIND, 0) == 20 - len(seen), "only the newest waits"
+
+
+def test_the_load_hears_of_losses_and_lateness_after_the_first_rush(monkeypatch: pytest.MonkeyPatch) -> None:
+    for settled, heard in ((0.0, True), (60.0, False)):
+        monkeypatch.setattr(module, "_SETTLED", settled)
+        load = Busy(Cadence(rest=0.0, fps=None))
+        session = Session(Camera(60, live=True), Echo(seconds=0.005), settings=SETTINGS, load=load)  # type: ignore[arg-type]
+        with session:
+            session.wait()
+        stats = session.stats
+        assert (len(load.told) == stats.frames_analysed) == heard
+        assert (load.missed > 0) == heard
+        assert load.missed <= stats.dropped[ANALYSIS_BEHIND]
+
+
+def test_latencies_go_into_their_bins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LATENCIES", (0.0, 60.0))
+    _, session = run(Camera(5), Echo())
+    stats = session.stats
+    assert stats.latencies == (0, 5, 0)
+    assert 0 < stats.latency < 60

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
 
 import numpy as np
 from observations import Face, frame, observation
 
 from monitor.session import LATENCIES, SessionStats, Tally
-from monitor.types import Label
+from monitor.types import Hint, HintKind, Label
 
 
 def stats(read: int, analysed: int, **causes: int) -> SessionStats:
@@ -30,11 +30,8 @@ class Watched:
         self.stats: SessionStats | None = None
         self.tally = Tally(lambda: self.stats)
 
-    def sees(self, face: Face | None = None, *, age: float = 0.0) -> None:
-        seen = frame(np.zeros((48, 64, 3), np.uint8), 0.0, 0)
-        late = datetime.now(UTC) - timedelta(seconds=age)
-        object.__setattr__(seen, "captured_at", late)
-        self.tally(seen, observation([face] if face else [], index=0))
+    def sees(self, face: Face | None = None) -> None:
+        self.tally(frame(np.zeros((48, 64, 3), np.uint8), 0.0, 0), observation([face] if face else [], index=0))
 
 
 def test_nothing_is_counted_before_the_first_frame() -> None:
@@ -61,13 +58,18 @@ def test_an_epoch_that_is_over_stays_counted_and_is_counted_once() -> None:
     assert watched.tally.totals.lost["damaged"] == 5
 
 
-def test_latencies_go_into_their_bins() -> None:
+def test_latencies_of_all_epochs_are_one_histogram() -> None:
     watched = Watched()
-    for age in (0.0, 0.03, 0.03, 60.0):
-        watched.sees(age=age)
-    bins = dict(zip((*LATENCIES, float("inf")), watched.tally.totals.latencies, strict=True))
-    assert {edge: count for edge, count in bins.items() if count} == {0.01: 1, 0.05: 2, float("inf"): 1}
-    assert 60 < watched.tally.totals.latency < 61
+    assert watched.tally.totals.latencies == (0,) * (len(LATENCIES) + 1)
+    bins = (1, 0, 2, *([0] * (len(LATENCIES) - 2)))
+    for _ in range(2):
+        watched.stats = replace(stats(3, 3), latencies=bins, latency=0.5)
+        watched.sees()
+        watched.tally.closed()
+    watched.stats = replace(stats(3, 3), latencies=bins, latency=0.25)
+    watched.sees()
+    assert watched.tally.totals.latencies == (3, 0, 6, *([0] * (len(LATENCIES) - 2)))
+    assert watched.tally.totals.latency == 1.25
 
 
 def test_faces_that_are_seen_now_are_gone_with_the_epoch() -> None:
@@ -76,3 +78,12 @@ def test_faces_that_are_seen_now_are_gone_with_the_epoch() -> None:
     assert watched.tally.faces == {Label.SUSPICIOUS: 1}
     watched.tally.closed()
     assert watched.tally.faces == {}
+
+
+def test_hints_that_hold_now_are_gone_with_the_epoch() -> None:
+    watched = Watched()
+    seen = replace(observation([], index=0), hints=(Hint(HintKind.FROZEN, 1.0), Hint(HintKind.VIRTUAL_CAMERA, 0.0)))
+    watched.tally(frame(np.zeros((48, 64, 3), np.uint8), 0.0, 0), seen)
+    assert watched.tally.hints == {HintKind.FROZEN, HintKind.VIRTUAL_CAMERA}
+    watched.tally.closed()
+    assert watched.tally.hints == frozenset()

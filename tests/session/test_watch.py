@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from monitor.errors import EngineError, SourceUnavailableError
-from monitor.session import Watch, WatchState, WatchStatus
+from monitor.session import Ending, Watch, WatchState, WatchStatus
 from monitor.session import watch as module
 from monitor.settings import Settings
 from monitor.types import Frame
@@ -44,7 +44,7 @@ class Echo:
     def __init__(self, fails: Exception | None = None) -> None:
         self._fails = fails
 
-    def step(self, frame: Frame) -> int:
+    def step(self, frame: Frame, *, rest: float = 0.0) -> int:
         if self._fails:
             raise self._fails
         return frame.index
@@ -59,6 +59,7 @@ class Audience:
     def __init__(self) -> None:
         self.told: list[object] = []
         self.frames: list[tuple[int, int]] = []
+        self.endings: list[Ending] = []
         self._epoch = 0
 
     def opened(self, source: Reel, epoch: int) -> None:
@@ -68,8 +69,9 @@ class Audience:
     def __call__(self, frame: Frame, observation: int) -> None:
         self.frames.append((self._epoch, observation))
 
-    def closed(self, segments: Sequence[str], tracks: Sequence[str]) -> None:
-        self.told.append(("closed", segments, tracks))
+    def closed(self, ending: Ending) -> None:
+        self.told.append(("closed", ending.segments, ending.tracks))
+        self.endings.append(ending)
 
 
 @pytest.fixture
@@ -78,7 +80,11 @@ def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., tuple[Watch
     watches: list[Watch] = []
 
     def started(
-        *reels: Reel | Exception, url: str = "rtsp://cam", repeat: bool = False, fails: Exception | None = None
+        *reels: Reel | Exception,
+        url: str = "rtsp://cam",
+        repeat: bool = False,
+        fails: Exception | None = None,
+        attempts: int | None = None,
     ) -> tuple[Watch, Audience]:
         waiting = list(reels)
 
@@ -90,9 +96,10 @@ def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., tuple[Watch
             return found
 
         monkeypatch.setattr(module, "open_isolated", opened)
-        monkeypatch.setattr(module, "Pipeline", lambda engines, settings, still: Echo(fails))
+        monkeypatch.setattr(module, "Pipeline", lambda engines, settings, still, live, info: Echo(fails))
         audience = Audience()
-        watch = Watch(url, engines=lambda: None, settings=Settings(), audience=audience, repeat=repeat)  # type: ignore[arg-type, return-value]
+        settings = Settings.model_validate({"source": {"attempts": attempts}})
+        watch = Watch(url, engines=lambda: None, settings=settings, audience=audience, repeat=repeat)  # type: ignore[arg-type, return-value]
         watches.append(watch)
         watch.start()
         return watch, audience
@@ -225,7 +232,7 @@ def test_what_no_address_names_is_opened_by_an_opener_and_again_when_it_was_lost
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(module, "_FIRST_PAUSE", 0.02)
-    monkeypatch.setattr(module, "Pipeline", lambda engines, settings, still: Echo())
+    monkeypatch.setattr(module, "Pipeline", lambda engines, settings, still, live, info: Echo())
     opened: list[Reel] = []
 
     def opener() -> Reel:
@@ -239,3 +246,28 @@ def test_what_no_address_names_is_opened_by_an_opener_and_again_when_it_was_lost
     watch.stop()
     assert len(opened) >= 2
     assert audience.frames[:2] == [(1, 0), (1, 1)]
+
+
+def test_an_ending_says_what_became_of_the_frames_and_why_it_came(start: Callable) -> None:
+    watch, audience = start(Reel(count=3, live=True), SourceUnavailableError("cam: no answer"))
+    status = until(watch, lambda status: status.attempt == 2)
+    (ending,) = audience.endings
+    assert ending.stats.frames_read == ending.stats.frames_analysed == 3
+    assert str(ending.failure) == "reel: the stream ended"
+    assert str(watch.failure) == "cam: no answer"
+    assert status.state is WatchState.RECONNECTING
+
+
+def test_a_lost_source_is_given_up_after_as_many_attempts_as_the_settings_say(start: Callable) -> None:
+    watch, audience = start(Reel(count=3, live=True), SourceUnavailableError("cam: no answer"), attempts=2)
+    status = until(watch, lambda status: status.state.over)
+    assert status.state is WatchState.FAILED
+    assert status.why == "cam: no answer (given up after 2 more attempts: source.attempts)"
+    assert audience.told[-1][0] == "closed"
+    watch.resume()
+    assert until(watch, lambda status: status.state is WatchState.RECONNECTING).attempt == 1
+
+
+def test_a_source_that_opens_and_shows_nothing_counts_as_an_attempt(start: Callable) -> None:
+    watch, _ = start(Reel(count=0, live=True), attempts=1)
+    assert until(watch, lambda status: status.state.over).epoch == 2

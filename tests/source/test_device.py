@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -132,3 +133,41 @@ def test_a_region_of_the_screen_is_watched(virtual_screen: str) -> None:
 def test_a_region_beyond_the_screen_is_refused(virtual_screen: str) -> None:
     with pytest.raises(SourceUnavailableError, match="does the region lie on it"):
         open_source("screen:400x80+10+20")
+
+
+def linux_camera(classes: Path, name: str, bus: str) -> None:
+    """What Linux lists of a camera: a link to where its driver keeps it."""
+    driver = classes.parent / "devices" / bus / "video4linux" / "video3"
+    driver.mkdir(parents=True)
+    (driver / "name").write_text(f"{name}\n")
+    classes.mkdir(exist_ok=True)
+    (classes / "video3").symlink_to(driver)
+
+
+@pytest.mark.parametrize(
+    ("name", "bus", "virtual"),
+    [("HD Pro Webcam C920", "pci0000:00/usb1", False), ("HD Pro Webcam C920", "virtual", True)],
+)
+def test_linux_tells_a_cameras_name_and_whether_there_is_hardware(
+    tmp_path: Path, name: str, bus: str, virtual: bool
+) -> None:
+    linux_camera(tmp_path / "classes", name, bus)
+    address = Address.of("webcam:3")
+    found = device.identity(webcam(address, platform="linux"), address, platform="linux", classes=tmp_path / "classes")
+    assert found == (name, virtual)
+
+
+def test_a_camera_that_linux_does_not_list_has_no_name(tmp_path: Path) -> None:
+    address = Address.of("webcam:7")
+    assert device.identity(webcam(address, platform="linux"), address, platform="linux", classes=tmp_path) == (
+        "",
+        False,
+    )
+
+
+@pytest.mark.parametrize("url", ["webcam:1", "webcam:OBS Virtual Camera"])
+def test_elsewhere_a_cameras_name_is_that_of_the_list(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    names = [("0", "FaceTime HD Camera"), ("1", "OBS Virtual Camera")]
+    monkeypatch.setattr(device, "_enumerate", lambda name: names)
+    found = device.identity(camera(url, "darwin"), Address.of(url), platform="darwin")
+    assert found == ("OBS Virtual Camera", False)

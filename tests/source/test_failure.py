@@ -47,7 +47,8 @@ def tag(text: bytes) -> int:
         ("screen:", errno.EIO, SourceUnavailableError, "screen cannot be captured"),
         ("clip.mp4", errno.ENOENT, SourceNotFoundError, "does not exist"),
         ("clip.mp4", errno.EACCES, SourceUnavailableError, "no permission"),
-        ("clip.mp4", errno.EIO, SourceUnavailableError, "disk"),
+        ("clip.mp4", errno.EIO, SourceUnreadableError, "breaks off, or the disk"),
+        ("clip.mp4", errno.ENODEV, SourceUnavailableError, "disk"),
         ("clip.mp4", errno.ENOMEM, SourceUnreadableError, "memory"),
     ],
 )

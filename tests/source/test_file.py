@@ -13,6 +13,7 @@ import pytest
 
 from monitor.errors import SourceError, SourceNotFoundError, SourceUnavailableError, SourceUnreadableError
 from monitor.source import open_source
+from monitor.source.clock import BREAK
 
 NOBODY = 65534  # a user without rights of its own
 
@@ -47,6 +48,13 @@ def test_pictures_that_were_reordered_for_coding_come_in_order(tmp_path: Path) -
         assert [clips.number_of(frame.pixels) for frame in source] == list(range(40))
 
 
+def test_a_file_that_breaks_off_in_its_header_is_not_blamed_on_the_disk_alone(tmp_path: Path) -> None:
+    path = clips.video(tmp_path / "a.mkv")
+    path.write_bytes(path.read_bytes()[:300])
+    with pytest.raises(SourceUnreadableError, match="is it complete"):
+        open_source(path)
+
+
 def test_a_variable_rate_keeps_its_times(tmp_path: Path) -> None:
     times = [0.0, 0.04, 0.05, 0.5, 0.55, 2.0]
     with open_source(clips.video(tmp_path / "a.mkv", frames=6, times=times)) as source:
@@ -58,9 +66,11 @@ def test_time_goes_on_where_joined_recordings_start_anew(tmp_path: Path) -> None
     path.write_bytes(path.read_bytes() * 2)
     with open_source(path) as source:
         times = [frame.media_time for frame in source]
+        lost = source.losses
     assert len(times) == 100
     assert np.diff(times).min() > 0
-    assert times[-1] == pytest.approx(4.0, abs=0.1)
+    assert times[-1] == pytest.approx(4.0 + BREAK, abs=0.1)
+    assert lost == {"break in the timestamps": 1}
 
 
 def test_what_an_edit_list_hides_is_not_shown_and_not_lost(tmp_path: Path) -> None:

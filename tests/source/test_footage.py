@@ -13,7 +13,8 @@ from monitor.errors import SourceUnavailableError, SourceUnreadableError
 from monitor.settings import SourceSettings
 from monitor.source import footage as footage_module
 from monitor.source.address import Address
-from monitor.source.footage import Footage, open_container, open_footage
+from monitor.source.clock import BREAK
+from monitor.source.footage import BROKEN_TIME, Footage, open_container, open_footage
 from monitor.source.picture import rgb
 
 if TYPE_CHECKING:
@@ -117,6 +118,30 @@ def test_pictures_that_grow_beyond_the_limit_midway_are_lost_and_counted(tmp_pat
     with footage(small, settings=SourceSettings(max_pixels=200 * 200)) as source:
         assert {frame.width for frame in source} == {160}
         assert source.losses["undecodable packet"] > 5
+
+
+def test_a_live_stream_that_changes_its_size_is_another_one_and_a_file_goes_on(tmp_path: Path) -> None:
+    path, large = clips.video(tmp_path / "a.ts"), clips.video(tmp_path / "b.ts", size=(320, 240))
+    path.write_bytes(path.read_bytes() + large.read_bytes())
+    with footage(path) as source:
+        assert [frame.width for frame in source] == [160] * 12 + [320] * 12
+    with footage(path, live=True) as source:
+        frames = iter(source)
+        assert [next(frames).width for _ in range(12)] == [160] * 12
+        with pytest.raises(SourceUnavailableError, match="from 160 x 120 to 320 x 240 pixels; it is opened anew"):
+            next(frames)
+
+
+def test_timestamps_that_start_anew_are_a_break_and_counted(tmp_path: Path) -> None:
+    path = clips.video(tmp_path / "a.ts", frames=50)
+    later = clips.video(tmp_path / "b.ts", frames=50, muxing={"output_ts_offset": "3600"})
+    both = path.read_bytes() + later.read_bytes()
+    path.write_bytes(both)
+    for live, step in ((True, 0.04 + BREAK), (False, 3598.04)):
+        with footage(path, live=live) as source:
+            times = [frame.media_time for frame in source]
+            assert max(np.diff(times)) == pytest.approx(step, abs=2.1 if not live else 0.01)
+            assert source.losses == ({BROKEN_TIME: 1} if live else {})
 
 
 def test_sound_alone_is_no_video(tmp_path: Path) -> None:

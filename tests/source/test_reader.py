@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import math
 import threading
+import time
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import av
@@ -19,9 +22,10 @@ if TYPE_CHECKING:
     from monitor.source.packets import CompressedPacket, PacketStream
 
 
-def reader(path: Path, *, read_timeout: float = 5.0) -> Reader:
+def reader(path: Path, *, read_timeout: float = 5.0, live: bool = False) -> Reader:
     container = av.open(str(path))
-    return Reader(container, container.streams.video[0], address=Address.of(path), read_timeout=read_timeout)
+    stream = container.streams.video[0]
+    return Reader(container, stream, address=Address.of(path), read_timeout=read_timeout, live=live)
 
 
 class Stumbling:
@@ -110,6 +114,93 @@ def test_a_damaged_packet_costs_itself_and_is_counted(tmp_path: Path) -> None:
     numbers = [clips.number_of(picture.to_ndarray(format="rgb24")) for picture, _ in read]
     assert numbers == [number for number in range(20) if number != 7]
     assert sum(read.losses.values()) == 1
+
+
+def test_what_is_drawn_from_a_damaged_picture_is_lost_up_to_the_next_key_frame(tmp_path: Path) -> None:
+    path = clips.video(tmp_path / "a.mp4", frames=30, options={"g": "10", "sc_threshold": "0"})
+    with av.open(str(path)) as container:
+        packet = [packet for packet in container.demux(video=0) if packet.size][13]
+        position, size = packet.pos, packet.size
+    damaged = bytearray(path.read_bytes())
+    damaged[position + 4 : position + size] = bytes(size - 4)
+    path.write_bytes(damaged)
+    read = reader(path)
+    numbers = [clips.number_of(picture.to_ndarray(format="rgb24")) for picture, _ in read]
+    assert numbers == [*range(13), *range(20, 30)]
+    assert sum(read.losses.values()) == 7
+    assert read.losses["picture after a corrupt one"] == 6
+
+
+@pytest.mark.parametrize("codec", ["libx265", "mpeg2video"])
+def test_a_live_stream_that_becomes_another_coding_is_lost_and_a_file_is_read_to_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, codec: str
+) -> None:
+    monkeypatch.setattr(reader_module, "_DAMAGED", math.inf)
+    path, other = clips.video(tmp_path / "a.ts", frames=30), clips.video(tmp_path / "b.ts", codec=codec, frames=30)
+
+    def changing(read: Reader) -> Iterator[Any]:
+        yield from islice(read._container.demux(read._stream), 20)
+        for payload in payloads(other):
+            packet = av.Packet(payload)
+            packet.stream = read._stream
+            yield packet
+
+    live, whole = reader(path, read_timeout=1e-6, live=True), reader(path)
+    live._packets, whole._packets = changing(live), changing(whole)
+    with pytest.raises(SourceUnavailableError, match="did it change its coding"):
+        list(live)
+    assert len(list(whole)) <= 20
+    assert sum(whole.losses.values()) > 10
+
+
+def test_a_live_stream_that_is_damaged_for_too_long_is_lost(tmp_path: Path) -> None:
+    path = clips.video(tmp_path / "a.ts", frames=40, options={"g": "100"})
+    content = bytearray(path.read_bytes())
+    with av.open(str(path)) as container:
+        places = [packet.pos for packet in container.demux(video=0) if packet.size]
+    content[places[10] + 100 : places[11]] = bytes(places[11] - places[10] - 100)
+    path.write_bytes(content)
+    seen = list(reader(path))
+    live = reader(path, read_timeout=1e-6, live=True)
+    pictures = iter(live)
+    with pytest.raises(SourceUnavailableError, match="none of its pictures comes whole"):
+        list(pictures)
+    assert 5 < len(seen) < 15, "the rest is drawn from what was lost"
+
+
+@pytest.mark.parametrize("away", [0.1, 60.0])
+def test_a_live_stream_that_nobody_read_for_a_while_is_not_blamed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, away: float
+) -> None:
+    monkeypatch.setattr(reader_module, "_AWAY", away)
+    read = reader(clips.video(tmp_path / "a.ts", frames=30, options={"g": "10"}), read_timeout=0.04, live=True)
+    nothing = av.Packet(b"\0\0\0\1\x0c\x80")  # filler data
+    nothing.stream = read._stream
+
+    def slow(packets: Iterator[Any]) -> Iterator[Any]:
+        yield from islice(packets, 10)
+        time.sleep(0.3)
+        yield nothing
+        yield from packets
+
+    read._packets = slow(read._packets)
+    if away < 1:
+        assert len(list(read)) == 30
+    else:
+        with pytest.raises(SourceUnavailableError, match="comes whole"):
+            list(read)
+
+
+def test_a_live_stream_may_take_its_time_until_its_first_picture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reader_module, "_DAMAGED", math.inf)
+    path = clips.video(tmp_path / "a.ts", codec="mpeg2video", frames=40, options={"g": "20"})
+    with av.open(str(path)) as container:
+        late = [packet for packet in container.demux(video=0) if packet.size][3].pos
+    cut = tmp_path / "cut.ts"
+    cut.write_bytes(path.read_bytes()[: 2 * 188] + path.read_bytes()[late:])
+    assert len(list(reader(cut, read_timeout=1e-6, live=True))) >= 20
 
 
 def test_pictures_with_invented_pixels_are_withheld_and_counted(tmp_path: Path) -> None:

@@ -11,9 +11,11 @@ import os
 import resource
 import socket
 import sys
+import time
 import traceback
 from collections import deque
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,19 +28,30 @@ from monitor.source.isolation.ring import SLOTS, FrameRing
 from monitor.source.isolation.wire import Wire
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from monitor.source import Source
     from monitor.source.packets import CompressedPacket, PacketStream
     from monitor.types import Frame
 
 BEHIND: Final = "hand-over behind"
+_SAY_EVERY: Final = 1.0  # seconds (wall clock)
 _NICER: Final = 5  # of a file's process: live sources come first
 
 
 class Relay:
-    """Hears the packets of a source: keeps the first ones until it is known whether they are wanted."""
+    """Hears the packets of a source: keeps the first ones until it is known whether they are wanted.
 
-    def __init__(self, wire: Wire) -> None:
-        self._wire = wire
+    While packets come and no picture is whole, it says what is lost: silence would be taken for a hang.
+
+    Args:
+        wire: to the other side.
+        losses: of the source so far, by cause.
+    """
+
+    def __init__(self, wire: Wire, losses: Callable[[], dict[str, int]]) -> None:
+        self._wire, self._losses = wire, losses
+        self._said_at = time.monotonic()
         self._early: list[CompressedPacket] = []
         self._wanted: bool | None = None  # None: not known yet
         self.stream: PacketStream | None = None
@@ -50,8 +63,12 @@ class Relay:
     def packet(self, packet: CompressedPacket) -> None:
         if self._wanted is None:
             self._early.append(packet)
-        elif self._wanted:
+            return
+        if self._wanted:
             self._wire.send({"packet": [packet.pts, packet.is_key]}, packet.data)
+        if (now := time.monotonic()) - self._said_at > _SAY_EVERY:
+            self._said_at = now
+            self._wire.send({"losses": self._losses()})
 
     def picture(self, *, pts: int | None, media_time: float) -> None:
         if self._wanted:
@@ -84,12 +101,13 @@ class HandOver:
         for frame in source:
             self._hear(until_free=not source.info.live)
             if self._free:
-                self._send(frame, losses=self._losses(source))
+                self._send(frame, losses=self.losses(source))
             else:
                 self._dropped += 1
-        self._wire.send({"end": self._losses(source)})
+        self._wire.send({"end": self.losses(source)})
 
-    def _losses(self, source: Source) -> dict[str, int]:
+    def losses(self, source: Source) -> dict[str, int]:
+        """Those of the source, and the frames that nobody took in time."""
         return {**source.losses, **({BEHIND: self._dropped} if self._dropped else {})}
 
     def _hear(self, *, until_free: bool) -> None:
@@ -109,9 +127,8 @@ class HandOver:
                 "allows; scale it down, or allow more"
             )
             raise SourceUnreadableError(msg) from None
-        head: dict[str, Any] = {
-            "frame": [slot, frame.height, frame.width, frame.index, frame.media_time, frame.captured_at.isoformat()]
-        }
+        when = (frame.index, frame.media_time, frame.captured_at.isoformat(), frame.disordered)
+        head: dict[str, Any] = {"frame": [slot, frame.height, frame.width, *when]}
         if losses != self._told:
             head["losses"] = self._told = losses
         self._wire.send(head)
@@ -138,11 +155,12 @@ def serve(wire: Wire, ring_descriptor: int) -> None:
         with open_source(url, settings) as source:
             if not source.info.live:
                 os.nice(_NICER)
-            relay = Relay(wire)
+            hand_over = HandOver(wire, ring)
+            relay = Relay(wire, partial(hand_over.losses, source))
             source.tap(relay)
             _tell(source, relay.stream, wire)
             relay.decide(wanted=_packets_wanted(wire))
-            HandOver(wire, ring).run(source)
+            hand_over.run(source)
     except MonitorError as error:
         wire.send({"error": [type(error).__name__, str(error)]})
     except MemoryError:

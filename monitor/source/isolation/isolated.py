@@ -214,7 +214,7 @@ class Isolated(Source):
         return None
 
     def _understand(self, head: dict[str, Any], payload: bytes) -> Frame | None:
-        """Tell the listeners, or return a frame.
+        """Tell the listeners, write down what is lost, or return a frame.
 
         Raises:
             SourceError: it makes no sense.
@@ -230,7 +230,10 @@ class Isolated(Source):
                 for listener in self._listeners:
                     listener.picture(pts=pts, media_time=media_time)
                 return None
-            slot, height, width, index, media_time, captured_at = head["frame"]
+            if "frame" not in head:
+                self._count(head["losses"])
+                return None
+            slot, height, width, index, media_time, captured_at, disordered = head["frame"]
             self._count(head.get("losses"))
             pixels = self.process.ring.take(slot, height=height, width=width)
             frame = Frame(
@@ -239,6 +242,7 @@ class Isolated(Source):
                 media_time=media_time,
                 captured_at=datetime.fromisoformat(captured_at),
                 source=self.info.name,
+                disordered=int(disordered),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise self.process.failed(_NONSENSE.format(type(error).__name__)) from None

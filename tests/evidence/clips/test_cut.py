@@ -12,6 +12,7 @@ from written_clips import B_FRAMES
 from monitor.errors import OutputError, SourceError, SourceNotFoundError, SourceUnreadableError
 from monitor.evidence.clips import cut
 from monitor.source import open_source
+from monitor.source.clock import BREAK
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -116,9 +117,9 @@ def test_a_recording_whose_timestamps_start_anew_is_decoded(tmp_path: Path) -> N
     two = clips.video(tmp_path / "b.ts", frames=40, options={"g": "10"})
     one.write_bytes(one.read_bytes() + two.read_bytes())
     frames = frames_of(one)
-    clip = cut(one, tmp_path / "clip.mp4", 1.4, 2.2)
+    clip = cut(one, tmp_path / "clip.mp4", 1.4, 2.2 + BREAK)
     assert clip.reencoded
-    assert written_clips.check(tmp_path / "clip.mp4", clip, frames)[-1] == pytest.approx(2.2)
+    assert written_clips.check(tmp_path / "clip.mp4", clip, frames)[-1] == pytest.approx(2.2 + BREAK)
 
 
 def test_packets_without_timestamps_are_decoded(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from monitor.errors import MonitorError, OutputError, SourceError
 from monitor.evidence.clips import PacketRing, PictureRing, follow
 from monitor.evidence.clips import remux as remux_module
 from monitor.source import open_source
+from monitor.source.clock import BREAK
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -213,8 +214,8 @@ def test_media_time_goes_on_where_timestamps_start_anew(tmp_path: Path) -> None:
     one.write_bytes(one.read_bytes() + two.read_bytes())
     ring, frames = watched(one)
     assert frames[-1].media_time > 3
-    clip = ring.save(tmp_path / "clip.mp4", 1.3, 2.2)
-    assert (clip.start, clip.end) == (pytest.approx(1.2), pytest.approx(2.2, abs=0.17))
+    clip = ring.save(tmp_path / "clip.mp4", 1.3, 2.2 + BREAK)
+    assert (clip.start, clip.end) == (pytest.approx(1.2), pytest.approx(2.2 + BREAK, abs=0.17))
     written_clips.check(tmp_path / "clip.mp4", clip, frames, tolerance=0.01)
 
 

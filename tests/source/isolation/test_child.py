@@ -39,7 +39,7 @@ def heard(wire: Wire) -> list[dict[str, Any]]:
 
 def test_packets_wait_until_it_is_known_whether_they_are_wanted(ends: tuple[Wire, Wire]) -> None:
     here, there = ends
-    relay = Relay(there)
+    relay = Relay(there, dict)
     relay.packet(CompressedPacket(b"first", pts=4, is_key=True))
     relay.picture(pts=4, media_time=0.0)
     assert not here.waits()
@@ -53,10 +53,24 @@ def test_packets_wait_until_it_is_known_whether_they_are_wanted(ends: tuple[Wire
 
 def test_packets_that_nobody_wants_are_forgotten(ends: tuple[Wire, Wire]) -> None:
     here, there = ends
-    relay = Relay(there)
+    relay = Relay(there, dict)
     relay.packet(CompressedPacket(b"first", pts=4, is_key=True))
     relay.decide(wanted=False)
     relay.packet(CompressedPacket(b"second", pts=5, is_key=True))
+    assert not here.waits()
+
+
+def test_packets_without_a_picture_say_what_is_lost_now_and_then(
+    ends: tuple[Wire, Wire], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = ends
+    monkeypatch.setattr(child, "_SAY_EVERY", 0.0)
+    relay = Relay(there, lambda: {"corrupt picture": 3})
+    relay.decide(wanted=False)
+    relay.packet(CompressedPacket(b"damaged", pts=4, is_key=False))
+    assert here.receive(1) == ({"losses": {"corrupt picture": 3}}, b"")
+    monkeypatch.setattr(child, "_SAY_EVERY", 60.0)
+    relay.packet(CompressedPacket(b"damaged", pts=5, is_key=False))
     assert not here.waits()
 
 

@@ -252,14 +252,25 @@ def test_an_error_that_is_none_of_ours_is_told_as_unexpected(liar: Callable[...,
         open_isolated(liar({"error": [name, "text"]}), SMALL)
 
 
+def test_what_is_lost_is_heard_without_a_frame(tmp_path: Path, liar: Callable[..., Path]) -> None:
+    with open_source(clips.video(tmp_path / "a.mkv")) as plain:
+        info = asdict(plain.info)
+    said = ({"losses": {"corrupt picture": 3}}, {"error": ["SourceUnavailableError", "it is gone"]})
+    with opened(liar({"opened": info, "packets": None}, *said)) as source:
+        with pytest.raises(SourceUnavailableError, match="it is gone"):
+            next(iter(source))
+        assert source.losses == {"corrupt picture": 3}
+
+
 @pytest.mark.parametrize(
     "head",
     [
-        {"frame": [9, 1, 1, 0, 0.0, "2026-01-01T00:00:00+00:00"]},
+        {"frame": [9, 1, 1, 0, 0.0, "2026-01-01T00:00:00+00:00", 0]},
         {"frame": [0]},
         {"frame": None},
         {"something": 1},
         {"packet": 5},
+        {"losses": 5},
     ],
 )
 def test_a_process_that_talks_nonsense_is_ended(

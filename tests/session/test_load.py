@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import logging
+import math
+from itertools import pairwise
+
+import pytest
+
+from monitor.session import Load
+from monitor.session.load import LADDER
+
+
+class Clock:
+    """Seconds that pass when told to."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def load(clock: Clock) -> Load:
+    return Load(clock=clock)
+
+
+def pass_seconds(load: Load, clock: Clock, seconds: float, *, lost: float = 0.0, latency: float = 0.05) -> None:
+    """25 frames a second, of which a share is lost."""
+    owed = 0.0
+    for _ in range(round(25 * seconds)):
+        clock.now += 0.04
+        owed += lost
+        if owed >= 1:
+            owed -= 1
+            load.lost(1)
+        else:
+            load.analysed(latency=latency)
+
+
+def test_nothing_is_left_out_while_all_is_well(load: Load, clock: Clock) -> None:
+    pass_seconds(load, clock, 60, lost=0.02)
+    assert load.cadence == LADDER[0]
+    assert str(load.cadence) == "all is analysed"
+
+
+def test_each_step_of_the_ladder_is_less_work_than_the_one_before() -> None:
+    for above, below in pairwise(LADDER):
+        assert below != above
+        assert below.rest >= above.rest
+        assert (below.fps or math.inf) <= (above.fps or math.inf)
+    assert LADDER[-1].rest <= 0.5, "two scores a second stay"
+
+
+def test_losses_step_down_one_by_one_and_many_losses_two_by_two(load: Load, clock: Clock) -> None:
+    pass_seconds(load, clock, 2.1, lost=0.1)
+    assert load.level == 1
+    pass_seconds(load, clock, 2.1, lost=0.5)
+    assert load.level == 3
+
+
+def test_lateness_counts_as_loss(load: Load, clock: Clock) -> None:
+    pass_seconds(load, clock, 2.1, latency=0.6)
+    assert load.level == 2
+
+
+def test_no_frames_say_nothing(load: Load, clock: Clock) -> None:
+    clock.now += 60
+    load.lost(0)
+    assert load.level == 0
+
+
+def test_the_ladder_has_an_end(load: Load, clock: Clock) -> None:
+    pass_seconds(load, clock, 60, lost=0.9)
+    assert load.level == len(LADDER) - 1
+
+
+def test_it_climbs_again_when_all_has_been_well_for_a_while(load: Load, clock: Clock) -> None:
+    pass_seconds(load, clock, 2.1, lost=0.5)
+    pass_seconds(load, clock, 4)
+    assert load.level == 2
+    pass_seconds(load, clock, 20)
+    assert load.level == 0
+
+
+def test_a_step_that_proves_too_much_is_tried_ever_more_rarely(load: Load, clock: Clock) -> None:
+    """A machine that bears level 1, not level 0."""
+    changes = 0
+    level = 0
+    for _ in range(600):
+        pass_seconds(load, clock, 1, lost=0.1 if load.level == 0 else 0.0)
+        changes += load.level != level
+        level = load.level
+    assert changes <= 2 * 9, "5 + 10 + 20 + 40 + 80 + 120 + ... seconds lie between two tries"
+
+
+def test_what_is_left_out_is_said(load: Load, clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        pass_seconds(load, clock, 4.2, lost=0.5)
+    assert str(load.cadence) == (
+        "the machine is busy: of each live source at most 10 frames/s, of each face at most 2.0 scores/s"
+    )
+    assert str(load.cadence) in caplog.messages
+    assert str(LADDER[2]).startswith("the machine is busy: of each live source every frame")
