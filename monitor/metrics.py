@@ -25,7 +25,7 @@ from prometheus_client.registry import Collector
 
 from monitor import __version__
 from monitor.session import LATENCIES, WatchState
-from monitor.types import Label
+from monitor.types import HintKind, Label
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -48,6 +48,7 @@ class Watched:
     totals: Totals
     faces: Mapping[Label, int]  # seen now
     viewers: int
+    hints: frozenset[HintKind] = frozenset()  # on the stream itself, that hold now
 
     @property
     def waiting(self) -> int:
@@ -65,6 +66,7 @@ class Snapshot:
     sources: Sequence[Watched]
     engines: Engines | None  # None: not loaded
     beat: Beat | None  # None: none yet
+    load: int  # steps of the ladder down: 0 = nothing is left out
     flags: Mapping[tuple[str, bool], int]  # (origin, whether somebody looked at it) -> how many
     stored: int  # bytes of all that is kept
     free: int  # bytes on that disk
@@ -126,16 +128,19 @@ def _sources(sources: Iterable[Watched]) -> Iterator[Metric]:
     viewers = _gauge("viewers", "Browsers that look at a source.", *_OF_A_SOURCE)
     faces = _gauge("faces", "Faces that are seen now, by label.", *_OF_A_SOURCE, "label")
     changes = _counter("verdicts", "How often a face got this label.", *_OF_A_SOURCE, "label")
+    hints = _gauge("source_hint", "1 while a stream itself looks wrong in that way.", *_OF_A_SOURCE, "kind")
     for one in sources:
         who = (one.id, one.name)
         openings.add_metric(who, one.status.epoch)
         viewers.add_metric(who, one.viewers)
         for known in WatchState:
             state.add_metric((*who, known.value), float(one.status.state is known))
+        for kind in HintKind:
+            hints.add_metric((*who, kind.value), float(kind in one.hints))
         for label in Label:
             faces.add_metric((*who, label.value), one.faces.get(label, 0))
             changes.add_metric((*who, label.value), one.totals.changes.get(label, 0))
-    yield from (openings, state, viewers, faces, changes)
+    yield from (openings, state, viewers, faces, changes, hints)
 
 
 def _engine(snapshot: Snapshot) -> Iterator[Metric]:
@@ -149,6 +154,9 @@ def _engine(snapshot: Snapshot) -> Iterator[Metric]:
             "weights_sha256": card.weights_sha256,
         }
         yield InfoMetricFamily(f"{PREFIX}_engine", "What scores faces, and why it was chosen.", value=facts)
+    load = _gauge("load_level", "Steps by which less of live sources is analysed; 0: all of it.")
+    load.add_metric((), snapshot.load)
+    yield load
     beat = snapshot.beat
     if beat is not None:
         healthy = _gauge("heartbeat_healthy", "1 if the running engine scores known faces as it should.")

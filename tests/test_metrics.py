@@ -15,7 +15,7 @@ from monitor.metrics import PREFIX, Snapshot, Watched, rendered
 from monitor.pipeline import Engines
 from monitor.session import LATENCIES, Beat, SessionStats, Totals, WatchState, WatchStatus
 from monitor.session.heartbeat import Scored
-from monitor.types import Label
+from monitor.types import HintKind, Label
 
 
 def watched(identity: str = "1a", **changes: Any) -> Watched:
@@ -24,7 +24,7 @@ def watched(identity: str = "1a", **changes: Any) -> Watched:
     plain: dict[str, Any] = {
         "id": identity,
         "name": 'The "door"\\',
-        "status": WatchStatus(WatchState.RECONNECTING, "lost", 3, 1.0, None, stats),
+        "status": WatchStatus(WatchState.RECONNECTING, "lost", 3, 2, 1.0, None, stats),
         "totals": Totals(30, 21, {"analysis behind": 6}, {"damaged": 2}, {Label.LIKELY_FAKE: 4}, latencies, 0.5),
         "faces": {Label.SUSPICIOUS: 2},
         "viewers": 1,
@@ -37,6 +37,7 @@ def snapshot(*sources: Watched, **changes: Any) -> Snapshot:
         "sources": sources,
         "engines": None,
         "beat": None,
+        "load": 3,
         "flags": {("person", False): 2},
         "stored": 1234,
         "free": 99,
@@ -69,6 +70,7 @@ def test_every_frame_is_told_by_source_and_cause() -> None:
     assert found["verdicts_total", "1a", "LIKELY_FAKE"] == 4
     assert found["faces", "1a", "SUSPICIOUS"] == 2
     assert found["viewers", "1a"] == 1
+    assert found["load_level",] == 3
 
 
 def test_latencies_are_a_cumulative_histogram() -> None:
@@ -134,3 +136,9 @@ def test_open_metrics_is_spoken_where_it_is_asked_for(engines: Engines) -> None:
     content, content_type = rendered(snapshot(watched(), engines=engines), accept="application/openmetrics-text")
     assert content_type.startswith("application/openmetrics-text")
     assert f"{PREFIX}_frames_read" in {family.name for family in open_metrics(content.decode())}
+
+
+def test_hints_on_a_stream_are_one_while_they_hold() -> None:
+    found = samples(snapshot(watched(hints=frozenset({HintKind.LOOPED}))))
+    assert found["source_hint", "1a", "LOOPED"] == 1
+    assert found["source_hint", "1a", "FROZEN"] == 0

@@ -13,23 +13,27 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from flagging import flag
 from live_page import browsing
+from observations import frame, observation
 from streamlit.testing.v1 import AppTest
 
 from monitor import jpeg
 from monitor.dashboard import station
 from monitor.dashboard.access.person import Person, Role
+from monitor.dashboard.channel import Channel
 from monitor.evidence.archive import Archive
 from monitor.evidence.video import AnnotatedVideo
 from monitor.settings import Settings
 from monitor.source.demo import Demo
-from monitor.types import ClipState, Opinion, Origin
+from monitor.types import ClipState, Hint, HintKind, Opinion, Origin
 
 ROOT = Path(__file__).parent.parent
 SECONDS = 60_000  # milliseconds that a busy machine may take
@@ -341,6 +345,31 @@ class TestScript:
         classes = app.dataframe[0].value
         assert list(classes["class"]) == ["unreviewed", "false alarm", "exempt"]
         assert list(classes["goes"]) == ["never: no days and no quota are set"] * 2 + ["never by itself"]
+
+    def test_a_hint_stands_beside_the_sources_state_and_its_words_are_plain(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(Channel, "start", lambda channel: None)
+        channel = station.current().add("demo:")
+        hints = (Hint(HintKind.FROZEN, 12.0), Hint(HintKind.VIRTUAL_CAMERA, 0.0, None, "**Cam** [x](//y)"))
+        channel.hub(frame(np.zeros((90, 160, 3), np.uint8)), replace(observation(), hints=hints))
+        told = [text.value for text in self.run("live").markdown if "stream:" in text.value]
+        assert told == [
+            ":violet-badge[:material/sensors_off: stream: frozen since 0:12.0]",
+            r":violet-badge[:material/sensors_off: stream: virtual camera since 0:00.0] \*\*Cam\*\* \[x\]\(\/\/y\)",
+        ]
+
+    def test_a_busy_machine_is_said_to_be_one(self) -> None:
+        here = station.current()
+        here.load.level = 4
+        said = "The machine is busy: of each live source at most 10 frames/s, of each face at most 2.0 scores/s."
+        assert any(said == warning.value for warning in self.run("system").warning)
+        channel = here.add("demo:")
+        deadline = time.monotonic() + 60
+        while channel.status.stats is None:
+            assert time.monotonic() < deadline, channel.status
+            time.sleep(0.05)
+        assert any(said == warning.value for warning in self.run("live").warning)
 
     def test_the_machine(self) -> None:
         assert any(metric.label == "Flags" and metric.value == "0" for metric in self.run("system").metric)

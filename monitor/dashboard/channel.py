@@ -16,15 +16,15 @@ from monitor.source import mask
 from monitor.source.inbox import Inbox
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from monitor.evidence.archive import Archive
     from monitor.evidence.clips import PacketRing, PictureRing
     from monitor.pipeline import Engines
-    from monitor.session import WatchStatus, Worker
+    from monitor.session import Ending, Load, WatchStatus, Worker
     from monitor.settings import Settings
     from monitor.source import Source
-    from monitor.types import Frame, Observation, Segment, TrackSummary
+    from monitor.types import Frame, Observation
 
 _SPARE: Final = 10.0  # seconds that a ring holds beyond a clip: a flag looks back, and key frames are apart
 _CLIP_BYTES: Final = 96 << 20  # of memory for a ring
@@ -47,6 +47,7 @@ class Channel:
         worker: writes clips.
         repeat: play a file again when it is over.
         channel_id: what tells it from others; default: a new one.
+        load: of this machine, shared by all channels; default: all is analysed.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class Channel:
         worker: Worker,
         repeat: bool,
         channel_id: str = "",
+        load: Load | None = None,
     ) -> None:
         self.id = channel_id or secrets.token_hex(4)
         self.inbox = source if isinstance(source, Inbox) else None
@@ -72,7 +74,9 @@ class Channel:
         self._engines, self.settings = engines, settings
         self.flagger = Flagger(archive, later=worker.do)
         self._clips: PacketRing | PictureRing | None = None
-        self._watch = Watch(url, engines=engines, settings=settings, audience=self, repeat=repeat, opener=opener)
+        self._watch = Watch(
+            url, engines=engines, settings=settings, audience=self, repeat=repeat, opener=opener, load=load
+        )
 
     @property
     def status(self) -> WatchStatus:
@@ -121,7 +125,7 @@ class Channel:
         self.tally(frame, observation)
         self.hub(frame, observation)
 
-    def closed(self, segments: Sequence[Segment], tracks: Sequence[TrackSummary]) -> None:  # noqa: ARG002 - an audience
+    def closed(self, ending: Ending) -> None:  # noqa: ARG002 - an audience
         """The epoch is over; on the watch's thread."""
         self.flagger.closed()
         self.tally.closed()

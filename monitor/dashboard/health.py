@@ -70,11 +70,13 @@ def snapshot(here: station.Station) -> Snapshot:
                 totals=channel.tally.totals,
                 faces=channel.tally.faces,
                 viewers=channel.hub.viewers,
+                hints=channel.tally.hints,
             )
             for channel in here.channels
         ],
         engines=here.loaded,
         beat=here.heartbeat.last,
+        load=here.load.level,
         flags={
             (origin.value, reviewed): archive.store.count(Query(origin=origin, reviewed=reviewed))
             for origin in Origin

@@ -47,7 +47,8 @@ def header(frame: Frame, observation: Observation, *, epoch: int, maps: Evidence
 
     Returns:
         ``frame`` (index), ``epoch``, ``time`` (media seconds), ``captured`` (Unix milliseconds), ``width`` and
-        ``height`` (pixels of the frame), ``engine``, ``scale`` (logits at full colour) and ``faces``: a list of
+        ``height`` (pixels of the frame), ``engine``, ``scale`` (logits at full colour), ``hints`` on the stream itself
+        that hold now (``kind``, ``detail``, ``since``, media seconds) and ``faces``: a list of
         ``id``, ``box`` [x1, y1, x2, y2], ``label``, ``words``, ``probability`` and ``confidence`` (or None),
         ``samples``, ``effective``, ``reasons`` (in words) and ``map`` (or None): ``rows``, ``columns``, ``square``
         [x1, y1, x2, y2] and ``values``, base64 of int8 row by row, 127 standing for ``scale`` towards fake.
@@ -62,6 +63,10 @@ def header(frame: Frame, observation: Observation, *, epoch: int, maps: Evidence
         "height": frame.height,
         "engine": observation.engine,
         "scale": SCALE,
+        "hints": [
+            {"kind": hint.kind.value, "detail": hint.detail, "since": round(hint.start, 4)}
+            for hint in observation.hints
+        ],
         "faces": [_face(verdict, box, maps) for verdict, box in zip(observation.verdicts, boxes, strict=True)],
     }
 

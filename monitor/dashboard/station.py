@@ -18,7 +18,7 @@ from monitor.dashboard.policy import allowed
 from monitor.errors import UsageError
 from monitor.evidence.archive import Archive
 from monitor.pipeline import Engines
-from monitor.session import Heartbeat, Timer, Worker, side_by_side
+from monitor.session import EngineBuild, Heartbeat, Load, Timer, Worker, side_by_side
 from monitor.settings import Preset, Settings, load_settings
 from monitor.source.inbox import Inbox
 
@@ -53,8 +53,10 @@ class Station:
         self.archive = archive
         self.repaired = archive.exhibits.repair(archive.store)
         self._worker = Worker("clips")
+        self.load = Load()
         self._channels: dict[str, Channel] = {}
         self._engines: Engines | None = None
+        self._build: EngineBuild | None = None
         self._loading, self._adding = threading.Lock(), threading.Lock()
         self.accounts, self.audit, self.guesses = Accounts(archive.store), Audit(archive.store), Guesses()
         self.sessions = Sessions(settings.access, standing=self._standing)
@@ -89,6 +91,7 @@ class Station:
         """
         end = time.monotonic() + _TO_CLOSE
         jobs = [timer.stop for timer in self._timers] + [channel.stop for channel in self.channels]
+        jobs += [] if self._build is None else [self._build.close]
         self.hanging = side_by_side([*jobs, self.analyses.close], patience=_TO_STOP)
         if self.hanging:
             _log.warning("%d of %d threads did not end in time", self.hanging, len(jobs) + 1)
@@ -120,6 +123,8 @@ class Station:
         with self._loading:
             if self._engines is None:
                 self._engines = Engines.load(self.settings)
+                self._build = EngineBuild(self._engines, self.settings)
+                self._build.start()
             return self._engines
 
     @property
@@ -180,6 +185,7 @@ class Station:
             settings=self.settings,
             archive=self.archive,
             worker=self._worker,
+            load=self.load,
             repeat=repeat,
             channel_id=channel_id,
         )

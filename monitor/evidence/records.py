@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from monitor.models.card import ModelCard
-    from monitor.types import LabelChange, Segment, SourceInfo, SourceVerdict, TrackSummary
+    from monitor.types import Hint, LabelChange, Segment, SourceInfo, SourceVerdict, TrackSummary
 
 Record = dict[str, Any]
 
@@ -74,6 +74,20 @@ def source(info: SourceInfo, *, sha256: str | None) -> Record:
         "duration": _number(info.duration),
         "has_audio": info.has_audio,
     }
+
+
+def hints(found: Iterable[Hint]) -> list[Record]:
+    """What looks wrong with the stream itself, in order of time."""
+    return [
+        {
+            "kind": hint.kind,
+            "start": _number(hint.start),
+            "end": _number(hint.end),
+            "detail": hint.detail,
+            "in_words": hint.in_words,
+        }
+        for hint in sorted(found, key=lambda hint: (hint.start, hint.kind))
+    ]
 
 
 def model(card: ModelCard) -> Record:

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from monitor.models.card import ModelCard
     from monitor.pipeline import Engines
     from monitor.settings import Settings
-    from monitor.types import LabelChange, Observation, Segment, SourceInfo, SourceVerdict, TrackSummary
+    from monitor.types import Hint, LabelChange, Observation, Segment, SourceInfo, SourceVerdict, TrackSummary
 
-SCHEMA_VERSION = "1.0"  # the first number grows when a reader of older reports would misread a newer one
+SCHEMA_VERSION = "1.1"  # the first number grows when a reader of older reports would misread a newer one
 SCHEMA_FILE = Path(__file__).with_name("report.schema.json")
 NOTE = (
     "An indication, not proof: a statistical detector judged visible faces only. It misses manipulations, "
@@ -62,7 +62,7 @@ class Provenance:
 
 
 class Report:
-    """Collects one source's observations while they stream by; its memory grows with tracks and label changes only.
+    """Collects one source's observations while they stream by; memory grows with tracks, label changes, hints only.
 
     Writes ``timeline.csv`` at once and ``report.json`` at the end into ``folder``: give it
     ``OutputFolder.working``, so that nothing is seen before it is whole. Leaving the ``with``
@@ -76,9 +76,12 @@ class Report:
         self._folder, self._provenance = folder, provenance
         self._timeline = Timeline(folder, provenance.card.calibration)
         self._frames = 0
+        self._engines: dict[str, None] = {}  # in order: a faster one may take over
         self._changes: list[LabelChange] = []
         self._segments: list[Segment] = []
         self._tracks: list[TrackSummary] = []
+        self._hints: list[Hint] = []
+        self._open_hints: tuple[Hint, ...] = ()
         self._finished = False
 
     def __enter__(self) -> Self:
@@ -97,9 +100,12 @@ class Report:
             OutputError: the disk is full or gone.
         """
         self._frames += 1
+        self._engines.setdefault(observation.engine)
         self._changes += observation.changes
         self._segments += observation.closed_segments
         self._tracks += observation.ended_tracks
+        self._hints += [hint for hint in observation.hint_changes if hint.end is not None]
+        self._open_hints = observation.hints
         if len(observation.scores) or observation.scores.rejected:
             self._timeline.add(observation)
 
@@ -151,8 +157,9 @@ class Report:
             "segments": [records.segment(segment) for segment in spans],
             "spans": records.merged(spans),
             "label_changes": [records.change(change) for change in self._changes],
+            "hints": records.hints([*self._hints, *self._open_hints]),
             "model": records.model(self._provenance.card),
-            "engine": {"name": self._provenance.engine, "reason": self._provenance.engine_reason},
+            "engine": self._engine(),
             "settings": self._provenance.settings.record(),
         }
         path = self._folder / REPORT_FILE
@@ -162,6 +169,11 @@ class Report:
             raise unwritable(path, error) from error
         self._finished = True
         return content
+
+    def _engine(self) -> dict[str, Any]:
+        """What scored at first, and why; and all that scored, if a faster one took over."""
+        first = {"name": self._provenance.engine, "reason": self._provenance.engine_reason}
+        return first | {"all": list(self._engines)}
 
     def abort(self) -> None:
         """Remove what was written."""

@@ -9,6 +9,7 @@ then trusted. Boxes are pixels of the full frame, ``x1 y1 x2 y2``, x to the righ
 from monitor.types.faces import Calibration, Faces, Qualities, Scores, TrackedFaces
 from monitor.types.flags import ClipState, Exhibit, Flag, Opinion, Origin
 from monitor.types.frames import Floats, Frame, Pixels, SourceInfo
+from monitor.types.hints import Hint, HintKind
 from monitor.types.labels import Label, Reason
 from monitor.types.verdicts import (
     Judgement,
@@ -29,6 +30,8 @@ __all__ = [
     "Flag",
     "Floats",
     "Frame",
+    "Hint",
+    "HintKind",
     "Judgement",
     "Label",
     "LabelChange",

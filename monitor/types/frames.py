@@ -42,6 +42,7 @@ class Frame:
     media_time: float
     captured_at: datetime
     source: str
+    disordered: int = 0  # time stamps so far that repeated one or ran back, before media time was made of them
 
     def __post_init__(self) -> None:
         require(self.pixels, (None, None, 3), "pixels")
@@ -75,3 +76,5 @@ class SourceInfo:
     has_audio: bool = False
     still: bool = False  # one picture: judged on one sample, and said so
     synthetic: bool = False  # made by this program (demo:)
+    device: str = ""  # what the system calls a camera; "": no camera, or it does not tell
+    virtual: bool = False  # the system says that a program stands behind a camera, and no hardware

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from monitor.types.faces import Qualities, Scores, TrackedFaces
+    from monitor.types.hints import Hint
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,3 +143,5 @@ class Observation:
     engine: str  # which engine made the scores, e.g. "onnxruntime-fp32"
     detected: bool  # whether the full detector ran on this frame
     scene_cut: bool
+    hints: tuple[Hint, ...] = ()  # that hold now, of the stream itself
+    hint_changes: tuple[Hint, ...] = ()  # that began with this frame (``end`` is None), or ended with it

@@ -6,6 +6,7 @@ import base64
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -16,7 +17,7 @@ from monitor import jpeg
 from monitor.dashboard.messages import SCALE, header, pack, picture, portrait, unpack
 from monitor.overlay import OverlaySettings
 from monitor.overlay.heat import EvidenceMemory
-from monitor.types import Label, Reason
+from monitor.types import Hint, HintKind, Label, Reason
 
 BOX = (40.0, 30.0, 80.0, 90.0)
 
@@ -38,8 +39,16 @@ def test_the_header_says_which_moment_it_is() -> None:
         "height": 120,
         "engine": ENGINE,
         "scale": 4.0,
+        "hints": [],
         "faces": [],
     }
+
+
+def test_hints_on_the_stream_stand_beside_the_faces() -> None:
+    hint = Hint(HintKind.VIRTUAL_CAMERA, 0.4, None, "OBS Virtual Camera")
+    seen = replace(observation([], media_time=2.5, index=62), hints=(hint,))
+    told = header(frame(np.zeros((120, 160, 3), np.uint8), 2.5, 62), seen, epoch=1, maps=EvidenceMemory(1.0))
+    assert told["hints"] == [{"kind": "VIRTUAL_CAMERA", "detail": "OBS Virtual Camera", "since": 0.4}]
 
 
 def test_a_face_without_evidence_says_why_and_has_no_numbers() -> None:

@@ -137,6 +137,30 @@ def test_the_networks_are_loaded_once_and_when_needed(
     assert loads == [station.settings]
 
 
+def test_the_faster_engine_is_built_beside_the_frames_until_the_server_ends(
+    station: Station, engines: Engines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[tuple[str, object]] = []
+
+    class Build:
+        def __init__(self, served: object, settings: object) -> None:
+            done.append(("of", served))
+
+        def start(self) -> None:
+            done.append(("start", None))
+
+        def close(self) -> None:
+            done.append(("close", None))
+
+    monkeypatch.setattr("monitor.dashboard.station.EngineBuild", Build)
+    monkeypatch.setattr("monitor.dashboard.station.Engines.load", lambda _: engines)
+    station.engines()
+    station.engines()
+    assert done == [("of", engines), ("start", None)]
+    station.close()
+    assert done[-1] == ("close", None)
+
+
 def test_what_a_kill_left_half_done_is_put_right(tmp_path: Path) -> None:
     settings = EvidenceSettings(folder=tmp_path / "kept")
     with Archive.open(settings) as archive:

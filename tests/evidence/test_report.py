@@ -6,6 +6,7 @@ import hashlib
 import json
 import tracemalloc
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from observations import Face, change, observation, segment, source_info, summar
 
 from monitor.errors import OutputError, SourceUnavailableError
 from monitor.evidence.report import SCHEMA_FILE, SCHEMA_VERSION, Provenance, Report, sha256_of
-from monitor.types import Label, Observation, Reason, SourceVerdict
+from monitor.types import Hint, HintKind, Label, Observation, Reason, SourceVerdict
 
 FAKE = SourceVerdict(Label.LIKELY_FAKE, 0.95, 1, ())
 UNKNOWN = SourceVerdict(Label.NOT_ENOUGH_EVIDENCE, None, None, (Reason.NO_FACE,))
@@ -77,9 +78,24 @@ def test_it_says_what_judged_and_its_limits(tmp_path: Path, provenance: Provenan
     assert content["model"]["id"] == "made-for-a-test-1"
     assert content["model"]["limits"] == "It never saw a face."
     assert content["model"]["calibration"] == {"scale": 2.0, "shift": -1.0}
-    assert content["engine"] == {"name": "onnxruntime-fp32", "reason": "the default on a CPU"}
+    assert content["engine"] == {
+        "name": "onnxruntime-fp32",
+        "reason": "the default on a CPU",
+        "all": ["onnxruntime-fp32"],
+    }
     assert content["settings"] == provenance.settings.record()
     assert "evidence" not in content["settings"], "where flags lie is nobody else's business"
+
+
+def test_an_engine_that_took_over_is_named(tmp_path: Path, provenance: Provenance, schema: dict[str, Any]) -> None:
+    first, *rest = stream()
+    with Report(tmp_path, provenance) as report:
+        for each in (first, *(replace(one, engine="tensorrt-fp16") for one in rest)):
+            report.add(each)
+        content = report.finish(FAKE)
+    Draft202012Validator(schema).validate(content)
+    assert content["engine"]["name"] == "onnxruntime-fp32"
+    assert content["engine"]["all"] == [first.engine, "tensorrt-fp16"]
 
 
 def test_a_source_without_a_face_has_a_valid_report(
@@ -191,3 +207,21 @@ def test_a_hash_is_that_of_the_whole_file(tmp_path: Path) -> None:
     assert sha256_of(clip) == hashlib.sha256(bytes(range(256)) * 5000).hexdigest()
     with pytest.raises(SourceUnavailableError, match="cannot be read"):
         sha256_of(tmp_path / "absent")
+
+
+def test_hints_on_the_stream_are_told_in_order_and_those_that_hold_have_no_end(
+    tmp_path: Path, provenance: Provenance, schema: dict[str, Any]
+) -> None:
+    looped = Hint(HintKind.LOOPED, 1.0, None, "the same pictures as 2.0 s before")
+    changes = [(looped,), (), (replace(looped, end=1.4), Hint(HintKind.FROZEN, 0.2))]
+    with Report(tmp_path, provenance) as report:
+        for each, began in zip(stream(), changes, strict=True):
+            report.add(replace(each, hint_changes=began, hints=began[1:] if len(began) > 1 else (looped,)))
+        content = report.finish(FAKE)
+    Draft202012Validator(schema).validate(content)
+    assert [(hint["kind"], hint["start"], hint["end"]) for hint in content["hints"]] == [
+        ("FROZEN", 0.2, None),
+        ("LOOPED", 1.0, 1.4),
+    ]
+    assert content["hints"][1]["in_words"] == "looped (the same pictures as 2.0 s before)"
+    assert content["verdict"]["label"] == "LIKELY_FAKE"

@@ -15,7 +15,7 @@ from monitor.dashboard.gallery import Item, Row, gallery
 from monitor.dashboard.keyframes import key_frames
 from monitor.dashboard.pages.charts import limits, moments, verdicts
 from monitor.dashboard.pages.visitor import ask_reporter, audit, may, permitted, refreshed, reporter
-from monitor.dashboard.pages.words import INDICATION, address, badge, probability
+from monitor.dashboard.pages.words import INDICATION, address, badge, notice, probability
 from monitor.dashboard.player import player
 from monitor.dashboard.upload import upload
 from monitor.errors import MonitorError
@@ -24,7 +24,7 @@ from monitor.evidence.folder import REPORT_FILE, TIMELINE_FILE, VIDEO_FILE
 from monitor.overlay import clock
 from monitor.settings import VerdictSettings
 from monitor.source.footage import FALLBACK_FPS
-from monitor.types import Label
+from monitor.types import HintKind, Label
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -100,6 +100,9 @@ def _result(here: station.Station, analysis: Analysis) -> None:
         st.error("its results are gone")
         return
     _banner(analysis, report["verdict"])
+    for hint in report.get("hints", ()):  # version 1.0 had none
+        until = report["source"]["duration"] if hint["end"] is None else hint["end"]
+        st.markdown(notice(HintKind(hint["kind"]), hint["detail"], hint["start"], until))
     segments, timeline = report["segments"], pd.read_csv(folder / TIMELINE_FILE)
     picture, spans = st.columns([3, 2])
     with spans:

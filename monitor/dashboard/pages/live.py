@@ -15,12 +15,12 @@ from monitor.dashboard.access.person import Role
 from monitor.dashboard.pages.charts import limits, sparkline, verdicts
 from monitor.dashboard.pages.sources import WATCHED, ask_source, describe, list_sources
 from monitor.dashboard.pages.visitor import ask_reporter, may, permitted, refreshed, reporter, token
-from monitor.dashboard.pages.words import INDICATION, badge, probability, route
+from monitor.dashboard.pages.words import INDICATION, badge, notice, probability, route
 from monitor.dashboard.viewer import viewer
 from monitor.errors import MonitorError
 from monitor.evidence.flagging import Mark
 from monitor.overlay import clock
-from monitor.types import Label, Opinion
+from monitor.types import HintKind, Label, Opinion
 
 if TYPE_CHECKING:
     from monitor.dashboard.channel import Channel
@@ -125,6 +125,9 @@ def _faces(channel: Channel) -> None:
     status = channel.status
     st.markdown(describe(status))
     now = channel.hub.now
+    if now is not None and not status.state.over:
+        for hint in now["hints"]:
+            st.markdown(notice(HintKind(hint["kind"]), hint["detail"], hint["since"]))
     faces: list[dict[str, Any]] = [] if now is None or status.state.over else now["faces"]
     if not faces:
         st.markdown(":gray[No face in the picture.]")
@@ -192,6 +195,9 @@ def _health(channel: Channel) -> None:
         longest = own.adaptation.level.longest
         st.caption(f"Sent to you at {longest} pixels: your line or this browser does not keep up with more.")
     causes = {**stats.dropped, **stats.lost}
+    load = station.current().load
+    if load.level:
+        st.warning(str(load.cadence).capitalize() + ".", icon=":material/speed:")
     if causes:
         st.caption("Dropped: " + ", ".join(f"{count} {cause}" for cause, count in causes.items()))
 

@@ -60,6 +60,8 @@ def _engine(here: station.Station) -> None:
         st.success(f"Heartbeat {beat.at:%H:%M:%S} UTC: {beat.why}", icon=":material/check_circle:")
     else:
         st.error(f"Heartbeat {beat.at:%H:%M:%S} UTC: {beat.why}", icon=":material/error:")
+    if here.load.level:
+        st.warning(str(here.load.cadence).capitalize() + ".", icon=":material/speed:")
     st.caption(f"Every {every:g} seconds, two known faces go through the running engine, beside the frames.")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode, urlsplit
 
@@ -9,12 +10,15 @@ import streamlit as st
 
 from monitor.dashboard.pages.visitor import token
 from monitor.dashboard.routes import PREFIX
+from monitor.overlay import clock
 from monitor.overlay.plates import percent
-from monitor.types import Label
+from monitor.types import HintKind, Label
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_PUNCTUATION: Final = re.compile(r"([!-/:-@\[-`{-~])")  # what Markdown may take for its own
+_ESCAPE: Final = r"\\\1"
 INDICATION: Final = "An indication, not proof."
 _BADGES: Final[Mapping[Label, tuple[str, str]]] = {
     Label.NOT_ENOUGH_EVIDENCE: ("gray", ":material/help:"),
@@ -28,6 +32,13 @@ def badge(label: Label) -> str:
     """A label in Markdown: its words, a sign and a colour."""
     colour, icon = _BADGES[label]
     return f":{colour}-badge[{icon} {label.in_words}]"
+
+
+def notice(kind: HintKind, detail: str, since: float, until: float | None = None) -> str:
+    """A hint on the stream itself in Markdown, in a colour that no label has."""
+    when = f"since {clock(since)}" if until is None else f"{clock(since)} to {clock(until)}"
+    said = f":violet-badge[:material/sensors_off: stream: {kind.in_words} {when}]"
+    return f"{said} {_PUNCTUATION.sub(_ESCAPE, detail)}" if detail else said
 
 
 def probability(value: float | None) -> str:
