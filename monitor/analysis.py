@@ -1,4 +1,4 @@
-"""A source from its address to its results: what ``analyze``, ``watch --out`` and an upload all do."""
+"""From observations to results: what ``analyze``, ``watch --out`` and an upload all do."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from monitor.errors import SourceError
+from monitor.errors import OutputError, SourceError
 from monitor.evidence.folder import VIDEO_FILE, OutputFolder, result_name
 from monitor.evidence.report import Provenance, Report
 from monitor.evidence.video import AnnotatedVideo
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from monitor.session import SessionStats, Sink
     from monitor.settings import Settings
     from monitor.source import Source
-    from monitor.types import Frame, Observation, Segment, SourceVerdict, TrackSummary
+    from monitor.types import Frame, Hint, Observation, Segment, SourceVerdict, TrackSummary
 
 _TICK = 0.5  # seconds
 _KEPT = 10_000
@@ -41,15 +41,17 @@ class Result:
     stats: SessionStats
     folder: Path | None  # where report, timeline and video lie, if they were kept
     failure: SourceError | None  # what ended the source before its time
+    hints: tuple[Hint, ...] = ()  # on the stream itself
 
 
 class Tally:
     """A sink that remembers what the whole source's verdict needs; memory is bounded however long it runs."""
 
-    def __init__(self, pipeline: Pipeline) -> None:
-        self._pipeline = pipeline
+    def __init__(self) -> None:
         self._ended: deque[TrackSummary] = deque(maxlen=_KEPT)
         self._segments: deque[Segment] = deque(maxlen=_KEPT)
+        self._hints: deque[Hint] = deque(maxlen=_KEPT)
+        self._open_hints: tuple[Hint, ...] = ()
         self.open_segments: tuple[Segment, ...] = ()
         self.open_tracks: tuple[TrackSummary, ...] = ()
 
@@ -57,10 +59,12 @@ class Tally:
         """Take in one frame's observation."""
         self._segments += observation.closed_segments
         self._ended += observation.ended_tracks
+        self._hints += (hint for hint in observation.hint_changes if hint.end is not None)
+        self._open_hints = observation.hints
 
-    def finish(self) -> None:
+    def finish(self, segments: Sequence[Segment], tracks: Sequence[TrackSummary]) -> None:
         """The source ended: take in what the pipeline still has open."""
-        self.open_segments, self.open_tracks = self._pipeline.finish()
+        self.open_segments, self.open_tracks = tuple(segments), tuple(tracks)
 
     @property
     def tracks(self) -> tuple[TrackSummary, ...]:
@@ -71,6 +75,11 @@ class Tally:
     def segments(self) -> tuple[Segment, ...]:
         """Every suspicious segment, or the last ten thousand."""
         return (*self._segments, *self.open_segments)
+
+    @property
+    def hints(self) -> tuple[Hint, ...]:
+        """Every hint on the stream itself, or the last ten thousand, and those that held at the end."""
+        return (*self._hints, *self._open_hints)
 
 
 class Recording:
@@ -122,6 +131,11 @@ class Recording:
         if self._video is not None:
             self._video.write(self._overlay.draw(frame, observation), observation.media_time)
 
+    def abort(self) -> None:
+        """Leave nothing behind."""
+        failure = OutputError("the recording was given up")
+        self._stack.__exit__(type(failure), failure, None)
+
     def finish(self, tally: Tally, stats: SessionStats, *, ended_early: SourceError | None) -> Path:
         """Write the report and publish all three files.
 
@@ -148,6 +162,65 @@ class Recording:
         return self._folder.target or self._folder.working
 
 
+class Epoch:
+    """A sink for one opening of a source: what it comes to, recorded if wanted.
+
+    Args:
+        recording: is published, or not, by ``finish``.
+    """
+
+    def __init__(self, recording: Recording | None = None) -> None:
+        self._tally = Tally()
+        self._recording = recording
+
+    def __call__(self, frame: Frame, observation: Observation) -> None:
+        """Take in one frame's observation.
+
+        Raises:
+            OutputError: the disk is full or gone.
+        """
+        self._tally(frame, observation)
+        if self._recording is not None:
+            self._recording(frame, observation)
+
+    def finish(
+        self,
+        segments: Sequence[Segment],
+        tracks: Sequence[TrackSummary],
+        *,
+        stats: SessionStats,
+        failure: SourceError | None,
+    ) -> Result:
+        """The source is over.
+
+        Args:
+            segments: that are still open.
+            tracks: that are still followed.
+            stats: where the frames went.
+            failure: what ended the source before its time, if anything did.
+
+        Raises:
+            OutputError: the disk is full or gone; nothing is left behind.
+        """
+        tally = self._tally
+        tally.finish(segments, tracks)
+        kept = self._recording
+        return Result(
+            folder=None if kept is None else kept.finish(tally, stats, ended_early=failure),
+            verdict=source_verdict(tally.tracks),
+            segments=tally.segments,
+            tracks=len(tally.tracks),
+            stats=stats,
+            failure=failure,
+            hints=tally.hints,
+        )
+
+    def abort(self) -> None:
+        """Nothing came of it: a recording leaves nothing behind."""
+        if self._recording is not None:
+            self._recording.abort()
+
+
 def run(
     source: Source,
     *,
@@ -155,7 +228,6 @@ def run(
     settings: Settings,
     recording: Recording | None = None,
     sinks: Sequence[Sink] = (),
-    paced: bool = False,
     on_tick: Callable[[SessionStats], bool] | None = None,
 ) -> Result:
     """Analyse an open source to its end.
@@ -166,7 +238,6 @@ def run(
         settings: of every stage.
         recording: what keeps the results, if anything.
         sinks: who else wants the observations; called on the analysis thread.
-        paced: play a file at its own speed.
         on_tick: called twice a second on this thread; False ends the session early, and what was seen is kept.
 
     Raises:
@@ -174,24 +245,13 @@ def run(
         MonitorError: an engine or the disk failed; a recording is not published then.
     """
     with ExitStack() as stack:
-        kept: tuple[Sink, ...] = () if recording is None else (stack.enter_context(recording),)
-        pipeline = Pipeline(engines, settings, still=source.info.still)
-        tally = Tally(pipeline)
-        session = stack.enter_context(
-            Session(source, pipeline, settings=settings.session, sinks=(tally, *kept, *sinks), paced=paced)
-        )
+        if recording is not None:
+            stack.enter_context(recording)
+        pipeline = Pipeline(engines, settings, still=source.info.still, info=source.info)
+        epoch = Epoch(recording)
+        session = stack.enter_context(Session(source, pipeline, settings=settings.session, sinks=(epoch, *sinks)))
         failure = _watched(session, on_tick)
-        stats = session.stats
-        tally.finish()
-        folder = recording.finish(tally, stats, ended_early=failure) if recording is not None else None
-    return Result(
-        verdict=source_verdict(tally.tracks),
-        segments=tally.segments,
-        tracks=len(tally.tracks),
-        stats=stats,
-        folder=folder,
-        failure=failure,
-    )
+        return epoch.finish(*pipeline.finish(), stats=session.stats, failure=failure)
 
 
 def _watched(session: Session, on_tick: Callable[[SessionStats], bool] | None) -> SourceError | None:

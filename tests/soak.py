@@ -64,7 +64,9 @@ def main() -> None:
     given = parser.parse_args()
     rows: list[tuple[float, int, int, int, int, int]] = []
     engines = Engines.load(Settings())
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, given.out.open("w", newline="", buffering=1) as file:
+        table = csv.writer(file)
+        table.writerow(["seconds", "resident_bytes", "descriptors", "threads", "processes", "epoch"])
         camera = faults.Camera(filmed(Path(folder) / "cam.mp4"))
         camera.start()
         with faults.watched(camera.url, engines=engines) as (_, witness):
@@ -75,6 +77,7 @@ def main() -> None:
                     (camera.start if wanted else camera.kill)()
                     there = wanted
                 rows.append((passed, faults.resident(), *counted(), witness.epoch))
+                table.writerow(rows[-1])
                 time.sleep(EVERY)
             if not there:
                 camera.start()
@@ -82,10 +85,6 @@ def main() -> None:
             faults.until(lambda: witness.frames > seen)
             after = counted()
         camera.kill()
-    with given.out.open("w", newline="") as file:
-        table = csv.writer(file)
-        table.writerow(["seconds", "resident_bytes", "descriptors", "threads", "processes", "epoch"])
-        table.writerows(rows)
     kept = np.array([row[:2] for row in rows if row[0] > 15 * given.minutes])
     middle, low, high = slope(kept[:, 0] / 3600, kept[:, 1] / 1e6)
     print(f"{given.minutes:.0f} min, {witness.epoch} openings, {witness.frames} frames")

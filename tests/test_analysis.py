@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from clips import video
+from observations import observation
 from PIL import Image
 
 from monitor.analysis import Recording, Result, Tally, run
@@ -15,7 +16,7 @@ from monitor.errors import EngineError, OutputError, SourceUnavailableError
 from monitor.pipeline import Engines
 from monitor.settings import Settings, SourceSettings
 from monitor.source import Source, open_source
-from monitor.types import Label, Reason, Segment
+from monitor.types import Hint, HintKind, Label, Reason, Segment
 
 
 @pytest.fixture
@@ -133,19 +134,54 @@ def test_a_tick_can_end_the_session_early_and_keep_what_was_seen(
 ) -> None:
     source = open_source("demo:", SourceSettings(demo_seconds=600))
     recording = Recording(tmp_path, source=source, engines=engines, settings=settings, video=False)
-    result = run(
-        source, engines=engines, settings=settings, recording=recording, paced=True, on_tick=lambda stats: False
-    )
+    result = run(source, engines=engines, settings=settings, recording=recording, on_tick=lambda stats: False)
     assert 0 < result.stats.frames_analysed < 600 * 25
     assert sorted(path.name for path in (tmp_path / "demo").iterdir()) == ["report.json", "timeline.csv"]
 
 
 def test_the_tallys_memory_is_bounded() -> None:
-    pipeline = SimpleNamespace(finish=lambda: ((), ()))
-    tally = Tally(pipeline)
+    tally = Tally()
     segment = Segment(track_id=1, start=0, end=1, label=Label.SUSPICIOUS, peak=0.9, mean=0.8, best_frame=0, best_time=0)
-    observation = SimpleNamespace(closed_segments=(segment,) * 600, ended_tracks=())
+    hint = Hint(HintKind.FROZEN, 0.0, 3.0)
+    observation = SimpleNamespace(
+        closed_segments=(segment,) * 600, ended_tracks=(), hints=(), hint_changes=(hint,) * 600
+    )
     frame = np.zeros(1)
     for _ in range(100):
         tally(frame, observation)  # type: ignore[arg-type]
     assert len(tally.segments) == 10_000
+
+
+class Again(Source):
+    """A stream that shows its first passage twice."""
+
+    def __init__(self, source: Source) -> None:
+        super().__init__(source.info, source._losses)
+        self._source = source
+
+    def __iter__(self):
+        passage = list(self._source)
+        for number, frame in enumerate(passage * 2):
+            yield replace(frame, index=number, media_time=number / 25)
+
+    def close(self) -> None:
+        self._source.close()
+
+
+def test_hints_on_the_stream_are_told_and_kept_beside_the_verdict(
+    engines: Engines, settings: Settings, tmp_path: Path
+) -> None:
+    result = kept(Again(open_source("demo:", SourceSettings(demo_seconds=2.0))), tmp_path, engines, settings)
+    (hint,) = result.hints
+    assert (hint.kind, hint.end) == (HintKind.LOOPED, None)
+    report = json.loads((tmp_path / "demo" / "report.json").read_text(encoding="utf-8"))
+    assert [(one["kind"], one["end"]) for one in report["hints"]] == [("LOOPED", None)]
+    assert report["hints"][0]["start"] == pytest.approx(2.0, abs=0.5)
+
+
+def test_hints_that_ended_are_remembered_too(demo: Source) -> None:
+    tally, (frame, *_) = Tally(), demo
+    ended, held = Hint(HintKind.FROZEN, 1.0, 4.0), Hint(HintKind.VIRTUAL_CAMERA, 0.0)
+    for active, changes in (((held,), (held,)), ((held,), (ended,))):
+        tally(frame, replace(observation(), hints=active, hint_changes=changes))
+    assert tally.hints == (ended, held)

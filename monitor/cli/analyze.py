@@ -19,6 +19,7 @@ from monitor.cli.terminal import AsJson, Backend, MinFace, Set, SettingsFile, co
 from monitor.errors import MonitorError, UsageError
 from monitor.overlay.plates import percent
 from monitor.pipeline import Engines
+from monitor.session import EngineBuild
 from monitor.source import expand, mask, open_isolated
 
 if TYPE_CHECKING:
@@ -56,8 +57,8 @@ def analyze(
     with errors.status("loading engines (on first use they are built: up to a minute)"):
         engines = Engines.load(settings)
     outcomes = []
-    for source in sources:
-        for name in _expanded(source):
+    with EngineBuild(engines, settings):
+        for name in (name for source in sources for name in _expanded(source)):
             outcome = _attempt(name, engines=engines, settings=settings, out=out, video=video)
             outcomes.append(outcome)
             if not as_json:

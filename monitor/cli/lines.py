@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from monitor.analysis import Result
-    from monitor.session import SessionStats
-    from monitor.types import LabelChange, Reason, Segment, SourceVerdict, TrackSummary, Verdict
+    from monitor.session import SessionStats, WatchStatus
+    from monitor.types import Hint, LabelChange, Reason, Segment, SourceVerdict, TrackSummary, Verdict
 
 STYLES = {
     Label.NOT_ENOUGH_EVIDENCE: "dim",
@@ -101,6 +101,36 @@ def departure_record(summary: TrackSummary) -> dict[str, Any]:
     }
 
 
+def hint_line(hint: Hint) -> str:
+    """``0:14.0  stream  frozen since 0:12.0``: no verdict, and none depends on it."""
+    if hint.end is None:
+        return f"{clock(hint.start):>9}  stream  [magenta]{escape(hint.in_words)}[/]"
+    return f"{clock(hint.end):>9}  stream  no longer {hint.kind.in_words}"
+
+
+def hint_record(hint: Hint) -> dict[str, Any]:
+    """A hint that began or ended, as a JSON object."""
+    return {"event": "hint", **_span(hint)}
+
+
+def hint_span(hint: Hint) -> str:
+    """``stream  frozen  0:12.0 to 0:20.0``: a hint when all is over."""
+    return f"  stream  [magenta]{escape(hint.in_words)}[/]  {clock(hint.start)} to {_end(hint)}"
+
+
+def _end(hint: Hint) -> str:
+    return "the end" if hint.end is None else clock(hint.end)
+
+
+def _span(hint: Hint) -> dict[str, Any]:
+    return {
+        "kind": hint.kind,
+        "start": round(hint.start, 3),
+        "end": None if hint.end is None else round(hint.end, 3),
+        "detail": hint.detail,
+    }
+
+
 def segment_line(segment: Segment) -> str:
     """``suspicious span  face 1  0:08.2 to 0:15.9  peak 97 %``."""
     span = f"{clock(segment.start)} to {clock(segment.end)}"
@@ -124,6 +154,25 @@ def status_line(stats: SessionStats) -> str:
     return f"{line}, dropped: {_losses(stats) or 'none'}"
 
 
+def state_line(status: WatchStatus) -> str:
+    """``reconnecting (attempt 3 in 2 s): rtsp://cam: no answer within 5 s``."""
+    again = "" if status.next_try is None else f" (attempt {status.attempt} in {status.next_try:.1f} s)"
+    line = f"[bold]{status.state}[/]{again}"
+    return f"{line}: {escape(status.why)}" if status.why else line
+
+
+def state_record(status: WatchStatus) -> dict[str, Any]:
+    """The same as a JSON object."""
+    return {
+        "event": "state",
+        "state": status.state,
+        "why": status.why,
+        "epoch": status.epoch,
+        "attempt": status.attempt,
+        "next_try": status.next_try,
+    }
+
+
 def _losses(stats: SessionStats) -> str:
     return ", ".join(f"{count} {cause}" for cause, count in (*stats.dropped.items(), *stats.lost.items()))
 
@@ -143,8 +192,9 @@ def status_record(stats: SessionStats) -> dict[str, Any]:
 
 
 def result_lines(result: Result) -> list[str]:
-    """Suspicious spans, what could not be seen, and where the results lie."""
+    """Suspicious spans, hints on the stream, what could not be seen, and where the results lie."""
     found = [segment_line(segment) for segment in result.segments]
+    found += [hint_span(hint) for hint in result.hints]
     lost = _losses(result.stats)
     if lost:
         found.append(f"  not seen: {lost}")
@@ -174,6 +224,7 @@ def result_record(name: str, result: Result) -> dict[str, Any]:
             }
             for segment in result.segments
         ],
+        "hints": [_span(hint) for hint in result.hints],
         "frames_read": result.stats.frames_read,
         "frames_analysed": result.stats.frames_analysed,
         "error": None if result.failure is None else str(result.failure),

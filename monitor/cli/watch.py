@@ -1,138 +1,124 @@
-"""``deepfake-monitor watch``: one source, live, a line at each change of label."""
+"""``deepfake-monitor watch``: sources, live, a line at each change of label."""
 
 from __future__ import annotations
 
 import json
 import signal
+import threading
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
 
-from monitor.analysis import Recording, run
-from monitor.cli import lines
 from monitor.cli.terminal import AsJson, Backend, MinFace, Set, SettingsFile, console, errors, settings_from
+from monitor.cli.watched import Watched
 from monitor.pipeline import Engines
-from monitor.source import mask, open_isolated
+from monitor.session import EngineBuild, Load, side_by_side
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator, Sequence
 
-    from rich.status import Status
+    from monitor.session import Cadence
 
-    from monitor.analysis import Result
-    from monitor.session import SessionStats
-    from monitor.types import Frame, Observation, SourceInfo
-
+_TICK = 0.2  # seconds (wall clock)
 _STATUS_EVERY = 10.0  # seconds between status lines where the terminal cannot redraw one
+_TO_STOP = 30.0  # seconds (wall clock) until a source that cannot be closed is left behind
 
 
 def watch(
-    source: Annotated[str, typer.Argument(help="webcam:0, rtsp://..., http(s)://..., screen:, demo:, or a file.")],
+    sources: Annotated[
+        list[str],
+        typer.Argument(metavar="SOURCE...", help="webcam:0, rtsp://..., http(s)://..., screen:, demo:, or a file."),
+    ],
     duration: Annotated[float | None, typer.Option(min=0.1, help="Stop after this many seconds.")] = None,
     out: Annotated[Path | None, typer.Option(help="Keep report, timeline and annotated video there.")] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for sources even if none can be opened yet.")] = False,  # noqa: FBT002 - a flag
     backend: Backend = None,
     min_face: MinFace = None,
     settings_file: SettingsFile = None,
     assignments: Set = None,
     as_json: AsJson = False,  # noqa: FBT002 - a command-line flag
 ) -> None:
-    """Watch a live source, or play a file as if it were one; Ctrl-C ends it cleanly."""
+    """Watch live sources side by side, or play files as if they were live; Ctrl-C ends it cleanly.
+
+    A source that is lost is opened again, for ever or as often as the setting source.attempts says.
+    """
     settings = settings_from(settings_file, assignments, backend=backend, min_face=min_face)
     with errors.status("loading engines (on first use they are built: up to a minute)"):
         engines = Engines.load(settings)
-    with errors.status(f"opening {escape(mask(source))}") as status, open_isolated(source, settings.source) as opened:
-        said = _Said(opened.info, status=status, duration=duration, as_json=as_json)
-        said.opening(f"{engines.scorer.engine.name}: {engines.choice.reason}; {engines.detector.card.id}")
-        with _stopped_by_signals(said.stop):
-            recording = Recording(out, source=opened, engines=engines, settings=settings) if out is not None else None
-            result = run(
-                opened,
-                engines=engines,
-                settings=settings,
-                recording=recording,
-                sinks=[said.observation],
-                paced=True,
-                on_tick=said.tick,
-            )
-    said.closing(result)
-    if result.failure is not None:
-        raise result.failure
+    load = Load()
+    everything = [
+        Watched(
+            source,
+            engines=engines,
+            settings=settings,
+            load=load,
+            out=out,
+            patient=wait,
+            as_json=as_json,
+            named=len(sources) > 1,
+        )
+        for source in sources
+    ]
+    with EngineBuild(engines, settings), _stopped_by_signals() as stopped:
+        try:
+            for one in everything:
+                one.watch.start()
+            _follow(everything, load=load, stopped=stopped, duration=duration, as_json=as_json)
+        finally:
+            found = [one.failure for one in everything]
+            side_by_side([one.watch.stop for one in everything], patience=_TO_STOP)
+    failures = [failure for failure in found if failure is not None]
+    for failure in failures[1:]:
+        errors.print(f"[bold red]error:[/] {escape(str(failure))}")
+    if failures:
+        raise failures[0]
 
 
 @contextmanager
-def _stopped_by_signals(stop: Callable[[], None]) -> Iterator[None]:
+def _stopped_by_signals() -> Iterator[threading.Event]:
     """Ctrl-C and a service manager's SIGTERM end the watch; what was seen so far is kept."""
-    earlier = {number: signal.signal(number, lambda *_: stop()) for number in (signal.SIGINT, signal.SIGTERM)}
+    stopped = threading.Event()
+    earlier = {number: signal.signal(number, lambda *_: stopped.set()) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield
+        yield stopped
     finally:
         for number, handler in earlier.items():
             signal.signal(number, handler)
 
 
-class _Said:
-    """What this command says, as text or as one JSON object a line."""
+def _follow(
+    everything: Sequence[Watched], *, load: Load, stopped: threading.Event, duration: float | None, as_json: bool
+) -> None:
+    """Until all sources are over, time is, or somebody stops it."""
+    until = None
+    next_status = time.monotonic() + _STATUS_EVERY
+    cadence = load.cadence
+    redrawn = errors.is_terminal and not as_json
+    with errors.status("opening") as status:
+        while not all(one.over for one in everything) and (until is None or time.monotonic() < until):
+            if stopped.wait(_TICK):
+                return
+            if until is None and duration is not None and any(one.watch.status.epoch for one in everything):
+                until = time.monotonic() + duration
+            for one in everything:
+                one.tell_state()
+            if load.cadence != cadence:
+                cadence = load.cadence
+                _say_cadence(cadence, as_json=as_json)
+            if redrawn:
+                status.update("\n".join(one.status() for one in everything))
+            elif time.monotonic() >= next_status:
+                next_status += _STATUS_EVERY
+                for one in everything:
+                    one.tell_status()
 
-    def __init__(self, info: SourceInfo, *, status: Status, duration: float | None, as_json: bool) -> None:
-        self._info, self._status, self._as_json = info, status, as_json
-        self._stopped = False
-        self._present: set[int] = set()  # tracks that were announced
-        self._until = None if duration is None else time.monotonic() + duration
-        self._next_status = time.monotonic() + _STATUS_EVERY
 
-    def opening(self, engine: str) -> None:
-        size = f"{self._info.width}x{self._info.height}"
-        if self._as_json:
-            typer.echo(json.dumps({"event": "open", "source": self._info.name, "size": size, "engine": engine}))
-        else:
-            console.print(f"watching {escape(self._info.name)} ({size}) on {escape(engine)}; Ctrl-C ends it")
-
-    def observation(self, frame: Frame, observation: Observation) -> None:  # noqa: ARG002 - a sink
-        """Who came, who went, and whose label changed. Runs on the analysis thread."""
-        now = observation.media_time
-        verdicts = {verdict.track_id: verdict for verdict in observation.verdicts}
-        for track_id in sorted(verdicts.keys() - self._present):
-            verdict = verdicts[track_id]
-            self._say(lines.appearance_line(verdict, now), lines.appearance_record(verdict, now))
-        for change in observation.changes:
-            verdict = verdicts[change.track_id]
-            self._say(lines.change_line(change, verdict), lines.change_record(change, verdict))
-        for summary in observation.ended_tracks:
-            self._say(lines.departure_line(summary), lines.departure_record(summary))
-        self._present |= verdicts.keys()
-        self._present -= {summary.track_id for summary in observation.ended_tracks}
-
-    def tick(self, stats: SessionStats) -> bool:
-        """Show where the session stands; False when its time is over."""
-        if errors.is_terminal and not self._as_json:
-            self._status.update(lines.status_line(stats))
-        elif time.monotonic() >= self._next_status:
-            self._next_status += _STATUS_EVERY
-            self._say_status(stats)
-        return not self._stopped and (self._until is None or time.monotonic() < self._until)
-
-    def stop(self) -> None:
-        """The next tick ends the session."""
-        self._stopped = True
-
-    def closing(self, result: Result) -> None:
-        self._say_status(result.stats)
-        if self._as_json:
-            typer.echo(json.dumps(lines.result_record(self._info.name, result)))
-            return
-        console.print(f"[bold]verdict[/]: {lines.verdict_line(result.verdict)}")
-        for line in lines.result_lines(result):
-            console.print(line)
-
-    def _say_status(self, stats: SessionStats) -> None:
-        self._say(f"[dim]           {lines.status_line(stats)}[/]", lines.status_record(stats))
-
-    def _say(self, line: str, record: dict[str, Any]) -> None:
-        if self._as_json:
-            typer.echo(json.dumps(record))
-        else:
-            console.print(line)
+def _say_cadence(cadence: Cadence, *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps({"event": "cadence", "fps": cadence.fps, "rest": cadence.rest, "why": str(cadence)}))
+    else:
+        console.print(f"[yellow]{cadence}[/]")

@@ -8,7 +8,7 @@ from rich.text import Text
 from monitor.analysis import Result
 from monitor.cli import lines
 from monitor.session import SessionStats
-from monitor.types import Label, LabelChange, Reason, Segment, SourceVerdict, TrackSummary, Verdict
+from monitor.types import Hint, HintKind, Label, LabelChange, Reason, Segment, SourceVerdict, TrackSummary, Verdict
 
 STATS = SessionStats(
     frames_read=300,
@@ -90,3 +90,25 @@ def test_a_whole_result(tmp_path: Path) -> None:
     record = lines.result_record("cam", result)
     assert record["segments"][0]["start"] == 11.5
     assert record["reasons"] == ["TOO_SMALL", "TOO_DARK"]
+
+
+def test_a_hint_says_what_is_wrong_with_the_stream_and_when() -> None:
+    hint = Hint(HintKind.VIRTUAL_CAMERA, 12.0, None, "Cam [red] 3")
+    assert plain(lines.hint_line(hint)) == "   0:12.0  stream  virtual camera (Cam [red] 3)"
+    over = replace(hint, end=20.04)
+    assert plain(lines.hint_line(over)) == "   0:20.0  stream  no longer virtual camera"
+    assert lines.hint_record(over) == {
+        "event": "hint", "kind": "VIRTUAL_CAMERA", "start": 12.0, "end": 20.04, "detail": "Cam [red] 3"
+    }  # fmt: skip
+
+
+def test_a_result_tells_the_hints_beside_its_verdict(tmp_path: Path) -> None:
+    verdict = SourceVerdict(label=Label.LIKELY_REAL, probability=0.1, track_id=1, reasons=())
+    hints = (Hint(HintKind.FROZEN, 3.0, 8.0), Hint(HintKind.LOOPED, 9.0, None, "the same pictures as 4.0 s before"))
+    result = Result(verdict=verdict, segments=(), tracks=1, stats=STATS, folder=None, failure=None, hints=hints)
+    found = [plain(line) for line in lines.result_lines(result)]
+    assert found[0] == "  stream  frozen  0:03.0 to 0:08.0"
+    assert found[1] == "  stream  looped (the same pictures as 4.0 s before)  0:09.0 to the end"
+    record = lines.result_record("a.mp4", result)
+    assert record["label"] == "LIKELY_REAL"
+    assert [(hint["kind"], hint["end"]) for hint in record["hints"]] == [("FROZEN", 8.0), ("LOOPED", None)]

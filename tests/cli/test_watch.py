@@ -7,10 +7,17 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import faults
 import pytest
+import rtsp_server
+
+from monitor.cli import watch as module
+from monitor.lab.bench.clips import one_face_clip
+from monitor.session.load import LADDER
 
 
 def test_watching_the_demo_says_lines_and_keeps_the_results(cli: Callable, tmp_path: Path) -> None:
@@ -31,6 +38,7 @@ def test_json_lines(cli: Callable) -> None:
     assert [event["event"] for event in events[-2:]] == ["status", "result"]
     assert events[-2]["frames_analysed"] == 30
     assert all(event["event"] in ("open", "face", "label", "gone", "status", "result") for event in events)
+    assert {event["source"] for event in events} == {"demo:"}
 
 
 def test_a_duration_ends_the_watch_and_keeps_what_was_seen(
@@ -78,3 +86,84 @@ def test_a_wrong_port_is_one_sentence_with_the_password_masked(cli: Callable) ->
     assert "geheim" not in said.out + said.err
     assert "127.0.0.1:9" in said.err
     assert time.monotonic() - started < 60, "it gave up"
+
+
+def test_sources_are_watched_side_by_side_each_line_with_its_name(cli: Callable, tmp_path: Path) -> None:
+    one_face_clip(tmp_path / "other.mp4", seconds=1)
+    said = cli("watch", "demo:", "other.mp4", "--out", "kept")
+    assert said.code == 0, said.err
+    for name in ("demo:", "other.mp4"):
+        assert f"{name}  watching {name} (" in said.out
+        assert f"{name}  verdict:" in said.out
+    assert sorted(path.name for path in (tmp_path / "kept").iterdir()) == ["demo", "other"]
+
+
+def test_one_source_that_is_not_there_does_not_end_the_others(cli: Callable, tmp_path: Path) -> None:
+    said = cli("watch", "missing.mp4", "demo:", "--json")
+    assert said.code == 3
+    assert "missing.mp4" in said.err
+    events = [json.loads(line) for line in said.out.splitlines()]
+    assert ("missing.mp4", "failed") in [(event["source"], event.get("state")) for event in events]
+    results = [event for event in events if event["event"] == "result"]
+    assert [result["source"] for result in results] == ["demo:"]
+    assert results[0]["frames_analysed"] == 30
+
+
+@pytest.mark.rtsp
+def test_a_camera_that_is_lost_is_opened_again_and_both_times_are_kept(tmp_path: Path) -> None:
+    if reason := rtsp_server.missing():
+        pytest.skip(reason)
+    camera = faults.Camera(one_face_clip(tmp_path / "cam.mp4", seconds=4))
+    camera.start()
+    command = [sys.executable, "-m", "monitor", "watch", camera.url, "--json", "--out", "kept"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            events = map(json.loads, process.stdout)
+            assert next(events)["epoch"] == 1
+            next(event for event in events if event["event"] == "face")
+            camera.kill()
+            lost = list(until(events, lambda event: event["event"] == "state" and event["state"] == "reconnecting"))
+            assert lost[-1]["attempt"] >= 1
+            camera.start()
+            again = list(until(events, lambda event: event["event"] == "open"))
+            assert again[-1]["epoch"] == 2
+            list(until(events, lambda event: event["event"] == "face"))
+            process.send_signal(signal.SIGINT)
+            rest = list(events)
+        finally:
+            process.kill()
+            camera.kill()
+    results = [event for event in (*lost, *again, *rest) if event["event"] == "result"]
+    assert [(result["epoch"], bool(result["error"])) for result in results] == [(1, True), (2, False)]
+    assert all(":right@" not in json.dumps(event) for event in (*lost, *again, *rest)), "the password"
+    folders = list((tmp_path / "kept").iterdir())
+    assert len(folders) == 2
+    for folder in folders:
+        report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+        assert report["frames"]["read"] == report["frames"]["analysed"] + sum(report["frames"]["dropped"].values())
+
+
+def test_a_source_that_cannot_be_opened_yet_is_waited_for_if_wanted(cli: Callable) -> None:
+    said = cli("watch", "rtsp://127.0.0.1:9/cam", "--wait", "--json", "--set", "source.attempts=2")
+    assert said.code == 3
+    assert "given up after 2 more attempts" in said.err
+    states = [event for event in map(json.loads, said.out.splitlines()) if event["event"] == "state"]
+    assert [state["state"] for state in states] == ["reconnecting", "failed"]
+
+
+def test_the_terminal_is_told_when_the_machine_is_too_busy(capsys: pytest.CaptureFixture[str]) -> None:
+    module._say_cadence(LADDER[4], as_json=False)
+    module._say_cadence(LADDER[4], as_json=True)
+    line, record = capsys.readouterr().out.splitlines()
+    assert line == str(LADDER[4])
+    assert json.loads(record) == {"event": "cadence", "fps": 10, "rest": 0.5, "why": line}
+
+
+def until(events: Iterator[dict[str, Any]], wanted: Callable[[dict[str, Any]], bool]) -> Iterator[dict[str, Any]]:
+    """The events up to the first that is wanted."""
+    for event in events:
+        yield event
+        if wanted(event):
+            return
+    pytest.fail("it did not come")

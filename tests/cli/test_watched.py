@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from monitor.cli.watched import Watched
+from monitor.errors import EngineError, SourceUnavailableError
+from monitor.pipeline import Engines, Pipeline
+from monitor.session import Ending, Load, SessionStats, WatchState, WatchStatus
+from monitor.settings import Settings, SourceSettings
+from monitor.source import Source, open_source
+
+
+@pytest.fixture
+def make(engines: Engines, settings: Settings, tmp_path: Path) -> Callable[..., Watched]:
+    def made(url: str = "demo:", **changes: Any) -> Watched:
+        plain: dict[str, Any] = {"out": tmp_path / "kept", "patient": False, "as_json": False, "named": False}
+        return Watched(url, engines=engines, settings=settings, load=Load(), **plain | changes)
+
+    return made
+
+
+@pytest.fixture
+def demo() -> Iterator[Source]:
+    with open_source("demo:", SourceSettings(demo_seconds=1)) as source:
+        yield source
+
+
+def ending(*, analysed: int, failure: Exception | None = None) -> Ending:
+    return Ending((), (), SessionStats(analysed, analysed, {}, {}, 1.0, None, None), failure)
+
+
+def status(state: WatchState, why: str = "", *, epoch: int = 1) -> WatchStatus:
+    return WatchStatus(state, why, epoch, 2, 1.5, None, None)
+
+
+def seen(one: Watched, source: Source, engines: Engines, settings: Settings, *, frames: int) -> None:
+    pipeline = Pipeline(engines, settings)
+    for frame, _ in zip(source, range(frames), strict=False):
+        one(frame, pipeline.step(frame))
+
+
+def test_an_opening_leaves_results_and_says_what_came_of_it(
+    make: Callable[..., Watched],
+    demo: Source,
+    engines: Engines,
+    settings: Settings,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    one = make(named=True)
+    one.opened(demo, 1)
+    seen(one, demo, engines, settings, frames=8)
+    one.closed(ending(analysed=8, failure=SourceUnavailableError("demo:: gone")))
+    report = json.loads((tmp_path / "kept" / "demo" / "report.json").read_text(encoding="utf-8"))
+    assert report["frames"]["ended_early"] == "demo:: gone"
+    said = capsys.readouterr().out
+    assert "demo:  watching demo: (1280x720)" in said
+    assert "demo:  verdict: not enough evidence" in said
+    assert all(line.startswith("demo:  ") for line in said.splitlines())
+
+
+@pytest.mark.parametrize("closing", [ending(analysed=0), ending(analysed=3, failure=EngineError("the engine broke"))])
+def test_an_opening_that_showed_nothing_or_broke_leaves_nothing(
+    make: Callable[..., Watched], demo: Source, tmp_path: Path, closing: Ending
+) -> None:
+    one = make()
+    one.opened(demo, 1)
+    one.closed(closing)
+    assert not (tmp_path / "kept").exists()
+
+
+def test_states_are_told_once_and_only_those_that_matter(
+    make: Callable[..., Watched], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = make(as_json=True)
+    lost = status(WatchState.RECONNECTING, "cam: no answer")
+    for now in (
+        status(WatchState.CONNECTING),
+        status(WatchState.LIVE),
+        status(WatchState.STALLED, "no picture for 4 s"),
+        status(WatchState.STALLED, "no picture for 5 s"),
+        status(WatchState.LIVE),
+        lost,
+        lost,
+        status(WatchState.RECONNECTING, "cam: refused"),
+        status(WatchState.ENDED),
+    ):
+        monkeypatch.setattr(type(one.watch), "status", now)
+        one.tell_state()
+    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(one["state"], one["why"]) for one in told] == [
+        ("stalled", "no picture for 4 s"),
+        ("live", ""),
+        ("reconnecting", "cam: no answer"),
+        ("reconnecting", "cam: refused"),
+    ]
+    assert (told[-1]["source"], told[-1]["attempt"], told[-1]["next_try"]) == ("demo:", 2, 1.5)
+
+
+@pytest.mark.parametrize(("patient", "over"), [(False, True), (True, False)])
+def test_a_source_that_was_never_open_is_waited_for_only_if_wanted(
+    make: Callable[..., Watched], monkeypatch: pytest.MonkeyPatch, patient: bool, over: bool
+) -> None:
+    one = make(patient=patient)
+    one.watch.failure = SourceUnavailableError("cam: no answer")
+    monkeypatch.setattr(type(one.watch), "status", status(WatchState.RECONNECTING, "cam: no answer", epoch=0))
+    assert one.over == over
+    assert (one.failure is not None) == over
+    monkeypatch.setattr(type(one.watch), "status", status(WatchState.RECONNECTING, "cam: no answer", epoch=1))
+    assert not one.over
+    assert one.failure is None
+
+
+def test_the_status_line_is_the_state_until_pictures_come(
+    make: Callable[..., Watched], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = make(named=True)
+    monkeypatch.setattr(type(one.watch), "status", status(WatchState.RECONNECTING, "cam: no answer"))
+    assert one.status() == "demo:  [bold]reconnecting[/] (attempt 2 in 1.5 s): cam: no answer"
