@@ -7,6 +7,7 @@ The river (a module is a stage, a folder is several of the same kind, a file is 
     buffer     bounded hand-over, every loss counted
     faces      pixels -> Faces                     MTCNN, as a fast cascade
     scenes     pixels -> is this a cut?
+    integrity  Frame -> Hint                       frozen, looped, out of time: of the stream, beside the verdicts
     tracks     Faces -> TrackedFaces               the detector rests between its beats
     quality    TrackedFaces -> Qualities           size, blur, darkness, pose
     crops      boxes -> the squares a classifier sees

@@ -14,7 +14,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from monitor.models.card import CropPolicy, InputFormat
+    from monitor.models.card import CropPolicy
     from monitor.types import Floats, Pixels
 
 _ALIGNED_FROM = 4.0  # shrinking at least so much, half a source pixel is an eighth of a crop's
@@ -49,14 +49,6 @@ def cut_squares(pixels: Pixels, squares: Floats, *, size: int) -> Pixels:
         cut = _average if side >= _ALIGNED_FROM * size else _sample
         crop[:] = cut(pixels, x1, y1, side=side, size=size)
     return crops
-
-
-def to_batch(crops: Pixels, *, input_format: InputFormat) -> Floats:
-    """Crops (N, S, S, 3) uint8 as a network's input (N, 3, S, S) float32, ``(x - mean) / std``."""
-    batch = np.ascontiguousarray(crops.transpose(0, 3, 1, 2), np.float32)
-    batch -= np.float32(input_format.mean)
-    batch /= np.float32(input_format.std)
-    return batch
 
 
 def _sample(pixels: Pixels, x: float, y: float, *, side: float, size: int) -> NDArray[Any]:

@@ -7,23 +7,31 @@ fast or slow they arrive.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Self
 
 import cv2
 
 from monitor import quality
 from monitor.backends import choose
+from monitor.backends.batches import Batches
 from monitor.backends.cache import default_cache_dir
+from monitor.backends.cuda import CudaBackend
 from monitor.backends.onnx_graph import exported_elsewhere
+from monitor.backends.onnx_int8 import OnnxRuntimeInt8Backend
 from monitor.backends.onnx_runtime import OnnxRuntimeBackend
-from monitor.backends.torch_runtime import TorchBackend, cuda_missing
+from monitor.backends.promotion import promoted
+from monitor.backends.tensorrt import TensorRtBackend
 from monitor.faces import FaceDetector, MtcnnEngines
+from monitor.integrity import Integrity
 from monitor.models import load_detector
 from monitor.models.mtcnn import mtcnn_networks
 from monitor.scenes import SceneCuts
 from monitor.scores import Scorer
 from monitor.segments import Segments
+from monitor.source.witnesses import witness_crops
 from monitor.tracks import Tracker
 from monitor.types import Observation, Qualities, Scores
 from monitor.verdicts import Judge
@@ -36,10 +44,10 @@ if TYPE_CHECKING:
     from monitor.models import Detector
     from monitor.models.network import Network
     from monitor.settings import Settings
-    from monitor.types import Frame, Segment, TrackedFaces, TrackSummary
+    from monitor.types import Frame, Segment, SourceInfo, TrackedFaces, TrackSummary
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Engines:
     """The loaded networks: made once, used by any number of pipelines of one thread each."""
 
@@ -47,6 +55,7 @@ class Engines:
     scorer: Scorer
     detector: Detector
     choice: Choice
+    batches: Batches  # joins the faces of live streams
 
     @classmethod
     def load(cls, settings: Settings, *, input_size: int | None = None) -> Self:
@@ -65,10 +74,7 @@ class Engines:
         """
         classifier = settings.classifier
         choice = choose(classifier.backend)
-        size = input_size or classifier.input_size
-        detector = load_detector(classifier.model, weights=classifier.weights, input_size=size)
-        if input_size is None and classifier.input_size is not None:
-            detector.card.at(classifier.input_size)  # refuses what the weights are not calibrated for
+        detector = load_classifier(settings, input_size=input_size)
         cache_dir = default_cache_dir(settings.cache_dir)
         cv2.setNumThreads(classifier.threads)  # OpenCV's pool is the process's; beside an engine's it only costs
 
@@ -77,19 +83,54 @@ class Engines:
 
         with exported_elsewhere():
             mtcnn = MtcnnEngines(*(compiled(network, _exact(choice.backend)) for network in mtcnn_networks()))
-            classifier_engine = compiled(detector.network, choice.backend)
+            network, threads = detector.network, classifier.threads
+            engine, choice = promoted(choice, network, threads=threads, cache_dir=cache_dir)
+            engine = engine or compiled(network, choice.backend)
         return cls(
             faces=FaceDetector(mtcnn, settings.detector),
-            scorer=Scorer(classifier_engine, card=detector.card, input_size=detector.input_size),
+            scorer=Scorer(engine, card=detector.card, input_size=detector.input_size),
             detector=detector,
             choice=choice,
+            batches=Batches(wait=classifier.batch_wait, at_once=_at_once(choice.backend, classifier.threads)),
         )
+
+    def serve(self, engine: Engine, choice: Choice) -> None:
+        """Score with another engine from each pipeline's next frame on; may be called from any thread."""
+        self.scorer.engine, self.choice = engine, choice
+
+
+def load_classifier(settings: Settings, *, input_size: int | None = None) -> Detector:
+    """The detector that ``settings`` names, with faces to try its engines on; nothing is compiled.
+
+    Args:
+        settings: only those of the classifier are read.
+        input_size: as in ``Engines.load``.
+
+    Raises:
+        WeightsMissingError: there are no weights.
+        ModelCardError: the weights are not the ones that their card describes, or not calibrated for the
+            input size of the settings.
+    """
+    classifier = settings.classifier
+    size = input_size or classifier.input_size
+    detector = load_detector(classifier.model, weights=classifier.weights, input_size=size)
+    if input_size is None and classifier.input_size is not None:
+        detector.card.at(classifier.input_size)  # refuses what the weights are not calibrated for
+    witnesses = partial(witness_crops, detector.card.crop, size=detector.input_size)
+    return replace(detector, network=replace(detector.network, witnesses=witnesses))
+
+
+def _at_once(backend: Backend, threads: int) -> int:
+    """How many batches may run side by side without taking each other's time."""
+    on_gpu = isinstance(backend, CudaBackend | TensorRtBackend)
+    return 1 if on_gpu else max(1, (os.cpu_count() or 1) // threads)
 
 
 def _exact(backend: Backend) -> Backend:
-    """The backend that runs MTCNN: on a GPU torch computes in bf16, which would move the boxes."""
-    on_gpu = isinstance(backend, TorchBackend) and cuda_missing() is None
-    return OnnxRuntimeBackend() if on_gpu else backend
+    """The backend that runs MTCNN: less precise arithmetic would move the boxes."""
+    if isinstance(backend, OnnxRuntimeInt8Backend):
+        return OnnxRuntimeBackend()
+    return CudaBackend(exact=True) if isinstance(backend, CudaBackend | TensorRtBackend) else backend
 
 
 class ScoreSchedule:
@@ -102,9 +143,9 @@ class ScoreSchedule:
         self._every = every
         self._slots: dict[int, int] = {}
 
-    def due(self, track_ids: NDArray[np.int64], media_time: float) -> list[int]:
-        """Rows of ``track_ids`` that are due now; the slot counts as used."""
-        slot = math.floor(media_time / self._every + 1e-6)
+    def due(self, track_ids: NDArray[np.int64], media_time: float, *, rest: float = 0.0) -> list[int]:
+        """Rows of ``track_ids`` that are due now, slots being at least ``rest`` long; the slot counts as used."""
+        slot = math.floor(media_time / max(self._every, rest) + 1e-6)
         rows = [row for row, track in enumerate(track_ids.tolist()) if self._slots.get(track) != slot]
         for row in rows:
             self._slots[int(track_ids[row])] = slot
@@ -117,11 +158,30 @@ class ScoreSchedule:
 
 
 class Pipeline:
-    """One stream's stages and their state. Not thread-safe: one pipeline, one thread."""
+    """One stream's stages and their state. Not thread-safe: one pipeline, one thread.
 
-    def __init__(self, engines: Engines, settings: Settings, *, still: bool = False) -> None:
+    Args:
+        engines: shared with other pipelines.
+        settings: of all stages.
+        still: pictures, each for itself.
+        live: one of several streams whose faces may be scored together. The last digits of a score then depend on
+            how many there were, so files, which must give the same twice, never are.
+        info: of the source, for the hints on the stream itself.
+    """
+
+    def __init__(
+        self,
+        engines: Engines,
+        settings: Settings,
+        *,
+        still: bool = False,
+        live: bool = False,
+        info: SourceInfo | None = None,
+    ) -> None:
         self._engines = engines
+        self._live = live
         self._settings = settings
+        self._integrity = Integrity(info)
         self._scenes = SceneCuts()
         once = {"min_hits": 1} if still else {}
         self._tracker = Tracker(settings.tracker.model_copy(update=once))
@@ -130,20 +190,28 @@ class Pipeline:
         self._judge = Judge(settings.verdict, calibration=calibration, still=still)
         self._segments = Segments(settings.segment, calibration=calibration)
 
-    def step(self, frame: Frame) -> Observation:
+    def step(self, frame: Frame, *, rest: float = 0.0) -> Observation:
         """What this frame adds. Call it with the frames of one source, in order.
+
+        Args:
+            frame: the next one.
+            rest: seconds of media time between two scores of one face, at least.
 
         Raises:
             EngineError: an engine failed for good.
         """
         now = frame.media_time
+        engine = self._engines.scorer.engine  # of the whole frame, whatever is served meanwhile
+        if self._live:
+            engine = self._engines.batches.of(engine)
+        hint_changes = self._integrity.update(frame)
         cut = self._scenes.is_cut(frame.pixels)
         tracked, detected = self._find(frame, cut=cut)
         qualities, scores = Qualities.none(), Scores.none()
-        rows = self._schedule.due(tracked.track_ids, now)
+        rows = self._schedule.due(tracked.track_ids, now, rest=rest)
         if rows:
             qualities = quality.measure(frame.pixels, tracked.faces, self._settings.quality)
-            scores = self._engines.scorer.score(frame.pixels, tracked, qualities, rows=rows)
+            scores = self._engines.scorer.score(frame.pixels, tracked, qualities, rows=rows, engine=engine)
         judged = self._judge.update(scores, track_ids=tracked.track_ids, frame_index=frame.index, media_time=now)
         closed = self._segments.update(judged, scores, frame_index=frame.index, media_time=now)
         ended = self._tracker.ended
@@ -158,9 +226,11 @@ class Pipeline:
             changes=judged.changes,
             closed_segments=closed + self._segments.end(ended),
             ended_tracks=self._judge.end(ended),
-            engine=self._engines.scorer.engine.name,
+            engine=engine.name,
             detected=detected,
             scene_cut=cut,
+            hints=self._integrity.active,
+            hint_changes=hint_changes,
         )
 
     def finish(self) -> tuple[tuple[Segment, ...], tuple[TrackSummary, ...]]:

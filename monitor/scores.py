@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from monitor.crops import crop_faces, to_batch
+from monitor.crops import crop_faces
 from monitor.errors import EngineError
 from monitor.types import Reason, Scores
 
@@ -33,8 +33,9 @@ class Scorer:
     failures in a row is logged; after ``TOLERATED_FAILURES`` of them the next one is raised.
 
     Args:
-        engine: compiled from the detector's network; outputs logits (N,) and evidence maps (N, h, w).
-        card: of its weights: crop policy and normalisation.
+        engine: compiled from the detector's network; outputs logits (N,) and evidence maps (N, h, w). May be replaced
+            at any time, see ``Engines.serve``.
+        card: of its weights: crop policy.
         input_size: side of the crops, pixels; default: the card's.
     """
 
@@ -44,7 +45,15 @@ class Scorer:
         self._size = input_size or card.input.size
         self._failures = 0
 
-    def score(self, pixels: Pixels, tracked: TrackedFaces, qualities: Qualities, *, rows: Sequence[int]) -> Scores:
+    def score(
+        self,
+        pixels: Pixels,
+        tracked: TrackedFaces,
+        qualities: Qualities,
+        *,
+        rows: Sequence[int],
+        engine: Engine | None = None,
+    ) -> Scores:
         """Score the given rows of ``tracked`` whose quality weighs more than 0, the others are rejected.
 
         Args:
@@ -52,6 +61,7 @@ class Scorer:
             tracked: faces of that frame.
             qualities: rows align with ``tracked``.
             rows: the faces that are due.
+            engine: what ``self.engine`` was when the frame began; default: what it is now.
 
         Raises:
             EngineError: the engine keeps failing.
@@ -63,7 +73,7 @@ class Scorer:
             return Scores.none(rejected)
         boxes = tracked.faces.boxes[usable]
         crops, squares = crop_faces(pixels, boxes, policy=self._card.crop, size=self._size)
-        logits, maps = self._run(crops)
+        logits, maps = self._run(engine or self.engine, crops)
         sound = np.isfinite(logits) & np.isfinite(maps).all(axis=(1, 2))
         rejected |= dict.fromkeys(ids[usable[~sound]].tolist(), (Reason.ENGINE_DEGRADED,))
         return Scores(
@@ -75,27 +85,27 @@ class Scorer:
             rejected=rejected,
         )
 
-    def _run(self, crops: Pixels) -> tuple[Floats, Floats]:
+    def _run(self, engine: Engine, crops: Pixels) -> tuple[Floats, Floats]:
         """Logits (N,) and evidence maps (N, h, w); all NaN where the engine failed."""
         failure: EngineError | None = None
         try:
-            logits, maps = self.engine.run(to_batch(crops, input_format=self._card.input))
+            logits, maps = engine.run(crops)
         except EngineError as error:
             failure = error
             logits, maps = _nan((len(crops),)), _nan((len(crops), 1, 1))
         else:
             if not (np.isfinite(logits).all() and np.isfinite(maps).all()):
-                failure = EngineError(f"{self.engine.name} gave a score that is no number")
-        self._count(failure)
+                failure = EngineError(f"{engine.name} gave a score that is no number")
+        self._count(failure, engine.name)
         return logits, maps
 
-    def _count(self, failure: EngineError | None) -> None:
+    def _count(self, failure: EngineError | None, name: str) -> None:
         if failure is None:
             self._failures = 0
             return
         self._failures += 1
         if self._failures > TOLERATED_FAILURES:
-            msg = f"{self.engine.name} failed {self._failures} times in a row, last: {failure}; try another backend"
+            msg = f"{name} failed {self._failures} times in a row, last: {failure}; try another backend"
             raise EngineError(msg) from failure
         if self._failures == 1:
             logger.warning("faces are not scored, they count as %s: %s", Reason.ENGINE_DEGRADED.value, failure)

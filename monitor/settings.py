@@ -57,6 +57,9 @@ class SourceSettings(_Settings):
         2.5,
         description="seconds (wall clock) between two attempts to open a lost source, at most, give or take a fifth",
     )
+    attempts: int | None = Field(
+        None, ge=0, le=1_000_000, description="to open a lost source again until it is given up; default: for ever"
+    )
     screen_fps: float = Field(15.0, gt=0, le=60, description="frames per second taken from screen:")
     demo_seconds: Seconds = Field(24.0, description="length of the demo: stream")
 
@@ -114,8 +117,15 @@ class ClassifierSettings(_Settings):
     input_size: int | None = Field(
         None, ge=75, le=1024, description="side of the crops, pixels, one of the card's; default: its usual one"
     )
-    backend: str = Field("auto", description="auto, onnxruntime, torch or openvino")
+    backend: str = Field("auto", description="auto, onnxruntime, onnxruntime-int8, onnxruntime-cuda, openvino, tensorrt, cuda or torch")
     threads: int = Field(1, ge=1, le=256, description="inference threads per stream")
+    batch_wait: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="seconds (wall clock) that a face of a live source may wait to be scored together with others; "
+        "0: only while the engine is busy",
+    )
     score_every: Seconds = Field(0.2, description="seconds between two scores of one face")
 
 

@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from monitor.crops import crop_faces, crop_squares, cut_squares, to_batch
-from monitor.models.card import CropPolicy, InputFormat
+from monitor.crops import crop_faces, crop_squares, cut_squares
+from monitor.models.card import CropPolicy
 from monitor.types import Floats, Pixels
 
 POLICY = CropPolicy(side_over_box_height=0.85, centre_below_box_centre_over_box_height=0.06)
@@ -141,13 +141,3 @@ def test_no_face_no_crop(ramp: Pixels) -> None:
     crops, where = crop_faces(ramp, np.zeros((0, 4), np.float32), policy=POLICY, size=48)
     assert crops.shape == (0, 48, 48, 3)
     assert where.shape == (0, 4)
-
-
-def test_a_batch_is_normalised_and_planar(ramp: Pixels) -> None:
-    crops = cut_squares(ramp, squares((10, 10, 48), (60, 60, 48)), size=48)
-    batch = to_batch(crops, input_format=InputFormat(size=96, channels="RGB", mean=127.5, std=128.0, resize="area"))
-    assert batch.shape == (2, 3, 48, 48)
-    assert batch.dtype == np.float32
-    assert batch.flags.c_contiguous
-    np.testing.assert_allclose(batch[1, 2], (7 - 127.5) / 128)
-    np.testing.assert_allclose(batch[0, 0], (crops[0, :, :, 0].astype(float) - 127.5) / 128, atol=1e-6)

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from observations import source_info
 
 from monitor.pipeline import Engines, Pipeline, ScoreSchedule
 from monitor.settings import Settings, SourceSettings
 from monitor.source import demo_spans, open_source
-from monitor.types import Floats, Frame, Label, Observation, Reason, SourceVerdict
+from monitor.types import Floats, Frame, HintKind, Label, Observation, Pixels, Reason, SourceVerdict
 from monitor.verdicts import source_verdict
 
 SECONDS = 9.0
@@ -35,7 +36,7 @@ class Opinion:
         self.now = 0.0
         self.calls = 0
 
-    def run(self, batch: Floats) -> tuple[Floats, ...]:
+    def run(self, batch: Pixels) -> tuple[Floats, ...]:
         self.calls += len(batch)
         logits = np.full(len(batch), self._logit(self.now), np.float32)
         return logits, np.broadcast_to(logits[:, None, None], (len(batch), 2, 2)).copy()
@@ -174,3 +175,19 @@ def test_the_schedule_treats_each_track_for_itself_and_forgets_them() -> None:
     assert schedule.due(np.array([3, 1, 2]), 0.1) == [0]
     schedule.forget((1,))
     assert schedule.due(np.array([1, 2]), 0.15) == [0]
+
+
+def test_hints_on_the_stream_move_no_verdict(demo: list[Frame], engines: Engines, settings: Settings) -> None:
+    """The same frames, of a file and of a virtual camera whose picture stands still and whose time runs back."""
+    shown = [
+        replace(frame, pixels=demo[min(frame.index, 40)].pixels, disordered=frame.index // 50) for frame in demo[:125]
+    ]
+    info = source_info(kind="webcam", live=True, device="OBS Virtual Camera")
+    alone, hinted = Pipeline(engines, settings), Pipeline(engines, settings, info=info)
+    plain = [alone.step(frame) for frame in shown]
+    observed = [hinted.step(frame) for frame in shown]
+    kinds = {hint.kind for observation in observed for hint in observation.hint_changes}
+    assert {HintKind.VIRTUAL_CAMERA, HintKind.DUPLICATED_PTS, HintKind.FROZEN} <= kinds
+    assert any(observation.changes for observation in plain)
+    without = [replace(observation, hints=(), hint_changes=()) for observation in observed]
+    assert same(without, [replace(observation, hints=(), hint_changes=()) for observation in plain])

@@ -5,7 +5,7 @@ import logging
 import numpy as np
 import pytest
 
-from monitor.crops import crop_squares, cut_squares, to_batch
+from monitor.crops import crop_squares, cut_squares
 from monitor.errors import EngineError
 from monitor.models import load_detector
 from monitor.models.card import ModelCard
@@ -19,12 +19,12 @@ class MeanEngine:
     name = "mean-fp32"
 
     def __init__(self) -> None:
-        self.batches: list[Floats] = []
+        self.batches: list[Pixels] = []
 
-    def run(self, batch: Floats) -> tuple[Floats, ...]:
+    def run(self, batch: Pixels) -> tuple[Floats, ...]:
         self.batches.append(batch)
-        n, _, size, _ = batch.shape
-        maps = batch[:, 0].reshape(n, 2, size // 2, 2, size // 2).mean((2, 4))
+        n, size, *_ = batch.shape
+        maps = batch[..., 0].astype(np.float32).reshape(n, 2, size // 2, 2, size // 2).mean((2, 4)) / 255
         return maps.mean((1, 2)) + np.float32(0.5), maps
 
 
@@ -35,7 +35,7 @@ class FailingEngine(MeanEngine):
         super().__init__()
         self.calls, self.rows = calls, rows
 
-    def run(self, batch: Floats) -> tuple[Floats, ...]:
+    def run(self, batch: Pixels) -> tuple[Floats, ...]:
         logits, maps = super().run(batch)
         if len(self.batches) - 1 in self.calls:
             if not self.rows:
@@ -75,17 +75,18 @@ def qualities(*weights: float, reasons: tuple[tuple[Reason, ...], ...] = ((), ()
     )
 
 
-def test_faces_are_scored_in_one_batch_as_the_card_says(pixels: Pixels, tracked: TrackedFaces, card: ModelCard) -> None:
+def test_the_crops_of_the_card_are_scored_in_one_batch(pixels: Pixels, tracked: TrackedFaces, card: ModelCard) -> None:
     engine = MeanEngine()
     scores = Scorer(engine, card=card).score(pixels, tracked, qualities(1, 0.5, 0.25), rows=[0, 1, 2])
     squares = crop_squares(tracked.faces.boxes, policy=card.crop)
-    expected = to_batch(cut_squares(pixels, squares, size=card.input.size), input_format=card.input)
+    expected = cut_squares(pixels, squares, size=card.input.size)
     assert len(engine.batches) == 1
+    assert engine.batches[0].dtype == np.uint8
     np.testing.assert_array_equal(engine.batches[0], expected)
     np.testing.assert_array_equal(scores.track_ids, [4, 7, 9])
     np.testing.assert_array_equal(scores.crops, squares)
     np.testing.assert_array_equal(scores.weights, np.array([1, 0.5, 0.25], np.float32))
-    np.testing.assert_allclose(scores.logits, expected[:, 0].mean((1, 2)) + 0.5, atol=1e-5)
+    np.testing.assert_allclose(scores.logits, expected[..., 0].mean((1, 2)) / 255 + 0.5, atol=1e-5)
     np.testing.assert_allclose(scores.evidence_maps.mean((1, 2)) + 0.5, scores.logits, atol=1e-5)
     assert scores.rejected == {}
 
@@ -124,7 +125,7 @@ def test_without_a_usable_face_the_engine_rests(pixels: Pixels, tracked: Tracked
 def test_another_input_size_reaches_the_engine(pixels: Pixels, tracked: TrackedFaces, card: ModelCard) -> None:
     engine = MeanEngine()
     Scorer(engine, card=card, input_size=160).score(pixels, tracked, qualities(1, 1, 1), rows=[0])
-    assert engine.batches[0].shape == (1, 3, 160, 160)
+    assert engine.batches[0].shape == (1, 160, 160, 3)
 
 
 def test_a_failure_is_a_rejection_and_heard_once(

@@ -1,13 +1,25 @@
-"""Inference engines: one Protocol, one ``choose()``; see ``docs/decisions`` for what each may claim."""
+"""Inference engines: one Protocol, one ``choose()``; see ``docs/decisions`` for what each may claim.
+
+torch_runtime     the reference, and what the others are held against (agreement)
+onnx_runtime, openvino_runtime   a CPU, from a file (onnx_graph)
+onnx_int8         a CPU with 8-bit integers, if it agrees
+cuda              a GPU through torch: lanes of a few batch sizes (lanes, buckets), BatchNorms folded (folding)
+tensorrt          a GPU through TensorRT: minutes to build, then used if it agrees (promotion)
+cache             what was built, on disk
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
-from monitor.backends.onnx_runtime import OnnxRuntimeBackend
+from monitor.backends.cuda import CudaBackend, cuda_missing
+from monitor.backends.onnx_int8 import OnnxRuntimeInt8Backend
+from monitor.backends.onnx_runtime import CUDA, OnnxRuntimeBackend
 from monitor.backends.openvino_runtime import OpenVinoBackend
-from monitor.backends.torch_runtime import TorchBackend, cuda_missing
+from monitor.backends.promotion import NOT_BUILT
+from monitor.backends.tensorrt import TensorRtBackend
+from monitor.backends.torch_runtime import TorchBackend
 from monitor.errors import EngineError
 
 if TYPE_CHECKING:
@@ -15,19 +27,20 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from monitor.models.network import Network
-    from monitor.types import Floats
+    from monitor.types import Floats, Pixels
 
 
 class Engine(Protocol):
     """A network that runs."""
 
-    name: str  # what observations carry: "onnxruntime-fp32", "torch-cuda-bf16", ...
+    name: str  # what observations carry: "onnxruntime-fp32", "cuda-bf16", "tensorrt-fp16", ...
 
-    def run(self, batch: Floats) -> tuple[Floats, ...]:
+    def run(self, batch: Pixels | Floats) -> tuple[Floats, ...]:
         """One forward pass.
 
         Args:
-            batch: float32, C-contiguous, of the network's ``input_shape``; N >= 1.
+            batch: C-contiguous, of the network's ``engine_shape``; N >= 1: uint8 crops where the network has a
+                preprocessing, else float32.
 
         Returns:
             float32 arrays, in the order of ``Network.outputs``.
@@ -41,7 +54,7 @@ class Engine(Protocol):
 class Backend(Protocol):
     """A way of making engines."""
 
-    name: str  # "onnxruntime", "torch", "openvino"
+    name: str  # "onnxruntime", "cuda", "tensorrt", ...
 
     def unavailable(self) -> str | None:
         """None if this machine can run it, else why not, in one clause."""
@@ -63,23 +76,36 @@ class Choice:
     backend: Backend
     reason: str
     others: Mapping[str, str]  # why each of the others was not chosen
+    faster: TensorRtBackend | None = None  # would be chosen if its engine were there and agreed; see ``promotion``
 
 
 def all_backends() -> tuple[Backend, ...]:
     """Every backend, whether it can run here or not."""
-    return OnnxRuntimeBackend(), TorchBackend(), OpenVinoBackend()
+    return (
+        OnnxRuntimeBackend(),
+        TensorRtBackend(),
+        CudaBackend(),
+        TorchBackend(),
+        OpenVinoBackend(),
+        OnnxRuntimeInt8Backend(),
+        OnnxRuntimeBackend(CUDA),
+    )
 
 
 def choose(name: str = "auto") -> Choice:
-    """The backend called ``name``, or the best one here for "auto": torch on a CUDA GPU, else onnxruntime.
+    """The backend called ``name``, or the best one here for "auto": cuda on a CUDA GPU, else onnxruntime.
+
+    On a GPU tensorrt is better still, where it is installed: its engine must be in the cache, and agree; so it is named
+    as ``Choice.faster``, and who knows the network decides.
 
     Raises:
         EngineError: that backend is unknown or unavailable; there is no fallback from an explicit name.
     """
     backends = {backend.name: backend for backend in all_backends()}
-    if name == "auto":
+    auto = name == "auto"
+    if auto:
         gone = cuda_missing()
-        name = "onnxruntime" if gone else "torch"
+        name = "onnxruntime" if gone else "cuda"
         reason = f"the fastest on a CPU, and {gone}" if gone else "there is a CUDA GPU"
         preferred = f"{name} was preferred: {reason}"
     elif name in backends:
@@ -94,4 +120,8 @@ def choose(name: str = "auto") -> Choice:
         msg = f"the backend {name} cannot be used: {missing}; choose another with the setting classifier.backend"
         raise EngineError(msg)
     others = {other.name: other.unavailable() or preferred for other in backends.values()}
-    return Choice(backend=chosen, reason=reason, others=others)
+    choice = Choice(backend=chosen, reason=reason, others=others)
+    faster = next((other for other in backends.values() if isinstance(other, TensorRtBackend)), None)
+    if not auto or faster is None or not isinstance(chosen, CudaBackend) or faster.unavailable():
+        return choice
+    return replace(choice, faster=faster, others=others | {faster.name: NOT_BUILT})

@@ -10,16 +10,18 @@ import hashlib
 import json
 import logging
 import os
-import tempfile
+import re
+import secrets
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import platformdirs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
 
 logger = logging.getLogger(__name__)
 
@@ -62,36 +64,93 @@ def fetch(key: ArtefactKey, build: Callable[[], bytes], *, folder: Path, suffix:
     Returns:
         The path of a verified file, or the bytes themselves where nothing can be written (logged).
     """
-    path = folder / f"{key.stem}{suffix}"
-    if _valid(path):
+    path = lookup(key, folder=folder, suffix=suffix)
+    if path is not None:
         return path
     content = build()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        _write(path, content)
-        facts = asdict(key) | {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-        _write(_sidecar(path), json.dumps(facts, indent=2).encode())
+        return store(key, lambda temporary: temporary.write_bytes(content), folder=folder, suffix=suffix)
     except OSError as error:
+        path = _path(key, folder, suffix)
         logger.warning("%s cannot be cached (%s): it is built again at every start", path, error.strerror or error)
         return content
-    _prune(folder, key.network, keep=path)
+
+
+def lookup(key: ArtefactKey, *, folder: Path, suffix: str) -> Path | None:
+    """The file of ``key``, if it is there and is what its sidecar says; it is marked as used."""
+    path = _path(key, folder, suffix)
+    return path if _valid(path, key) else None
+
+
+def store(key: ArtefactKey, write: Callable[[Path], object], *, folder: Path, suffix: str) -> Path:
+    """Keep an artefact: a reader sees the old one, none, or the new one as a whole, whenever the writer is killed.
+
+    Args:
+        key: what it is made from.
+        write: puts it into the file of that path, whose name ends with ``suffix``.
+        folder: created if it does not exist.
+        suffix: of the file name, with its dot.
+
+    Returns:
+        Its path.
+
+    Raises:
+        OSError: it cannot be written; so does whatever ``write`` raises. Nothing is left behind.
+    """
+    path = _path(key, folder, suffix)
+    folder.mkdir(parents=True, exist_ok=True)
+    with _temporary(path, suffix) as temporary:
+        write(temporary)
+        with temporary.open("r+b") as file:
+            digest, size = hashlib.file_digest(file, "sha256").hexdigest(), file.tell()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    facts = asdict(key) | {"bytes": size, "sha256": digest}
+    with _temporary(_sidecar(path), ".json") as temporary, temporary.open("wb") as file:
+        file.write(json.dumps(facts, indent=2).encode())
+        file.flush()
+        os.fsync(file.fileno())
+        file.close()
+        temporary.replace(_sidecar(path))
+    _prune(folder, key.network, keep=path, suffix=suffix)
     return path
+
+
+def discard(path: Path) -> None:
+    """Remove an artefact that proved unusable although it is what was written."""
+    for file in (_sidecar(path), path):
+        file.unlink(missing_ok=True)
+
+
+def artefacts(folder: Path) -> list[Path]:
+    """Every file of compiled artefacts in ``folder``, what runtimes keep there included: all can be made again."""
+    named = re.compile(r".+-[0-9a-f]{16}\..+")
+    found = [path for path in folder.glob("*") if path.is_file() and named.fullmatch(path.name)]
+    return sorted([*found, *folder.glob(f"*/*-{'[0-9a-f]' * 16}/*.blob")])
+
+
+def _path(key: ArtefactKey, folder: Path, suffix: str) -> Path:
+    return folder / f"{key.stem}{suffix}"
 
 
 def _sidecar(path: Path) -> Path:
     return path.with_name(f"{path.name}.json")
 
 
-def _valid(path: Path) -> bool:
-    """Whether the file is what its sidecar says; marks it as used."""
+def _valid(path: Path, key: ArtefactKey) -> bool:
+    """Whether the file is what its sidecar says, and was made from what ``key`` says; marks it as used."""
     try:
         if not path.exists():
             return False
-        expected = json.loads(_sidecar(path).read_bytes())["sha256"]
+        said = json.loads(_sidecar(path).read_bytes())
+        expected, made_from = said["sha256"], {name: said[name] for name in asdict(key)}
         with path.open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
     except (OSError, ValueError, TypeError, KeyError) as error:
         logger.warning("cached %s cannot be checked (%s): building it again", path, type(error).__name__)
+        return False
+    if made_from != asdict(key):
+        logger.warning("cached %s was made from something else: building it again", path)
         return False
     if found != expected:
         logger.warning("cached %s is damaged: building it again", path)
@@ -103,33 +162,27 @@ def _valid(path: Path) -> bool:
     return True
 
 
-def _write(path: Path, content: bytes) -> None:
-    """Replace ``path`` as a whole: a reader sees the old file or the new one."""
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f"{path.name}.", suffix=".tmp", delete=False) as file:
-        temporary = Path(file.name)
-        try:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-            file.close()
-            temporary.replace(path)
-        except BaseException:
-            file.close()
-            temporary.unlink(missing_ok=True)
-            raise
+@contextmanager
+def _temporary(path: Path, suffix: str) -> Iterator[Path]:
+    """A name beside ``path`` that ends with ``suffix``; what is still there at the end of the block is removed."""
+    temporary = path.with_name(f"{path.name.removesuffix(suffix)}.{secrets.token_hex(4)}.tmp{suffix}")
+    try:
+        yield temporary
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
-def _prune(folder: Path, network: str, *, keep: Path) -> None:
+def _prune(folder: Path, network: str, *, keep: Path, suffix: str) -> None:
     """Remove the network's artefacts beyond the newest ``KEEP``, and temporary files whose writer died."""
     hexadecimal = "[0-9a-f]" * 16
     try:
-        others = [path for path in folder.glob(f"{network}-{hexadecimal}{keep.suffix}") if path != keep]
+        others = [path for path in folder.glob(f"{network}-{hexadecimal}{suffix}") if path != keep]
         others.sort(key=lambda path: path.stat().st_mtime, reverse=True)
         for path in others[KEEP - 1 :]:
             path.unlink(missing_ok=True)
             _sidecar(path).unlink(missing_ok=True)
         oldest = (datetime.now(UTC) - _ABANDONED_AFTER).timestamp()
-        for path in folder.glob(f"{network}-{hexadecimal}*.tmp"):
+        for path in folder.glob(f"{network}-{hexadecimal}*.tmp*"):
             if path.stat().st_mtime < oldest:
                 path.unlink(missing_ok=True)
     except OSError as error:

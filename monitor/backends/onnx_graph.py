@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from monitor.models.network import Network
 
 INPUT = "input"
-_REVISION = "1"  # raised when this module writes other graphs from the same network
-_EXAMPLE = (2, 3, 48, 64)  # stands in for free sizes while tracing; 0 and 1 would be taken as fixed
+_REVISION = "2"  # raised when this module writes other graphs from the same network
+_EXAMPLE = (2, 48, 64, 80)  # stands in for free sizes while tracing; 0 and 1 would be taken as fixed
 _exporter: ContextVar[ProcessPoolExecutor | None] = ContextVar("exporter", default=None)
 
 
@@ -48,7 +48,8 @@ def exported_elsewhere() -> Iterator[None]:
 def onnx_graph(network: Network, *, cache_dir: Path) -> Path | bytes:
     """The network as one ONNX file, weights inside, input ``INPUT``, outputs named as the network's.
 
-    Free sizes of ``input_shape`` stay free. BatchNorm is folded into the convolutions.
+    It takes what an engine takes: uint8 crops where the network has a preprocessing, which is then part of the graph.
+    Free sizes stay free. BatchNorm is folded into the convolutions.
 
     Returns:
         A verified file in ``cache_dir``, or the model's bytes where that folder cannot be written.
@@ -75,15 +76,17 @@ def _exported(network: Network) -> bytes:
 def _export(network: Network) -> bytes:
     import torch
 
-    shape = tuple(size or example for size, example in zip(network.input_shape, _EXAMPLE, strict=True))
-    free: dict[int, Any] = {i: torch.export.Dim.DYNAMIC for i, size in enumerate(network.input_shape) if size is None}
-    module = network.build()
+    given = network.engine_shape
+    shape = tuple(size or example for size, example in zip(given, _EXAMPLE, strict=True))
+    free: dict[int, Any] = {i: torch.export.Dim.DYNAMIC for i, size in enumerate(given) if size is None}
+    module = network.build_from_pixels()
+    dtype = torch.uint8 if network.preprocessing else torch.float32
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # deprecations between torch and its exporter, none of our doing
         try:
             program = torch.onnx.export(
                 module,
-                (torch.zeros(shape),),
+                (torch.zeros(shape, dtype=dtype),),
                 dynamo=True,
                 dynamic_shapes=(free,),
                 input_names=[INPUT],

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from importlib.util import find_spec
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from monitor.backends.cache import KEEP
 from monitor.backends.onnx_graph import onnx_graph
 from monitor.errors import EngineError
 
@@ -15,7 +17,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from monitor.models.network import Network
-    from monitor.types import Floats
+    from monitor.types import Floats, Pixels
+
+
+COMPILED: Final = "openvino"  # the folder inside our cache where OpenVINO keeps what it compiled
 
 
 class OpenVinoEngine:
@@ -29,7 +34,7 @@ class OpenVinoEngine:
         self._outputs = outputs
         self._turn = Lock()
 
-    def run(self, batch: Floats) -> tuple[Floats, ...]:
+    def run(self, batch: Pixels | Floats) -> tuple[Floats, ...]:
         """One forward pass; see ``Engine.run``."""
         try:
             with self._turn:
@@ -69,9 +74,30 @@ class OpenVinoBackend:
         }
         try:
             core = openvino.Core()
+            if not isinstance(graph, bytes):  # then the folder can be written
+                core.set_property({"CACHE_DIR": str(_compiled_folder(graph))})
+            # read, not named by its path: then OpenVINO would look at the time when the graph was last used
             compiled = core.compile_model(core.read_model(graph), "CPU", options)
             request = compiled.create_infer_request()
         except RuntimeError as error:
             msg = f"OpenVINO {openvino.__version__} cannot compile {network.name}: {error}"
             raise EngineError(msg) from error
         return OpenVinoEngine(request, network=network.name, outputs=len(network.outputs))
+
+
+def _compiled_folder(graph: Path) -> Path:
+    """Where OpenVINO keeps what it compiles from a cached graph. What it kept of graphs that are gone is removed.
+
+    OpenVINO names its files by version, options and CPU, and removes none: the newest ``KEEP`` stay.
+    """
+    every = graph.parent / COMPILED
+    folder = every / graph.stem
+    for other in every.glob("*/"):
+        files = sorted(other.glob("*.blob"), key=lambda file: file.stat().st_mtime, reverse=True)
+        alive = (graph.parent / f"{other.name}.onnx").exists()
+        with suppress(OSError):  # another process was first
+            for file in files[KEEP if alive else 0 :]:
+                file.unlink()
+            if not alive:
+                other.rmdir()
+    return folder

@@ -1,4 +1,4 @@
-"""The command line: ``deepfake-monitor serve | analyze | watch | flags | people | bench | doctor | lab``.
+"""The command line: ``deepfake-monitor serve | analyze | watch | flags | people | engines | bench | doctor | lab``.
 
 Exit codes: 0 done; 1 the work failed (no weights, no engine, no space); 2 usage; 3 some source
 could not be read; 130 interrupted.
@@ -13,7 +13,7 @@ import typer
 from rich.logging import RichHandler
 from rich.markup import escape
 
-from monitor.cli import analyze, bench, doctor, flags, lab, people, serve, watch
+from monitor.cli import analyze, bench, doctor, engines, flags, lab, people, serve, watch
 from monitor.cli.terminal import errors, unexpected
 from monitor.errors import MonitorError
 from monitor.logs import TextFormatter
@@ -30,6 +30,7 @@ app.command("analyze")(analyze.analyze)
 app.command("watch")(watch.watch)
 app.command("bench")(bench.bench)
 app.command("doctor")(doctor.doctor)
+app.add_typer(engines.app)
 app.add_typer(flags.app)
 app.add_typer(people.app)
 app.add_typer(lab.app)

@@ -21,7 +21,7 @@ Set = Annotated[
     list[str] | None, typer.Option("--set", metavar="STAGE.NAME=VALUE", help="Any setting; may be repeated.")
 ]
 Backend = Annotated[
-    str | None, typer.Option(help="Inference engine: auto, onnxruntime, torch or openvino.", show_default="auto")
+    str | None, typer.Option(help="Inference engine: auto, or a name that `engines list` knows.", show_default="auto")
 ]
 MinFace = Annotated[int | None, typer.Option(help="Smallest face looked for, pixels.", show_default="40")]
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output on stdout, nothing else.")]

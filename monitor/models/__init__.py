@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
 from monitor.errors import ModelCardError, UsageError, WeightsMissingError
-from monitor.models.network import Network
+from monitor.models.network import Network, Preprocessing
 
 if TYPE_CHECKING:
     import torch
@@ -105,6 +105,7 @@ def load_detector(
         ModelCardError: the card is missing or malformed, or describes other weights.
     """
     from monitor.models.card import read_card
+    from monitor.models.ranges import ranges_path, read_ranges
 
     known = architecture(name)
     path = weights or engines_dir() / f"{name}.safetensors"
@@ -123,13 +124,16 @@ def load_detector(
     if size not in known.INPUT_SIZES:
         msg = f"{name} takes crops of {_sides(known.INPUT_SIZES)}, {size} were asked for"
         raise UsageError(msg)
-    facts = "\n".join((card.weights_sha256, known.ARCHITECTURE, known.REVISION, str(size)))
+    preprocessing = Preprocessing(card.input.mean, card.input.std)
+    facts = "\n".join((card.weights_sha256, known.ARCHITECTURE, known.REVISION, str(size), repr(preprocessing)))
     network = Network(
         name=f"{name}-{size}",
         digest=hashlib.sha256(facts.encode()).hexdigest(),
         build=partial(known.build, path, input_size=size),
         input_shape=(None, 3, size, size),
         outputs=_OUTPUTS,
+        preprocessing=preprocessing,
+        ranges=partial(read_ranges, ranges_path(path), weights_sha256=card.weights_sha256, size=size),
     )
     return Detector(card=card.at(size) if size in card.sizes else card, network=network, input_size=size)
 

@@ -9,15 +9,24 @@ import numpy as np
 import pytest
 from random_weights import written
 
-import monitor.backends
-from monitor.backends import Backend, OnnxRuntimeBackend, OpenVinoBackend, TorchBackend, all_backends, choose
+from monitor.backends import (
+    Backend,
+    CudaBackend,
+    OnnxRuntimeBackend,
+    OpenVinoBackend,
+    TensorRtBackend,
+    TorchBackend,
+    all_backends,
+    choose,
+)
+from monitor.backends.promotion import NOT_BUILT
 from monitor.errors import EngineError
 from monitor.models import available_models, load_detector
 from monitor.models.mtcnn import mtcnn_networks
 from monitor.models.network import Network
 
 MTCNN = {network.name: network for network in mtcnn_networks()}
-COMPILED = [backend for backend in all_backends() if not isinstance(backend, TorchBackend)]
+EXACT = (OnnxRuntimeBackend(), OpenVinoBackend())  # fp32; those of a GPU have tests of their own
 
 
 @pytest.fixture(scope="module")
@@ -34,16 +43,16 @@ def network(request: pytest.FixtureRequest, cache_dir: Path) -> Network:
     return load_detector(request.param, weights=written(request.param, cache_dir)).network
 
 
-@pytest.mark.parametrize("backend", COMPILED, ids=lambda backend: backend.name)
+@pytest.mark.parametrize("backend", EXACT, ids=lambda backend: backend.name)
 def test_every_network_gives_the_same_on_every_backend(network: Network, backend: Backend, cache_dir: Path) -> None:
     if reason := backend.unavailable():
         pytest.skip(reason)
     engine = backend.compile(network, threads=1, cache_dir=cache_dir)
-    reference = TorchBackend("cpu").compile(network, threads=1, cache_dir=cache_dir)
-    shape = [size or example for size, example in zip(network.input_shape[1:], (3, 61, 83), strict=True)]
-    span = 255.0 if network.name in MTCNN else 1.0
+    reference = TorchBackend().compile(network, threads=1, cache_dir=cache_dir)
+    shape = [size or example for size, example in zip(network.engine_shape[1:], (3, 61, 83), strict=True)]
     for n in (1, 3, 8):
-        batch = (np.random.default_rng(n).uniform(-1, 1, size=(n, *shape)) * span).astype(np.float32)
+        batch = np.random.default_rng(n).uniform(0, 255, size=(n, *shape))
+        batch = batch.astype(np.uint8 if network.preprocessing else np.float32)
         found, expected = engine.run(batch), reference.run(batch)
         assert len(found) == len(network.outputs)
         for ours, theirs in zip(found, expected, strict=True):
@@ -51,7 +60,7 @@ def test_every_network_gives_the_same_on_every_backend(network: Network, backend
             np.testing.assert_allclose(ours, theirs, atol=1e-4, rtol=1e-5)
 
 
-@pytest.mark.parametrize("backend", all_backends(), ids=lambda backend: backend.name)
+@pytest.mark.parametrize("backend", [*EXACT, TorchBackend(), CudaBackend()], ids=lambda backend: backend.name)
 def test_an_engine_may_be_shared_by_threads(backend: Backend, two_heads: Network, tmp_path: Path) -> None:
     if reason := backend.unavailable():
         pytest.skip(reason)
@@ -73,7 +82,14 @@ def unavailable(backend: Backend) -> str:
 
 @pytest.fixture
 def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(monitor.backends, "cuda_missing", lambda: "no NVIDIA driver on this machine")
+    for module in ("monitor.backends", "monitor.backends.cuda", "monitor.backends.tensorrt"):
+        monkeypatch.setattr(f"{module}.cuda_missing", lambda: "no NVIDIA driver on this machine")
+
+
+@pytest.fixture
+def a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("monitor.backends", "monitor.backends.cuda", "monitor.backends.tensorrt"):
+        monkeypatch.setattr(f"{module}.cuda_missing", lambda: None)
 
 
 @pytest.mark.usefixtures("no_gpu")
@@ -82,17 +98,34 @@ def test_auto_takes_onnxruntime_on_a_cpu_and_says_why(monkeypatch: pytest.Monkey
     choice = choose()
     assert isinstance(choice.backend, OnnxRuntimeBackend)
     assert choice.reason == "the fastest on a CPU, and no NVIDIA driver on this machine"
+    assert choice.faster is None
     assert choice.others["openvino"] == "it is not installed"
+    assert choice.others["cuda"] == choice.others["tensorrt"] == "no NVIDIA driver on this machine"
     assert choice.others["torch"].startswith("onnxruntime was preferred")
-    assert set(choice.others) == {"torch", "openvino"}
+    assert set(choice.others) == {backend.name for backend in all_backends()} - {"onnxruntime"}
 
 
-def test_auto_takes_torch_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(monitor.backends, "cuda_missing", lambda: None)
+@pytest.mark.usefixtures("a_gpu")
+def test_auto_takes_cuda_on_a_gpu_and_says_what_is_missing_for_tensorrt(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("monitor.backends.tensorrt.find_spec", lambda _: None)
     choice = choose("auto")
-    assert isinstance(choice.backend, TorchBackend)
+    assert isinstance(choice.backend, CudaBackend)
     assert choice.reason == "there is a CUDA GPU"
-    assert set(choice.others) == {"onnxruntime", "openvino"}
+    assert choice.faster is None
+    assert choice.others["tensorrt"] == "torch_tensorrt is not installed (pip install deepfake-monitor[gpu])"
+    assert choice.others["onnxruntime"] == "cuda was preferred: there is a CUDA GPU"
+
+
+@pytest.mark.usefixtures("a_gpu")
+def test_auto_names_tensorrt_as_faster_where_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("monitor.backends.tensorrt.find_spec", lambda name: name)
+    choice = choose("auto")
+    assert isinstance(choice.backend, CudaBackend)
+    assert isinstance(choice.faster, TensorRtBackend)
+    assert choice.others["tensorrt"] == NOT_BUILT
+    for name in ("cuda", "tensorrt"):  # what was asked for is what is used: nothing is built beside it
+        asked = choose(name)
+        assert (asked.backend.name, asked.reason, asked.faster) == (name, "it was asked for", None)
 
 
 @pytest.mark.parametrize("backend", all_backends(), ids=lambda backend: backend.name)
@@ -115,17 +148,20 @@ def test_auto_does_not_fall_back_either(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
-    with pytest.raises(EngineError, match="'tensorflow': this program knows auto, onnxruntime, torch, openvino"):
+    with pytest.raises(
+        EngineError, match=r"'tensorflow': this program knows auto, onnxruntime, .*tensorrt, cuda, torch, openvino"
+    ):
         choose("tensorflow")
 
 
 def test_choosing_imports_no_runtime() -> None:
     program = """
 import sys
-import monitor.backends, monitor.backends.torch_runtime
-monitor.backends.cuda_missing = lambda: "no NVIDIA driver on this machine"
+import monitor.backends, monitor.backends.cuda, monitor.backends.tensorrt
+for module in (monitor.backends, monitor.backends.cuda, monitor.backends.tensorrt):
+    module.cuda_missing = lambda: "no NVIDIA driver on this machine"
 choice = monitor.backends.choose()
-sys.exit(" ".join({"torch", "onnxruntime", "openvino"} & set(sys.modules)))
+sys.exit(" ".join({"torch", "onnxruntime", "openvino", "torch_tensorrt"} & set(sys.modules)))
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.stderr.strip() == ""

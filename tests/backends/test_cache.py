@@ -4,12 +4,15 @@ import json
 import logging
 import multiprocessing
 import os
+import signal
+import time
+import warnings
 from pathlib import Path
 
 import pytest
 
 from monitor.backends import cache
-from monitor.backends.cache import ArtefactKey, default_cache_dir, fetch
+from monitor.backends.cache import ArtefactKey, artefacts, default_cache_dir, discard, fetch, lookup, store
 
 KEY = ArtefactKey("net-160", "ab" * 32, {"torch": "2.13"})
 
@@ -71,7 +74,22 @@ def hollow_sidecar(path: Path) -> None:
     Path(f"{path}.json").write_text("[]")
 
 
-@pytest.mark.parametrize("harm", [damage_content, truncate, lose_sidecar, damage_sidecar, hollow_sidecar])
+def change_a_fact(path: Path) -> None:
+    facts = json.loads(Path(f"{path}.json").read_text())
+    Path(f"{path}.json").write_text(json.dumps(facts | {"versions": {"torch": "2.12"}}))
+
+
+def take_anothers_sidecar(path: Path) -> None:
+    other = put(path.parent, key=ArtefactKey("net-160", "cd" * 32, {}), content=b"other")
+    Path(f"{path}.json").write_bytes(Path(f"{other}.json").read_bytes())
+
+
+HARMS = [
+    damage_content, truncate, lose_sidecar, damage_sidecar, hollow_sidecar, change_a_fact, take_anothers_sidecar
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("harm", HARMS)
 def test_what_does_not_match_is_built_again(tmp_path: Path, harm, caplog: pytest.LogCaptureFixture) -> None:
     path = put(tmp_path)
     harm(path)
@@ -89,6 +107,76 @@ def test_the_newest_two_artefacts_of_a_network_stay(tmp_path: Path) -> None:
     assert [path.exists() for path in paths] == [True, False, True]
     assert not Path(f"{paths[1]}.json").exists()
     assert neighbour.exists()
+
+
+def test_artefacts_of_another_kind_stay(tmp_path: Path) -> None:
+    kinds = (".onnx", ".int8.onnx", ".pt2")
+    paths = [store(KEY, lambda path: path.write_bytes(b"kind"), folder=tmp_path, suffix=suffix) for suffix in kinds]
+    for digit in "123":
+        store(
+            ArtefactKey("net-160", digit * 64, {}), lambda path: path.write_bytes(b""), folder=tmp_path, suffix=".pt2"
+        )
+    assert [path.exists() for path in paths] == [True, True, False]
+
+
+def test_what_is_discarded_is_gone(tmp_path: Path) -> None:
+    path = put(tmp_path)
+    discard(path)
+    assert lookup(KEY, folder=tmp_path, suffix=".onnx") is None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_writer_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
+    def half(path: Path) -> None:
+        assert path.suffix == ".onnx"  # some writers look at the name
+        path.write_bytes(b"hal")
+        raise OSError(28, "No space left on device")
+
+    path = put(tmp_path)
+    with pytest.raises(OSError, match="No space left"):
+        store(KEY, half, folder=tmp_path, suffix=".onnx")
+    assert lookup(KEY, folder=tmp_path, suffix=".onnx") == path
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def _write_for_ever(folder: Path, started) -> None:
+    def write(path: Path) -> None:
+        block = os.urandom(65_536)  # never the same twice
+        with path.open("wb") as file:
+            for _ in range(16):
+                file.write(block)
+                file.flush()
+
+    while True:
+        store(KEY, write, folder=folder, suffix=".pt2")
+        started.set()
+
+
+def test_a_writer_that_is_killed_at_any_moment_leaves_nothing_that_is_trusted_wrongly(tmp_path: Path) -> None:
+    """SIGKILL to a real process, again and again: what is found is whole, or nothing is."""
+    context = multiprocessing.get_context("fork")  # a child that imports nothing and is killed before it ends
+    found = 0
+    for kill in range(40):
+        started = context.Event()
+        writer = context.Process(target=_write_for_ever, args=(tmp_path, started))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # forking beside threads
+            writer.start()
+        assert started.wait(30)
+        time.sleep((kill * 0.618 % 1) * 0.02)
+        os.kill(writer.pid or 0, signal.SIGKILL)
+        writer.join(30)
+        assert writer.exitcode == -signal.SIGKILL
+        content = (tmp_path / f"{KEY.stem}.pt2").read_bytes()
+        assert content == content[:65_536] * 16  # whole, whether its sidecar is there already or not
+        found += lookup(KEY, folder=tmp_path, suffix=".pt2") is not None
+    leftovers = [file for file in tmp_path.iterdir() if ".tmp" in file.name]
+    assert found > 0
+    assert leftovers != []  # some were killed while they wrote
+    for file in leftovers:
+        os.utime(file, (1, 1))
+    put(tmp_path, key=ArtefactKey("net-160", "cd" * 32, {}))
+    assert not any(".tmp" in file.name for file in tmp_path.iterdir())
 
 
 def test_using_an_artefact_keeps_it_young(tmp_path: Path) -> None:
@@ -153,3 +241,15 @@ def test_two_processes_may_build_at_once(tmp_path: Path) -> None:
 def test_the_default_folder_is_the_users_own(tmp_path: Path) -> None:
     assert default_cache_dir().name == "deepfake-monitor"
     assert default_cache_dir(tmp_path) == tmp_path
+
+
+def test_artefacts_are_what_was_built_and_nothing_else(tmp_path: Path) -> None:
+    path = put(tmp_path)
+    blob = tmp_path / "openvino" / path.stem / "123.blob"
+    blob.parent.mkdir(parents=True)
+    blob.touch()
+    dead = path.with_name(f"{path.stem}.dead.tmp.onnx")
+    for other in (dead, tmp_path / "notes.txt", tmp_path / "openvino" / "own.blob", tmp_path / "net-160-short.onnx"):
+        other.touch()
+    assert artefacts(tmp_path) == sorted([path, Path(f"{path}.json"), dead, blob])
+    assert artefacts(tmp_path / "none") == []

@@ -8,6 +8,7 @@ from pathlib import Path
 import onnx
 import pytest
 import torch
+from small_classifier import SIZE, SMALL
 
 from monitor.backends.onnx_graph import INPUT, onnx_graph
 from monitor.errors import EngineError
@@ -24,6 +25,14 @@ def test_the_graph_has_free_sizes_named_outputs_and_folded_norms(two_heads: Netw
     assert sizes == [0, 3, 0, 0]  # 0: free
     assert "BatchNormalization" not in {node.op_type for node in graph.node}
     assert sorted(file.suffix for file in tmp_path.iterdir()) == [".json", ".onnx"]  # weights are inside
+
+
+def test_preprocessing_is_part_of_the_graph(tmp_path: Path) -> None:
+    path = onnx_graph(SMALL, cache_dir=tmp_path)
+    assert isinstance(path, Path)
+    (value,) = onnx.load(path).graph.input
+    assert value.type.tensor_type.elem_type == onnx.TensorProto.UINT8
+    assert [size.dim_value for size in value.type.tensor_type.shape.dim] == [0, SIZE, SIZE, 3]
 
 
 def test_exporting_is_silent(two_heads: Network, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

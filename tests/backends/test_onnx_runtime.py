@@ -3,12 +3,14 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
+import onnxruntime
 import pytest
 import torch
 
-from monitor.backends.onnx_runtime import OnnxRuntimeBackend
+from monitor.backends.onnx_runtime import CPU, CUDA, OnnxRuntimeBackend
 from monitor.errors import EngineError
 from monitor.models.network import Network
 
@@ -56,3 +58,47 @@ assert "torch" not in sys.modules, "torch was imported"
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+class Build:
+    """An onnxruntime with CUDA, as far as this backend knows one; its sessions may fall back as the real one does."""
+
+    __version__, __spec__ = "1.0", onnxruntime.__spec__
+    SessionOptions = onnxruntime.SessionOptions
+
+    def __init__(self, *, works: bool) -> None:
+        self.works = works
+        self.given: object = None
+
+    def get_available_providers(self) -> list[str]:
+        return [CUDA, CPU]
+
+    def InferenceSession(self, graph: object, options: object, providers: list[tuple[str, dict[str, str]]]) -> object:  # noqa: N802
+        self.given = providers
+        real = onnxruntime.InferenceSession(graph, options, providers=[CPU])
+        return SimpleNamespace(run=real.run, get_providers=lambda: [CUDA, CPU] if self.works else [CPU])
+
+
+def test_cuda_is_used_by_name_and_exactly(two_heads: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    build = Build(works=True)
+    monkeypatch.setitem(sys.modules, "onnxruntime", build)
+    backend = OnnxRuntimeBackend(CUDA)
+    assert backend.unavailable() is None
+    engine = backend.compile(two_heads, threads=1, cache_dir=tmp_path)
+    assert engine.name == "onnxruntime-cuda-fp32"
+    assert build.given == [(CUDA, {"use_tf32": "0"})]
+    assert engine.run(np.zeros((1, 3, 8, 8), np.float32))[0].shape == (1,)
+
+
+def test_a_silent_fall_back_to_the_cpu_is_refused(
+    two_heads: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", Build(works=False))
+    with pytest.raises(EngineError, match="fell back to the CPU: refused"):
+        OnnxRuntimeBackend(CUDA).compile(two_heads, threads=1, cache_dir=tmp_path)
+
+
+def test_a_build_without_cuda_says_which_has_it() -> None:
+    if CUDA in onnxruntime.get_available_providers():
+        pytest.skip("this onnxruntime has CUDA")
+    assert "onnxruntime-gpu" in str(OnnxRuntimeBackend(CUDA).unavailable())

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
+from small_classifier import SMALL, crops
 
 from monitor.backends import openvino_runtime
-from monitor.backends.openvino_runtime import OpenVinoBackend
+from monitor.backends.cache import KEEP, artefacts
+from monitor.backends.openvino_runtime import COMPILED, OpenVinoBackend
 from monitor.backends.torch_runtime import TorchBackend
 from monitor.errors import EngineError
 from monitor.models.network import Network
@@ -18,7 +21,7 @@ needs_openvino = pytest.mark.skipif(OpenVinoBackend().unavailable() is not None,
 @pytest.mark.parametrize("shape", [(1, 3, 12, 12), (3, 3, 31, 47)])
 def test_it_agrees_with_torch_at_every_size(two_heads: Network, tmp_path: Path, shape: tuple[int, ...]) -> None:
     engine = OpenVinoBackend().compile(two_heads, threads=1, cache_dir=tmp_path)
-    reference = TorchBackend("cpu").compile(two_heads, threads=1, cache_dir=tmp_path)
+    reference = TorchBackend().compile(two_heads, threads=1, cache_dir=tmp_path)
     batch = np.random.default_rng(0).normal(size=shape).astype(np.float32)
     assert engine.name == "openvino-fp32"
     for ours, theirs in zip(engine.run(batch), reference.run(batch), strict=True):
@@ -56,3 +59,44 @@ def test_without_the_extra_it_says_how_to_get_it(
     monkeypatch.setattr(openvino_runtime, "find_spec", lambda name: None)
     with pytest.raises(EngineError, match=r"pip install deepfake-monitor\[openvino\]"):
         OpenVinoBackend().compile(two_heads, threads=1, cache_dir=tmp_path)
+
+
+@needs_openvino
+def test_crops_go_in_as_they_are_cut(tmp_path: Path) -> None:
+    engine = OpenVinoBackend().compile(SMALL, threads=1, cache_dir=tmp_path)
+    reference = TorchBackend().compile(SMALL, threads=1, cache_dir=tmp_path)
+    for ours, theirs in zip(engine.run(crops(3)), reference.run(crops(3)), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-5)
+
+
+def compiled_files(folder: Path) -> list[Path]:
+    return sorted((folder / COMPILED).rglob("*.blob"))
+
+
+@needs_openvino
+def test_what_it_compiles_is_kept_in_our_cache_and_loaded_from_it(tmp_path: Path) -> None:
+    OpenVinoBackend().compile(SMALL, threads=1, cache_dir=tmp_path)
+    (file,) = compiled_files(tmp_path)
+    before = file.stat()
+    engine = OpenVinoBackend().compile(SMALL, threads=1, cache_dir=tmp_path)
+    assert compiled_files(tmp_path) == [file]
+    assert (file.stat().st_mtime_ns, file.stat().st_ino) == (before.st_mtime_ns, before.st_ino), "written once"
+    assert file in artefacts(tmp_path)
+    assert engine.run(crops(1))[0].shape == (1,)
+
+
+@needs_openvino
+def test_what_was_compiled_of_a_graph_that_is_gone_goes_too(two_heads: Network, tmp_path: Path) -> None:
+    OpenVinoBackend().compile(SMALL, threads=1, cache_dir=tmp_path)
+    (file,) = compiled_files(tmp_path)
+    for number in range(KEEP + 1):
+        (file.parent / f"{number}.blob").write_bytes(b"of an older version")
+        os.utime(file.parent / f"{number}.blob", (number, number))
+    OpenVinoBackend().compile(two_heads, threads=1, cache_dir=tmp_path)
+    left = [one for one in compiled_files(tmp_path) if one.parent == file.parent]
+    assert len(left) == KEEP
+    assert file in left, "the newest"
+    (tmp_path / f"{file.parent.name}.onnx").unlink()
+    OpenVinoBackend().compile(two_heads, threads=1, cache_dir=tmp_path)
+    assert not file.parent.exists()
+    assert len(compiled_files(tmp_path)) == 1

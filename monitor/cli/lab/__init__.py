@@ -14,6 +14,7 @@ from monitor.cli.lab.explain_check import explain_check
 from monitor.cli.lab.fairness import fairness
 from monitor.cli.lab.import_mesonet import import_mesonet
 from monitor.cli.lab.prepare import prepare
+from monitor.cli.lab.ranges import ranges
 from monitor.cli.lab.robustness import robustness
 from monitor.cli.lab.sheet import sheet
 from monitor.cli.lab.speed import speed
@@ -41,6 +42,7 @@ app.command("speed")(speed)
 app.command("calibrate")(calibrate)
 app.command("evaluate")(evaluate)
 app.command("card")(card)
+app.command("ranges")(ranges)
 app.command("robustness")(robustness)
 app.command("explain-check")(explain_check)
 app.command("fairness")(fairness)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from monitor.crops import cut_squares, to_batch
+from monitor.crops import cut_squares
 from monitor.errors import DatasetError
 from monitor.lab.evaluation.outcomes import Outcome, decide
 from monitor.types import Label, Reason
@@ -92,7 +92,7 @@ class CropScorer:
         if not len(pictures):
             return np.zeros(0)
         crops = np.stack([self.cut(picture) for picture in pictures])
-        logits = self._engine.run(to_batch(crops, input_format=self._card.input))[0]
+        logits = self._engine.run(crops)[0]
         return np.where(np.isfinite(logits), logits, np.nan).astype(np.float64)
 
 

@@ -298,14 +298,14 @@ def _watched(
     with open_source(record.path, settings.source) as source:
         still = source.info.still
         pipeline = Pipeline(engines, settings, still=still)
-        tally = Tally(pipeline)
+        tally = Tally()
         watch = Watch(settings.verdict, calibration=engines.detector.card.calibration, still=still)
         frames = takewhile(lambda frame: frame.media_time <= end, source)
         for frame in _changed(frames, change, seed=_SEED * number):
             observation = pipeline.step(frame)
             tally(frame, observation)
             watch(frame, observation)
-    tally.finish()
+    tally.finish(*pipeline.finish())
     verdict = source_verdict(tally.tracks)
     score = watch.mean_probability
     return _Viewing(

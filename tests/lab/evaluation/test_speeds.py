@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from monitor.lab.evaluation.speeds import faces_per_second
@@ -21,7 +22,7 @@ def test_it_is_the_median_of_turns_without_the_first(monkeypatch: pytest.MonkeyP
             self.scorer = SimpleNamespace(engine=self)
 
         def run(self, batch):
-            assert batch.shape == (1, 3, 96, 96)
+            assert (batch.shape, batch.dtype) == ((1, 96, 96, 3), np.uint8)
             order.append(self.name)
             now[0] += self._seconds.pop(0)
 

@@ -1,0 +1,69 @@
+"""``deepfake-monitor lab ranges``: what an int8 engine needs to know of a set of weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from rich.progress import Progress
+
+from monitor.cli.terminal import Set, SettingsFile, console, errors, settings_from
+
+
+def ranges(
+    data: Annotated[Path, typer.Argument(help="A folder of face shards that the weights were trained on.")],
+    split: Annotated[str, typer.Option(help="train, val, test or all.")] = "train",
+    limit: Annotated[int, typer.Option(min=1, help="So many crops, drawn at random, each also once perturbed.")] = 384,
+    model: Annotated[str | None, typer.Option(help="Name in the model registry.")] = None,
+    weights: Annotated[Path | None, typer.Option(help="safetensors file with its card beside it.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Default: beside the weights.")] = None,
+    settings_file: SettingsFile = None,
+    assignments: Set = None,
+) -> None:
+    """Measure how far the activations reach on real crops, at every input size of the card, and write the table.
+
+    Weights that other people trained need it once before the engine onnxruntime-int8 can run them.
+    """
+    from monitor.backends.cache import default_cache_dir
+    from monitor.errors import UsageError
+    from monitor.files import write_whole
+    from monitor.lab.evaluation.activations import as_cameras_show, measure_ranges
+    from monitor.lab.evaluation.crops import CropScorer
+    from monitor.lab.evaluation.material import open_material
+    from monitor.models import engines_dir
+    from monitor.models.ranges import RangesTable, ranges_path
+    from monitor.pipeline import Engines
+
+    named = {"classifier.model": model, "classifier.weights": weights, "classifier.backend": "onnxruntime"}
+    given = [f"{name}={value}" for name, value in named.items() if value is not None]
+    settings = settings_from(settings_file, [*given, *(assignments or [])])
+    material = open_material(data, split=split, limit=limit)
+    if material.faces is None:
+        msg = f"{data} is no folder of face shards: make one with `deepfake-monitor lab prepare`"
+        raise UsageError(msg)
+    sizes: dict[int, dict[str, tuple[float, float]]] = {}
+    with errors.status("loading the engines"):
+        card = Engines.load(settings).detector.card
+    with Progress(console=errors, transient=True) as progress:
+        for size in card.sizes:
+            engines = Engines.load(settings, input_size=size)
+            scorer = CropScorer(engines, material.faces)
+            seen = as_cameras_show([scorer.cut(scorer.stored(row)) for row in range(len(material.faces))])
+            task = progress.add_task(f"{size} px", total=len(seen))
+            sizes[size] = measure_ranges(
+                engines.detector.network,
+                seen,
+                cache_dir=default_cache_dir(settings.cache_dir),
+                on_done=lambda task=task: progress.advance(task),  # type: ignore[misc]
+            )
+    table = RangesTable(
+        weights_sha256=card.weights_sha256,
+        measured_on=f"{len(material.faces)} crops of {material.name}, {split}, each as it is and once perturbed",
+        sizes=sizes,
+    )
+    chosen = settings.classifier
+    path = out or ranges_path(chosen.weights or engines_dir() / f"{chosen.model}.safetensors")
+    write_whole(path, table.model_dump_json() + "\n")
+    console.print(f"{escape(str(path))}: {len(sizes[card.input.size])} activations at {', '.join(map(str, sizes))} px")

@@ -1,0 +1,229 @@
+"""Every engine of this machine beside every other: speed by batch, and how far each is from fp32 torch.
+
+All run in one process and take turns, so that a machine whose speed drifts slows all of them. Latencies are wall-clock
+time; shares of the peak are CPU time, so that other programs do not count.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from monitor.backends import agreement, all_backends, onnx_int8
+from monitor.backends.onnx_graph import exported_elsewhere
+from monitor.backends.torch_runtime import TorchBackend
+from monitor.errors import EngineError, MonitorError
+from monitor.lab.bench.peak import SGEMM_FLOP, sgemm_calls
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from monitor.backends import Backend, Engine
+    from monitor.models.network import Network
+    from monitor.types import Pixels
+
+    _Call = tuple[str, int]  # what is timed: a matrix product, or an engine; and the batch
+
+EXACT_TOLERANCE: Final = 1e-3  # of fp32 on another runtime, in logits and in cells of a map
+_GPU: Final = ("cuda", "tensorrt")  # backends for which a core's peak says nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """Of one engine at one batch size, over the rounds."""
+
+    faces_per_second: float  # from the median
+    p50_ms: float  # of a batch, wall-clock time
+    p99_ms: float
+    cpu_ms_per_face: float  # median
+    peak_share: float | None  # of a core's fp32 matrix product; more than 1 is possible with int8; None on a GPU
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One engine."""
+
+    backend: str
+    engine: str
+    batches: Mapping[int, Speed]
+    logit_difference: float  # at most, to fp32 torch, on the witnesses
+    map_difference: float
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """Whether one engine says what fp32 torch says."""
+
+    backend: str
+    engine: str  # "" where none could be made
+    passed: bool
+    logit_difference: float  # natural log-odds, at most; infinite where there is no engine
+    map_difference: float
+    logit_tolerance: float
+    map_tolerance: float
+    crops: int
+    why: str  # a sentence
+
+
+def available(names: Sequence[str] = ()) -> list[Backend]:
+    """The backends that can run here, or those of ``names``.
+
+    Raises:
+        EngineError: one of the names is unknown, or cannot run here.
+    """
+    known = {backend.name: backend for backend in all_backends()}
+    for name in names:
+        if name not in known:
+            msg = f"unknown engine {name!r}: this program knows {', '.join(known)}"
+            raise EngineError(msg)
+        if missing := known[name].unavailable():
+            msg = f"the engine {name} cannot be used here: {missing}"
+            raise EngineError(msg)
+    return [known[name] for name in names] or [one for one in known.values() if one.unavailable() is None]
+
+
+def compiled(network: Network, backend: Backend, *, threads: int, cache_dir: Path) -> Engine:
+    """An engine of the classifier, built in the cache where it is not there yet.
+
+    Raises:
+        EngineError: it cannot be built.
+        ModelCardError: it needs a table that does not belong to the weights.
+    """
+    with exported_elsewhere():
+        return backend.compile(network, threads=threads, cache_dir=cache_dir)
+
+
+def tolerances(backend: str) -> tuple[float, float]:
+    """How far an engine of that backend may be from fp32 torch, in logits and in cells of a map."""
+    if backend in _GPU:
+        return agreement.LOGIT_TOLERANCE, agreement.MAP_TOLERANCE
+    if backend == onnx_int8.OnnxRuntimeInt8Backend.name:
+        return onnx_int8.LOGIT_TOLERANCE, onnx_int8.MAP_TOLERANCE
+    return EXACT_TOLERANCE, EXACT_TOLERANCE
+
+
+def verify(network: Network, backend: Backend, *, crops: Pixels, threads: int, cache_dir: Path) -> Verification:
+    """Hold one engine against fp32 torch; an engine that cannot be made has not passed.
+
+    Raises:
+        EngineError: the reference cannot be made.
+    """
+    logit, evidence = tolerances(backend.name)
+    reference = compiled(network, TorchBackend(), threads=threads, cache_dir=cache_dir)
+    name, gaps, why = "", (float("inf"), float("inf")), ""
+    try:
+        engine = compiled(network, backend, threads=threads, cache_dir=cache_dir)
+        name = engine.name
+        found = agreement.agreement(engine, reference, crops)
+        gaps = (found.logit, found.evidence)
+    except MonitorError as error:
+        why = str(error)
+    passed = gaps[0] <= logit and gaps[1] <= evidence
+    if not why:
+        said = "says what fp32 torch says" if passed else "does not say what fp32 torch says: use another engine"
+        why = f"{name} {said}"
+    return Verification(
+        backend=backend.name,
+        engine=name,
+        passed=passed,
+        logit_difference=gaps[0],
+        map_difference=gaps[1],
+        logit_tolerance=logit,
+        map_tolerance=evidence,
+        crops=len(crops),
+        why=why,
+    )
+
+
+def bench(
+    engines: Mapping[str, Engine],
+    *,
+    reference: Engine,
+    flop: float,
+    crops: Pixels,
+    batches: Sequence[int],
+    rounds: int,
+    on_round: Callable[[], None] = lambda: None,
+) -> tuple[list[Row], float]:
+    """Time engines of one classifier in turns, one round after the other.
+
+    Args:
+        engines: by backend.
+        reference: fp32 torch.
+        flop: of one face, see ``flop_per_face``.
+        crops: (N, S, S, 3) uint8; batches are made of them.
+        batches: sizes.
+        rounds: after one that warms up.
+        on_round: told after each.
+
+    Returns:
+        A row for each engine, and the core's measured peak of fp32 matrix products, FLOP/s.
+
+    Raises:
+        EngineError: an engine failed.
+    """
+    products = sgemm_calls()
+    calls: dict[_Call, Callable[[], object]] = {(name, 0): call for name, call in products.items()}
+    for size in batches:
+        faces = np.ascontiguousarray(crops[np.arange(size) % len(crops)])
+        for name, engine in engines.items():
+            calls[_key(name, size)] = partial(engine.run, faces)
+    wall, cpu = _timed(calls, rounds=rounds, on_round=on_round)
+    peak = SGEMM_FLOP / min(np.median(cpu[name, 0]) for name in products)
+    rows = []
+    for name, engine in engines.items():
+        speeds = {}
+        for size in batches:
+            spent = float(np.median(cpu[_key(name, size)])) / size
+            share = None if name in _GPU else float(flop / spent / peak)
+            speeds[size] = _speed(wall[_key(name, size)], size, cpu_seconds=spent, peak_share=share)
+        found = agreement.agreement(engine, reference, crops)
+        rows.append(Row(name, engine.name, speeds, found.logit, found.evidence))
+    return rows, float(peak)
+
+
+def flop_per_face(network: Network) -> float:
+    """Floating-point operations of one face, counted by torch on the fp32 network."""
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    module = network.build()
+    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
+        module(torch.zeros([size or 1 for size in network.input_shape]))
+    return float(counter.get_total_flops())
+
+
+def _key(name: str, size: int) -> _Call:
+    return f"engine {name}", size
+
+
+def _timed(
+    calls: Mapping[_Call, Callable[[], object]], *, rounds: int, on_round: Callable[[], None]
+) -> tuple[dict[_Call, list[float]], dict[_Call, list[float]]]:
+    """Wall-clock and CPU seconds of each call, round by round; the first round warms up and is left out."""
+    wall: dict[_Call, list[float]] = {key: [] for key in calls}
+    cpu: dict[_Call, list[float]] = {key: [] for key in calls}
+    for _ in range(rounds + 1):
+        for key, call in calls.items():
+            began, used = time.perf_counter(), time.process_time()
+            call()
+            wall[key].append(time.perf_counter() - began)
+            cpu[key].append(time.process_time() - used)
+        on_round()
+    return {key: taken[1:] for key, taken in wall.items()}, {key: taken[1:] for key, taken in cpu.items()}
+
+
+def _speed(seconds: Sequence[float], size: int, *, cpu_seconds: float, peak_share: float | None) -> Speed:
+    half, most = np.percentile(seconds, [50, 99]).tolist()
+    return Speed(
+        faces_per_second=size / half,
+        p50_ms=1e3 * half,
+        p99_ms=1e3 * most,
+        cpu_ms_per_face=1e3 * cpu_seconds,
+        peak_share=peak_share,
+    )

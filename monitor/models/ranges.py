@@ -1,0 +1,73 @@
+"""How far a network's activations reach on real faces: measured once in the laboratory, needed for int8.
+
+A table lies beside its weights (``<name>.ranges.json`` beside ``<name>.safetensors``) and names their hash. Few people
+have thousands of faces at hand, and on too few of them an int8 engine clips what it never saw.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from monitor.errors import ModelCardError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+
+def _ordered(span: tuple[float, float]) -> tuple[float, float]:
+    if not (math.isfinite(span[0]) and math.isfinite(span[1]) and span[0] <= span[1]):
+        msg = "a range has two finite ends, the lower one first"
+        raise ValueError(msg)
+    return span
+
+
+Range = Annotated[tuple[float, float], AfterValidator(_ordered)]
+
+
+class RangesTable(BaseModel):
+    """The ranges of one set of weights, by input size and activation; activations are named by ``onnx_int8``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    weights_sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    measured_on: str = Field(min_length=1)  # in words
+    sizes: dict[int, dict[str, Range]]  # side of a crop, pixels -> activation -> lowest, highest
+
+
+def ranges_path(weights: Path) -> Path:
+    """Where the table of these weights lies, if there is one."""
+    return weights.with_suffix(".ranges.json")
+
+
+def read_ranges(path: Path, *, weights_sha256: str, size: int) -> Mapping[str, tuple[float, float]]:
+    """The ranges in the table at ``path``, held against the weights they claim to describe.
+
+    Raises:
+        ModelCardError: it is missing or malformed, describes other weights, or says nothing of that input size.
+    """
+    remedy = "make it anew with `deepfake-monitor lab ranges`, or choose another engine"
+    try:
+        table = RangesTable.model_validate_json(path.read_bytes())
+    except OSError as error:
+        msg = f"the table of activation ranges {path} cannot be read ({error.strerror or error}): {remedy}"
+        raise ModelCardError(msg) from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the file"
+        msg = f"the table of activation ranges {path} is malformed at {where}: {first['msg'].lower()}; {remedy}"
+        raise ModelCardError(msg) from None
+    if table.weights_sha256 != weights_sha256:
+        msg = (
+            f"the table of activation ranges {path} was measured on other weights (SHA-256 "
+            f"{table.weights_sha256[:12]}..., not {weights_sha256[:12]}...): {remedy}"
+        )
+        raise ModelCardError(msg)
+    if size not in table.sizes:
+        known = " and ".join(map(str, sorted(table.sizes)))
+        msg = f"the table of activation ranges {path} knows crops of {known} pixels, not of {size}: {remedy}"
+        raise ModelCardError(msg)
+    return table.sizes[size]
