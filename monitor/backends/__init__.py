@@ -106,7 +106,7 @@ def choose(name: str = "auto") -> Choice:
     if auto:
         gone = cuda_missing()
         name = "onnxruntime" if gone else "cuda"
-        reason = f"the fastest on a CPU, and {gone}" if gone else "there is a CUDA GPU"
+        reason = f"the fastest in fp32 on a CPU, and {gone}" if gone else "there is a CUDA GPU"
         preferred = f"{name} was preferred: {reason}"
     elif name in backends:
         reason = "it was asked for"

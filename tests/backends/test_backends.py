@@ -97,7 +97,7 @@ def test_auto_takes_onnxruntime_on_a_cpu_and_says_why(monkeypatch: pytest.Monkey
     monkeypatch.setattr(OpenVinoBackend, "unavailable", unavailable)
     choice = choose()
     assert isinstance(choice.backend, OnnxRuntimeBackend)
-    assert choice.reason == "the fastest on a CPU, and no NVIDIA driver on this machine"
+    assert choice.reason == "the fastest in fp32 on a CPU, and no NVIDIA driver on this machine"
     assert choice.faster is None
     assert choice.others["openvino"] == "it is not installed"
     assert choice.others["cuda"] == choice.others["tensorrt"] == "no NVIDIA driver on this machine"

@@ -120,6 +120,8 @@ def _table(found: Faithfulness) -> Table:
         table.add_row("rank correlation, parameters shuffled", f"{share} of all", in_words(one))
     for name, one in found.stability.items():
         table.add_row("rank correlation, crop disturbed", name, in_words(one))
+    for name, one in found.mask.items():
+        table.add_row("mask head alone", name, in_words(one))
     return table
 
 

@@ -14,6 +14,9 @@ always glows in the centre does not win. Four questions:
   common: a map's *own part* is what is left without the mean over all crops.
 - *Stability*: the map must keep its order of cells under JPEG at quality 70 and a shift by one pixel.
 
+A mask head is asked for energy, contrast, deletion and stability as well, and for its energy and its false alarms
+once everything was compressed.
+
 Images are float32 (N, 3, S, S) in [0, 1], RGB; maps (N, S, S) or (N, h, w), logit units, positive = fake.
 """
 
@@ -74,7 +77,8 @@ class Faithfulness:
     deletion: Mapping[str, Estimate]  # order -> mean logit above the real's over the curve; "random - evidence": gain
     curves: Mapping[str, Floats]  # order -> (STEPS + 1,) mean logit above the real's
     randomisation: Mapping[str, Estimate]  # "5 %" shuffled, "5 %, own part" -> rank correlation with the trained map
-    stability: Mapping[str, Estimate]  # disturbance -> rank correlation
+    stability: Mapping[str, Estimate]  # disturbance, "mask head, " before it -> rank correlation
+    mask: Mapping[str, Estimate]  # what was asked of a mask head alone -> answer; empty without one
 
 
 class Explainer:
@@ -131,8 +135,7 @@ def measure(explain: Explainer, pairs: Pairs, *, seed: int = 0) -> Faithfulness:
     curves = _curves(explain, pairs, maps, rows=noticed, baseline=real.logits, seed=stream("order", seed))
     areas = {name: curve.mean(axis=1) for name, curve in curves.items()}
     gains = {f"{other} - evidence": areas[other] - areas["evidence"] for other in ("random", "centre")}
-    disturbed = {name: explain(images).maps for name, images in _disturbed(pairs.fakes)}
-    alike = {name: rank_correlation(said.maps, other) for name, other in disturbed.items()}
+    alike = dict(_stability(explain, said, pairs.fakes))
     unlike = dict(_after_shuffling(explain, pairs, said.maps, seed=seed))
     contrasts = {name: contrast(values, pairs) for name, values in maps.items()}
     return Faithfulness(
@@ -146,6 +149,7 @@ def measure(explain: Explainer, pairs: Pairs, *, seed: int = 0) -> Faithfulness:
         curves={name: curve.mean(axis=0) for name, curve in curves.items()} if len(noticed) else {},
         randomisation=means(unlike, groups=np.arange(SHUFFLES)),
         stability=means(alike, groups=pairs.groups),
+        mask=means(dict(_of_mask_head(explain, pairs)), groups=pairs.groups),
     )
 
 
@@ -267,6 +271,31 @@ def _after_shuffling(explain: Explainer, pairs: Pairs, maps: Tensor, *, seed: in
         own = [rank_correlation(maps - maps.mean(0), other - other.mean(0)).mean() for other in shuffled]
         yield f"{share:.0%}", np.array(whole, np.float32)
         yield f"{share:.0%}, own part", np.array(own, np.float32)
+
+
+def _stability(explain: Explainer, said: Explained, images: Tensor) -> Iterator[tuple[str, Floats]]:
+    for name, disturbed in _disturbed(images):
+        other = explain(disturbed)
+        yield name, rank_correlation(said.maps, other.maps)
+        if said.heads is not None and other.heads is not None:
+            yield f"mask head, {name}", rank_correlation(said.heads, other.heads)
+
+
+def _of_mask_head(explain: Explainer, pairs: Pairs) -> Iterator[tuple[str, Floats]]:
+    """Mean probabilities, and the energy ratio of what was compressed."""
+    for form, changed in (("", lambda images: images), (f", JPEG quality {_JPEG_QUALITY}", _compressed)):
+        fake, real = explain(changed(pairs.fakes)).heads, explain(changed(pairs.reals)).heads
+        if fake is None or real is None:
+            return
+        cells = functional.adaptive_avg_pool2d(pairs.masks[:, None], (fake.shape[1], fake.shape[2])).squeeze(1)
+        for name, area in (("altered", cells), ("not altered", 1 - cells)):
+            yield f"probability where {name}{form}", ((fake * area).sum((1, 2)) / area.sum((1, 2))).numpy()
+        yield f"probability in genuine crops{form}", real.mean((1, 2)).numpy()
+        if form:
+            yield (
+                f"energy in the mask / its area{form}",
+                energy_ratio(_upsampled(fake, pairs.masks.shape[-1]), pairs.masks),
+            )
 
 
 def _disturbed(images: Tensor) -> Iterator[tuple[str, Tensor]]:

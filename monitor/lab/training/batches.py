@@ -71,9 +71,17 @@ def augmented(pairs: PairBatch, experiment: Experiment, *, size: int, seed: tupl
     if experiment.degradation > 0:
         degradation = Degradation.draw(count, size=size, generator=rng, strength=experiment.degradation)
         real, fake = degradation.apply(real), degradation.apply(fake)
-    mean, std = experiment.normalisation
     return Batch(
-        images=(torch.cat((real, fake)) * 255 - mean) / std,
+        images=normalised(torch.cat((real, fake)), experiment),
         labels=torch.cat((torch.zeros(count, device=device), torch.ones(count, device=device))),
         masks=torch.cat((torch.zeros_like(masks), masks)),
     )
+
+
+def normalised(images: torch.Tensor, experiment: Experiment) -> torch.Tensor:
+    """Pictures (N, 3, S, S) in [0, 1] for the network, rounded to bytes as every crop of the live path is.
+
+    Without it fine detail would tell what was computed from what was stored.
+    """
+    mean, std = experiment.normalisation
+    return ((images * 255).round() - mean) / std

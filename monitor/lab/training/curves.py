@@ -6,6 +6,8 @@ import importlib.util
 import logging
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from monitor.lab.training.validation import MASK_ENERGY
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -61,6 +63,6 @@ class Curves:
             return
         for row in progress.history[self._validations :]:
             for name, value in row.items():
-                if name.startswith("auc_"):
+                if name.startswith("auc_") or name == MASK_ENERGY:
                     self._writer.add_scalar(name.replace("auc_", "AUC/"), value, int(row["images"]))
         self._validations = len(progress.history)

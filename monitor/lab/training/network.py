@@ -18,11 +18,11 @@ _WEIGHTS = 3  # purpose of random numbers
 
 
 def initial_network(experiment: Experiment) -> torch.nn.Module:
-    """The body that an experiment starts from, in train mode, on the CPU.
+    """The body that an experiment starts from, on the CPU, in train mode; of a frozen one the mask head alone.
 
     Raises:
         UsageError: the model is unknown.
-        ExperimentError: a size or an initialisation does not fit it.
+        ExperimentError: a size or an initialisation does not fit it, or a frozen one has no card.
         ModelError: the initialisation cannot be had.
     """
     model = architecture(experiment.model)
@@ -37,7 +37,10 @@ def initial_network(experiment: Experiment) -> torch.nn.Module:
             _add_mask_head(network, experiment)
     if experiment.init:
         _initialise(network, experiment)
-    return network.train()
+    network.train()
+    if experiment.frozen:
+        _freeze(network, experiment)
+    return network
 
 
 def _add_mask_head(network: torch.nn.Module, experiment: Experiment) -> None:
@@ -47,6 +50,15 @@ def _add_mask_head(network: torch.nn.Module, experiment: Experiment) -> None:
         msg = f"mask_head needs inception_resnet_v1, the experiment trains {experiment.model}"
         raise ExperimentError(msg)
     network.add_module("mask_head", MaskHead())
+
+
+def _freeze(network: torch.nn.Module, experiment: Experiment) -> None:
+    card = Path(experiment.init).with_suffix(".json")
+    if not card.is_file():
+        msg = f"frozen keeps the classifier of {experiment.init} and its model card: {card} is missing"
+        raise ExperimentError(msg)
+    network.eval().requires_grad_(requires_grad=False)
+    network.get_submodule("mask_head").train().requires_grad_(requires_grad=True)
 
 
 def _initialise(network: torch.nn.Module, experiment: Experiment) -> None:
@@ -59,6 +71,8 @@ def _initialise(network: torch.nn.Module, experiment: Experiment) -> None:
         state = vggface2_state()
     else:
         state = read_weights(Path(experiment.init), architecture=experiment.model)
+    if experiment.frozen:
+        state = {name: value for name, value in state.items() if not name.startswith("mask_head.")}
     try:
         lacking, surplus = network.load_state_dict(state, strict=False)
     except RuntimeError as error:

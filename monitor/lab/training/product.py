@@ -1,7 +1,8 @@
 """What a training leaves behind: weights, their model card, and the learning curve.
 
 The weights are the averaged ones that were best on split "val"; they are calibrated there. Nothing here has
-seen split "test": that is reported by ``lab evaluate``.
+seen split "test": that is reported by ``lab evaluate``. A frozen classifier keeps its card, which only learns of
+its mask head.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import dataclasses
 import io
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -20,13 +22,14 @@ from monitor.files import write_whole
 from monitor.lab.evaluation.platt import fit_platt
 from monitor.lab.training.network import initial_network
 from monitor.lab.training.trainer import best_weights
-from monitor.lab.training.validation import Validation
+from monitor.lab.training.validation import MASK_ENERGY, Validation
 from monitor.models import architecture
 from monitor.models.weights import export_weights, read_weights
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+    from collections.abc import Mapping, Sequence
+
+    from torch import Tensor
 
     from monitor.lab.training.experiment import Experiment
     from monitor.lab.training.trainer import Progress
@@ -56,22 +59,40 @@ def finish(experiment: Experiment, progress: Progress, *, roots: Sequence[Path],
     if not best.is_file():
         msg = f"{experiment.name} was never validated: train longer than validation.every_images"
         raise ExperimentError(msg)
-    model = architecture(experiment.model)
-    state = read_weights(best, architecture=model.ARCHITECTURE)
+    state = read_weights(best, architecture=architecture(experiment.model).ARCHITECTURE)
+    facts = (
+        _with_new_mask_head(experiment, progress)
+        if experiment.frozen
+        else _new_card(experiment, progress, state=state, roots=roots)
+    )
+    weights = out / f"{experiment.model}.safetensors"
+    digest = export_weights(state, weights)
+    card = json.dumps(facts | {"weights_sha256": digest, "dtype": "float16"}, indent=2, ensure_ascii=False)
+    write_whole(weights.with_suffix(".json"), card + "\n")
+    write_whole(out / HISTORY, _history(progress))
+    return weights
+
+
+def _with_new_mask_head(experiment: Experiment, progress: Progress) -> dict[str, Any]:
+    """The card of the classifier that stayed as it was, with what is known of its new mask head."""
+    facts: dict[str, Any] = json.loads(Path(experiment.init).with_suffix(".json").read_text(encoding="utf-8"))
+    metrics = {f"val_{MASK_ENERGY}_self_blended": _rounded(progress.best)}
+    return facts | {"mask_head": {"id": experiment.name, **_training(experiment, progress), "metrics": metrics}}
+
+
+def _new_card(
+    experiment: Experiment, progress: Progress, *, state: Mapping[str, Tensor], roots: Sequence[Path]
+) -> dict[str, Any]:
     network = initial_network(dataclasses.replace(experiment, init=""))
     network.load_state_dict(state)
     size = progress.best_size
     judged = Validation(experiment, roots=roots).judge(network.eval(), size=size)
     logits = np.concatenate([one.logits for one in judged])
     scale, shift = fit_platt(logits, np.concatenate([one.labels for one in judged]))
-    weights = out / f"{experiment.model}.safetensors"
-    digest = export_weights(state, weights)
     sets = ", ".join(one.name for one in judged)
-    card = {
+    return {
         "id": experiment.name,
-        "architecture": model.ARCHITECTURE,
-        "weights_sha256": digest,
-        "dtype": "float16",
+        "architecture": architecture(experiment.model).ARCHITECTURE,
         "output": "one logit, positive = fake",
         "input": {
             "size": size,
@@ -90,9 +111,6 @@ def finish(experiment: Experiment, progress: Progress, *, roots: Sequence[Path],
         "limits": experiment.notes or "Not evaluated yet. An indication, never proof.",
         "licence": LICENCE,
     }
-    write_whole(weights.with_suffix(".json"), json.dumps(card, indent=2) + "\n")
-    write_whole(out / HISTORY, _history(progress))
-    return weights
 
 
 def _training(experiment: Experiment, progress: Progress) -> dict[str, Any]:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import torch
 from torch.nn.functional import adaptive_avg_pool2d, binary_cross_entropy_with_logits
 
 from monitor.lab.training.batches import UNKNOWN, generator
-from monitor.models.mask_head import with_features
 
 if TYPE_CHECKING:
     from monitor.lab.training.batches import Batch
     from monitor.lab.training.experiment import Experiment, Optimizer
 
+LEAST_WEIGHT: Final = 0.1  # of a mask's peak: a pixel that is changed less does not count as altered
 _BETAS = (0.9, 0.99)
 
 
@@ -30,6 +30,7 @@ class Learner:
 
     Args:
         network: the body of an architecture, on its device; a child ``mask_head`` is trained with it.
+            Parameters that require no gradient stay as they are.
         experiment: what the loss and the optimizer are.
         half: whether matrix products run in bf16.
     """
@@ -40,7 +41,7 @@ class Learner:
         self._experiment = experiment
         self._half = half
         self._device = next(network.parameters()).device
-        self._parameters = list(network.parameters())
+        self._parameters = [one for one in network.parameters() if one.requires_grad]
         self.optimizer = torch.optim.AdamW(
             _decayed(network, experiment.optimizer.weight_decay), betas=_BETAS, fused=True
         )
@@ -64,12 +65,11 @@ class Learner:
         self.optimizer.zero_grad(set_to_none=True)
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._half):
             images = batch.images.contiguous(memory_format=torch.channels_last)
-            if self._mask_head is None:
-                logits, cells = self.network(images), None
-            else:
-                logits, features = with_features(self.network, images)
-                cells = self._mask_head(features)
-        loss = classification_loss(logits.float().flatten(), batch.labels, self._experiment.optimizer)
+            logits = None if self._experiment.frozen else self.network(images)
+            cells = None if self._mask_head is None else self._mask_head(images)
+        loss = torch.zeros((), device=self._device)
+        if logits is not None:
+            loss = loss + classification_loss(logits.float().flatten(), batch.labels, self._experiment.optimizer)
         if cells is not None:
             loss = loss + self._experiment.mask_head * mask_loss(cells.float(), batch.masks)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -115,12 +115,20 @@ def classification_loss(logits: torch.Tensor, labels: torch.Tensor, settings: Op
 
 
 def mask_loss(cells: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
-    """Binary cross-entropy of mask logits (N, h, w) against masks (N, 1, S, S), where those are known; 0 if none is."""
+    """Binary cross-entropy of mask logits (N, 1, h, w) against the altered share of each cell; 0 if no mask is known.
+
+    Masks (N, 1, S, S) say how far each pixel was altered, or that it is ``UNKNOWN``.
+    """
     known = masks[:, 0, 0, 0] != UNKNOWN
     if not known.any():
         return cells.sum() * 0
-    wanted = adaptive_avg_pool2d(masks[known], (cells.shape[-2], cells.shape[-1])).squeeze(1)
+    wanted = adaptive_avg_pool2d(altered(masks[known]), (cells.shape[-2], cells.shape[-1])).squeeze(1)
     return binary_cross_entropy_with_logits(cells[known].reshape(wanted.shape), wanted)
+
+
+def altered(masks: torch.Tensor) -> torch.Tensor:
+    """1 where masks (N, 1, S, S) of how far each pixel was altered reach ``LEAST_WEIGHT`` of their peak, else 0."""
+    return (masks > LEAST_WEIGHT * masks.amax((2, 3), keepdim=True)).float()
 
 
 def learning_rate(images: int, *, total: int, settings: Optimizer) -> float:
@@ -137,5 +145,7 @@ def _decayed(network: torch.nn.Module, weight_decay: float) -> list[dict[str, ob
     kernels: list[torch.nn.Parameter] = []
     others: list[torch.nn.Parameter] = []
     for name, parameter in network.named_parameters():
+        if not parameter.requires_grad:
+            continue
         (kernels if parameter.ndim > 1 and name not in excepted else others).append(parameter)
     return [{"params": kernels, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]

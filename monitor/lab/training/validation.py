@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import torch
+from torch.nn import functional
 
 from monitor.crops import cut_squares
 from monitor.errors import DatasetError
 from monitor.lab.datasets.faceset import FaceSet
+from monitor.lab.evaluation.faithfulness import energy_ratio
 from monitor.lab.evaluation.metrics import auc
 from monitor.lab.fakes.blends import self_blended
 from monitor.lab.fakes.degradations import Degradation
 from monitor.lab.fakes.jitter import recrop_landmarks
-from monitor.lab.training.batches import generator
+from monitor.lab.training.batches import generator, normalised
 from monitor.lab.training.pairs import find_set, stored_crop
+from monitor.lab.training.steps import altered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,9 +28,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from monitor.lab.fakes.blends import Blended
     from monitor.lab.training.experiment import Experiment
     from monitor.types import Floats
 
+MASK_ENERGY: Final = "mask_energy"  # column of a learning curve: what ``Validation.judge_mask`` says
 _BATCH = 32
 _SEED = 20
 
@@ -91,18 +96,32 @@ class Validation:
         """Logits on the real crops of all sets and on a self-blended copy of each, both degraded the same way."""
         logits: list[Floats] = []
         labels: list[int] = []
+        for images, blended, light in self._self_blended(next(network.parameters()).device, size=size):
+            for half, label in ((images, 0), (blended.images, 1)):
+                logits.append(self._logits(network, light.apply(half)))
+                labels += [label] * len(half)
+        return Judged("self-blended", np.concatenate(logits), np.array(labels))
+
+    @torch.inference_mode()
+    def judge_mask(self, network: torch.nn.Module, *, size: int) -> float:
+        """The mask head's energy on those self-blended copies: its share in what was altered, over the area's share."""
+        head = network.get_submodule("mask_head")
+        ratios = []
+        for _, blended, light in self._self_blended(next(network.parameters()).device, size=size):
+            said = head(normalised(light.apply(blended.images), self._experiment)).float().sigmoid()
+            maps = functional.interpolate(said, (size, size), mode="bilinear", align_corners=False).squeeze(1)
+            ratios.append(energy_ratio(maps.cpu(), altered(blended.masks).squeeze(1).cpu()))
+        return float(np.nanmean(np.concatenate(ratios)))
+
+    def _self_blended(self, device: torch.device, *, size: int) -> Iterator[tuple[torch.Tensor, Blended, Degradation]]:
+        """Real crops of all sets, their self-blended copies, and what is to be done to both; always the same."""
         for number, faces in enumerate(self._sets):
             reals = [row for row, face in enumerate(faces.rows) if face.label == 0]
             for batch, rows in enumerate(_chunks(reals)):
-                device = next(network.parameters()).device
                 images, landmarks = (part.to(device) for part in self._pictures(faces, rows, size=size))
                 rng = generator(device, _SEED, number, batch)
-                blended = self_blended(images, landmarks, generator=rng).images
-                light = Degradation.draw(len(rows), size=size, generator=rng, strength=0.5)
-                for half, label in ((images, 0), (blended, 1)):
-                    logits.append(self._logits(network, light.apply(half)))
-                    labels += [label] * len(rows)
-        return Judged("self-blended", np.concatenate(logits), np.array(labels))
+                blended = self_blended(images, landmarks, generator=rng)
+                yield images, blended, Degradation.draw(len(rows), size=size, generator=rng, strength=0.5)
 
     def _judge(self, faces: FaceSet, network: torch.nn.Module, *, size: int) -> Judged:
         device = next(network.parameters()).device
@@ -126,8 +145,8 @@ class Validation:
 
     @torch.inference_mode()
     def _logits(self, network: torch.nn.Module, images: torch.Tensor) -> Floats:
-        mean, std = self._experiment.normalisation
-        logits = network(((images * 255 - mean) / std).contiguous(memory_format=torch.channels_last))
+        pictures = normalised(images, self._experiment).contiguous(memory_format=torch.channels_last)
+        logits = network(pictures)
         return np.asarray(logits.float().flatten().cpu().numpy(), np.float32)
 
 

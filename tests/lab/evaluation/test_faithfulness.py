@@ -52,6 +52,18 @@ def explainer(**others: float) -> Explainer:
     return Explainer(SimpleNamespace(input_size=SIZE, card=CARD), module=Toy(**others))  # type: ignore[arg-type]
 
 
+class Headed(Toy):
+    """With a mask head that finds what is bright."""
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        bright = torch.nn.functional.adaptive_avg_pool2d(x.mean(1, keepdim=True), 16).squeeze(1)
+        return *super().forward(x), (20 * bright).sigmoid()
+
+
+def headed() -> Explainer:
+    return Explainer(SimpleNamespace(input_size=SIZE, card=CARD), module=Headed())  # type: ignore[arg-type]
+
+
 def bright_pairs(n: int = 16) -> Pairs:
     """A dark ramp with some noise, and a bright square in one of four corners."""
     axis = torch.arange(SIZE) / SIZE
@@ -140,6 +152,19 @@ class TestAll:
         for other in ("random", "centre"):
             assert found.deletion[f"{other} - evidence"].low > 0
         assert min(one.value for one in found.stability.values()) > 0.7
+
+    def test_a_mask_head_is_asked_for_its_false_alarms(self) -> None:
+        assert measure(explainer(), bright_pairs(8)).mask == {}
+        found = measure(headed(), bright_pairs(8))
+        for form in ("", ", JPEG quality 70"):
+            assert found.mask[f"probability where altered{form}"].value > 0.9
+            assert found.mask[f"probability where not altered{form}"].value < 0.1
+            assert found.mask[f"probability in genuine crops{form}"].value < 0.1
+        assert found.mask["energy in the mask / its area, JPEG quality 70"].low > 4
+        assert len(found.mask) == 7
+        assert set(found.stability) == {
+            f"{part}{name}" for part in ("", "mask head, ") for name in ("JPEG quality 70", "shift by one pixel")
+        }
 
     def test_the_seed_decides_the_random_order(self) -> None:
         pairs, explain = bright_pairs(4), explainer()

@@ -45,6 +45,12 @@ def test_shapes_labels_and_range(pairs: PairBatch, experiment: Callable[..., Exp
     assert batch.images.max() <= (255 - 127.5) / 128 + 1e-4
 
 
+def test_pictures_are_bytes_as_those_of_the_live_path(pairs: PairBatch, experiment: Callable[..., Experiment]) -> None:
+    batch = augmented(pairs, experiment(), size=48, seed=(1,))
+    grey = batch.images * 128 + 127.5
+    torch.testing.assert_close(grey, grey.round(), atol=1e-4, rtol=0)
+
+
 def test_a_pseudo_fake_differs_nowhere_but_in_its_mask(pairs: PairBatch, experiment: Callable[..., Experiment]) -> None:
     batch = augmented(pairs, experiment(degradation=0.0), size=64, seed=(2,))
     made = pairs.pseudo

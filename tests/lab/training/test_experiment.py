@@ -79,6 +79,8 @@ def test_there_are_shipped_experiments() -> None:
         ("seed = 7", "degradation = nan", "degradation must be a finite number"),
         ("seed = 7", "degradation = 3.0", "degradation must be from 0 to 2"),
         ("seed = 7", "mask_head = -1.0", "mask_head must not be negative"),
+        ("seed = 7", "init = 'w.safetensors'\nfrozen = true", "frozen leaves nothing to train"),
+        ("seed = 7", "frozen = true\nmask_head = 1.0", "frozen keeps the classifier of init: name a weights file"),
         ("seed = 7", "normalisation = [127.5, 0.0]", "the standard deviation must be greater than 0"),
         ("share = 2", "share = inf", r"data\[0\]\.share must be a finite number"),
         ("scale = [0.8, 1]", "side = 1.3", r"crops\.side must lie in crops\.scale"),

@@ -46,6 +46,27 @@ def test_what_cannot_be_started_is_one_sentence(
         initial_network(experiment(**changes))
 
 
+def test_a_frozen_classifier_keeps_its_weights_and_gets_a_new_mask_head(
+    experiment: Callable[..., Experiment], tmp_path: Path
+) -> None:
+    path = tmp_path / "start.safetensors"
+    plain = {"model": "inception_resnet_v1", "mask_head": 1.0, "stages": (Stage(75, 8, 4),)}
+    start = initial_network(experiment(seed=5, **plain)).state_dict()
+    export_weights(start | {"mask_head.of_another_kind": torch.zeros(1)}, path, dtype="float32")
+    plan = experiment(frozen=True, init=str(path), **plain)
+    with pytest.raises(ExperimentError, match=r"and its model card: .*start\.json is missing"):
+        initial_network(plan)
+    path.with_suffix(".json").write_text("{}")
+    network = initial_network(plan)
+    for name, value in network.state_dict().items():
+        if not name.startswith("mask_head."):
+            assert torch.equal(value, start[name]), name
+    assert not torch.equal(network.mask_head.squeeze.weight, start["mask_head.squeeze.weight"])
+    learning = {name.split(".")[0] for name, value in network.named_parameters() if value.requires_grad}
+    assert learning == {"mask_head"}
+    assert {name for name, module in network.named_children() if module.training} == {"mask_head"}
+
+
 def test_weights_of_another_architecture_are_no_start(experiment: Callable[..., Experiment], tmp_path: Path) -> None:
     export_weights({"head.weight": torch.zeros(1, 192)}, tmp_path / "other.safetensors")
     with pytest.raises(ExperimentError, match="does not fit vit"):

@@ -7,7 +7,7 @@ import torch
 
 from monitor.lab.training.batches import UNKNOWN, Batch
 from monitor.lab.training.experiment import Experiment, Optimizer
-from monitor.lab.training.steps import Learner, classification_loss, learning_rate, mask_loss
+from monitor.lab.training.steps import Learner, altered, classification_loss, learning_rate, mask_loss
 from monitor.models import architecture
 
 
@@ -128,6 +128,45 @@ def test_the_mask_loss_ignores_unknown_masks() -> None:
     cells[1] = 99.0
     assert mask_loss(cells, masks) == pytest.approx(0.0, abs=1e-4)
     assert mask_loss(cells, torch.full_like(masks, UNKNOWN)) == 0
+
+
+def test_what_is_hardly_changed_is_not_altered() -> None:
+    masks = torch.zeros(2, 1, 4, 4)
+    masks[0, :, :, 2:], masks[0, :, :, 1] = 0.25, 0.02
+    assert altered(masks)[0, 0, 0].tolist() == [0, 0, 1, 1]
+    assert altered(masks)[1].sum() == 0
+    cells = torch.full((1, 1, 4, 4), -20.0)
+    cells[:, :, :, 2:] = 20.0
+    assert mask_loss(cells, masks[:1]) == pytest.approx(0.0, abs=1e-4)
+
+
+class Headed(Small):
+    """With a mask head of one number per pixel."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mask_head = torch.nn.Conv2d(3, 1, 1)
+
+
+def test_a_mask_head_learns_from_the_masks_alone(batch: Batch, experiment: Callable[..., Experiment]) -> None:
+    masks = (batch.images[:, :1] > 0).float()
+    learner = Learner(Headed(), experiment=experiment(mask_head=1.0), half=False)
+    before = learner.network.linear.weight.clone()
+    for number in range(100):
+        learner.step(Batch(batch.images, batch.labels, masks), lr=0.1, seed=(number,))
+    assert mask_loss(learner.network.mask_head(batch.images), masks) < 0.2
+    assert not torch.equal(learner.network.linear.weight, before)
+
+
+def test_a_frozen_classifier_is_left_alone(batch: Batch, experiment: Callable[..., Experiment]) -> None:
+    network = Headed().eval().requires_grad_(requires_grad=False)
+    network.mask_head.requires_grad_(requires_grad=True)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    plan = experiment(mask_head=1.0, frozen=True, init="shipped.safetensors")
+    learner = Learner(network, experiment=plan, half=False)
+    learner.step(batch, lr=0.1, seed=(1,))
+    changed = {name for name, value in network.state_dict().items() if not torch.equal(value, before[name])}
+    assert changed == {"mask_head.weight", "mask_head.bias"}
 
 
 def test_the_learning_rate_warms_up_and_falls_like_a_cosine() -> None:

@@ -167,6 +167,8 @@ def test_a_mask_head_learns_beside_the_classifier(
     heads = [name for name in after if name.startswith("mask_head.")]
     assert heads
     assert all(not torch.equal(before[name], after[name]) for name in heads)
+    assert {"auc_pairs", "mask_energy"} <= trainer.progress.history[-1].keys()
+    assert trainer.progress.best == max(row["auc_pairs"] for row in trainer.progress.history)
 
 
 def test_another_experiment_does_not_go_on_from_its_checkpoint(
