@@ -69,9 +69,10 @@ def main() -> None:
         table.writerow(["seconds", "resident_bytes", "descriptors", "threads", "processes", "epoch"])
         camera = faults.Camera(filmed(Path(folder) / "cam.mp4"))
         camera.start()
-        with faults.watched(camera.url, engines=engines) as (_, witness):
+        with faults.watched(camera.url, engines=engines) as (watch, witness):
             began, before, there = time.monotonic(), counted(), True
             while (passed := time.monotonic() - began) < 60 * given.minutes:
+                assert not watch.status.state.over, watch.status
                 wanted = passed % given.period < given.period / 2
                 if wanted != there:
                     (camera.start if wanted else camera.kill)()
