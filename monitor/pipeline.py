@@ -18,12 +18,8 @@ from monitor import quality
 from monitor.backends import choose
 from monitor.backends.batches import Batches
 from monitor.backends.cache import default_cache_dir
-from monitor.backends.cuda import CudaBackend
 from monitor.backends.onnx_graph import exported_elsewhere
-from monitor.backends.onnx_int8 import OnnxRuntimeInt8Backend
-from monitor.backends.onnx_runtime import OnnxRuntimeBackend
 from monitor.backends.promotion import promoted
-from monitor.backends.tensorrt import TensorRtBackend
 from monitor.faces import FaceDetector, MtcnnEngines
 from monitor.integrity import Integrity
 from monitor.models import load_detector
@@ -82,7 +78,7 @@ class Engines:
             return backend.compile(network, threads=classifier.threads, cache_dir=cache_dir)
 
         with exported_elsewhere():
-            mtcnn = MtcnnEngines(*(compiled(network, _exact(choice.backend)) for network in mtcnn_networks()))
+            mtcnn = MtcnnEngines(*(compiled(network, choice.backend.exact()) for network in mtcnn_networks()))
             network, threads = detector.network, classifier.threads
             engine, choice = promoted(choice, network, threads=threads, cache_dir=cache_dir)
             engine = engine or compiled(network, choice.backend)
@@ -95,7 +91,7 @@ class Engines:
         )
 
     def serve(self, engine: Engine, choice: Choice) -> None:
-        """Score with another engine from each pipeline's next frame on; may be called from any thread."""
+        """Score live streams from their next frame on, and files begun later, with another engine; from any thread."""
         self.scorer.engine, self.choice = engine, choice
 
 
@@ -122,15 +118,7 @@ def load_classifier(settings: Settings, *, input_size: int | None = None) -> Det
 
 def _at_once(backend: Backend, threads: int) -> int:
     """How many batches may run side by side without taking each other's time."""
-    on_gpu = isinstance(backend, CudaBackend | TensorRtBackend)
-    return 1 if on_gpu else max(1, (os.cpu_count() or 1) // threads)
-
-
-def _exact(backend: Backend) -> Backend:
-    """The backend that runs MTCNN: less precise arithmetic would move the boxes."""
-    if isinstance(backend, OnnxRuntimeInt8Backend):
-        return OnnxRuntimeBackend()
-    return CudaBackend(exact=True) if isinstance(backend, CudaBackend | TensorRtBackend) else backend
+    return 1 if backend.takes_turns else max(1, (os.cpu_count() or 1) // threads)
 
 
 class ScoreSchedule:
@@ -180,6 +168,7 @@ class Pipeline:
     ) -> None:
         self._engines = engines
         self._live = live
+        self._engine = engines.scorer.engine  # of a file to its end, whatever is served meanwhile
         self._settings = settings
         self._integrity = Integrity(info)
         self._scenes = SceneCuts()
@@ -201,9 +190,9 @@ class Pipeline:
             EngineError: an engine failed for good.
         """
         now = frame.media_time
-        engine = self._engines.scorer.engine  # of the whole frame, whatever is served meanwhile
-        if self._live:
-            engine = self._engines.batches.of(engine)
+        engine = self._engine
+        if self._live:  # the newest, for the whole frame
+            engine = self._engines.batches.of(self._engines.scorer.engine)
         hint_changes = self._integrity.update(frame)
         cut = self._scenes.is_cut(frame.pixels)
         tracked, detected = self._find(frame, cut=cut)

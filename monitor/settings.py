@@ -117,7 +117,9 @@ class ClassifierSettings(_Settings):
     input_size: int | None = Field(
         None, ge=75, le=1024, description="side of the crops, pixels, one of the card's; default: its usual one"
     )
-    backend: str = Field("auto", description="auto, onnxruntime, onnxruntime-int8, onnxruntime-cuda, openvino, tensorrt, cuda or torch")
+    backend: str = Field(
+        "auto", description="auto, onnxruntime, onnxruntime-int8, onnxruntime-cuda, openvino, tensorrt, cuda or torch"
+    )
     threads: int = Field(1, ge=1, le=256, description="inference threads per stream")
     batch_wait: float = Field(
         0.0,

@@ -107,6 +107,7 @@ def install(folder: Path, monkeypatch: pytest.MonkeyPatch, *, torch_tensorrt: st
         facts = folder / f"{name}-{version}.dist-info"
         facts.mkdir()
         (facts / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        (facts / "top_level.txt").write_text(f"{name}\n")
     monkeypatch.syspath_prepend(str(folder))
     monkeypatch.delitem(sys.modules, "torch_tensorrt", raising=False)
     monkeypatch.setattr("monitor.backends.tensorrt.cuda_missing", lambda: None)

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from observations import source_info
 
-from monitor.pipeline import Engines, Pipeline, ScoreSchedule
+from monitor.backends import all_backends
+from monitor.pipeline import Engines, Pipeline, ScoreSchedule, _at_once
 from monitor.settings import Settings, SourceSettings
 from monitor.source import demo_spans, open_source
 from monitor.types import Floats, Frame, HintKind, Label, Observation, Pixels, Reason, SourceVerdict
@@ -191,3 +192,19 @@ def test_hints_on_the_stream_move_no_verdict(demo: list[Frame], engines: Engines
     assert any(observation.changes for observation in plain)
     without = [replace(observation, hints=(), hint_changes=()) for observation in observed]
     assert same(without, [replace(observation, hints=(), hint_changes=()) for observation in plain])
+
+
+def test_batches_run_side_by_side_on_the_cores_of_a_cpu_where_the_engine_lets_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 8)
+    assert {backend.name: _at_once(backend, 2) for backend in all_backends()} == {
+        "onnxruntime": 4,
+        "onnxruntime-int8": 4,
+        "torch": 4,
+        "openvino": 1,
+        "onnxruntime-cuda": 1,
+        "cuda": 1,
+        "tensorrt": 1,
+    }
+    assert _at_once(all_backends()[0], 16) == 1

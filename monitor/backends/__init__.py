@@ -55,6 +55,8 @@ class Backend(Protocol):
     """A way of making engines."""
 
     name: str  # "onnxruntime", "cuda", "tensorrt", ...
+    on_gpu: bool
+    takes_turns: bool  # one engine makes one call at a time; else a call on each of the CPU's free cores
 
     def unavailable(self) -> str | None:
         """None if this machine can run it, else why not, in one clause."""
@@ -66,6 +68,10 @@ class Backend(Protocol):
         Raises:
             EngineError: it cannot be built.
         """
+        ...
+
+    def exact(self) -> Backend:
+        """The backend that computes the same in fp32; this one, if it does: MTCNN's boxes stay where they are."""
         ...
 
 
@@ -121,7 +127,7 @@ def choose(name: str = "auto") -> Choice:
         raise EngineError(msg)
     others = {other.name: other.unavailable() or preferred for other in backends.values()}
     choice = Choice(backend=chosen, reason=reason, others=others)
-    faster = next((other for other in backends.values() if isinstance(other, TensorRtBackend)), None)
-    if not auto or faster is None or not isinstance(chosen, CudaBackend) or faster.unavailable():
+    faster = TensorRtBackend()
+    if not auto or not chosen.on_gpu or faster.unavailable():
         return choice
     return replace(choice, faster=faster, others=others | {faster.name: NOT_BUILT})

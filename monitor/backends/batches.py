@@ -1,7 +1,7 @@
 """Crops of several streams in one call: those that wait anyway while the engine is busy, or for a short while.
 
 No thread of its own: of the callers that wait, one takes the crops of all, runs the engine and hands out the results.
-A call alone is passed on as it is, so a single stream notices nothing.
+A call alone is passed on as it is; unless calls are to wait for others (``wait``), a single stream notices nothing.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from monitor.errors import EngineError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,12 +28,12 @@ class _Call:
     engine: Engine
     crops: Pixels | Floats
     results: tuple[Floats, ...] = ()
-    failure: Exception | None = None
+    failure: BaseException | None = None
     done: bool = False
 
     def answer(self) -> tuple[Floats, ...]:
         if self.failure is not None:
-            raise self.failure
+            raise EngineError(str(self.failure)) from self.failure
         return self.results
 
 
@@ -71,6 +73,8 @@ class Batches:
             _run(engine, batch)
         finally:
             with self._changed:
+                for call in batch:
+                    call.done = True  # whatever happened: nobody waits for it any more
                 self._running -= 1
                 self._changed.notify_all()
         return mine.answer()
@@ -80,7 +84,8 @@ class Batches:
         deadline = time.monotonic() + self._wait
         while not mine.done:
             left = deadline - time.monotonic()
-            ready = left <= 0 or sum(len(call.crops) for call in self._waiting) >= self._largest
+            gathered = sum(len(call.crops) for call in self._waiting if call.engine is mine.engine)
+            ready = left <= 0 or gathered >= self._largest
             if mine in self._waiting and self._running < self._at_once and ready:
                 self._running += 1
                 return True
@@ -113,15 +118,16 @@ class _Joined:
 
 def _run(engine: Engine, calls: Sequence[_Call]) -> None:
     """One call of the engine for all; a failure is everybody's."""
-    crops = calls[0].crops if len(calls) == 1 else np.concatenate([call.crops for call in calls])
     try:
+        crops = calls[0].crops if len(calls) == 1 else np.concatenate([call.crops for call in calls])
         results = engine.run(crops)
-    except Exception as error:  # noqa: BLE001 - raised again by each caller
+        start = 0
         for call in calls:
-            call.failure, call.done = error, True
-        return
-    start = 0
-    for call in calls:
-        end = start + len(call.crops)
-        call.results, call.done = tuple(result[start:end] for result in results), True
-        start = end
+            end = start + len(call.crops)
+            call.results = tuple(result[start:end] for result in results)
+            start = end
+    except BaseException as error:
+        for call in calls:
+            call.failure = error
+        if not isinstance(error, Exception):
+            raise

@@ -39,7 +39,7 @@ class Lane(Protocol):
             Waits for the outputs of those rows, float32. Two may be outstanding; they are called in order.
 
         Raises:
-            RuntimeError: the runtime failed; with "out of memory" in its words if that is why.
+            Exception: the runtime failed; with "out of memory" in its words if that is why.
         """
         ...
 
@@ -79,9 +79,12 @@ class BucketEngine:
             while True:
                 try:
                     return self._in_pieces(batch)
-                except RuntimeError as error:
+                except Exception as error:  # TensorRT's errors have no common type
                     if "out of memory" not in str(error).lower():
-                        msg = f"{self.name} failed on {self._network.name} with a batch of shape {batch.shape}: {error}"
+                        msg = (
+                            f"{self.name} failed on {self._network.name} with a batch of shape {batch.shape}: "
+                            f"{first_line(error)}"
+                        )
                         raise EngineError(msg) from error
                     tries += self._make_smaller(len(batch), error, last=tries > 0)
 
@@ -89,7 +92,7 @@ class BucketEngine:
         """Make the lane of so many rows now, not when the first batch comes.
 
         Raises:
-            RuntimeError: the runtime failed.
+            Exception: the runtime failed, see ``Lane.start``, or what the lane is made from cannot be read.
         """
         with self._turn:
             self._lane(bucket)
@@ -119,9 +122,9 @@ class BucketEngine:
                     found.append(waiting.popleft()())
             while waiting:
                 found.append(waiting.popleft()())
-        except RuntimeError:
+        except Exception:
             for finish in waiting:  # no lane may go while it is at work
-                with suppress(RuntimeError):
+                with suppress(Exception):
                     finish()
             raise
         return found[0] if len(found) == 1 else tuple(np.concatenate(parts) for parts in zip(*found, strict=True))
@@ -131,7 +134,7 @@ class BucketEngine:
             self._lanes[bucket] = self._open_lane(bucket)
         return self._lanes[bucket]
 
-    def _make_smaller(self, count: int, error: RuntimeError, *, last: bool) -> bool:
+    def _make_smaller(self, count: int, error: Exception, *, last: bool) -> bool:
         """Do without the size that was too much, and give back what is unused; whether that size was one row.
 
         Raises:
@@ -143,12 +146,12 @@ class BucketEngine:
         self._release()
         if smaller:
             words = "the GPU has no memory for %d rows of %s: at most %d at a time from now on (%s)"
-            _log.warning(words, tried, self._network.name, smaller[-1], _first_line(error))
+            _log.warning(words, tried, self._network.name, smaller[-1], first_line(error))
             self._buckets = smaller
         elif last:
             msg = (
                 f"the GPU has no memory left to run {self._network.name} even on one row: end what else uses the GPU, "
-                f"or choose the setting classifier.backend=onnxruntime ({_first_line(error)})"
+                f"or choose the setting classifier.backend=onnxruntime ({first_line(error)})"
             )
             raise EngineError(msg) from error
         return not smaller
@@ -164,5 +167,6 @@ def pieces(count: int, largest: int) -> Iterator[slice]:
     return (slice(start, min(start + largest, count)) for start in range(0, count, largest))
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
+def first_line(error: Exception) -> str:
+    """The first line of what an error says, or its type if it says nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -12,7 +12,7 @@ import logging
 import os
 import re
 import secrets
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -117,9 +117,10 @@ def store(key: ArtefactKey, write: Callable[[Path], object], *, folder: Path, su
 
 
 def discard(path: Path) -> None:
-    """Remove an artefact that proved unusable although it is what was written."""
+    """Remove an artefact that proved unusable although it is what was written, if the folder lets it go."""
     for file in (_sidecar(path), path):
-        file.unlink(missing_ok=True)
+        with suppress(OSError):
+            file.unlink(missing_ok=True)
 
 
 def artefacts(folder: Path) -> list[Path]:

@@ -6,7 +6,7 @@ import ctypes
 import sys
 from typing import TYPE_CHECKING
 
-from monitor.backends.buckets import BucketEngine
+from monitor.backends.buckets import BucketEngine, first_line
 from monitor.errors import EngineError
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ class CudaBackend:
     """
 
     name = "cuda"
+    on_gpu = takes_turns = True
 
     def __init__(self, *, exact: bool = False) -> None:
         self._exact = exact
@@ -50,10 +51,14 @@ class CudaBackend:
             return cuda_engine(network, dtype=dtype)
         except RuntimeError as error:
             msg = (
-                f"{network.name} cannot be put on the GPU ({str(error).splitlines()[0]}): end what else uses it, "
+                f"{network.name} cannot be put on the GPU ({first_line(error)}): end what else uses it, "
                 "or choose the setting classifier.backend=onnxruntime"
             )
             raise EngineError(msg) from error
+
+    def exact(self) -> CudaBackend:
+        """This GPU in fp32."""
+        return self if self._exact else CudaBackend(exact=True)
 
 
 def cuda_engine(network: Network, *, dtype: torch.dtype) -> BucketEngine:

@@ -57,9 +57,13 @@ def onnx_graph(network: Network, *, cache_dir: Path) -> Path | bytes:
     Raises:
         EngineError: torch cannot export the network.
     """
-    versions = {name: version(name) for name in ("torch", "onnx", "onnxscript")} | {"export": _REVISION}
-    key = ArtefactKey(network.name, network.digest, versions)
+    key = ArtefactKey(network.name, network.digest, versions())
     return fetch(key, lambda: _exported(network), folder=cache_dir, suffix=".onnx")
+
+
+def versions() -> dict[str, str]:
+    """Of everything that has a hand in a graph."""
+    return {name: version(name) for name in ("torch", "onnx", "onnxscript")} | {"export": _REVISION}
 
 
 def _exported(network: Network) -> bytes:

@@ -17,7 +17,7 @@ import numpy as np
 
 from monitor.backends.agreement import agreement
 from monitor.backends.cache import ArtefactKey, fetch
-from monitor.backends.onnx_graph import onnx_graph
+from monitor.backends.onnx_graph import onnx_graph, versions
 from monitor.backends.onnx_runtime import OnnxRuntimeBackend, OnnxRuntimeEngine, session
 from monitor.errors import EngineError
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from monitor.backends.agreement import Agreement
     from monitor.models.network import Network
+    from monitor.types import Pixels
 
     Ranges = Mapping[str, tuple[float, float]]
 
@@ -43,6 +44,8 @@ class OnnxRuntimeInt8Backend:
     """Makes engines from the cached int8 graph, which is built once, in seconds, if it passes the gate."""
 
     name = "onnxruntime-int8"
+    on_gpu = False
+    takes_turns = False
 
     def unavailable(self) -> str | None:
         """None if onnxruntime is installed."""
@@ -55,24 +58,31 @@ class OnnxRuntimeInt8Backend:
             EngineError: the network has no witnesses, or does not agree on them, or cannot be exported or quantised.
             ModelCardError: the laboratory has measured no ranges for it.
         """
-        if network.ranges is None or network.witnesses is None:
+        witnesses = network.witnesses
+        if network.ranges is None or witnesses is None:
             msg = (
                 f"{network.name} has no int8 engine: nobody has measured how far its activations reach, or there are "
                 "no faces to try it on; choose another with the setting classifier.backend"
             )
             raise EngineError(msg)
         ranges = network.ranges()
-        facts = hashlib.sha256(repr(sorted(ranges.items())).encode()).hexdigest()
-        versions = {name: version(name) for name in ("onnxruntime", "torch", "onnx", "onnxscript")}
-        key = ArtefactKey(
-            f"{network.name}-int8", network.digest, versions | {"quantisation": _REVISION, "ranges": facts}
-        )
+        facts = {
+            "onnxruntime": version("onnxruntime"),
+            "quantisation": _REVISION,
+            "ranges": hashlib.sha256(repr(sorted(ranges.items())).encode()).hexdigest(),
+            "tolerances": f"{LOGIT_TOLERANCE:g} {MAP_TOLERANCE:g}",
+        }
+        key = ArtefactKey(f"{network.name}-int8", network.digest, versions() | facts)
 
         def build() -> bytes:
-            return _accepted(network, ranges, threads=threads, cache_dir=cache_dir)
+            return _accepted(network, ranges, witnesses(), threads=threads, cache_dir=cache_dir)
 
         model = fetch(key, build, folder=cache_dir, suffix=".onnx")
         return _engine(model, network, threads=threads)
+
+    def exact(self) -> OnnxRuntimeBackend:
+        """ONNX Runtime without quantisation."""
+        return OnnxRuntimeBackend()
 
 
 def _engine(model: Path | bytes, network: Network, *, threads: int) -> OnnxRuntimeEngine:
@@ -80,13 +90,13 @@ def _engine(model: Path | bytes, network: Network, *, threads: int) -> OnnxRunti
     return OnnxRuntimeEngine(made, network=network.name, outputs=network.outputs, name="onnxruntime-int8")
 
 
-def _accepted(network: Network, ranges: Ranges, *, threads: int, cache_dir: Path) -> bytes:
-    """The int8 graph, if it agrees with the fp32 one on the network's witnesses."""
+def _accepted(network: Network, ranges: Ranges, crops: Pixels, *, threads: int, cache_dir: Path) -> bytes:
+    """The int8 graph, if it agrees with the fp32 one on these faces."""
     graph = onnx_graph(network, cache_dir=cache_dir)
     content = quantised(graph if isinstance(graph, bytes) else graph.read_bytes(), ranges, network=network.name)
     engine = _engine(content, network, threads=threads)
     reference = OnnxRuntimeBackend().compile(network, threads=threads, cache_dir=cache_dir)
-    found = agreement(engine, reference, network.witnesses() if network.witnesses else np.zeros(0, np.uint8))
+    found = agreement(engine, reference, crops)
     require_close(found, network=network.name)
     _log.info("the int8 engine of %s is accepted: logits within %.3f of fp32", network.name, found.logit)
     return content

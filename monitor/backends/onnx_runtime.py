@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from monitor.backends.onnx_graph import INPUT, onnx_graph
 from monitor.errors import EngineError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from monitor.models.network import Network
     from monitor.types import Floats, Pixels
@@ -55,14 +55,15 @@ class OnnxRuntimeBackend:
     def __init__(self, provider: str = CPU) -> None:
         self._provider = provider
         self.name = "onnxruntime-cuda" if provider == CUDA else "onnxruntime"
+        self.on_gpu = self.takes_turns = provider == CUDA
 
     def unavailable(self) -> str | None:
         """None if onnxruntime is installed, with the provider that was asked for."""
-        if find_spec("onnxruntime") is None:
+        spec = find_spec("onnxruntime")
+        if spec is None:
             return "onnxruntime is not installed"
-        import onnxruntime
-
-        if self._provider in onnxruntime.get_available_providers():
+        folders = map(Path, spec.submodule_search_locations or ())
+        if self._provider == CPU or any(list(folder.glob("capi/*onnxruntime_providers_cuda*")) for folder in folders):
             return None
         return "this build of onnxruntime has no CUDA (onnxruntime-gpu has, in its place)"
 
@@ -75,6 +76,10 @@ class OnnxRuntimeBackend:
         graph = onnx_graph(network, cache_dir=cache_dir)
         made = session(graph, network=network.name, threads=threads, provider=self._provider)
         return OnnxRuntimeEngine(made, network=network.name, outputs=network.outputs, name=f"{self.name}-fp32")
+
+    def exact(self) -> Self:
+        """Itself: it computes in fp32."""
+        return self
 
 
 def session(model: Path | bytes, *, network: str, threads: int, provider: str = CPU) -> Any:  # noqa: ANN401 - untyped library

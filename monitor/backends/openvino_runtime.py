@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import suppress
 from importlib.util import find_spec
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 
 COMPILED: Final = "openvino"  # the folder inside our cache where OpenVINO keeps what it compiled
+
+_log = logging.getLogger(__name__)
 
 
 class OpenVinoEngine:
@@ -49,6 +52,8 @@ class OpenVinoBackend:
     """Makes engines from the cached ONNX graph."""
 
     name = "openvino"
+    on_gpu = False
+    takes_turns = True
 
     def unavailable(self) -> str | None:
         """None if openvino is installed."""
@@ -74,8 +79,9 @@ class OpenVinoBackend:
         }
         try:
             core = openvino.Core()
-            if not isinstance(graph, bytes):  # then the folder can be written
-                core.set_property({"CACHE_DIR": str(_compiled_folder(graph))})
+            folder = None if isinstance(graph, bytes) else _compiled_folder(graph)
+            if folder is not None:
+                core.set_property({"CACHE_DIR": str(folder)})
             # read, not named by its path: then OpenVINO would look at the time when the graph was last used
             compiled = core.compile_model(core.read_model(graph), "CPU", options)
             request = compiled.create_infer_request()
@@ -84,18 +90,28 @@ class OpenVinoBackend:
             raise EngineError(msg) from error
         return OpenVinoEngine(request, network=network.name, outputs=len(network.outputs))
 
+    def exact(self) -> Self:
+        """Itself: it computes in fp32."""
+        return self
 
-def _compiled_folder(graph: Path) -> Path:
-    """Where OpenVINO keeps what it compiles from a cached graph. What it kept of graphs that are gone is removed.
 
+def _compiled_folder(graph: Path) -> Path | None:
+    """Where OpenVINO keeps what it compiles from a cached graph; None if there can be no such folder.
+
+    What it kept of graphs that are gone is removed.
     OpenVINO names its files by version, options and CPU, and removes none: the newest ``KEEP`` stay.
     """
     every = graph.parent / COMPILED
     folder = every / graph.stem
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        _log.warning("%s cannot be made (%s): OpenVINO compiles at every start", folder, error.strerror or error)
+        return None
     for other in every.glob("*/"):
-        files = sorted(other.glob("*.blob"), key=lambda file: file.stat().st_mtime, reverse=True)
-        alive = (graph.parent / f"{other.name}.onnx").exists()
         with suppress(OSError):  # another process was first
+            files = sorted(other.glob("*.blob"), key=lambda file: file.stat().st_mtime, reverse=True)
+            alive = (graph.parent / f"{other.name}.onnx").exists()
             for file in files[KEEP if alive else 0 :]:
                 file.unlink()
             if not alive:

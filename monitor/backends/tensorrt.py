@@ -16,14 +16,13 @@ import logging
 import shutil
 import sys
 from dataclasses import dataclass
-from importlib.metadata import version
-from importlib.util import find_spec
+from importlib.metadata import packages_distributions, version
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from monitor.backends import cache
 from monitor.backends.agreement import require_agreement
-from monitor.backends.buckets import BucketEngine
-from monitor.backends.cuda import cuda_missing
+from monitor.backends.buckets import BucketEngine, first_line
+from monitor.backends.cuda import CudaBackend, cuda_missing
 from monitor.errors import EngineError, OutputError, UsageError
 from monitor.files import alone_in
 
@@ -40,6 +39,7 @@ USUAL_BATCH: Final = 8  # rows that TensorRT optimises for
 LANES: Final = (1, 4, 16, 64)  # each keeps a copy of the engine, because each records its own CUDA graph
 ROOM: Final = 256 << 20  # bytes that must be free before minutes are spent on an engine
 SUFFIX: Final = ".pt2"
+_PACKAGES: Final = ("torch_tensorrt", "tensorrt")
 _REVISION: Final = "1"  # raised when this module builds other engines from the same network
 
 _log = logging.getLogger(__name__)
@@ -72,6 +72,7 @@ class TensorRtBackend:
     """
 
     name = "tensorrt"
+    on_gpu = takes_turns = True
 
     def __init__(self, target: Target | None = None) -> None:
         self._target = target
@@ -81,7 +82,8 @@ class TensorRtBackend:
         gone = cuda_missing()
         if gone:
             return gone
-        absent = [name for name in ("torch_tensorrt", "tensorrt") if find_spec(name) is None]
+        installed = packages_distributions()
+        absent = [name for name in _PACKAGES if name not in installed]
         return f"{absent[0]} is not installed (pip install deepfake-monitor[gpu])" if absent else None
 
     def target(self) -> Target:
@@ -127,13 +129,15 @@ class TensorRtBackend:
             return _loaded(library, path, network, target)
         except Exception as error:  # TensorRT's errors have no common type
             if "out of memory" in str(error).lower():
-                msg = (
-                    f"the GPU has no memory left for the TensorRT engine: end what else uses it ({_first_line(error)})"
-                )
+                msg = f"the GPU has no memory left for the TensorRT engine: end what else uses it ({first_line(error)})"
                 raise EngineError(msg) from error
-            _log.warning("the TensorRT engine %s cannot be loaded (%s): it is built again", path, _first_line(error))
+            _log.warning("the TensorRT engine %s cannot be loaded (%s): it is built again", path, first_line(error))
             cache.discard(path)
             return None
+
+    def exact(self) -> CudaBackend:
+        """The same GPU in fp32."""
+        return CudaBackend(exact=True)
 
 
 def build(network: Network, target: Target, *, cache_dir: Path, on_step: Callable[[str], None]) -> Path:
@@ -176,16 +180,16 @@ def build(network: Network, target: Target, *, cache_dir: Path, on_step: Callabl
     except OSError as error:
         raise EngineError(_no_room(cache_dir, error.strerror or str(error))) from error
     except Exception as error:
-        msg = f"TensorRT cannot build an engine for {network.name}: {_first_line(error)}"
+        msg = f"TensorRT cannot build an engine for {network.name}: {first_line(error)}"
         raise EngineError(msg) from error
 
 
 def engine_key(network: Network, target: Target) -> cache.ArtefactKey:
     """What an engine is made from: weights, architecture and size are in the network's digest."""
+    installed = packages_distributions()  # TensorRT's may be called tensorrt-cu13
     facts = {
         "torch": version("torch"),
-        "torch_tensorrt": version("torch_tensorrt"),
-        "tensorrt": version("tensorrt"),
+        **{name: version(min(installed[name])) for name in _PACKAGES},
         "gpu": target.gpu,
         "capability": target.capability,
         "driver": target.driver,
@@ -206,7 +210,7 @@ def torch_tensorrt() -> Any:  # noqa: ANN401 - untyped library
         with contextlib.redirect_stdout(io.StringIO()):
             import torch_tensorrt as library
     except Exception as error:
-        msg = f"torch_tensorrt is installed but cannot be imported: {_first_line(error)}"
+        msg = f"torch_tensorrt is installed but cannot be imported: {first_line(error)}"
         raise EngineError(msg) from error
     return library
 
@@ -289,7 +293,3 @@ def _no_room(folder: Path, why: str) -> str:
         f"the TensorRT engine cannot be kept in {folder} ({why}): free space there, or choose another folder with the "
         "setting cache_dir"
     )
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from monitor.errors import EngineError
 
@@ -41,6 +41,8 @@ class TorchBackend:
     """Runs the network as it was built; nothing is compiled or cached."""
 
     name = "torch"
+    on_gpu = False
+    takes_turns = False
 
     def unavailable(self) -> str | None:
         """None if torch is installed."""
@@ -64,3 +66,7 @@ class TorchBackend:
 
         torch.set_num_threads(threads)
         return TorchEngine(network.build_from_pixels(), network=network.name)
+
+    def exact(self) -> Self:
+        """Itself: it computes in fp32."""
+        return self

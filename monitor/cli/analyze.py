@@ -19,7 +19,6 @@ from monitor.cli.terminal import AsJson, Backend, MinFace, Set, SettingsFile, co
 from monitor.errors import MonitorError, UsageError
 from monitor.overlay.plates import percent
 from monitor.pipeline import Engines
-from monitor.session import EngineBuild
 from monitor.source import expand, mask, open_isolated
 
 if TYPE_CHECKING:
@@ -57,12 +56,11 @@ def analyze(
     with errors.status("loading engines (on first use they are built: up to a minute)"):
         engines = Engines.load(settings)
     outcomes = []
-    with EngineBuild(engines, settings):
-        for name in (name for source in sources for name in _expanded(source)):
-            outcome = _attempt(name, engines=engines, settings=settings, out=out, video=video)
-            outcomes.append(outcome)
-            if not as_json:
-                _say(outcome)
+    for name in (name for source in sources for name in _expanded(source)):
+        outcome = _attempt(name, engines=engines, settings=settings, out=out, video=video)
+        outcomes.append(outcome)
+        if not as_json:
+            _say(outcome)
     if as_json:
         typer.echo(json.dumps([_record(outcome) for outcome in outcomes], indent=2, ensure_ascii=False))
     elif len(outcomes) > 1:

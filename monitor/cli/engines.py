@@ -16,10 +16,12 @@ from rich.table import Column, Table
 
 from monitor.backends import all_backends, choose
 from monitor.backends.cache import artefacts, default_cache_dir
+from monitor.backends.onnx_graph import exported_elsewhere
 from monitor.cli.terminal import AsJson, Set, SettingsFile, console, errors, settings_from
 from monitor.errors import EngineError, MonitorError, UsageError
 from monitor.lab.bench.engines import available, compiled, flop_per_face, verify
 from monitor.lab.bench.engines import bench as measure
+from monitor.models.mtcnn import mtcnn_networks
 from monitor.pipeline import load_classifier
 
 if TYPE_CHECKING:
@@ -74,18 +76,19 @@ def list_(
 
 @app.command()
 def build(engine: Engines = None, settings_file: SettingsFile = None, assignments: Set = None) -> None:
-    """Build engines into the cache, so that the first start is as fast as any other."""
+    """Build engines into the cache, the face detector's too, so that the first start is as fast as any other."""
     settings = settings_from(settings_file, assignments)
     network, _ = _classifier(settings)
     folder = default_cache_dir(settings.cache_dir)
     backends, failures = available(engine or ()), 0
-    with Progress(console=errors, transient=True) as progress:
+    with Progress(console=errors, transient=True) as progress, exported_elsewhere():
         task = progress.add_task("", total=len(backends))
         for backend in backends:
             progress.update(task, description=backend.name)
             before, began = _bytes(artefacts(folder)), time.monotonic()
             try:
-                compiled(network, backend, threads=settings.classifier.threads, cache_dir=folder)
+                for one, by in ((network, backend), *((part, backend.exact()) for part in mtcnn_networks())):
+                    by.compile(one, threads=settings.classifier.threads, cache_dir=folder)
             except MonitorError as error:
                 failures += 1
                 console.print(f"{backend.name}: [bold red]not built:[/] {escape(str(error))}")

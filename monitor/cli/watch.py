@@ -12,20 +12,23 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
+from rich.text import Text
 
 from monitor.cli.terminal import AsJson, Backend, MinFace, Set, SettingsFile, console, errors, settings_from
-from monitor.cli.watched import Watched
+from monitor.cli.watched import WatchedSource
+from monitor.errors import OutputError
 from monitor.pipeline import Engines
 from monitor.session import EngineBuild, Load, side_by_side
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from monitor.session import Cadence
 
 _TICK = 0.2  # seconds (wall clock)
 _STATUS_EVERY = 10.0  # seconds between status lines where the terminal cannot redraw one
 _TO_STOP = 30.0  # seconds (wall clock) until a source that cannot be closed is left behind
+_TO_PUBLISH = 3600.0  # the same where it closes a recording, which may be long; a second Ctrl-C ends it
 
 
 def watch(
@@ -33,7 +36,9 @@ def watch(
         list[str],
         typer.Argument(metavar="SOURCE...", help="webcam:0, rtsp://..., http(s)://..., screen:, demo:, or a file."),
     ],
-    duration: Annotated[float | None, typer.Option(min=0.1, help="Stop after this many seconds.")] = None,
+    duration: Annotated[
+        float | None, typer.Option(min=0.1, help="Stop after this many seconds; with --wait, from the start.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Keep report, timeline and annotated video there.")] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for sources even if none can be opened yet.")] = False,  # noqa: FBT002 - a flag
     backend: Backend = None,
@@ -51,7 +56,7 @@ def watch(
         engines = Engines.load(settings)
     load = Load()
     everything = [
-        Watched(
+        WatchedSource(
             source,
             engines=engines,
             settings=settings,
@@ -67,11 +72,15 @@ def watch(
         try:
             for one in everything:
                 one.watch.start()
-            _follow(everything, load=load, stopped=stopped, duration=duration, as_json=as_json)
+            _follow(everything, load=load, stopped=stopped, duration=duration, wait=wait, as_json=as_json)
         finally:
-            found = [one.failure for one in everything]
-            side_by_side([one.watch.stop for one in everything], patience=_TO_STOP)
-    failures = [failure for failure in found if failure is not None]
+            patience = _TO_STOP if out is None else _TO_PUBLISH
+            hanging = side_by_side([one.watch.stop for one in everything], patience=patience)
+    failures = [failure for one in everything if (failure := one.failure) is not None]
+    if hanging:
+        failures.append(
+            OutputError(f"{hanging} of {len(everything)} sources could not be closed: what they kept is lost")
+        )
     for failure in failures[1:]:
         errors.print(f"[bold red]error:[/] {escape(str(failure))}")
     if failures:
@@ -80,9 +89,15 @@ def watch(
 
 @contextmanager
 def _stopped_by_signals() -> Iterator[threading.Event]:
-    """Ctrl-C and a service manager's SIGTERM end the watch; what was seen so far is kept."""
+    """Ctrl-C and a service manager's SIGTERM end the watch; what was seen so far is kept, unless they come twice."""
     stopped = threading.Event()
-    earlier = {number: signal.signal(number, lambda *_: stopped.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def stop(*_: object) -> None:
+        if stopped.is_set():
+            raise KeyboardInterrupt
+        stopped.set()
+
+    earlier = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield stopped
     finally:
@@ -91,7 +106,13 @@ def _stopped_by_signals() -> Iterator[threading.Event]:
 
 
 def _follow(
-    everything: Sequence[Watched], *, load: Load, stopped: threading.Event, duration: float | None, as_json: bool
+    everything: Sequence[WatchedSource],
+    *,
+    load: Load,
+    stopped: threading.Event,
+    duration: float | None,
+    wait: bool,
+    as_json: bool,
 ) -> None:
     """Until all sources are over, time is, or somebody stops it."""
     until = None
@@ -102,7 +123,8 @@ def _follow(
         while not all(one.over for one in everything) and (until is None or time.monotonic() < until):
             if stopped.wait(_TICK):
                 return
-            if until is None and duration is not None and any(one.watch.status.epoch for one in everything):
+            begun = wait or any(one.watch.status.epoch for one in everything)
+            if until is None and duration is not None and begun:
                 until = time.monotonic() + duration
             for one in everything:
                 one.tell_state()
@@ -110,11 +132,18 @@ def _follow(
                 cadence = load.cadence
                 _say_cadence(cadence, as_json=as_json)
             if redrawn:
-                status.update("\n".join(one.status() for one in everything))
+                status.update(_one_line(one.status() for one in everything))
             elif time.monotonic() >= next_status:
                 next_status += _STATUS_EVERY
                 for one in everything:
                     one.tell_status()
+
+
+def _one_line(said: Iterable[str]) -> Text:
+    """As much as fits: more lines than one would be drawn over what is printed meanwhile."""
+    line = Text.from_markup("  |  ".join(said))
+    line.truncate(max(20, errors.width - 4), overflow="ellipsis")
+    return line
 
 
 def _say_cadence(cadence: Cadence, *, as_json: bool) -> None:

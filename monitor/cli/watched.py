@@ -11,7 +11,7 @@ from rich.markup import escape
 from monitor.analysis import Epoch, Recording
 from monitor.cli import lines
 from monitor.cli.terminal import console
-from monitor.errors import MonitorError, SourceError
+from monitor.errors import SourceError
 from monitor.session import Watch, WatchState
 from monitor.source import mask
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _TOLD = (WatchState.STALLED, WatchState.RECONNECTING, WatchState.FAILED)
 
 
-class Watched:
+class WatchedSource:
     """A watch and its audience, which says a line, or a JSON object, for each thing that happened.
 
     Args:
@@ -73,12 +73,11 @@ class Watched:
         return status.state is WatchState.RECONNECTING and status.epoch == 0 and not self._patient
 
     @property
-    def failure(self) -> MonitorError | None:
-        """What ended it, if it did not end by itself or because it was told to."""
+    def failure(self) -> Exception | None:
+        """What ended it, if it did not end by itself or because it was told to; or what was lost when it ended."""
         status, failure = self.watch.status, self.watch.failure
-        if failure is None or not (status.state is WatchState.FAILED or self._unreachable(status)):
-            return None
-        return failure if isinstance(failure, MonitorError) else MonitorError(status.why)
+        ended = status.state is WatchState.FAILED or self._unreachable(status)
+        return None if isinstance(failure, SourceError) and not ended else failure
 
     def opened(self, source: Source, epoch: int) -> None:
         """The source is open, or open again; on the watch's thread."""
@@ -145,9 +144,10 @@ class Watched:
         return f"{escape(self.name)}  {said}" if self._named else said
 
     def tell_status(self) -> None:
-        """Say where it stands."""
-        stats = self.watch.status.stats
-        if stats is not None:
+        """Say how many frames come, if any do."""
+        status = self.watch.status
+        stats = status.stats
+        if stats is not None and status.state in (WatchState.LIVE, WatchState.STALLED):
             self._say(f"[dim]           {lines.status_line(stats)}[/]", lines.status_record(stats))
 
     def _say(self, line: str, record: dict[str, Any]) -> None:

@@ -275,7 +275,7 @@ def _draft(mark: Mark, moment: _Moment, changes: Sequence[LabelChange], provenan
         effective_samples=0.0 if verdict is None else verdict.effective_samples,
         reasons=() if verdict is None else verdict.reasons,
         trace=tuple(records.change(change) for change in changes if change.track_id == track),
-        engine=provenance.engine,
+        engine=seen.engine,
         model=provenance.card.id,
         weights_sha256=provenance.card.weights_sha256,
         program=monitor.__version__,

@@ -88,6 +88,8 @@ class EngineBuild:
                 return
             network = engines.detector.network
             engine, choice = promoted(before, network, threads=self._threads, cache_dir=self._cache_dir)
+            if self._stop.is_set():
+                return
         except EngineError as error:
             _log.warning("%s goes on, %s is not used: %s", before.backend.name, faster.name, error)
             engines.choice = explained(before, faster.name, str(error))
@@ -101,6 +103,8 @@ class EngineBuild:
     def _serve(self, engine: Engine | None, choice: Choice) -> None:
         engines = self._engines
         if engine is None:
+            if choice.faster is not None:
+                choice = explained(choice, choice.faster.name, "its engine was built but cannot be loaded: see the log")
             engines.choice = choice
             return
         _log.info("%s scores from now on, instead of %s: %s", engine.name, engines.scorer.engine.name, choice.reason)

@@ -20,7 +20,7 @@ import numpy as np
 
 from monitor.crops import crop_faces
 from monitor.errors import MonitorError
-from monitor.source import demo_faces
+from monitor.source import DEMO_FACE_BOX, demo_faces
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 TOLERANCE: Final = (
     0.1  # logits; bf16 moves these faces by up to 0.010, another runtime by 0.0005 (docs/measurements.md)
 )
-_BOX: Final = (66.0, 48.0, 249.0, 284.0)  # of the face in each picture, where the detector finds it
 
 _log = logging.getLogger(__name__)
 
@@ -129,7 +128,7 @@ def score(engines: Engines) -> Scored:
         EngineError: the engine failed.
     """
     card = engines.detector.card
-    box = np.array([_BOX], np.float32)
+    box = np.array([DEMO_FACE_BOX], np.float32)
     crops = [crop_faces(picture, box, policy=card.crop, size=engines.detector.input_size)[0] for picture in _pictures()]
     logits, *_ = engines.scorer.engine.run(np.concatenate(crops))
     return Scored(genuine=float(logits[0]), blended=float(logits[1]))

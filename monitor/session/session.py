@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Final, Protocol, Self
 import numpy as np
 
 from monitor.buffer import ANALYSIS_BEHIND, Buffer, WhenFull
-from monitor.session.load import LEFT_OUT
+from monitor.session.load import LEFT_OUT, Fare
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,7 +38,7 @@ ANALYSIS_FAILED = "analysis failed"
 LATENCIES: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)  # seconds, upper edges of the histogram
 _LATENCIES_KEPT = 20_000
 _LONGEST_HOLD = 10.0  # seconds: a longer hole between two pictures of a file is not sat out
-_SETTLED = 2.0  # seconds (wall clock) after which a stream no longer hands over what it had in store
+_EARLY = 0.25  # of the time between two frames that are analysed: so much too soon one may come
 
 
 class Sink(Protocol):
@@ -55,7 +55,7 @@ class SessionStats:
     frames_analysed: int
     dropped: Mapping[str, int]  # by cause, frames that were read and not analysed
     lost: Mapping[str, int]  # by cause, frames or packets that the source could not decode
-    seconds: float  # wall clock since the first frame was read
+    seconds: float  # wall clock from the first frame that was read to the end, or to now
     latency_p50: float | None  # seconds from a frame's arrival to its observation; None before the first
     latency_p95: float | None
     latencies: tuple[int, ...] = ()  # analysed frames in each bin of ``LATENCIES``, and beyond the last
@@ -73,8 +73,8 @@ class _Counters:
     taken: int = 0  # out of the buffer
     analysed: int = 0
     left_out: int = 0
-    told: int = 0  # frames dropped behind, of which the load knows
     started: float | None = None
+    ended: float | None = None
     latencies: deque[float] = field(default_factory=lambda: deque(maxlen=_LATENCIES_KEPT))
     bins: list[int] = field(default_factory=lambda: [0] * (len(LATENCIES) + 1))
     latency: float = 0.0
@@ -115,7 +115,8 @@ class Session:
         when_full = WhenFull.DROP_OLDEST if source.info.live else WhenFull.WAIT
         self._buffer: Buffer[tuple[Frame, float]] = Buffer(settings.buffer_size, when_full)  # with its arrival
         self._load = load if source.info.live else None
-        self._slot = -1  # of the last frame that was analysed at a lower rate
+        self._fare = None if self._load is None else Fare(self._load)
+        self._due = -math.inf  # media time of the next frame that is analysed, where not all are
         self._stop = threading.Event()
         self._playing = threading.Event()
         self._playing.set()
@@ -148,7 +149,7 @@ class Session:
             frames_analysed=counters.analysed,
             dropped=self._dropped(),
             lost=dict(self._source.losses),
-            seconds=time.monotonic() - counters.started if counters.started is not None else 0.0,
+            seconds=0.0 if counters.started is None else (counters.ended or time.monotonic()) - counters.started,
             latency_p50=float(np.quantile(latencies, 0.50)) if len(latencies) else None,
             latency_p95=float(np.quantile(latencies, 0.95)) if len(latencies) else None,
             latencies=tuple(counters.bins),
@@ -219,11 +220,13 @@ class Session:
             self._buffer.close(failure)
 
     def _left_out(self, frame: Frame) -> bool:
-        """Whether the machine is too busy for this frame; slots of media time keep the rest even."""
+        """Whether the machine is too busy for this frame; those that are analysed stay evenly apart."""
         if self._load is None or (fps := self._load.cadence.fps) is None:
             return False
-        slot, self._slot = self._slot, math.floor(frame.media_time * fps)
-        return slot == self._slot
+        if frame.media_time < self._due - _EARLY / fps:
+            return True
+        self._due = max(self._due + 1 / fps, frame.media_time)
+        return False
 
     def _at_its_pace(self, frame: Frame) -> Frame:
         """The frame, when a camera would have delivered it (and stamped so) if the session is paced."""
@@ -252,26 +255,20 @@ class Session:
         try:
             for frame, arrived in self._buffer:
                 self._counters.taken += 1
+                began = time.monotonic()
                 rest = 0.0 if self._load is None else self._load.cadence.rest
                 observation = self._pipeline.step(frame, rest=rest)
                 latency = time.monotonic() - arrived
                 self._counters.analyse(latency)
-                self._tell_load(latency)
                 for sink in self._sinks:
                     sink(frame, observation)
+                if self._fare is not None:
+                    lost = self._buffer.losses.get(ANALYSIS_BEHIND, 0)
+                    self._fare.analysed(latency=latency, busy=time.monotonic() - began, lost=lost)
         except BaseException as error:  # noqa: BLE001 - raised again by wait()
             self._failure = error
         finally:
+            self._counters.ended = time.monotonic()
             self._buffer.stop()
             with contextlib.suppress(Exception):
                 self._source.close()
-
-    def _tell_load(self, latency: float) -> None:
-        """How this stream fares, once the first rush is over."""
-        behind = self._buffer.losses.get(ANALYSIS_BEHIND, 0)
-        started = self._counters.started
-        if self._load is not None and started is not None and time.monotonic() - started > _SETTLED:
-            if behind > self._counters.told:
-                self._load.lost(behind - self._counters.told)
-            self._load.analysed(latency=latency)
-        self._counters.told = behind

@@ -22,7 +22,7 @@ from pathlib import Path
 from monitor.settings import SourceSettings
 from monitor.source.address import Address, mask
 from monitor.source.album import media_files, open_path
-from monitor.source.demo import Demo, demo_faces, demo_spans
+from monitor.source.demo import DEMO_FACE_BOX, Demo, demo_faces, demo_spans
 from monitor.source.device import cameras, open_screen, open_webcam
 from monitor.source.isolation import isolated
 from monitor.source.live import open_http, open_rtsp
@@ -31,6 +31,7 @@ from monitor.source.reachable import check_reachable
 from monitor.source.source import Source
 
 __all__ = [
+    "DEMO_FACE_BOX",
     "PacketListener",
     "Source",
     "cameras",

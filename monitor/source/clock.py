@@ -14,7 +14,8 @@ class MediaClock:
 
     A missing timestamp counts as one ``period`` after the picture before. A small step back or a repeated
     timestamp advances by a tick. When timestamps start anew (a joined recording, a camera that rebooted),
-    media time goes on after a ``lapse``.
+    media time goes on after a ``lapse``. It is counted in a file too, though it shifts the pictures after it against
+    the file's own sound: without it a face would be followed over the break, and its verdict with it.
 
     Args:
         period: seconds from picture to picture.
@@ -28,7 +29,7 @@ class MediaClock:
         self._last: float | None = None
         self.breaks = 0  # how often timestamps started anew
         self.disordered = 0  # timestamps that repeated the one before, or ran back
-        self._newest: float | None = None  # timestamp, as it was read
+        self._before: float | None = None  # the timestamp before, as it was read
 
     def read(self, timestamp: float | None) -> float:
         """The media time of the next picture.
@@ -43,8 +44,8 @@ class MediaClock:
         expected = 0.0 if self._last is None else self._last + self._period
         if timestamp is None:
             return expected
-        self.disordered += self._newest is not None and timestamp <= self._newest
-        self._newest = timestamp
+        self.disordered += self._before is not None and timestamp <= self._before
+        self._before = timestamp
         if self._last is None or self._start is None:
             self._start = timestamp - expected
             return expected

@@ -11,7 +11,7 @@ import math
 from collections import Counter
 from datetime import UTC, datetime
 from functools import cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import cv2
 import numpy as np
@@ -34,6 +34,7 @@ _CORNER = 14  # pixels
 _NOISE = 2.5  # standard deviation of the sensor's noise, grey levels
 _NOISE_STEPS = 32  # offsets of the noise pattern along each axis
 _SEED = 1999
+DEMO_FACE_BOX: Final = (66.0, 48.0, 249.0, 284.0)  # in each of the two demo_faces, where the detector finds it
 _SECOND_PERSON = ((1 / 8, 7 / 24), (7 / 12, 5 / 6))  # shares of the stream
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import math
 import threading
 import time
 from collections import Counter
@@ -42,7 +43,8 @@ class Reader:
 
     Lost are packets that cannot be read or decoded, pictures that the decoder marks as corrupt (it fills
     holes with invented pixels: nothing to judge a face by), those that are drawn from them, up to the next key
-    frame, and packets that the header announces and the file does not hold.
+    frame, and packets that the header announces and the file does not hold. A B-frame shown before the picture
+    that it is drawn from is not among them: the decoder marks that one as corrupt when the B-frame is gone.
 
     A live stream whose packets bear no more pictures for ``read_timeout`` seconds is lost itself: it has become
     something that this decoder does not understand. So is one of which no picture comes whole for four times as long.
@@ -71,7 +73,7 @@ class Reader:
         self._received = 0
         self._setbacks = 0
         self._heard_at = time.monotonic()
-        self._is_tainted = False  # whether what is decoded now is drawn from what was lost
+        self._whole_from: float | None = None  # ticks: the key frame that ends what is drawn from a loss; None: no loss
         self._began = False  # whether there was a picture
         self._checked_at = 0.0  # when this and what follows was looked at; monotonic
         self._barren_since: float | None = None  # since when packets come, and no pictures; monotonic
@@ -159,6 +161,8 @@ class Reader:
         if packet.size:
             self._received += 1
             self._hear(packet)
+            if packet.is_keyframe and self._whole_from is not None:  # also where timestamps start anew
+                self._whole_from = min(self._whole_from, -math.inf if packet.pts is None else packet.pts)
         pictures = self._decoded(packet)
         whole = [(picture, arrived) for picture in pictures if self._is_whole(picture)]
         if self._live:
@@ -172,19 +176,34 @@ class Reader:
             return []
         except FFmpegError:
             self.losses["undecodable packet"] += 1
-            self._is_tainted = True
+            self._taint(packet.pts)
             return []
 
     def _is_whole(self, picture: VideoFrame) -> bool:
         """Whether it shows what the camera saw; counted if not."""
         if picture.is_corrupt:
             self.losses["corrupt picture"] += 1
-            self._is_tainted = True
-        elif self._is_tainted and not picture.key_frame:
+            self._taint(picture.pts)
+        elif self._whole_from is not None and not self._ends_taint(picture, self._whole_from):
             self.losses["picture after a corrupt one"] += 1
         else:
-            self._is_tainted = False
-        return not self._is_tainted
+            self._whole_from = None
+        return self._whole_from is None
+
+    def _taint(self, pts: int | None) -> None:
+        """Trust no picture up to a key frame that is shown after ``pts``; None: that was decoded after now.
+
+        Losses are met in order of decoding, pictures come in order of presentation: the key frame before the loss
+        may still be in the decoder.
+        """
+        after = math.inf if pts is None else pts + 1
+        self._whole_from = after if self._whole_from is None else max(self._whole_from, after)
+
+    @staticmethod
+    def _ends_taint(picture: VideoFrame, whole_from: float) -> bool:
+        if not picture.key_frame:
+            return False
+        return whole_from < math.inf if picture.pts is None else picture.pts >= whole_from
 
     def _check_yield(self, pictures: int, whole: int) -> None:
         """Give a stream up that has borne nothing, or nothing whole, for too long.
@@ -218,6 +237,7 @@ class Reader:
 
     def _skip(self) -> list[Arrival]:
         self.losses["unreadable packet"] += 1
+        self._taint(None)
         self._setbacks += 1
         if self._setbacks > max(_SETBACKS, self._announced):
             msg = f"{self._address.name}: breaks off: nothing that follows can be read; is it complete?"

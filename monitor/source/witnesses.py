@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from monitor.crops import crop_faces
-from monitor.source.demo import demo_faces
+from monitor.source.demo import DEMO_FACE_BOX, demo_faces
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,14 +16,13 @@ if TYPE_CHECKING:
     from monitor.models.card import CropPolicy
     from monitor.types import Pixels
 
-_BOX: Final = (66.0, 48.0, 249.0, 284.0)  # of the face in each picture, where the detector finds it
 _SHIFTS: Final = (0.0, -9.0, 9.0)  # pixels, down and right
 _SEED: Final = 7
 
 
 def witness_crops(policy: CropPolicy, *, size: int) -> Pixels:
     """Crops (N, size, size, 3) of a genuine and a blended face in several lights and places; always the same."""
-    boxes = np.array([[side + shift for side in _BOX] for shift in _SHIFTS], np.float32)
+    boxes = np.array([[side + shift for side in DEMO_FACE_BOX] for shift in _SHIFTS], np.float32)
     pictures = [seen for face in demo_faces() for seen in _as_cameras_see(face)]
     return np.concatenate([crop_faces(picture, boxes, policy=policy, size=size)[0] for picture in pictures])
 

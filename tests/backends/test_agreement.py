@@ -17,6 +17,7 @@ from monitor.backends.agreement import (
     agreement,
     require_agreement,
 )
+from monitor.backends.buckets import BUCKETS
 from monitor.backends.tensorrt import LANES
 from monitor.backends.torch_runtime import TorchBackend
 from monitor.errors import EngineError
@@ -48,7 +49,12 @@ def test_every_size_is_asked_twice_and_every_lane_is_met() -> None:
     engine = Brightness()
     found = agreement(engine, Brightness(), CROPS)
     assert engine.sizes == [*BATCHES, *BATCHES]
-    assert {next(lane for lane in LANES if lane >= size) for size in BATCHES} == set(LANES)
+    for lanes in (LANES, BUCKETS):
+        assert set(lanes) < set(BATCHES), "full"
+        assert max(BATCHES) > max(lanes)
+    assert {next(lane for lane in LANES if lane > size) for size in set(BATCHES) - {*LANES, 65}} == {4, 16, 64}, (
+        "padded"
+    )
     assert found == Agreement(logit=0.0, evidence=0.0, crops=7)
     assert found.close
 

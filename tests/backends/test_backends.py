@@ -107,7 +107,7 @@ def test_auto_takes_onnxruntime_on_a_cpu_and_says_why(monkeypatch: pytest.Monkey
 
 @pytest.mark.usefixtures("a_gpu")
 def test_auto_takes_cuda_on_a_gpu_and_says_what_is_missing_for_tensorrt(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("monitor.backends.tensorrt.find_spec", lambda _: None)
+    monkeypatch.setattr("monitor.backends.tensorrt.packages_distributions", dict)
     choice = choose("auto")
     assert isinstance(choice.backend, CudaBackend)
     assert choice.reason == "there is a CUDA GPU"
@@ -118,7 +118,8 @@ def test_auto_takes_cuda_on_a_gpu_and_says_what_is_missing_for_tensorrt(monkeypa
 
 @pytest.mark.usefixtures("a_gpu")
 def test_auto_names_tensorrt_as_faster_where_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("monitor.backends.tensorrt.find_spec", lambda name: name)
+    there = {name: [name] for name in ("torch_tensorrt", "tensorrt")}
+    monkeypatch.setattr("monitor.backends.tensorrt.packages_distributions", lambda: there)
     choice = choose("auto")
     assert isinstance(choice.backend, CudaBackend)
     assert isinstance(choice.faster, TensorRtBackend)
@@ -152,6 +153,28 @@ def test_an_unknown_name_lists_the_known_ones() -> None:
         EngineError, match=r"'tensorflow': this program knows auto, onnxruntime, .*tensorrt, cuda, torch, openvino"
     ):
         choose("tensorflow")
+
+
+@pytest.mark.parametrize(
+    ("name", "on_gpu", "takes_turns", "exact"),
+    [
+        ("onnxruntime", False, False, "onnxruntime"),
+        ("onnxruntime-int8", False, False, "onnxruntime"),
+        ("torch", False, False, "torch"),
+        ("openvino", False, True, "openvino"),
+        ("onnxruntime-cuda", True, True, "onnxruntime-cuda"),
+        ("cuda", True, True, "cuda"),
+        ("tensorrt", True, True, "cuda"),
+    ],
+)
+def test_each_says_where_it_runs_and_what_computes_the_same_in_fp32(
+    name: str, on_gpu: bool, takes_turns: bool, exact: str
+) -> None:
+    backend = next(one for one in all_backends() if one.name == name)
+    assert (backend.on_gpu, backend.takes_turns, backend.exact().name) == (on_gpu, takes_turns, exact)
+    again = backend.exact()
+    assert again.exact() is again
+    assert (backend.exact() is backend) == (name not in ("onnxruntime-int8", "cuda", "tensorrt"))
 
 
 def test_choosing_imports_no_runtime() -> None:

@@ -122,6 +122,19 @@ def test_a_failed_batch_fails_for_all_and_the_next_runs(threads: ThreadPoolExecu
     assert batches.run(sound, crops(5))[0].item() == 5
 
 
+def test_nobody_waits_for_ever_whatever_a_batch_dies_of(
+    threads: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine, batches = Gate(), Batches()
+    calls = asked(threads, batches, engine, 1, 2, 3)
+    monkeypatch.setattr(np, "concatenate", lambda *_: (_ for _ in ()).throw(MemoryError("no memory")))
+    engine.open.set()
+    assert calls[0].result(20)[0].item() == 1
+    for call in calls[1:]:
+        with pytest.raises(EngineError, match="no memory"):
+            call.result(20)
+
+
 def test_a_call_waits_for_others_as_long_as_it_may(threads: ThreadPoolExecutor) -> None:
     engine = Gate()
     engine.open.set()

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from small_networks import SIDE, small_classifier
 
-from monitor.backends.buckets import BUCKETS, BucketEngine, bucket_of, pieces
+from monitor.backends.buckets import BUCKETS, BucketEngine, bucket_of, first_line, pieces
 from monitor.errors import EngineError
 from monitor.types import Floats
 
@@ -147,6 +147,22 @@ def test_any_other_failure_names_engine_network_and_shape() -> None:
         EngineError, match=r"lanes-fp32 failed on small-32 with a batch of shape \(2, 32, 32, 3\): an ill"
     ):
         running.run(crops(2))
+
+
+@pytest.mark.parametrize("error", [OSError("the engine's file is gone"), AssertionError("the engine's file is gone")])
+def test_a_lane_that_cannot_be_opened_is_an_engine_error_whatever_the_library_raises(error: Exception) -> None:
+    def opens(bucket: int) -> None:
+        raise error
+
+    with pytest.raises(EngineError, match=r"lanes-fp32 failed on small-32 .*: the engine's file is gone"):
+        engine([], opens=opens).run(crops(2))
+
+
+@pytest.mark.parametrize(
+    ("error", "line"), [(ValueError("one\ntwo"), "one"), (ValueError(), "ValueError"), (ValueError("\n"), "ValueError")]
+)
+def test_an_error_is_told_in_one_line_even_if_it_says_nothing(error: Exception, line: str) -> None:
+    assert first_line(error) == line
 
 
 @pytest.mark.parametrize(

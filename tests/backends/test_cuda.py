@@ -126,13 +126,19 @@ def test_mtcnn_is_exact(network: Network, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("stand_in")
-def test_no_memory_for_the_weights_is_a_clear_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [("CUDA out of memory. Tried to allocate 90 MiB.\nmore", r"CUDA out.*MiB\."), ("", "OutOfMemoryError")],
+)
+def test_no_memory_for_the_weights_is_a_clear_error(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, said: str, told: str
+) -> None:
     def full(module: torch.nn.Module, *args: object, **kwargs: object) -> None:
-        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 90 MiB.\nmore")
+        raise torch.OutOfMemoryError(said)
 
     monkeypatch.setattr(cuda, "half_type", lambda: torch.float16)
     monkeypatch.setattr(torch.nn.Module, "to", full)
-    with pytest.raises(EngineError, match=r"cannot be put on the GPU \(CUDA out of memory.*MiB\.\): end what else"):
+    with pytest.raises(EngineError, match=rf"cannot be put on the GPU \({told}\): end what else"):
         CudaBackend().compile(small_classifier(), threads=1, cache_dir=tmp_path)
 
 

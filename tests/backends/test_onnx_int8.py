@@ -77,6 +77,18 @@ def test_other_ranges_are_another_engine(spans: Spans, tmp_path: Path) -> None:
     assert len(int8_files(tmp_path)) == 2
 
 
+@pytest.mark.parametrize(
+    ("what", "value"), [("onnx_graph._REVISION", "next"), ("onnx_int8.LOGIT_TOLERANCE", 0.1)], ids=["exporter", "gate"]
+)
+def test_another_exporter_or_gate_is_another_engine(
+    spans: Spans, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str, value: object
+) -> None:
+    OnnxRuntimeInt8Backend().compile(with_spans(spans), threads=1, cache_dir=tmp_path)
+    monkeypatch.setattr(f"monitor.backends.{what}", value)
+    OnnxRuntimeInt8Backend().compile(with_spans(spans), threads=1, cache_dir=tmp_path)
+    assert len(int8_files(tmp_path)) == 2
+
+
 def test_an_engine_that_does_not_agree_is_refused_and_not_kept(
     spans: Spans, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -63,15 +63,15 @@ assert "torch" not in sys.modules, "torch was imported"
 class Build:
     """An onnxruntime with CUDA, as far as this backend knows one; its sessions may fall back as the real one does."""
 
-    __version__, __spec__ = "1.0", onnxruntime.__spec__
+    __version__ = "1.0"
     SessionOptions = onnxruntime.SessionOptions
 
-    def __init__(self, *, works: bool) -> None:
+    def __init__(self, folder: Path, *, works: bool) -> None:
+        (folder / "capi").mkdir()
+        (folder / "capi" / "libonnxruntime_providers_cuda.so").touch()
+        self.__spec__ = SimpleNamespace(submodule_search_locations=[str(folder)])
         self.works = works
         self.given: object = None
-
-    def get_available_providers(self) -> list[str]:
-        return [CUDA, CPU]
 
     def InferenceSession(self, graph: object, options: object, providers: list[tuple[str, dict[str, str]]]) -> object:  # noqa: N802
         self.given = providers
@@ -80,7 +80,7 @@ class Build:
 
 
 def test_cuda_is_used_by_name_and_exactly(two_heads: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    build = Build(works=True)
+    build = Build(tmp_path, works=True)
     monkeypatch.setitem(sys.modules, "onnxruntime", build)
     backend = OnnxRuntimeBackend(CUDA)
     assert backend.unavailable() is None
@@ -93,7 +93,7 @@ def test_cuda_is_used_by_name_and_exactly(two_heads: Network, tmp_path: Path, mo
 def test_a_silent_fall_back_to_the_cpu_is_refused(
     two_heads: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, "onnxruntime", Build(works=False))
+    monkeypatch.setitem(sys.modules, "onnxruntime", Build(tmp_path, works=False))
     with pytest.raises(EngineError, match="fell back to the CPU: refused"):
         OnnxRuntimeBackend(CUDA).compile(two_heads, threads=1, cache_dir=tmp_path)
 

@@ -53,6 +53,30 @@ def test_it_compiles_from_memory_where_nothing_can_be_written(two_heads: Network
     assert engine.run(np.zeros((1, 3, 12, 12), np.float32))[0].shape == (1,)
 
 
+@needs_openvino
+def test_without_a_folder_for_what_it_compiles_it_goes_on(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / COMPILED).write_text("a file where the folder should be")
+    engine = OpenVinoBackend().compile(SMALL, threads=1, cache_dir=tmp_path)
+    assert engine.run(crops(1))[0].shape == (1,)
+    assert "OpenVINO compiles at every start" in caplog.text
+
+
+@needs_openvino
+def test_a_file_that_another_process_removed_meanwhile_is_no_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    OpenVinoBackend().compile(SMALL, threads=1, cache_dir=tmp_path)
+    real = Path.stat
+
+    def stat(path: Path, *, follow_symlinks: bool = True) -> os.stat_result:
+        if path.suffix == ".blob":
+            raise FileNotFoundError(path)
+        return real(path, follow_symlinks=follow_symlinks)
+
+    monkeypatch.setattr(Path, "stat", stat)
+    assert OpenVinoBackend().compile(SMALL, threads=1, cache_dir=tmp_path).run(crops(1))[0].shape == (1,)
+
+
 def test_without_the_extra_it_says_how_to_get_it(
     two_heads: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

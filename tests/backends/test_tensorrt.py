@@ -166,6 +166,18 @@ def test_an_engine_that_is_whole_but_cannot_be_loaded_is_removed(
     assert not path.exists()
 
 
+def test_one_that_cannot_be_removed_either_costs_nothing_but_the_speed(
+    library: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(self: Path, missing_ok: bool = False) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    key = engine_key(NETWORK, TARGET)
+    tensorrt.cache.store(key, lambda file: file.write_bytes(b"PK"), folder=tmp_path, suffix=".pt2")
+    monkeypatch.setattr(Path, "unlink", refused)
+    assert tensorrt_stand_in.backend().cached(NETWORK, cache_dir=tmp_path) is None
+
+
 def test_no_memory_for_an_engine_does_not_cost_the_engine(
     library: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -214,10 +226,21 @@ def test_asking_whether_it_is_there_imports_nothing(library: StandIn, monkeypatc
     assert TensorRtBackend().unavailable() == "no NVIDIA driver on this machine"
 
 
+def test_tensorrt_may_be_distributed_under_another_name(
+    library: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    facts = tmp_path / "packages" / "tensorrt-11.0.0.dist-info"
+    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: tensorrt-cu13\nVersion: 11.0.1\n")
+    facts.rename(facts.with_name("tensorrt_cu13-11.0.1.dist-info"))
+    assert TensorRtBackend().unavailable() is None
+    assert engine_key(NETWORK, TARGET).versions["tensorrt"] == "11.0.1"
+
+
 @pytest.mark.parametrize("absent", ["torch_tensorrt", "tensorrt"])
 def test_what_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch, absent: str, tmp_path: Path) -> None:
     monkeypatch.setattr(tensorrt, "cuda_missing", lambda: None)
-    monkeypatch.setattr(tensorrt, "find_spec", lambda name: None if name == absent else SimpleNamespace())
+    there = {name: [name] for name in ("torch_tensorrt", "tensorrt") if name != absent}
+    monkeypatch.setattr(tensorrt, "packages_distributions", lambda: there)
     assert TensorRtBackend().unavailable() == f"{absent} is not installed (pip install deepfake-monitor[gpu])"
     with pytest.raises(EngineError, match=f"the backend tensorrt cannot run small-32: {absent} is not installed"):
         TensorRtBackend().compile(NETWORK, threads=1, cache_dir=tmp_path)

@@ -128,25 +128,6 @@ def test_an_unforeseen_failure_of_one_file_never_stops_the_rest(
     assert good["frames_analysed"] == 3
 
 
-def test_the_faster_engine_is_built_meanwhile(cli: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    done: list[str] = []
-
-    class Build:
-        def __init__(self, engines, settings) -> None:
-            done.append(engines.scorer.engine.name)
-
-        def __enter__(self) -> None:
-            done.append("begun")
-
-        def __exit__(self, *_: object) -> None:
-            done.append("ended" if results(tmp_path / "kept") else "ended before anything was kept")
-
-    monkeypatch.setattr("monitor.cli.analyze.EngineBuild", Build)
-    video(tmp_path / "short.mp4", frames=3)
-    assert cli("analyze", "short.mp4", "--no-video", "--out", "kept").code == 0
-    assert done == ["onnxruntime-fp32", "begun", "ended"]
-
-
 def test_a_live_source_is_sent_to_watch(cli: Callable, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def live(name, settings):
         source = open_source(name, settings)

@@ -15,7 +15,9 @@ import faults
 import pytest
 import rtsp_server
 
+from monitor.analysis import Recording
 from monitor.cli import watch as module
+from monitor.errors import OutputError
 from monitor.lab.bench.clips import one_face_clip
 from monitor.session.load import LADDER
 
@@ -158,6 +160,26 @@ def test_the_terminal_is_told_when_the_machine_is_too_busy(capsys: pytest.Captur
     line, record = capsys.readouterr().out.splitlines()
     assert line == str(LADDER[4])
     assert json.loads(record) == {"event": "cadence", "fps": 10, "rest": 0.5, "why": line}
+
+
+def test_a_recording_that_cannot_be_published_at_the_end_is_an_error(
+    cli: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: Recording, *_: object, **__: object) -> Path:
+        self.abort()
+        raise OutputError("kept: no space left")
+
+    monkeypatch.setenv("DEEPFAKE_MONITOR_SOURCE__DEMO_SECONDS", "600")
+    monkeypatch.setattr(Recording, "finish", full)
+    said = cli("watch", "demo:", "--duration", "1", "--out", "kept")
+    assert said.code == 1
+    assert "kept: no space left" in said.err
+
+
+def test_the_status_is_one_line_however_many_sources_there_are() -> None:
+    line = module._one_line(f"[bold]camera {number}[/]" for number in range(99))
+    assert len(line.plain) <= module.errors.width
+    assert line.plain.startswith("camera 0  |  camera 1")
 
 
 def until(events: Iterator[dict[str, Any]], wanted: Callable[[dict[str, Any]], bool]) -> Iterator[dict[str, Any]]:

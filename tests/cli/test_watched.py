@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from monitor.cli.watched import Watched
-from monitor.errors import EngineError, SourceUnavailableError
+from monitor.cli.watched import WatchedSource
+from monitor.errors import EngineError, OutputError, SourceUnavailableError
 from monitor.pipeline import Engines, Pipeline
 from monitor.session import Ending, Load, SessionStats, WatchState, WatchStatus
 from monitor.settings import Settings, SourceSettings
@@ -16,10 +16,10 @@ from monitor.source import Source, open_source
 
 
 @pytest.fixture
-def make(engines: Engines, settings: Settings, tmp_path: Path) -> Callable[..., Watched]:
-    def made(url: str = "demo:", **changes: Any) -> Watched:
+def make(engines: Engines, settings: Settings, tmp_path: Path) -> Callable[..., WatchedSource]:
+    def made(url: str = "demo:", **changes: Any) -> WatchedSource:
         plain: dict[str, Any] = {"out": tmp_path / "kept", "patient": False, "as_json": False, "named": False}
-        return Watched(url, engines=engines, settings=settings, load=Load(), **plain | changes)
+        return WatchedSource(url, engines=engines, settings=settings, load=Load(), **plain | changes)
 
     return made
 
@@ -38,14 +38,14 @@ def status(state: WatchState, why: str = "", *, epoch: int = 1) -> WatchStatus:
     return WatchStatus(state, why, epoch, 2, 1.5, None, None)
 
 
-def seen(one: Watched, source: Source, engines: Engines, settings: Settings, *, frames: int) -> None:
+def seen(one: WatchedSource, source: Source, engines: Engines, settings: Settings, *, frames: int) -> None:
     pipeline = Pipeline(engines, settings)
     for frame, _ in zip(source, range(frames), strict=False):
         one(frame, pipeline.step(frame))
 
 
 def test_an_opening_leaves_results_and_says_what_came_of_it(
-    make: Callable[..., Watched],
+    make: Callable[..., WatchedSource],
     demo: Source,
     engines: Engines,
     settings: Settings,
@@ -66,7 +66,7 @@ def test_an_opening_leaves_results_and_says_what_came_of_it(
 
 @pytest.mark.parametrize("closing", [ending(analysed=0), ending(analysed=3, failure=EngineError("the engine broke"))])
 def test_an_opening_that_showed_nothing_or_broke_leaves_nothing(
-    make: Callable[..., Watched], demo: Source, tmp_path: Path, closing: Ending
+    make: Callable[..., WatchedSource], demo: Source, tmp_path: Path, closing: Ending
 ) -> None:
     one = make()
     one.opened(demo, 1)
@@ -75,7 +75,7 @@ def test_an_opening_that_showed_nothing_or_broke_leaves_nothing(
 
 
 def test_states_are_told_once_and_only_those_that_matter(
-    make: Callable[..., Watched], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    make: Callable[..., WatchedSource], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     one = make(as_json=True)
     lost = status(WatchState.RECONNECTING, "cam: no answer")
@@ -104,7 +104,7 @@ def test_states_are_told_once_and_only_those_that_matter(
 
 @pytest.mark.parametrize(("patient", "over"), [(False, True), (True, False)])
 def test_a_source_that_was_never_open_is_waited_for_only_if_wanted(
-    make: Callable[..., Watched], monkeypatch: pytest.MonkeyPatch, patient: bool, over: bool
+    make: Callable[..., WatchedSource], monkeypatch: pytest.MonkeyPatch, patient: bool, over: bool
 ) -> None:
     one = make(patient=patient)
     one.watch.failure = SourceUnavailableError("cam: no answer")
@@ -117,8 +117,30 @@ def test_a_source_that_was_never_open_is_waited_for_only_if_wanted(
 
 
 def test_the_status_line_is_the_state_until_pictures_come(
-    make: Callable[..., Watched], monkeypatch: pytest.MonkeyPatch
+    make: Callable[..., WatchedSource], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one = make(named=True)
     monkeypatch.setattr(type(one.watch), "status", status(WatchState.RECONNECTING, "cam: no answer"))
     assert one.status() == "demo:  [bold]reconnecting[/] (attempt 2 in 1.5 s): cam: no answer"
+
+
+def test_what_fails_while_it_ends_is_told_and_a_source_that_came_back_is_none(
+    make: Callable[..., WatchedSource], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = make()
+    monkeypatch.setattr(type(one.watch), "status", status(WatchState.LIVE))
+    one.watch.failure = SourceUnavailableError("cam: no answer")
+    assert one.failure is None
+    one.watch.failure = OutputError("the disk is full")
+    assert one.failure is one.watch.failure
+
+
+def test_sources_that_are_over_have_no_frames_to_tell(
+    make: Callable[..., WatchedSource], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = make()
+    counted = SessionStats(8, 8, {}, {}, 1.0, None, None)
+    for state, lines in ((WatchState.LIVE, 1), (WatchState.ENDED, 0), (WatchState.RECONNECTING, 0)):
+        monkeypatch.setattr(type(one.watch), "status", WatchStatus(state, "", 1, 0, None, None, counted))
+        one.tell_status()
+        assert len(capsys.readouterr().out.splitlines()) == lines

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cuda_stand_in
 import numpy as np
@@ -79,7 +80,7 @@ def named(observations: list[Observation]) -> list[str]:
 def test_frames_go_on_while_it_is_built_and_the_switch_is_seen(
     library: StandIn, small: Engines, own: Settings, frames: list[Frame], caplog: pytest.LogCaptureFixture
 ) -> None:
-    pipeline, observations, told = Pipeline(small, own), [], set()
+    pipeline, observations, told = Pipeline(small, own, live=True), [], set()
     with caplog.at_level(logging.INFO), EngineBuild(small, own) as build:
         for frame in frames[:20]:
             observations.append(pipeline.step(frame))
@@ -159,6 +160,36 @@ def test_a_build_that_fails_costs_nothing_but_the_speed(
     assert observation.engine == "cuda-bf16"
 
 
+@pytest.mark.usefixtures("library")
+def test_an_engine_that_was_built_but_cannot_be_loaded_is_told_as_that(
+    small: Engines, own: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def odd(*_: object) -> None:
+        raise AssertionError("deserialisation failed")
+
+    monkeypatch.setattr("monitor.backends.tensorrt._loaded", odd)
+    with EngineBuild(small, own) as build:
+        build.wait()
+    assert small.scorer.engine.name == "cuda-bf16"
+    assert small.choice.others["tensorrt"] == "its engine was built but cannot be loaded: see the log"
+
+
+@pytest.mark.usefixtures("library")
+def test_an_engine_that_is_ready_after_the_end_does_not_serve(
+    small: Engines, own: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build = EngineBuild(small, own)
+
+    def late(*given: Any, **named: Any) -> Any:
+        build._stop.set()
+        return promoted(*given, **named)
+
+    monkeypatch.setattr("monitor.session.engine_build.promoted", late)
+    with build:
+        build.wait()
+    assert small.scorer.engine.name == "cuda-bf16"
+
+
 def test_without_space_the_backend_that_is_there_goes_on(
     library: StandIn, small: Engines, own: Settings, tmp_path: Path
 ) -> None:
@@ -208,19 +239,21 @@ def test_where_nothing_is_faster_nothing_happens(engines: Engines, own: Settings
     assert before.faster is None
 
 
+@pytest.mark.parametrize("live", [True, False])
 def test_a_frame_has_one_engine_even_if_another_one_serves_meanwhile(
-    small: Engines, own: Settings, frames: list[Frame]
+    small: Engines, own: Settings, frames: list[Frame], live: bool
 ) -> None:
-    """The name in an observation is that of the engine that made its scores."""
+    """The name in an observation is that of the engine that made its scores; a file has one engine to its end."""
     reference = TorchBackend().compile(small.detector.network, threads=1, cache_dir=Path())
     after = Serving(reference)
     after.name = "tensorrt-fp16"
     before = Serving(reference, when_run=lambda: small.serve(after, small.choice))
     small.scorer.engine = before
-    pipeline = Pipeline(small, own)
+    pipeline = Pipeline(small, own, live=live)
     observations = [pipeline.step(frame) for frame in frames[:15]]
     scored = [observation for observation in observations if len(observation.scores)]
-    assert [scored[0].engine, scored[1].engine] == ["cuda-bf16", "tensorrt-fp16"]
+    assert [scored[0].engine, scored[1].engine] == ["cuda-bf16", "tensorrt-fp16" if live else "cuda-bf16"]
+    assert Pipeline(small, own).step(frames[0]).engine == "tensorrt-fp16"
 
 
 def test_with_the_explicit_name_the_engine_is_compared_too(
@@ -229,7 +262,7 @@ def test_with_the_explicit_name_the_engine_is_compared_too(
     """``classifier.backend=tensorrt`` builds in the foreground, and refuses as well: there is no other engine then."""
     detector = replace(engines.detector, network=small_classifier(), input_size=SIDE)
     monkeypatch.setattr("monitor.pipeline.load_classifier", lambda *_, **__: detector)
-    monkeypatch.setattr("monitor.pipeline._exact", lambda _: TorchBackend())
+    monkeypatch.setattr(TensorRtBackend, "exact", lambda _: TorchBackend())
     monkeypatch.setattr(TensorRtBackend, "target", lambda _: TARGET)
     asked = own.model_copy(update={"classifier": own.classifier.model_copy(update={"backend": "tensorrt"})})
     loaded = Engines.load(asked)
@@ -247,7 +280,7 @@ def test_auto_starts_on_the_cached_engine(
     detector, first = small.detector, small.choice
     monkeypatch.setattr("monitor.pipeline.load_classifier", lambda *_, **__: detector)
     monkeypatch.setattr("monitor.pipeline.choose", lambda _: first)
-    monkeypatch.setattr("monitor.pipeline._exact", lambda _: TorchBackend())
+    monkeypatch.setattr(CudaBackend, "exact", lambda _: TorchBackend())
     monkeypatch.setattr(CudaBackend, "compile", lambda *_, **__: Serving(small.scorer.engine))
     before = Engines.load(own)
     assert (before.scorer.engine.name, before.choice.others) == ("cuda-bf16", {"tensorrt": NOT_BUILT})

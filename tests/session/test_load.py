@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from monitor.session import Load
-from monitor.session.load import LADDER
+from monitor.session.load import LADDER, Fare
 
 
 class Clock:
@@ -30,17 +30,11 @@ def load(clock: Clock) -> Load:
     return Load(clock=clock)
 
 
-def pass_seconds(load: Load, clock: Clock, seconds: float, *, lost: float = 0.0, latency: float = 0.05) -> None:
-    """25 frames a second, of which a share is lost."""
-    owed = 0.0
-    for _ in range(round(25 * seconds)):
-        clock.now += 0.04
-        owed += lost
-        if owed >= 1:
-            owed -= 1
-            load.lost(1)
-        else:
-            load.analysed(latency=latency)
+def pass_seconds(load: Load, clock: Clock, seconds: float, *, lost: float = 0.0, late: float = 0.0) -> None:
+    """25 frames a second, of which a share is lost or late; told every two seconds."""
+    for _ in range(round(seconds / 2)):
+        clock.now += 2.0
+        load.told(frames=50, missed=round(50 * (lost + late)))
 
 
 def test_nothing_is_left_out_while_all_is_well(load: Load, clock: Clock) -> None:
@@ -58,20 +52,15 @@ def test_each_step_of_the_ladder_is_less_work_than_the_one_before() -> None:
 
 
 def test_losses_step_down_one_by_one_and_many_losses_two_by_two(load: Load, clock: Clock) -> None:
-    pass_seconds(load, clock, 2.1, lost=0.1)
+    pass_seconds(load, clock, 2, lost=0.1)
     assert load.level == 1
-    pass_seconds(load, clock, 2.1, lost=0.5)
+    pass_seconds(load, clock, 2, lost=0.5)
     assert load.level == 3
-
-
-def test_lateness_counts_as_loss(load: Load, clock: Clock) -> None:
-    pass_seconds(load, clock, 2.1, latency=0.6)
-    assert load.level == 2
 
 
 def test_no_frames_say_nothing(load: Load, clock: Clock) -> None:
     clock.now += 60
-    load.lost(0)
+    load.told(frames=0, missed=0)
     assert load.level == 0
 
 
@@ -81,27 +70,60 @@ def test_the_ladder_has_an_end(load: Load, clock: Clock) -> None:
 
 
 def test_it_climbs_again_when_all_has_been_well_for_a_while(load: Load, clock: Clock) -> None:
-    pass_seconds(load, clock, 2.1, lost=0.5)
+    pass_seconds(load, clock, 2, lost=0.5)
     pass_seconds(load, clock, 4)
     assert load.level == 2
     pass_seconds(load, clock, 20)
     assert load.level == 0
 
 
-def test_a_step_that_proves_too_much_is_tried_ever_more_rarely(load: Load, clock: Clock) -> None:
+@pytest.mark.parametrize("share", [0.1, 0.5])
+def test_a_step_that_proves_too_much_is_tried_ever_more_rarely(load: Load, clock: Clock, share: float) -> None:
     """A machine that bears level 1, not level 0."""
-    changes = 0
-    level = 0
-    for _ in range(600):
-        pass_seconds(load, clock, 1, lost=0.1 if load.level == 0 else 0.0)
-        changes += load.level != level
-        level = load.level
-    assert changes <= 2 * 9, "5 + 10 + 20 + 40 + 80 + 120 + ... seconds lie between two tries"
+    tries = 0
+    for _ in range(300):
+        before = load.level
+        pass_seconds(load, clock, 2, lost=share if load.level == 0 else 0.0)
+        tries += load.level == 0 != before
+    assert 2 <= tries <= 9, "10 + 20 + 40 + 80 + 120 + ... seconds lie between two of them"
+
+
+def fare(load: Load, clock: Clock, seconds: float, *, busy: float, latency: float = 0.05, lost: int = 0) -> None:
+    """A stream of 25 frames a second that is told of from the first, each frame taking a share of its time."""
+    stream = Fare(load)
+    for index in range(round(25 * seconds)):
+        clock.now += 0.04
+        stream.analysed(latency=latency, busy=busy * 0.04, lost=lost * index)
+
+
+def test_frames_lost_by_a_busy_analysis_count(load: Load, clock: Clock) -> None:
+    fare(load, clock, 4.5, busy=0.95, lost=1)
+    assert load.level == 2
+
+
+def test_frames_lost_in_a_rush_say_nothing_of_the_machine(load: Load, clock: Clock) -> None:
+    fare(load, clock, 60, busy=0.3, lost=1)
+    assert load.level == 0
+
+
+def test_late_frames_count_however_long_they_took(load: Load, clock: Clock) -> None:
+    fare(load, clock, 4.5, busy=0.1, latency=0.6)
+    assert load.level == 2
+
+
+def test_the_first_seconds_and_those_after_a_pause_do_not_count(load: Load, clock: Clock) -> None:
+    fare(load, clock, 1.9, busy=1.0, latency=5.0, lost=5)
+    assert load.level == 0
+    stream = Fare(load)
+    for _ in range(10):
+        clock.now += 30
+        stream.analysed(latency=20.0, busy=20.0, lost=0)
+    assert load.level == 0
 
 
 def test_what_is_left_out_is_said(load: Load, clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
-        pass_seconds(load, clock, 4.2, lost=0.5)
+        pass_seconds(load, clock, 4, lost=0.5)
     assert str(load.cadence) == (
         "the machine is busy: of each live source at most 10 frames/s, of each face at most 2.0 scores/s"
     )

@@ -12,7 +12,7 @@ import pytest
 
 from monitor.buffer import ANALYSIS_BEHIND
 from monitor.errors import EngineError, SourceUnavailableError
-from monitor.session import ANALYSIS_FAILED, LEFT_OUT, Cadence, Session
+from monitor.session import ANALYSIS_FAILED, LEFT_OUT, Cadence, Load, Session
 from monitor.session import session as module
 from monitor.settings import SessionSettings
 from monitor.types import Frame
@@ -198,20 +198,16 @@ def test_a_sink_may_stop_the_session() -> None:
     assert seen == [0, 1, 2, 3]
 
 
-class Busy:
+class Busy(Load):
     """A load that never changes."""
 
     def __init__(self, cadence: Cadence) -> None:
-        self.cadence = cadence
-        self.told: list[float] = []
-        self.missed = 0
+        super().__init__()
+        self._fixed = cadence
 
-    def lost(self, frames: int) -> None:
-        assert frames > 0, "told of nothing"
-        self.missed += frames
-
-    def analysed(self, *, latency: float) -> None:
-        self.told.append(latency)
+    @property
+    def cadence(self) -> Cadence:
+        return self._fixed
 
 
 class Rests(Echo):
@@ -235,7 +231,7 @@ def test_a_busy_machine_leaves_out_even_slots_of_live_frames_and_counts_them(liv
         pipeline,
         settings=SessionSettings(buffer_size=256),
         sinks=[lambda frame, observation: seen.append(observation)],
-        load=Busy(Cadence(rest=0.5, fps=5)),  # type: ignore[arg-type]
+        load=Busy(Cadence(rest=0.5, fps=5)),
     )
     with session:
         session.wait()
@@ -243,25 +239,37 @@ def test_a_busy_machine_leaves_out_even_slots_of_live_frames_and_counts_them(liv
         assert seen == list(range(100)), "a file waits"
         assert pipeline.rests == {0.0}
         return
-    assert set(seen) <= set(range(0, 100, 5)), "of 25 frames a second"
-    assert seen[-1] == 95
     assert pipeline.rests == {0.5}
-    stats = session.stats
-    assert stats.dropped[LEFT_OUT] == 80
-    assert stats.dropped.get(ANALYSIS_BEHIND, 0) == 20 - len(seen), "only the newest waits"
+    dropped = session.stats.dropped
+    assert dropped[LEFT_OUT] in (78, 79, 80), "of 25 frames a second 5 stay, and one that comes early"
+    assert dropped.get(ANALYSIS_BEHIND, 0) == 100 - dropped[LEFT_OUT] - len(seen), "only the newest waits"
+    assert len({index % 5 for index in seen[2:]}) <= 1, "evenly apart"
 
 
-def test_the_load_hears_of_losses_and_lateness_after_the_first_rush(monkeypatch: pytest.MonkeyPatch) -> None:
-    for settled, heard in ((0.0, True), (60.0, False)):
-        monkeypatch.setattr(module, "_SETTLED", settled)
-        load = Busy(Cadence(rest=0.0, fps=None))
-        session = Session(Camera(60, live=True), Echo(seconds=0.005), settings=SETTINGS, load=load)  # type: ignore[arg-type]
+@pytest.mark.parametrize("fps", [15.0, 10.0, 5.0])
+def test_a_source_at_the_allowed_rate_keeps_its_frames(fps: float) -> None:
+    load = Busy(Cadence(rest=0.5, fps=fps))
+    session = Session(Camera(0, live=True), Echo(), settings=SETTINGS, load=load)
+    shaken = np.random.default_rng(0).uniform(-0.1, 0.1, 600)
+    times = 0.0123 + (np.arange(600) + shaken) / fps
+    frames = [
+        Frame(np.zeros((4, 4, 3), np.uint8), i, float(t), datetime.now(UTC), "camera") for i, t in enumerate(times)
+    ]
+    assert sum(map(session._left_out, frames)) <= 2
+
+
+def test_the_load_hears_how_a_live_stream_fares_and_nothing_of_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: list[dict[str, float]] = []
+    monkeypatch.setattr(module.Fare, "analysed", lambda self, **said: heard.append(said))
+    for live in (False, True):
+        session = Session(Camera(60, live=live), Echo(seconds=0.005), settings=SETTINGS, load=Load())
+        assert not heard
         with session:
             session.wait()
-        stats = session.stats
-        assert (len(load.told) == stats.frames_analysed) == heard
-        assert (load.missed > 0) == heard
-        assert load.missed <= stats.dropped[ANALYSIS_BEHIND]
+    stats = session.stats
+    assert len(heard) == stats.frames_analysed
+    assert heard[-1]["lost"] <= stats.dropped[ANALYSIS_BEHIND]
+    assert all(said["busy"] >= 0.005 for said in heard)
 
 
 def test_latencies_go_into_their_bins(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -131,6 +131,40 @@ def test_what_is_drawn_from_a_damaged_picture_is_lost_up_to_the_next_key_frame(t
     assert read.losses["picture after a corrupt one"] == 6
 
 
+B_FRAMES = {"g": "10", "sc_threshold": "0", "bf": "2", "b_strategy": "0"}
+NONSENSE = b"\0\0\0\1\x41" + b"\xff" * 40  # a slice that no decoder can make sense of
+
+
+def with_nonsense(packets: Iterator[Any], at: int, *, ahead: int = 0) -> Iterator[Any]:
+    """Packets, that number ``at`` damaged; the first 20 have timestamps ``ahead`` of those that follow."""
+    for number, packet in enumerate(packets):
+        sent = av.Packet(NONSENSE) if number == at else packet
+        sent.stream, sent.pts, sent.dts = packet.stream, packet.pts, packet.dts
+        if ahead and number < 20:
+            sent.pts, sent.dts = packet.pts + ahead, packet.dts + ahead
+        yield sent
+
+
+@pytest.mark.parametrize("name", ["a.ts", "a.mkv", "a.mp4", "a.avi", "a.h264"])
+@pytest.mark.parametrize("after", [1, 2, 3])
+def test_a_key_frame_that_was_decoded_before_the_damage_does_not_end_it(tmp_path: Path, name: str, after: int) -> None:
+    """It comes out after it: the decoder keeps it back for the sake of B-frames."""
+    read = reader(clips.video(tmp_path / name, frames=30, options=B_FRAMES))
+    read._packets = with_nonsense(read._packets, 10 + after)
+    numbers = {clips.number_of(picture.to_ndarray(format="rgb24")) for picture, _ in read}
+    assert numbers >= {*range(8), *range(20, 30)}
+    assert not numbers & set(range(11, 20))
+    assert read.losses["undecodable packet"] == 1
+
+
+def test_damage_ends_with_a_key_frame_whose_timestamps_start_anew(tmp_path: Path) -> None:
+    read = reader(clips.video(tmp_path / "a.ts", frames=40, options=B_FRAMES))
+    read._packets = with_nonsense(read._packets, 15, ahead=10**6)
+    numbers = {clips.number_of(picture.to_ndarray(format="rgb24")) for picture, _ in read}
+    assert numbers >= {*range(12), *range(20, 40)}
+    assert not numbers & set(range(15, 20))
+
+
 @pytest.mark.parametrize("codec", ["libx265", "mpeg2video"])
 def test_a_live_stream_that_becomes_another_coding_is_lost_and_a_file_is_read_to_its_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, codec: str
@@ -214,9 +248,17 @@ def test_pictures_with_invented_pixels_are_withheld_and_counted(tmp_path: Path) 
 
 def test_an_unreadable_packet_is_skipped_and_counted(tmp_path: Path) -> None:
     broken = av.error.InvalidDataError(1, "")
-    read = stumbling(clips.video(tmp_path / "a.mkv"), None, broken, None, broken)
+    read = stumbling(clips.video(tmp_path / "a.mkv", options={"g": "1"}), None, broken, None, broken)
     assert len(list(read)) == 12
     assert read.losses == {"unreadable packet": 2}
+
+
+def test_what_is_drawn_from_an_unreadable_packet_is_lost_up_to_the_next_key_frame(tmp_path: Path) -> None:
+    path = clips.video(tmp_path / "a.mkv", frames=30, options={"g": "10", "sc_threshold": "0"})
+    read = stumbling(path, *[None] * 13, av.error.InvalidDataError(1, ""))
+    numbers = [clips.number_of(picture.to_ndarray(format="rgb24")) for picture, _ in read]
+    assert numbers == [*range(13), *range(20, 30)]
+    assert read.losses == {"unreadable packet": 1, "picture after a corrupt one": 7}
 
 
 def test_a_stream_without_end_of_errors_is_given_up(tmp_path: Path) -> None:

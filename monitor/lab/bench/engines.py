@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     _Call = tuple[str, int]  # what is timed: a matrix product, or an engine; and the batch
 
 EXACT_TOLERANCE: Final = 1e-3  # of fp32 on another runtime, in logits and in cells of a map
-_GPU: Final = ("cuda", "tensorrt")  # backends for which a core's peak says nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +97,12 @@ def compiled(network: Network, backend: Backend, *, threads: int, cache_dir: Pat
         return backend.compile(network, threads=threads, cache_dir=cache_dir)
 
 
-def tolerances(backend: str) -> tuple[float, float]:
+def tolerances(backend: Backend) -> tuple[float, float]:
     """How far an engine of that backend may be from fp32 torch, in logits and in cells of a map."""
-    if backend in _GPU:
-        return agreement.LOGIT_TOLERANCE, agreement.MAP_TOLERANCE
-    if backend == onnx_int8.OnnxRuntimeInt8Backend.name:
-        return onnx_int8.LOGIT_TOLERANCE, onnx_int8.MAP_TOLERANCE
-    return EXACT_TOLERANCE, EXACT_TOLERANCE
+    if backend.exact() is backend:
+        return EXACT_TOLERANCE, EXACT_TOLERANCE
+    gate = agreement if backend.on_gpu else onnx_int8
+    return gate.LOGIT_TOLERANCE, gate.MAP_TOLERANCE
 
 
 def verify(network: Network, backend: Backend, *, crops: Pixels, threads: int, cache_dir: Path) -> Verification:
@@ -113,7 +111,7 @@ def verify(network: Network, backend: Backend, *, crops: Pixels, threads: int, c
     Raises:
         EngineError: the reference cannot be made.
     """
-    logit, evidence = tolerances(backend.name)
+    logit, evidence = tolerances(backend)
     reference = compiled(network, TorchBackend(), threads=threads, cache_dir=cache_dir)
     name, gaps, why = "", (float("inf"), float("inf")), ""
     try:
@@ -175,12 +173,13 @@ def bench(
             calls[_key(name, size)] = partial(engine.run, faces)
     wall, cpu = _timed(calls, rounds=rounds, on_round=on_round)
     peak = SGEMM_FLOP / min(np.median(cpu[name, 0]) for name in products)
+    on_gpu = {backend.name for backend in all_backends() if backend.on_gpu}  # a core's peak says nothing of these
     rows = []
     for name, engine in engines.items():
         speeds = {}
         for size in batches:
             spent = float(np.median(cpu[_key(name, size)])) / size
-            share = None if name in _GPU else float(flop / spent / peak)
+            share = None if name in on_gpu else float(flop / spent / peak)
             speeds[size] = _speed(wall[_key(name, size)], size, cpu_seconds=spent, peak_share=share)
         found = agreement.agreement(engine, reference, crops)
         rows.append(Row(name, engine.name, speeds, found.logit, found.evidence))

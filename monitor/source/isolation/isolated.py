@@ -251,9 +251,8 @@ class Isolated(Source):
         return frame
 
     def _count(self, losses: dict[str, int] | None) -> None:
-        if losses is not None:
-            self._losses.clear()
-            self._losses.update(losses)
+        if losses is not None:  # they only grow; whoever reads them meanwhile must not see fewer
+            self._losses |= Counter(losses)
 
     def tap(self, listener: PacketListener) -> bool:
         if self._stream is None or self._begun or self._closed or not listener.begin(self._stream):

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from small_classifier import SMALL, crops
 
-from monitor.backends import OnnxRuntimeBackend, TorchBackend, agreement, onnx_int8
+from monitor.backends import OnnxRuntimeBackend, OpenVinoBackend, TensorRtBackend, TorchBackend, agreement, onnx_int8
 from monitor.backends.cuda import CudaBackend
 from monitor.backends.onnx_int8 import OnnxRuntimeInt8Backend
+from monitor.backends.onnx_runtime import CUDA
 from monitor.errors import EngineError
 from monitor.lab.bench.engines import EXACT_TOLERANCE, available, bench, flop_per_face, tolerances, verify
 from monitor.types import Floats, Pixels
@@ -19,6 +20,7 @@ class Off:
     """ONNX Runtime, its logits shifted."""
 
     name = "onnxruntime"
+    on_gpu = takes_turns = False
 
     def __init__(self, by: float) -> None:
         self._by = by
@@ -37,6 +39,9 @@ class Off:
                 return logits + np.float32(by), maps
 
         return Shifted()
+
+    def exact(self):
+        return self
 
 
 def test_an_engine_that_says_the_same_passes(tmp_path: Path) -> None:
@@ -60,9 +65,11 @@ def test_one_that_cannot_be_made_fails_with_its_own_sentence(tmp_path: Path) -> 
 
 
 def test_each_kind_of_engine_has_its_tolerance() -> None:
-    assert tolerances("openvino") == (EXACT_TOLERANCE, EXACT_TOLERANCE)
-    assert tolerances("cuda") == (agreement.LOGIT_TOLERANCE, agreement.MAP_TOLERANCE)
-    assert tolerances("onnxruntime-int8") == (onnx_int8.LOGIT_TOLERANCE, onnx_int8.MAP_TOLERANCE)
+    assert tolerances(OpenVinoBackend()) == (EXACT_TOLERANCE, EXACT_TOLERANCE)
+    assert tolerances(CudaBackend()) == (agreement.LOGIT_TOLERANCE, agreement.MAP_TOLERANCE)
+    assert tolerances(OnnxRuntimeInt8Backend()) == (onnx_int8.LOGIT_TOLERANCE, onnx_int8.MAP_TOLERANCE)
+    assert tolerances(TensorRtBackend()) == tolerances(CudaBackend())
+    assert tolerances(OnnxRuntimeBackend(CUDA)) == (EXACT_TOLERANCE, EXACT_TOLERANCE)
     assert EXACT_TOLERANCE < agreement.LOGIT_TOLERANCE < onnx_int8.LOGIT_TOLERANCE
 
 
@@ -92,9 +99,10 @@ def test_all_take_turns_and_each_gets_its_row(tmp_path: Path) -> None:
             assert speed.peak_share == pytest.approx(flop / (speed.cpu_ms_per_face / 1e3) / peak)
 
 
-def test_a_core_s_peak_says_nothing_of_a_gpu(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["cuda", "tensorrt", "onnxruntime-cuda"])
+def test_a_core_s_peak_says_nothing_of_a_gpu(tmp_path: Path, name: str) -> None:
     engine = OnnxRuntimeBackend().compile(SMALL, threads=1, cache_dir=tmp_path)
-    rows, _ = bench({"cuda": engine}, reference=engine, flop=1.0, crops=crops(), batches=(1,), rounds=1)
+    rows, _ = bench({name: engine}, reference=engine, flop=1.0, crops=crops(), batches=(1,), rounds=1)
     assert rows[0].batches[1].peak_share is None
 
 

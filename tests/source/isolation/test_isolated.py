@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
@@ -260,6 +261,34 @@ def test_what_is_lost_is_heard_without_a_frame(tmp_path: Path, liar: Callable[..
         with pytest.raises(SourceUnavailableError, match="it is gone"):
             next(iter(source))
         assert source.losses == {"corrupt picture": 3}
+
+
+class Growing(Counter[str]):
+    """Writes down how many losses whoever reads it would see after each change."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[int] = []
+
+    def clear(self) -> None:
+        super().clear()
+        self.seen.append(self.total())
+
+    def __setitem__(self, cause: str, count: int) -> None:
+        super().__setitem__(cause, count)
+        self.seen.append(self.total())
+
+
+def test_losses_never_fall_while_they_are_brought_up_to_date(tmp_path: Path, liar: Callable[..., Path]) -> None:
+    with open_source(clips.video(tmp_path / "a.mkv")) as plain:
+        info = asdict(plain.info)
+    said = [{"losses": {"corrupt picture": count, "unreadable packet": 1}} for count in (3, 3, 5)]
+    with opened(liar({"opened": info, "packets": None}, *said, {"end": None})) as source:
+        source._losses = growing = Growing()
+        assert list(source) == []
+        assert source.losses == {"corrupt picture": 5, "unreadable packet": 1}
+    assert growing.seen == sorted(growing.seen)
+    assert growing.seen[0] > 0
 
 
 @pytest.mark.parametrize(
