@@ -107,7 +107,7 @@ def test_what_the_engine_cannot_say_is_an_abstention(folder: Path, engines: Engi
     faces = FaceSet.open(folder)
     probe = Brightness()
     logits = [one.logit for one in crop_outcomes(faces, engines=scripted(engines, probe), settings=settings.verdict)]
-    assert probe.batches[0].dtype == np.float32
+    assert probe.batches[0].dtype == np.uint8
     floor = float(np.median(logits))
     found = crop_outcomes(faces, engines=scripted(engines, Brightness(floor)), settings=settings.verdict)
     silent = [one for one in found if one.reasons == (Reason.ENGINE_DEGRADED,)]
