@@ -39,9 +39,16 @@ def filmed(path: Path) -> Path:
     return path
 
 
+def floor(seconds: np.ndarray, megabytes: np.ndarray, *, period: float) -> tuple[np.ndarray, np.ndarray]:
+    """Hours, and the least memory of each period: what an open camera takes, it gives back when it is away."""
+    periods = (seconds // period).astype(int)
+    least = [megabytes[periods == one].min() for one in np.unique(periods)]
+    return np.unique(periods) * period / 3600, np.array(least)
+
+
 def slope(hours: np.ndarray, megabytes: np.ndarray) -> tuple[float, float, float]:
-    """MB an hour, and the interval from blocks of half a minute drawn again: neighbours are alike."""
-    block = max(1, round(30 / EVERY))
+    """MB an hour, and the interval from blocks of five periods drawn again: neighbours are alike."""
+    block = min(5, len(hours))
     starts = np.arange(0, len(hours) - block + 1, block)
     drawn = []
     random = np.random.default_rng(0)
@@ -87,9 +94,12 @@ def main() -> None:
             after = counted()
         camera.kill()
     kept = np.array([row[:2] for row in rows if row[0] > 15 * given.minutes])
-    middle, low, high = slope(kept[:, 0] / 3600, kept[:, 1] / 1e6)
+    middle, low, high = slope(*floor(kept[:, 0], kept[:, 1] / 1e6, period=given.period))
     print(f"{given.minutes:.0f} min, {witness.epoch} openings, {witness.frames} frames")
-    print(f"resident memory: {middle:+.2f} MB/h [{low:+.2f}, {high:+.2f}] after {given.minutes / 4:.0f} min")
+    print(
+        f"resident memory, least of each period, after {given.minutes / 4:.0f} min: "
+        f"{middle:+.2f} MB/h [{low:+.2f}, {high:+.2f}]"
+    )
     print(f"descriptors, threads, processes: {before} at the begin, {after} at the end")
     print(f"read {witness.read} = analysed {witness.analysed} + dropped {witness.dropped}", end="; ")
     print(f"epochs with frames unaccounted for: {len(witness.unaccounted)}")
