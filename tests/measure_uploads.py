@@ -37,7 +37,6 @@ ANSWER = 60.0  # seconds within which an upload is taken or refused
 OVER = 120.0  # seconds within which a small file's analysis is over, once it is its turn
 AT_ONCE = 2
 POOL = min(32, (os.cpu_count() or 1) + 4)  # threads of asyncio.to_thread at most
-CONNECTIONS = 4  # that SQLAlchemy's pool keeps beyond the first
 RESULTS = {"report.json", "timeline.csv"}  # at least
 _SECRETS_OF_PYTHON = re.compile(r"Traceback|File \"|Error\(|0x[0-9a-f]{6}|should not happen|please report")
 
@@ -229,11 +228,8 @@ def leftovers(server: Server, *, own: set[Path]) -> list[str]:
 
 
 def grown(before: dict[str, int], after: dict[str, int]) -> list[str]:
-    """What is held that was not before.
-
-    Two pools begin what they need and keep it: asyncio's threads, the database's connections (two files each).
-    """
-    spare = {"threads": POOL, "descriptors": 2 * CONNECTIONS}
+    """What is held that was not before; asyncio's pool begins its threads as they are needed, and keeps them."""
+    spare = {"threads": POOL}
     return [
         f"{name}: {before[name]} before, {after[name]} after"
         for name in before
