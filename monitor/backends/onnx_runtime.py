@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from monitor.models.network import Network
     from monitor.types import Floats, Pixels
 
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read as it is imported; newer builds report to their maker
 
 CPU: Final = "CPUExecutionProvider"
 CUDA: Final = "CUDAExecutionProvider"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -102,3 +103,10 @@ def test_a_build_without_cuda_says_which_has_it() -> None:
     if CUDA in onnxruntime.get_available_providers():
         pytest.skip("this onnxruntime has CUDA")
     assert "onnxruntime-gpu" in str(OnnxRuntimeBackend(CUDA).unavailable())
+
+
+def test_the_library_reports_nothing_to_its_maker() -> None:
+    program = "import os, monitor.backends.onnx_runtime; print(os.environ['ORT_DISABLE_TELEMETRY'])"
+    environment = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environment)
+    assert done.stdout.strip() == "1"
