@@ -69,7 +69,6 @@ def main() -> None:
     parser.add_argument("--period", type=float, default=60, help="seconds: half of them the camera is there")
     parser.add_argument("--out", type=Path, default=Path("soak.csv"))
     given = parser.parse_args()
-    rows: list[tuple[float, int, int, int, int, int]] = []
     engines = Engines.load(Settings())
     with tempfile.TemporaryDirectory() as folder, given.out.open("w", newline="", buffering=1) as file:
         table = csv.writer(file)
@@ -84,8 +83,7 @@ def main() -> None:
                 if wanted != there:
                     (camera.start if wanted else camera.kill)()
                     there = wanted
-                rows.append((passed, faults.resident(), *counted(), witness.epoch))
-                table.writerow(rows[-1])
+                table.writerow((passed, faults.resident(), *counted(), witness.epoch))  # kept here, it would grow us
                 time.sleep(EVERY)
             if not there:
                 camera.start()
@@ -93,7 +91,8 @@ def main() -> None:
             faults.until(lambda: witness.frames > seen)
             after = counted()
         camera.kill()
-    kept = np.array([row[:2] for row in rows if row[0] > 15 * given.minutes])
+    kept = np.loadtxt(given.out, delimiter=",", skiprows=1, usecols=(0, 1))
+    kept = kept[kept[:, 0] > 15 * given.minutes]
     middle, low, high = slope(*floor(kept[:, 0], kept[:, 1] / 1e6, period=given.period))
     print(f"{given.minutes:.0f} min, {witness.epoch} openings, {witness.frames} frames")
     print(
