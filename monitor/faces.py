@@ -7,7 +7,8 @@ The cascade is chaotic: resampling the pyramid or the crops in another way (bili
 the previous level), or rounding boxes otherwise, changes 2 to 7 % of the faces that it finds. So all
 of that is facenet-pytorch's to the letter (adaptive average pooling, floors, its 1-based inclusive
 boxes), and the speed comes from elsewhere: a summed-area table makes every resampling exact at four
-look-ups per output pixel, crops are cut and run in batches, and the nets run on a runtime.
+look-ups per output pixel (on the GPU, where the nets are there), crops are cut and run in batches, and
+the nets run on a runtime.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import cv2
 import numpy as np
 
+from monitor.backends.summed_area import SummedArea
 from monitor.types import Faces
 
 if TYPE_CHECKING:
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
     from monitor.settings import DetectorSettings
     from monitor.types import Floats, Pixels
 
-    Integers = NDArray[np.int64]
     Rows = NDArray[np.intp]
 
 _CELL = 12  # pixels that one cell of P-Net's map looks at
@@ -49,11 +50,20 @@ class MtcnnEngines(NamedTuple):
 
 
 class FaceDetector:
-    """MTCNN on three engines. Keeps nothing between calls."""
+    """MTCNN on three engines. Keeps nothing between calls.
 
-    def __init__(self, engines: MtcnnEngines, settings: DetectorSettings) -> None:
+    Args:
+        engines: of its nets.
+        settings: what to look for.
+        picture: resamples frames for the engines; see ``monitor.backends.picture``.
+    """
+
+    def __init__(
+        self, engines: MtcnnEngines, settings: DetectorSettings, *, picture: type[SummedArea] = SummedArea
+    ) -> None:
         self._engines = engines
         self._settings = settings
+        self._picture = picture
 
     def detect(self, pixels: Pixels) -> Faces:
         """Every face of at least ``min_face_size`` pixels, best first.
@@ -69,7 +79,7 @@ class FaceDetector:
         shrink = 1
         while pixels.shape[1] > self._settings.working_width and pixels.shape[0] > _CELL:
             pixels, shrink = _shrunk(pixels, by=2), shrink * 2
-        image = _SummedArea(pixels)
+        image = self._picture(pixels)
         boxes = self._accepted(image, self._proposed(image, max(_CELL, self._settings.min_face_size / shrink)))
         squares = image.overlapping(_squares(boxes))
         if not len(squares):
@@ -101,13 +111,13 @@ class FaceDetector:
         squares = _squares(boxes)
         return _faces(squares, *self._engines.onet.run(_cut_out(pixels, squares)))
 
-    def _proposed(self, image: _SummedArea, min_face_size: float) -> Floats:
+    def _proposed(self, image: SummedArea, min_face_size: float) -> Floats:
         """(N, 4) boxes that P-Net proposes, 1-based and inclusive."""
         found: list[tuple[Floats, Floats, Floats]] = []
         scale = _CELL / min_face_size
         while min(image.height, image.width) * scale >= _CELL:
             level = image.resized(height=int(image.height * scale + 1), width=int(image.width * scale + 1))
-            (probabilities,), (offsets,) = self._engines.pnet.run(level[None])
+            (probabilities,), (offsets,) = self._engines.pnet.run(level)
             rows, columns = np.nonzero(probabilities >= self._settings.thresholds[0])
             scores = probabilities[rows, columns]
             cells = np.stack((columns, rows, columns, rows), axis=1) * _STRIDE + (1, 1, _CELL, _CELL)
@@ -121,7 +131,7 @@ class FaceDetector:
         keep = _distinct(boxes, scores, limit=_OVERLAP)
         return _corrected(boxes[keep], offsets[keep], sizes=_sizes(boxes[keep]))
 
-    def _accepted(self, image: _SummedArea, boxes: Floats) -> Floats:
+    def _accepted(self, image: SummedArea, boxes: Floats) -> Floats:
         """(M, 4) boxes that R-Net takes for faces, 1-based and inclusive."""
         squares = image.overlapping(_squares(boxes))
         if not len(squares):
@@ -132,67 +142,7 @@ class FaceDetector:
         return _corrected(squares[rows], offsets[rows], sizes=_sizes(squares[rows]) + 1)
 
 
-class _SummedArea:
-    """An image as its summed-area table (Crow, 1984): the sum over any rectangle takes four look-ups.
-
-    Resampling is adaptive average pooling: an output pixel is the mean of all pixels that it touches.
-    """
-
-    def __init__(self, pixels: Pixels) -> None:
-        self.height, self.width = pixels.shape[:2]
-        # int32 may wrap around in huge images; differences of its entries are right all the same
-        self._sums = np.asarray(cv2.integral(pixels), np.int32)  # (H + 1, W + 1, 3)
-
-    def resized(self, *, height: int, width: int) -> Floats:
-        """(3, height, width) the whole image, 0..255."""
-        top, bottom = _bins(np.array([0]), np.array([self.height]), count=height)
-        left, right = _bins(np.array([0]), np.array([self.width]), count=width)
-        bands = np.take(self._sums, bottom[0], axis=0)
-        bands -= np.take(self._sums, top[0], axis=0)
-        sums = np.take(bands, right[0], axis=1)
-        sums -= np.take(bands, left[0], axis=1)
-        areas = (bottom - top).T * (right - left)
-        means: Floats = np.divide(sums.transpose(2, 0, 1), areas, dtype=np.float32, order="C")
-        return means
-
-    def overlapping(self, squares: Floats) -> Floats:
-        """Those of the squares (1-based, inclusive) that lie in the image at least in part."""
-        x1, y1, x2, y2 = self._clipped(squares)
-        inside: Floats = squares[(x1 < x2) & (y1 < y2)]
-        return inside
-
-    def cut(self, squares: Floats, *, side: int) -> Floats:
-        """(N, 3, side, side) what lies in each square (1-based, inclusive), stretched where clipped, 0..255."""
-        x1, y1, x2, y2 = self._clipped(squares)
-        top, bottom = _bins(y1, y2, count=side)
-        left, right = _bins(x1, x2, count=side)
-        areas = (bottom - top)[:, :, None] * (right - left)[:, None]
-        table, row = self._sums.reshape(-1, 3), self.width + 1
-        top, bottom = (top * row)[:, :, None], (bottom * row)[:, :, None]
-        left, right = left[:, None], right[:, None]
-        sums = np.take(table, bottom + right, axis=0)
-        sums -= np.take(table, bottom + left, axis=0)
-        sums -= np.take(table, top + right, axis=0)
-        sums += np.take(table, top + left, axis=0)
-        means: Floats = np.divide(sums.transpose(0, 3, 1, 2), areas[:, None], dtype=np.float32, order="C")
-        return means
-
-    def _clipped(self, squares: Floats) -> Integers:
-        """x1, y1, x2, y2, each (N,): whole pixels inside the image, 0-based and half-open."""
-        x1, y1, x2, y2 = squares.T.astype(np.int64)
-        return np.stack(
-            (np.maximum(x1, 1) - 1, np.maximum(y1, 1) - 1, np.minimum(x2, self.width), np.minimum(y2, self.height))
-        )
-
-
-def _bins(start: Integers, stop: Integers, *, count: int) -> tuple[Integers, Integers]:
-    """Where each of ``count`` pooling bins between ``start`` and ``stop`` (N,) begins and ends, (N, count)."""
-    first, last = start[:, None], stop[:, None]
-    i = np.arange(count)
-    return first + i * (last - first) // count, last - (count - 1 - i) * (last - first) // count
-
-
-def _batched(engine: Engine, image: _SummedArea, squares: Floats, *, side: int) -> tuple[Floats, ...]:
+def _batched(engine: Engine, image: SummedArea, squares: Floats, *, side: int) -> tuple[Floats, ...]:
     """The engine's outputs for N >= 1 squares."""
     starts = range(0, len(squares), _BATCH)
     outputs = [engine.run(image.cut(squares[start : start + _BATCH], side=side)) for start in starts]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Self
 import cv2
 
 from monitor import quality
-from monitor.backends import choose
+from monitor.backends import choose, picture
 from monitor.backends.batches import Batches
 from monitor.backends.cache import default_cache_dir
 from monitor.backends.onnx_graph import exported_elsewhere
@@ -78,12 +78,13 @@ class Engines:
             return backend.compile(network, threads=classifier.threads, cache_dir=cache_dir)
 
         with exported_elsewhere():
-            mtcnn = MtcnnEngines(*(compiled(network, choice.backend.exact()) for network in mtcnn_networks()))
+            exact = choice.backend.exact()
+            mtcnn = MtcnnEngines(*(compiled(network, exact) for network in mtcnn_networks()))
             network, threads = detector.network, classifier.threads
             engine, choice = promoted(choice, network, threads=threads, cache_dir=cache_dir)
             engine = engine or compiled(network, choice.backend)
         return cls(
-            faces=FaceDetector(mtcnn, settings.detector),
+            faces=FaceDetector(mtcnn, settings.detector, picture=picture(exact)),
             scorer=Scorer(engine, card=detector.card, input_size=detector.input_size),
             detector=detector,
             choice=choice,

@@ -4,6 +4,7 @@ torch_runtime     the reference, and what the others are held against (agreement
 onnx_runtime, openvino_runtime   a CPU, from a file (onnx_graph)
 onnx_int8         a CPU with 8-bit integers, if it agrees
 cuda              a GPU through torch: lanes of a few batch sizes (lanes, buckets), BatchNorms folded (folding)
+summed_area, cuda_summed_area    a frame resampled for MTCNN, where its nets run
 tensorrt          a GPU through TensorRT: minutes to build, then used if it agrees (promotion)
 cache             what was built, on disk
 """
@@ -18,6 +19,7 @@ from monitor.backends.onnx_int8 import OnnxRuntimeInt8Backend
 from monitor.backends.onnx_runtime import CUDA, OnnxRuntimeBackend
 from monitor.backends.openvino_runtime import OpenVinoBackend
 from monitor.backends.promotion import NOT_BUILT
+from monitor.backends.summed_area import SummedArea
 from monitor.backends.tensorrt import TensorRtBackend
 from monitor.backends.torch_runtime import TorchBackend
 from monitor.errors import EngineError
@@ -83,6 +85,15 @@ class Choice:
     reason: str
     others: Mapping[str, str]  # why each of the others was not chosen
     faster: TensorRtBackend | None = None  # would be chosen if its engine were there and agreed; see ``promotion``
+
+
+def picture(backend: Backend) -> type[SummedArea]:
+    """What resamples frames for a backend's engines: on the GPU, if they take what lies there."""
+    if not isinstance(backend, CudaBackend):
+        return SummedArea
+    from monitor.backends.cuda_summed_area import CudaSummedArea  # loads torch
+
+    return CudaSummedArea
 
 
 def all_backends() -> tuple[Backend, ...]:

@@ -19,6 +19,7 @@ from monitor.errors import EngineError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    import torch
     from numpy.typing import NDArray
 
     from monitor.models.network import Network
@@ -32,8 +33,8 @@ _log = logging.getLogger(__name__)
 class Lane(Protocol):
     """A module that runs at one size."""
 
-    def start(self, rows: NDArray[Any]) -> Callable[[], tuple[Floats, ...]]:
-        """Begin with at most as many rows as the lane is wide.
+    def start(self, rows: NDArray[Any] | torch.Tensor) -> Callable[[], tuple[Floats, ...]]:
+        """Begin with at most as many rows as the lane is wide, on the CPU or on the lane's GPU.
 
         Returns:
             Waits for the outputs of those rows, float32. Two may be outstanding; they are called in order.
@@ -71,8 +72,11 @@ class BucketEngine:
         self._lanes: dict[int, Lane] = {}
         self._turn = Lock()
 
-    def run(self, batch: Pixels | Floats) -> tuple[Floats, ...]:
-        """One forward pass; see ``Engine.run``. A batch that does not fit the GPU's memory is cut smaller."""
+    def run(self, batch: Pixels | Floats | torch.Tensor) -> tuple[Floats, ...]:
+        """One forward pass; see ``Engine.run``. A batch that does not fit the GPU's memory is cut smaller.
+
+        A batch that was made on the GPU is taken from there.
+        """
         self._check(batch)
         with self._turn:
             tries = 0  # with one row
@@ -82,7 +86,7 @@ class BucketEngine:
                 except Exception as error:  # TensorRT's errors have no common type
                     if "out of memory" not in str(error).lower():
                         msg = (
-                            f"{self.name} failed on {self._network.name} with a batch of shape {batch.shape}: "
+                            f"{self.name} failed on {self._network.name} with a batch of shape {tuple(batch.shape)}: "
                             f"{first_line(error)}"
                         )
                         raise EngineError(msg) from error
@@ -97,21 +101,22 @@ class BucketEngine:
         with self._turn:
             self._lane(bucket)
 
-    def _check(self, batch: Pixels | Floats) -> None:
-        expected = np.dtype(np.uint8 if self._network.preprocessing else np.float32)
+    def _check(self, batch: Pixels | Floats | torch.Tensor) -> None:
+        expected = "uint8" if self._network.preprocessing else "float32"
+        given = str(batch.dtype).removeprefix("torch.")
         shape = self._network.engine_shape
         fits = batch.ndim == len(shape) and all(
             free is None or free == size for free, size in zip(shape, batch.shape, strict=True)
         )
-        if not fits or batch.dtype != expected or not len(batch):
+        if not fits or given != expected or not len(batch):
             sides = " x ".join("any" if size is None else str(size) for size in shape)
             msg = (
                 f"{self.name} runs {self._network.name} on {sides} of {expected}, "
-                f"not on a batch of shape {batch.shape} of {batch.dtype}"
+                f"not on a batch of shape {tuple(batch.shape)} of {given}"
             )
             raise EngineError(msg)
 
-    def _in_pieces(self, batch: Pixels | Floats) -> tuple[Floats, ...]:
+    def _in_pieces(self, batch: Pixels | Floats | torch.Tensor) -> tuple[Floats, ...]:
         waiting: deque[Callable[[], tuple[Floats, ...]]] = deque()
         found: list[tuple[Floats, ...]] = []
         try:

@@ -93,18 +93,14 @@ class StagedLane:
                 self._record()
             self._slots = deque(_Slot(self._input, outputs) for _ in range(2))
 
-    def start(self, rows: NDArray[Any]) -> Callable[[], tuple[Floats, ...]]:
+    def start(self, rows: NDArray[Any] | Tensor) -> Callable[[], tuple[Floats, ...]]:
         """Upload and compute; see ``Lane.start``. What is missing to a whole batch are zeros."""
         slot, count = self._slots[0], len(rows)
         self._slots.rotate(-1)
         copy, compute = self._streams.copy, self._streams.compute
         with torch.inference_mode():
             slot.done.synchronize()  # what it was last used for is over
-            slot.host[:count].copy_(torch.from_numpy(rows))
-            slot.host[count:].zero_()
-            with torch.cuda.stream(copy):
-                slot.staged.copy_(slot.host, non_blocking=True)
-                slot.uploaded.record(copy)
+            slot.stage(rows, stream=copy)
             with torch.cuda.stream(compute):
                 compute.wait_event(slot.uploaded)
                 self._input.copy_(slot.staged)
@@ -147,6 +143,23 @@ class _Slot:
         self.uploaded: Any = torch.cuda.Event()  # type: ignore[no-untyped-call]
         self.done: Any = torch.cuda.Event()  # type: ignore[no-untyped-call]
 
+    def stage(self, rows: NDArray[Any] | Tensor, *, stream: Any) -> None:  # noqa: ANN401 - untyped in torch
+        """Bring rows to where they wait for their turn; a tensor was made on the GPU, by the current stream."""
+        count = len(rows)
+        if isinstance(rows, torch.Tensor):
+            stream.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(stream):
+                self.staged[:count].copy_(rows)
+                self.staged[count:].zero_()
+                rows.record_stream(stream)  # whoever gave them may forget them before they are copied
+                self.uploaded.record(stream)
+            return
+        self.host[:count].copy_(torch.from_numpy(rows))
+        self.host[count:].zero_()
+        with torch.cuda.stream(stream):
+            self.staged.copy_(self.host, non_blocking=True)
+            self.uploaded.record(stream)
+
     def finish(self, count: int) -> tuple[Floats, ...]:
         self.done.synchronize()
         return tuple(result[:count].numpy().copy() for result in self.results)
@@ -162,9 +175,9 @@ class FreeLane:
     def __init__(self, compute: Compute) -> None:
         self._compute = compute
 
-    def start(self, rows: NDArray[Any]) -> Callable[[], tuple[Floats, ...]]:
+    def start(self, rows: NDArray[Any] | Tensor) -> Callable[[], tuple[Floats, ...]]:
         """Compute at once; see ``Lane.start``."""
         with torch.inference_mode():
-            outputs = self._compute(torch.from_numpy(rows).to(DEVICE))
+            outputs = self._compute(torch.as_tensor(rows).to(DEVICE))
             results = tuple(output.cpu().numpy() for output in outputs)
         return lambda: results

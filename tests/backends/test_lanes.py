@@ -66,8 +66,24 @@ def test_padding_is_zeros_not_the_faces_of_the_last_batch() -> None:
     ones = np.ones((4, 2, 2, 3), np.uint8)
     for _ in range(2):  # both of the slots
         running.start(ones)()
-    running.start(ones[:1])()
-    assert seen[-1].sum((1, 2, 3)).tolist() == [12, 0, 0, 0]
+    for rows in (ones[:1], torch.from_numpy(ones[:1])):
+        running.start(rows)()
+        assert seen[-1].sum((1, 2, 3)).tolist() == [12, 0, 0, 0]
+
+
+def test_rows_that_were_made_on_the_gpu_are_taken_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The copying stream waits for whoever made them, and they are kept until it has them."""
+    order: list[str] = []
+    monkeypatch.setattr(cuda_stand_in.Stream, "wait_stream", lambda self, other: order.append("waits"))
+    monkeypatch.setattr(torch.Tensor, "record_stream", lambda tensor, stream: order.append("keeps"))
+    running = lane(4, record=True)
+    order.clear()
+    for seed, count in enumerate((4, 1, 3)):
+        batch = crops(count, seed)
+        found, same = running.start(torch.from_numpy(batch))(), running.start(batch)()
+        for ours, theirs in zip(found, same, strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+    assert order == ["waits", "keeps"] * 3
 
 
 def test_a_recording_made_under_way_would_be_seen() -> None:

@@ -1,0 +1,111 @@
+"""What the GPU resamples is what the CPU resamples, to the bit: on a stand-in, and where there is a GPU, on it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import cuda_stand_in
+import numpy as np
+import pytest
+import torch
+from footage import mtcnn, portrait, posed
+
+from monitor.backends import cuda, lanes
+from monitor.backends.cuda import CudaBackend, cuda_missing
+from monitor.backends.cuda_summed_area import CudaSummedArea
+from monitor.backends.summed_area import SummedArea
+from monitor.errors import EngineError
+from monitor.faces import FaceDetector, MtcnnEngines
+from monitor.models.mtcnn import mtcnn_networks
+from monitor.settings import DetectorSettings, Settings
+
+PLACES = [
+    "stand-in",
+    pytest.param(
+        "gpu",
+        marks=[
+            pytest.mark.gpu,
+            pytest.mark.skipif(cuda_missing() is not None, reason=f"needs a CUDA GPU: {cuda_missing()}"),
+        ],
+    ),
+]
+
+
+@pytest.fixture(params=PLACES)
+def place(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stand-in for a GPU, or a GPU."""
+    if request.param == "stand-in":
+        cuda_stand_in.install(monkeypatch)
+        monkeypatch.setattr(cuda, "cuda_missing", lambda: None)
+
+
+def random_pixels(*shape: int) -> Any:
+    return np.random.default_rng(3).integers(0, 256, (*shape, 3), np.uint8)
+
+
+@pytest.mark.usefixtures("place")
+def test_the_same_pixels_to_the_bit() -> None:
+    pixels = random_pixels(130, 170)
+    here, there = SummedArea(pixels), CudaSummedArea(pixels)
+    for height, width in ((17, 31), (90, 130), (131, 171), (300, 200)):
+        level = there.resized(height=height, width=width)
+        assert isinstance(level, torch.Tensor)
+        assert level.dtype == torch.float32
+        np.testing.assert_array_equal(level.cpu().numpy(), here.resized(height=height, width=width))
+    squares = np.array([(11, 21, 60, 70), (-20, -5, 40.9, 55.9), (160, 100, 190, 130), (1, 1, 9, 9)], np.float32)
+    np.testing.assert_array_equal(there.overlapping(squares), here.overlapping(squares))
+    for side in (24, 48):
+        np.testing.assert_array_equal(there.cut(squares, side=side).cpu().numpy(), here.cut(squares, side=side))
+
+
+@pytest.mark.usefixtures("place")
+def test_sums_that_overflow_wrap_around_alike() -> None:
+    pixels = np.full((9000, 1200, 3), 250, np.uint8)  # sums to 2.7e9
+    assert (CudaSummedArea(pixels).resized(height=90, width=12) == 250).all()
+
+
+@pytest.mark.usefixtures("place")
+def test_a_frame_that_may_not_be_written_to_travels_without_a_warning(recwarn: pytest.WarningsRecorder) -> None:
+    pixels = random_pixels(40, 50)
+    pixels.setflags(write=False)
+    CudaSummedArea(pixels[:, ::-1]).resized(height=20, width=20)
+    assert not recwarn.list
+
+
+def test_a_gpu_without_memory_is_said_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        msg = "CUDA out of memory. Tried to allocate 20.00 MiB\nmore"
+        raise torch.OutOfMemoryError(msg)
+
+    cuda_stand_in.install(monkeypatch)
+    picture = CudaSummedArea(random_pixels(40, 50))
+    monkeypatch.setattr(torch.Tensor, "pin_memory", full)
+    for fails in (lambda: CudaSummedArea(random_pixels(40, 50)), lambda: picture.resized(height=20, width=20)):
+        with pytest.raises(EngineError, match=r"^the GPU failed to resample a frame \(CUDA out of memory.*MiB\): if"):
+            fails()
+
+
+@pytest.mark.usefixtures("place")
+def test_the_cascade_finds_the_same_faces_and_the_frame_travels_once(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert settings.cache_dir is not None
+    backend = CudaBackend(exact=True)
+    engines = MtcnnEngines(*(backend.compile(net, threads=1, cache_dir=tmp_path) for net in mtcnn_networks()))
+    looked_for = DetectorSettings(min_face_size=40)
+    theirs = FaceDetector(engines, looked_for, picture=CudaSummedArea)
+    ours = FaceDetector(mtcnn(settings.cache_dir), looked_for)
+    staged: list[Any] = []
+    start = lanes.StagedLane.start
+    monkeypatch.setattr(lanes.StagedLane, "start", lambda lane, rows: (staged.append(rows), start(lane, rows))[1])
+    total = 0
+    for pixels in (portrait(), posed((160, 200, 45), (450, 260, 210)), random_pixels(240, 320)):
+        found, expected = theirs.detect(pixels), ours.detect(pixels)
+        np.testing.assert_allclose(found.boxes, expected.boxes, atol=0.1)
+        np.testing.assert_allclose(found.landmarks, expected.landmarks, atol=0.1)
+        np.testing.assert_allclose(found.probabilities, expected.probabilities, atol=1e-3)
+        total += len(found)
+    assert total >= 3
+    assert staged
+    assert all(isinstance(rows, torch.Tensor) for rows in staged)  # R-Net's and O-Net's, made where they are looked at
