@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-TOLERATED_FAILURES = 10  # calls in a row
+TOLERATED_FAILURES = 10  # calls in a row; one that several streams shared counts once
 
 
 class Scorer:
@@ -44,6 +44,7 @@ class Scorer:
         self._card = card
         self._size = input_size or card.input.size
         self._failures = 0
+        self._failure: BaseException | None = None  # the last one
 
     def score(
         self,
@@ -103,6 +104,10 @@ class Scorer:
         if failure is None:
             self._failures = 0
             return
+        cause = failure.__cause__ or failure
+        if cause is self._failure:  # of a call that several streams shared
+            return
+        self._failure = cause
         self._failures += 1
         if self._failures > TOLERATED_FAILURES:
             msg = f"{name} failed {self._failures} times in a row, last: {failure}; try another backend"

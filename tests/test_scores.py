@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import logging
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
+from monitor.backends.batches import Batches
 from monitor.crops import crop_squares, cut_squares
 from monitor.errors import EngineError
 from monitor.models import load_detector
@@ -163,6 +165,22 @@ def test_an_engine_that_keeps_failing_ends_it(
         scorer.score(pixels, tracked, qualities(1, 1, 1), rows=[0])
     with pytest.raises(EngineError, match=f"mean-fp32 failed {TOLERATED_FAILURES + 1} times in a row"):
         scorer.score(pixels, tracked, qualities(1, 1, 1), rows=[0])
+
+
+def test_a_failed_call_that_many_streams_shared_counts_once(
+    pixels: Pixels, tracked: TrackedFaces, card: ModelCard
+) -> None:
+    streams = 2 * TOLERATED_FAILURES
+    broken = FailingEngine(calls=range(1000))
+    scorer, batches = Scorer(broken, card=card), Batches(wait=10, largest=3 * streams)
+
+    def rejected(_: int) -> int:
+        found = scorer.score(pixels, tracked, qualities(1, 1, 1), rows=(0, 1, 2), engine=batches.of(broken))
+        return len(found.rejected)
+
+    with ThreadPoolExecutor(streams) as pool:
+        assert list(pool.map(rejected, range(streams))) == [3] * streams
+    assert len(broken.batches) == 1
 
 
 def test_a_success_forgives(pixels: Pixels, tracked: TrackedFaces, card: ModelCard) -> None:
