@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import contextmanager, nullcontext
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -9,7 +11,7 @@ import av
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from monitor.types import Pixels
@@ -22,6 +24,17 @@ _ENCODERS = {
     "libx265": {"preset": "ultrafast", "x265-params": "log-level=none:pools=1:frame-threads=1"},
     "libvpx-vp9": {"deadline": "realtime", "cpu-used": "8", "crf": "20"},
 }
+_REAL_TIME = "libsvtav1"  # for root it makes the thread that opens it a real-time one, which starves all others
+
+
+@contextmanager
+def _as_it_was() -> Iterator[None]:
+    """The system's scheduling of this thread is the same afterwards."""
+    policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, policy, parameters)
 
 
 def picture(number: int, size: tuple[int, int] = (160, 120)) -> Pixels:
@@ -68,7 +81,8 @@ def video(
         muxing: options for the container.
         sound: whether a silent sound track is added.
     """
-    with av.open(str(path), "w", container_options=muxing or {}) as out:
+    calm = _as_it_was() if codec == _REAL_TIME and hasattr(os, "sched_setscheduler") else nullcontext()
+    with calm, av.open(str(path), "w", container_options=muxing or {}) as out:
         stream = out.add_stream(codec, rate=25, options={**_ENCODERS.get(codec, {}), **(options or {})})
         stream.width, stream.height, stream.pix_fmt = *size, pixel_format
         if times is not None:
