@@ -38,7 +38,6 @@ ANALYSIS_FAILED = "analysis failed"
 LATENCIES: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)  # seconds, upper edges of the histogram
 _LATENCIES_KEPT = 20_000
 _LONGEST_HOLD = 10.0  # seconds: a longer hole between two pictures of a file is not sat out
-_EARLY = 0.25  # of the time between two frames that are analysed: so much too soon one may come
 
 
 class Sink(Protocol):
@@ -53,7 +52,7 @@ class SessionStats:
 
     frames_read: int
     frames_analysed: int
-    dropped: Mapping[str, int]  # by cause, frames that were read and not analysed
+    dropped: Mapping[str, int]  # by cause, frames that came and were not analysed
     lost: Mapping[str, int]  # by cause, frames or packets that the source could not decode
     seconds: float  # wall clock from the first frame that was read to the end, or to now
     latency_p50: float | None  # seconds from a frame's arrival to its observation; None before the first
@@ -72,7 +71,6 @@ class _Counters:
     read: int = 0
     taken: int = 0  # out of the buffer
     analysed: int = 0
-    left_out: int = 0
     started: float | None = None
     ended: float | None = None
     latencies: deque[float] = field(default_factory=lambda: deque(maxlen=_LATENCIES_KEPT))
@@ -116,7 +114,7 @@ class Session:
         self._buffer: Buffer[tuple[Frame, float]] = Buffer(settings.buffer_size, when_full)  # with its arrival
         self._load = load if source.info.live else None
         self._fare = None if self._load is None else Fare(self._load)
-        self._due = -math.inf  # media time of the next frame that is analysed, where not all are
+        self._fps: float | None = None  # what the source was told to make, at most
         self._stop = threading.Event()
         self._playing = threading.Event()
         self._playing.set()
@@ -142,12 +140,12 @@ class Session:
     @property
     def stats(self) -> SessionStats:
         """Where the session stands; may be asked from any thread, at any time."""
-        counters = self._counters
+        counters, left_out = self._counters, self._source.left_out
         latencies = np.array(counters.latencies)
         return SessionStats(
-            frames_read=counters.read,
+            frames_read=counters.read + left_out,
             frames_analysed=counters.analysed,
-            dropped=self._dropped(),
+            dropped=self._dropped(left_out),
             lost=dict(self._source.losses),
             seconds=0.0 if counters.started is None else (counters.ended or time.monotonic()) - counters.started,
             latency_p50=float(np.quantile(latencies, 0.50)) if len(latencies) else None,
@@ -156,9 +154,9 @@ class Session:
             latency=counters.latency,
         )
 
-    def _dropped(self) -> dict[str, int]:
+    def _dropped(self, left_out: int) -> dict[str, int]:
         failed = 0 if self._failure is None else self._counters.taken - self._counters.analysed
-        causes = {**self._buffer.losses, LEFT_OUT: self._counters.left_out, ANALYSIS_FAILED: failed}
+        causes = {**self._buffer.losses, LEFT_OUT: left_out, ANALYSIS_FAILED: failed}
         return {cause: count for cause, count in causes.items() if count}
 
     def wait(self, timeout: float | None = None) -> bool:
@@ -203,30 +201,26 @@ class Session:
     def _capture(self) -> None:
         failure: BaseException | None = None
         try:
+            self._thin()
             for frame in self._source:
                 if self._counters.started is None:
                     self._counters.started = time.monotonic()
                 self._counters.read += 1
-                if self._left_out(frame):
-                    self._counters.left_out += 1
-                    continue
+                self._thin()
                 paced = self._at_its_pace(frame)
-                waiting = 1 if self._load is not None and self._load.cadence.fps is not None else None
-                if not self._buffer.put((paced, self._arrival(paced)), capacity=waiting):  # else the last comes late
+                waiting = None if self._fps is None else 1  # else the last comes late
+                if not self._buffer.put((paced, self._arrival(paced)), capacity=waiting):
                     break
         except BaseException as error:  # noqa: BLE001 - heard by the reader, raised again by wait()
             failure = None if self._stop.is_set() else error
         finally:
             self._buffer.close(failure)
 
-    def _left_out(self, frame: Frame) -> bool:
-        """Whether the machine is too busy for this frame; those that are analysed stay evenly apart."""
-        if self._load is None or (fps := self._load.cadence.fps) is None:
-            return False
-        if frame.media_time < self._due - _EARLY / fps:
-            return True
-        self._due = max(self._due + 1 / fps, frame.media_time)
-        return False
+    def _thin(self) -> None:
+        """Have no frames made that the machine is too busy for."""
+        if self._load is not None and (fps := self._load.cadence.fps) != self._fps:
+            self._fps = fps
+            self._source.thin(fps)
 
     def _at_its_pace(self, frame: Frame) -> Frame:
         """The frame, when a camera would have delivered it (and stamped so) if the session is paced."""

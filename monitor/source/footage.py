@@ -121,16 +121,18 @@ class Footage(Source):
             if self._reader.closed:
                 return
             self._check_size(picture)
-            try:
-                pixels = rgb(picture, aspect=self._aspect, orientation=self._orientation)
-            except ValueError:
-                self._losses["unconvertible picture"] += 1
-                continue
             media_time = self._clock.read(time.monotonic() if self._untimed else picture.time)
             index, self._index = self._index, self._index + 1
             if self._clock.breaks:
                 self._losses[BROKEN_TIME] = self._clock.breaks
             self._reader.report(picture, media_time=media_time)
+            if not self.thinning.takes(media_time):
+                continue
+            try:
+                pixels = rgb(picture, aspect=self._aspect, orientation=self._orientation)
+            except ValueError:
+                self._losses["unconvertible picture"] += 1
+                continue
             yield Frame(
                 pixels=pixels,
                 index=index,

@@ -164,16 +164,19 @@ class Pushed(Source):
 
     def __iter__(self) -> Iterator[Frame]:
         while (picture := self._inbox.take(self)) is not None:
+            media_time = self._clock.read(picture.taken_at)
+            index, self._index = self._index, self._index + 1
+            if not self.thinning.takes(media_time):
+                continue
             try:
                 pixels = jpeg.decoded(picture.jpeg)
             except ValueError:
                 self._losses[UNDECODABLE] += 1
                 continue
-            index, self._index = self._index, self._index + 1
             yield Frame(
                 pixels=pixels,
                 index=index,
-                media_time=self._clock.read(picture.taken_at),
+                media_time=media_time,
                 captured_at=picture.arrived,
                 source=self.info.name,
                 disordered=self._clock.disordered,

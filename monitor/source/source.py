@@ -5,6 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Self
 
+from monitor.source.thinning import Thinning
+
 if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Iterator, Mapping
@@ -18,12 +20,22 @@ class Source(ABC):
 
     def __init__(self, info: SourceInfo, losses: Counter[str]) -> None:
         self.info = info
+        self.thinning = Thinning()  # asked by live sources, of each frame
         self._losses = losses
 
     @property
     def losses(self) -> Mapping[str, int]:
         """Packets or pictures lost inside the source so far, by cause; a snapshot."""
         return dict(self._losses)
+
+    @property
+    def left_out(self) -> int:
+        """Frames that were not made because of ``thin``, so far."""
+        return self.thinning.left_out
+
+    def thin(self, fps: float | None) -> None:
+        """Make at most so many frames a second from now on, evenly apart; None: all. Only live sources do."""
+        self.thinning.fps = fps
 
     @abstractmethod
     def __iter__(self) -> Iterator[Frame]:

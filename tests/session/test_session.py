@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -15,17 +16,17 @@ from monitor.errors import EngineError, SourceUnavailableError
 from monitor.session import ANALYSIS_FAILED, LEFT_OUT, Cadence, Load, Session
 from monitor.session import session as module
 from monitor.settings import SessionSettings
+from monitor.source import Source
 from monitor.types import Frame
 
 SETTINGS = SessionSettings(buffer_size=2)
 
 
-class Camera:
+class Camera(Source):
     """A source of ``count`` frames that may fail, block or come too fast."""
 
     def __init__(self, count: int, *, live: bool = False, fails: Exception | None = None, blocks: bool = False) -> None:
-        self.info = SimpleNamespace(live=live)
-        self.losses = {"corrupt packet": 1}
+        super().__init__(SimpleNamespace(live=live), Counter({"corrupt packet": 1}))
         self.closed = threading.Event()
         self._count, self._fails, self._blocks = count, fails, blocks
 
@@ -33,6 +34,8 @@ class Camera:
         for index in range(self._count):
             if self.closed.is_set():
                 return
+            if not self.thinning.takes(index * 0.04):
+                continue
             yield Frame(
                 pixels=np.zeros((4, 4, 3), np.uint8),
                 index=index,
@@ -244,18 +247,6 @@ def test_a_busy_machine_leaves_out_even_slots_of_live_frames_and_counts_them(liv
     assert dropped[LEFT_OUT] in (78, 79, 80), "of 25 frames a second 5 stay, and one that comes early"
     assert dropped.get(ANALYSIS_BEHIND, 0) == 100 - dropped[LEFT_OUT] - len(seen), "only the newest waits"
     assert len({index % 5 for index in seen[2:]}) <= 1, "evenly apart"
-
-
-@pytest.mark.parametrize("fps", [15.0, 10.0, 5.0])
-def test_a_source_at_the_allowed_rate_keeps_its_frames(fps: float) -> None:
-    load = Busy(Cadence(rest=0.5, fps=fps))
-    session = Session(Camera(0, live=True), Echo(), settings=SETTINGS, load=load)
-    shaken = np.random.default_rng(0).uniform(-0.1, 0.1, 600)
-    times = 0.0123 + (np.arange(600) + shaken) / fps
-    frames = [
-        Frame(np.zeros((4, 4, 3), np.uint8), i, float(t), datetime.now(UTC), "camera") for i, t in enumerate(times)
-    ]
-    assert sum(map(session._left_out, frames)) <= 2
 
 
 def test_the_load_hears_how_a_live_stream_fares_and_nothing_of_a_file(monkeypatch: pytest.MonkeyPatch) -> None:

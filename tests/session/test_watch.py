@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -13,22 +14,16 @@ from monitor.errors import EngineError, SourceUnavailableError
 from monitor.session import Ending, Watch, WatchState, WatchStatus
 from monitor.session import watch as module
 from monitor.settings import Settings
+from monitor.source import Source
 from monitor.types import Frame
 
 
-class Reel:
+class Reel(Source):
     """A source of ``count`` frames, 50 a second; a live one that ends was lost."""
 
     def __init__(self, *, count: int, live: bool) -> None:
-        self.info = SimpleNamespace(live=live, still=False, name="reel")
-        self.losses: dict[str, int] = {}
+        super().__init__(SimpleNamespace(live=live, still=False, name="reel"), Counter())
         self._count, self._closed = count, threading.Event()
-
-    def __enter__(self) -> Reel:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def __iter__(self) -> Iterator[Frame]:
         for index in range(self._count):

@@ -13,6 +13,7 @@ import pytest
 from monitor import jpeg
 from monitor.errors import SourceUnavailableError
 from monitor.source.inbox import BEHIND, REFUSED, UNDECODABLE, UNWATCHED, Inbox
+from monitor.source.source import Source
 from monitor.types import Frame
 
 NOON = 1_790_000_000.0  # seconds on a browser's clock
@@ -32,7 +33,7 @@ def pushing(inbox: Inbox, *, after: float = 0.05, content: bytes | None = None) 
     threading.Timer(after, lambda: inbox.push(picture() if content is None else content, taken_at=NOON)).start()
 
 
-def opened(inbox: Inbox) -> tuple[Iterator[Frame], object]:
+def opened(inbox: Inbox) -> tuple[Iterator[Frame], Source]:
     pushing(inbox)
     source = inbox.open()
     return iter(source), source
@@ -49,6 +50,20 @@ def test_what_is_pushed_becomes_frames(inbox: Inbox) -> None:
     assert second.pixels.mean() == pytest.approx(200, abs=2)
     assert first.captured_at <= second.captured_at
     assert source.losses == {}
+
+
+def test_what_nobody_will_look_at_is_not_decoded(inbox: Inbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    frames, source = opened(inbox)
+    source.thin(2)
+    assert next(frames).index == 0
+    decoded: list[bytes] = []
+    decode = jpeg.decoded
+    monkeypatch.setattr(jpeg, "decoded", lambda content: (decoded.append(content), decode(content))[1])
+    for grey, later in ((50, 0.1), (200, 0.5)):
+        inbox.push(picture(grey), taken_at=NOON + later)
+    second = next(frames)
+    assert (second.index, second.media_time, source.left_out, len(decoded)) == (2, 0.5, 1, 1)
+    assert second.pixels.mean() == pytest.approx(200, abs=2)
 
 
 def test_media_time_goes_on_where_the_browsers_clock_jumps(inbox: Inbox) -> None:

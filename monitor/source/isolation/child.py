@@ -99,25 +99,28 @@ class HandOver:
             EOFError: the other side is gone, or wants no more.
         """
         for frame in source:
-            self._hear(until_free=not source.info.live)
+            self._hear(source)
             if self._free:
-                self._send(frame, losses=self.losses(source))
+                self._send(frame, losses=self.losses(source), left_out=source.left_out)
             else:
                 self._dropped += 1
-        self._wire.send({"end": self.losses(source)})
+        self._wire.send({"losses": self.losses(source), "left_out": source.left_out, "end": True})
 
     def losses(self, source: Source) -> dict[str, int]:
         """Those of the source, and the frames that nobody took in time."""
         return {**source.losses, **({BEHIND: self._dropped} if self._dropped else {})}
 
-    def _hear(self, *, until_free: bool) -> None:
-        while self._wire.waits() or (until_free and not self._free):
+    def _hear(self, source: Source) -> None:
+        while self._wire.waits() or not (self._free or source.info.live):
             head, _ = self._wire.receive(None)
-            if "free" not in head:
+            if "free" in head:
+                self._free.append(head["free"])
+            elif "fps" in head:
+                source.thin(head["fps"])
+            else:
                 raise EOFError
-            self._free.append(head["free"])
 
-    def _send(self, frame: Frame, *, losses: dict[str, int]) -> None:
+    def _send(self, frame: Frame, *, losses: dict[str, int], left_out: int) -> None:
         slot = self._free.popleft()
         try:
             self._ring.put(slot, frame.pixels)
@@ -128,7 +131,7 @@ class HandOver:
             )
             raise SourceUnreadableError(msg) from None
         when = (frame.index, frame.media_time, frame.captured_at.isoformat(), frame.disordered)
-        head: dict[str, Any] = {"frame": [slot, frame.height, frame.width, *when]}
+        head: dict[str, Any] = {"frame": [slot, frame.height, frame.width, *when], "left_out": left_out}
         if losses != self._told:
             head["losses"] = self._told = losses
         self._wire.send(head)

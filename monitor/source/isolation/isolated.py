@@ -193,6 +193,8 @@ class Isolated(Source):
             self._begun = True
             with suppress(OSError):  # it died: the next message says so
                 self.process.wire.send({"tap": bool(self._listeners)})
+                if self.thinning.fps is not None:
+                    self.process.wire.send({"fps": self.thinning.fps})
         while (heard := self._hear()) is not None:
             yield heard
 
@@ -202,11 +204,10 @@ class Isolated(Source):
             with self._hearing:
                 while not self._closed:
                     head, payload = self.process.hear(self._patience)
-                    if "end" in head:
-                        self._count(head["end"])
-                        return None
                     if (frame := self._understand(head, payload)) is not None:
                         return frame
+                    if "end" in head:
+                        return None
         except MonitorError:
             if not self._closed:
                 self.process.end()
@@ -231,10 +232,10 @@ class Isolated(Source):
                     listener.picture(pts=pts, media_time=media_time)
                 return None
             if "frame" not in head:
-                self._count(head["losses"])
+                self._count(head["losses"], left_out=head.get("left_out", 0))
                 return None
             slot, height, width, index, media_time, captured_at, disordered = head["frame"]
-            self._count(head.get("losses"))
+            self._count(head.get("losses"), left_out=head["left_out"])
             pixels = self.process.ring.take(slot, height=height, width=width)
             frame = Frame(
                 pixels=pixels,
@@ -250,9 +251,16 @@ class Isolated(Source):
             self.process.wire.send({"free": slot})
         return frame
 
-    def _count(self, losses: dict[str, int] | None) -> None:
+    def _count(self, losses: dict[str, int] | None, *, left_out: int = 0) -> None:
         if losses is not None:  # they only grow; whoever reads them meanwhile must not see fewer
             self._losses |= Counter(losses)
+        self.thinning.left_out = max(self.thinning.left_out, int(left_out))
+
+    def thin(self, fps: float | None) -> None:
+        super().thin(fps)
+        if self._begun and not self._closed:
+            with suppress(OSError):  # it died: the next message says so
+                self.process.wire.send({"fps": fps})
 
     def tap(self, listener: PacketListener) -> bool:
         if self._stream is None or self._begun or self._closed or not listener.begin(self._stream):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import socket
+from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from monitor.source.isolation.child import BEHIND, HandOver, Relay
 from monitor.source.isolation.ring import SLOTS, FrameRing
 from monitor.source.isolation.wire import Wire
 from monitor.source.packets import CompressedPacket
+from monitor.types import Frame
 
 SETTINGS = SourceSettings(max_pixels=320 * 240)
 
@@ -74,28 +77,43 @@ def test_packets_without_a_picture_say_what_is_lost_now_and_then(
     assert not here.waits()
 
 
-class Camera:
+class Camera(Source):
     """Of a file: its frames, as if they were live."""
 
     def __init__(self, source: Source) -> None:
-        self.info, self.losses = type("Info", (), {"live": True}), {"corrupt picture": 2}
+        super().__init__(replace(source.info, live=True), Counter({"corrupt picture": 2}))
         self._source = source
 
-    def __iter__(self) -> Iterator[Any]:
-        return iter(self._source)
+    def __iter__(self) -> Iterator[Frame]:
+        return (frame for frame in self._source if self.thinning.takes(frame.media_time))
+
+    def close(self) -> None: ...
 
 
 def test_a_live_source_is_never_held_back(tmp_path: Path, ends: tuple[Wire, Wire]) -> None:
     here, there = ends
     ring = FrameRing.create(max_pixels=SETTINGS.max_pixels)
     with open_source(clips.video(tmp_path / "a.mkv")) as source:
-        camera: Any = Camera(source)
-        HandOver(there, ring).run(camera)
+        HandOver(there, ring).run(Camera(source))
     said = heard(here)
     assert [head["frame"][3] for head in said if "frame" in head] == list(range(SLOTS))
     assert said[0]["losses"] == {"corrupt picture": 2}, "told once"
     assert "losses" not in said[1]
-    assert said[-1] == {"end": {"corrupt picture": 2, BEHIND: 12 - SLOTS}}
+    assert said[-1] == {"losses": {"corrupt picture": 2, BEHIND: 12 - SLOTS}, "left_out": 0, "end": True}
+    ring.close()
+
+
+def test_frames_that_nobody_will_look_at_are_not_made(tmp_path: Path, ends: tuple[Wire, Wire]) -> None:
+    here, there = ends
+    ring = FrameRing.create(max_pixels=SETTINGS.max_pixels)
+    here.send({"fps": 5.0})
+    with open_source(clips.video(tmp_path / "a.mkv")) as source:
+        HandOver(there, ring).run(Camera(source))
+    *frames, end = heard(here)
+    assert [(head["frame"][3], head["left_out"]) for head in frames] == [(0, 0), (1, 0), (5, 3), (10, 7)], (
+        "from when it is heard"
+    )
+    assert (end["left_out"], end["losses"]) == (8, {"corrupt picture": 2})
     ring.close()
 
 
@@ -135,7 +153,7 @@ def test_a_file_is_opened_handed_over_and_ended(tmp_path: Path, served: Callable
     assert (opened["opened"]["width"], opened["opened"]["path"]) == (160, str(tmp_path / "a.mkv"))
     assert opened["packets"]["codec"] == "h264"
     assert [head["frame"][1:5] for head in frames] == [[120, 160, 0, 0.0], [120, 160, 1, 0.04], [120, 160, 2, 0.08]]
-    assert end == {"end": {}}
+    assert end == {"losses": {}, "left_out": 0, "end": True}
 
 
 def test_what_went_wrong_is_told_with_its_kind(tmp_path: Path, served: Callable[..., list[dict[str, Any]]]) -> None:

@@ -283,7 +283,7 @@ def test_losses_never_fall_while_they_are_brought_up_to_date(tmp_path: Path, lia
     with open_source(clips.video(tmp_path / "a.mkv")) as plain:
         info = asdict(plain.info)
     said = [{"losses": {"corrupt picture": count, "unreadable packet": 1}} for count in (3, 3, 5)]
-    with opened(liar({"opened": info, "packets": None}, *said, {"end": None})) as source:
+    with opened(liar({"opened": info, "packets": None}, *said, {"losses": None, "end": True})) as source:
         source._losses = growing = Growing()
         assert list(source) == []
         assert source.losses == {"corrupt picture": 5, "unreadable packet": 1}
@@ -358,6 +358,20 @@ def test_a_camera_is_followed_and_let_go_of(camera: Callable[..., Any]) -> None:
         source.close()
         assert gone(source.process.pid)
         assert time.monotonic() - began < 3
+
+
+@pytest.mark.rtsp
+def test_of_a_camera_fewer_frames_can_be_asked_for_and_all_are_counted(camera: Callable[..., Any]) -> None:
+    with camera() as url, opened(url) as source:
+        source.thin(5)
+        frames = list(islice(source, 10))
+        source.thin(None)
+        again = list(islice(source, 30))[10:]  # some were on their way
+    steps = np.diff([frame.media_time for frame in frames[1:]])
+    assert steps.min() > 0.1
+    assert steps.mean() == pytest.approx(0.2, abs=0.03)
+    assert np.diff([frame.media_time for frame in again]).max() < 0.1
+    assert again[-1].index + 1 - 40 <= source.left_out + source.losses.get("hand-over behind", 0) <= again[-1].index + 1
 
 
 @pytest.mark.rtsp
