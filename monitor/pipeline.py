@@ -185,7 +185,7 @@ class Pipeline:
 
         Args:
             frame: the next one.
-            rest: seconds of media time between two scores of one face, at least.
+            rest: seconds of media time between two scores of one face, and between two searches for faces, at least.
 
         Raises:
             EngineError: an engine failed for good.
@@ -196,7 +196,7 @@ class Pipeline:
             engine = self._engines.batches.of(self._engines.scorer.engine)
         hint_changes = self._integrity.update(frame)
         cut = self._scenes.is_cut(frame.pixels)
-        tracked, detected = self._find(frame, cut=cut)
+        tracked, detected = self._find(frame, cut=cut, rest=rest)
         qualities, scores = Qualities.none(), Scores.none()
         rows = self._schedule.due(tracked.track_ids, now, rest=rest)
         if rows:
@@ -227,12 +227,12 @@ class Pipeline:
         """The segments and tracks that are still open when the source ends."""
         return self._segments.flush(), self._judge.summaries()
 
-    def _find(self, frame: Frame, *, cut: bool) -> tuple[TrackedFaces, bool]:
+    def _find(self, frame: Frame, *, cut: bool, rest: float) -> tuple[TrackedFaces, bool]:
         """Follow the known faces with O-Net alone; run the full cascade on its beat."""
         tracker, faces, now = self._tracker, self._engines.faces, frame.media_time
         if cut:
             tracker.cut(now)
         tracked = tracker.follow(faces.refine(frame.pixels, tracker.expected(now)), now)
-        if not tracker.due(now):
+        if not tracker.due(now, rest=rest):
             return tracked, False
         return tracker.associate(faces.detect(frame.pixels), now), True

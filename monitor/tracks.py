@@ -97,12 +97,16 @@ class Tracker:
         self._expire(media_time)
         return self._counted()
 
-    def due(self, media_time: float) -> bool:
+    def due(self, media_time: float, *, rest: float = 0.0) -> bool:
         """Whether a full detection should run on this frame.
 
         Every ``detect_every`` seconds; every ``search_every`` while nobody is followed or somebody is
         remembered; at once on a cut, and on a loss: a few times in a row, then every ``search_every``, so
         that a face that is lost and found again with each frame does not turn into a detection per frame.
+
+        Args:
+            media_time: of the frame.
+            rest: seconds of media time between two detections, at least, except on a cut and on a loss.
         """
         if self._detected_at is None:
             return True
@@ -111,7 +115,7 @@ class Tracker:
             return True
         searching = bool(self._remembered) or not self._followed
         every = settings.search_every if searching else settings.detect_every
-        return media_time - self._detected_at > every - _TICK
+        return media_time - self._detected_at > max(every, rest) - _TICK
 
     def associate(self, detected: Faces, media_time: float) -> TrackedFaces:
         """What a full detection found in the frame that was last followed.

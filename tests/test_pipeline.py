@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from observations import frame as made
 from observations import source_info
 
 from monitor.backends import all_backends
@@ -176,6 +177,15 @@ def test_the_schedule_treats_each_track_for_itself_and_forgets_them() -> None:
     assert schedule.due(np.array([3, 1, 2]), 0.1) == [0]
     schedule.forget((1,))
     assert schedule.due(np.array([1, 2]), 0.15) == [0]
+
+
+@pytest.mark.parametrize(("rest", "expected"), [(0.0, 5), (0.5, 2)])
+def test_a_busy_machine_looks_for_faces_less_often(
+    engines: Engines, settings: Settings, rest: float, expected: int
+) -> None:
+    pipeline = Pipeline(engines, settings)
+    frames = [made(np.zeros((90, 160, 3), np.uint8), index=index, media_time=index / 25) for index in range(25)]
+    assert sum(pipeline.step(one, rest=rest).detected for one in frames) == expected
 
 
 def test_hints_on_the_stream_move_no_verdict(demo: list[Frame], engines: Engines, settings: Settings) -> None:

@@ -160,6 +160,24 @@ def test_a_leap_in_time_ends_everybody(leap: float) -> None:
     assert tracker.due(1 + leap)
 
 
+def test_a_busy_machine_searches_less_often_but_at_once_on_a_cut() -> None:
+    def searches(rest: float) -> int:
+        tracker = Tracker(TrackerSettings(search_every=0.2))
+        count = 0
+        for time in beats(4):
+            tracker.follow(Faces.none(), time)
+            if tracker.due(time, rest=rest):
+                tracker.associate(Faces.none(), time)
+                count += 1
+        return count
+
+    assert (searches(0.0), searches(0.5), searches(1.0)) == (20, 8, 4)
+    tracker = Tracker(TrackerSettings())
+    list(watch(lambda t: [square(300)], beats(1), tracker))
+    tracker.cut(1.0)
+    assert tracker.due(1.0, rest=5.0)
+
+
 def crossing(t: float) -> list[Box]:
     """The nearer face goes right, the farther left; while they overlap by half, only the nearer is seen."""
     near, far = square(200 + 150 * t), square(650 - 150 * t, 205)

@@ -33,7 +33,7 @@ _HOLD: Final = (5.0, 120.0)  # seconds (wall clock) without loss until a step is
 class Cadence:
     """How much of a live source is analysed."""
 
-    rest: float  # seconds of media time between two scores of one face, at least
+    rest: float  # seconds of media time between two scores of one face, and two searches for faces, at least
     fps: float | None  # frames analysed in a second of media time, at most; None: all
 
     def __str__(self) -> str:
