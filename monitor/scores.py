@@ -102,7 +102,7 @@ class Scorer:
 
     def _count(self, failure: EngineError | None, name: str) -> None:
         if failure is None:
-            self._failures = 0
+            self._failures, self._failure = 0, None
             return
         cause = failure.__cause__ or failure
         if cause is self._failure:  # of a call that several streams shared
