@@ -29,6 +29,7 @@ The river (a module is a stage, a folder is several of the same kind, a file is 
 
     types, errors, settings   the vocabulary that all of them share
     files      a file that appears whole, or not at all;  jpeg  pixels as a JPEG file, and back
+    memory     what is free goes back to the system
 
 ``Source -> Frame -> [Buffer] -> Faces -> TrackedFaces -> crops -> Scores -> Verdict -> Segment -> Observation``
 """

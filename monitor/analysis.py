@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
+from monitor import memory
 from monitor.errors import OutputError, SourceError
 from monitor.evidence.folder import VIDEO_FILE, OutputFolder, result_name
 from monitor.evidence.report import Provenance, Report
@@ -245,6 +246,7 @@ def run(
         MonitorError: an engine or the disk failed; a recording is not published then.
     """
     with ExitStack() as stack:
+        stack.callback(memory.give_back)
         if recording is not None:
             stack.enter_context(recording)
         pipeline = Pipeline(engines, settings, still=source.info.still, info=source.info)

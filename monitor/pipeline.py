@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Self
 
 import cv2
 
-from monitor import quality
+from monitor import memory, quality
 from monitor.backends import choose, picture
 from monitor.backends.batches import Batches
 from monitor.backends.cache import default_cache_dir
@@ -83,6 +83,7 @@ class Engines:
             network, threads = detector.network, classifier.threads
             engine, choice = promoted(choice, network, threads=threads, cache_dir=cache_dir)
             engine = engine or compiled(network, choice.backend)
+        memory.give_back()
         return cls(
             faces=FaceDetector(mtcnn, settings.detector, picture=picture(exact)),
             scorer=Scorer(engine, card=detector.card, input_size=detector.input_size),

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, Protocol
 
+from monitor import memory
 from monitor.errors import MonitorError, SourceError, SourceNotFoundError, SourceRefusedError
 from monitor.pipeline import Pipeline
 from monitor.session.session import Session
@@ -238,10 +239,12 @@ class Watch:
                 raise
             finally:
                 self._audience.closed(Ending(*pipeline.finish(), session.stats, failure))
+                memory.give_back(every=memory.EVERY)
 
     def _follow(self, session: Session, *, live: bool) -> None:
         """Until the session is over, or no longer wanted."""
         while not session.wait(_TICK):
+            memory.give_back(every=memory.EVERY)
             with self._changed:
                 paused, wanted = self._paused, self._wanted
             if not wanted or (paused and live):
