@@ -102,8 +102,8 @@ class Load:
         level = min(level, len(LADDER) - 1)
         self._well_since = now
         if level != self.level:
-            down, self.level = level > self.level, level
-            _log.log(logging.WARNING if down else logging.INFO, "%s", self.cadence)
+            self.level = level
+            _log.info("%s", self.cadence)  # who watches at a terminal is told there
 
 
 class Fare:

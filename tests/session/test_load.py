@@ -128,4 +128,5 @@ def test_what_is_left_out_is_said(load: Load, clock: Clock, caplog: pytest.LogCa
         "the machine is busy: of each live source at most 10 frames/s, of each face at most 2.0 scores/s"
     )
     assert str(load.cadence) in caplog.messages
+    assert {record.levelno for record in caplog.records} == {logging.INFO}, "a terminal would say it twice"
     assert str(LADDER[2]).startswith("the machine is busy: of each live source every frame")
