@@ -55,15 +55,15 @@ class FaceDetector:
     Args:
         engines: of its nets.
         settings: what to look for.
-        picture: resamples frames for the engines; see ``monitor.backends.picture``.
+        resampler: of frames, for the engines; see ``monitor.backends.resampler``.
     """
 
     def __init__(
-        self, engines: MtcnnEngines, settings: DetectorSettings, *, picture: type[SummedArea] = SummedArea
+        self, engines: MtcnnEngines, settings: DetectorSettings, *, resampler: type[SummedArea] = SummedArea
     ) -> None:
         self._engines = engines
         self._settings = settings
-        self._picture = picture
+        self._resampler = resampler
 
     def detect(self, pixels: Pixels) -> Faces:
         """Every face of at least ``min_face_size`` pixels, best first.
@@ -79,7 +79,7 @@ class FaceDetector:
         shrink = 1
         while pixels.shape[1] > self._settings.working_width and pixels.shape[0] > _CELL:
             pixels, shrink = _shrunk(pixels, by=2), shrink * 2
-        image = self._picture(pixels)
+        image = self._resampler(pixels)
         boxes = self._accepted(image, self._proposed(image, max(_CELL, self._settings.min_face_size / shrink)))
         squares = image.overlapping(_squares(boxes))
         if not len(squares):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Self
 import cv2
 
 from monitor import memory, quality
-from monitor.backends import choose, picture
+from monitor.backends import choose, resampler
 from monitor.backends.batches import Batches
 from monitor.backends.cache import default_cache_dir
 from monitor.backends.onnx_graph import exported_elsewhere
@@ -85,7 +85,7 @@ class Engines:
             engine = engine or compiled(network, choice.backend)
         memory.give_back()
         return cls(
-            faces=FaceDetector(mtcnn, settings.detector, picture=picture(exact)),
+            faces=FaceDetector(mtcnn, settings.detector, resampler=resampler(exact)),
             scorer=Scorer(engine, card=detector.card, input_size=detector.input_size),
             detector=detector,
             choice=choice,
@@ -186,7 +186,7 @@ class Pipeline:
 
         Args:
             frame: the next one.
-            rest: seconds of media time between two scores of one face, and between two searches for faces, at least.
+            rest: seconds of media time between two scores of one face, and two searches where nobody is seen, at least.
 
         Raises:
             EngineError: an engine failed for good.

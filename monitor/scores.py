@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import threading
+from collections import deque
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 TOLERATED_FAILURES = 10  # calls in a row; one that several streams shared counts once
+_SHARING = 16  # calls that streams may share at the same time, at most
 
 
 class Scorer:
@@ -44,7 +47,8 @@ class Scorer:
         self._card = card
         self._size = input_size or card.input.size
         self._failures = 0
-        self._failure: BaseException | None = None  # the last one
+        self._counting = threading.Lock()
+        self._counted: deque[object] = deque(maxlen=_SHARING)  # what the last failures were of
 
     def score(
         self,
@@ -89,30 +93,34 @@ class Scorer:
     def _run(self, engine: Engine, crops: Pixels) -> tuple[Floats, Floats]:
         """Logits (N,) and evidence maps (N, h, w); all NaN where the engine failed."""
         failure: EngineError | None = None
+        call: object = None  # the same for all streams that shared it
         try:
             logits, maps = engine.run(crops)
         except EngineError as error:
-            failure = error
+            failure, call = error, error.__cause__ or error
             logits, maps = _nan((len(crops),)), _nan((len(crops), 1, 1))
         else:
             if not (np.isfinite(logits).all() and np.isfinite(maps).all()):
                 failure = EngineError(f"{engine.name} gave a score that is no number")
-        self._count(failure, engine.name)
+                call = logits if logits.base is None else logits.base
+        self._count(failure, engine.name, call=call)
         return logits, maps
 
-    def _count(self, failure: EngineError | None, name: str) -> None:
-        if failure is None:
-            self._failures, self._failure = 0, None
-            return
-        cause = failure.__cause__ or failure
-        if cause is self._failure:  # of a call that several streams shared
-            return
-        self._failure = cause
-        self._failures += 1
-        if self._failures > TOLERATED_FAILURES:
-            msg = f"{name} failed {self._failures} times in a row, last: {failure}; try another backend"
+    def _count(self, failure: EngineError | None, name: str, *, call: object) -> None:
+        with self._counting:
+            if failure is None:
+                self._failures = 0
+                self._counted.clear()
+                return
+            if any(call is before for before in self._counted):
+                return
+            self._counted.append(call)
+            self._failures += 1
+            failures = self._failures
+        if failures > TOLERATED_FAILURES:
+            msg = f"{name} failed {failures} times in a row, last: {failure}; try another backend"
             raise EngineError(msg) from failure
-        if self._failures == 1:
+        if failures == 1:
             logger.warning("faces are not scored, they count as %s: %s", Reason.ENGINE_DEGRADED.value, failure)
 
 

@@ -89,7 +89,9 @@ class TrackerSettings(_Settings):
     """When the detector beats and how long a face is remembered."""
 
     detect_every: Seconds = Field(1.0, description="seconds between full detections while faces are followed")
-    search_every: Seconds = Field(0.2, description="seconds between full detections while no face is followed")
+    search_every: Seconds = Field(
+        0.2, description="seconds between full detections while no face is followed; more on a busy machine"
+    )
     min_hits: int = Field(2, ge=1, le=100, description="frames a face must be seen in before its track counts")
     memory: Seconds = Field(1.0, description="seconds a lost face keeps its id")
     match_iou: Probability = Field(0.3, description="overlap that joins a detection to a track")
@@ -128,7 +130,7 @@ class ClassifierSettings(_Settings):
         description="seconds (wall clock) that a face of a live source may wait to be scored together with others; "
         "0: only while the engine is busy",
     )
-    score_every: Seconds = Field(0.2, description="seconds between two scores of one face")
+    score_every: Seconds = Field(0.2, description="seconds between two scores of one face; more on a busy machine")
 
 
 class Preset(StrEnum):

@@ -106,16 +106,18 @@ class Tracker:
 
         Args:
             media_time: of the frame.
-            rest: seconds of media time between two detections, at least, except on a cut and on a loss.
+            rest: seconds of media time between two detections while nobody is followed or remembered, at least.
         """
         if self._detected_at is None:
             return True
         settings = self._settings
         if self._alarm and self._alarms_until - media_time < (_ALARMS - 1) * settings.search_every + _TICK:
             return True
-        searching = bool(self._remembered) or not self._followed
-        every = settings.search_every if searching else settings.detect_every
-        return media_time - self._detected_at > max(every, rest) - _TICK
+        if self._remembered:
+            every = settings.search_every
+        else:
+            every = settings.detect_every if self._followed else max(settings.search_every, rest)
+        return media_time - self._detected_at > every - _TICK
 
     def associate(self, detected: Faces, media_time: float) -> TrackedFaces:
         """What a full detection found in the frame that was last followed.

@@ -37,9 +37,9 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _ordinary_scheduling() -> Iterator[None]:
     """An encoder of FFmpeg can make the thread that opens it a real-time one: everything else then starves."""
+    before = os.sched_getscheduler(0) if hasattr(os, "sched_getscheduler") else None
     yield
-    if hasattr(os, "sched_getscheduler"):
-        assert os.sched_getscheduler(0) == os.SCHED_OTHER
+    assert before is None or os.sched_getscheduler(0) == before
 
 
 @pytest.fixture(scope="session")

@@ -167,11 +167,12 @@ def test_an_engine_that_keeps_failing_ends_it(
         scorer.score(pixels, tracked, qualities(1, 1, 1), rows=[0])
 
 
+@pytest.mark.parametrize("rows", [(), range(60)], ids=["raises", "no number"])
 def test_a_failed_call_that_many_streams_shared_counts_once(
-    pixels: Pixels, tracked: TrackedFaces, card: ModelCard
+    pixels: Pixels, tracked: TrackedFaces, card: ModelCard, rows: tuple[int, ...]
 ) -> None:
     streams = 2 * TOLERATED_FAILURES
-    broken = FailingEngine(calls=range(1000))
+    broken = FailingEngine(calls=range(1000), rows=rows)
     scorer, batches = Scorer(broken, card=card), Batches(wait=10, largest=3 * streams)
 
     def rejected(_: int) -> int:
@@ -181,6 +182,23 @@ def test_a_failed_call_that_many_streams_shared_counts_once(
     with ThreadPoolExecutor(streams) as pool:
         assert list(pool.map(rejected, range(streams))) == [3] * streams
     assert len(broken.batches) == 1
+
+
+def test_failed_calls_side_by_side_count_once_each(pixels: Pixels, tracked: TrackedFaces, card: ModelCard) -> None:
+    scorer = Scorer(MeanEngine(), card=card)
+    first, second = EngineError("out of memory"), EngineError("out of memory")
+
+    class Fails(MeanEngine):
+        def run(self, batch: Pixels) -> tuple[Floats, ...]:
+            raise EngineError("out of memory") from self.cause
+
+        def __init__(self, cause: EngineError) -> None:
+            super().__init__()
+            self.cause = cause
+
+    for _ in range(2 * TOLERATED_FAILURES):  # the streams of two calls, in turns
+        for cause in (first, second):
+            scorer.score(pixels, tracked, qualities(1, 1, 1), rows=(0,), engine=Fails(cause))
 
 
 def test_a_success_forgives(pixels: Pixels, tracked: TrackedFaces, card: ModelCard) -> None:

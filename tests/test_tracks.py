@@ -160,7 +160,7 @@ def test_a_leap_in_time_ends_everybody(leap: float) -> None:
     assert tracker.due(1 + leap)
 
 
-def test_a_busy_machine_searches_less_often_but_at_once_on_a_cut() -> None:
+def test_a_busy_machine_searches_less_often() -> None:
     def searches(rest: float) -> int:
         tracker = Tracker(TrackerSettings(search_every=0.2))
         count = 0
@@ -172,10 +172,24 @@ def test_a_busy_machine_searches_less_often_but_at_once_on_a_cut() -> None:
         return count
 
     assert (searches(0.0), searches(0.5), searches(1.0)) == (20, 8, 4)
-    tracker = Tracker(TrackerSettings())
-    list(watch(lambda t: [square(300)], beats(1), tracker))
-    tracker.cut(1.0)
-    assert tracker.due(1.0, rest=5.0)
+
+
+@pytest.mark.parametrize("hidden", [0.3, 0.7])
+def test_a_face_that_was_lost_is_found_again_on_a_busy_machine_too(hidden: float) -> None:
+    tracker = Tracker(TrackerSettings(memory=1.0))
+    ids: set[int] = set()
+    for time in beats(4):
+        away = 2 <= time < 2 + hidden
+        here = [square(500)] + ([] if away else [square(200)])
+        expected = tracker.expected(time)
+        refined = faces_at(expected)
+        if away:
+            refined.probabilities[expected[:, 0] < 350] = 0.1
+        tracked = tracker.follow(refined, time)
+        if tracker.due(time, rest=0.5):
+            tracked = tracker.associate(faces_at(here), time)
+        ids |= set(tracked.track_ids.tolist())
+    assert ids == {1, 2}
 
 
 def crossing(t: float) -> list[Box]:

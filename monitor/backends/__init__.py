@@ -87,7 +87,7 @@ class Choice:
     faster: TensorRtBackend | None = None  # would be chosen if its engine were there and agreed; see ``promotion``
 
 
-def picture(backend: Backend) -> type[SummedArea]:
+def resampler(backend: Backend) -> type[SummedArea]:
     """What resamples frames for a backend's engines: on the GPU, if they take what lies there."""
     if not isinstance(backend, CudaBackend):
         return SummedArea

@@ -5,7 +5,7 @@ Importing this module imports torch.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+import logging
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,57 +17,67 @@ from monitor.backends.summed_area import SummedArea
 from monitor.errors import EngineError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
 
     from numpy.typing import NDArray
     from torch import Tensor
 
     from monitor.backends.summed_area import Integers, Sides
-    from monitor.types import Pixels
+
+_log = logging.getLogger(__name__)
 
 
 class CudaSummedArea(SummedArea):
     """The same sums and the same single division as on the CPU, so the same pixels to the bit.
 
-    Its pixels are tensors, which only the GPU's engines take for arrays.
+    Its pixels are tensors, which only the GPU's engines take for arrays. Where the GPU has no memory left, the CPU
+    does the work.
 
     Raises:
-        EngineError: the GPU has no memory left, or failed; its methods raise it, too.
+        EngineError: by its methods: the GPU failed.
     """
 
-    def __init__(self, pixels: Pixels) -> None:
-        self.height, self.width = pixels.shape[:2]
-        with _on_gpu():
-            frame = _uploaded(pixels)
-            sums = frame.cumsum(0, dtype=torch.int32).cumsum(1, dtype=torch.int32)
-            self._table = torch.nn.functional.pad(sums, (0, 0, 1, 0, 1, 0))  # (H + 1, W + 1, 3)
+    _table: Tensor | None = None  # (H + 1, W + 1, 3) on the GPU, from its first use
 
     def _of_grid(self, sides: Sides, areas: Integers) -> Any:  # noqa: ANN401 - see above
-        with _on_gpu():
+        def means(table: Tensor) -> Tensor:
             top, bottom, left, right = map(_uploaded, sides)
-            bands = self._table[bottom] - self._table[top]
+            bands = table[bottom] - table[top]
             sums = bands[:, right] - bands[:, left]
             return (sums.permute(2, 0, 1).float() / _uploaded(areas).float())[None]
 
+        found = self._on_gpu(means)
+        return super()._of_grid(sides, areas) if found is None else found
+
     def _of_squares(self, sides: Sides, areas: Integers) -> Any:  # noqa: ANN401 - see above
-        with _on_gpu():
+        def means(table: Tensor) -> Tensor:
             top, bottom, left, right = map(_uploaded, sides)
-            table = self._table.view(-1, 3)
-            sums = table[bottom + right] - table[bottom + left] - table[top + right] + table[top + left]
+            rows = table.view(-1, 3)
+            sums = rows[bottom + right] - rows[bottom + left] - rows[top + right] + rows[top + left]
             return sums.permute(0, 3, 1, 2).float() / _uploaded(areas).float()
 
+        found = self._on_gpu(means)
+        return super()._of_squares(sides, areas) if found is None else found
 
-@contextmanager
-def _on_gpu() -> Iterator[None]:
-    try:
-        with torch.inference_mode():
-            yield
-    except RuntimeError as error:
-        msg = (
-            f"the GPU failed to resample a frame ({first_line(error)}): if it has no memory left, end what else uses "
-            "it, or choose the setting classifier.backend=onnxruntime"
-        )
-        raise EngineError(msg) from error
+    def _on_gpu(self, means: Callable[[Tensor], Tensor]) -> Tensor | None:
+        """What the table gives on the GPU; None if there is no memory for that.
+
+        Raises:
+            EngineError: the GPU failed.
+        """
+        try:
+            with torch.inference_mode():
+                if self._table is None:
+                    sums = _uploaded(self._pixels).cumsum(0, dtype=torch.int32).cumsum(1, dtype=torch.int32)
+                    self._table = torch.nn.functional.pad(sums, (0, 0, 1, 0, 1, 0))
+                return means(self._table)
+        except RuntimeError as error:
+            if "out of memory" not in str(error).lower():
+                msg = f"the GPU failed to resample a frame: {first_line(error)}"
+                raise EngineError(msg) from error
+            _log.debug("a frame is resampled on the CPU: %s", first_line(error))
+            torch.cuda.empty_cache()
+            return None
 
 
 def _uploaded(values: NDArray[Any]) -> Tensor:

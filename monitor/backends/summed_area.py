@@ -5,6 +5,7 @@ Importing this module does not import torch; :mod:`monitor.backends.cuda_summed_
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import cv2
@@ -30,8 +31,7 @@ class SummedArea:
 
     def __init__(self, pixels: Pixels) -> None:
         self.height, self.width = pixels.shape[:2]
-        # int32 may wrap around in huge images; differences of its entries are right all the same
-        self._sums = np.asarray(cv2.integral(pixels), np.int32)  # (H + 1, W + 1, 3)
+        self._pixels = pixels
 
     def resized(self, *, height: int, width: int) -> Floats:
         """(1, 3, height, width) float32 the whole picture, 0..255."""
@@ -56,6 +56,11 @@ class SummedArea:
         return self._of_squares(
             ((top * row)[:, :, None], (bottom * row)[:, :, None], left[:, None], right[:, None]), areas
         )
+
+    @cached_property
+    def _sums(self) -> NDArray[np.int32]:
+        """(H + 1, W + 1, 3); int32 may wrap around in huge images: differences of its entries stay right."""
+        return np.asarray(cv2.integral(self._pixels), np.int32)
 
     def _of_grid(self, sides: Sides, areas: Integers) -> Floats:
         """(1, 3, h, w) means of bins with sides (h,), (h,), (w,), (w,) and areas (h, w)."""

@@ -2,8 +2,9 @@
 
 A machine that cannot keep up loses frames anyway, those of the most crowded stream first. So all live sources of a
 process share a ``Load``. While frames are lost or late it steps down a ladder: first a face is scored less often
-(tracks suffer least from that), then fewer frames of each second are analysed. When all has been well for a while it
-tries the step above; each time that a step proves too much, it waits twice as long before it tries that one again.
+(tracks suffer least from that) and looked for less often where nobody is seen, then fewer frames of each second are
+analysed. When all has been well for a while it tries the step above; each time that a step proves too much, it waits
+twice as long before it tries that one again.
 """
 
 from __future__ import annotations
@@ -33,14 +34,18 @@ _HOLD: Final = (5.0, 120.0)  # seconds (wall clock) without loss until a step is
 class Cadence:
     """How much of a live source is analysed."""
 
-    rest: float  # seconds of media time between two scores of one face, and two searches for faces, at least
+    rest: float  # seconds of media time between two scores of one face, and two searches where nobody is, at least
     fps: float | None  # frames analysed in a second of media time, at most; None: all
 
     def __str__(self) -> str:
         if self == LADDER[0]:
             return "all is analysed"
         frames = "every frame" if self.fps is None else f"at most {self.fps:g} frames/s"
-        return f"the machine is busy: of each live source {frames}, of each face at most {1 / self.rest:.1f} scores/s"
+        rate = f"{1 / self.rest:.1f}"
+        return (
+            f"the machine is busy: of each live source {frames}, "
+            f"of each face at most {rate} scores/s, where nobody is seen {rate} searches/s"
+        )
 
 
 LADDER: Final = (

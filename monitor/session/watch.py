@@ -239,7 +239,6 @@ class Watch:
                 raise
             finally:
                 self._audience.closed(Ending(*pipeline.finish(), session.stats, failure))
-                memory.give_back(every=memory.EVERY)
 
     def _follow(self, session: Session, *, live: bool) -> None:
         """Until the session is over, or no longer wanted."""

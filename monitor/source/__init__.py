@@ -6,6 +6,7 @@ What is typed becomes an ``Address``; what is read becomes a ``Source``, an iter
     failure    errors of FFmpeg and the system -> one sentence each
     reader     container -> decoded pictures, losses counted
     clock      timestamps -> media time
+    thinning   which frames are made where not all are wanted
     picture    decoded picture -> upright RGB
     footage    the three above as a Source, for all that FFmpeg opens:
                file, live (RTSP, HTTP, HLS), device (webcam, screen)

@@ -20,7 +20,7 @@ class Source(ABC):
 
     def __init__(self, info: SourceInfo, losses: Counter[str]) -> None:
         self.info = info
-        self.thinning = Thinning()  # asked by live sources, of each frame
+        self.thinning = Thinning()  # asked of each frame by whoever makes it
         self._losses = losses
 
     @property
@@ -34,7 +34,10 @@ class Source(ABC):
         return self.thinning.left_out
 
     def thin(self, fps: float | None) -> None:
-        """Make at most so many frames a second from now on, evenly apart; None: all. Only live sources do."""
+        """Make at most so many frames a second from now on, evenly apart; None: all.
+
+        For live sources, all of which do; call it on the thread that iterates.
+        """
         self.thinning.fps = fps
 
     @abstractmethod

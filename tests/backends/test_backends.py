@@ -18,7 +18,7 @@ from monitor.backends import (
     TorchBackend,
     all_backends,
     choose,
-    picture,
+    resampler,
 )
 from monitor.backends.promotion import NOT_BUILT
 from monitor.errors import EngineError
@@ -179,7 +179,7 @@ def test_each_says_where_it_runs_and_what_computes_the_same_in_fp32(
 
 
 def test_frames_are_resampled_where_mtcnn_runs() -> None:
-    places = {backend.name: picture(backend.exact()).__name__ for backend in all_backends()}
+    places = {backend.name: resampler(backend.exact()).__name__ for backend in all_backends()}
     there = {name for name, place in places.items() if place == "CudaSummedArea"}
     assert there == {"cuda", "tensorrt"}
     assert set(places.values()) == {"CudaSummedArea", "SummedArea"}

@@ -11,7 +11,7 @@ import pytest
 import torch
 from footage import mtcnn, portrait, posed
 
-from monitor.backends import cuda, lanes
+from monitor.backends import cuda, cuda_summed_area, lanes
 from monitor.backends.cuda import CudaBackend, cuda_missing
 from monitor.backends.cuda_summed_area import CudaSummedArea
 from monitor.backends.summed_area import SummedArea
@@ -73,17 +73,35 @@ def test_a_frame_that_may_not_be_written_to_travels_without_a_warning(recwarn: p
     assert not recwarn.list
 
 
-def test_a_gpu_without_memory_is_said_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object, **__: object) -> None:
-        msg = "CUDA out of memory. Tried to allocate 20.00 MiB\nmore"
-        raise torch.OutOfMemoryError(msg)
+def raising(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise error
 
+    monkeypatch.setattr(torch.Tensor, "pin_memory", fails)
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_where_the_gpu_has_no_memory_left_the_cpu_does_it(monkeypatch: pytest.MonkeyPatch, begun: bool) -> None:
     cuda_stand_in.install(monkeypatch)
-    picture = CudaSummedArea(random_pixels(40, 50))
-    monkeypatch.setattr(torch.Tensor, "pin_memory", full)
-    for fails in (lambda: CudaSummedArea(random_pixels(40, 50)), lambda: picture.resized(height=20, width=20)):
-        with pytest.raises(EngineError, match=r"^the GPU failed to resample a frame \(CUDA out of memory.*MiB\): if"):
-            fails()
+    pixels = random_pixels(40, 50)
+    here, there = SummedArea(pixels), CudaSummedArea(pixels)
+    if begun:
+        assert isinstance(there.resized(height=20, width=20), torch.Tensor)
+    raising(monkeypatch, torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB"))
+    squares = np.array([(11, 21, 40, 40)], np.float32)
+    for found, expected in (
+        (there.resized(height=20, width=20), here.resized(height=20, width=20)),
+        (there.cut(squares, side=24), here.cut(squares, side=24)),
+    ):
+        assert isinstance(found, np.ndarray)
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_a_gpu_that_fails_is_told_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    cuda_stand_in.install(monkeypatch)
+    raising(monkeypatch, RuntimeError("CUDA error: an illegal memory access was encountered\nmore"))
+    with pytest.raises(EngineError, match=r"^the GPU failed to resample a frame: CUDA error: an illegal .*ed$"):
+        CudaSummedArea(random_pixels(40, 50)).resized(height=20, width=20)
 
 
 @pytest.mark.usefixtures("place")
@@ -94,9 +112,16 @@ def test_the_cascade_finds_the_same_faces_and_the_frame_travels_once(
     backend = CudaBackend(exact=True)
     engines = MtcnnEngines(*(backend.compile(net, threads=1, cache_dir=tmp_path) for net in mtcnn_networks()))
     looked_for = DetectorSettings(min_face_size=40)
-    theirs = FaceDetector(engines, looked_for, picture=CudaSummedArea)
+    theirs = FaceDetector(engines, looked_for, resampler=CudaSummedArea)
     ours = FaceDetector(mtcnn(settings.cache_dir), looked_for)
     staged: list[Any] = []
+    frames: list[Any] = []
+    upload = cuda_summed_area._uploaded
+    monkeypatch.setattr(
+        cuda_summed_area,
+        "_uploaded",
+        lambda values: (frames.append(values) if values.dtype == np.uint8 else None, upload(values))[1],
+    )
     start = lanes.StagedLane.start
     monkeypatch.setattr(lanes.StagedLane, "start", lambda lane, rows: (staged.append(rows), start(lane, rows))[1])
     total = 0
@@ -106,6 +131,7 @@ def test_the_cascade_finds_the_same_faces_and_the_frame_travels_once(
         np.testing.assert_allclose(found.landmarks, expected.landmarks, atol=0.1)
         np.testing.assert_allclose(found.probabilities, expected.probabilities, atol=1e-3)
         total += len(found)
+    assert [frame.shape for frame in frames] == [(512, 512, 3), (480, 640, 3), (240, 320, 3)], "each once"
     assert total >= 3
     assert staged
     assert all(isinstance(rows, torch.Tensor) for rows in staged)  # R-Net's and O-Net's, made where they are looked at

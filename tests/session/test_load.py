@@ -125,7 +125,8 @@ def test_what_is_left_out_is_said(load: Load, clock: Clock, caplog: pytest.LogCa
     with caplog.at_level(logging.INFO):
         pass_seconds(load, clock, 4, lost=0.5)
     assert str(load.cadence) == (
-        "the machine is busy: of each live source at most 10 frames/s, of each face at most 2.0 scores/s"
+        "the machine is busy: of each live source at most 10 frames/s, "
+        "of each face at most 2.0 scores/s, where nobody is seen 2.0 searches/s"
     )
     assert str(load.cadence) in caplog.messages
     assert {record.levelno for record in caplog.records} == {logging.INFO}, "a terminal would say it twice"

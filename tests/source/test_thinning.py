@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from monitor.source import footage, open_source
+from monitor.source import thinning as module
 from monitor.source.thinning import Thinning
 
 
@@ -46,6 +47,18 @@ def test_after_a_pause_it_does_not_catch_up() -> None:
     thinning.fps = 5
     times = np.concatenate((np.arange(25) / 25, 60 + np.arange(25) / 25))
     assert len([index for index in taken(thinning, times) if index >= 25]) <= 6
+
+
+def test_where_media_time_stands_still_one_is_taken_every_two_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [50.0]
+    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+    thinning = Thinning()
+    thinning.fps = 3
+    found = 0
+    for index in range(250):  # ten seconds of pictures with the same time stamp, a millisecond apart
+        now[0] += 0.04
+        found += thinning.takes(index / 1000)
+    assert found in (5, 6)
 
 
 def test_frames_that_are_left_out_are_never_converted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

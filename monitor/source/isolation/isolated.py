@@ -245,7 +245,7 @@ class Isolated(Source):
                 source=self.info.name,
                 disordered=int(disordered),
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise self.process.failed(_NONSENSE.format(type(error).__name__)) from None
         with suppress(OSError):  # it died: the next message says so
             self.process.wire.send({"free": slot})
@@ -259,7 +259,7 @@ class Isolated(Source):
     def thin(self, fps: float | None) -> None:
         super().thin(fps)
         if self._begun and not self._closed:
-            with suppress(OSError):  # it died: the next message says so
+            with suppress(OSError, ValueError):  # it died: the next message says so; or it is closed meanwhile
                 self.process.wire.send({"fps": fps})
 
     def tap(self, listener: PacketListener) -> bool:
