@@ -362,7 +362,10 @@ class TestScript:
     def test_a_busy_machine_is_said_to_be_one(self) -> None:
         here = station.current()
         here.load.level = 4
-        said = "The machine is busy: of each live source at most 10 frames/s, of each face at most 2.0 scores/s."
+        said = (
+            "The machine is busy: of each live source at most 10 frames/s, "
+            "of each face at most 2.0 scores/s, where nobody is seen 2.0 searches/s."
+        )
         assert any(said == warning.value for warning in self.run("system").warning)
         channel = here.add("demo:")
         deadline = time.monotonic() + 60

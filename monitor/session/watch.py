@@ -239,6 +239,7 @@ class Watch:
                 raise
             finally:
                 self._audience.closed(Ending(*pipeline.finish(), session.stats, failure))
+                memory.give_back()
 
     def _follow(self, session: Session, *, live: bool) -> None:
         """Until the session is over, or no longer wanted."""
