@@ -30,6 +30,7 @@ _FIRST_PAUSE: Final = 0.5  # seconds until the first new attempt; doubles from a
 _SPARED: Final = {SourceNotFoundError: 4, SourceRefusedError: 24}  # longest pauses: who answers so, will again
 _TICK: Final = 0.1
 _MAY_COME_BACK: Final = ("rtsp", "http", "webcam:", "screen:")
+_SPARING: Final = 5.0  # seconds between two times that memory is given back, while nothing can be opened
 _UNEXPECTED: Final = "this should not happen"
 
 
@@ -127,6 +128,7 @@ class Watch:
         self._epoch = 0
         self._info: SourceInfo | None = None
         self._session: Session | None = None
+        self._stats: SessionStats | None = None  # of the last session, when it is over
         self._heard_at = time.monotonic()
         self.failure: Exception | None = None  # the last one
         self._wanted = True
@@ -164,7 +166,7 @@ class Watch:
     def status(self) -> WatchStatus:
         """Where it stands; may be asked from any thread, at any time."""
         with self._changed:
-            state, why, session = self._state, self._why, self._session
+            state, why, session, stats = self._state, self._why, self._session, self._stats
             silent = time.monotonic() - self._heard_at
             if state is WatchState.LIVE and silent > STALLED_AFTER:
                 state, why = WatchState.STALLED, f"no picture for {silent:.0f} s"
@@ -176,7 +178,7 @@ class Watch:
                 attempt=self._attempt,
                 next_try=next_try,
                 info=self._info,
-                stats=None if session is None else session.stats,
+                stats=stats if session is None else session.stats,
             )
 
     def _run(self) -> None:
@@ -186,8 +188,9 @@ class Watch:
                 if self._over():
                     self._set(WatchState.ENDED)
             except Exception as error:  # noqa: BLE001 - told to whoever asks for the status
-                self.failure = error
+                self.failure = _traceless(error)
                 self._failed(error)
+            memory.give_back(every=_SPARING)
 
     def _ready(self) -> bool:
         """Wait until the next opening is due; False when no more is wanted."""
@@ -238,8 +241,9 @@ class Watch:
                 failure = error
                 raise
             finally:
+                with self._changed:
+                    self._session, self._stats = None, session.stats
                 self._audience.closed(Ending(*pipeline.finish(), session.stats, failure))
-                memory.give_back()
 
     def _follow(self, session: Session, *, live: bool) -> None:
         """Until the session is over, or no longer wanted."""
@@ -290,3 +294,12 @@ class Watch:
     def _set(self, state: WatchState, why: str = "", *, next_try: float | None = None) -> None:
         with self._changed:
             self._state, self._why, self._next_try = state, why, next_try
+
+
+def _traceless(error: Exception) -> Exception:
+    """The same without its traces, which keep the last frames in memory; what should not happen keeps its own."""
+    link: BaseException | None = error if isinstance(error, MonitorError) else None
+    while link is not None:
+        link.__traceback__ = None
+        link = link.__cause__ or link.__context__
+    return error

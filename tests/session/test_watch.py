@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -251,6 +252,24 @@ def test_an_ending_says_what_became_of_the_frames_and_why_it_came(start: Callabl
     assert str(ending.failure) == "reel: the stream ended"
     assert str(watch.failure) == "cam: no answer"
     assert status.state is WatchState.RECONNECTING
+
+
+def test_while_a_source_is_away_its_frames_are_not_kept(start: Callable) -> None:
+    class Remembered(Reel):
+        def __iter__(self) -> Iterator[Frame]:
+            for frame in super().__iter__():
+                shown.append(weakref.ref(frame.pixels))
+                yield frame
+            msg = "cam: the line broke"
+            raise SourceUnavailableError(msg)
+
+    shown: list[weakref.ref[np.ndarray]] = []
+    watch, audience = start(Remembered(count=3, live=True), SourceUnavailableError("cam: no answer"))
+    until(watch, lambda status: status.attempt == 2)
+    assert len(shown) == 3
+    assert str(audience.endings[0].failure) == "cam: the line broke"
+    assert not any(ref() is not None for ref in shown)
+    assert watch.status.stats.frames_analysed == 3
 
 
 def test_a_lost_source_is_given_up_after_as_many_attempts_as_the_settings_say(start: Callable) -> None:
