@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tarfile
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
@@ -148,18 +147,22 @@ def _of_pictures(
 
 def _pictures(source: Path, unpacked: Path) -> list[Path]:
     """Its pictures, those in tar files unpacked into ``unpacked``; subfolders are searched, too."""
+    from monitor.lab.datasets.archive import Archive
     from monitor.source.still import SUFFIXES
 
     if not source.is_dir():
         msg = f"{source} is no folder: name one of pictures, or of face shards"
         raise DatasetError(msg)
     for archive in sorted(source.glob("*.tar")):
-        try:
-            with tarfile.open(archive) as members:
-                members.extractall(unpacked / archive.stem, filter="data")
-        except (OSError, tarfile.TarError) as error:
-            msg = f"{archive} cannot be unpacked: {error}"
-            raise DatasetError(msg) from None
+        members, folder = Archive(archive), (unpacked / archive.stem).resolve()
+        for name in members.names:
+            target = (folder / name).resolve()
+            if not target.is_relative_to(folder):
+                msg = f"{archive} cannot be unpacked: {name} would lie outside of it; fetch it again"
+                raise DatasetError(msg)
+            if target.suffix.lower() in SUFFIXES:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(members.read(name))
     found = (path for folder in (source, unpacked) for path in folder.rglob("*"))
     return [path for path in found if path.suffix.lower() in SUFFIXES and path.is_file()]
 

@@ -115,3 +115,18 @@ def test_a_folder_without_such_names_is_one_sentence(cli: Callable, tmp_path: Pa
     assert said.code == 3
     assert "age_sex_race_*" in said.err
     assert cli("lab", "fairness", "absent").code == 3
+
+
+@pytest.mark.parametrize("content", [b"no tar", None], ids=["broken", "leaves its folder"])
+def test_an_archive_that_cannot_be_unpacked_is_one_sentence(
+    cli: Callable, pictures: Path, content: bytes | None
+) -> None:
+    if content is None:
+        with tarfile.open(pictures / "part.tar", "w") as archive:
+            archive.add(pictures / "other.png", "../../30_1_0_d.png")
+    else:
+        (pictures / "part.tar").write_bytes(content)
+    said = cli("lab", "fairness", pictures)
+    assert said.code == 3
+    assert "fetch it again" in said.err.replace("\n", " ")
+    assert "should not happen" not in said.err
