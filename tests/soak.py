@@ -14,6 +14,7 @@ import itertools
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import av
@@ -39,11 +40,13 @@ def filmed(path: Path) -> Path:
     return path
 
 
-def floor(seconds: np.ndarray, megabytes: np.ndarray, *, period: float) -> tuple[np.ndarray, np.ndarray]:
-    """Hours, and the least memory of each period: what an open camera takes, it gives back when it is away."""
+def of_each_period(
+    figure: Callable[[np.ndarray], float], seconds: np.ndarray, megabytes: np.ndarray, *, period: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Hours, and a figure of the memory in each period: what an open camera takes, it gives back when it is away."""
     periods = (seconds // period).astype(int)
-    least = [megabytes[periods == one].min() for one in np.unique(periods)]
-    return np.unique(periods) * period / 3600, np.array(least)
+    figures = [figure(megabytes[periods == one]) for one in np.unique(periods)]
+    return np.unique(periods) * period / 3600, np.array(figures)
 
 
 def slope(hours: np.ndarray, megabytes: np.ndarray) -> tuple[float, float, float]:
@@ -93,12 +96,14 @@ def main() -> None:
         camera.kill()
     kept = np.loadtxt(given.out, delimiter=",", skiprows=1, usecols=(0, 1))
     kept = kept[kept[:, 0] > 15 * given.minutes]
-    middle, low, high = slope(*floor(kept[:, 0], kept[:, 1] / 1e6, period=given.period))
     print(f"{given.minutes:.0f} min, {witness.epoch} openings, {witness.frames} frames")
-    print(
-        f"resident memory, least of each period, after {given.minutes / 4:.0f} min: "
-        f"{middle:+.2f} MB/h [{low:+.2f}, {high:+.2f}]"
-    )
+    for name, figure in (("mean", np.mean), ("least", np.min)):
+        periods = of_each_period(figure, kept[:, 0], kept[:, 1] / 1e6, period=given.period)
+        middle, low, high = slope(*periods)
+        print(
+            f"resident memory, {name} of each period, after {given.minutes / 4:.0f} min: "
+            f"{middle:+.2f} MB/h [{low:+.2f}, {high:+.2f}]"
+        )
     print(f"descriptors, threads, processes: {before} at the begin, {after} at the end")
     print(f"read {witness.read} = analysed {witness.analysed} + dropped {witness.dropped}", end="; ")
     print(f"epochs with frames unaccounted for: {len(witness.unaccounted)}")

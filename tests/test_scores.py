@@ -189,16 +189,17 @@ def test_failed_calls_side_by_side_count_once_each(pixels: Pixels, tracked: Trac
     first, second = EngineError("out of memory"), EngineError("out of memory")
 
     class Fails(MeanEngine):
-        def run(self, batch: Pixels) -> tuple[Floats, ...]:
-            raise EngineError("out of memory") from self.cause
-
         def __init__(self, cause: EngineError) -> None:
             super().__init__()
             self.cause = cause
 
+        def run(self, batch: Pixels) -> tuple[Floats, ...]:
+            raise EngineError("out of memory") from self.cause
+
     for _ in range(2 * TOLERATED_FAILURES):  # the streams of two calls, in turns
         for cause in (first, second):
-            scorer.score(pixels, tracked, qualities(1, 1, 1), rows=(0,), engine=Fails(cause))
+            found = scorer.score(pixels, tracked, qualities(1, 1, 1), rows=(0,), engine=Fails(cause))
+            assert list(found.rejected.values()) == [(Reason.ENGINE_DEGRADED,)]
 
 
 def test_a_success_forgives(pixels: Pixels, tracked: TrackedFaces, card: ModelCard) -> None:
