@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -24,12 +24,14 @@ _ENCODERS = {
     "libx265": {"preset": "ultrafast", "x265-params": "log-level=none:pools=1:frame-threads=1"},
     "libvpx-vp9": {"deadline": "realtime", "cpu-used": "8", "crf": "20"},
 }
-_REAL_TIME = "libsvtav1"  # for root it makes the thread that opens it a real-time one, which starves all others
 
 
 @contextmanager
-def _as_it_was() -> Iterator[None]:
-    """The system's scheduling of this thread is the same afterwards."""
+def _same_scheduling() -> Iterator[None]:
+    """libsvtav1, if root opens it, makes the calling thread a real-time one, which starves all others: undone here."""
+    if not hasattr(os, "sched_setscheduler"):  # not on Linux
+        yield
+        return
     policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
     try:
         yield
@@ -81,8 +83,7 @@ def video(
         muxing: options for the container.
         sound: whether a silent sound track is added.
     """
-    calm = _as_it_was() if codec == _REAL_TIME and hasattr(os, "sched_setscheduler") else nullcontext()
-    with calm, av.open(str(path), "w", container_options=muxing or {}) as out:
+    with _same_scheduling(), av.open(str(path), "w", container_options=muxing or {}) as out:
         stream = out.add_stream(codec, rate=25, options={**_ENCODERS.get(codec, {}), **(options or {})})
         stream.width, stream.height, stream.pix_fmt = *size, pixel_format
         if times is not None:
