@@ -161,8 +161,12 @@ def _pictures(source: Path, unpacked: Path) -> list[Path]:
                 msg = f"{archive} cannot be unpacked: {name} would lie outside of it; fetch it again"
                 raise DatasetError(msg)
             if target.suffix.lower() in SUFFIXES:
-                target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_bytes(members.read(name))
+                try:
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    target.write_bytes(members.read(name))
+                except OSError as error:
+                    msg = f"{archive} cannot be unpacked: {error}"
+                    raise DatasetError(msg) from None
     found = (path for folder in (source, unpacked) for path in folder.rglob("*"))
     return [path for path in found if path.suffix.lower() in SUFFIXES and path.is_file()]
 
