@@ -11,6 +11,7 @@ from monitor.models import architecture, engines_dir
 from monitor.models.weights import export_weights
 
 SIZES = {"inception_resnet_v1": 160, "xception": 96, "vit": 112, "meso4": 256, "mesoinception4": 256}
+SIZES |= {f"efficientnet_lite{variant}": 96 for variant in range(3)}
 
 
 def coarse_crops(size: int, *, n: int = 2, seed: int = 3) -> torch.Tensor:

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 _ARCHITECTURES = {  # name -> module of this package, and what in it, if it is not the module itself
     "inception_resnet_v1": ("inception_resnet_v1", ""),
+    "efficientnet_lite0": ("efficientnet_lite", "LITE0"),
+    "efficientnet_lite1": ("efficientnet_lite", "LITE1"),
+    "efficientnet_lite2": ("efficientnet_lite", "LITE2"),
     "xception": ("xception", ""),
     "vit": ("vit", ""),
     "meso4": ("meso", "MESO4"),
@@ -37,7 +40,10 @@ _PACKAGE = Path(__file__).parent.parent
 class Architecture(Protocol):
     """What the registry offers of each; importing a module of it imports no torch, its functions do."""
 
-    ARCHITECTURE: str  # as cards name it
+    @property
+    def ARCHITECTURE(self) -> str:  # noqa: N802 - a constant of each
+        """Its name on cards."""
+
     REVISION: str  # raised when ``build`` makes another network from the same weights
     INPUT_SIZES: range  # sides of a crop that it takes, pixels
 

@@ -9,10 +9,12 @@ from monitor.models import architecture, available_models
 from monitor.models.evidence import EvidenceNetwork, fold_head
 
 LAST_MAPS = {"inception_resnet_v1": "block8", "xception": "act4", "vit": "norm"}  # where the head after it is affine
+LAST_MAPS |= {f"efficientnet_lite{variant}": "bn2" for variant in range(3)}
 CELLS = [
     *(("inception_resnet_v1", size, cells) for size, cells in ((96, 1), (160, 3), (224, 5))),
     *(("xception", size, cells) for size, cells in ((75, 3), (160, 5))),
     *(("vit", size, size // 16) for size in (96, 112, 224)),
+    *((f"efficientnet_lite{variant}", size, size // 32) for variant in range(3) for size in (96, 160, 224)),
     *((name, 256, 8) for name in ("meso4", "mesoinception4")),
 ]
 

@@ -93,7 +93,9 @@ class Experiment:
     model: str = "inception_resnet_v1"
     question: str = ""  # what the experiment shall answer
     seed: int = 1
-    init: str = ""  # "", "vggface2", or a safetensors file to start from
+    init: str = ""  # "", "imagenet", "vggface2", or a safetensors file to start from
+    batch_norm: str = "trained"  # "frozen": running statistics stay those of ``init``, gains and biases are trained
+    frozen_stages: int = 0  # of EfficientNet-Lite: the stem and so many stages after it stay as ``init`` has them
     dropout: float = 0.4
     degradation: float = 1.0  # strength, 0 = none
     mask_head: float = 0.0  # weight of the mask head's loss, 0: no mask head
@@ -128,6 +130,11 @@ class Experiment:
             yield data.share == 0, "data.share must be greater than 0"
             yield data.pseudo_fakes > 1, "data.pseudo_fakes must be from 0 to 1"
         yield from self._faults_of_crops()
+        yield self.batch_norm not in ("trained", "frozen"), "batch_norm must be trained or frozen"
+        yield (
+            not self.init and (self.batch_norm == "frozen" or self.frozen_stages > 0),
+            "batch_norm = 'frozen' and frozen_stages keep what init brings: name one",
+        )
         yield self.precision not in ("auto", "bf16", "fp32"), "precision must be auto, bf16 or fp32"
         yield self.frozen and not self.mask_head, "frozen leaves nothing to train: give mask_head a weight"
         yield self.frozen and self.init in ("", "vggface2"), "frozen keeps the classifier of init: name a weights file"

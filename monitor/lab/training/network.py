@@ -38,9 +38,33 @@ def initial_network(experiment: Experiment) -> torch.nn.Module:
     if experiment.init:
         _initialise(network, experiment)
     network.train()
+    if experiment.batch_norm == "frozen":
+        _freeze_batch_norm(network)
+    if experiment.frozen_stages > 0:
+        _freeze_stages(network, experiment)
     if experiment.frozen:
         _freeze(network, experiment)
     return network
+
+
+def _freeze_batch_norm(network: torch.nn.Module) -> None:
+    """Keep the running statistics; on small batches of a new domain their estimates would only add noise."""
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.eval()
+
+
+def _freeze_stages(network: torch.nn.Module, experiment: Experiment) -> None:
+    layers = dict(network.named_children())
+    stages = layers.get("blocks")
+    if "conv_stem" not in layers or not isinstance(stages, torch.nn.Sequential):
+        msg = f"frozen_stages needs an EfficientNet-Lite, the experiment trains {experiment.model}"
+        raise ExperimentError(msg)
+    if experiment.frozen_stages > len(stages):
+        msg = f"frozen_stages must be from 0 to {len(stages)} for {experiment.model}"
+        raise ExperimentError(msg)
+    for part in [layers["conv_stem"], layers["bn1"], *list(stages)[: experiment.frozen_stages]]:
+        part.requires_grad_(requires_grad=False)
 
 
 def _add_mask_head(network: torch.nn.Module, experiment: Experiment) -> None:
@@ -62,7 +86,15 @@ def _freeze(network: torch.nn.Module, experiment: Experiment) -> None:
 
 
 def _initialise(network: torch.nn.Module, experiment: Experiment) -> None:
-    if experiment.init == "vggface2":
+    if experiment.init == "imagenet":
+        from monitor.models.efficientnet_lite import EfficientNetLite
+
+        known = architecture(experiment.model)
+        if not isinstance(known, EfficientNetLite):
+            msg = f"init = 'imagenet' needs efficientnet_lite0, 1 or 2, the experiment trains {experiment.model}"
+            raise ExperimentError(msg)
+        state = known.imagenet_state()
+    elif experiment.init == "vggface2":
         from monitor.models.inception_resnet_v1 import vggface2_state
 
         if experiment.model != "inception_resnet_v1":

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-STORED_SIZE: Final = 224  # pixels: crops of other sizes are brought to it when they are loaded
+STORED_SIZE: Final = 256  # pixels: crops of other sizes are brought to it when they are loaded
 SMALLEST: Final = 32  # pixels: less shows no face
 AHEAD: Final = 2  # batches that are loaded while one is in work
 _LABELLED, _PSEUDO, _MATES = 0, 1, 2  # purposes of random numbers
@@ -47,7 +47,7 @@ class PairBatch:
     Where ``pseudo`` is true it is a copy of the real crop that is still to be altered.
     """
 
-    real: torch.Tensor  # (P, 3, 224, 224) uint8 RGB
+    real: torch.Tensor  # (P, 3, 256, 256) uint8 RGB
     fake: torch.Tensor  # the same
     landmarks: torch.Tensor  # (P, 5, 2) float32, pixels of the real crop
     side: torch.Tensor  # (P,) float32, side of the stored crop in box heights
@@ -254,7 +254,7 @@ def _load(stream: Stream, pair: tuple[int, int]) -> tuple[Pixels, Pixels, Floats
 
 
 def stored_crop(faces: FaceSet, row: int) -> tuple[Pixels, Floats]:
-    """A crop at (224, 224, 3) and its landmarks (5, 2), pixels; usual ones where none are known.
+    """A crop at (256, 256, 3) and its landmarks (5, 2), pixels; usual ones where none are known.
 
     Raises:
         DatasetError: it cannot be decoded, is no square or too small, or its landmarks lie far outside.

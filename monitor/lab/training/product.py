@@ -83,7 +83,7 @@ def _with_new_mask_head(experiment: Experiment, progress: Progress) -> dict[str,
 def _new_card(
     experiment: Experiment, progress: Progress, *, state: Mapping[str, Tensor], roots: Sequence[Path]
 ) -> dict[str, Any]:
-    network = initial_network(dataclasses.replace(experiment, init=""))
+    network = initial_network(dataclasses.replace(experiment, init="", batch_norm="trained", frozen_stages=0))
     network.load_state_dict(state)
     size = progress.best_size
     judged = Validation(experiment, roots=roots).judge(network.eval(), size=size)

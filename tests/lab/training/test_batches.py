@@ -65,7 +65,7 @@ def test_a_labelled_fake_has_a_mask_where_it_lies_on_its_original(
 ) -> None:
     """Of three labelled pairs the first has the middle of its face replaced, the second was cut elsewhere."""
     fake = pairs.real.clone()
-    fake[0, :, 80:144, 80:144] = 255 - fake[0, :, 80:144, 80:144]
+    fake[0, :, 92:164, 92:164] = 255 - fake[0, :, 92:164, 92:164]
     fake[1] = fake[1].flip(1)
     batch = augmented(
         replace(pairs, fake=fake, pseudo=torch.zeros_like(pairs.pseudo)), experiment(), size=96, seed=(2,)
@@ -86,26 +86,26 @@ def test_both_halves_of_a_pair_are_degraded_alike(pairs: PairBatch, experiment: 
 
 def test_crops_are_as_large_as_the_experiment_says(pairs: PairBatch, experiment: Callable[..., Experiment]) -> None:
     """A horizontal ramp shows how much of the stored crop (0.85 or 1.0 box heights) is seen."""
-    ramp = torch.arange(224, dtype=torch.uint8).expand(16, 3, 224, 224)
+    ramp = torch.arange(256, dtype=torch.uint8).expand(16, 3, 256, 256)
     same = replace(pairs, real=ramp, fake=ramp, pseudo=torch.zeros_like(pairs.pseudo))
     crops = Crops(scale=(0.6, 0.6), shift=0.0, side=0.6)
     batch = augmented(same, experiment(degradation=0.0, crops=crops), size=64, seed=(4,))
     rows = batch.images[:16, 0, 32] * 128 + 127.5
     seen = (rows.amax(1) - rows.amin(1)) * 64 / 63
-    torch.testing.assert_close(seen, 224 * 0.6 / pairs.side, atol=2.0, rtol=0)
+    torch.testing.assert_close(seen, 256 * 0.6 / pairs.side, atol=2.0, rtol=0)
 
 
 def test_crops_lie_where_validation_and_the_live_path_cut_them(
     pairs: PairBatch, experiment: Callable[..., Experiment]
 ) -> None:
     """A vertical ramp shows the middle of the crop: 0.1 box heights below a square that was centred on the box."""
-    ramp = torch.arange(224, dtype=torch.uint8)[:, None].expand(16, 3, 224, 224)
+    ramp = torch.arange(256, dtype=torch.uint8)[:, None].expand(16, 3, 256, 256)
     sides, centres = torch.full((16,), 1.3), torch.zeros(16)
     stored = replace(pairs, real=ramp, fake=ramp, side=sides, centre=centres, pseudo=torch.zeros_like(pairs.pseudo))
     crops = Crops(scale=(0.8, 0.8), shift=0.0, side=0.8, centre=0.1)
     batch = augmented(stored, experiment(degradation=0.0, crops=crops), size=64, seed=(4,))
     middles = batch.images[:16].mean((1, 2, 3)) * 128 + 127.5
-    torch.testing.assert_close(middles, torch.full((16,), 111.5 + 0.1 * 224 / 1.3), atol=0.7, rtol=0)
+    torch.testing.assert_close(middles, torch.full((16,), 127.5 + 0.1 * 256 / 1.3), atol=0.7, rtol=0)
 
 
 def test_generators_for_different_purposes_are_unrelated() -> None:

@@ -73,6 +73,8 @@ def test_there_are_shipped_experiments() -> None:
         ("share = 2", "share = 0", "share must be greater than 0"),
         ("share = 2", "split = 'val'", r"no data\[0\]\.split"),
         ("share = 2", "pseudo_fakes = 1.5", "pseudo_fakes must be from 0 to 1"),
+        ("seed = 7", 'batch_norm = "off"', "batch_norm must be trained or frozen"),
+        ("seed = 7", "frozen_stages = 2", "frozen_stages keep what init brings"),
         ("seed = 7", "precision = 'fp8'", "precision must be auto, bf16 or fp32"),
         ("seed = 7", "dropout = 1.0", "dropout must be"),
         ("seed = 7", "seed = -1", "seed must not be negative"),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from face_shards import LANDMARKS, pair_rows, write_faces
+from face_shards import pair_rows, write_faces
 
 from monitor.errors import DatasetError
 from monitor.lab.datasets.faceset import FaceSet
@@ -71,15 +71,16 @@ def test_a_batch_holds_what_was_asked_for_whatever_is_loaded_ahead(roots: list[P
         assert set(ours.side[pseudo].tolist()) <= {np.float32(0.85), np.float32(1.0)}
 
 
-def test_crops_of_other_sizes_are_brought_to_one_and_their_landmarks_follow(tmp_path: Path, roots: list[Path]) -> None:
-    reals = FaceSet.open(roots[0] / "reals")
-    pixels, landmarks = stored_crop(reals, 0)
-    np.testing.assert_array_equal(pixels, reals.pixels(0))
-    np.testing.assert_allclose(landmarks, LANDMARKS, rtol=1e-5)
-    small = write_faces(tmp_path / "small", pair_rows(1, split="train"), landmarks=True, size=112)
-    pixels, landmarks = stored_crop(FaceSet.open(small), 0)
+def test_crops_of_other_sizes_are_brought_to_one_and_their_landmarks_follow(tmp_path: Path) -> None:
+    rows = pair_rows(1, split="train")
+    same = FaceSet.open(write_faces(tmp_path / "same", rows, landmarks=True, size=STORED_SIZE))
+    pixels, kept = stored_crop(same, 0)
+    np.testing.assert_array_equal(pixels, same.pixels(0))
+    np.testing.assert_allclose(kept, same.landmarks(0, side=STORED_SIZE), rtol=1e-5)
+    small = FaceSet.open(write_faces(tmp_path / "small", rows, landmarks=True, size=STORED_SIZE // 2))
+    pixels, enlarged = stored_crop(small, 0)
     assert pixels.shape == (STORED_SIZE, STORED_SIZE, 3)
-    np.testing.assert_allclose(landmarks, LANDMARKS * 2)
+    np.testing.assert_allclose(enlarged, small.landmarks(0, side=STORED_SIZE // 2) * 2)
 
 
 @pytest.mark.parametrize(
