@@ -41,7 +41,7 @@ bench: setup
 	$(BIN)/deepfake-monitor bench
 
 soak: setup
-	$(BIN)/python tests/soak.py
+	PYTHONPATH=tests $(BIN)/python tests/benchmarks/soak.py
 
 clean:
 	rm -rf $(VENV) $(OUT) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -7,7 +7,7 @@ if __name__ == "__main__" and st.runtime.exists():
 
     show()
 else:
-    from monitor.dashboard.server import MIDDLEWARE, ROUTES, lifespan
+    from monitor.server.app import MIDDLEWARE, ROUTES, lifespan
 
     app = st.App(__file__, routes=ROUTES, middleware=MIDDLEWARE, lifespan=lifespan)
     if __name__ == "__main__":

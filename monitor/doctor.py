@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from monitor import __version__, backends, quality
-from monitor.backends.cache import default_cache_dir
+from monitor import __version__
+from monitor.analysis import quality
+from monitor.analysis.pipeline import Engines
 from monitor.errors import MonitorError
-from monitor.pipeline import Engines
-from monitor.source import cameras, demo_faces
+from monitor.inference import backends
+from monitor.inference.cache import default_cache_dir
+from monitor.media.sources import cameras, demo_faces
 from monitor.types import TrackedFaces
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 _PACKAGES = ("torch", "facenet-pytorch", "opencv-python-headless", "av", "numpy", "onnxruntime", "openvino")
 
 
-class Health(StrEnum):
+class Severity(StrEnum):
     """How a finding bears on the work."""
 
     OK = "ok"
@@ -42,7 +44,7 @@ class Finding:
     """One answered question."""
 
     question: str
-    health: Health
+    health: Severity
     answer: str
 
 
@@ -53,7 +55,7 @@ def examine(settings: Settings, *, out: Path) -> Iterator[Finding]:
         settings: what would be used.
         out: the folder into which results would be written.
     """
-    yield Finding("program", Health.OK, f"deepfake-monitor {__version__}, Python {platform.python_version()}")
+    yield Finding("program", Severity.OK, f"deepfake-monitor {__version__}, Python {platform.python_version()}")
     yield _packages()
     yield from _engines(settings)
     yield _cameras()
@@ -69,34 +71,34 @@ def _packages() -> Finding:
             versions.append(f"{name} {importlib.metadata.version(name)}")
         except importlib.metadata.PackageNotFoundError:
             versions.append(f"{name} absent")
-    return Finding("packages", Health.OK, ", ".join(versions) + f", on {platform.machine()} {sys.platform}")
+    return Finding("packages", Severity.OK, ", ".join(versions) + f", on {platform.machine()} {sys.platform}")
 
 
 def _engines(settings: Settings) -> Iterator[Finding]:
     try:
         choice = backends.choose(settings.classifier.backend)
     except MonitorError as error:
-        yield Finding("engine", Health.FAILURE, str(error))
+        yield Finding("engine", Severity.FAILURE, str(error))
         return
-    yield Finding("engine", Health.OK, f"{choice.backend.name}: {choice.reason}")
+    yield Finding("engine", Severity.OK, f"{choice.backend.name}: {choice.reason}")
     for name, why in choice.others.items():
-        yield Finding(f"engine {name}", Health.OK, f"not chosen: {why}")
+        yield Finding(f"engine {name}", Severity.OK, f"not chosen: {why}")
 
 
 def _cameras() -> Finding:
     found = cameras()
     if found:
-        return Finding("cameras", Health.OK, ", ".join(found))
-    return Finding("cameras", Health.WARNING, "none found; files, streams, screen: and demo: work without one")
+        return Finding("cameras", Severity.OK, ", ".join(found))
+    return Finding("cameras", Severity.WARNING, "none found; files, streams, screen: and demo: work without one")
 
 
 def _writable(what: str, folder: Path) -> Finding:
     existing = next(path for path in (folder, *folder.resolve().parents) if path.is_dir())
     try:
         with tempfile.TemporaryFile(dir=existing):
-            return Finding(what, Health.OK, f"{folder} can be written")
+            return Finding(what, Severity.OK, f"{folder} can be written")
     except OSError as error:
-        return Finding(what, Health.FAILURE, f"{folder} cannot be written ({error.strerror}): choose another folder")
+        return Finding(what, Severity.FAILURE, f"{folder} cannot be written ({error.strerror}): choose another folder")
 
 
 def _self_test(settings: Settings) -> Finding:
@@ -106,14 +108,16 @@ def _self_test(settings: Settings) -> Finding:
         engines = Engines.load(settings)
         real, blended = (_probability(engines, settings, picture) for picture in demo_faces())
     except MonitorError as error:
-        return Finding(question, Health.FAILURE, str(error))
+        return Finding(question, Severity.FAILURE, str(error))
     if real is None or blended is None:
-        return Finding(question, Health.FAILURE, "no face was found in a picture that shows one: reinstall the program")
+        return Finding(
+            question, Severity.FAILURE, "no face was found in a picture that shows one: reinstall the program"
+        )
     figures = f"P(fake) of one sample: known-real face {real:.0%}, known-blended face {blended:.0%}"
     if blended > real:
-        return Finding(question, Health.OK, f"{figures}, on {engines.scorer.engine.name}")
-    why = f"{engines.detector.card.id} does not tell them apart: read its limits in the model card"
-    return Finding(question, Health.WARNING, f"{figures}: {why}")
+        return Finding(question, Severity.OK, f"{figures}, on {engines.scorer.engine.name}")
+    why = f"{engines.classifier.card.id} does not tell them apart: read its limits in the model card"
+    return Finding(question, Severity.WARNING, f"{figures}: {why}")
 
 
 def _probability(engines: Engines, settings: Settings, picture: Pixels) -> float | None:
@@ -123,4 +127,4 @@ def _probability(engines: Engines, settings: Settings, picture: Pixels) -> float
     scores = engines.scorer.score(picture, tracked, qualities, rows=range(len(faces)))
     if not len(scores):
         return None
-    return engines.detector.card.calibration.probability(float(scores.logits[0]))
+    return engines.classifier.card.calibration.probability(float(scores.logits[0]))

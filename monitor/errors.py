@@ -60,7 +60,7 @@ class SourceUnreadableError(SourceError):
 
 
 class ModelError(MonitorError):
-    """A detector cannot be loaded."""
+    """A classifier cannot be loaded."""
 
 
 class WeightsMissingError(ModelError):

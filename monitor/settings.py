@@ -64,7 +64,7 @@ class SourceSettings(_Settings):
     demo_seconds: Seconds = Field(24.0, description="length of the demo: stream")
 
 
-class DetectorSettings(_Settings):
+class FaceDetectorSettings(_Settings):
     """MTCNN, with facenet-pytorch's names for what it has too."""
 
     min_face_size: int = Field(
@@ -150,7 +150,7 @@ _BALANCED = PRESETS[Preset.BALANCED]
 
 
 class VerdictSettings(_Settings):
-    """How scores become a label over time (see monitor.verdicts for the equations)."""
+    """How scores become a label over time (see monitor.analysis.verdicts for the equations)."""
 
     preset: Preset = Field(
         Preset.BALANCED,
@@ -302,7 +302,7 @@ class Settings(_Settings):
     """All of it."""
 
     source: SourceSettings = SourceSettings()
-    detector: DetectorSettings = DetectorSettings()
+    detector: FaceDetectorSettings = FaceDetectorSettings()
     tracker: TrackerSettings = TrackerSettings()
     quality: QualitySettings = QualitySettings()
     classifier: ClassifierSettings = ClassifierSettings()

@@ -12,7 +12,7 @@ import pytest
 from monitor.settings import Settings
 
 if TYPE_CHECKING:
-    from monitor.pipeline import Engines
+    from monitor.analysis.pipeline import Engines
 
 ROOT = Path(__file__).parent.parent
 
@@ -51,6 +51,16 @@ def settings() -> Settings:
 @pytest.fixture(scope="session")
 def engines(settings: Settings) -> Engines:
     """The shipped networks, compiled once."""
-    from monitor.pipeline import Engines
+    from monitor.analysis.pipeline import Engines
 
     return Engines.load(settings)
+
+
+@pytest.fixture
+def full_disk() -> Iterator[None]:
+    """No file of this process can grow beyond 40 kB: a real write fails, half way."""
+    resource = pytest.importorskip("resource", reason="needs Unix's resource limits")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)

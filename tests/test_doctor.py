@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from monitor.doctor import Finding, Health, examine
-from monitor.pipeline import Engines
+from monitor.analysis.pipeline import Engines
+from monitor.doctor import Finding, Severity, examine
 from monitor.settings import Settings
 
 
@@ -17,7 +17,7 @@ def findings(settings: Settings, out: Path) -> dict[str, Finding]:
 
 def test_a_sound_machine(settings: Settings, tmp_path: Path) -> None:
     found = findings(settings, tmp_path / "not made yet" / "results")
-    assert Health.FAILURE not in {finding.health for finding in found.values()}
+    assert Severity.FAILURE not in {finding.health for finding in found.values()}
     assert "onnxruntime" in found["engine"].answer
     assert "not chosen" in found["engine torch"].answer
     assert "torch 2." in found["packages"].answer
@@ -28,14 +28,14 @@ def test_a_sound_machine(settings: Settings, tmp_path: Path) -> None:
 def test_an_unknown_backend_is_a_failure_that_says_what_to_do(settings: Settings, tmp_path: Path) -> None:
     classifier = settings.classifier.model_copy(update={"backend": "abacus"})
     found = findings(settings.model_copy(update={"classifier": classifier}), tmp_path)
-    assert found["engine"].health is Health.FAILURE
+    assert found["engine"].health is Severity.FAILURE
     assert "onnxruntime" in found["engine"].answer
 
 
 def test_missing_weights_fail_the_self_test(settings: Settings, tmp_path: Path) -> None:
     classifier = settings.classifier.model_copy(update={"weights": tmp_path / "absent.safetensors"})
     found = findings(settings.model_copy(update={"classifier": classifier}), tmp_path)
-    assert found["self-test"].health is Health.FAILURE
+    assert found["self-test"].health is Severity.FAILURE
     assert "absent.safetensors" in found["self-test"].answer
 
 
@@ -47,13 +47,13 @@ def test_a_folder_that_cannot_be_written_is_a_failure(
 
     monkeypatch.setattr("tempfile.TemporaryFile", refused)
     found = findings(settings, tmp_path)
-    assert found["results"].health is Health.FAILURE
+    assert found["results"].health is Severity.FAILURE
     assert "Permission denied" in found["results"].answer
 
 
 @pytest.mark.parametrize(
     ("logits", "health", "words"),
-    [((-2.0, 2.0), Health.OK, "onnxruntime"), ((1.0, -1.0), Health.WARNING, "does not tell them apart")],
+    [((-2.0, 2.0), Severity.OK, "onnxruntime"), ((1.0, -1.0), Severity.WARNING, "does not tell them apart")],
 )
 def test_the_self_test_judges_the_running_engine(
     settings: Settings,
@@ -61,7 +61,7 @@ def test_the_self_test_judges_the_running_engine(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     logits: tuple[float, float],
-    health: Health,
+    health: Severity,
     words: str,
 ) -> None:
     answers = iter(logits)
@@ -72,7 +72,7 @@ def test_the_self_test_judges_the_running_engine(
         def run(self, batch: np.ndarray) -> tuple[np.ndarray, ...]:
             return np.array([next(answers)], np.float32), np.zeros((1, 2, 2), np.float32)
 
-    scorer = type(engines.scorer)(Scripted(), card=engines.detector.card)
+    scorer = type(engines.scorer)(Scripted(), card=engines.classifier.card)
     monkeypatch.setattr(Engines, "load", lambda _: replace(engines, scorer=scorer))
     finding = findings(settings, tmp_path)["self-test"]
     assert finding.health is health

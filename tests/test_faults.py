@@ -9,12 +9,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import clips
-import faults
 import pytest
-import rtsp_server
+from support import clips, faults, rtsp_server
 
-from monitor.session import WatchState
+from monitor.runtime import StreamState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +41,7 @@ def test_a_camera_that_is_killed_again_and_again_is_found_again(camera: faults.C
         for away in (0.0, 0.7, 1.5):
             faults.camera_killed(camera, watch, witness, away=away)
         assert witness.epoch >= 4
-        assert watch.status.state is WatchState.LIVE
+        assert watch.status.state is StreamState.LIVE
     assert witness.unaccounted == []
     assert witness.read == witness.analysed + witness.dropped
     camera.kill()
@@ -55,7 +53,7 @@ def test_a_camera_that_freezes_is_a_stall_and_then_lost(camera: faults.Camera) -
     with faults.watched(camera.url, read_timeout=4.0) as (watch, witness):
         stalled, _ = faults.camera_frozen(camera, watch, witness)
         assert stalled < 5, "3 s, on a machine that is not busy"
-        faults.until(lambda: watch.status.state is WatchState.LIVE)
+        faults.until(lambda: watch.status.state is StreamState.LIVE)
     assert witness.unaccounted == []
 
 
@@ -64,7 +62,7 @@ def test_a_process_that_dies_is_replaced(camera: faults.Camera, number: signal.S
     with faults.watched(camera.url) as (watch, witness):
         for _ in range(3):
             faults.reader_killed(witness, number)
-            assert watch.status.state is WatchState.LIVE
+            assert watch.status.state is StreamState.LIVE
     assert witness.epoch == 4
     assert witness.unaccounted == []
 
@@ -74,7 +72,7 @@ def test_a_process_that_hangs_is_replaced(camera: faults.Camera) -> None:
         first = witness.pid
         faults.reader_killed(witness, signal.SIGSTOP)
         assert witness.pid != first
-        assert watch.status.state is WatchState.LIVE
+        assert watch.status.state is StreamState.LIVE
 
 
 def test_a_changed_password_is_told_and_not_tried_in_a_tight_loop(camera: faults.Camera) -> None:
@@ -91,7 +89,7 @@ def test_a_changed_password_is_told_and_not_tried_in_a_tight_loop(camera: faults
         epoch = witness.epoch
         camera.kill()
         faults.recovered(witness, after=epoch, since=camera.start())
-        assert watch.status.state is WatchState.LIVE
+        assert watch.status.state is StreamState.LIVE
 
 
 @pytest.mark.parametrize("damage", [faults.flip, faults.crawl])
@@ -101,9 +99,9 @@ def test_a_bad_line_costs_pictures_and_nothing_else(camera: faults.Camera, damag
     with closing(proxy), faults.watched(url) as (watch, witness):
         proxy.damage = damage  # type: ignore[assignment]
         time.sleep(4)
-        assert watch.status.state not in (WatchState.FAILED, WatchState.ENDED)
+        assert watch.status.state not in (StreamState.FAILED, StreamState.ENDED)
         proxy.damage = bytes
         seen = witness.frames
         faults.until(lambda: witness.frames > seen + 25)
-        faults.until(lambda: watch.status.state is WatchState.LIVE)
+        faults.until(lambda: watch.status.state is StreamState.LIVE)
     assert witness.unaccounted == []

@@ -33,10 +33,10 @@ def test_modules_and_functions_stay_small(path: Path) -> None:
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_every_module_has_tests(path: Path) -> None:
-    if path.stem in TESTED_ELSEWHERE or "migrations" in path.parts:  # tests/evidence/test_tables.py
+    if path.stem in TESTED_ELSEWHERE or "migrations" in path.parts:  # tests/flags/test_tables.py
         return
     parent = path.relative_to(PACKAGE).parent
-    candidates = [TESTS / parent / f"test_{path.stem}.py", TESTS / f"test_{parent.name}.py"]
+    candidates = [TESTS / parent / f"test_{path.stem}.py", TESTS / parent / f"test_{parent.name}.py"]
     assert any(candidate.is_file() for candidate in candidates), f"no {candidates[0].relative_to(TESTS.parent)}"
 
 

@@ -15,12 +15,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from flag_writer import SUSPECT, provenance
-from observations import observation
+from support.flag_writer import SUSPECT, provenance
+from support.observations import observation
 
 from monitor.errors import MonitorError, OutputError, StoreError
-from monitor.evidence.archive import Archive
-from monitor.evidence.flagging import Flagger, Mark
+from monitor.flags.archive import FlagArchive
+from monitor.flags.recorder import FlagRecorder, FlagRequest
 from monitor.settings import Settings
 from monitor.types import Frame
 
@@ -41,13 +41,13 @@ def volume(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
-def flagger_of(archive: Archive) -> Flagger:
-    made = Flagger(archive, later=lambda job: job())
+def flagger_of(archive: FlagArchive) -> FlagRecorder:
+    made = FlagRecorder(archive, later=lambda job: job())
     made.opened(provenance(Settings()), epoch=1, clips=None)
     return made
 
 
-def flag(flagger: Flagger, index: int) -> str:
+def flag(flagger: FlagRecorder, index: int) -> str:
     """Of a picture that compresses badly."""
 
     pixels = np.random.default_rng(index).integers(0, 256, (240, 320, 3), np.uint8)
@@ -55,10 +55,10 @@ def flag(flagger: Flagger, index: int) -> str:
         Frame(pixels, index, index / 5, datetime.now(UTC), "cam"),
         observation((SUSPECT,), index=index, media_time=index / 5),
     )
-    return flagger.flag(Mark(epoch=1, media_time=index / 5, frame_index=index, reporter="ada")).id
+    return flagger.flag(FlagRequest(epoch=1, media_time=index / 5, frame_index=index, reporter="ada")).id
 
 
-def whole(archive: Archive, told: list[str]) -> None:
+def whole(archive: FlagArchive, told: list[str]) -> None:
     """Every flag that was told is there with all its files, and there is nothing else."""
     assert archive.store.count() == len(told)
     assert archive.store.first_fault() is None
@@ -69,7 +69,7 @@ def whole(archive: Archive, told: list[str]) -> None:
 
 def test_a_full_disk_is_told_and_what_was_kept_stays(volume: Path) -> None:
     told: list[str] = []
-    with Archive(volume / "kept") as archive:
+    with FlagArchive(volume / "kept") as archive:
         flagger = flagger_of(archive)
         with pytest.raises((OutputError, StoreError), match=r"space|full"):  # noqa: PT012 - when, nobody knows
             while True:
@@ -80,24 +80,24 @@ def test_a_full_disk_is_told_and_what_was_kept_stays(volume: Path) -> None:
         whole(archive, told)
         told.append(flag(flagger, refused + 1))
         whole(archive, told)
-    with Archive(volume / "kept") as archive:
+    with FlagArchive(volume / "kept") as archive:
         whole(archive, told)
 
 
 def test_a_read_only_disk_is_told_and_what_was_kept_stays(volume: Path) -> None:
-    with Archive(volume / "kept") as archive:
+    with FlagArchive(volume / "kept") as archive:
         told = [flag(flagger_of(archive), 0)]
     subprocess.run(["mount", "-o", "remount,ro", str(volume)], check=True)
-    with pytest.raises(MonitorError, match="cannot be read or written"), Archive(volume / "kept") as archive:
+    with pytest.raises(MonitorError, match="cannot be read or written"), FlagArchive(volume / "kept") as archive:
         flag(flagger_of(archive), 1)
     subprocess.run(["mount", "-o", "remount,rw", str(volume)], check=True)
-    with Archive(volume / "kept") as archive:
+    with FlagArchive(volume / "kept") as archive:
         told.append(flag(flagger_of(archive), 2))
         whole(archive, told)
 
 
 def test_a_locked_database_is_told_and_nothing_is_left_of_the_flag(tmp_path: Path) -> None:
-    with Archive(tmp_path / "kept") as archive:
+    with FlagArchive(tmp_path / "kept") as archive:
         flagger = flagger_of(archive)
         told = [flag(flagger, 0)]
         database = next((tmp_path / "kept").rglob("*.db"))
@@ -116,15 +116,16 @@ def test_an_end_amid_flags_loses_none_that_was_told(tmp_path: Path, number: sign
     told: list[str] = []
     unfinished = 0
     for _ in range(int(os.environ.get("FAULTS", "4"))):
-        command = [sys.executable, str(_HERE / "flag_writer.py"), str(tmp_path / "kept")]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
+        command = [sys.executable, str(_HERE / "support" / "flag_writer.py"), str(tmp_path / "kept")]
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join((str(_HERE), str(_HERE.parent)))}
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as writer:
             assert writer.stdout is not None
             assert writer.stdout.readline() == "ready\n"
             time.sleep(random.uniform(0.05, 0.6))
             writer.send_signal(number)
             lines = writer.stdout.read().splitlines(keepends=True)
         told += [line.strip() for line in lines if line.endswith("\n")]
-        with Archive(tmp_path / "kept") as archive:
+        with FlagArchive(tmp_path / "kept") as archive:
             unfinished += archive.exhibits.repair(archive.store).orphans
             found = archive.store.ids()
             assert found.issuperset(told)

@@ -10,20 +10,18 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar
 
-import broadcast
-import faults
 import pytest
-import rtsp_server
-from rtp_proxy import RtpProxy
+from support import broadcast, faults, rtsp_server
+from support.rtp_proxy import RtpProxy
 
-from monitor.pipeline import Engines, Pipeline
-from monitor.session import WatchState
-from monitor.session import session as session_module
-from monitor.session import watch as watch_module
+from monitor.analysis.pipeline import Engines, Pipeline
+from monitor.media.media_clock import BREAK
+from monitor.media.sources import open_source
+from monitor.media.sources import reader as reader_module
+from monitor.runtime import StreamState
+from monitor.runtime import session as session_module
+from monitor.runtime import supervisor as watch_module
 from monitor.settings import Settings
-from monitor.source import open_source
-from monitor.source import reader as reader_module
-from monitor.source.clock import BREAK
 from monitor.types import Label, Observation, Reason
 
 pytestmark = pytest.mark.fault
@@ -96,9 +94,9 @@ def test_a_stream_that_changes_its_pictures_is_opened_anew(
     with broadcast.broadcast(before, seconds=LONG) as (url, programme):
         with faults.watched(url, read_timeout=2.0) as (watch, witness):
             programme.show(after.read_bytes(), LONG)
-            faults.until(lambda: watch.status.state is WatchState.RECONNECTING)
+            faults.until(lambda: watch.status.state is StreamState.RECONNECTING)
             assert why in watch.status.why
-            faults.until(lambda: witness.epoch == 2 and watch.status.state is WatchState.LIVE)
+            faults.until(lambda: witness.epoch == 2 and watch.status.state is StreamState.LIVE)
             info = watch.status.info
             assert info is not None
             assert (info.width, info.height) == changed.get("size", (640, 360))
@@ -113,7 +111,7 @@ def test_a_stream_that_begins_within_a_group_of_pictures_begins_with_its_next_ke
     cut.write_bytes(whole[len(whole) // 188 // 30 * 188 :])
     with broadcast.broadcast(cut, seconds=LONG - 0.3) as (url, _), faults.watched(url) as (watch, witness):
         faults.until(lambda: witness.frames > 25)
-        assert watch.status.state is WatchState.LIVE
+        assert watch.status.state is StreamState.LIVE
         assert witness.epoch == 1
     assert witness.unaccounted == []
 
@@ -143,7 +141,7 @@ def test_a_wall_clock_that_is_set_harms_nothing(film: Callable[..., Path], monke
         assert session is not None
         latencies = list(session._counters.latencies)
         assert 0 < session.stats.seconds < 60
-    assert states == {WatchState.LIVE}
+    assert states == {StreamState.LIVE}
     assert min(latencies) >= 0
     assert max(latencies) < 2, "on a machine that is busy"
     assert max(other - one for one, other in pairwise(witness.times)) < 1
@@ -169,11 +167,11 @@ def test_packets_that_are_lost_cost_pictures_that_are_counted(proxy: tuple[str, 
     with faults.watched(url, rtsp_transport=transport) as (watch, witness):
         seen, line.loss = witness.frames, 0.05
         time.sleep(5)
-        assert watch.status.state in (WatchState.LIVE, WatchState.STALLED)
+        assert watch.status.state in (StreamState.LIVE, StreamState.STALLED)
         line.loss = 0.0
         assert line.dropped > 5
         faults.until(lambda: witness.frames > seen + 50)
-        faults.until(lambda: watch.status.state is WatchState.LIVE)
+        faults.until(lambda: watch.status.state is StreamState.LIVE)
         stats = watch.status.stats
         assert stats is not None
         assert stats.lost["corrupt picture"] > 0
@@ -204,7 +202,7 @@ def test_a_jump_of_a_cameras_clock_goes_on_in_media_time(proxy: tuple[str, RtpPr
         line.shift = shift
         faults.until(lambda: witness.frames > before + 50)
         times += witness.times
-        assert watch.status.state is WatchState.LIVE
+        assert watch.status.state is StreamState.LIVE
         assert witness.epoch == 1
         stats = watch.status.stats
         assert stats is not None

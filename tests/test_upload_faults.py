@@ -1,6 +1,6 @@
 """Damaged files that people upload: analysed, analysed in part or refused in a sentence, and nothing else happens.
 
-The same as ``tests/measure_uploads.py`` with its thousand, for some of them.
+The same as ``tests/benchmarks/measure_uploads.py`` with its thousand, for some of them.
 """
 
 from __future__ import annotations
@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-import measure_uploads as uploads
 import pytest
-from mutants import mutants
+from benchmarks import measure_uploads as uploads
+from support.mutants import mutants
 
 pytestmark = [pytest.mark.fault, pytest.mark.timeout(300)]
 

@@ -16,7 +16,7 @@ from rich.markup import escape
 from monitor.cli import analyze, bench, doctor, engines, flags, lab, people, serve, watch
 from monitor.cli.terminal import errors, unexpected
 from monitor.errors import MonitorError
-from monitor.logs import TextFormatter
+from monitor.system.logs import TextFormatter
 
 app = typer.Typer(
     name="deepfake-monitor",

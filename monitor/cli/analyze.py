@@ -13,18 +13,19 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from monitor.analysis import Recording, run
-from monitor.cli import lines, terminal
+from monitor.analysis.pipeline import Engines
+from monitor.cli import event_lines, terminal
 from monitor.cli.terminal import AsJson, Backend, MinFace, Set, SettingsFile, console, errors, settings_from
 from monitor.errors import MonitorError, UsageError
+from monitor.media.sources import expand, open_isolated
 from monitor.overlay.plates import percent
-from monitor.pipeline import Engines
-from monitor.source import expand, mask, open_isolated
+from monitor.results.recorder import ResultRecorder, run
+from monitor.system.masking import mask
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
-    from monitor.analysis import Result
+    from monitor.results.recorder import AnalysisResult
     from monitor.settings import Settings
     from monitor.types import Frame, Observation, SourceInfo
 
@@ -34,7 +35,7 @@ class _Outcome:
     """One source: what it came to, and why it could not be analysed, or not to its end."""
 
     name: str  # masked
-    result: Result | None = None
+    result: AnalysisResult | None = None
     failure: MonitorError | None = None
 
 
@@ -83,7 +84,7 @@ def _attempt(name: str, *, engines: Engines, settings: Settings, out: Path, vide
         with open_isolated(name, settings.source) as source, _progress() as progress:
             _require_end(source.info)
             task = progress.add_task(escape(source.info.name), total=source.info.frame_count)
-            recording = Recording(out, source=source, engines=engines, settings=settings, video=video)
+            recording = ResultRecorder(out, source=source, engines=engines, settings=settings, video=video)
             sinks = [_Advance(progress, task)]
             result = run(source, engines=engines, settings=settings, recording=recording, sinks=sinks)
         return _Outcome(mask(name), result=result, failure=result.failure)
@@ -121,8 +122,8 @@ def _say(outcome: _Outcome) -> None:
     if outcome.failure is not None:
         errors.print(f"[bold red]error:[/] {escape(str(outcome.failure))}")
     if outcome.result is not None:
-        console.print(f"{escape(outcome.name)}: {lines.verdict_line(outcome.result.verdict)}")
-        for line in lines.result_lines(outcome.result):
+        console.print(f"{escape(outcome.name)}: {event_lines.verdict_line(outcome.result.verdict)}")
+        for line in event_lines.result_lines(outcome.result):
             console.print(line)
 
 
@@ -139,7 +140,7 @@ def _table(outcomes: list[_Outcome]) -> Table:
         verdict = result.verdict
         probability = "" if verdict.probability is None else percent(verdict.probability)
         counts = (result.tracks, len(result.segments), result.stats.frames_analysed)
-        table.add_row(name, lines.styled(verdict.label), probability, *map(str, counts))
+        table.add_row(name, event_lines.styled(verdict.label), probability, *map(str, counts))
     return table
 
 
@@ -150,4 +151,4 @@ def _short(name: str) -> str:
 def _record(outcome: _Outcome) -> dict[str, object]:
     if outcome.result is None:
         return {"source": outcome.name, "error": str(outcome.failure)}
-    return lines.result_record(outcome.name, outcome.result)
+    return event_lines.result_record(outcome.name, outcome.result)

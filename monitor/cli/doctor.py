@@ -12,9 +12,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from monitor.cli.terminal import AsJson, Backend, Set, SettingsFile, console, settings_from
-from monitor.doctor import Health, examine
+from monitor.doctor import Severity, examine
 
-_MARKS = {Health.OK: "[green]ok[/]", Health.WARNING: "[yellow]warning[/]", Health.FAILURE: "[bold red]failure[/]"}
+_MARKS = {Severity.OK: "[green]ok[/]", Severity.WARNING: "[yellow]warning[/]", Severity.FAILURE: "[bold red]failure[/]"}
 
 
 def doctor(
@@ -37,5 +37,5 @@ def doctor(
         for finding in findings:
             table.add_row(finding.question, _MARKS[finding.health], escape(finding.answer))
         console.print(table)
-    if any(finding.health is Health.FAILURE for finding in findings):
+    if any(finding.health is Severity.FAILURE for finding in findings):
         raise typer.Exit(1)

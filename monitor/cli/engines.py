@@ -14,19 +14,19 @@ from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Column, Table
 
-from monitor.backends import all_backends, choose
-from monitor.backends.cache import artefacts, default_cache_dir
-from monitor.backends.onnx_graph import exported_elsewhere
+from monitor.analysis.pipeline import configured_classifier
 from monitor.cli.terminal import AsJson, Set, SettingsFile, console, errors, settings_from
 from monitor.errors import EngineError, MonitorError, UsageError
+from monitor.faces.mtcnn.networks import mtcnn_networks
+from monitor.inference.backends import all_backends, choose
+from monitor.inference.cache import artefacts, default_cache_dir
+from monitor.inference.onnx_graph import exported_elsewhere
 from monitor.lab.bench.engines import available, compiled, flop_per_face, verify
 from monitor.lab.bench.engines import bench as measure
-from monitor.models.mtcnn import mtcnn_networks
-from monitor.pipeline import load_classifier
 
 if TYPE_CHECKING:
-    from monitor.lab.bench.engines import Row, Verification
-    from monitor.models.network import Network
+    from monitor.inference.network import Network
+    from monitor.lab.bench.engines import EngineResult, Verification
     from monitor.settings import Settings
     from monitor.types import Pixels
 
@@ -213,7 +213,7 @@ _BATCHES = (1, 4, 8, 16)
 
 def _classifier(settings: Settings) -> tuple[Network, Pixels]:
     """The network that the settings name, and the faces to try its engines on."""
-    network = load_classifier(settings).network
+    network = configured_classifier(settings).network
     if network.witnesses is None:
         msg = f"there are no faces to try {network.name} on"
         raise EngineError(msg)
@@ -228,7 +228,7 @@ def _record(one: Verification) -> dict[str, object]:
     return {field: None if value == float("inf") else value for field, value in asdict(one).items()}
 
 
-def _show(rows: Sequence[Row], *, network: str, threads: int, rounds: int, peak: float) -> None:
+def _show(rows: Sequence[EngineResult], *, network: str, threads: int, rounds: int, peak: float) -> None:
     table = Table(
         Column("engine", no_wrap=True), "batch", "faces/s", "p50 ms", "p99 ms", "CPU ms per face", "of the peak",
         "logits", "maps", box=None, pad_edge=False,
@@ -265,7 +265,7 @@ def _drawing() -> None:
         raise UsageError(msg)
 
 
-def _draw(rows: Sequence[Row], path: Path, *, title: str) -> None:
+def _draw(rows: Sequence[EngineResult], path: Path, *, title: str) -> None:
     """Faces per second by batch, one line an engine.
 
     Raises:
@@ -276,7 +276,7 @@ def _draw(rows: Sequence[Row], path: Path, *, title: str) -> None:
 
     from matplotlib.figure import Figure
 
-    from monitor.files import write_whole
+    from monitor.system.files import write_whole
 
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     axes = figure.subplots()

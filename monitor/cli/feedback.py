@@ -15,15 +15,15 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 from monitor.errors import UsageError
-from monitor.evidence.exhibits import CLIP, FRAME
-from monitor.evidence.folder import unwritable
+from monitor.flags.files import CLIP, FRAME
 from monitor.lab.datasets.feedback import FILE_NAME, FeedbackRow, write_rows
+from monitor.system.files import unwritable
 from monitor.types import Label, Opinion
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from monitor.evidence.exhibits import Exhibits
+    from monitor.flags.files import FlagFiles
     from monitor.types import Flag
 
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9]+")
@@ -34,7 +34,7 @@ _LONGEST: Final = 40  # characters of a folder's name
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class FeedbackExport:
     """A feedback folder that was written, and what it holds."""
 
     table: Path
@@ -49,7 +49,7 @@ class Written:
 
 
 def lesson(flag: Flag) -> str:
-    """What a person's word about a flag teaches, or why nothing: a clause of :attr:`Written.in_words`."""
+    """What a person's word about a flag teaches, or why nothing: a clause of :attr:`FeedbackExport.in_words`."""
     if flag.reviewed_at is None:
         return "not reviewed"
     if flag.opinion is Opinion.FAKE:
@@ -61,7 +61,7 @@ def lesson(flag: Flag) -> str:
     return "unsure"
 
 
-def write_feedback(flags: Iterable[Flag], out: Path, *, exhibits: Exhibits) -> Written:
+def write_feedback(flags: Iterable[Flag], out: Path, *, exhibits: FlagFiles) -> FeedbackExport:
     """Write the flags that somebody reviewed and called fake or real.
 
     Args:
@@ -88,7 +88,9 @@ def write_feedback(flags: Iterable[Flag], out: Path, *, exhibits: Exhibits) -> W
             rows.append(_row(flag, kept))
             files.append((kept, rows[-1].path))
     if not rows:
-        msg = f"no flag teaches anything ({Written(out, counts).in_words}): review some and call them fake or real"
+        msg = (
+            f"no flag teaches anything ({FeedbackExport(out, counts).in_words}): review some and call them fake or real"
+        )
         raise UsageError(msg)
     try:
         for kept, path in files:
@@ -96,10 +98,10 @@ def write_feedback(flags: Iterable[Flag], out: Path, *, exhibits: Exhibits) -> W
             shutil.copyfile(kept, out / path)
     except OSError as error:
         raise unwritable(out, error) from error
-    return Written(write_rows(out, rows), counts)
+    return FeedbackExport(write_rows(out, rows), counts)
 
 
-def _file(flag: Flag, exhibits: Exhibits) -> Path | None:
+def _file(flag: Flag, exhibits: FlagFiles) -> Path | None:
     """The key frame, or else the clip; None if neither is there."""
     paths = [exhibits.folder(flag.id) / name for name in (FRAME, CLIP)]
     return next((path for path in paths if path.is_file()), None)

@@ -14,10 +14,10 @@ from rich.table import Table
 
 from monitor.cli.terminal import AsJson, Set, SettingsFile, console, errors, settings_from
 from monitor.errors import BundleError, UsageError
-from monitor.evidence.archive import Archive
-from monitor.evidence.bundle import verify as verified
-from monitor.evidence.queries import Query
-from monitor.evidence.retention import rules
+from monitor.flags.archive import FlagArchive
+from monitor.flags.bundle import verify as verified
+from monitor.flags.queries import FlagQuery
+from monitor.flags.retention import rules
 from monitor.overlay import clock
 from monitor.overlay.plates import percent
 
@@ -33,8 +33,8 @@ _IDS = "Ids of flags, as `flags list` shows them."
 Text = Annotated[str, typer.Option(help="Somewhere in source, note, category or reporter.")]
 
 
-def _archive(settings_file: Path | None, assignments: list[str] | None) -> Archive:
-    return Archive.open(settings_from(settings_file, assignments).evidence)
+def _archive(settings_file: Path | None, assignments: list[str] | None) -> FlagArchive:
+    return FlagArchive.open(settings_from(settings_file, assignments).evidence)
 
 
 @app.command("list")
@@ -47,7 +47,7 @@ def list_flags(
     as_json: AsJson = False,  # noqa: FBT002 - a flag
 ) -> None:
     """The newest flags first."""
-    query = Query(text=text, reviewed=False if unreviewed else None)
+    query = FlagQuery(text=text, reviewed=False if unreviewed else None)
     with _archive(settings_file, assignments) as archive:
         found, total = archive.store.find(query, limit=limit), archive.store.count(query)
     if as_json:
@@ -108,7 +108,7 @@ def export(
         msg = f"{out} is there already: name another file with --out"
         raise UsageError(msg)
     with _archive(settings_file, assignments) as archive:
-        flags = [archive.store.get(flag_id) for flag_id in ids] if ids else list(archive.every(Query(text=text)))
+        flags = [archive.store.get(flag_id) for flag_id in ids] if ids else list(archive.every(FlagQuery(text=text)))
         if not flags:
             msg = f"no flag in {archive.folder} matches: nothing was written"
             raise UsageError(msg)
@@ -166,7 +166,7 @@ def delete(
         # All or none: a mistyped id is told before anything is gone.
         wanted = [archive.store.get(flag_id).id for flag_id in dict.fromkeys(ids or ())]
         if source:
-            wanted = [flag.id for flag in archive.every(Query(source=source, order="oldest"))]
+            wanted = [flag.id for flag in archive.every(FlagQuery(source=source, order="oldest"))]
         if not wanted:
             msg = f"no flag in {archive.folder} is of the source {source}: nothing was deleted (flags list shows them)"
             raise UsageError(msg)
@@ -194,7 +194,7 @@ def tidy(
         )
         raise UsageError(msg)
     now = datetime.now(UTC)
-    with Archive.open(settings) as archive:
+    with FlagArchive.open(settings) as archive:
         plan = archive.plan(settings, now=now) if dry_run else archive.tidy(settings, now=now)
     for deletion in plan.deletions:
         console.print(escape(f"{deletion.flag_id}: {deletion.why}"))
@@ -217,7 +217,7 @@ def feedback(
     from monitor.cli.feedback import write_feedback
 
     with _archive(settings_file, assignments) as archive:
-        written = write_feedback(archive.every(Query(order="oldest")), out, exhibits=archive.exhibits)
+        written = write_feedback(archive.every(FlagQuery(order="oldest")), out, exhibits=archive.exhibits)
     console.print(escape(f"{written.table}: {written.in_words}"))
 
 

@@ -15,10 +15,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from monitor.cli.terminal import AsJson, Set, SettingsFile, console, errors, settings_from
-from monitor.dashboard.access.accounts import Accounts
-from monitor.dashboard.access.audit import Audit
-from monitor.dashboard.access.person import Role
-from monitor.evidence.archive import Archive
+from monitor.flags.archive import FlagArchive
+from monitor.server.auth.accounts import Accounts
+from monitor.server.auth.audit import AuditLog
+from monitor.server.auth.user import Role
 
 if TYPE_CHECKING:
     from monitor.settings import Settings
@@ -36,9 +36,9 @@ RoleOption = Annotated[
 
 
 @contextmanager
-def _opened(settings: Settings) -> Iterator[tuple[Accounts, Audit]]:
-    with Archive.open(settings.evidence) as archive:
-        yield Accounts(archive.store), Audit(archive.store)
+def _opened(settings: Settings) -> Iterator[tuple[Accounts, AuditLog]]:
+    with FlagArchive.open(settings.evidence) as archive:
+        yield Accounts(archive.store), AuditLog(archive.store)
 
 
 @app.command()
@@ -134,5 +134,5 @@ def _password() -> str:
     return sys.stdin.readline().rstrip("\r\n")
 
 
-def _note(audit: Audit, action: str, what: str) -> None:
+def _note(audit: AuditLog, action: str, what: str) -> None:
     audit.note(action, person=getpass.getuser(), what=what, client="command line")

@@ -55,15 +55,16 @@ def serve(
     import streamlit as st
     from streamlit.web.bootstrap import load_config_options
 
-    from monitor import logs
-    from monitor.dashboard import station
-    from monitor.dashboard.server import MIDDLEWARE, ROUTES, lifespan, require_access
+    from monitor import dashboard
+    from monitor.server import service
+    from monitor.server.app import MIDDLEWARE, ROUTES, lifespan, require_access
+    from monitor.system import logs
 
     require_access(settings.access, host=host)
     listening = _listening(host, port)
-    opened = station.Station.open(settings)
-    station.install(opened)
-    page = Path(station.__file__).parent / "script" / "page.py"
+    opened = service.MonitorService.open(settings)
+    service.install(opened)
+    page = Path(dashboard.__file__).parent / "script" / "page.py"
     app = st.App(page, routes=ROUTES, middleware=MIDDLEWARE, lifespan=lifespan)
     config = {
         "server.address": host,

@@ -14,16 +14,16 @@ import typer
 from rich.markup import escape
 from rich.text import Text
 
+from monitor.analysis.pipeline import Engines
 from monitor.cli.terminal import AsJson, Backend, MinFace, Set, SettingsFile, console, errors, settings_from
-from monitor.cli.watched import WatchedSource
+from monitor.cli.watched_source import WatchedSource
 from monitor.errors import OutputError
-from monitor.pipeline import Engines
-from monitor.session import EngineBuild, Load, side_by_side
+from monitor.runtime import EngineBuild, LoadShedder, side_by_side
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from monitor.session import Cadence
+    from monitor.runtime import Cadence
 
 _TICK = 0.2  # seconds (wall clock)
 _STATUS_EVERY = 10.0  # seconds between status lines where the terminal cannot redraw one
@@ -54,7 +54,7 @@ def watch(
     settings = settings_from(settings_file, assignments, backend=backend, min_face=min_face)
     with errors.status("loading engines (on first use they are built: up to a minute)"):
         engines = Engines.load(settings)
-    load = Load()
+    load = LoadShedder()
     everything = [
         WatchedSource(
             source,
@@ -108,7 +108,7 @@ def _stopped_by_signals() -> Iterator[threading.Event]:
 def _follow(
     everything: Sequence[WatchedSource],
     *,
-    load: Load,
+    load: LoadShedder,
     stopped: threading.Event,
     duration: float | None,
     wait: bool,

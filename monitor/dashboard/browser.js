@@ -1,6 +1,6 @@
 // What several parts do in a browser; put before each part's own scripts.
 
-const ENDED = 4000, NOT_ALLOWED = 4401; // close codes, as in monitor/dashboard/messages.py
+const ENDED = 4000, NOT_ALLOWED = 4401; // close codes, as in monitor/server/frame_messages.py
 const NOT_TYPED_INTO = new Set(["button", "checkbox", "color", "file", "image", "radio", "range", "reset", "submit"]);
 const instances = new WeakMap();
 

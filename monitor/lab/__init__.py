@@ -1,4 +1,4 @@
-"""The laboratory: where detectors are made, checked and compared.
+"""The laboratory: where classifiers are made, checked and compared.
 
 ::
 

@@ -1,4 +1,4 @@
-"""``Frame, Observation -> pixels``: boxes, labels and heat-map, each on the frame that it belongs to."""
+"""Draws an observation on the frame that it belongs to: boxes, labels, heat-map."""
 
 from __future__ import annotations
 

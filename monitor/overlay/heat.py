@@ -48,7 +48,7 @@ def colours(evidence: Floats, size: tuple[int, int], *, scale: float, opacity: f
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Kept:
+class _HeldMap:
     evidence: Floats  # (h, w)
     crop: Floats  # (4,) the square that was scored, pixels
     box: Floats  # (4,) the face's box in that frame
@@ -66,7 +66,7 @@ class EvidenceMemory:
 
     def __init__(self, hold: float) -> None:
         self._hold = hold
-        self._kept: dict[int, _Kept] = {}
+        self._kept: dict[int, _HeldMap] = {}
 
     def update(self, observation: Observation) -> None:
         """Keep the maps of this frame's scores; drop those of ended tracks and those that are too old."""
@@ -74,7 +74,7 @@ class EvidenceMemory:
         boxes = dict(zip(tracked.track_ids.tolist(), tracked.faces.boxes, strict=True))
         for track, evidence, crop in zip(scores.track_ids.tolist(), scores.evidence_maps, scores.crops, strict=True):
             if track in boxes:
-                self._kept[track] = _Kept(evidence, crop, boxes[track], now)
+                self._kept[track] = _HeldMap(evidence, crop, boxes[track], now)
         ended = {summary.track_id for summary in observation.ended_tracks}
         self._kept = {
             track: kept

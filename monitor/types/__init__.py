@@ -7,7 +7,7 @@ then trusted. Boxes are pixels of the full frame, ``x1 y1 x2 y2``, x to the righ
 """
 
 from monitor.types.faces import Calibration, Faces, Qualities, Scores, TrackedFaces
-from monitor.types.flags import ClipState, Exhibit, Flag, Opinion, Origin
+from monitor.types.flags import ClipState, Flag, FlagFile, Opinion, Origin
 from monitor.types.frames import Floats, Frame, Pixels, SourceInfo
 from monitor.types.hints import Hint, HintKind
 from monitor.types.labels import Label, Reason
@@ -15,19 +15,19 @@ from monitor.types.verdicts import (
     Judgement,
     LabelChange,
     Observation,
+    ScoredSample,
     Segment,
     SourceVerdict,
     TrackSummary,
     Verdict,
-    Witness,
 )
 
 __all__ = [
     "Calibration",
     "ClipState",
-    "Exhibit",
     "Faces",
     "Flag",
+    "FlagFile",
     "Floats",
     "Frame",
     "Hint",
@@ -41,6 +41,7 @@ __all__ = [
     "Pixels",
     "Qualities",
     "Reason",
+    "ScoredSample",
     "Scores",
     "Segment",
     "SourceInfo",
@@ -48,5 +49,4 @@ __all__ = [
     "TrackSummary",
     "TrackedFaces",
     "Verdict",
-    "Witness",
 ]

@@ -77,7 +77,7 @@ class Qualities:
     """How well each face can be judged; rows align with the faces they were measured on."""
 
     size: Floats  # (N,) pixels, the box's height inside the frame
-    sharpness: Floats  # (N,) >= 0, see monitor.quality
+    sharpness: Floats  # (N,) >= 0, see monitor.analysis.quality
     brightness: Floats  # (N,) 0..255, mean luma of the face
     yaw: Floats  # (N,) degrees, signed, 0 = frontal, estimated from five points
     pitch: Floats  # (N,) degrees, signed, estimated from five points

@@ -38,7 +38,7 @@ class ClipState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Exhibit:
+class FlagFile:
     """A file that is kept with a flag."""
 
     name: str  # in the flag's folder
@@ -82,7 +82,7 @@ class Flag:
     reviewed_at: datetime | None = None  # None: nobody looked yet
     clip: ClipState = ClipState.PENDING
     clip_why: str = ""
-    exhibits: tuple[Exhibit, ...] = ()
+    exhibits: tuple[FlagFile, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("created_at", "captured_at", "reviewed_at"):

@@ -44,7 +44,7 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class Witness:
+class ScoredSample:
     """One scored sample and how far it moved the evidence."""
 
     frame_index: int
@@ -70,7 +70,7 @@ class LabelChange:
     window: tuple[float, float]  # media times of the oldest and newest sample that still counts
     threshold: float | None  # the probability that was crossed; None when evidence ran out
     reasons: tuple[Reason, ...]
-    witnesses: tuple[Witness, ...]  # the samples that moved it most, largest first
+    witnesses: tuple[ScoredSample, ...]  # the samples that moved it most, largest first
     began: float  # media time from which the evidence speaks for the new label: the change truly began here
     restarted_at: float | None  # media time of a detected jump: what was seen before it was dropped; None: no jump
 

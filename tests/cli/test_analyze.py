@@ -8,11 +8,11 @@ from pathlib import Path
 import av
 import jsonschema
 import pytest
-from clips import video
+from support.clips import video
 
-from monitor.analysis import run
-from monitor.evidence.report import SCHEMA_FILE
-from monitor.source import open_source
+from monitor.media.sources import open_source
+from monitor.results.recorder import run
+from monitor.results.report import SCHEMA_FILE
 
 
 def results(folder: Path) -> list[str]:
@@ -103,7 +103,7 @@ def test_an_interrupted_analysis_leaves_nothing_behind(
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("monitor.session.Session.wait", interrupted)
+    monkeypatch.setattr("monitor.runtime.Session.wait", interrupted)
     said = cli("analyze", "demo:", "--out", "kept")
     assert said.code == 130
     assert results(tmp_path) == []

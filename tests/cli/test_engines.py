@@ -6,10 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from small_classifier import SMALL
+from support.small_classifier import SMALL
 
-from monitor.backends import all_backends
-from monitor.backends.onnx_runtime import OnnxRuntimeEngine
+from monitor.inference.backends import all_backends
+from monitor.inference.onnx_runtime import OnnxRuntimeEngine
 
 ONLY = ("--engine", "onnxruntime", "--engine", "torch")
 
@@ -19,7 +19,7 @@ def _small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A classifier that is built in a moment, and a cache of its own."""
     monkeypatch.setenv("DEEPFAKE_MONITOR_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setattr(
-        "monitor.cli.engines.load_classifier", lambda settings: type("Detector", (), {"network": SMALL})
+        "monitor.cli.engines.configured_classifier", lambda settings: type("Detector", (), {"network": SMALL})
     )
 
 
@@ -140,7 +140,7 @@ def test_a_plot_of_an_unknown_kind_is_refused(cli: Callable) -> None:
 
 def test_a_classifier_without_faces_to_try_it_on(cli: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
     blind = type("Detector", (), {"network": replace(SMALL, witnesses=None)})
-    monkeypatch.setattr("monitor.cli.engines.load_classifier", lambda settings: blind)
+    monkeypatch.setattr("monitor.cli.engines.configured_classifier", lambda settings: blind)
     said = cli("engines", "verify")
     assert said.code == 1
     assert "there are no faces to try small-32 on" in said.err

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flagging import BEGIN, flag
+from support.flagging import BEGIN, flag
 
 from monitor.cli.feedback import lesson, write_feedback
 from monitor.errors import OutputError, UsageError
-from monitor.evidence.archive import Archive
-from monitor.evidence.exhibits import Exhibits
+from monitor.flags.archive import FlagArchive
+from monitor.flags.files import FlagFiles
 from monitor.lab.datasets.feedback import open_feedback, read_feedback
 from monitor.lab.datasets.record import FlaggedFace
 from monitor.settings import EvidenceSettings
@@ -22,8 +22,8 @@ BOX = (10.0, 20.0, 110.0, 140.0)
 
 
 @pytest.fixture
-def exhibits(tmp_path: Path) -> Exhibits:
-    return Exhibits(tmp_path / "kept")
+def exhibits(tmp_path: Path) -> FlagFiles:
+    return FlagFiles(tmp_path / "kept")
 
 
 def reviewed(number: int, opinion: Opinion | None, **changes: Any) -> Flag:
@@ -31,7 +31,7 @@ def reviewed(number: int, opinion: Opinion | None, **changes: Any) -> Flag:
     return flag(number, **{"opinion": opinion, "reviewed_by": "bob", "reviewed_at": when} | changes)
 
 
-def kept(exhibits: Exhibits, one: Flag, *names: str) -> Flag:
+def kept(exhibits: FlagFiles, one: Flag, *names: str) -> Flag:
     return replace(one, exhibits=exhibits.keep(one.id, {name: name.encode() for name in names or ("frame.jpg",)}))
 
 
@@ -54,7 +54,7 @@ def test_what_an_opinion_teaches(label: Label, opinion: Opinion | None, said: st
     assert lesson(flag(label=label, opinion=opinion)) == "not reviewed"
 
 
-def test_the_laboratory_reads_what_is_written(exhibits: Exhibits, tmp_path: Path) -> None:
+def test_the_laboratory_reads_what_is_written(exhibits: FlagFiles, tmp_path: Path) -> None:
     flags = [
         kept(exhibits, reviewed(0, Opinion.REAL, note="=looks fine\nto me", category="false alarm")),
         kept(exhibits, reviewed(1, Opinion.FAKE, source="talk — Zoë.mp4", label=Label.LIKELY_REAL, probability=0.1)),
@@ -81,7 +81,7 @@ def test_the_laboratory_reads_what_is_written(exhibits: Exhibits, tmp_path: Path
     assert read_feedback(tmp_path / "out") == list(found.records)
 
 
-def test_one_file_under_two_names_is_one_source(exhibits: Exhibits, tmp_path: Path) -> None:
+def test_one_file_under_two_names_is_one_source(exhibits: FlagFiles, tmp_path: Path) -> None:
     flags = [
         kept(exhibits, reviewed(number, Opinion.FAKE, source=name, source_sha256="ab" * 32))
         for number, name in enumerate(("a.mp4", "elsewhere/b.mp4"))
@@ -90,7 +90,7 @@ def test_one_file_under_two_names_is_one_source(exhibits: Exhibits, tmp_path: Pa
     assert len({record.group for record in read_feedback(tmp_path / "out")}) == 1
 
 
-def test_odd_flags_are_written_too(exhibits: Exhibits, tmp_path: Path) -> None:
+def test_odd_flags_are_written_too(exhibits: FlagFiles, tmp_path: Path) -> None:
     """No box, no track, an empty box, no key frame: still what the laboratory reads."""
     flags = [
         kept(exhibits, reviewed(0, Opinion.FAKE, track_id=None, box=None, probability=None, source="../..")),
@@ -103,7 +103,7 @@ def test_odd_flags_are_written_too(exhibits: Exhibits, tmp_path: Path) -> None:
     assert found.records[2].path.name == f"{flag(2).id}.mp4"
 
 
-def test_what_cannot_be_written_is_one_sentence(exhibits: Exhibits, tmp_path: Path) -> None:
+def test_what_cannot_be_written_is_one_sentence(exhibits: FlagFiles, tmp_path: Path) -> None:
     one = kept(exhibits, reviewed(0, Opinion.FAKE))
     with pytest.raises(UsageError, match=r"no flag teaches anything \(.*1 unsure\)"):
         write_feedback([reviewed(1, Opinion.UNSURE)], tmp_path / "out", exhibits=exhibits)
@@ -117,7 +117,7 @@ def test_what_cannot_be_written_is_one_sentence(exhibits: Exhibits, tmp_path: Pa
 
 def test_the_command_writes_it(cli: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DEEPFAKE_MONITOR_EVIDENCE__FOLDER", str(tmp_path / "kept"))
-    with Archive.open(EvidenceSettings(folder=tmp_path / "kept")) as archive:
+    with FlagArchive.open(EvidenceSettings(folder=tmp_path / "kept")) as archive:
         archive.store.add(kept(archive.exhibits, flag(0)), actor="ada")
         archive.store.review(flag(0).id, actor="bob", opinion=Opinion.REAL)
     said = cli("flags", "feedback", "--out", "lessons")

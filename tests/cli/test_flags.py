@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from flagging import flag
+from support.flagging import flag
 
-from monitor.evidence.archive import Archive
+from monitor.flags.archive import FlagArchive
 from monitor.settings import EvidenceSettings
 from monitor.types import ClipState, Opinion, Origin
 
@@ -20,7 +20,7 @@ from monitor.types import ClipState, Opinion, Origin
 def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with three flags, that the settings name."""
     monkeypatch.setenv("DEEPFAKE_MONITOR_EVIDENCE__FOLDER", str(tmp_path / "kept"))
-    with Archive.open(EvidenceSettings(folder=tmp_path / "kept")) as archive:
+    with FlagArchive.open(EvidenceSettings(folder=tmp_path / "kept")) as archive:
         for number in range(3):
             one = flag(number, note="[red]look at the mouth" if number == 1 else "")
             archive.store.add(
@@ -110,7 +110,7 @@ def test_flags_are_deleted_all_or_none(cli: Callable, kept: Path) -> None:
 
 
 def test_all_flags_of_a_source_are_deleted(cli: Callable, kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with Archive.open(EvidenceSettings(folder=kept)) as archive:
+    with FlagArchive.open(EvidenceSettings(folder=kept)) as archive:
         archive.store.add(flag(7, source="talk.mp4"), actor="ada")
     for which in ((), (flag(0).id, "--source", "talk.mp4"), ("--source", "talk"), ("--source", "nobody.mp4")):
         assert cli("flags", "delete", *which, "--yes").code == 2
@@ -123,7 +123,7 @@ def test_all_flags_of_a_source_are_deleted(cli: Callable, kept: Path, monkeypatc
     assert "3 deleted" in said.out
     assert [one["id"] for one in json.loads(cli("flags", "list", "--json").out)] == [flag(7).id]
     assert list((kept / "files").iterdir()) == []
-    with Archive.open(EvidenceSettings(folder=kept)) as archive:
+    with FlagArchive.open(EvidenceSettings(folder=kept)) as archive:
         last = archive.store.events(flag(2).id)[-1]
     assert (last.action, last.details) == ("deleted", {"why": "she asked for it"})
 
@@ -134,7 +134,7 @@ def test_an_id_twice_is_deleted_once(cli: Callable, kept: Path) -> None:
 
 def test_tidying_is_shown_before_it_is_done(cli: Callable, kept: Path) -> None:
     assert "set evidence.keep_days or" in cli("flags", "tidy").err
-    with Archive.open(EvidenceSettings(folder=kept)) as archive:
+    with FlagArchive.open(EvidenceSettings(folder=kept)) as archive:
         old = datetime.now(UTC) - timedelta(days=3)
         one = flag(7, origin=Origin.AUTOMATIC, created_at=old, clip=ClipState.KEPT)
         archive.store.add(replace(one, exhibits=archive.exhibits.keep(one.id, {"frame.jpg": b"a picture"})), actor="")

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from visitors import PASSWORD
+from support.visitors import PASSWORD
 
-from monitor.dashboard.access.accounts import Accounts
-from monitor.dashboard.access.person import Person, Role
-from monitor.evidence.archive import Archive
+from monitor.flags.archive import FlagArchive
+from monitor.server.auth.accounts import Accounts
+from monitor.server.auth.user import Role, User
 from monitor.settings import EvidenceSettings
 
 
@@ -30,8 +30,8 @@ def typed(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     return lambda text: monkeypatch.setattr("sys.stdin", io.StringIO(text))
 
 
-def check(kept: Path, name: str, password: str) -> Person:
-    with Archive.open(EvidenceSettings(folder=kept)) as archive:
+def check(kept: Path, name: str, password: str) -> User:
+    with FlagArchive.open(EvidenceSettings(folder=kept)) as archive:
         return Accounts(archive.store).check(name, password)
 
 
@@ -39,7 +39,7 @@ def test_people_come_change_and_go(cli: Callable, kept: Path, typed: Callable[[s
     typed(f"{PASSWORD}\r\nmore")
     said = cli("people", "add", "Ada", "--role", "admin")
     assert (said.code, said.out, said.err) == (0, "ada may sign in as admin\n", "")
-    assert check(kept, "ada", PASSWORD) == Person("ada", Role.ADMIN)
+    assert check(kept, "ada", PASSWORD) == User("ada", Role.ADMIN)
     typed(f"{PASSWORD}\n")
     assert cli("people", "add", "bob").out == "bob may sign in as viewer\n"
     assert [row["role"] for row in json.loads(cli("people", "list", "--json").out)] == ["admin", "viewer"]
@@ -49,7 +49,7 @@ def test_people_come_change_and_go(cli: Callable, kept: Path, typed: Callable[[s
     assert cli("people", "role", "bob", "reviewer").out == "bob is reviewer now\n"
     typed("another long password\n")
     assert cli("people", "password", "bob").code == 0
-    assert check(kept, "bob", "another long password") == Person("bob", Role.REVIEWER)
+    assert check(kept, "bob", "another long password") == User("bob", Role.REVIEWER)
     assert cli("people", "remove", "ada").out == "ada may not sign in any more\n"
     said = cli("people", "audit", "--json")
     assert [(line["person"], line["action"], line["what"], line["client"]) for line in json.loads(said.out)] == [

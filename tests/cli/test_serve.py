@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from monitor.evidence.archive import Archive
+from monitor.flags.archive import FlagArchive
 from monitor.settings import EvidenceSettings
 from monitor.types import ClipState, Origin
 
@@ -87,7 +87,7 @@ def silent() -> Iterator[str]:
 
 
 def flagged(served: Served) -> list[Any]:
-    with Archive.open(EvidenceSettings(folder=served.folder)) as archive:
+    with FlagArchive.open(EvidenceSettings(folder=served.folder)) as archive:
         return archive.store.find()
 
 
@@ -102,7 +102,7 @@ def test_a_signal_ends_it_in_time_with_the_clips_under_way(tmp_path: Path, silen
         assert (before.origin, before.clip) == (Origin.AUTOMATIC, ClipState.PENDING)
         took = served.ended(how)
     assert took < LONGEST
-    with Archive.open(EvidenceSettings(folder=served.folder)) as archive:
+    with FlagArchive.open(EvidenceSettings(folder=served.folder)) as archive:
         flag = archive.store.get(before.id)
         assert flag.clip is ClipState.KEPT, flag.clip_why
         assert archive.faults() == []
@@ -125,7 +125,7 @@ def test_it_gets_ready_and_says_what_it_has_counted(tmp_path: Path) -> None:
         assert served.ended(signal.SIGTERM) < LONGEST
     lines = (served.folder / "logs" / "serve.log").read_text().splitlines()
     assert "begins on" in json.loads(lines[0])["message"]
-    assert any(json.loads(line)["logger"] == "monitor.session.heartbeat" for line in lines)
+    assert any(json.loads(line)["logger"] == "monitor.runtime.heartbeat" for line in lines)
 
 
 def test_an_upload_under_way_does_not_hold_it_up(tmp_path: Path) -> None:

@@ -11,15 +11,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import faults
 import pytest
-import rtsp_server
+from support import faults, rtsp_server
 
-from monitor.analysis import Recording
 from monitor.cli import watch as module
 from monitor.errors import OutputError
 from monitor.lab.bench.clips import one_face_clip
-from monitor.session.load import LADDER
+from monitor.results.recorder import ResultRecorder
+from monitor.runtime.load_shedder import LADDER
 
 
 def test_watching_the_demo_says_lines_and_keeps_the_results(cli: Callable, tmp_path: Path) -> None:
@@ -165,12 +164,12 @@ def test_the_terminal_is_told_when_the_machine_is_too_busy(capsys: pytest.Captur
 def test_a_recording_that_cannot_be_published_at_the_end_is_an_error(
     cli: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(self: Recording, *_: object, **__: object) -> Path:
+    def full(self: ResultRecorder, *_: object, **__: object) -> Path:
         self.abort()
         raise OutputError("kept: no space left")
 
     monkeypatch.setenv("DEEPFAKE_MONITOR_SOURCE__DEMO_SECONDS", "600")
-    monkeypatch.setattr(Recording, "finish", full)
+    monkeypatch.setattr(ResultRecorder, "finish", full)
     said = cli("watch", "demo:", "--duration", "1", "--out", "kept")
     assert said.code == 1
     assert "kept: no space left" in said.err

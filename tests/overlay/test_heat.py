@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from observations import Face, observation, summary
+from support.observations import Face, observation, summary
 
 from monitor.overlay.heat import EvidenceMemory, colours
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from observations import Face, frame, observation, summary
+from support.observations import Face, frame, observation, summary
 
 from monitor.overlay import Overlay, OverlaySettings, clock
 from monitor.types import Label, Pixels, Reason

@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from observations import verdict
+from support.observations import verdict
 
 from monitor.overlay import plates
 from monitor.types import Label, Reason

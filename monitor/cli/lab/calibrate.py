@@ -14,9 +14,9 @@ from monitor.cli.terminal import Backend, Set, SettingsFile, console, errors, se
 from monitor.errors import UsageError
 
 if TYPE_CHECKING:
+    from monitor.analysis.pipeline import Engines
     from monitor.lab.evaluation.bootstrap import Estimate
-    from monitor.lab.evaluation.recalibration import Sample
-    from monitor.pipeline import Engines
+    from monitor.lab.evaluation.recalibration import LabelledScores
     from monitor.settings import Settings
     from monitor.types import Calibration
 
@@ -46,9 +46,9 @@ def calibrate(
 
     "After" is out of fold: each fifth of the groups is judged by a fit on the others; the card gets the fit on all.
     """
+    from monitor.analysis.pipeline import Engines
     from monitor.lab.evaluation.platt import fit_platt
-    from monitor.lab.evaluation.recalibration import Fit, measured, out_of_fold, publish
-    from monitor.pipeline import Engines
+    from monitor.lab.evaluation.recalibration import CalibrationFit, measured, out_of_fold, publish
     from monitor.types import Calibration
 
     if (out is None) != in_place:
@@ -60,7 +60,7 @@ def calibrate(
     with errors.status("loading engines"):
         engines = Engines.load(settings, input_size=size)
     sample = _scored(source, split, engines=engines, settings=settings)
-    card, at = engines.detector.card, settings.verdict.suspicious_at
+    card, at = engines.classifier.card, settings.verdict.suspicious_at
     scale, shift = fit_platt(sample.logits, sample.labels)
     after = Calibration(scale=scale, shift=shift)
     log_odds = {
@@ -68,13 +68,13 @@ def calibrate(
         "after": out_of_fold(sample),
     }
     figures = {name: measured(values, sample, at=at) for name, values in log_odds.items()}
-    fit = Fit(after, engines.detector.input_size, figures=figures, sample=sample)
+    fit = CalibrationFit(after, engines.classifier.input_size, figures=figures, sample=sample)
     path = publish(weights, fit, folder=out)
     _show(figures, {"before": card.calibration, "after": after}, sample=sample, at=at)
     console.print(f"{escape(str(path))}: the new card")
 
 
-def _scored(source: Path, split: str, *, engines: Engines, settings: Settings) -> Sample:
+def _scored(source: Path, split: str, *, engines: Engines, settings: Settings) -> LabelledScores:
     from monitor.lab.datasets.faceset import FaceSet
     from monitor.lab.evaluation.recalibration import of_crops, of_feedback
 
@@ -87,7 +87,9 @@ def _scored(source: Path, split: str, *, engines: Engines, settings: Settings) -
         return of_crops(faces, engines=engines, settings=settings, on_done=lambda done: progress.advance(task, done))
 
 
-def _show(figures: dict[str, dict[str, Estimate]], used: dict[str, Calibration], *, sample: Sample, at: float) -> None:
+def _show(
+    figures: dict[str, dict[str, Estimate]], used: dict[str, Calibration], *, sample: LabelledScores, at: float
+) -> None:
     from monitor.lab.evaluation.plots import in_words
     from monitor.lab.evaluation.recalibration import MEASURES
 

@@ -33,10 +33,10 @@ def card(
 
     Weights and calibration stay as they are.
     """
+    from monitor.analysis.pipeline import Engines
     from monitor.lab.evaluation.crops import crop_outcomes
     from monitor.lab.evaluation.curves import curves, write_curves
     from monitor.lab.evaluation.material import open_material
-    from monitor.pipeline import Engines
 
     named = {"classifier.model": model, "classifier.weights": weights}
     chosen = [f"{name}={value}" for name, value in named.items() if value is not None]
@@ -56,15 +56,15 @@ def card(
             on_done=lambda done: progress.advance(task, done),
         )
     facts = curves(outcomes, material=f"{material.name}, split {material.split or 'all'}")
-    path = write_curves(weights, facts, demo_logits=_demo_logits(settings, sizes=engines.detector.card.sizes))
+    path = write_curves(weights, facts, demo_logits=_demo_logits(settings, sizes=engines.classifier.card.sizes))
     _show(facts["presets"])
     console.print(f"{escape(str(path))}: the new card")
 
 
 def _demo_logits(settings: Settings, *, sizes: Sequence[int]) -> dict[int, dict[str, float]]:
     """What the demo's two faces give at each of the card's input sizes."""
-    from monitor.pipeline import Engines
-    from monitor.session.heartbeat import score
+    from monitor.analysis.pipeline import Engines
+    from monitor.runtime.heartbeat import score
 
     found = {}
     for size in sizes:

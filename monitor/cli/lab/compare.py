@@ -12,12 +12,13 @@ from rich.progress import Progress
 
 from monitor.cli.terminal import Backend, Set, SettingsFile, console, errors, settings_from
 from monitor.errors import UsageError
-from monitor.evidence.folder import OutputFolder, unwritable
+from monitor.results.result_folder import OutputFolder
+from monitor.system.files import unwritable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from monitor.lab.evaluation.comparison import Comparison, Entry
+    from monitor.lab.evaluation.comparison import Comparison, ComparisonEntry
     from monitor.settings import Settings
 
 Weights = Annotated[
@@ -76,7 +77,7 @@ def _measured(
     sizes: Sequence[int | None],
     split: str,
     limit: int | None,
-) -> list[Entry]:
+) -> list[ComparisonEntry]:
     from monitor.lab.datasets.faceset import FaceSet
     from monitor.lab.evaluation.comparison import measure
     from monitor.lab.evaluation.grids import spread

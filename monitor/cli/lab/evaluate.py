@@ -13,16 +13,16 @@ from rich.table import Table
 
 from monitor.cli.terminal import AsJson, Backend, MinFace, Set, SettingsFile, console, errors, settings_from
 from monitor.errors import DatasetError, UsageError
-from monitor.evidence.folder import OutputFolder
+from monitor.results.result_folder import OutputFolder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from monitor.analysis.pipeline import Engines
     from monitor.lab.evaluation.material import Material
+    from monitor.lab.evaluation.metrics_summary import MetricsSummary
     from monitor.lab.evaluation.outcomes import Outcome
     from monitor.lab.evaluation.page import Pictures
-    from monitor.lab.evaluation.scorecard import Scorecard
-    from monitor.pipeline import Engines
     from monitor.settings import Settings
 
 _UNREADABLE = 3  # exit code, as of `analyze`
@@ -51,9 +51,9 @@ def evaluate(
     Abstentions are counted, never dropped. A file that cannot be read is named and the others go on; the exit code
     is 3 then. The report shows faces unless --no-thumbnails.
     """
+    from monitor.analysis.pipeline import Engines
     from monitor.lab.evaluation.material import open_material
     from monitor.lab.evaluation.report import Subject, write_report
-    from monitor.pipeline import Engines
 
     if out.is_file():
         msg = f"{out} is a file: name a folder for the results"
@@ -71,7 +71,7 @@ def evaluate(
         name=material.name,
         split=material.split,
         kind=material.kind,
-        card=engines.detector.card,
+        card=engines.classifier.card,
         engine=engines.scorer.engine.name,
         engine_reason=engines.choice.reason,
         settings=settings,
@@ -137,7 +137,7 @@ def _pictures(material: Material) -> Pictures:
     return lambda outcome: face_jpeg(faces.pixels(rows[outcome.id]))
 
 
-def _say(card: Scorecard, outcomes: Sequence[Outcome], *, folder: Path, as_json: bool) -> None:
+def _say(card: MetricsSummary, outcomes: Sequence[Outcome], *, folder: Path, as_json: bool) -> None:
     from monitor.lab.evaluation.page import headline
 
     counts = card.whole.counts

@@ -12,7 +12,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from monitor.cli.terminal import Set, SettingsFile, console, errors, settings_from
-from monitor.evidence.folder import OutputFolder, unwritable
+from monitor.results.result_folder import OutputFolder
+from monitor.system.files import unwritable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,10 +21,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from monitor.classifiers import Classifier
     from monitor.lab.evaluation.bootstrap import Estimate
     from monitor.lab.evaluation.faithfulness import Explainer, Faithfulness
     from monitor.lab.evaluation.region_fakes import Pairs
-    from monitor.models import Detector
 
 _EXAMPLES = 6
 _WIDTH = 110  # characters that the table needs, also where the terminal does not say how many it has
@@ -50,25 +51,25 @@ def explain_check(
     Mouth-only, eye-band and half-face fakes are self-blended from real crops: energy in the mask, deletion,
     parameter randomisation and stability, with 95 % intervals over groups.
     """
+    from monitor.classifiers import load_classifier
     from monitor.lab.datasets.faceset import FaceSet
     from monitor.lab.evaluation.faithfulness import measure
     from monitor.lab.evaluation.region_fakes import make_pairs
-    from monitor.models import load_detector
 
     OutputFolder(out.parent, out.name).abort()  # where nothing can be written, this is said before the work
-    classifier = settings_from(settings_file, assignments).classifier
-    detector = load_detector(model or classifier.model, weights=weights or classifier.weights, input_size=size)
+    wanted = settings_from(settings_file, assignments).classifier
+    classifier = load_classifier(model or wanted.model, weights=weights or wanted.weights, input_size=size)
     with errors.status("making fakes"):
-        explain = _explainer(detector, weights or classifier.weights)
-        pairs = make_pairs(FaceSet.open(shards, splits={split}), detector, limit=limit, seed=seed)
+        explain = _explainer(classifier, weights or wanted.weights)
+        pairs = make_pairs(FaceSet.open(shards, splits={split}), classifier, limit=limit, seed=seed)
     with errors.status(f"asking the network about {len(pairs)} fakes in many versions: some minutes"):
         found = measure(explain, pairs, seed=seed)
     material = f"{shards.resolve().name}, split {split}"
     with OutputFolder(out.parent, out.name) as folder:
         try:
-            record = json.dumps(_facts(found, detector, material=material, seed=seed), indent=2, ensure_ascii=False)
+            record = json.dumps(_facts(found, classifier, material=material, seed=seed), indent=2, ensure_ascii=False)
             (folder.working / "faithfulness.json").write_text(record + "\n", encoding="utf-8")
-            title = f"{detector.card.id}, {detector.input_size} px, {material}"
+            title = f"{classifier.card.id}, {classifier.input_size} px, {material}"
             _picture(found, pairs, explain, title=title).savefig(folder.working / "faithfulness.png", dpi=120)
         except OSError as error:
             raise unwritable(folder.working, error) from error
@@ -76,12 +77,12 @@ def explain_check(
     console.print(f"{escape(str(folder.target))}: faithfulness.json, faithfulness.png")
 
 
-def _facts(found: Faithfulness, detector: Detector, *, material: str, seed: int) -> dict[str, Any]:
+def _facts(found: Faithfulness, classifier: Classifier, *, material: str, seed: int) -> dict[str, Any]:
     return {
         "version": 1,
-        "model": detector.card.id,
-        "weights_sha256": detector.card.weights_sha256,
-        "input_size": detector.input_size,
+        "model": classifier.card.id,
+        "weights_sha256": classifier.card.weights_sha256,
+        "input_size": classifier.input_size,
         "material": material,
         "seed": seed,
         **asdict(found),
@@ -89,19 +90,19 @@ def _facts(found: Faithfulness, detector: Detector, *, material: str, seed: int)
     }
 
 
-def _explainer(detector: Detector, weights: Path | None) -> Explainer:
+def _explainer(classifier: Classifier, weights: Path | None) -> Explainer:
     """With the mask head, if the weights have one."""
     from safetensors import safe_open
 
+    from monitor.classifiers import engines_dir
+    from monitor.classifiers.architectures.mask_head import build_with_mask
     from monitor.lab.evaluation.faithfulness import Explainer
-    from monitor.models import engines_dir
-    from monitor.models.mask_head import build_with_mask
 
-    model = detector.network.name.rpartition("-")[0]
+    model = classifier.network.name.rpartition("-")[0]
     path = weights or engines_dir() / f"{model}.safetensors"
     with safe_open(path, framework="numpy") as file:
         headed = any(name.startswith("mask_head.") for name in file.keys())  # noqa: SIM118 - no mapping
-    return Explainer(detector, module=build_with_mask(path, input_size=detector.input_size) if headed else None)
+    return Explainer(classifier, module=build_with_mask(path, input_size=classifier.input_size) if headed else None)
 
 
 def _table(found: Faithfulness) -> Table:

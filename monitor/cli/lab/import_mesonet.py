@@ -22,7 +22,7 @@ def import_mesonet(
 
     The result is uncalibrated, and its card says so. Needs the extra meso-h5.
     """
-    from monitor.models.mesonet_h5 import import_mesonet as imported
+    from monitor.classifiers.architectures.mesonet_h5 import import_mesonet as imported
 
     card = imported(file, out=out, crop_side=crop_side)
     model = card.id.partition("-")[0]

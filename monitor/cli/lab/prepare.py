@@ -14,7 +14,7 @@ from monitor.cli.terminal import MinFace, Set, SettingsFile, console, errors, se
 from monitor.errors import UsageError
 
 if TYPE_CHECKING:
-    from monitor.lab.datasets.cutter import Recipe
+    from monitor.lab.datasets.face_cropper import CropRecipe
     from monitor.lab.datasets.record import Record
     from monitor.lab.datasets.splits import Shares
 
@@ -79,14 +79,14 @@ def prepare(
     """
     from monitor.lab.datasets import prepare as work
     from monitor.lab.datasets import read
-    from monitor.lab.datasets.cutter import Recipe
+    from monitor.lab.datasets.face_cropper import CropRecipe
     from monitor.lab.datasets.splits import Shares
 
     settings = settings_from(settings_file, assignments, min_face=min_face)
     shares = Shares.parse(split_shares)
     with errors.status("reading the data set"):
         records = read(dataset, root, label=label)
-    recipe = Recipe(frames=frames, size=size, side=side, centre=centre)
+    recipe = CropRecipe(frames=frames, size=size, side=side, centre=centre)
     if dataset == _CROPS:
         recipe = _of_existing(root, recipe)
     choices: dict[str, Any] = {"reader": dataset, "split_shares": split_shares, "seed": seed, "resplit": resplit}
@@ -96,7 +96,7 @@ def prepare(
         choices["listed_but_missing"] = len(records.missing)
     if compare_files is None:  # there the names of files may be numbers, which say nothing
         compare_files = dataset == _FOLDER and any(record.split for record in records)
-    plan = work.Plan(
+    plan = work.PreparationPlan(
         _divided(records, shares, seed=seed, anew=resplit, val_share=val_from_train),
         root=root if root.is_dir() else root.parent,
         recipe=recipe,
@@ -119,12 +119,12 @@ def _divided(records: list[Record], shares: Shares, *, seed: int, anew: bool, va
     return divided if val_share is None else val_from_train(divided, val_share, seed=seed)
 
 
-def _of_existing(root: Path, recipe: Recipe) -> Recipe:
+def _of_existing(root: Path, recipe: CropRecipe) -> CropRecipe:
     """Existing crops have a geometry already: what was typed must not contradict it."""
-    from monitor.lab.datasets.cutter import Recipe
+    from monitor.lab.datasets.face_cropper import CropRecipe
     from monitor.lab.datasets.prepare import existing_recipe
 
-    found, default = existing_recipe(root, recipe), Recipe()
+    found, default = existing_recipe(root, recipe), CropRecipe()
     for option in ("size", "side", "centre"):
         typed = getattr(recipe, option)
         if typed not in (getattr(default, option), getattr(found, option)):

@@ -26,15 +26,15 @@ def ranges(
 
     Weights that other people trained need it once before the engine onnxruntime-int8 can run them.
     """
-    from monitor.backends.cache import default_cache_dir
+    from monitor.analysis.pipeline import Engines
+    from monitor.classifiers import engines_dir
     from monitor.errors import UsageError
-    from monitor.files import write_whole
+    from monitor.inference.cache import default_cache_dir
+    from monitor.inference.ranges import RangesTable, ranges_path
     from monitor.lab.evaluation.activations import as_cameras_show, measure_ranges
     from monitor.lab.evaluation.crops import CropScorer
     from monitor.lab.evaluation.material import open_material
-    from monitor.models import engines_dir
-    from monitor.models.ranges import RangesTable, ranges_path
-    from monitor.pipeline import Engines
+    from monitor.system.files import write_whole
 
     named = {"classifier.model": model, "classifier.weights": weights, "classifier.backend": "onnxruntime"}
     given = [f"{name}={value}" for name, value in named.items() if value is not None]
@@ -45,7 +45,7 @@ def ranges(
         raise UsageError(msg)
     sizes: dict[int, dict[str, tuple[float, float]]] = {}
     with errors.status("loading the engines"):
-        card = Engines.load(settings).detector.card
+        card = Engines.load(settings).classifier.card
     with Progress(console=errors, transient=True) as progress:
         for size in card.sizes:
             engines = Engines.load(settings, input_size=size)
@@ -53,7 +53,7 @@ def ranges(
             seen = as_cameras_show([scorer.cut(scorer.stored(row)) for row in range(len(material.faces))])
             task = progress.add_task(f"{size} px", total=len(seen))
             sizes[size] = measure_ranges(
-                engines.detector.network,
+                engines.classifier.network,
                 seen,
                 cache_dir=default_cache_dir(settings.cache_dir),
                 on_done=lambda task=task: progress.advance(task),  # type: ignore[misc]

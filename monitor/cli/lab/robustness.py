@@ -1,4 +1,4 @@
-"""``deepfake-monitor lab robustness``: a detector under compression, noise, blur, darkness and small faces."""
+"""``deepfake-monitor lab robustness``: a classifier under compression, noise, blur, darkness and small faces."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from rich.progress import Progress
 
 from monitor.cli.terminal import Backend, Set, SettingsFile, console, errors, settings_from
 from monitor.errors import UsageError
-from monitor.evidence.folder import OutputFolder, unwritable
+from monitor.results.result_folder import OutputFolder
+from monitor.system.files import unwritable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,12 +28,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
+    from monitor.analysis.pipeline import Engines
     from monitor.lab.datasets.faceset import FaceRow, FaceSet
     from monitor.lab.datasets.record import Record
-    from monitor.lab.evaluation.grids import Grid, Perturbs
+    from monitor.lab.evaluation.grids import Grid, PerturbFunction
     from monitor.lab.evaluation.robustness import Robustness
-    from monitor.lab.evaluation.timelines import Rate
-    from monitor.pipeline import Engines
+    from monitor.lab.evaluation.timelines import EventRate
     from monitor.settings import Settings
 
 _INDEX = "index.csv"
@@ -80,8 +81,8 @@ def robustness(
 
     Of videos also the false alarms per hour over the genuine ones.
     """
+    from monitor.analysis.pipeline import Engines
     from monitor.lab.evaluation.robustness import summarise
-    from monitor.pipeline import Engines
 
     named = {"classifier.model": model, "classifier.weights": weights}
     chosen = [f"{name}={value}" for name, value in named.items() if value is not None]
@@ -99,8 +100,8 @@ def robustness(
         grid = _of_crops(items, engines=engines, settings=settings, perturbations=perturbations, levels=levels)
     found = summarise(grid)
     facts = {
-        "model": engines.detector.card.id,
-        "weights_sha256": engines.detector.card.weights_sha256,
+        "model": engines.classifier.card.id,
+        "weights_sha256": engines.classifier.card.weights_sha256,
         "engine": engines.scorer.engine.name,
         "material": f"{source.resolve().name}, {taken}",
         "split": taken,
@@ -139,7 +140,7 @@ def _material(source: Path, *, dataset: str, split: str, limit: int | None) -> t
     return items, "no splits" if splits == [""] else f"split {'+'.join(one or 'none' for one in splits)}"
 
 
-def _chosen(only: list[str] | None) -> dict[str, Perturbs]:
+def _chosen(only: list[str] | None) -> dict[str, PerturbFunction]:
     from monitor.lab.fakes.perturbations import PERTURBATIONS
 
     unknown = [name for name in only or () if name not in PERTURBATIONS]
@@ -150,7 +151,12 @@ def _chosen(only: list[str] | None) -> dict[str, Perturbs]:
 
 
 def _of_crops(
-    faces: FaceSet, *, engines: Engines, settings: Settings, perturbations: dict[str, Perturbs], levels: Sequence[int]
+    faces: FaceSet,
+    *,
+    engines: Engines,
+    settings: Settings,
+    perturbations: dict[str, PerturbFunction],
+    levels: Sequence[int],
 ) -> Grid:
     from monitor.lab.evaluation.grids import crop_grid
 
@@ -171,7 +177,7 @@ def _of_videos(
     *,
     engines: Engines,
     settings: Settings,
-    perturbations: dict[str, Perturbs],
+    perturbations: dict[str, PerturbFunction],
     levels: Sequence[int],
     seconds: float,
 ) -> Grid:
@@ -204,7 +210,7 @@ def _summary(found: Robustness) -> str:
     )
 
 
-def per_hour(alarms: Rate) -> str:
+def per_hour(alarms: EventRate) -> str:
     """A rate of false alarms in words."""
     minutes = 60 * alarms.time
     if alarms.value is None:

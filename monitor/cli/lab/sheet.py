@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 
 from monitor.cli.terminal import console
-from monitor.files import write_whole
+from monitor.system.files import write_whole
 
 
 def sheet(

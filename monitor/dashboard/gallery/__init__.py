@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, TypedDict
 
 import streamlit as st
 
-from monitor.dashboard.parts import part
+from monitor.dashboard.components import part
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 
-class Item(TypedDict):
+class GalleryItem(TypedDict):
     """One picture."""
 
     url: str
@@ -20,14 +20,14 @@ class Item(TypedDict):
     about: str  # for those who cannot see it
 
 
-class Row(TypedDict):
+class GalleryRow(TypedDict):
     """Pictures that belong together."""
 
     title: str
-    items: list[Item]
+    items: list[GalleryItem]
 
 
-def gallery(rows: Sequence[Row], *, key: str, on_pick: Callable[[int, int], None]) -> None:
+def gallery(rows: Sequence[GalleryRow], *, key: str, on_pick: Callable[[int, int], None]) -> None:
     """Show pictures.
 
     Args:

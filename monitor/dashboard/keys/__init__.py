@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from monitor.dashboard.parts import part
+from monitor.dashboard.components import part
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

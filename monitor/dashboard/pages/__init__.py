@@ -15,7 +15,7 @@ from importlib import resources
 import streamlit as st
 
 from monitor.dashboard.pages import analyse, live, model, review, sign_in, system
-from monitor.dashboard.pages.visitor import person
+from monitor.dashboard.pages.current_user import person
 
 
 def show() -> None:

@@ -8,28 +8,28 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
-from monitor.dashboard import station
-from monitor.dashboard.access.person import Role
-from monitor.dashboard.analyses import AnalysisState
-from monitor.dashboard.gallery import Item, Row, gallery
-from monitor.dashboard.keyframes import key_frames
+from monitor.dashboard.gallery import GalleryItem, GalleryRow, gallery
 from monitor.dashboard.pages.charts import limits, moments, verdicts
-from monitor.dashboard.pages.visitor import ask_reporter, audit, may, permitted, refreshed, reporter
-from monitor.dashboard.pages.words import INDICATION, address, badge, notice, probability
+from monitor.dashboard.pages.current_user import ask_reporter, audit, may, permitted, refreshed, reporter
+from monitor.dashboard.pages.formatting import INDICATION, address, badge, notice, probability
 from monitor.dashboard.player import player
 from monitor.dashboard.upload import upload
 from monitor.errors import MonitorError
-from monitor.evidence.afterwards import Analysed, flag_span
-from monitor.evidence.folder import REPORT_FILE, TIMELINE_FILE, VIDEO_FILE
+from monitor.flags.from_analysis import AnalysedFile, flag_span
+from monitor.media.sources.container import FALLBACK_FPS
 from monitor.overlay import clock
+from monitor.results.key_frames import key_frames
+from monitor.results.result_folder import REPORT_FILE, TIMELINE_FILE, VIDEO_FILE
+from monitor.server import service
+from monitor.server.auth.user import Role
+from monitor.server.uploads import UploadState
 from monitor.settings import VerdictSettings
-from monitor.source.footage import FALLBACK_FPS
 from monitor.types import HintKind, Label
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from monitor.dashboard.analyses import Analysis
+    from monitor.server.uploads import Upload
 
 Span = tuple[float, float | None]  # seconds of media time; None: to the end
 
@@ -51,7 +51,7 @@ _WHAT_TO_DO = {
 def show() -> None:
     """The page."""
     ask_reporter()
-    here = station.current()
+    here = service.current()
     st.header("Analyse")
     if may(Role.REVIEWER):
         upload(
@@ -62,12 +62,12 @@ def show() -> None:
         )
     _queue(here)
     analysis = here.analyses.get(st.session_state.get(_CHOSEN) or "") or next(iter(here.analyses.all), None)
-    if analysis is not None and analysis.state is AnalysisState.DONE:
+    if analysis is not None and analysis.state is UploadState.DONE:
         _result(here, analysis)
 
 
 @refreshed(every=1.0)
-def _queue(here: station.Station) -> None:
+def _queue(here: service.MonitorService) -> None:
     """All uploads, each with what can be done."""
     analyses = here.analyses.all
     states = {analysis.id: analysis.state for analysis in analyses}
@@ -78,9 +78,9 @@ def _queue(here: station.Station) -> None:
     for analysis in analyses:
         row = st.container(horizontal=True, vertical_alignment="center")
         row.markdown(f"**{analysis.name}** {analysis.state} {analysis.why}", width="stretch")
-        if analysis.state is AnalysisState.RUNNING:
+        if analysis.state is UploadState.RUNNING:
             row.progress(analysis.progress or 0.0, width=200)
-        if analysis.state is AnalysisState.DONE and row.button("Show", key=f"show-{analysis.id}"):
+        if analysis.state is UploadState.DONE and row.button("Show", key=f"show-{analysis.id}"):
             st.session_state[_CHOSEN] = analysis.id
             st.rerun()
         words = "Remove" if analysis.state.over else "Cancel"
@@ -92,7 +92,7 @@ def _queue(here: station.Station) -> None:
             st.rerun()
 
 
-def _result(here: station.Station, analysis: Analysis) -> None:
+def _result(here: service.MonitorService, analysis: Upload) -> None:
     """The verdict in plain words, the player, the timeline, and each face."""
     folder, report = here.analyses.results(analysis.id), here.analyses.report(analysis.id)
     file = here.analyses.upload(analysis.id)
@@ -108,7 +108,7 @@ def _result(here: station.Station, analysis: Analysis) -> None:
     with spans:
         span = _spans(segments, analysis)
         if span is not None and may(Role.REVIEWER):
-            _flag(here, analysis, Analysed(file, analysis.name, folder, report), span)
+            _flag(here, analysis, AnalysedFile(file, analysis.name, folder, report), span)
     still = report["source"]["still"]
     thresholds = VerdictSettings.model_validate(report["settings"]["verdict"])
     brushed = None if still else _timeline(timeline, thresholds, segments, key=analysis.id)
@@ -121,7 +121,7 @@ def _result(here: station.Station, analysis: Analysis) -> None:
     _downloads(analysis, folder)
 
 
-def _banner(analysis: Analysis, said: dict[str, Any]) -> None:
+def _banner(analysis: Upload, said: dict[str, Any]) -> None:
     """What it comes to, what that means, and what to do."""
     label = Label(said["label"])
     st.subheader(f"{analysis.name} {badge(label)}")
@@ -149,7 +149,7 @@ def _shown(key: str) -> tuple[float, float | None, int]:
     return found
 
 
-def _spans(segments: list[dict[str, Any]], analysis: Analysis) -> dict[str, Any] | None:
+def _spans(segments: list[dict[str, Any]], analysis: Upload) -> dict[str, Any] | None:
     """The suspicious spans; the one that is ticked."""
     if not segments:
         st.markdown("No suspicious span.")
@@ -177,7 +177,7 @@ def _spans(segments: list[dict[str, Any]], analysis: Analysis) -> dict[str, Any]
     return segments[picked[0]] if picked else None
 
 
-def _flag(here: station.Station, analysis: Analysis, analysed: Analysed, span: dict[str, Any]) -> None:
+def _flag(here: service.MonitorService, analysis: Upload, analysed: AnalysedFile, span: dict[str, Any]) -> None:
     """Keep the ticked span as a flag."""
     note = st.text_input("Note", key=f"span-note-{analysis.id}", max_chars=2000)
     pressed = st.button("Flag this span", icon=":material/flag:", key=f"flag-span-{analysis.id}")
@@ -220,22 +220,22 @@ def _timeline(
     return (float(clicked[0]["media_time"]), None) if clicked else None
 
 
-def _key_frames(analysis: Analysis, folder: Path, timeline: pd.DataFrame, *, still: bool) -> None:
+def _key_frames(analysis: Upload, folder: Path, timeline: pd.DataFrame, *, still: bool) -> None:
     """The moments that spoke most for manipulation, face by face; a click shows one in the player."""
     moments = key_frames(folder)
     if not moments:
         return
     samples = timeline.set_index(["frame_index", "track_id"])["sample_probability"]
-    rows: dict[int, Row] = {}
+    rows: dict[int, GalleryRow] = {}
     for moment in moments:
         said = probability(float(samples.get((moment.frame_index, moment.track_id), float("nan"))))
         at = "" if still else f"{clock(moment.media_time)}, "
-        item = Item(
+        item = GalleryItem(
             url=address("analyses", analysis.id, moment.file),
             words=f"{at}P(fake) {said}",
             about=f"Face {moment.track_id}, {at}P(fake) {said}",
         )
-        rows.setdefault(moment.track_id, Row(title=f"Face {moment.track_id}", items=[]))["items"].append(item)
+        rows.setdefault(moment.track_id, GalleryRow(title=f"Face {moment.track_id}", items=[]))["items"].append(item)
     of_face = {track: [one for one in moments if one.track_id == track] for track in rows}
 
     def picked(row: int, item: int) -> None:
@@ -245,7 +245,7 @@ def _key_frames(analysis: Analysis, folder: Path, timeline: pd.DataFrame, *, sti
     gallery(list(rows.values()), key=f"gallery-{analysis.id}", on_pick=picked)
 
 
-def _player(analysis: Analysis, folder: Path, *, fps: float | None) -> None:
+def _player(analysis: Upload, folder: Path, *, fps: float | None) -> None:
     """The annotated video, where somebody wants to see it."""
     if not (folder / VIDEO_FILE).is_file():
         return
@@ -277,7 +277,7 @@ def _faces(report: dict[str, Any]) -> None:
     st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch", column_config=columns)
 
 
-def _downloads(analysis: Analysis, folder: Path) -> None:
+def _downloads(analysis: Upload, folder: Path) -> None:
     """The files as they are kept."""
     there = [name for name in (REPORT_FILE, TIMELINE_FILE, VIDEO_FILE) if (folder / name).is_file()]
     row = st.container(horizontal=True)

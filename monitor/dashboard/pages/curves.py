@@ -1,4 +1,4 @@
-"""How good a detector is, drawn from its model card: ROC, reliability, and how its scores spread."""
+"""How good a classifier is, drawn from its model card: ROC, reliability, and how its scores spread."""
 
 from __future__ import annotations
 

@@ -10,21 +10,21 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
-from monitor.dashboard import station
-from monitor.dashboard.access.person import Role
 from monitor.dashboard.pages.charts import limits, sparkline, verdicts
+from monitor.dashboard.pages.current_user import ask_reporter, may, permitted, refreshed, reporter, token
+from monitor.dashboard.pages.formatting import INDICATION, badge, notice, probability, route
 from monitor.dashboard.pages.sources import WATCHED, ask_source, describe, list_sources
-from monitor.dashboard.pages.visitor import ask_reporter, may, permitted, refreshed, reporter, token
-from monitor.dashboard.pages.words import INDICATION, badge, notice, probability, route
 from monitor.dashboard.viewer import viewer
 from monitor.errors import MonitorError
-from monitor.evidence.flagging import Mark
+from monitor.flags.recorder import FlagRequest
 from monitor.overlay import clock
+from monitor.server import service
+from monitor.server.auth.user import Role
 from monitor.types import HintKind, Label, Opinion
 
 if TYPE_CHECKING:
-    from monitor.dashboard.channel import Channel
-    from monitor.dashboard.viewer import Moment
+    from monitor.dashboard.viewer import FlaggedView
+    from monitor.server.stream import Stream
     from monitor.settings import VerdictSettings
 
 _CATEGORIES: Final = ("", "face swap", "lip sync", "generated person", "false alarm", "other")
@@ -36,7 +36,7 @@ _PORTRAIT: Final = "display:block;width:56px;border-radius:6px"  # CSS
 def show() -> None:
     """The page."""
     ask_reporter()
-    here = station.current()
+    here = service.current()
     with st.sidebar:
         list_sources(here)
         ask_source(here)
@@ -70,7 +70,7 @@ def show() -> None:
     st.caption(f"{INDICATION} It judges visible faces only; it misses fakes and accuses genuine people. See Model.")
 
 
-def _picture(channel: Channel, *, primary: bool) -> None:
+def _picture(channel: Stream, *, primary: bool) -> None:
     viewer(
         key=f"viewer-{channel.id}",
         url=route("live", channel.id),
@@ -96,11 +96,11 @@ def _what_to_say() -> None:
     note.text_input("Note to the next flag", key="flag-note", max_chars=2000)
 
 
-def _flag(channel: Channel, moment: Moment) -> None:
+def _flag(channel: Stream, moment: FlaggedView) -> None:
     """Keep what the person saw; the toast comes after it is committed."""
     if not permitted(Role.REVIEWER):
         return
-    mark = Mark(
+    mark = FlagRequest(
         epoch=moment["epoch"],
         media_time=moment["time"],
         frame_index=moment["frame"],
@@ -120,7 +120,7 @@ def _flag(channel: Channel, moment: Moment) -> None:
 
 
 @refreshed(every=_EVERY)
-def _faces(channel: Channel) -> None:
+def _faces(channel: Stream) -> None:
     """A card for each face that is seen now."""
     status = channel.status
     st.markdown(describe(status))
@@ -155,7 +155,7 @@ def _faces(channel: Channel) -> None:
 
 
 @refreshed(every=_EVERY)
-def _timeline(channel: Channel, thresholds: VerdictSettings) -> None:
+def _timeline(channel: Stream, thresholds: VerdictSettings) -> None:
     """P(fake) of each face over the last two minutes, with the thresholds."""
     points = [point for point in channel.rolling.points if point.probability is not None]
     if not points:
@@ -173,7 +173,7 @@ def _timeline(channel: Channel, thresholds: VerdictSettings) -> None:
 
 
 @refreshed(every=_EVERY)
-def _health(channel: Channel) -> None:
+def _health(channel: Stream) -> None:
     """How fast it is, how late, and what was lost."""
     status = channel.status
     stats = status.stats
@@ -195,7 +195,7 @@ def _health(channel: Channel) -> None:
         longest = own.adaptation.level.longest
         st.caption(f"Sent to you at {longest} pixels: your line or this browser does not keep up with more.")
     causes = {**stats.dropped, **stats.lost}
-    load = station.current().load
+    load = service.current().load
     if load.level:
         st.warning(str(load.cadence).capitalize() + ".", icon=":material/speed:")
     if causes:

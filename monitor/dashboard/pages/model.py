@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any, Final
 import pandas as pd
 import streamlit as st
 
-from monitor.dashboard import station
-from monitor.dashboard.access.person import Role
 from monitor.dashboard.pages import curves
-from monitor.dashboard.pages.visitor import audit, lacking, permitted
+from monitor.dashboard.pages.current_user import audit, lacking, permitted
 from monitor.errors import MonitorError
-from monitor.evidence.dossier import LIMITS
+from monitor.flags.export_document import LIMITS
+from monitor.server import service
+from monitor.server.auth.user import Role
 from monitor.settings import Preset
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from monitor.models.card import ModelCard
+    from monitor.classifiers.model_card import ModelCard
     from monitor.settings import VerdictSettings
 
 _ACCUSED: Final = "accused_at_p_fake"
@@ -31,11 +31,11 @@ _FOR: Final = {
 
 def show() -> None:
     """The page."""
-    here = station.current()
+    here = service.current()
     st.header("Model")
     try:
         with st.spinner("loading the engines"):
-            card = here.engines().detector.card
+            card = here.engines().classifier.card
     except MonitorError as error:
         st.error(str(error))
         return
@@ -48,7 +48,7 @@ def show() -> None:
     _weights(card)
 
 
-def _thresholds(here: station.Station, card: ModelCard) -> None:
+def _thresholds(here: service.MonitorService, card: ModelCard) -> None:
     """Which thresholds hold, what each preset costs, and the switch."""
     st.subheader("How soon to suspect")
     chosen = here.settings.verdict

@@ -7,21 +7,21 @@ from typing import TYPE_CHECKING, Final
 import pandas as pd
 import streamlit as st
 
-from monitor.dashboard import station
-from monitor.dashboard.access.person import Role
 from monitor.dashboard.keys import keys
-from monitor.dashboard.pages.visitor import ask_reporter, audit, lacking, permitted, refreshed, reporter
-from monitor.dashboard.pages.words import absolute, address, badge, probability
+from monitor.dashboard.pages.current_user import ask_reporter, audit, lacking, permitted, refreshed, reporter
+from monitor.dashboard.pages.formatting import absolute, address, badge, probability
 from monitor.errors import MonitorError
-from monitor.evidence.exhibits import CLIP, FRAME, OVERLAY
-from monitor.evidence.queries import Query
+from monitor.flags.files import CLIP, FRAME, OVERLAY
+from monitor.flags.queries import FlagQuery
 from monitor.overlay import clock
+from monitor.server import service
+from monitor.server.auth.user import Role
 from monitor.types import ClipState, Flag, Label, Opinion, Origin
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from monitor.evidence.queries import Order
+    from monitor.flags.queries import Order
 
 _SHOWN: Final = 500
 _SEEN: Final[dict[str, bool | None]] = {"to be looked at": False, "looked at": True, "all": None}
@@ -44,7 +44,7 @@ _CHOSEN: Final = "review-chosen"  # id of the flag that is shown
 def show() -> None:
     """The page."""
     ask_reporter()
-    here = station.current()
+    here = service.current()
     st.header("Review")
     query = _query()
     try:
@@ -66,7 +66,7 @@ def show() -> None:
         _one(here, shown, flags)
 
 
-def _query() -> Query:
+def _query() -> FlagQuery:
     """What the filters say."""
     one, two, three, four, five = st.columns([3, 2, 2, 2, 2])
     text = one.text_input("Search", placeholder="source, note, category, who", key="review-text")
@@ -78,7 +78,7 @@ def _query() -> Query:
         "Flagged by", list(_ORIGINS), key="review-origin", help="The program flags faces that become suspicious."
     )
     order = five.selectbox("Order", list(_ORDERS))
-    return Query(text=text, reviewed=_SEEN[seen], label=label, origin=_ORIGINS[origin], order=_ORDERS[order])
+    return FlagQuery(text=text, reviewed=_SEEN[seen], label=label, origin=_ORIGINS[origin], order=_ORDERS[order])
 
 
 def _table(flags: Sequence[Flag]) -> list[Flag]:
@@ -121,7 +121,7 @@ def _shown(flags: Sequence[Flag], picked: Sequence[Flag]) -> Flag:
     return next((flag for flag in flags if flag.id == st.session_state.get(_CHOSEN)), flags[0])
 
 
-def _one(here: station.Station, flag: Flag, flags: Sequence[Flag]) -> None:
+def _one(here: service.MonitorService, flag: Flag, flags: Sequence[Flag]) -> None:
     """A flag with its clip, its picture and heat-map, and what is said of it."""
     st.markdown(f"#### {flag.source}, {clock(flag.media_time)} {badge(flag.label)}")
     st.markdown(
@@ -141,7 +141,7 @@ def _one(here: station.Station, flag: Flag, flags: Sequence[Flag]) -> None:
     _facts(here, flag)
 
 
-def _clip(here: station.Station, flag: Flag) -> None:
+def _clip(here: service.MonitorService, flag: Flag) -> None:
     if flag.clip is ClipState.KEPT:
         st.video(absolute("flags", flag.id, CLIP))
         st.caption(f"{clock(flag.start)} to {clock(flag.end)}")
@@ -152,14 +152,14 @@ def _clip(here: station.Station, flag: Flag) -> None:
 
 
 @refreshed(every=1.0)
-def _wait_for_clip(here: station.Station, flag: Flag) -> None:
+def _wait_for_clip(here: service.MonitorService, flag: Flag) -> None:
     """Show the clip as soon as it is there."""
     st.info("The seconds after the moment are still to come.", icon=":material/hourglass:")
     if here.archive.store.get(flag.id).clip is not ClipState.PENDING:
         st.rerun()
 
 
-def _judge(here: station.Station, flag: Flag, flags: Sequence[Flag]) -> None:
+def _judge(here: service.MonitorService, flag: Flag, flags: Sequence[Flag]) -> None:
     """Buttons with keys, the note, and the way to the next."""
     note = st.text_area("Note", flag.note, key=f"note-{flag.id}", max_chars=4000, height=80)
 
@@ -192,7 +192,7 @@ def _step(flag: Flag, flags: Sequence[Flag], *, by: int) -> None:
     st.session_state[_CHOSEN] = ids[max(0, min(len(ids) - 1, ids.index(flag.id) + by))]
 
 
-def _facts(here: station.Station, flag: Flag) -> None:
+def _facts(here: service.MonitorService, flag: Flag) -> None:
     """The trace, who did what, and with what it was judged."""
     with st.expander("Why, and who did what"):
         trace = [
@@ -219,7 +219,7 @@ def _facts(here: station.Station, flag: Flag) -> None:
         )
 
 
-def _bulk(here: station.Station, flags: Sequence[Flag]) -> None:
+def _bulk(here: service.MonitorService, flags: Sequence[Flag]) -> None:
     """What can be done with all ticked rows."""
     if not flags:
         st.caption("Tick rows to do something with several of them.")

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import streamlit as st
 
-from monitor.dashboard import station
-from monitor.dashboard.pages.visitor import ENDED, WHO, audit, person, token
-from monitor.dashboard.pages.words import address
+from monitor.dashboard.pages.current_user import ENDED, WHO, audit, person, token
+from monitor.dashboard.pages.formatting import address
 from monitor.dashboard.sign_in import sign_in
+from monitor.server import service
 
 _DRAFTS = "drafts"
 
 
 def show() -> None:
     """The page."""
-    here = station.current()
+    here = service.current()
     _keep_drafts()
     st.header("Sign in")
     if WHO in st.session_state:
@@ -50,14 +50,14 @@ def welcome() -> None:
         for key, value in drafts.items():
             st.session_state[key] = value
     st.session_state[WHO] = found.name
-    if station.current().settings.access.mode != "open":
+    if service.current().settings.access.mode != "open":
         with st.sidebar:
             st.caption(f"{found.name}, {found.role}")
             st.button("Sign out", on_click=_sign_out, icon=":material/logout:")
 
 
 def _sign_out() -> None:
-    here = station.current()
+    here = service.current()
     audit("signed out")
     here.sessions.end(token())
     for key in list(st.session_state):  # what the last one typed is not for the next one

@@ -8,29 +8,29 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
-from monitor.dashboard.access.person import Role
-from monitor.dashboard.channel import camera_id
-from monitor.dashboard.pages.visitor import audit, lacking, may, permitted, refreshed, reporter, token
-from monitor.dashboard.pages.words import route
+from monitor.dashboard.pages.current_user import audit, lacking, may, permitted, refreshed, reporter, token
+from monitor.dashboard.pages.formatting import route
 from monitor.dashboard.webcam import webcam
 from monitor.errors import MonitorError
-from monitor.session import WatchState
+from monitor.runtime import StreamState
+from monitor.server.auth.user import Role
+from monitor.server.stream import camera_id
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from monitor.dashboard.channel import Channel
-    from monitor.dashboard.station import Station
-    from monitor.session import WatchStatus
+    from monitor.runtime import StreamStatus
+    from monitor.server.service import MonitorService
+    from monitor.server.stream import Stream
 
-_BADGES: Final[Mapping[WatchState, tuple[str, str]]] = {
-    WatchState.CONNECTING: ("blue", ":material/sync:"),
-    WatchState.LIVE: ("green", ":material/sensors:"),
-    WatchState.STALLED: ("orange", ":material/hourglass:"),
-    WatchState.RECONNECTING: ("orange", ":material/sync_problem:"),
-    WatchState.PAUSED: ("gray", ":material/pause:"),
-    WatchState.ENDED: ("gray", ":material/stop_circle:"),
-    WatchState.FAILED: ("red", ":material/error:"),
+_BADGES: Final[Mapping[StreamState, tuple[str, str]]] = {
+    StreamState.CONNECTING: ("blue", ":material/sync:"),
+    StreamState.LIVE: ("green", ":material/sensors:"),
+    StreamState.STALLED: ("orange", ":material/hourglass:"),
+    StreamState.RECONNECTING: ("orange", ":material/sync_problem:"),
+    StreamState.PAUSED: ("gray", ":material/pause:"),
+    StreamState.ENDED: ("gray", ":material/stop_circle:"),
+    StreamState.FAILED: ("red", ":material/error:"),
 }
 _KINDS: Final[Mapping[str, tuple[str, str]]] = {
     "Camera or address": ("", "rtsp://user:password@camera/stream"),
@@ -43,7 +43,7 @@ _OWN: Final = "Camera of this browser"
 _OWN_KEY, _OWN_IS_ON = "own-camera-key", "own-camera-is-on"  # in the tab's session
 
 
-def describe(status: WatchStatus) -> str:
+def describe(status: StreamStatus) -> str:
     """A watch's state in Markdown, with its reason."""
     colour, icon = _BADGES[status.state]
     again = "" if status.next_try is None else f", attempt {status.attempt} in {status.next_try:.0f} s"
@@ -51,7 +51,7 @@ def describe(status: WatchStatus) -> str:
 
 
 @refreshed(every=2.0)
-def list_sources(station: Station) -> None:
+def list_sources(station: MonitorService) -> None:
     """The sources, each with its state and what can be done with it."""
     st.subheader("Sources")
     for channel in station.channels:
@@ -60,11 +60,11 @@ def list_sources(station: Station) -> None:
             _buttons(station, channel)
 
 
-def _buttons(station: Station, channel: Channel) -> None:
+def _buttons(station: MonitorService, channel: Stream) -> None:
     state = channel.status.state
     row = st.container(horizontal=True, gap="small")
     locked = lacking(Role.ADMIN)
-    resting = state is WatchState.PAUSED or state.over
+    resting = state is StreamState.PAUSED or state.over
     words, icon = ("Resume", ":material/play_arrow:") if resting else ("Pause", ":material/pause:")
     about = locked or f"{words} {channel.name}"
     if row.button(
@@ -89,7 +89,7 @@ def _buttons(station: Station, channel: Channel) -> None:
         st.rerun()
 
 
-def ask_source(station: Station) -> None:
+def ask_source(station: MonitorService) -> None:
     """A form for one more source, for those who may."""
     if not may(Role.REVIEWER):
         return
@@ -118,7 +118,7 @@ def _own_camera() -> None:
     st.session_state[_OWN_IS_ON] = is_on
 
 
-def _form(station: Station, kind: str) -> None:
+def _form(station: MonitorService, kind: str) -> None:
     """What a kind needs to be told."""
     fixed, example = _KINDS[kind]
     with st.form("new-source", clear_on_submit=True, border=False):

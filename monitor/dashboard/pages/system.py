@@ -11,27 +11,27 @@ import pandas as pd
 import streamlit as st
 
 import monitor
-from monitor.dashboard import station
-from monitor.dashboard.access.person import Role
+from monitor.dashboard.pages.current_user import may, permitted, refreshed
 from monitor.dashboard.pages.sources import describe
-from monitor.dashboard.pages.visitor import may, permitted, refreshed
 from monitor.doctor import examine
-from monitor.evidence.retention import Keeping, rules
+from monitor.flags.retention import RetentionClass, rules
+from monitor.server import service
+from monitor.server.auth.user import Role
 
 if TYPE_CHECKING:
-    from monitor.evidence.retention import Rule
+    from monitor.flags.retention import RetentionRule
 
 _LINES: Final = 100  # of the log
 _CLASSES: Final = {
-    Keeping.UNREVIEWED: "made by the program, nobody looked",
-    Keeping.FALSE_ALARM: "made by the program, a person says real",
-    Keeping.EXEMPT: "made or confirmed by people, or the clip is still to come",
+    RetentionClass.UNREVIEWED: "made by the program, nobody looked",
+    RetentionClass.FALSE_ALARM: "made by the program, a person says real",
+    RetentionClass.EXEMPT: "made or confirmed by people, or the clip is still to come",
 }
 
 
 def show() -> None:
     """The page."""
-    here = station.current()
+    here = service.current()
     st.header("System")
     st.caption(f"deepfake-monitor {monitor.__version__}")
     _running(here)
@@ -43,14 +43,14 @@ def show() -> None:
 
 
 @refreshed(every=5.0)
-def _engine(here: station.Station) -> None:
+def _engine(here: service.MonitorService) -> None:
     """What scores faces, why it was chosen, and whether it still scores as it should."""
     st.subheader("Engine")
     engines, beat = here.loaded, here.heartbeat.last
     if engines is None:
         st.markdown("Not loaded yet: it is with the server's first heartbeat, or with the first source.")
     else:
-        st.markdown(f"**{engines.scorer.engine.name}**: {engines.choice.reason}. Weights {engines.detector.card.id}.")
+        st.markdown(f"**{engines.scorer.engine.name}**: {engines.choice.reason}. Weights {engines.classifier.card.id}.")
         for name, why in engines.choice.others.items():
             st.caption(f"not {name}: {why}")
     every = here.settings.service.heartbeat_every
@@ -65,7 +65,7 @@ def _engine(here: station.Station) -> None:
     st.caption(f"Every {every:g} seconds, two known faces go through the running engine, beside the frames.")
 
 
-def _storage(here: station.Station) -> None:
+def _storage(here: service.MonitorService) -> None:
     """What is kept, and what goes when."""
     st.subheader("Storage")
     archive = here.archive
@@ -96,7 +96,7 @@ def _storage(here: station.Station) -> None:
     )
 
 
-def _goes(rule: Rule | None) -> str:
+def _goes(rule: RetentionRule | None) -> str:
     """When flags of a class go, in words."""
     if rule is None:
         return "never by itself"
@@ -106,7 +106,7 @@ def _goes(rule: Rule | None) -> str:
     return "; ".join(parts) or "never: no days and no quota are set"
 
 
-def _log(here: station.Station) -> None:
+def _log(here: service.MonitorService) -> None:
     """Who did what lately."""
     st.subheader("Who did what")
     rows = [
@@ -116,7 +116,7 @@ def _log(here: station.Station) -> None:
     st.dataframe(pd.DataFrame(rows, columns=["at", "who", "did", "what", "from"]), hide_index=True, width="stretch")
 
 
-def _examination(here: station.Station) -> None:
+def _examination(here: service.MonitorService) -> None:
     """What ``deepfake-monitor doctor`` says."""
     st.subheader("Is this machine ready?")
     if st.button("Examine it", help="Takes some seconds; the picture may stutter meanwhile.") and permitted(Role.ADMIN):
@@ -126,7 +126,7 @@ def _examination(here: station.Station) -> None:
 
 
 @refreshed(every=2.0)
-def _running(here: station.Station) -> None:
+def _running(here: service.MonitorService) -> None:
     """What is watched, and how it fares."""
     st.subheader("Watched")
     for channel in here.channels:

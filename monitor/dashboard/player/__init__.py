@@ -5,7 +5,7 @@ Streamlit's own player begins at whole seconds, and loads the video anew for eac
 
 from __future__ import annotations
 
-from monitor.dashboard.parts import part
+from monitor.dashboard.components import part
 
 
 def player(*, key: str, url: str, title: str, fps: float | None, start: float, end: float | None, asked: int) -> None:

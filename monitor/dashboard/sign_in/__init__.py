@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monitor.dashboard.parts import part
+from monitor.dashboard.components import part
 
 
 def sign_in(*, key: str, url: str) -> None:

@@ -2,7 +2,7 @@
 
 A Streamlit component (v2) without a build step. Its script is one module, put together from three files:
 ``feed.js`` (WebSocket -> frames), ``picture.js`` (frame -> pixels) and ``viewer.js`` (what a person touches).
-The frames themselves never pass through Streamlit: see monitor.dashboard.messages.
+The frames themselves never pass through Streamlit: see monitor.server.frame_messages.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 import streamlit as st
 
-from monitor.dashboard.parts import part
+from monitor.dashboard.components import part
 from monitor.overlay import OverlaySettings
 from monitor.overlay.heat import FAKE_RGB, REAL_RGB
 from monitor.overlay.outlines import OUTLINES
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _SCRIPTS: Final = ("feed.js", "picture.js", "viewer.js")
 
 
-class Moment(TypedDict):
+class FlaggedView(TypedDict):
     """What was on the canvas when somebody pressed the flag."""
 
     epoch: int  # of the connection to the source
@@ -39,9 +39,9 @@ def viewer(
     url: str,
     token: str,
     title: str,
-    on_flag: Callable[[Moment], None] | None = None,
+    on_flag: Callable[[FlaggedView], None] | None = None,
     primary: bool = True,
-) -> Moment | None:
+) -> FlaggedView | None:
     """Show a live stream; the connection outlives reruns for as long as ``url`` and ``token`` stay the same.
 
     Args:
@@ -86,7 +86,7 @@ def _look() -> dict[str, Any]:
     }
 
 
-def moment_of(sent: object) -> Moment | None:
+def moment_of(sent: object) -> FlaggedView | None:
     """What a browser sent, checked: None if it is not a moment."""
     match sent:
         case {
@@ -96,6 +96,6 @@ def moment_of(sent: object) -> Moment | None:
             "track": int() | None as track,
         }:
             usable = epoch >= 0 and frame >= 0 and math.isfinite(time)
-            return Moment(epoch=epoch, frame=frame, time=float(time), track=track) if usable else None
+            return FlaggedView(epoch=epoch, frame=frame, time=float(time), track=track) if usable else None
         case _:
             return None

@@ -2,13 +2,13 @@
 
 Each message is ``float64 big-endian, Unix milliseconds of the picture | JPEG``; the server answers each with the
 text ``{"ack": n}``, n counting from 1, with ``"refused": why`` in it if it was no picture. Two are under way at most,
-15 a second at most, their longer side 1280 pixels at most. Close codes are those of monitor.dashboard.messages.
+15 a second at most, their longer side 1280 pixels at most. Close codes are those of monitor.server.frame_messages.
 Browsers give a camera only to https pages and to localhost.
 """
 
 from __future__ import annotations
 
-from monitor.dashboard.parts import part
+from monitor.dashboard.components import part
 
 
 def webcam(*, key: str, url: str, token: str, title: str) -> bool:

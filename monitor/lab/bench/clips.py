@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from monitor.evidence.video import AnnotatedVideo
+from monitor.media.sources import demo_portrait, open_source
+from monitor.media.video_writer import VideoWriter
 from monitor.settings import SourceSettings
-from monitor.source import open_source, portrait
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -57,7 +57,7 @@ def _crowd(frames: int) -> Iterator[tuple[Pixels, float]]:
         time = index / _FPS
         pixels = backdrop.copy()
         for person, (x, y, scale) in enumerate(_PEOPLE):
-            picture = (portrait.genuine, portrait.companion)[person % 2]()[:330, 60:420]
+            picture = (demo_portrait.genuine, demo_portrait.companion)[person % 2]()[:330, 60:420]
             right, down = 12 * math.sin(time / 1.3 + person), 5 * math.sin(time / 0.9 + 2 * person)
             moved = np.array(((scale, 0, x + right), (0, scale, y + down)))
             cv2.warpAffine(picture, moved, (_WIDTH, _LINES), dst=pixels, borderMode=cv2.BORDER_TRANSPARENT)
@@ -70,7 +70,7 @@ def _scaled(pixels: Pixels) -> Pixels:
 
 
 def _written(path: Path, pictures: Iterable[tuple[Pixels, float]], *, fps: float) -> Path:
-    with AnnotatedVideo(path, fps=fps) as video:
+    with VideoWriter(path, fps=fps) as video:
         for pixels, media_time in pictures:
             video.write(pixels, media_time)
     return path

@@ -13,18 +13,19 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from monitor.backends import agreement, all_backends, onnx_int8
-from monitor.backends.onnx_graph import exported_elsewhere
-from monitor.backends.torch_runtime import TorchBackend
 from monitor.errors import EngineError, MonitorError
+from monitor.inference import onnx_int8, parity
+from monitor.inference.backends import all_backends
+from monitor.inference.onnx_graph import exported_elsewhere
+from monitor.inference.torch_runtime import TorchBackend
 from monitor.lab.bench.peak import SGEMM_FLOP, sgemm_calls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from monitor.backends import Backend, Engine
-    from monitor.models.network import Network
+    from monitor.inference.backends import Backend, Engine
+    from monitor.inference.network import Network
     from monitor.types import Pixels
 
     _Call = tuple[str, int]  # what is timed: a matrix product, or an engine; and the batch
@@ -33,7 +34,7 @@ EXACT_TOLERANCE: Final = 1e-3  # of fp32 on another runtime, in logits and in ce
 
 
 @dataclass(frozen=True, slots=True)
-class Speed:
+class EngineSpeed:
     """Of one engine at one batch size, over the rounds."""
 
     faces_per_second: float  # from the median
@@ -44,12 +45,12 @@ class Speed:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class EngineResult:
     """One engine."""
 
     backend: str
     engine: str
-    batches: Mapping[int, Speed]
+    batches: Mapping[int, EngineSpeed]
     logit_difference: float  # at most, to fp32 torch, on the witnesses
     map_difference: float
 
@@ -101,7 +102,7 @@ def tolerances(backend: Backend) -> tuple[float, float]:
     """How far an engine of that backend may be from fp32 torch, in logits and in cells of a map."""
     if backend.exact() is backend:
         return EXACT_TOLERANCE, EXACT_TOLERANCE
-    gate = agreement if backend.on_gpu else onnx_int8
+    gate = parity if backend.on_gpu else onnx_int8
     return gate.LOGIT_TOLERANCE, gate.MAP_TOLERANCE
 
 
@@ -117,7 +118,7 @@ def verify(network: Network, backend: Backend, *, crops: Pixels, threads: int, c
     try:
         engine = compiled(network, backend, threads=threads, cache_dir=cache_dir)
         name = engine.name
-        found = agreement.agreement(engine, reference, crops)
+        found = parity.measure_parity(engine, reference, crops)
         gaps = (found.logit, found.evidence)
     except MonitorError as error:
         why = str(error)
@@ -147,7 +148,7 @@ def bench(
     batches: Sequence[int],
     rounds: int,
     on_round: Callable[[], None] = lambda: None,
-) -> tuple[list[Row], float]:
+) -> tuple[list[EngineResult], float]:
     """Time engines of one classifier in turns, one round after the other.
 
     Args:
@@ -181,8 +182,8 @@ def bench(
             spent = float(np.median(cpu[_key(name, size)])) / size
             share = None if name in on_gpu else float(flop / spent / peak)
             speeds[size] = _speed(wall[_key(name, size)], size, cpu_seconds=spent, peak_share=share)
-        found = agreement.agreement(engine, reference, crops)
-        rows.append(Row(name, engine.name, speeds, found.logit, found.evidence))
+        found = parity.measure_parity(engine, reference, crops)
+        rows.append(EngineResult(name, engine.name, speeds, found.logit, found.evidence))
     return rows, float(peak)
 
 
@@ -217,9 +218,9 @@ def _timed(
     return {key: taken[1:] for key, taken in wall.items()}, {key: taken[1:] for key, taken in cpu.items()}
 
 
-def _speed(seconds: Sequence[float], size: int, *, cpu_seconds: float, peak_share: float | None) -> Speed:
+def _speed(seconds: Sequence[float], size: int, *, cpu_seconds: float, peak_share: float | None) -> EngineSpeed:
     half, most = np.percentile(seconds, [50, 99]).tolist()
-    return Speed(
+    return EngineSpeed(
         faces_per_second=size / half,
         p50_ms=1e3 * half,
         p99_ms=1e3 * most,

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from monitor import quality
-from monitor.pipeline import Engines, Pipeline
+from monitor.analysis import quality
+from monitor.analysis.pipeline import Engines, Pipeline
 from monitor.types import TrackedFaces
 
 if TYPE_CHECKING:

@@ -9,19 +9,19 @@ import cv2
 import numpy as np
 import torch
 
-from monitor.models.facenet import facenet_pytorch
+from monitor.inference.facenet import facenet_pytorch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from monitor.settings import DetectorSettings, Settings
+    from monitor.settings import FaceDetectorSettings, Settings
     from monitor.types import Floats, Frame
 
 
-def reference_mtcnn(settings: DetectorSettings) -> Any:  # noqa: ANN401 - an untyped library's class
+def reference_mtcnn(settings: FaceDetectorSettings) -> Any:  # noqa: ANN401 - an untyped library's class
     """facenet-pytorch's own ``MTCNN``, keeping all faces, at our settings.
 
-    Where torchvision came without its compiled operators (see ``monitor.models.facenet``), OpenCV's
+    Where torchvision came without its compiled operators (see ``monitor.inference.facenet``), OpenCV's
     non-maximum suppression, compiled too, stands in for torchvision's.
     """
     mtcnn = facenet_pytorch().MTCNN(

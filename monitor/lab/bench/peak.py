@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from monitor.analysis.pipeline import Engines
 from monitor.lab.bench.loops import INPUT_SIZE
-from monitor.pipeline import Engines
 
 if TYPE_CHECKING:
     from collections.abc import Callable

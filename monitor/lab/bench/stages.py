@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from monitor.lab.bench.loops import ours
-from monitor.source import open_source
+from monitor.media.sources import open_source
 
 if TYPE_CHECKING:
     from monitor.settings import Settings
 
 # The function that is a stage's door: (file, function) -> what it is called in the table.
 _DOORS = {
-    ("faces.py", "refine"): "follow faces (O-Net)",
-    ("faces.py", "detect"): "full detection",
+    ("cascade.py", "refine"): "follow faces (O-Net)",
+    ("cascade.py", "detect"): "full detection",
     ("scenes.py", "is_cut"): "scene cuts",
     ("quality.py", "measure"): "quality",
     ("scores.py", "score"): "crop and classify",

@@ -31,9 +31,9 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from monitor.errors import DatasetError
-from monitor.files import write_whole
 from monitor.lab.datasets.answers import contradictory, faces_in, newest
 from monitor.lab.datasets.record import Box, FakeSpan, FlaggedFace, Record
+from monitor.system.files import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -100,7 +100,7 @@ def _is_partial(entry: _Entry) -> bool:
 
 def _spans(entry: _Entry, video: Path) -> tuple[FakeSpan, ...] | None:
     """The fake segments in seconds; None if the video cannot be opened or has no frame rate."""
-    from monitor.source import open_source  # needs FFmpeg, which machines that only train lack
+    from monitor.media.sources import open_source  # needs FFmpeg, which machines that only train lack
 
     try:
         with open_source(video) as source:

@@ -11,7 +11,7 @@ import numpy as np
 
 from monitor.errors import DatasetError
 from monitor.lab.datasets.archive import inside_archive, open_archive
-from monitor.source import open_source
+from monitor.media.sources import open_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -28,7 +28,7 @@ _LAST_RESORT_FPS = 25.0  # half a frame of tolerance where a source names no rat
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Sighting:
+class SampledFrame:
     """One frame that was chosen."""
 
     pixels: Pixels  # (H, W, 3) RGB
@@ -38,7 +38,7 @@ class Sighting:
     picture: bool = False  # a file of its own, which may have been cut tightly around a face
 
 
-def frames_of(record: Record, settings: SourceSettings, *, count: int) -> Iterator[Sighting]:
+def frames_of(record: Record, settings: SourceSettings, *, count: int) -> Iterator[SampledFrame]:
     """At most ``count`` frames of a record, in order; one of a picture.
 
     They sit in the middle of ``count`` equal parts of the time that counts: the fake spans of a fake, what lies
@@ -103,25 +103,25 @@ def decode(stored: bytes, *, name: str) -> Pixels:
     return np.asarray(pixels, np.uint8)
 
 
-def _members(archive: Path, name: str, *, count: int) -> Iterator[Sighting]:
+def _members(archive: Path, name: str, *, count: int) -> Iterator[SampledFrame]:
     members = open_archive(archive).below(name)
     if not members:
         msg = f"{archive} holds nothing called {name}; is it complete?"
         raise DatasetError(msg)
     for index in _evenly(len(members), count):
         pixels = decode(open_archive(archive).read(members[index]), name=f"{archive}/{members[index]}")
-        yield Sighting(pixels, index, 0.0, still=len(members) == 1, picture=True)
+        yield SampledFrame(pixels, index, 0.0, still=len(members) == 1, picture=True)
 
 
 def _evenly(length: int, count: int) -> list[int]:
     return sorted({int((part + 0.5) / count * length) for part in range(count)})
 
 
-def _spread(record: Record, settings: SourceSettings, *, count: int, duration: float | None) -> Iterator[Sighting]:
+def _spread(record: Record, settings: SourceSettings, *, count: int, duration: float | None) -> Iterator[SampledFrame]:
     with open_source(record.path, settings) as source:
         if source.info.still:
             for frame in source:
-                yield Sighting(frame.pixels, 0, 0.0, still=True, picture=True)
+                yield SampledFrame(frame.pixels, 0, 0.0, still=True, picture=True)
             return
         duration = duration or source.info.duration or _measured(record.path, settings)
         waiting = moments(record, duration=duration, count=count)
@@ -135,7 +135,7 @@ def _spread(record: Record, settings: SourceSettings, *, count: int, duration: f
                 continue
             while waiting and frame.media_time + tolerance >= waiting[0]:
                 waiting.pop(0)
-            yield Sighting(frame.pixels, frame.index, frame.media_time, still=False)
+            yield SampledFrame(frame.pixels, frame.index, frame.media_time, still=False)
             if not waiting:
                 return
 

@@ -16,20 +16,20 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from monitor.errors import DatasetError
-from monitor.files import alone_in
 from monitor.lab.datasets.catalogue import table_of
 from monitor.lab.datasets.faceset import FACTS, INDEX, FaceSet
-from monitor.lab.datasets.journal import Journal, unwritable
 from monitor.lab.datasets.record import overlap
-from monitor.lab.datasets.shard_writer import Entry, Names, ShardWriter
+from monitor.lab.datasets.resume_log import ResumeLog, unwritable
+from monitor.lab.datasets.shard_writer import CropNames, IndexEntry, ShardWriter
 from monitor.lab.datasets.splits import leakage
-from monitor.lab.datasets.workforce import Order, cut_all
+from monitor.lab.datasets.worker_pool import WorkerJob, cut_all
+from monitor.system.files import alone_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from monitor.lab.datasets.cutter import Crop, Cut, Recipe
+    from monitor.lab.datasets.face_cropper import Crop, CropRecipe, CropResult
     from monitor.lab.datasets.record import Record
     from monitor.lab.datasets.splits import Leakage
     from monitor.settings import Settings
@@ -44,12 +44,12 @@ _SAME_PLACE = 0.5  # intersection over union of their squares
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class PreparationPlan:
     """What is to be prepared: the same plan gives the same bytes."""
 
     records: Sequence[Record]  # of one data set, each with a split
     root: Path  # what their paths are told relative to
-    recipe: Recipe
+    recipe: CropRecipe
     settings: Settings  # of the detector, the source and the least certainty of a face
     choices: dict[str, Any]  # how the splits were made: told in faces.json
     compare_files: bool = False  # look for equal files in different splits
@@ -76,7 +76,7 @@ class Plan:
 
 
 def prepare(
-    plan: Plan,
+    plan: PreparationPlan,
     out: Path,
     *,
     jobs: int = 1,
@@ -104,12 +104,12 @@ def prepare(
     digest = plan.digest
     finished = _finished(out, digest)
     if finished is not None:
-        Journal(out / _WORKING, plan=digest).remove()  # a run that was killed between the two
+        ResumeLog(out / _WORKING, plan=digest).remove()  # a run that was killed between the two
         return finished
     crossing = leakage(plan.records, compare_files=plan.compare_files)
     if not allow_leakage:
         crossing.refuse()
-    journal = Journal(out / _WORKING, plan=digest)
+    journal = ResumeLog(out / _WORKING, plan=digest)
     with alone_in(journal.folder):
         waiting = []
         for number, record in enumerate(plan.records):
@@ -117,13 +117,13 @@ def prepare(
                 on_done()
             else:
                 waiting.append((number, record))
-        cut_all(waiting, Order(plan.recipe, plan.settings, journal), jobs=jobs, on_done=on_done)
+        cut_all(waiting, WorkerJob(plan.recipe, plan.settings, journal), jobs=jobs, on_done=on_done)
         facts = _publish(plan, out, journal, crossing=crossing, digest=digest)
         journal.remove()
     return facts
 
 
-def existing_recipe(root: Path, recipe: Recipe) -> Recipe:
+def existing_recipe(root: Path, recipe: CropRecipe) -> CropRecipe:
     """The recipe by which the crops in ``root`` were made: size, and the square that its faces.json tells.
 
     Raises:
@@ -169,7 +169,7 @@ def _is_whole(out: Path) -> bool:
         return False
 
 
-def _publish(plan: Plan, out: Path, journal: Journal, *, crossing: Leakage, digest: str) -> dict[str, Any]:
+def _publish(plan: PreparationPlan, out: Path, journal: ResumeLog, *, crossing: Leakage, digest: str) -> dict[str, Any]:
     """Write everything, then move it into place; faces.json last, since it says that all is there."""
     cuts = [_without_pictures(journal.read(number)) for number in range(len(plan.records))]
     if not any(cut.crops for cut in cuts):
@@ -199,9 +199,9 @@ def _publish(plan: Plan, out: Path, journal: Journal, *, crossing: Leakage, dige
     return facts
 
 
-def _entries(plan: Plan, cuts: Sequence[Cut]) -> list[list[Entry]]:
+def _entries(plan: PreparationPlan, cuts: Sequence[CropResult]) -> list[list[IndexEntry]]:
     """The index rows of each record's crops, once all names are known."""
-    names, named = Names(), []
+    names, named = CropNames(), []
     for record, cut in zip(plan.records, cuts, strict=True):
         base = record.video_id if plan.recipe.existing else names.of(record.video_id)
         named.append([base if crop.frame is None else f"{base}-{crop.frame:05d}" for crop in cut.crops])
@@ -215,7 +215,7 @@ def _entries(plan: Plan, cuts: Sequence[Cut]) -> list[list[Entry]]:
             twin = None if real is None else _twin(crop, cuts[real].crops)
             original = "" if real is None or twin is None else named[real][twin]
             side = round(crop.square[2] - crop.square[0])
-            rows.append(Entry(name, record, original, source_size=sizes.get(name, (side, side))))
+            rows.append(IndexEntry(name, record, original, source_size=sizes.get(name, (side, side))))
         entries.append(rows)
     return entries
 
@@ -242,7 +242,7 @@ def _source_sizes(root: Path) -> dict[str, tuple[int, int]]:
     return sizes
 
 
-def _facts(plan: Plan, cuts: Sequence[Cut], *, crossing: Leakage, digest: str) -> dict[str, Any]:
+def _facts(plan: PreparationPlan, cuts: Sequence[CropResult], *, crossing: Leakage, digest: str) -> dict[str, Any]:
     """The content of faces.json."""
     crops: Counter[tuple[str, int, str]] = Counter()
     videos: Counter[tuple[str, int, str]] = Counter()
@@ -301,6 +301,6 @@ def _listed(record: Record, root: Path) -> dict[str, Any]:
     return listed
 
 
-def _without_pictures(cut: Cut) -> Cut:
+def _without_pictures(cut: CropResult) -> CropResult:
     """All that is known of a cut, without its megabytes."""
     return replace(cut, crops=tuple(replace(crop, jpeg=b"") for crop in cut.crops))

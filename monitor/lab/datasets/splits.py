@@ -67,7 +67,7 @@ class Shares:
 
 
 @dataclass(frozen=True, slots=True)
-class Crossing:
+class SplitOverlap:
     """Something that is in several splits."""
 
     name: str  # of the group or identity, or the shorter id of two equal files
@@ -79,9 +79,9 @@ class Crossing:
 class Leakage:
     """What crosses splits. Records without a split cross nothing."""
 
-    groups: tuple[Crossing, ...]
-    identities: tuple[Crossing, ...]
-    files: tuple[Crossing, ...] | None  # the same bytes; None: the files were not compared
+    groups: tuple[SplitOverlap, ...]
+    identities: tuple[SplitOverlap, ...]
+    files: tuple[SplitOverlap, ...] | None  # the same bytes; None: the files were not compared
 
     def __bool__(self) -> bool:
         return bool(self.groups or self.identities or self.files)
@@ -113,7 +113,7 @@ class Leakage:
             msg = f"{self.in_words}; split anew (--resplit), or accept figures that flatter (--allow-leakage)"
             raise DatasetError(msg)
 
-    def _kinds(self) -> Iterable[tuple[str, str, tuple[Crossing, ...]]]:
+    def _kinds(self) -> Iterable[tuple[str, str, tuple[SplitOverlap, ...]]]:
         yield "group", "groups", self.groups
         yield "identity", "identities", self.identities
         yield "file", "files", self.files or ()
@@ -232,7 +232,7 @@ def leakage(records: Iterable[Record], *, compare_files: bool = False) -> Leakag
             names.append((files, _digest(record)))
         for table, name in names:
             table[name].setdefault(record.split, record.video_id)
-    same = [Crossing(min(one.examples), one.splits, one.examples) for one in _crossings(files)]
+    same = [SplitOverlap(min(one.examples), one.splits, one.examples) for one in _crossings(files)]
     return Leakage(_crossings(groups), _crossings(identities), tuple(same) if compare_files else None)
 
 
@@ -273,9 +273,11 @@ def _report_empty(filled: Mapping[str, Counter[Stratum]], shares: Shares, *, loo
         logger.warning("no record is in %s: the published splits have none%s", " and ".join(empty), way)
 
 
-def _crossings(places: Mapping[str, Mapping[str, str]]) -> tuple[Crossing, ...]:
+def _crossings(places: Mapping[str, Mapping[str, str]]) -> tuple[SplitOverlap, ...]:
     return tuple(
-        Crossing(name, splits := tuple(split for split in SPLITS if split in at), tuple(at[split] for split in splits))
+        SplitOverlap(
+            name, splits := tuple(split for split in SPLITS if split in at), tuple(at[split] for split in splits)
+        )
         for name, at in sorted(places.items())
         if len(at) > 1
     )

@@ -1,4 +1,4 @@
-"""What a detector is worth: the pipeline that ships, run on labelled material, in numbers with intervals.
+"""What a classifier is worth: the pipeline that ships, run on labelled material, in numbers with intervals.
 
 ::
 
@@ -8,8 +8,8 @@
     metrics         labels, scores -> AUC, EER, F1, ECE, ...
     bootstrap       the same with 95 % intervals, resampling groups
     timelines       what only a monitor has: false alarms per hour, time to detect, flips
-    scorecard       Outcome* -> all of the above
-    report          scorecard -> metrics.json, metrics.csv, report.html (page, plots, thumbnails)
+    metrics_summary Outcome* -> all of the above
+    report          metrics_summary -> metrics.json, metrics.csv, report.html (page, plots, thumbnails)
     curves          Outcome* -> what a model card shows of them
 
     grids, robustness, faithfulness, fairness, comparison, speeds   further questions, of the same outcomes and metrics

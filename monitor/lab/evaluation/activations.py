@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from monitor.backends.onnx_graph import INPUT, onnx_graph
-from monitor.backends.onnx_int8 import activation_names
+from monitor.inference.onnx_graph import INPUT, onnx_graph
+from monitor.inference.onnx_int8 import activation_names
 from monitor.lab.fakes.perturbations import LEVELS, PERTURBATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from monitor.models.network import Network
+    from monitor.inference.network import Network
     from monitor.types import Pixels
 
 _MEASURED: Final = ("Conv", "Relu", "Concat", "MaxPool", "Add")  # what int8 arithmetic takes and gives

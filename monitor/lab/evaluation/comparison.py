@@ -1,7 +1,7 @@
-"""Several detectors side by side: the same crops, the same training data, the same budget, one table.
+"""Several classifiers side by side: the same crops, the same training data, the same budget, one table.
 
-A detector's figures are those of ``monitor.lab.evaluation.scorecard``: everyone is told fake or real at a calibrated
-P(fake) of 0.5. Speed is taken in turns on one thread, so that a machine whose speed drifts slows all of them; this
+A classifier's figures are those of ``metrics_summary``: everyone is told fake or real at a calibrated P(fake) of 0.5.
+Speed is taken in turns on one thread, so that a machine whose speed drifts slows all of them; this
 holds within one run, and the caption says so where several runs' files were joined. What was trained on other data,
 longer, or measured on other crops or by another engine is refused, or compared with a caption that says so.
 """
@@ -21,15 +21,15 @@ import numpy as np
 from matplotlib.figure import Figure
 from pydantic import Field, TypeAdapter, ValidationError
 
+from monitor.analysis.pipeline import Engines
+from monitor.classifiers import architecture, available_models
+from monitor.classifiers.model_card import read_card
 from monitor.errors import DatasetError, ModelCardError, UsageError
 from monitor.lab.evaluation.bootstrap import Estimate  # noqa: TC001 - as above
 from monitor.lab.evaluation.crops import crop_outcomes
+from monitor.lab.evaluation.metrics_summary import section_of
 from monitor.lab.evaluation.plots import in_words
-from monitor.lab.evaluation.scorecard import section_of
 from monitor.lab.evaluation.speeds import faces_per_second
-from monitor.models import architecture, available_models
-from monitor.models.card import read_card
-from monitor.pipeline import Engines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -57,8 +57,8 @@ Count = Annotated[int, Field(ge=0)]
 
 
 @dataclass(frozen=True, slots=True)
-class Material:
-    """The crops that a detector was measured on."""
+class MeasuredCrops:
+    """The crops that a classifier was measured on."""
 
     name: str  # "dfdc-faces, split test"
     fakes: Count
@@ -68,7 +68,7 @@ class Material:
     failures: tuple[str, ...] = ()  # names of crops that could not be read: not among the above, part of no figure
 
     @classmethod
-    def of(cls, faces: FaceSet, *, failures: Sequence[str] = ()) -> Material:
+    def of(cls, faces: FaceSet, *, failures: Sequence[str] = ()) -> MeasuredCrops:
         """Of prepared crops, those named in ``failures`` left out of the counts."""
         splits = "+".join(sorted({row.split or "none" for row in faces.rows}))
         lines = sorted(
@@ -89,8 +89,8 @@ class Material:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """One detector: what it is, what it was given, what it is worth, what it costs."""
+class ComparisonEntry:
+    """One classifier: what it is, what it was given, what it is worth, what it costs."""
 
     model: str  # name in the registry
     id: str  # of the weights
@@ -103,18 +103,18 @@ class Entry:
     engine: str
     faces_per_second: Annotated[float, Field(gt=0)] | None  # one thread, one face at a time; None: not measured
     figures: Mapping[str, Estimate]  # of FIGURES
-    material: Material
+    material: MeasuredCrops
     run: str  # the same for all that were measured, and timed in turns, together
 
 
-_ENTRIES: Final = TypeAdapter(tuple[Entry, ...])
+_ENTRIES: Final = TypeAdapter(tuple[ComparisonEntry, ...])
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Detectors that may be put beside each other, and what to say under the table."""
+    """Classifiers that may be put beside each other, and what to say under the table."""
 
-    entries: tuple[Entry, ...]
+    entries: tuple[ComparisonEntry, ...]
     unlike: tuple[str, ...]  # what is not the same; empty unless that was allowed
 
     @property
@@ -152,8 +152,8 @@ def measure(
     settings: Settings,
     sizes: Sequence[int | None] = (None,),
     on_done: Callable[[int], None],
-) -> list[Entry]:
-    """Run every detector over the same crops, then time them in turns.
+) -> list[ComparisonEntry]:
+    """Run every classifier over the same crops, then time them in turns.
 
     Args:
         weights: safetensors files, their cards beside them.
@@ -164,17 +164,17 @@ def measure(
 
     Raises:
         ModelError: weights or a card are missing, malformed, of no known architecture, or not calibrated for a size.
-        DatasetError: the crops are too narrow for a detector, or of one class only.
+        DatasetError: the crops are too narrow for a classifier, or of one class only.
         EngineError: an engine failed.
     """
-    _require_both(Material.of(faces))
+    _require_both(MeasuredCrops.of(faces))
     measured = list(product(weights, sizes))
     loaded = [_loaded(path, settings, input_size=size) for path, size in measured]
     said: list[list[Outcome]] = []
-    judged: list[Material] = []
+    judged: list[MeasuredCrops] = []
     for _, engines in loaded:
         said.append(crop_outcomes(faces, engines=engines, settings=settings.verdict, on_done=on_done))
-        judged.append(Material.of(faces, failures=[outcome.id for outcome in said[-1] if outcome.failed]))
+        judged.append(MeasuredCrops.of(faces, failures=[outcome.id for outcome in said[-1] if outcome.failed]))
         _require_both(judged[-1])
     speeds = faces_per_second([engines for _, engines in loaded])
     run = secrets.token_hex(8)
@@ -184,13 +184,13 @@ def measure(
     ]
 
 
-def _require_both(material: Material) -> None:
+def _require_both(material: MeasuredCrops) -> None:
     if not (material.fakes and material.reals):
         msg = f"{material.name} has {material.fakes} fake and {material.reals} real crops: a comparison needs both"
         raise DatasetError(msg)
 
 
-def compared(entries: Sequence[Entry], *, anyway: bool = False) -> Comparison:
+def compared(entries: Sequence[ComparisonEntry], *, anyway: bool = False) -> Comparison:
     """Put detectors side by side.
 
     Args:
@@ -201,7 +201,7 @@ def compared(entries: Sequence[Entry], *, anyway: bool = False) -> Comparison:
         UsageError: there is none, or they are not alike.
     """
     if not entries:
-        msg = "there is no detector to compare: name weights, or comparison.json files"
+        msg = "there is no classifier to compare: name weights, or comparison.json files"
         raise UsageError(msg)
     unlike = tuple(_differences(entries))
     if unlike and not anyway:
@@ -221,7 +221,7 @@ def to_json(comparison: Comparison) -> dict[str, Any]:
     }
 
 
-def entries_from(path: Path) -> list[Entry]:
+def entries_from(path: Path) -> list[ComparisonEntry]:
     """The entries of a ``comparison.json``.
 
     Raises:
@@ -322,7 +322,7 @@ def _bar(axes: Axes, x: float, estimate: Estimate, *, width: float, style: Mappi
     axes.annotate(label, (x, top), xytext=(0, 2), textcoords="offset points", ha="center", va="bottom", fontsize=7.5)
 
 
-def _differences(entries: Sequence[Entry]) -> list[str]:
+def _differences(entries: Sequence[ComparisonEntry]) -> list[str]:
     """What is not the same for all, a clause each."""
     found = []
     data = {entry.trained_on: entry.id for entry in entries}
@@ -362,20 +362,20 @@ def _entry(
     loaded: tuple[str, Engines],
     *,
     outcomes: Sequence[Outcome],
-    material: Material,
+    material: MeasuredCrops,
     speed: float,
     run: str,
-) -> Entry:
+) -> ComparisonEntry:
     name, engines = loaded
     section = section_of(outcomes)
     figures = {**section.forced, **section.ranking}
-    card = engines.detector.card
+    card = engines.classifier.card
     images = card.training.get("images_trained", card.training.get("images_seen"))
-    return Entry(
+    return ComparisonEntry(
         model=name,
         id=card.id,
         weights_sha256=card.weights_sha256,
-        input_size=engines.detector.input_size,
+        input_size=engines.classifier.input_size,
         trained_on=str(card.training.get("data", "unknown data")),
         images_trained=images if isinstance(images, int) else None,
         parameters=sum(tensor.numel() for tensor in architecture(name).body().parameters()),

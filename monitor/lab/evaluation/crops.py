@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from monitor.crops import cut_squares
+from monitor.classifiers.crops import cut_squares
 from monitor.errors import DatasetError
 from monitor.lab.evaluation.outcomes import Outcome, decide
 from monitor.types import Label, Reason
@@ -19,9 +19,9 @@ from monitor.types import Label, Reason
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from monitor.analysis.pipeline import Engines
     from monitor.lab.datasets.faceset import FaceRow, FaceSet
     from monitor.lab.evaluation.metrics import Doubles
-    from monitor.pipeline import Engines
     from monitor.settings import VerdictSettings
     from monitor.types import Floats, Pixels
 
@@ -42,8 +42,8 @@ class CropScorer:
 
     def __init__(self, engines: Engines, faces: FaceSet) -> None:
         self._engine = engines.scorer.engine
-        self._card = engines.detector.card
-        self._size = engines.detector.input_size
+        self._card = engines.classifier.card
+        self._size = engines.classifier.input_size
         self._faces = faces
         square = self._square(1)
         if square.min() < -_SLACK or square.max() > 1 + _SLACK:
@@ -112,7 +112,7 @@ def crop_outcomes(
         EngineError: the engine failed.
     """
     scorer = CropScorer(engines, faces)
-    calibration = engines.detector.card.calibration
+    calibration = engines.classifier.card.calibration
     outcomes: dict[int, Outcome] = {}
     for rows in _batches(len(faces)):
         pictures: dict[int, Pixels] = {}

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from monitor.classifiers.model_card import ModelCard, read_card
 from monitor.errors import DatasetError
-from monitor.files import write_whole
 from monitor.lab.evaluation import metrics
 from monitor.lab.evaluation.bootstrap import estimate
 from monitor.lab.evaluation.outcomes import Columns
-from monitor.models.card import ModelCard, read_card
 from monitor.settings import PRESETS
+from monitor.system.files import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -77,7 +77,7 @@ def write_curves(weights: Path, facts: Mapping[str, Any], *, demo_logits: Mappin
     Args:
         weights: whose card is changed.
         facts: what :func:`curves` gave.
-        demo_logits: by input size, fields of ``monitor.models.card.DemoLogits``.
+        demo_logits: by input size, fields of ``monitor.classifiers.model_card.DemoLogits``.
 
     Returns:
         Where the card lies.

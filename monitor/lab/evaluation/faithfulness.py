@@ -31,10 +31,10 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from monitor import jpeg
 from monitor.errors import UsageError
 from monitor.lab.evaluation.bootstrap import Estimate, estimate
 from monitor.lab.evaluation.region_fakes import REGIONS, Pairs, stream, to_images
+from monitor.system import jpeg
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from monitor.models import Detector
+    from monitor.classifiers import Classifier
     from monitor.types import Floats
 
 STEPS: Final = 16  # of a deletion curve
@@ -82,27 +82,27 @@ class Faithfulness:
 
 
 class Explainer:
-    """A detector's network on the CPU, its evidence map included.
+    """A classifier's network on the CPU, its evidence map included.
 
     Raises:
         UsageError: its map has fewer than ``LEAST_CELLS`` cells.
     """
 
-    def __init__(self, detector: Detector, *, module: torch.nn.Module | None = None) -> None:
-        self.size = detector.input_size
-        self._detector = detector
-        self._module = (module or detector.network.build()).eval()
+    def __init__(self, classifier: Classifier, *, module: torch.nn.Module | None = None) -> None:
+        self.size = classifier.input_size
+        self._classifier = classifier
+        self._module = (module or classifier.network.build()).eval()
         self.cells = tuple(self(torch.zeros(1, 3, self.size, self.size)).maps.shape[1:])
         if math.prod(self.cells) < LEAST_CELLS:
             msg = (
-                f"the evidence map of {detector.card.id} has {self.cells[0]} x {self.cells[1]} cells at "
+                f"the evidence map of {classifier.card.id} has {self.cells[0]} x {self.cells[1]} cells at "
                 f"{self.size} px, which says nothing about where: use larger crops, --size 160 for example"
             )
             raise UsageError(msg)
 
     def __call__(self, images: Tensor) -> Explained:
         """Logits and maps of images (N, 3, S, S)."""
-        form = self._detector.card.input
+        form = self._classifier.card.input
         outputs: list[tuple[Tensor, ...]] = []
         with torch.inference_mode():
             outputs += [self._module((batch * 255 - form.mean) / form.std) for batch in torch.split(images, _BATCH)]
@@ -117,7 +117,7 @@ class Explainer:
         with torch.no_grad():
             for tensor in tensors[len(tensors) - math.ceil(share * len(tensors)) :]:
                 tensor.copy_(tensor.flatten()[torch.randperm(tensor.numel(), generator=generator)].view_as(tensor))
-        return Explainer(self._detector, module=module)
+        return Explainer(self._classifier, module=module)
 
 
 def measure(explain: Explainer, pairs: Pairs, *, seed: int = 0) -> Faithfulness:

@@ -15,26 +15,26 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 import numpy as np
 
-from monitor import quality
-from monitor.analysis import Tally
+from monitor.analysis import quality
+from monitor.analysis.pipeline import Pipeline
+from monitor.analysis.verdicts import source_verdict
 from monitor.errors import DatasetError, MonitorError
 from monitor.lab.evaluation.crops import CropScorer
-from monitor.lab.evaluation.outcomes import Span, numbered
+from monitor.lab.evaluation.outcomes import TimeSpan, numbered
 from monitor.lab.evaluation.timelines import joined
-from monitor.lab.evaluation.watch import Watch
-from monitor.pipeline import Pipeline
-from monitor.source import open_source
+from monitor.lab.evaluation.watch import TimelineCollector
+from monitor.media.sources import open_source
+from monitor.results.recorder import VerdictCollector
 from monitor.types import Faces, Label
-from monitor.verdicts import source_verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
+    from monitor.analysis.pipeline import Engines
     from monitor.lab.datasets.faceset import FaceSet
     from monitor.lab.datasets.record import Record
-    from monitor.pipeline import Engines
     from monitor.settings import Settings
     from monitor.types import Frame, Pixels
 
@@ -50,7 +50,7 @@ _SEED = 1009  # an item's number times this, plus the frame's: what noise it get
 Place = tuple[str, int]  # perturbation, level
 
 
-class Perturbs(Protocol):
+class PerturbFunction(Protocol):
     """A perturbation; ``monitor.lab.fakes.perturbations`` has the grid's."""
 
     def apply(self, frame: Pixels, *, level: int, seed: int) -> Pixels:
@@ -61,16 +61,16 @@ class Perturbs(Protocol):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Judged:
+class CellScores:
     """What the program made of all items in one cell."""
 
     scores: Doubles  # (N,) P(fake); NaN where there was no usable face
     abstained: NDArray[np.bool_]  # (N,) would not, or did not, judge
-    watched: Watched | None = None  # videos only
+    watched: CellMonitoring | None = None  # videos only
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Watched:
+class CellMonitoring:
     """What a monitor said of all files in one cell."""
 
     seconds: Doubles  # (N,) of media time
@@ -83,7 +83,7 @@ class Grid:
 
     labels: NDArray[np.int64]  # (N,) 1 fake, 0 real
     groups: NDArray[np.int64]  # (N,)
-    cells: Mapping[Place, Judged]
+    cells: Mapping[Place, CellScores]
     failures: tuple[str, ...] = ()  # items that could not be read; they are not among the N
 
 
@@ -115,7 +115,7 @@ def crop_grid(
     *,
     engines: Engines,
     settings: Settings,
-    perturbations: Mapping[str, Perturbs],
+    perturbations: Mapping[str, PerturbFunction],
     levels: Sequence[int] = LEVELS,
     on_done: Callable[[], None] = lambda: None,
 ) -> Grid:
@@ -134,7 +134,7 @@ def crop_grid(
         EngineError: the engine failed.
     """
     scorer = CropScorer(engines, faces)
-    calibration = engines.detector.card.calibration
+    calibration = engines.classifier.card.calibration
     readable, failures = _readable(scorer, len(faces))
     labels = np.array([faces.rows[row].label for row in readable], np.int64)
     require_both(labels.tolist())
@@ -151,7 +151,7 @@ def crop_grid(
                 not _usable(picture, faces, row, settings) for row, picture in zip(rows, pictures, strict=True)
             ]
         scores = [calibration.probability(logit) for logit in np.concatenate(logits).tolist()]
-        cells[place] = Judged(scores=np.array(scores), abstained=np.array(abstained, np.bool_))
+        cells[place] = CellScores(scores=np.array(scores), abstained=np.array(abstained, np.bool_))
         on_done()
     return Grid(
         labels=labels,
@@ -166,7 +166,7 @@ def video_grid(
     *,
     engines: Engines,
     settings: Settings,
-    perturbations: Mapping[str, Perturbs],
+    perturbations: Mapping[str, PerturbFunction],
     seconds: float,
     levels: Sequence[int] = LEVELS,
     on_done: Callable[[], None] = lambda: None,
@@ -241,18 +241,18 @@ def _readable(scorer: CropScorer, count: int) -> tuple[list[int], list[str]]:
     return rows, failures
 
 
-def _places(perturbations: Mapping[str, Perturbs], levels: Sequence[int]) -> Iterator[Place]:
+def _places(perturbations: Mapping[str, PerturbFunction], levels: Sequence[int]) -> Iterator[Place]:
     """Every cell, the untouched one first."""
     yield CLEAN
     yield from product(perturbations, levels)
 
 
-def _picture_changer(perturbations: Mapping[str, Perturbs], place: Place) -> Change:
+def _picture_changer(perturbations: Mapping[str, PerturbFunction], place: Place) -> Change:
     name, level = place
     return partial(perturbations[name].apply, level=level) if level else _unchanged
 
 
-def _clip_changer(perturbations: Mapping[str, Perturbs], place: Place) -> Change:
+def _clip_changer(perturbations: Mapping[str, PerturbFunction], place: Place) -> Change:
     name, level = place
     return partial(perturbations[name].apply_clip, level=level) if level else _unchanged
 
@@ -286,10 +286,10 @@ class _Viewing(NamedTuple):
     alarms: int
 
 
-def _judged(viewings: Sequence[_Viewing]) -> Judged:
+def _judged(viewings: Sequence[_Viewing]) -> CellScores:
     scores, abstained, seconds, alarms = zip(*viewings, strict=True)
-    watched = Watched(np.array(seconds), np.array(alarms, np.int64))
-    return Judged(np.array(scores), np.array(abstained, np.bool_), watched)
+    watched = CellMonitoring(np.array(seconds), np.array(alarms, np.int64))
+    return CellScores(np.array(scores), np.array(abstained, np.bool_), watched)
 
 
 def _watched(
@@ -298,8 +298,8 @@ def _watched(
     with open_source(record.path, settings.source) as source:
         still = source.info.still
         pipeline = Pipeline(engines, settings, still=still)
-        tally = Tally()
-        watch = Watch(settings.verdict, calibration=engines.detector.card.calibration, still=still)
+        tally = VerdictCollector()
+        watch = TimelineCollector(settings.verdict, calibration=engines.classifier.card.calibration, still=still)
         frames = takewhile(lambda frame: frame.media_time <= end, source)
         for frame in _changed(frames, change, seed=_SEED * number):
             observation = pipeline.step(frame)
@@ -312,7 +312,7 @@ def _watched(
         score=np.nan if score is None else score,
         abstains=verdict.label is Label.NOT_ENOUGH_EVIDENCE,
         seconds=0.0 if still else watch.last_time + (1.0 / source.info.fps if source.info.fps else 0.0),
-        alarms=len(joined(Span(segment.start, segment.end) for segment in tally.segments)),
+        alarms=len(joined(TimeSpan(segment.start, segment.end) for segment in tally.segments)),
     )
 
 

@@ -10,8 +10,8 @@ import jinja2
 from markupsafe import Markup
 
 from monitor.lab.evaluation import plots
+from monitor.lab.evaluation.metrics_summary import mistakes
 from monitor.lab.evaluation.outcomes import Columns
-from monitor.lab.evaluation.scorecard import mistakes
 from monitor.lab.evaluation.thumbnails import data_uri
 from monitor.overlay import clock
 from monitor.overlay.plates import percent
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from monitor.lab.evaluation.bootstrap import Estimate
+    from monitor.lab.evaluation.metrics_summary import MetricsSection, MetricsSummary
     from monitor.lab.evaluation.outcomes import Outcome
     from monitor.lab.evaluation.report import Subject
-    from monitor.lab.evaluation.scorecard import Scorecard, Section
-    from monitor.lab.evaluation.timelines import Detection, Monitoring, Rate
+    from monitor.lab.evaluation.timelines import Detection, EventRate, Monitoring
 
     Pictures = Callable[[Outcome], bytes | None]
 
@@ -62,7 +62,7 @@ class Figure:
 
 
 def page(
-    card: Scorecard,
+    card: MetricsSummary,
     outcomes: Sequence[Outcome],
     *,
     subject: Subject,
@@ -107,7 +107,7 @@ def page(
     )
 
 
-def headline(card: Scorecard) -> list[Figure]:
+def headline(card: MetricsSummary) -> list[Figure]:
     """The figures to be read first."""
     whole = card.whole
     accuracy = replace(
@@ -131,7 +131,7 @@ def figure(name: str, estimate: Estimate) -> Figure:
     return Figure(*NAMES[name], f"{estimate.value:.3f}", f"{estimate.low:.3f} to {estimate.high:.3f}")
 
 
-def tables(card: Scorecard) -> list[dict[str, Any]]:
+def tables(card: MetricsSummary) -> list[dict[str, Any]]:
     """Tables of figures: a title, what they rest on, rows."""
     whole, counts = card.whole, card.whole.counts
     ranked = counts.total - counts.failed - counts.without_probability
@@ -156,7 +156,7 @@ def tables(card: Scorecard) -> list[dict[str, Any]]:
     return found
 
 
-def _decided(card: Scorecard) -> int:
+def _decided(card: MetricsSummary) -> int:
     counts = card.whole.counts
     return counts.total - counts.failed - counts.abstained
 
@@ -166,7 +166,7 @@ def _table(title: str, rests_on: str, estimates: Mapping[str, Estimate]) -> dict
     return {"title": title, "rests_on": rests_on, "rows": rows}
 
 
-def drawings(card: Scorecard, outcomes: Sequence[Outcome], subject: Subject) -> list[tuple[Markup, str]]:
+def drawings(card: MetricsSummary, outcomes: Sequence[Outcome], subject: Subject) -> list[tuple[Markup, str]]:
     """Figures and what is said under them."""
     columns, whole = Columns.of(outcomes), card.whole
     rows = columns.ranked
@@ -205,7 +205,7 @@ def drawings(card: Scorecard, outcomes: Sequence[Outcome], subject: Subject) -> 
     return [(_inline(svg), caption) for svg, caption in found]
 
 
-def subset_cells(section: Section) -> list[Figure]:
+def subset_cells(section: MetricsSection) -> list[Figure]:
     """One row of a table of data sets or methods: the cells after the name."""
     counts = section.counts
     chosen = (
@@ -234,7 +234,7 @@ def monitoring(found: Monitoring) -> list[Figure]:
     ]
 
 
-def _rate(name: str, meaning: str, rate: Rate) -> Figure:
+def _rate(name: str, meaning: str, rate: EventRate) -> Figure:
     if rate.value is None or rate.low is None or rate.high is None:
         return Figure(name, meaning, DASH, "there is no such footage")
     return Figure(name, meaning, f"{rate.value:.2f}", f"{rate.low:.2f} to {rate.high:.2f}")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _STEPS, _ENOUGH = 100, 1e-10
-_LEAST_SCALE = 1e-3  # a detector that knows nothing: all but flat, and still increasing
+_LEAST_SCALE = 1e-3  # a classifier that knows nothing: all but flat, and still increasing
 
 
 def fit_platt(logits: NDArray[np.floating], labels: NDArray[np.integer]) -> tuple[float, float]:

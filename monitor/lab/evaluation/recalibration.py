@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from monitor import quality
+from monitor.analysis import quality
+from monitor.analysis.tracks import overlaps
+from monitor.classifiers.model_card import read_card
 from monitor.errors import DatasetError, ModelCardError, OutputError, UsageError
 from monitor.lab.datasets.feedback import open_feedback
 from monitor.lab.evaluation import metrics
@@ -22,9 +24,7 @@ from monitor.lab.evaluation.bootstrap import Estimate, estimate
 from monitor.lab.evaluation.crops import crop_outcomes
 from monitor.lab.evaluation.outcomes import numbered
 from monitor.lab.evaluation.platt import fit_platt
-from monitor.models.card import read_card
-from monitor.source import open_source
-from monitor.tracks import overlaps
+from monitor.media.sources import open_source
 from monitor.types import TrackedFaces
 
 if TYPE_CHECKING:
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from monitor.analysis.pipeline import Engines
     from monitor.lab.datasets.faceset import FaceSet
-    from monitor.pipeline import Engines
     from monitor.settings import Settings
     from monitor.types import Calibration, Pixels
 
@@ -46,7 +46,7 @@ _FRAMES = 5  # of a flagged clip
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Sample:
+class LabelledScores:
     """Single scores and the truth."""
 
     logits: NDArray[np.float64]  # (N,)
@@ -59,7 +59,7 @@ class Sample:
 
 def of_crops(
     faces: FaceSet, *, engines: Engines, settings: Settings, on_done: Callable[[int], None] = lambda _: None
-) -> Sample:
+) -> LabelledScores:
     """The scores of prepared crops.
 
     Args:
@@ -79,7 +79,7 @@ def of_crops(
     return _sample(rows, material=f"{faces.folder.resolve().name}, split {splits}", failures=failures)
 
 
-def of_feedback(root: Path, *, engines: Engines, settings: Settings) -> Sample:
+def of_feedback(root: Path, *, engines: Engines, settings: Settings) -> LabelledScores:
     """The scores of the faces that people flagged real or fake.
 
     A face's score is its mean logit: of the picture, or of frames spread over the flagged span of the clip.
@@ -109,7 +109,7 @@ def of_feedback(root: Path, *, engines: Engines, settings: Settings) -> Sample:
     return _sample(rows, material=f"{root.resolve().name}: {feedback.in_words}")
 
 
-def out_of_fold(sample: Sample) -> NDArray[np.float64]:
+def out_of_fold(sample: LabelledScores) -> NDArray[np.float64]:
     """Calibrated log-odds (N,), each by a fit that has not seen its group; few groups: one group left out at a time.
 
     Raises:
@@ -130,7 +130,7 @@ def out_of_fold(sample: Sample) -> NDArray[np.float64]:
     return answer
 
 
-def measured(log_odds: NDArray[np.float64], sample: Sample, *, at: float) -> dict[str, Estimate]:
+def measured(log_odds: NDArray[np.float64], sample: LabelledScores, *, at: float) -> dict[str, Estimate]:
     """ECE, Brier, negative log-likelihood and accuracy at a threshold, with 95 % intervals over groups."""
     probabilities = 0.5 + 0.5 * np.tanh(log_odds / 2)
     losses = np.logaddexp(0, log_odds) - sample.labels * log_odds
@@ -145,16 +145,16 @@ def measured(log_odds: NDArray[np.float64], sample: Sample, *, at: float) -> dic
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Fit:
+class CalibrationFit:
     """What a calibration is, and what it rests on."""
 
     calibration: Calibration
     input_size: int  # pixels, that it is for
     figures: Mapping[str, Mapping[str, Estimate]]  # "before" and "after" -> ``MEASURES``
-    sample: Sample
+    sample: LabelledScores
 
 
-def publish(weights: Path, fit: Fit, *, folder: Path | None) -> Path:
+def publish(weights: Path, fit: CalibrationFit, *, folder: Path | None) -> Path:
     """Write the new card, checked as every card is, beside a copy of the weights or in place of the old one.
 
     What is fitted at another size than the card's becomes one of its profiles.
@@ -199,7 +199,7 @@ def publish(weights: Path, fit: Fit, *, folder: Path | None) -> Path:
     return path
 
 
-def _sample(rows: list[Scored], *, material: str, failures: tuple[str, ...] = ()) -> Sample:
+def _sample(rows: list[Scored], *, material: str, failures: tuple[str, ...] = ()) -> LabelledScores:
     usable = [(logit, label, group) for logit, label, group in rows if logit is not None and np.isfinite(logit)]
     labels = [label for _, label, _ in usable]
     if sum(labels) in (0, len(labels)):
@@ -207,7 +207,7 @@ def _sample(rows: list[Scored], *, material: str, failures: tuple[str, ...] = ()
             f"{material}: {sum(labels)} fake and {len(labels) - sum(labels)} real usable faces, calibration needs both"
         )
         raise DatasetError(msg)
-    return Sample(
+    return LabelledScores(
         logits=np.array([logit for logit, _, _ in usable], np.float64),
         labels=np.array(labels, np.int64),
         groups=numbered([group for _, _, group in usable]),
@@ -252,7 +252,7 @@ def _logit(
     return float(scores.logits[0]) if len(scores) else None
 
 
-def _new_card(weights: Path, fit: Fit) -> dict[str, Any]:
+def _new_card(weights: Path, fit: CalibrationFit) -> dict[str, Any]:
     facts: dict[str, Any] = json.loads(weights.with_suffix(".json").read_bytes())
     place = facts
     if fit.input_size != facts["input"]["size"]:
@@ -272,7 +272,7 @@ def _new_card(weights: Path, fit: Fit) -> dict[str, Any]:
     return facts
 
 
-def _without(sample: Sample) -> str:
+def _without(sample: LabelledScores) -> str:
     parts = [f"{sample.left_out} without a usable face"] if sample.left_out else []
     parts += [f"{len(sample.failures)} unreadable"] if sample.failures else []
     return f" ({', '.join(parts)} left out)" if parts else ""

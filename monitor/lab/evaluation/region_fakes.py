@@ -1,7 +1,7 @@
 """Fakes whose manipulated area is known: real crops, self-blended inside one region of the face.
 
 Mouth only, eye band, left or right half, so that a map which always glows in the centre cannot win. Images are
-float32 (N, 3, S, S) in [0, 1], RGB, cut as the detector's card says.
+float32 (N, 3, S, S) in [0, 1], RGB, cut as the classifier's card says.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from monitor.crops import cut_squares
+from monitor.classifiers.crops import cut_squares
 from monitor.errors import DatasetError
 from monitor.lab.fakes.blends import self_blended
 from monitor.lab.fakes.hulls import region_masks
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from monitor.classifiers import Classifier
     from monitor.lab.datasets.faceset import FaceSet
-    from monitor.models import Detector
 
 REGIONS: Final = ("mouth", "eyes", "left_half", "right_half")
 OPPOSITE: Final = {"mouth": "eyes", "eyes": "mouth", "left_half": "right_half", "right_half": "left_half"}
@@ -61,7 +61,7 @@ class Pairs:
         )
 
 
-def make_pairs(faces: FaceSet, detector: Detector, *, limit: int, seed: int = 0) -> Pairs:
+def make_pairs(faces: FaceSet, classifier: Classifier, *, limit: int, seed: int = 0) -> Pairs:
     """Self-blended fakes of up to ``limit`` real crops, the regions in turn.
 
     Raises:
@@ -72,9 +72,9 @@ def make_pairs(faces: FaceSet, detector: Detector, *, limit: int, seed: int = 0)
     if not rows:
         msg = f"{faces.folder} has no real crop, and the fakes of this check are made from real ones"
         raise DatasetError(msg)
-    reals, landmarks = _cropped(faces, rows, detector=detector)
+    reals, landmarks = _cropped(faces, rows, classifier=classifier)
     regions = np.array(REGIONS)[np.arange(len(rows)) % len(REGIONS)]
-    fields = region_masks(landmarks, size=detector.input_size, regions=REGIONS)
+    fields = region_masks(landmarks, size=classifier.input_size, regions=REGIONS)
     opposed = [OPPOSITE[region] for region in regions.tolist()]
     allowed, opposite = (
         torch.stack([fields[name][row] for row, name in enumerate(chosen)]) for chosen in (regions.tolist(), opposed)
@@ -107,9 +107,9 @@ def to_images(pixels: NDArray[np.uint8]) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))).float() / 255
 
 
-def _cropped(faces: FaceSet, rows: list[int], *, detector: Detector) -> tuple[Tensor, Tensor]:
+def _cropped(faces: FaceSet, rows: list[int], *, classifier: Classifier) -> tuple[Tensor, Tensor]:
     """Images (N, 3, S, S) as the card wants them cut, and their landmarks (N, 5, 2)."""
-    size, policy = detector.input_size, detector.card.crop
+    size, policy = classifier.input_size, classifier.card.crop
     images, landmarks = [], []
     for row in rows:
         pixels = faces.pixels(row)

@@ -36,19 +36,20 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from monitor import __version__
-from monitor.evidence import records
-from monitor.evidence.folder import OutputFolder, unwritable
 from monitor.lab.evaluation.bootstrap import LEVEL, RESAMPLES
+from monitor.lab.evaluation.metrics_summary import MetricsSummary
 from monitor.lab.evaluation.page import page
-from monitor.lab.evaluation.scorecard import Scorecard
+from monitor.results import records
+from monitor.results.result_folder import OutputFolder
+from monitor.system.files import unwritable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from monitor.classifiers.model_card import ModelCard
     from monitor.lab.evaluation.outcomes import Outcome
     from monitor.lab.evaluation.page import Pictures
-    from monitor.models.card import ModelCard
     from monitor.settings import Settings
 
 SCHEMA_VERSION = "1.0"
@@ -101,7 +102,7 @@ def write_report(
     pictures: Pictures | None = None,
     resamples: int = RESAMPLES,
     seed: int = 0,
-) -> tuple[Path, Scorecard]:
+) -> tuple[Path, MetricsSummary]:
     """Write the three files into a new folder, which appears whole or not at all.
 
     Args:
@@ -118,7 +119,7 @@ def write_report(
     Raises:
         OutputError: it cannot be written.
     """
-    card = Scorecard.of(outcomes, resamples=resamples, seed=seed)
+    card = MetricsSummary.of(outcomes, resamples=resamples, seed=seed)
     content = metrics_record(card, outcomes, subject=subject, resamples=resamples, seed=seed)
     html = page(card, outcomes, subject=subject, facts=content, pictures=pictures)
     with OutputFolder(out.parent, out.name) as folder:
@@ -136,7 +137,7 @@ def write_report(
 
 
 def metrics_record(
-    card: Scorecard, outcomes: Sequence[Outcome], *, subject: Subject, resamples: int, seed: int
+    card: MetricsSummary, outcomes: Sequence[Outcome], *, subject: Subject, resamples: int, seed: int
 ) -> dict[str, Any]:
     """The content of ``metrics.json``."""
     figures: Mapping[str, Any] = {field.name: getattr(card, field.name) for field in dataclasses.fields(card)}

@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from monitor.pipeline import Engines
+    from monitor.analysis.pipeline import Engines
 
 ROUNDS: Final = 15
 
@@ -18,7 +18,7 @@ ROUNDS: Final = 15
 def faces_per_second(engines: Sequence[Engines], *, rounds: int = ROUNDS) -> list[float]:
     """Speed of each classifier on one face at a time: the median of rounds in which all take turns, wall-clock time."""
     noise = np.random.default_rng(1)
-    sizes = [one.detector.input_size for one in engines]
+    sizes = [one.classifier.input_size for one in engines]
     faces = [noise.integers(0, 256, (1, size, size, 3), np.uint8) for size in sizes]
     seconds = np.zeros((rounds + 1, len(engines)))
     for row in seconds:

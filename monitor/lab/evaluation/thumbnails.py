@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from monitor.crops import cut_squares
-from monitor.jpeg import encoded
+from monitor.classifiers.crops import cut_squares
+from monitor.system.jpeg import encoded
 
 if TYPE_CHECKING:
     from monitor.types import Frame, Observation, Pixels

@@ -68,7 +68,7 @@ def moved_inside(squares: Tensor, *, stored: int) -> Tensor:
 
 
 def recrop(images: Tensor, squares: Tensor, *, size: int) -> Tensor:
-    """Cut one square of every picture, as :func:`monitor.crops.cut_squares` cuts them from a frame.
+    """Cut one square of every picture, as :func:`monitor.classifiers.crops.cut_squares` cuts them from a frame.
 
     Args:
         images: (N, C, H, W) float32, or uint8 of 0 .. 255, which becomes [0, 1]; masks as well as pictures.

@@ -33,8 +33,8 @@ def apply(pictures: Tensor, *, vertical: Tensor, horizontal: Tensor) -> Tensor:
 def crops(starts: Tensor, sides: Tensor, *, size: int, length: int) -> Tensor:
     """(N, size, length): the stretch from ``starts`` (N,) of ``sides`` (N,) pixels, resampled to ``size``.
 
-    As :func:`monitor.crops.cut_squares` does it: per pixel, the mean of as many linear samples as keep them at
-    most 1.1 source pixels apart, so that shrinking averages over the area that a pixel covers.
+    As :func:`monitor.classifiers.crops.cut_squares` does it: per pixel, the mean of as many linear samples as keep
+    them at most 1.1 source pixels apart, so that shrinking averages over the area that a pixel covers.
     """
     densities = (sides / size - 0.1).ceil().clamp(min=1)
     cells = torch.arange(length, device=sides.device)

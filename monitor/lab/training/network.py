@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from monitor.classifiers import architecture
+from monitor.classifiers.weights import read_weights
 from monitor.errors import ExperimentError
-from monitor.models import architecture
-from monitor.models.weights import read_weights
 
 if TYPE_CHECKING:
     from monitor.lab.training.experiment import Experiment
@@ -68,7 +68,7 @@ def _freeze_stages(network: torch.nn.Module, experiment: Experiment) -> None:
 
 
 def _add_mask_head(network: torch.nn.Module, experiment: Experiment) -> None:
-    from monitor.models.mask_head import MaskHead
+    from monitor.classifiers.architectures.mask_head import MaskHead
 
     if experiment.model != "inception_resnet_v1":
         msg = f"mask_head needs inception_resnet_v1, the experiment trains {experiment.model}"
@@ -87,7 +87,7 @@ def _freeze(network: torch.nn.Module, experiment: Experiment) -> None:
 
 def _initialise(network: torch.nn.Module, experiment: Experiment) -> None:
     if experiment.init == "imagenet":
-        from monitor.models.efficientnet_lite import EfficientNetLite
+        from monitor.classifiers.architectures.efficientnet_lite import EfficientNetLite
 
         known = architecture(experiment.model)
         if not isinstance(known, EfficientNetLite):
@@ -95,7 +95,7 @@ def _initialise(network: torch.nn.Module, experiment: Experiment) -> None:
             raise ExperimentError(msg)
         state = known.imagenet_state()
     elif experiment.init == "vggface2":
-        from monitor.models.inception_resnet_v1 import vggface2_state
+        from monitor.classifiers.architectures.inception_resnet_v1 import vggface2_state
 
         if experiment.model != "inception_resnet_v1":
             msg = f"init = 'vggface2' needs inception_resnet_v1, the experiment trains {experiment.model}"

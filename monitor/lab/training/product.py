@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from monitor.classifiers import architecture
+from monitor.classifiers.weights import export_weights, read_weights
 from monitor.errors import ExperimentError
-from monitor.files import write_whole
 from monitor.lab.evaluation.platt import fit_platt
 from monitor.lab.training.network import initial_network
 from monitor.lab.training.trainer import best_weights
 from monitor.lab.training.validation import MASK_ENERGY, Validation
-from monitor.models import architecture
-from monitor.models.weights import export_weights, read_weights
+from monitor.system.files import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -18,7 +18,7 @@ LEAST_WEIGHT: Final = 0.1  # of a mask's peak: a pixel that is changed less does
 _BETAS = (0.9, 0.99)
 
 
-class Learned(NamedTuple):
+class StepResult(NamedTuple):
     """What one step did."""
 
     loss: float
@@ -46,7 +46,7 @@ class Learner:
             _decayed(network, experiment.optimizer.weight_decay), betas=_BETAS, fused=True
         )
 
-    def step(self, batch: Batch, *, lr: float, seed: tuple[int, ...]) -> Learned:
+    def step(self, batch: Batch, *, lr: float, seed: tuple[int, ...]) -> StepResult:
         """Learn from one batch; dropout draws from ``seed`` alone."""
         for group in self.optimizer.param_groups:
             group["lr"] = lr
@@ -59,7 +59,7 @@ class Learner:
                 self._backward(batch)
         norm = torch.nn.utils.clip_grad_norm_(self._parameters, self._experiment.optimizer.clip_norm)
         self.optimizer.step()
-        return Learned(float(loss), float(norm))
+        return StepResult(float(loss), float(norm))
 
     def _backward(self, batch: Batch) -> torch.Tensor:
         self.optimizer.zero_grad(set_to_none=True)

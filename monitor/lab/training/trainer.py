@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import torch
 
+from monitor.classifiers.weights import export_weights, sha256
 from monitor.errors import CheckpointError, DatasetError, ExperimentError
-from monitor.files import alone_in
 from monitor.lab.training.averaging import AveragedWeights
 from monitor.lab.training.batches import augmented
 from monitor.lab.training.checkpoint import load_checkpoint, save_checkpoint
@@ -27,7 +27,7 @@ from monitor.lab.training.network import initial_network
 from monitor.lab.training.pairs import PairLoader, forbid_leaks, open_streams
 from monitor.lab.training.steps import Learner, learning_rate
 from monitor.lab.training.validation import MASK_ENERGY, Validation
-from monitor.models.weights import export_weights, sha256
+from monitor.system.files import alone_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

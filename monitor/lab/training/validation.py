@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from monitor.crops import cut_squares
+from monitor.classifiers.crops import cut_squares
 from monitor.errors import DatasetError
 from monitor.lab.datasets.faceset import FaceSet
 from monitor.lab.evaluation.faithfulness import energy_ratio
@@ -38,7 +38,7 @@ _SEED = 20
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Judged:
+class SetLogits:
     """Logits of one set of crops."""
 
     name: str
@@ -88,11 +88,11 @@ class Validation:
         """Identifies the yardstick: which crops are judged, cut how."""
         return "".join(faces.digest for faces in self._sets)
 
-    def judge(self, network: torch.nn.Module, *, size: int) -> list[Judged]:
+    def judge(self, network: torch.nn.Module, *, size: int) -> list[SetLogits]:
         """Logits of ``network`` on every set at ``size`` pixels."""
         return [self._judge(faces, network, size=size) for faces in self._sets]
 
-    def judge_self_blended(self, network: torch.nn.Module, *, size: int) -> Judged:
+    def judge_self_blended(self, network: torch.nn.Module, *, size: int) -> SetLogits:
         """Logits on the real crops of all sets and on a self-blended copy of each, both degraded the same way."""
         logits: list[Floats] = []
         labels: list[int] = []
@@ -100,7 +100,7 @@ class Validation:
             for half, label in ((images, 0), (blended.images, 1)):
                 logits.append(self._logits(network, light.apply(half)))
                 labels += [label] * len(half)
-        return Judged("self-blended", np.concatenate(logits), np.array(labels))
+        return SetLogits("self-blended", np.concatenate(logits), np.array(labels))
 
     @torch.inference_mode()
     def judge_mask(self, network: torch.nn.Module, *, size: int) -> float:
@@ -123,14 +123,14 @@ class Validation:
                 blended = self_blended(images, landmarks, generator=rng)
                 yield images, blended, Degradation.draw(len(rows), size=size, generator=rng, strength=0.5)
 
-    def _judge(self, faces: FaceSet, network: torch.nn.Module, *, size: int) -> Judged:
+    def _judge(self, faces: FaceSet, network: torch.nn.Module, *, size: int) -> SetLogits:
         device = next(network.parameters()).device
         logits = [
             self._logits(network, self._pictures(faces, rows, size=size)[0].to(device))
             for rows in _chunks(range(len(faces)))
         ]
         labels = np.array([face.label for face in faces.rows], np.int64)
-        return Judged(faces.folder.name, np.concatenate(logits), labels)
+        return SetLogits(faces.folder.name, np.concatenate(logits), labels)
 
     def _pictures(self, faces: FaceSet, rows: Sequence[int], *, size: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Crops (N, 3, S, S) in [0, 1] and landmarks (N, 5, 2)."""

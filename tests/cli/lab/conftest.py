@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from face_shards import pair_rows, write_faces
+from support.face_shards import pair_rows, write_faces
 
 TOML = """
 name = "small"

@@ -8,13 +8,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from face_shards import face, pair_rows, write_faces
-from outcomes import damage
+from support.face_shards import face, pair_rows, write_faces
+from support.outcomes import damage
 
+from monitor.analysis.pipeline import Engines
+from monitor.classifiers import engines_dir
+from monitor.classifiers.model_card import read_card
 from monitor.errors import ModelCardError
-from monitor.models import engines_dir
-from monitor.models.card import read_card
-from monitor.pipeline import Engines
 from monitor.settings import Settings
 
 
@@ -92,8 +92,8 @@ class TestCard:
         assert set(card.at(192).metrics["calibration"]) == {"before", "after"}
         settings = Settings(classifier={"weights": weights, "input_size": 192})
         engines = Engines.load(settings)
-        assert engines.detector.network.input_shape == (None, 3, 192, 192)
-        assert engines.detector.card.calibration == card.at(192).calibration
+        assert engines.classifier.network.input_shape == (None, 3, 192, 192)
+        assert engines.classifier.card.calibration == card.at(192).calibration
         with pytest.raises(ModelCardError, match="176 were asked for: choose one of these"):
             Engines.load(Settings(classifier={"weights": weights, "input_size": 176}))
 

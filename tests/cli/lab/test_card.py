@@ -4,12 +4,12 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from face_shards import pair_rows, write_faces
+from support.face_shards import pair_rows, write_faces
 
-from monitor.models import engines_dir
-from monitor.models.card import read_card
-from monitor.pipeline import Engines
-from monitor.session import Heartbeat
+from monitor.analysis.pipeline import Engines
+from monitor.classifiers import engines_dir
+from monitor.classifiers.model_card import read_card
+from monitor.runtime import Heartbeat
 from monitor.settings import load_settings
 
 

@@ -5,11 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from face_shards import pair_rows, write_faces
-from outcomes import damage
-from random_weights import written
+from support.face_shards import pair_rows, write_faces
+from support.outcomes import damage
+from support.random_weights import written
 
-from monitor.models import engines_dir
+from monitor.classifiers import engines_dir
 
 
 @pytest.fixture

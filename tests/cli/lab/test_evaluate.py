@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 import typer
-from clips import video
-from face_shards import pair_rows, write_faces
+from support.clips import video
+from support.face_shards import pair_rows, write_faces
 from typer.testing import CliRunner, Result
 
+from monitor.analysis.pipeline import Engines
 from monitor.cli.lab.evaluate import evaluate
 from monitor.errors import DatasetError, OutputError, UsageError, WeightsMissingError
-from monitor.pipeline import Engines
 from monitor.settings import Settings
 
 app = typer.Typer()

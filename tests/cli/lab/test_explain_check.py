@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from face_shards import pair_rows, write_faces
+from support.face_shards import pair_rows, write_faces
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def test_all_four_questions_are_answered_and_drawn(cli: Callable, shards: Path, 
 
 
 def test_any_architecture_explains_itself(cli: Callable, shards: Path, tmp_path: Path) -> None:
-    from random_weights import written
+    from support.random_weights import written
 
     weights = written("meso4", tmp_path)
     said = cli(
@@ -52,11 +52,11 @@ def test_any_architecture_explains_itself(cli: Callable, shards: Path, tmp_path:
 
 def test_a_mask_head_is_asked_too(cli: Callable, shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
-    from random_weights import lively_body
+    from support.random_weights import lively_body
 
-    from monitor.models import architecture, engines_dir
-    from monitor.models.mask_head import MaskHead
-    from monitor.models.weights import export_weights
+    from monitor.classifiers import architecture, engines_dir
+    from monitor.classifiers.architectures.mask_head import MaskHead
+    from monitor.classifiers.weights import export_weights
 
     body = lively_body("inception_resnet_v1")
     torch.manual_seed(1)

@@ -8,9 +8,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from face_shards import face, pair_rows, write_faces
+from support.face_shards import face, pair_rows, write_faces
 
-from monitor.models import load_detector
+from monitor.classifiers import load_classifier
 
 
 @pytest.fixture
@@ -35,8 +35,8 @@ def test_pictures_are_judged_as_stills_by_group(cli: Callable, pictures: Path, t
     record = json.loads(said.out)
     assert record == json.loads((tmp_path / "fair.json").read_text(encoding="utf-8"))
     assert (record["split"], record["pad"], record["limit"]) == ("", 0.0, None)
-    assert record["model"] == load_detector().card.id
-    assert record["weights_sha256"] == load_detector().card.weights_sha256
+    assert record["model"] == load_classifier().card.id
+    assert record["weights_sha256"] == load_classifier().card.weights_sha256
     assert record["settings"]["verdict"]["suspicious_at"] == 0.75
     assert "cache_dir" not in record["settings"]
     groups = {(group["by"], group["name"]): group for group in record["groups"]}

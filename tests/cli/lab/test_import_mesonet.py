@@ -7,12 +7,12 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from monitor.classifiers import load_classifier
 from monitor.cli.lab.import_mesonet import import_mesonet
 from monitor.errors import ModelError
-from monitor.models import load_detector
 
 pytest.importorskip("h5py", reason="needs: pip install 'deepfake-monitor[meso-h5]'")
-import keras_mesonet as keras
+from support import keras_mesonet as keras
 
 app = typer.Typer()
 app.command()(import_mesonet)
@@ -24,8 +24,8 @@ def test_weights_and_card_can_be_used_at_once(tmp_path: Path, name: str) -> None
     done = CliRunner().invoke(app, [str(file), "--out", str(out), "--crop-side", "1.2"])
     assert done.exit_code == 0, done.output
     assert f"--set classifier.model={name.lower()}" in done.output
-    detector = load_detector(name.lower(), weights=out)
-    assert detector.card.crop.side_over_box_height == 1.2
+    classifier = load_classifier(name.lower(), weights=out)
+    assert classifier.card.crop.side_over_box_height == 1.2
     assert json.loads(out.with_suffix(".json").read_text())["training"]["imported_from"] == "them.h5"
 
 

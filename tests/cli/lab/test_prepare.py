@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import typer
-from dataset_trees import face, faceless, picture, text
+from support.dataset_trees import face, faceless, picture, text
 from typer.testing import CliRunner
 
 from monitor.cli import terminal

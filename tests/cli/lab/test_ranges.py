@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from face_shards import pair_rows, write_faces
+from support.face_shards import pair_rows, write_faces
 
-from monitor.models import engines_dir, load_detector
+from monitor.classifiers import engines_dir, load_classifier
 
 
 @pytest.mark.timeout(400)
@@ -20,12 +20,12 @@ def test_a_table_is_measured_at_every_size_and_lies_beside_the_weights(cli: Call
     said = cli("lab", "ranges", faces, "--model", "meso4", "--weights", weights, "--limit", "2")
     assert said.code == 0, said.err
     assert "own.ranges.json" in said.out
-    detector = load_detector("meso4", weights=weights)
+    classifier = load_classifier("meso4", weights=weights)
     table = json.loads((tmp_path / "own.ranges.json").read_text())
     assert table["measured_on"] == "2 crops of faces, train, each as it is and once perturbed"
-    assert set(table["sizes"]) == {str(size) for size in detector.card.sizes}
-    assert detector.network.ranges is not None
-    assert all(low <= high for low, high in detector.network.ranges().values())
+    assert set(table["sizes"]) == {str(size) for size in classifier.card.sizes}
+    assert classifier.network.ranges is not None
+    assert all(low <= high for low, high in classifier.network.ranges().values())
 
 
 def test_videos_are_no_crops(cli: Callable, tmp_path: Path) -> None:

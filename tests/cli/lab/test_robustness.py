@@ -6,14 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from clips import video
-from face_shards import pair_rows, write_faces
-from outcomes import damage
+from support.clips import video
+from support.face_shards import pair_rows, write_faces
+from support.outcomes import damage
 
+from monitor.classifiers import load_classifier
 from monitor.cli.lab.robustness import heat_map
 from monitor.lab.evaluation.bootstrap import Estimate
 from monitor.lab.evaluation.robustness import Cell, Robustness
-from monitor.models import load_detector
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def test_the_grid_is_written_in_four_forms(cli: Callable, shards: Path, tmp_path
     assert (record["items"], record["fakes"], len(record["cells"])) == (8, 4, 11)
     assert record["material"] == "faces, split val"
     assert (record["split"], record["limit"], record["seconds"]) == ("split val", None, None)
-    assert record["weights_sha256"] == load_detector().card.weights_sha256
+    assert record["weights_sha256"] == load_classifier().card.weights_sha256
     assert record["settings"]["verdict"]["suspicious_at"] == 0.75
     with (folder / "robustness.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
@@ -46,9 +46,9 @@ def test_the_grid_is_written_in_four_forms(cli: Callable, shards: Path, tmp_path
 def test_pictures_go_through_the_pipeline(cli: Callable, tmp_path: Path) -> None:
     import cv2
 
-    from monitor.source import portrait
+    from monitor.media.sources import demo_portrait
 
-    for name, picture in (("real", portrait.genuine()), ("fake", portrait.blended())):
+    for name, picture in (("real", demo_portrait.genuine()), ("fake", demo_portrait.blended())):
         cv2.imwrite(str(tmp_path / f"{name}.png"), picture[..., ::-1])
     (tmp_path / "manifest.csv").write_text("path,label\nreal.png,real\nfake.png,fake\n", encoding="utf-8")
     said = cli("lab", "robustness", "manifest.csv", "--out", "rob", "--only", "blur")
@@ -77,10 +77,10 @@ def test_videos_have_a_rate_of_false_alarms(cli: Callable, tmp_path: Path) -> No
 def test_a_sorted_manifest_gives_both_classes(cli: Callable, tmp_path: Path) -> None:
     import cv2
 
-    from monitor.source import portrait
+    from monitor.media.sources import demo_portrait
 
     lines = ["path,label"]
-    for label, picture in (("real", portrait.genuine()), ("fake", portrait.blended())):
+    for label, picture in (("real", demo_portrait.genuine()), ("fake", demo_portrait.blended())):
         for number in range(3):
             cv2.imwrite(str(tmp_path / f"{label}{number}.png"), picture[..., ::-1])
             lines.append(f"{label}{number}.png,{label}")
@@ -107,7 +107,7 @@ def test_what_must_fail_fails_before_the_engines_are_loaded(
     def loaded(_: object) -> None:
         pytest.fail("engines were loaded first")
 
-    monkeypatch.setattr("monitor.pipeline.Engines.load", loaded)
+    monkeypatch.setattr("monitor.analysis.pipeline.Engines.load", loaded)
     (tmp_path / "file").write_text("in the way")
     said = cli("lab", "robustness", shards, "--out", "file/rob")
     assert "in the way" in said.err.replace("\n", " ")

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 import typer
-from footage import portrait
+from support.footage import portrait
 from typer.testing import CliRunner, Result
 
 from monitor.cli.lab.sheet import sheet

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from streamlit.testing.v1 import AppTest
 
-import monitor.dashboard.station
+import monitor.server.service
 
 PAGE = Path(monitor.dashboard.__file__).parent / "script" / "page.py"
 
@@ -22,5 +22,5 @@ def test_it_shows_the_pages(monkeypatch, tmp_path) -> None:
         assert not app.exception
         assert "Nothing is watched" in app.info[0].value
     finally:
-        monitor.dashboard.station.current().close()
-        monitor.dashboard.station.install(None)
+        monitor.server.service.current().close()
+        monitor.server.service.install(None)

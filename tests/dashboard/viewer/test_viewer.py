@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from live_page import FAKE, GREY, HEIGHT, SMALL, TOKEN, WIDTH, Server, browsing
+from support.live_page import FAKE, GREY, HEIGHT, SMALL, TOKEN, WIDTH, Server, browsing
 
 from monitor.dashboard.viewer import moment_of
 from monitor.overlay.heat import FAKE_RGB, REAL_RGB

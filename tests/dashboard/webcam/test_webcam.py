@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from live_page import Server, browsing
+from support.live_page import Server, browsing
 
 pytestmark = pytest.mark.browser
 SECONDS = 30_000  # milliseconds that a busy machine may take

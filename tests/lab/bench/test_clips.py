@@ -3,12 +3,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from clips import video
+from support.clips import video
 
+from monitor.analysis.pipeline import Engines
 from monitor.errors import SourceError
 from monitor.lab.bench.clips import crowd_clip, one_face_clip, scaled_clip
-from monitor.pipeline import Engines
-from monitor.source import open_source
+from monitor.media.sources import open_source
 
 
 def test_the_clips_show_as_many_faces_as_they_say(tmp_path: Path, engines: Engines) -> None:

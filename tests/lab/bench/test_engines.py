@@ -5,13 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_classifier import SMALL, crops
+from support.small_classifier import SMALL, crops
 
-from monitor.backends import OnnxRuntimeBackend, OpenVinoBackend, TensorRtBackend, TorchBackend, agreement, onnx_int8
-from monitor.backends.cuda import CudaBackend
-from monitor.backends.onnx_int8 import OnnxRuntimeInt8Backend
-from monitor.backends.onnx_runtime import CUDA
 from monitor.errors import EngineError
+from monitor.inference import onnx_int8, parity
+from monitor.inference.backends import OnnxRuntimeBackend, OpenVinoBackend, TensorRtBackend, TorchBackend
+from monitor.inference.cuda import CudaBackend
+from monitor.inference.onnx_int8 import OnnxRuntimeInt8Backend
+from monitor.inference.onnx_runtime import CUDA
 from monitor.lab.bench.engines import EXACT_TOLERANCE, available, bench, flop_per_face, tolerances, verify
 from monitor.types import Floats, Pixels
 
@@ -66,11 +67,11 @@ def test_one_that_cannot_be_made_fails_with_its_own_sentence(tmp_path: Path) -> 
 
 def test_each_kind_of_engine_has_its_tolerance() -> None:
     assert tolerances(OpenVinoBackend()) == (EXACT_TOLERANCE, EXACT_TOLERANCE)
-    assert tolerances(CudaBackend()) == (agreement.LOGIT_TOLERANCE, agreement.MAP_TOLERANCE)
+    assert tolerances(CudaBackend()) == (parity.LOGIT_TOLERANCE, parity.MAP_TOLERANCE)
     assert tolerances(OnnxRuntimeInt8Backend()) == (onnx_int8.LOGIT_TOLERANCE, onnx_int8.MAP_TOLERANCE)
     assert tolerances(TensorRtBackend()) == tolerances(CudaBackend())
     assert tolerances(OnnxRuntimeBackend(CUDA)) == (EXACT_TOLERANCE, EXACT_TOLERANCE)
-    assert EXACT_TOLERANCE < agreement.LOGIT_TOLERANCE < onnx_int8.LOGIT_TOLERANCE
+    assert EXACT_TOLERANCE < parity.LOGIT_TOLERANCE < onnx_int8.LOGIT_TOLERANCE
 
 
 def test_all_take_turns_and_each_gets_its_row(tmp_path: Path) -> None:

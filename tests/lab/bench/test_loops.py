@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 
 from monitor.lab.bench.loops import LOOPS
+from monitor.media.sources import open_source
 from monitor.settings import Settings, SourceSettings
-from monitor.source import open_source
 
 
 def test_all_loops_agree_on_the_demos_face(settings: Settings) -> None:

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 from monitor.lab.bench.naive import naive_loop
+from monitor.media.sources import open_source
 from monitor.settings import Settings, SourceSettings
-from monitor.source import open_source
 
 
 def test_the_naive_loop_finds_the_demos_face(settings: Settings) -> None:

@@ -4,7 +4,7 @@ import logging
 from pathlib import Path
 
 import pytest
-from dataset_trees import text, tree
+from support.dataset_trees import text, tree
 
 from monitor.errors import DatasetError
 from monitor.lab.datasets.catalogue import Catalogue, inside, json_of, lines_of, media_below, table_of

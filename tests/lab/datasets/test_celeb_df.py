@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from dataset_trees import by_id, text, tree
+from support.dataset_trees import by_id, text, tree
 
 from monitor.errors import DatasetError
 from monitor.lab.datasets.celeb_df import LIST, read_celeb_df

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from dataset_trees import text, tree
+from support.dataset_trees import text, tree
 
 from monitor.errors import DatasetError, UsageError
 from monitor.lab.datasets import READERS, read

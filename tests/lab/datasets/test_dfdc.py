@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from dataset_trees import by_id, text, tree
+from support.dataset_trees import by_id, text, tree
 
 from monitor.errors import DatasetError
 from monitor.lab.datasets.dfdc import read_dfdc, read_dfdc_preview

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from dataset_trees import bomb, shards
-from face_shards import LANDMARKS, face, pair_rows, write_faces
+from support.dataset_trees import bomb, shards
+from support.face_shards import LANDMARKS, face, pair_rows, write_faces
 
 from monitor.errors import DatasetError
 from monitor.lab.datasets.faceset import FACTS, INDEX, USUAL_LANDMARKS, FaceSet

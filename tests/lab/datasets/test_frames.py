@@ -3,8 +3,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from clips import number_of
-from dataset_trees import archive, bomb, encoded, face, faceless, gapped, picture
+from support.clips import number_of
+from support.dataset_trees import archive, bomb, encoded, face, faceless, gapped, picture
 
 from monitor.errors import DatasetError, SourceError
 from monitor.lab.datasets.frames import decode, frames_of, moments

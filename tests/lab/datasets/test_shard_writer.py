@@ -6,21 +6,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from dataset_trees import encoded, face
 from hypothesis import given
 from hypothesis import strategies as st
+from support.dataset_trees import encoded, face
 
-from monitor.lab.datasets.cutter import Crop
+from monitor.lab.datasets.face_cropper import Crop
 from monitor.lab.datasets.faceset import COLUMNS, FaceSet
 from monitor.lab.datasets.record import Record
-from monitor.lab.datasets.shard_writer import Entry, Names, ShardWriter
+from monitor.lab.datasets.shard_writer import CropNames, IndexEntry, ShardWriter
 
 POINTS = np.array([[1, 2], [3, 4], [5, 6], [7, 8], [9, 10.125]], np.float32)
 
 
-def entry(name: str, label: int = 0, split: str = "train", original: str = "") -> Entry:
+def entry(name: str, label: int = 0, split: str = "train", original: str = "") -> IndexEntry:
     record = Record("set", name, Path(name), label, split, "m" * label, identities=("ann", "bob"), group="g")
-    return Entry(name, record, original, source_size=(80, 81))
+    return IndexEntry(name, record, original, source_size=(80, 81))
 
 
 def crop(jpeg: bytes, landmarks: np.ndarray | None = None) -> Crop:
@@ -82,17 +82,17 @@ def test_after_a_failure_there_is_no_index(tmp_path: Path) -> None:
 
 class TestNames:
     def test_plain_ids_stay_themselves(self) -> None:
-        assert Names().of("manipulated/Deepfakes/071_054") == "manipulated__Deepfakes__071_054"
+        assert CropNames().of("manipulated/Deepfakes/071_054") == "manipulated__Deepfakes__071_054"
 
     @given(st.lists(st.text(max_size=120), unique=True, max_size=20))
     def test_names_are_plain_short_and_unique(self, ids: list[str]) -> None:
-        names = Names()
+        names = CropNames()
         given_names = [names.of(one) for one in ids]
         assert len(set(given_names)) == len(ids)
         assert all(len(name) <= 80 and set(name) <= set(_PLAIN) for name in given_names)
 
     def test_ids_that_look_alike_get_different_names(self) -> None:
-        names = Names()
+        names = CropNames()
         assert len({names.of(one) for one in ("a/b", "a__b", "a b", "a-b", "é", "è", "x" * 99, "x" * 98)}) == 8
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from dataset_trees import shards
+from support.dataset_trees import shards
 
 from monitor.errors import DatasetError
 from monitor.lab.datasets.shards import read_shards

@@ -4,9 +4,9 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from dataset_trees import archive
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.dataset_trees import archive
 
 from monitor.errors import DatasetError, UsageError
 from monitor.lab.datasets.record import Record

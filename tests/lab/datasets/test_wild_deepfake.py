@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from dataset_trees import archive, by_id, tree
+from support.dataset_trees import archive, by_id, tree
 
 from monitor.errors import DatasetError
 from monitor.lab.datasets.wild_deepfake import read_wild_deepfake

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from small_classifier import SMALL, build, crops
+from support.small_classifier import SMALL, build, crops
 
 from monitor.lab.evaluation.activations import as_cameras_show, measure_ranges
 

@@ -6,17 +6,19 @@ import shutil
 from pathlib import Path
 
 import pytest
-from face_shards import pair_rows, write_faces
-from outcomes import damage
-from random_weights import written
+from support.face_shards import pair_rows, write_faces
+from support.outcomes import damage
+from support.random_weights import written
 
+from monitor.analysis.pipeline import Engines
+from monitor.classifiers import engines_dir
 from monitor.errors import DatasetError, ModelCardError, UsageError
 from monitor.lab.datasets.faceset import FaceSet
 from monitor.lab.evaluation.bootstrap import Estimate
 from monitor.lab.evaluation.comparison import (
     FIGURES,
-    Entry,
-    Material,
+    ComparisonEntry,
+    MeasuredCrops,
     chart,
     compared,
     entries_from,
@@ -25,13 +27,11 @@ from monitor.lab.evaluation.comparison import (
     to_json,
 )
 from monitor.lab.evaluation.crops import crop_outcomes
-from monitor.lab.evaluation.scorecard import section_of
-from monitor.models import engines_dir
-from monitor.pipeline import Engines
+from monitor.lab.evaluation.metrics_summary import section_of
 from monitor.settings import Settings
 
 
-def entry(name: str, auc: float | None = 0.7, **others: object) -> Entry:
+def entry(name: str, auc: float | None = 0.7, **others: object) -> ComparisonEntry:
     interval = (None, None) if auc is None else (auc - 0.05, auc + 0.05)
     facts = {
         "model": name,
@@ -45,10 +45,10 @@ def entry(name: str, auc: float | None = 0.7, **others: object) -> Entry:
         "engine": "onnxruntime-fp32",
         "faces_per_second": 61.0,
         "figures": {figure: Estimate(auc, *interval, n=100, groups=50) for figure in FIGURES},
-        "material": Material("dfdc-faces, split test", fakes=60, reals=40, groups=50, digest="d"),
+        "material": MeasuredCrops("dfdc-faces, split test", fakes=60, reals=40, groups=50, digest="d"),
         "run": "0123456789abcdef",
     }
-    return Entry(**{**facts, **others})  # type: ignore[arg-type]
+    return ComparisonEntry(**{**facts, **others})  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,10 @@ class TestLikeWithLike:
             ({"trained_on": "another set"}, "'another set'"),
             ({"images_trained": 200_000}, "a-1 was trained on 100,000 images, b-1 on 200,000"),
             ({"images_trained": None}, "the card of b-1 does not say"),
-            ({"material": Material("x", fakes=1, reals=1, groups=2, digest="other")}, "measured on different crops"),
+            (
+                {"material": MeasuredCrops("x", fakes=1, reals=1, groups=2, digest="other")},
+                "measured on different crops",
+            ),
             ({"engine": "openvino-int8"}, "a-1 ran on onnxruntime-fp32, b-1 on openvino-int8"),
         ],
     )
@@ -83,7 +86,7 @@ class TestLikeWithLike:
         assert compared([entry("a"), entry("b", images_trained=101_000)]).unlike == ()
 
     def test_there_must_be_something_to_compare(self) -> None:
-        with pytest.raises(UsageError, match="no detector"):
+        with pytest.raises(UsageError, match="no classifier"):
             compared([])
 
     def test_the_caption_says_data_budget_material_and_what_it_is_not(self) -> None:
@@ -102,7 +105,7 @@ class TestLikeWithLike:
         assert "in turns in one run" in untimed.caption, "one of them was timed"
 
     def test_crops_that_could_not_be_read_are_named(self) -> None:
-        material = Material("x", fakes=2, reals=1, groups=2, digest="d", failures=("broken", "oblong"))
+        material = MeasuredCrops("x", fakes=2, reals=1, groups=2, digest="d", failures=("broken", "oblong"))
         caption = compared([entry("a", material=material)]).caption
         assert "2 fake and 1 real crops" in caption
         assert "2 further crops could not be read and are part of no figure (broken and 1 more)" in caption
@@ -182,21 +185,21 @@ class TestKeeping:
 
 class TestMeasuring:
     def test_material_knows_its_crops(self, faces: FaceSet) -> None:
-        whole, some = Material.of(faces), Material.of(faces.select(lambda face: face.name != "test0f"))
+        whole, some = MeasuredCrops.of(faces), MeasuredCrops.of(faces.select(lambda face: face.name != "test0f"))
         assert (whole.fakes, whole.reals, whole.groups) == (6, 6, 6)
         assert whole.name.endswith("split test")
         assert whole.digest != some.digest
-        assert whole == Material.of(faces)
+        assert whole == MeasuredCrops.of(faces)
 
     def test_other_pictures_or_another_square_under_the_same_names_are_other_crops(
         self, faces: FaceSet, tmp_path: Path
     ) -> None:
         rows = pair_rows(6, split="test")
         same, wider, smaller = (
-            Material.of(FaceSet.open(write_faces(tmp_path / name, rows, **others)))
+            MeasuredCrops.of(FaceSet.open(write_faces(tmp_path / name, rows, **others)))
             for name, others in (("same", {}), ("wider", {"side": 1.2}), ("smaller", {"size": 160}))
         )
-        assert same.digest == Material.of(faces).digest
+        assert same.digest == MeasuredCrops.of(faces).digest
         assert len({same.digest, wider.digest, smaller.digest}) == 3
 
     def test_a_damaged_crop_is_counted_apart(self, settings: Settings, tmp_path: Path) -> None:

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from face_shards import pair_rows, write_faces
-from outcomes import damage
+from support.face_shards import pair_rows, write_faces
+from support.outcomes import damage
 
-from monitor.crops import crop_faces
+from monitor.analysis.pipeline import Engines
+from monitor.analysis.scores import Scorer
+from monitor.classifiers.crops import crop_faces
 from monitor.errors import DatasetError
 from monitor.lab.datasets.faceset import FACTS, FaceSet
 from monitor.lab.evaluation.crops import CropScorer, crop_outcomes
-from monitor.pipeline import Engines
-from monitor.scores import Scorer
 from monitor.settings import Settings
 from monitor.types import Label, Reason
 
@@ -43,7 +43,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 def scripted(engines: Engines, engine: Brightness) -> Engines:
-    return replace(engines, scorer=Scorer(engine, card=engines.detector.card, input_size=engines.detector.input_size))
+    return replace(
+        engines, scorer=Scorer(engine, card=engines.classifier.card, input_size=engines.classifier.input_size)
+    )
 
 
 def test_every_crop_gets_an_outcome_in_the_order_of_the_set(folder: Path, engines: Engines, settings: Settings) -> None:
@@ -55,7 +57,7 @@ def test_every_crop_gets_an_outcome_in_the_order_of_the_set(folder: Path, engine
     assert found[0].unit == found[1].unit, "a real crop and its fake are drawn together"
     assert sum(told) == 40
     assert len(told) > 1, "in batches"
-    calibration = engines.detector.card.calibration
+    calibration = engines.classifier.card.calibration
     for one in found:
         assert one.probability == pytest.approx(calibration.probability(one.logit))
         assert one.decision in (Label.NOT_ENOUGH_EVIDENCE, *Label)
@@ -71,7 +73,7 @@ def test_the_batch_changes_no_logit(folder: Path, engines: Engines, settings: Se
 
 
 def test_the_square_is_the_one_that_the_live_path_cuts(folder: Path, engines: Engines) -> None:
-    faces, card = FaceSet.open(folder), engines.detector.card
+    faces, card = FaceSet.open(folder), engines.classifier.card
     picture = faces.pixels(0)  # one box height wide, centred .06 below the box's centre
     side = picture.shape[0]
     box = np.array([[0.1 * side, -0.06 * side, 0.9 * side, 0.94 * side]], np.float32)

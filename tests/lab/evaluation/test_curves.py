@@ -8,14 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from outcomes import outcome
+from support.outcomes import outcome
 
+from monitor.classifiers import engines_dir
+from monitor.classifiers.model_card import read_card
 from monitor.errors import DatasetError, ModelCardError
 from monitor.lab.evaluation import metrics
 from monitor.lab.evaluation.curves import BINS, POINTS, curves, write_curves
 from monitor.lab.evaluation.outcomes import Outcome
-from monitor.models import engines_dir
-from monitor.models.card import read_card
 from monitor.settings import PRESETS, Preset
 
 LOGITS = {size: {"genuine": -1.0, "blended": 2.0} for size in (128, 160, 224)}

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from monitor.classifiers.model_card import CropPolicy, InputFormat
 from monitor.errors import UsageError
 from monitor.lab.evaluation.faithfulness import (
     STEPS,
@@ -20,7 +21,6 @@ from monitor.lab.evaluation.faithfulness import (
     rank_correlation,
 )
 from monitor.lab.evaluation.region_fakes import REGIONS, Pairs
-from monitor.models.card import CropPolicy, InputFormat
 
 SIZE = 64
 CARD = SimpleNamespace(

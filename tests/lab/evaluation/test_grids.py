@@ -5,23 +5,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from face_shards import face, pair_rows, write_faces
-from outcomes import damage
+from support.face_shards import face, pair_rows, write_faces
+from support.outcomes import damage
 
+from monitor.analysis.pipeline import Engines
 from monitor.errors import DatasetError
 from monitor.lab.datasets.faceset import FaceSet
 from monitor.lab.datasets.record import Record
 from monitor.lab.evaluation.crops import crop_outcomes
-from monitor.lab.evaluation.grids import (
-    CLEAN,
-    LEVELS,
-    Grid,
-    crop_grid,
-    spread,
-    spread_records,
-    video_grid,
-)
-from monitor.pipeline import Engines
+from monitor.lab.evaluation.grids import CLEAN, LEVELS, Grid, crop_grid, spread, spread_records, video_grid
 from monitor.settings import Settings
 
 

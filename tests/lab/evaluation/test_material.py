@@ -3,8 +3,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from clips import video
-from face_shards import pair_rows, write_faces
+from support.clips import video
+from support.face_shards import pair_rows, write_faces
 
 from monitor.errors import DatasetError, UsageError
 from monitor.lab.evaluation.material import open_material

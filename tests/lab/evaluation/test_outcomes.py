@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from outcomes import outcome
+from support.outcomes import outcome
 
 from monitor.errors import DatasetError
 from monitor.lab.evaluation.outcomes import Columns, decide, numbered

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from html.parser import HTMLParser
 
 import pytest
-from outcomes import crowd, films, footage, outcome, subject
+from support.outcomes import crowd, films, footage, outcome, subject
 
 from monitor.lab.evaluation import page
+from monitor.lab.evaluation.metrics_summary import MetricsSummary
 from monitor.lab.evaluation.outcomes import Outcome
 from monitor.lab.evaluation.report import metrics_record
-from monitor.lab.evaluation.scorecard import Scorecard
 
 FEW = 200  # resamples
 VOID = {"meta", "img", "br", "link"}
@@ -41,7 +41,7 @@ class Reader(HTMLParser):
 
 
 def made(outcomes: Sequence[Outcome], *, kind: str = "crops", picture: bytes | None = None) -> str:
-    card, about = Scorecard.of(outcomes, resamples=FEW), subject(kind)
+    card, about = MetricsSummary.of(outcomes, resamples=FEW), subject(kind)
     facts = metrics_record(card, outcomes, subject=about, resamples=FEW, seed=0)
     pictures = None if picture is None else lambda _: picture
     return page.page(card, outcomes, subject=about, facts=facts, pictures=pictures)
@@ -126,12 +126,12 @@ def test_mistakes_are_named_with_or_without_a_face(picture: bytes | None) -> Non
 
 
 def test_the_headline_says_how_many_were_decided() -> None:
-    card = Scorecard.of(crowd(), resamples=FEW)
+    card = MetricsSummary.of(crowd(), resamples=FEW)
     decided = 120 - card.whole.counts.abstained
     assert [figure.name for figure in page.headline(card)][:2] == ["AUC", f"Accuracy of the {decided} decided"]
 
 
 def test_a_figure_without_a_value_says_why() -> None:
-    card = Scorecard.of([outcome("a"), outcome("b")], resamples=FEW)
+    card = MetricsSummary.of([outcome("a"), outcome("b")], resamples=FEW)
     figure = page.figure("auc", card.whole.ranking["auc"])
     assert (figure.value, figure.interval) == (page.DASH, "there are no fakes")

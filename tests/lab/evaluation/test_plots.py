@@ -5,7 +5,7 @@ import xml.etree.ElementTree as ET
 
 import numpy as np
 import pytest
-from outcomes import crowd, footage, moments, span
+from support.outcomes import crowd, footage, moments, span
 
 from monitor.lab.evaluation import plots
 from monitor.lab.evaluation.bootstrap import Estimate

@@ -6,16 +6,17 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 import pytest
-from face_shards import face, pair_rows, write_faces
-from outcomes import damage
+from support.face_shards import face, pair_rows, write_faces
+from support.outcomes import damage
 
+from monitor.analysis.pipeline import Engines
+from monitor.classifiers import engines_dir
 from monitor.errors import DatasetError, OutputError
-from monitor.evidence.video import AnnotatedVideo
 from monitor.lab.datasets.faceset import FaceSet
 from monitor.lab.evaluation.crops import crop_outcomes
 from monitor.lab.evaluation.recalibration import (
-    Fit,
-    Sample,
+    CalibrationFit,
+    LabelledScores,
     _frames,
     measured,
     of_crops,
@@ -23,18 +24,17 @@ from monitor.lab.evaluation.recalibration import (
     out_of_fold,
     publish,
 )
-from monitor.models import engines_dir
-from monitor.pipeline import Engines
+from monitor.media.video_writer import VideoWriter
 from monitor.settings import Settings
 from monitor.types import Calibration, Scores
 
 
-def sample(n: int = 400, *, gain: float = 3.0) -> Sample:
+def sample(n: int = 400, *, gain: float = 3.0) -> LabelledScores:
     """Logits that are ``gain`` times the true log-odds, two rows a group."""
     random = np.random.default_rng(5)
     odds = random.normal(0, 1.5, n)
     labels = (random.random(n) < 1 / (1 + np.exp(-odds))).astype(np.int64)
-    return Sample(gain * odds, labels, np.arange(n) // 2, "made", 0)
+    return LabelledScores(gain * odds, labels, np.arange(n) // 2, "made", 0)
 
 
 class TestFit:
@@ -50,12 +50,12 @@ class TestFit:
         made = sample(60)
         changed = made.labels.copy()
         changed[:2] = 1 - changed[:2]  # the first group's labels
-        other = Sample(made.logits, changed, made.groups, "made", 0)
+        other = LabelledScores(made.logits, changed, made.groups, "made", 0)
         assert out_of_fold(other)[:2].tolist() == out_of_fold(made)[:2].tolist()
         assert out_of_fold(other)[2:].tolist() != out_of_fold(made)[2:].tolist()
 
     def test_too_few_groups_are_one_sentence(self) -> None:
-        two = Sample(np.array([1.0, -1.0]), np.array([1, 0]), np.array([0, 1]), "two faces", 0)
+        two = LabelledScores(np.array([1.0, -1.0]), np.array([1, 0]), np.array([0, 1]), "two faces", 0)
         with pytest.raises(DatasetError, match="two faces: its groups are too few"):
             out_of_fold(two)
 
@@ -107,7 +107,7 @@ class TestScores:
         self, tmp_path: Path, engines: Engines, settings: Settings
     ) -> None:
         cv2.imwrite(str(tmp_path / "still.png"), np.zeros((200, 300, 3), np.uint8))
-        with AnnotatedVideo(tmp_path / "clip.mp4", fps=10) as video:
+        with VideoWriter(tmp_path / "clip.mp4", fps=10) as video:
             for index in range(40):
                 video.write(np.full((96, 128, 3), 6 * index, np.uint8), index / 10)
         seen = [frame.mean() for frame in _frames(tmp_path / "clip.mp4", start=1.0, end=2.0, settings=settings)]
@@ -122,7 +122,9 @@ class TestCards:
         weights = engines_dir() / "inception_resnet_v1.safetensors"
         (tmp_path / "file").write_bytes(b"in the way")
         made = sample(40)
-        fit = Fit(Calibration(1.0, 0.0), 96, figures={"before": measured(made.logits, made, at=0.5)}, sample=made)
+        fit = CalibrationFit(
+            Calibration(1.0, 0.0), 96, figures={"before": measured(made.logits, made, at=0.5)}, sample=made
+        )
         with pytest.raises(OutputError, match="cannot be written"):
             publish(weights, fit, folder=tmp_path / "file" / "new")
         assert [path.name for path in tmp_path.iterdir()] == ["file"]

@@ -6,12 +6,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from face_shards import pair_rows, write_faces
+from support.face_shards import pair_rows, write_faces
 
+from monitor.classifiers.model_card import CropPolicy
 from monitor.errors import DatasetError
 from monitor.lab.datasets.faceset import FaceSet
 from monitor.lab.evaluation.region_fakes import REGIONS, make_pairs, stream, to_images
-from monitor.models.card import CropPolicy
 
 CARD = SimpleNamespace(crop=CropPolicy(side_over_box_height=0.85, centre_below_box_centre_over_box_height=0.06))
 
@@ -22,8 +22,8 @@ class TestPairs:
         return FaceSet.open(write_faces(tmp_path / "faces", pair_rows(12, split="val"), landmarks=True))
 
     def test_fakes_differ_from_their_reals_in_their_region_only(self, faces: FaceSet) -> None:
-        detector = SimpleNamespace(input_size=96, card=CARD)
-        pairs = make_pairs(faces, detector, limit=12, seed=2)  # type: ignore[arg-type]
+        classifier = SimpleNamespace(input_size=96, card=CARD)
+        pairs = make_pairs(faces, classifier, limit=12, seed=2)  # type: ignore[arg-type]
         assert 8 <= len(pairs) <= 12
         assert set(pairs.regions) == set(REGIONS)
         change = (pairs.fakes - pairs.reals).abs().mean(1)
@@ -38,7 +38,7 @@ class TestPairs:
         assert ((pairs.masks == 0) | (pairs.masks == 1)).all()
         assert (pairs.masks * pairs.opposites).sum() == 0
         assert pairs.opposites.sum((1, 2)).min() > 0
-        again = make_pairs(faces, detector, limit=12, seed=2)  # type: ignore[arg-type]
+        again = make_pairs(faces, classifier, limit=12, seed=2)  # type: ignore[arg-type]
         assert torch.equal(pairs.fakes, again.fakes)
 
     def test_without_real_crops_it_is_one_sentence(self, faces: FaceSet) -> None:

@@ -6,9 +6,9 @@ import math
 from pathlib import Path
 
 import pytest
-from footage import portrait
-from outcomes import crowd, films
-from outcomes import subject as made
+from support.footage import portrait
+from support.outcomes import crowd, films
+from support.outcomes import subject as made
 
 from monitor.errors import OutputError
 from monitor.lab.evaluation.outcomes import Outcome

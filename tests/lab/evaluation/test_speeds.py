@@ -18,7 +18,7 @@ def test_it_is_the_median_of_turns_without_the_first(monkeypatch: pytest.MonkeyP
 
         def __init__(self, name: str, *seconds: float) -> None:
             self.name, self._seconds = name, list(seconds)
-            self.detector = SimpleNamespace(input_size=96)
+            self.classifier = SimpleNamespace(input_size=96)
             self.scorer = SimpleNamespace(engine=self)
 
         def run(self, batch):

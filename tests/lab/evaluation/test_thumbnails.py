@@ -4,8 +4,8 @@ import base64
 
 import cv2
 import numpy as np
-from footage import portrait
-from observations import Face, frame, observation
+from support.footage import portrait
+from support.observations import Face, frame, observation
 
 from monitor.lab.evaluation.thumbnails import SIDE, HighestFace, data_uri, face_jpeg
 from monitor.types import Label

@@ -8,18 +8,18 @@ import av
 import cv2
 import numpy as np
 import pytest
-from footage import posed
-from outcomes import dies_of_bad
+from support.footage import posed
+from support.outcomes import dies_of_bad
 
-from monitor.analysis import run
+from monitor.analysis.pipeline import Engines
+from monitor.analysis.scores import Scorer
 from monitor.lab.datasets.record import FakeSpan, Record
 from monitor.lab.evaluation import videos
-from monitor.lab.evaluation.outcomes import Outcome, Span
+from monitor.lab.evaluation.outcomes import Outcome, TimeSpan
 from monitor.lab.evaluation.videos import video_outcomes
-from monitor.pipeline import Engines
-from monitor.scores import Scorer
+from monitor.media.sources import open_source
+from monitor.results.recorder import run
 from monitor.settings import Settings
-from monitor.source import open_source
 from monitor.types import Label, Reason
 
 
@@ -36,7 +36,7 @@ class Says:
 
 
 def says(engines: Engines, logit: float) -> Engines:
-    return replace(engines, scorer=Scorer(Says(logit), card=engines.detector.card))
+    return replace(engines, scorer=Scorer(Says(logit), card=engines.classifier.card))
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +73,7 @@ def test_a_video_is_what_analyze_says_of_it(folder: Path, engines: Engines, sett
     assert film is not None
     assert film.duration == pytest.approx(3.0)
     assert (film.frames, film.faces) == (30, 1)
-    assert film.alarms == tuple(Span(one.start, one.end) for one in result.segments)
+    assert film.alarms == tuple(TimeSpan(one.start, one.end) for one in result.segments)
     assert 12 <= len(film.moments) <= 16, "five a second, once the face is followed"
     assert film.moments[-1].label is Label.LIKELY_FAKE
     assert film.face_seconds == pytest.approx(2.8, abs=0.2)
@@ -98,7 +98,7 @@ def test_files_are_ranked_by_one_statistic_whatever_the_thresholds(
 
 
 def test_an_undecided_video_is_ranked_all_the_same(folder: Path, engines: Engines, settings: Settings) -> None:
-    calibration = engines.detector.card.calibration
+    calibration = engines.classifier.card.calibration
     neutral = -calibration.shift / calibration.scale
     (found,) = video_outcomes([record(folder, "face.mp4")], settings=settings, engines=says(engines, neutral))
     assert found.abstained
@@ -134,7 +134,7 @@ def test_fake_spans_come_along(folder: Path, engines: Engines, settings: Setting
     partly = record(folder, "face.mp4", 1, spans=(FakeSpan(1.0, 2.0),), group="g")
     (found,) = video_outcomes([partly], settings=settings, engines=says(engines, 0.0))
     assert found.footage is not None
-    assert found.footage.fake_spans == (Span(1.0, 2.0),)
+    assert found.footage.fake_spans == (TimeSpan(1.0, 2.0),)
     assert (found.group, found.method) == ("g", "swap")
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from footage import FACE, portrait
+from support.footage import FACE, portrait
 from torch import Tensor
 
 from monitor.lab.datasets.faceset import USUAL_LANDMARKS

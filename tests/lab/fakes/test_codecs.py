@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from footage import portrait
+from support.footage import portrait
 from torch import Tensor
 
 from monitor.errors import ExperimentError, UsageError

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import torch
-from footage import portrait
+from support.footage import portrait
 from torch.nn.functional import interpolate
 
 from monitor.lab.fakes.blends import self_blended

@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from footage import portrait
+from support.footage import portrait
 
-from monitor.crops import cut_squares
+from monitor.classifiers.crops import cut_squares
 from monitor.errors import ExperimentError
 from monitor.lab.fakes.jitter import Jitter, draw_squares, moved_inside, recrop, recrop_landmarks
 

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from footage import portrait
+from support.footage import portrait
 
 from monitor.errors import ExperimentError
 from monitor.lab.fakes.codecs import h264

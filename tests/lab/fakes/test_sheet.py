@@ -11,7 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from footage import portrait
+from support.footage import portrait
 
 from monitor.errors import DatasetError, ExperimentError
 from monitor.lab import fakes

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from monitor.classifiers.model_card import read_card
 from monitor.lab.training.experiment import read_experiment
-from monitor.models.card import read_card
 
 TOML = """
 name = "from-the-command-line"

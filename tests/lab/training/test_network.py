@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from monitor.classifiers.weights import export_weights
 from monitor.errors import ExperimentError, ModelCardError, UsageError
 from monitor.lab.training.experiment import Experiment, Stage
 from monitor.lab.training.network import initial_network
-from monitor.models.weights import export_weights
 
 
 def same(ours: dict[str, torch.Tensor], theirs: dict[str, torch.Tensor]) -> bool:

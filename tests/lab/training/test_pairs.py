@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from face_shards import pair_rows, write_faces
+from support.face_shards import pair_rows, write_faces
 
 from monitor.errors import DatasetError
 from monitor.lab.datasets.faceset import FaceSet

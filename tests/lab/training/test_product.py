@@ -9,17 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from random_weights import written
 from safetensors.torch import load_file
+from support.random_weights import written
 
+from monitor.classifiers import load_classifier
+from monitor.classifiers.architectures.mask_head import build_with_mask
+from monitor.classifiers.model_card import read_card
 from monitor.errors import ExperimentError
-from monitor.lab.training.experiment import Data, Experiment, Stage, Validation
+from monitor.lab.training.experiment import Data, Experiment, Stage, ValidationSettings
 from monitor.lab.training.product import HISTORY, finish
 from monitor.lab.training.trainer import Trainer
 from monitor.lab.training.validation import MASK_ENERGY
-from monitor.models import load_detector
-from monitor.models.card import read_card
-from monitor.models.mask_head import build_with_mask
 
 
 def test_weights_and_card_are_what_the_product_loads(
@@ -41,8 +41,8 @@ def test_weights_and_card_are_what_the_product_loads(
     assert card.calibration.fitted_on == "pairs, split val"
     assert 0 <= card.metrics["val_auc_pairs"] <= 1
 
-    detector = load_detector("vit", weights=path)
-    logit, _ = detector.network.build()(torch.zeros(1, 3, card.input.size, card.input.size))
+    classifier = load_classifier("vit", weights=path)
+    logit, _ = classifier.network.build()(torch.zeros(1, 3, card.input.size, card.input.size))
     trained = trainer.averaged.network.eval()
     if trainer.progress.best_images == trainer.progress.images:
         expected = trained(torch.zeros(1, 3, card.input.size, card.input.size)).item()
@@ -66,7 +66,7 @@ def test_a_frozen_classifier_keeps_its_weights_and_its_card(
         mask_head=1.0,
         data=data,
         stages=(Stage(75, 16, 4),),
-        validation=Validation(every_images=8, sets=("pairs",)),
+        validation=ValidationSettings(every_images=8, sets=("pairs",)),
     )
     out = tmp_path / "out"
     trainer = Trainer(plan, roots=roots, out=out, device="cpu", threads=1)

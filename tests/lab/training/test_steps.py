@@ -5,10 +5,10 @@ from collections.abc import Callable
 import pytest
 import torch
 
+from monitor.classifiers import architecture
 from monitor.lab.training.batches import UNKNOWN, Batch
 from monitor.lab.training.experiment import Experiment, Optimizer
 from monitor.lab.training.steps import Learner, altered, classification_loss, learning_rate, mask_loss
-from monitor.models import architecture
 
 
 class Small(torch.nn.Module):

@@ -6,19 +6,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from face_shards import pair_rows, write_faces
+from support.face_shards import pair_rows, write_faces
 
-from monitor.crops import cut_squares
+from monitor.classifiers.crops import cut_squares
 from monitor.errors import DatasetError
 from monitor.lab.datasets.faceset import FaceSet
-from monitor.lab.training.experiment import Crops, Data, Experiment, Validation
+from monitor.lab.training.experiment import Crops, Data, Experiment, ValidationSettings
 from monitor.lab.training.steps import altered
-from monitor.lab.training.validation import Judged
+from monitor.lab.training.validation import SetLogits
 from monitor.lab.training.validation import Validation as Judge
 
 
 class Brightness(torch.nn.Module):
-    """A detector whose logit is the mean of the picture."""
+    """A classifier whose logit is the mean of the picture."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -73,7 +73,7 @@ def test_a_mask_head_is_judged_by_its_energy(roots: list[Path], experiment: Call
 def test_a_limit_keeps_whole_groups_and_always_the_same(
     roots: list[Path], experiment: Callable[..., Experiment]
 ) -> None:
-    plan = experiment(validation=Validation(limit=4))
+    plan = experiment(validation=ValidationSettings(limit=4))
     (judged,) = Judge(plan, roots=roots).judge(Brightness(), size=48)
     (again,) = Judge(plan, roots=roots).judge(Brightness(), size=48)
     assert sorted(judged.labels.tolist()) == [0, 0, 1, 1]
@@ -82,7 +82,7 @@ def test_a_limit_keeps_whole_groups_and_always_the_same(
 
 def test_sets_may_be_named(roots: list[Path], experiment: Callable[..., Experiment], tmp_path: Path) -> None:
     write_faces(tmp_path / "other", pair_rows(1, split="val"))
-    plan = experiment(validation=Validation(sets=("other", "pairs")))
+    plan = experiment(validation=ValidationSettings(sets=("other", "pairs")))
     judged = Judge(plan, roots=[*roots, tmp_path]).judge(Brightness(), size=48)
     assert [one.name for one in judged] == ["other", "pairs"]
 
@@ -91,7 +91,7 @@ def test_a_set_without_validation_faces_is_one_sentence(
     roots: list[Path], experiment: Callable[..., Experiment]
 ) -> None:
     with pytest.raises(DatasetError, match="holds no crop of split val: its index has train"):
-        Judge(experiment(validation=Validation(sets=("reals",))), roots=roots)
+        Judge(experiment(validation=ValidationSettings(sets=("reals",))), roots=roots)
     only_reals = experiment(data=(Data("reals", pseudo_fakes=1.0),))
     with pytest.raises(DatasetError, match=r"validation\.sets"):
         Judge(only_reals, roots=roots)
@@ -116,5 +116,5 @@ def test_a_damaged_crop_is_said_at_the_start(experiment: Callable[..., Experimen
 
 
 def test_one_class_has_no_auc() -> None:
-    assert np.isnan(Judged("reals", np.zeros(3, np.float32), np.zeros(3, np.int64)).auc)
-    assert Judged("both", np.array([0, 1, 2], np.float32), np.array([0, 1, 1])).auc == 1.0
+    assert np.isnan(SetLogits("reals", np.zeros(3, np.float32), np.zeros(3, np.int64)).auc)
+    assert SetLogits("both", np.array([0, 1, 2], np.float32), np.array([0, 1, 1])).auc == 1.0

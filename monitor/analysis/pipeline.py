@@ -1,0 +1,240 @@
+"""The order of the stages: ``step(frame) -> Observation``; no thread, no clock, no I/O, no randomness.
+
+Everything runs on media time, so the same frames give the same observations, bit for bit, however
+fast or slow they arrive.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Self
+
+import cv2
+
+from monitor.analysis import quality
+from monitor.analysis.integrity import Integrity
+from monitor.analysis.scenes import SceneCuts
+from monitor.analysis.scores import Scorer
+from monitor.analysis.segments import Segments
+from monitor.analysis.tracks import Tracker
+from monitor.analysis.verdicts import Judge
+from monitor.classifiers import load_classifier
+from monitor.classifiers.reference_crops import reference_crops
+from monitor.faces.mtcnn.cascade import FaceDetector, MtcnnEngines
+from monitor.faces.mtcnn.networks import mtcnn_networks
+from monitor.inference.backends import choose, resampler
+from monitor.inference.batches import DynamicBatcher
+from monitor.inference.cache import default_cache_dir
+from monitor.inference.engine_upgrade import promoted
+from monitor.inference.onnx_graph import exported_elsewhere
+from monitor.system import memory
+from monitor.types import Observation, Qualities, Scores
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from monitor.classifiers import Classifier
+    from monitor.inference.backends import Backend, BackendSelection, Engine
+    from monitor.inference.network import Network
+    from monitor.settings import Settings
+    from monitor.types import Frame, Segment, SourceInfo, TrackedFaces, TrackSummary
+
+
+@dataclass(slots=True, eq=False)
+class Engines:
+    """The loaded networks: made once, used by any number of pipelines of one thread each."""
+
+    faces: FaceDetector
+    scorer: Scorer
+    classifier: Classifier
+    choice: BackendSelection
+    batches: DynamicBatcher  # joins the faces of live streams
+
+    @classmethod
+    def load(cls, settings: Settings, *, input_size: int | None = None) -> Self:
+        """Load or build everything that ``settings`` names.
+
+        Args:
+            settings: of all stages; only detector, classifier and cache_dir are read.
+            input_size: side of the classifier's crops, pixels, whatever the settings say and whether or not the
+                weights are calibrated for it (benchmarks).
+
+        Raises:
+            WeightsMissingError: there are no weights.
+            ModelCardError: the weights are not the ones that their card describes, or not calibrated for the
+                input size of the settings.
+            EngineError: the backend is not available or cannot run the networks.
+        """
+        wanted = settings.classifier
+        choice = choose(wanted.backend)
+        classifier = configured_classifier(settings, input_size=input_size)
+        cache_dir = default_cache_dir(settings.cache_dir)
+        cv2.setNumThreads(wanted.threads)  # OpenCV's pool is the process's; beside an engine's it only costs
+
+        def compiled(network: Network, backend: Backend) -> Engine:
+            return backend.compile(network, threads=wanted.threads, cache_dir=cache_dir)
+
+        with exported_elsewhere():
+            exact = choice.backend.exact()
+            mtcnn = MtcnnEngines(*(compiled(network, exact) for network in mtcnn_networks()))
+            network, threads = classifier.network, wanted.threads
+            engine, choice = promoted(choice, network, threads=threads, cache_dir=cache_dir)
+            engine = engine or compiled(network, choice.backend)
+        memory.give_back()
+        return cls(
+            faces=FaceDetector(mtcnn, settings.detector, resampler=resampler(exact)),
+            scorer=Scorer(engine, card=classifier.card, input_size=classifier.input_size),
+            classifier=classifier,
+            choice=choice,
+            batches=DynamicBatcher(wait=wanted.batch_wait, at_once=_at_once(choice.backend, wanted.threads)),
+        )
+
+    def serve(self, engine: Engine, choice: BackendSelection) -> None:
+        """Score live streams from their next frame on, and files begun later, with another engine; from any thread."""
+        self.scorer.engine, self.choice = engine, choice
+
+
+def configured_classifier(settings: Settings, *, input_size: int | None = None) -> Classifier:
+    """The classifier that ``settings`` names, with faces to try its engines on; nothing is compiled.
+
+    Args:
+        settings: only those of the classifier are read.
+        input_size: as in ``Engines.load``.
+
+    Raises:
+        WeightsMissingError: there are no weights.
+        ModelCardError: the weights are not the ones that their card describes, or not calibrated for the
+            input size of the settings.
+    """
+    wanted = settings.classifier
+    size = input_size or wanted.input_size
+    classifier = load_classifier(wanted.model, weights=wanted.weights, input_size=size)
+    if input_size is None and wanted.input_size is not None:
+        classifier.card.at(wanted.input_size)  # refuses what the weights are not calibrated for
+    witnesses = partial(reference_crops, classifier.card.crop, size=classifier.input_size)
+    return replace(classifier, network=replace(classifier.network, witnesses=witnesses))
+
+
+def _at_once(backend: Backend, threads: int) -> int:
+    """How many batches may run side by side without taking each other's time."""
+    return 1 if backend.takes_turns else max(1, (os.cpu_count() or 1) // threads)
+
+
+class ScoreSchedule:
+    """Which tracks are due: one score per track in each slot of ``every`` seconds of media time.
+
+    Slots keep the rate exact at any frame rate: 24 fps gives five scores a second at 0.2 s, too.
+    """
+
+    def __init__(self, every: float) -> None:
+        self._every = every
+        self._slots: dict[int, int] = {}
+
+    def due(self, track_ids: NDArray[np.int64], media_time: float, *, rest: float = 0.0) -> list[int]:
+        """Rows of ``track_ids`` that are due now, slots being at least ``rest`` long; the slot counts as used."""
+        slot = math.floor(media_time / max(self._every, rest) + 1e-6)
+        rows = [row for row, track in enumerate(track_ids.tolist()) if self._slots.get(track) != slot]
+        for row in rows:
+            self._slots[int(track_ids[row])] = slot
+        return rows
+
+    def forget(self, track_ids: tuple[int, ...]) -> None:
+        """Free what was kept for tracks that ended."""
+        for track in track_ids:
+            self._slots.pop(track, None)
+
+
+class Pipeline:
+    """One stream's stages and their state. Not thread-safe: one pipeline, one thread.
+
+    Args:
+        engines: shared with other pipelines.
+        settings: of all stages.
+        still: pictures, each for itself.
+        live: one of several streams whose faces may be scored together. The last digits of a score then depend on
+            how many there were, so files, which must give the same twice, never are.
+        info: of the source, for the hints on the stream itself.
+    """
+
+    def __init__(
+        self,
+        engines: Engines,
+        settings: Settings,
+        *,
+        still: bool = False,
+        live: bool = False,
+        info: SourceInfo | None = None,
+    ) -> None:
+        self._engines = engines
+        self._live = live
+        self._engine = engines.scorer.engine  # of a file to its end, whatever is served meanwhile
+        self._settings = settings
+        self._integrity = Integrity(info)
+        self._scenes = SceneCuts()
+        once = {"min_hits": 1} if still else {}
+        self._tracker = Tracker(settings.tracker.model_copy(update=once))
+        self._schedule = ScoreSchedule(settings.classifier.score_every)
+        calibration = engines.classifier.card.calibration
+        self._judge = Judge(settings.verdict, calibration=calibration, still=still)
+        self._segments = Segments(settings.segment, calibration=calibration)
+
+    def step(self, frame: Frame, *, rest: float = 0.0) -> Observation:
+        """What this frame adds. Call it with the frames of one source, in order.
+
+        Args:
+            frame: the next one.
+            rest: seconds of media time between two scores of one face, and two searches where nobody is seen, at least.
+
+        Raises:
+            EngineError: an engine failed for good.
+        """
+        now = frame.media_time
+        engine = self._engine
+        if self._live:  # the newest, for the whole frame
+            engine = self._engines.batches.of(self._engines.scorer.engine)
+        hint_changes = self._integrity.update(frame)
+        cut = self._scenes.is_cut(frame.pixels)
+        tracked, detected = self._find(frame, cut=cut, rest=rest)
+        qualities, scores = Qualities.none(), Scores.none()
+        rows = self._schedule.due(tracked.track_ids, now, rest=rest)
+        if rows:
+            qualities = quality.measure(frame.pixels, tracked.faces, self._settings.quality)
+            scores = self._engines.scorer.score(frame.pixels, tracked, qualities, rows=rows, engine=engine)
+        judged = self._judge.update(scores, track_ids=tracked.track_ids, frame_index=frame.index, media_time=now)
+        closed = self._segments.update(judged, scores, frame_index=frame.index, media_time=now)
+        ended = self._tracker.ended
+        self._schedule.forget(ended)
+        return Observation(
+            frame_index=frame.index,
+            media_time=now,
+            tracked=tracked,
+            qualities=qualities,
+            scores=scores,
+            verdicts=judged.verdicts,
+            changes=judged.changes,
+            closed_segments=closed + self._segments.end(ended),
+            ended_tracks=self._judge.end(ended),
+            engine=engine.name,
+            detected=detected,
+            scene_cut=cut,
+            hints=self._integrity.active,
+            hint_changes=hint_changes,
+        )
+
+    def finish(self) -> tuple[tuple[Segment, ...], tuple[TrackSummary, ...]]:
+        """The segments and tracks that are still open when the source ends."""
+        return self._segments.flush(), self._judge.summaries()
+
+    def _find(self, frame: Frame, *, cut: bool, rest: float) -> tuple[TrackedFaces, bool]:
+        """Follow the known faces with O-Net alone; run the full cascade on its beat."""
+        tracker, faces, now = self._tracker, self._engines.faces, frame.media_time
+        if cut:
+            tracker.cut(now)
+        tracked = tracker.follow(faces.refine(frame.pixels, tracker.expected(now)), now)
+        if not tracker.due(now, rest=rest):
+            return tracked, False
+        return tracker.associate(faces.detect(frame.pixels), now), True

@@ -1,0 +1,95 @@
+"""Scores -> Judgement: every live track, frame by frame."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from monitor.analysis.verdicts.samples import Sample
+from monitor.analysis.verdicts.track import Track
+from monitor.types import Judgement, Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from monitor.settings import VerdictSettings
+    from monitor.types import Calibration, LabelChange, Scores, TrackSummary, Verdict
+
+
+class Judge:
+    """What is said of every live track. Not thread-safe; memory is bounded by the tracks that are live.
+
+    Args:
+        settings: thresholds and time constants.
+        calibration: from the card of the model whose scores come.
+        still: one picture is all there will ever be: one sample suffices, at once, and every verdict says
+            ``SINGLE_IMAGE``.
+    """
+
+    def __init__(self, settings: VerdictSettings, *, calibration: Calibration, still: bool = False) -> None:
+        if still:
+            settings = settings.model_copy(update={"dwell": 0.0, "min_effective_samples": 0.0})
+        self._settings = settings
+        self._calibration = calibration
+        self._still = still
+        self._now = -math.inf
+        self._tracks: dict[int, Track] = {}
+
+    def update(self, scores: Scores, *, track_ids: Iterable[int], frame_index: int, media_time: float) -> Judgement:
+        """Judge the tracks of one frame.
+
+        Media time that stands still or slips back a little adds no time; set back further than the
+        correlation time it starts anew, and all evidence from before is dropped.
+
+        Args:
+            scores: what was scored or rejected in this frame, of these tracks only; usually nothing.
+            track_ids: the tracks seen in this frame.
+            frame_index: position of the frame in its source.
+            media_time: PTS seconds.
+        """
+        if media_time < self._now - self._settings.correlation_time:
+            for track in self._tracks.values():
+                track.restart(media_time)
+            self._now = media_time
+        self._now = max(self._now, media_time)
+        rows = {int(track): row for row, track in enumerate(scores.track_ids)}
+        verdicts: list[Verdict] = []
+        changes: list[LabelChange] = []
+        for track_id in map(int, track_ids):
+            track = self._seen(track_id)
+            if track_id in rows:
+                self._count(track, scores, row=rows[track_id], frame_index=frame_index)
+            elif track_id in scores.rejected:
+                track.reject(scores.rejected[track_id])
+            verdict, change = track.decide(frame_index)
+            verdicts.append(verdict)
+            if change:
+                changes.append(change)
+        return Judgement(verdicts=tuple(verdicts), changes=tuple(changes))
+
+    def end(self, track_ids: Iterable[int]) -> tuple[TrackSummary, ...]:
+        """Summaries of tracks that ended; their state is freed. Tracks never judged here are passed over."""
+        ended = [self._tracks.pop(track_id) for track_id in map(int, track_ids) if track_id in self._tracks]
+        return tuple(track.summary() for track in ended)
+
+    def summaries(self) -> tuple[TrackSummary, ...]:
+        """Summaries of the live tracks, so far."""
+        return tuple(track.summary() for track in self._tracks.values())
+
+    def _seen(self, track_id: int) -> Track:
+        if track_id not in self._tracks:
+            self._tracks[track_id] = Track(
+                track_id, self._settings, media_time=self._now, always=(Reason.SINGLE_IMAGE,) if self._still else ()
+            )
+        track = self._tracks[track_id]
+        track.see(self._now)
+        return track
+
+    def _count(self, track: Track, scores: Scores, *, row: int, frame_index: int) -> None:
+        logit, weight = float(scores.logits[row]), float(scores.weights[row])
+        if not math.isfinite(logit) or not weight > 0.0:
+            track.reject((Reason.ENGINE_DEGRADED,) if weight > 0.0 else ())
+            return
+        most = self._settings.max_sample_logit
+        log_odds = min(max(self._calibration.log_odds(logit), -most), most)
+        track.accept(Sample(frame_index, self._now, logit, log_odds, min(weight, 1.0)))

@@ -1,0 +1,188 @@
+"""The samples of one track that still count, and their sums; the equations are in ``monitor.analysis.verdicts``."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monitor.types import ScoredSample
+
+if TYPE_CHECKING:
+    from monitor.settings import VerdictSettings
+
+Doubles = NDArray[np.float64]
+
+HORIZON: Final = 3.0  # memories after which a sample (5 % of its weight left) is let go
+MAX_SAMPLES: Final = 1024  # per track, whatever the rate of scores
+PRIOR_SAMPLES: Final = 3.0  # how firmly PRIOR_NOISE is believed before a track has shown its own noise
+PRIOR_NOISE: Final = 0.8  # standard deviation of a sample around its track's level, log-odds
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One usable score."""
+
+    frame_index: int
+    media_time: float
+    logit: float  # as the classifier said it
+    log_odds: float  # calibrated, clipped
+    weight: float  # 0..1, > 0
+
+
+class Samples:
+    """What speaks for and against one track, oldest first.
+
+    State is bounded: samples older than ``HORIZON`` memories and all but the last ``MAX_SAMPLES`` are let go.
+    """
+
+    def __init__(self, settings: VerdictSettings) -> None:
+        self._settings = settings
+        self._samples: deque[Sample] = deque(maxlen=MAX_SAMPLES)
+        self._values: Doubles = np.zeros(0)  # (n,) log-odds of the samples
+        self._shares: Doubles = np.zeros(0)  # (n,) witnesses that each sample was when the last one came
+        self._total = self._moment = 0.0  # sums of the shares, and of shares times values
+        self.restarted_at: float | None = None  # media time of the last jump, while its samples still count
+
+    def __len__(self) -> int:
+        return len(self._samples)
+
+    def add(self, sample: Sample) -> None:
+        """Count one more sample; a jump of the level drops all that lies before it."""
+        settings, samples = self._settings, self._samples
+        samples.append(sample)
+        while sample.media_time - samples[0].media_time > HORIZON * settings.memory:
+            samples.popleft()
+        self._weigh()
+        enough = _unsaturated(settings.min_effective_samples, most=settings.max_effective_samples)
+        jump = change_point(self._values, self._shares, enough=enough, alarm=settings.change_alarm)
+        if jump:
+            for _ in range(jump):
+                samples.popleft()
+            self.restarted_at = samples[0].media_time
+            self._weigh()
+        elif self.restarted_at != samples[0].media_time:
+            self.restarted_at = None
+
+    def clear(self) -> None:
+        """Forget everything: the clock was set back, so nothing seen before can be placed in time."""
+        self._samples.clear()
+        self._values = self._shares = np.zeros(0)
+        self._total = self._moment = 0.0
+        self.restarted_at = None
+
+    def effective(self, media_time: float) -> float:
+        """How many independent witnesses the samples amount to at ``media_time``."""
+        if not self._samples:
+            return 0.0
+        fading = math.exp(-max(media_time - self._samples[-1].media_time, 0.0) / self._settings.memory)
+        return saturated(self._total * fading, most=self._settings.max_effective_samples)
+
+    def log_odds(self, media_time: float) -> float:
+        """Posterior log-odds of "fake" at ``media_time``; 0 without samples."""
+        return self.effective(media_time) * self._moment / self._total if self._samples else 0.0
+
+    def probability(self, media_time: float) -> float | None:
+        """Posterior P(fake) at ``media_time``; None without samples."""
+        return 0.5 + 0.5 * math.tanh(self.log_odds(media_time) / 2.0) if self._samples else None
+
+    def window(self, media_time: float) -> tuple[float, float]:
+        """Media times of the oldest and the newest sample that counts; now, twice, without samples."""
+        if not self._samples:
+            return media_time, media_time
+        return self._samples[0].media_time, self._samples[-1].media_time
+
+    def witnesses(self, media_time: float, *, most: int) -> tuple[ScoredSample, ...]:
+        """The ``most`` samples that contribute most, largest first."""
+        contributions = self._contributions(media_time)
+        order = np.argsort(-np.abs(contributions), kind="stable")[:most].tolist()
+        return tuple(
+            ScoredSample(
+                frame_index=self._samples[i].frame_index,
+                media_time=self._samples[i].media_time,
+                logit=self._samples[i].logit,
+                contribution=float(contributions[i]),
+            )
+            for i in order
+        )
+
+    def onset(self, media_time: float, *, sign: int) -> float:
+        """Media time since when the samples speak for "fake" (``sign`` 1) or for "real" (-1).
+
+        Page's estimate of the change point: the start of the run of newest samples whose sum is largest;
+        now, if even the newest speaks for the other side.
+        """
+        sums = np.cumsum(sign * (self._values * self._shares)[::-1])
+        if not len(sums) or sums.max() <= 0.0:
+            return media_time
+        longest = len(sums) - int(np.argmax(sums[::-1]))
+        return self._samples[len(sums) - longest].media_time
+
+    def _weigh(self) -> None:
+        samples, settings = self._samples, self._settings
+        times = np.array([sample.media_time for sample in samples])
+        weights = np.array([sample.weight for sample in samples])
+        fading = np.exp(-np.maximum(times[-1] - times, 0.0) / settings.memory)
+        self._values = np.array([sample.log_odds for sample in samples])
+        self._shares = weights * fading * novelty(times, settings.correlation_time)
+        self._total, self._moment = float(self._shares.sum()), float((self._shares * self._values).sum())
+
+    def _contributions(self, media_time: float) -> Doubles:
+        """(n,) log-odds, signed; they add up to the posterior's."""
+        if not self._samples:
+            return self._values
+        return self.effective(media_time) / self._total * self._shares * self._values
+
+
+def novelty(times: Doubles, correlation_time: float) -> Doubles:
+    """How many independent witnesses each sample of a correlated series is.
+
+    Args:
+        times: (n,) media time of each sample, n >= 1; a step back counts as no step.
+        correlation_time: seconds after which two samples correlate by 1/e.
+
+    Returns:
+        (n,) in 0..1; the sum is the Fisher information about the level, in samples.
+    """
+    gaps = np.tanh(np.maximum(np.diff(times), 0.0) / (2.0 * correlation_time))
+    alone = np.ones(1)
+    witnesses: Doubles = 0.5 * (np.concatenate((alone, gaps)) + np.concatenate((gaps, alone)))
+    return witnesses
+
+
+def saturated(witnesses: float, *, most: float) -> float:
+    """Kish's effective sample count for samples that share a part of their error; at most ``most``."""
+    return witnesses / (1.0 + max(witnesses - 1.0, 0.0) / most)
+
+
+def _unsaturated(effective: float, *, most: float) -> float:
+    """The inverse of ``saturated``, for ``effective`` under ``most``."""
+    return effective if effective <= 1.0 else effective * (most - 1.0) / (most - effective)
+
+
+def change_point(values: Doubles, shares: Doubles, *, enough: float, alarm: float) -> int:
+    """Where the level of a series jumped: the index of the first sample after it, or 0 for nowhere.
+
+    Args:
+        values: (n,) log-odds of each sample.
+        shares: (n,) how many witnesses each sample is.
+        enough: witnesses that each side of a jump must have.
+        alarm: the log likelihood ratio from which a jump is believed.
+    """
+    total, moment = shares.sum(), (shares * values).sum()
+    before, moment_before = np.cumsum(shares)[:-1], np.cumsum(shares * values)[:-1]
+    after = total - before
+    if not len(before):
+        return 0
+    jumps = (moment - moment_before) / after - moment_before / before
+    explained = before * after / total * jumps**2
+    spread = (shares * values**2).sum() - moment**2 / total
+    noise = np.maximum(spread - explained, 0.0) + PRIOR_SAMPLES * PRIOR_NOISE**2
+    ratios = (total + PRIOR_SAMPLES) / 2.0 * np.log1p(explained / noise)
+    best = int(np.argmax(ratios))
+    believed = ratios[best] >= alarm and min(before[best], after[best]) >= enough
+    return best + 1 if believed else 0

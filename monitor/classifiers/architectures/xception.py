@@ -1,0 +1,65 @@
+"""Xception (Chollet, CVPR 2017; timm's ``legacy_xception``), the FaceForensics++ network, with one logit for "fake".
+
+Global average pooling and one linear layer: the evidence map of the last convolution is exact, 3 x 3
+cells at 96 px, 5 x 5 at 160, 7 x 7 at 224. Torch and timm are imported by the functions alone.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import torch
+
+    from monitor.classifiers.evidence_map import EvidenceNetwork
+
+ARCHITECTURE = "timm legacy_xception, num_classes=1"  # as cards name it
+REVISION = "1"  # raised when ``build`` makes another network from the same weights
+INPUT_SIZES = range(75, 1025)  # sides of a crop, pixels
+_HEAD = ("global_pool", "fc")
+
+
+def body(*, dropout: float = 0.0) -> torch.nn.Module:
+    """The network with random weights, in train mode: (N, 3, S, S) -> logits (N, 1).
+
+    Args:
+        dropout: probability, on the 2048 pooled features.
+
+    Raises:
+        ModelError: timm is not installed.
+    """
+    from monitor.inference.foreign import timm
+
+    return cast("torch.nn.Module", timm().create_model("legacy_xception", num_classes=1, drop_rate=dropout))
+
+
+def with_evidence(body: torch.nn.Module, *, input_size: int) -> EvidenceNetwork:  # noqa: ARG001 - serves every size
+    """``body`` with the evidence map: (N, 3, S, S) -> (logit (N,), map (N, h, w)), mean(map) + bias = logit.
+
+    The body's trunk is shared, and put into eval mode; the head is copied.
+    """
+    import torch
+
+    from monitor.classifiers.evidence_map import EvidenceNetwork
+
+    trunk = torch.nn.Sequential(*(layer for name, layer in body.named_children() if name not in _HEAD))
+    head = cast("torch.nn.Linear", dict(body.named_children())["fc"])
+    return EvidenceNetwork(trunk, weight=head.weight, bias=head.bias)
+
+
+def build(weights: Path, *, input_size: int) -> EvidenceNetwork:
+    """The network in eval mode, fp32, on the CPU: (N, 3, S, S) -> (logit (N,), evidence map (N, h, w)).
+
+    Args:
+        weights: safetensors file with timm's parameter names, fp16 or fp32.
+        input_size: S, pixels.
+
+    Raises:
+        ModelError: timm is not installed.
+        ModelCardError: the file does not hold this architecture, exactly.
+    """
+    from monitor.classifiers.weights import restored
+
+    return with_evidence(restored(body, weights, architecture=ARCHITECTURE), input_size=input_size)

@@ -1,0 +1,232 @@
+"""What a terminal says: one line, or one JSON object, for each thing that happened."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rich.markup import escape
+
+from monitor.overlay import clock
+from monitor.overlay.plates import percent
+from monitor.types import Label
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from monitor.results.recorder import AnalysisResult
+    from monitor.runtime import SessionStats, StreamStatus
+    from monitor.types import Hint, LabelChange, Reason, Segment, SourceVerdict, TrackSummary, Verdict
+
+STYLES = {
+    Label.NOT_ENOUGH_EVIDENCE: "dim",
+    Label.LIKELY_REAL: "blue",
+    Label.SUSPICIOUS: "yellow",
+    Label.LIKELY_FAKE: "bold red",
+}
+
+
+def styled(label: Label) -> str:
+    """The label in plain words and its colour."""
+    return f"[{STYLES[label]}]{label.in_words}[/]"
+
+
+def _because(reasons: Iterable[Reason]) -> str:
+    words = ", ".join(reason.in_words for reason in reasons)
+    return f" ({words})" if words else ""
+
+
+def change_line(change: LabelChange, verdict: Verdict) -> str:
+    """``0:12.4  face 1  likely real -> suspicious  P(fake) 78 %, 14 samples, 96 % usable``."""
+    line = f"{clock(change.media_time):>9}  face {change.track_id}  {change.before.in_words} -> {styled(change.after)}"
+    line += _because(change.reasons)
+    if change.probability is not None:
+        line += f"  P(fake) {percent(change.probability)}"
+    line += f", {verdict.samples} samples, {100 * verdict.usable_share:.0f} % usable"
+    return line
+
+
+def change_record(change: LabelChange, verdict: Verdict) -> dict[str, Any]:
+    """The same as a JSON object."""
+    return {
+        "event": "label",
+        "media_time": round(change.media_time, 3),
+        "frame_index": change.frame_index,
+        "track_id": change.track_id,
+        "before": change.before,
+        "label": change.after,
+        "probability": change.probability,
+        "samples": verdict.samples,
+        "usable_share": verdict.usable_share,
+        "reasons": list(change.reasons),
+    }
+
+
+def appearance_line(verdict: Verdict, media_time: float) -> str:
+    """``0:00.1  face 1  appears: not enough evidence (too few samples)``."""
+    said = styled(verdict.label) + _because(verdict.reasons)
+    return f"{clock(media_time):>9}  face {verdict.track_id}  appears: {said}"
+
+
+def appearance_record(verdict: Verdict, media_time: float) -> dict[str, Any]:
+    """The same as a JSON object."""
+    return {
+        "event": "face",
+        "media_time": round(media_time, 3),
+        "track_id": verdict.track_id,
+        "label": verdict.label,
+        "probability": verdict.probability,
+        "reasons": list(verdict.reasons),
+    }
+
+
+def departure_line(summary: TrackSummary) -> str:
+    """``0:07.0  face 2  is gone: likely real, P(fake) 25 %``."""
+    verdict = summary.verdict
+    line = f"{clock(summary.last_seen):>9}  face {summary.track_id}  is gone: {styled(verdict.label)}"
+    line += _because(verdict.reasons)
+    if verdict.probability is not None and verdict.label is not Label.NOT_ENOUGH_EVIDENCE:
+        line += f", P(fake) {percent(verdict.probability)}"
+    return line
+
+
+def departure_record(summary: TrackSummary) -> dict[str, Any]:
+    """The same as a JSON object."""
+    return {
+        "event": "gone",
+        "media_time": round(summary.last_seen, 3),
+        "track_id": summary.track_id,
+        "label": summary.verdict.label,
+        "probability": summary.verdict.probability,
+        "reasons": list(summary.verdict.reasons),
+    }
+
+
+def hint_line(hint: Hint) -> str:
+    """``0:14.0  stream  frozen since 0:12.0``: no verdict, and none depends on it."""
+    if hint.end is None:
+        return f"{clock(hint.start):>9}  stream  [magenta]{escape(hint.in_words)}[/]"
+    return f"{clock(hint.end):>9}  stream  no longer {hint.kind.in_words}"
+
+
+def hint_record(hint: Hint) -> dict[str, Any]:
+    """A hint that began or ended, as a JSON object."""
+    return {"event": "hint", **_span(hint)}
+
+
+def hint_span(hint: Hint) -> str:
+    """``stream  frozen  0:12.0 to 0:20.0``: a hint when all is over."""
+    return f"  stream  [magenta]{escape(hint.in_words)}[/]  {clock(hint.start)} to {_end(hint)}"
+
+
+def _end(hint: Hint) -> str:
+    return "the end" if hint.end is None else clock(hint.end)
+
+
+def _span(hint: Hint) -> dict[str, Any]:
+    return {
+        "kind": hint.kind,
+        "start": round(hint.start, 3),
+        "end": None if hint.end is None else round(hint.end, 3),
+        "detail": hint.detail,
+    }
+
+
+def segment_line(segment: Segment) -> str:
+    """``suspicious span  face 1  0:08.2 to 0:15.9  peak 97 %``."""
+    span = f"{clock(segment.start)} to {clock(segment.end)}"
+    peak = f"peak P(fake) {percent(segment.peak)}"
+    return f"  suspicious span  face {segment.track_id}  {span}  {styled(segment.label)}, {peak}"
+
+
+def verdict_line(verdict: SourceVerdict) -> str:
+    """What is said of the whole source."""
+    line = styled(verdict.label) + _because(verdict.reasons)
+    if verdict.probability is not None:
+        line += f", P(fake) {percent(verdict.probability)} (face {verdict.track_id})"
+    return line
+
+
+def status_line(stats: SessionStats) -> str:
+    """Frames per second, latency and every dropped frame with its cause."""
+    line = f"{stats.fps:.1f} fps, {stats.frames_analysed} frames"
+    if stats.latency_p50 is not None and stats.latency_p95 is not None:
+        line += f", latency p50 {stats.latency_p50 * 1e3:.0f} ms, p95 {stats.latency_p95 * 1e3:.0f} ms"
+    return f"{line}, dropped: {_losses(stats) or 'none'}"
+
+
+def state_line(status: StreamStatus) -> str:
+    """``reconnecting (attempt 3 in 2 s): rtsp://cam: no answer within 5 s``."""
+    again = "" if status.next_try is None else f" (attempt {status.attempt} in {status.next_try:.1f} s)"
+    line = f"[bold]{status.state}[/]{again}"
+    return f"{line}: {escape(status.why)}" if status.why else line
+
+
+def state_record(status: StreamStatus) -> dict[str, Any]:
+    """The same as a JSON object."""
+    return {
+        "event": "state",
+        "state": status.state,
+        "why": status.why,
+        "epoch": status.epoch,
+        "attempt": status.attempt,
+        "next_try": status.next_try,
+    }
+
+
+def _losses(stats: SessionStats) -> str:
+    return ", ".join(f"{count} {cause}" for cause, count in (*stats.dropped.items(), *stats.lost.items()))
+
+
+def status_record(stats: SessionStats) -> dict[str, Any]:
+    """The same as a JSON object."""
+    return {
+        "event": "status",
+        "fps": round(stats.fps, 2),
+        "frames_read": stats.frames_read,
+        "frames_analysed": stats.frames_analysed,
+        "dropped": dict(stats.dropped),
+        "lost": dict(stats.lost),
+        "latency_p50": stats.latency_p50,
+        "latency_p95": stats.latency_p95,
+    }
+
+
+def result_lines(result: AnalysisResult) -> list[str]:
+    """Suspicious spans, hints on the stream, what could not be seen, and where the results lie."""
+    found = [segment_line(segment) for segment in result.segments]
+    found += [hint_span(hint) for hint in result.hints]
+    lost = _losses(result.stats)
+    if lost:
+        found.append(f"  not seen: {lost}")
+    if result.folder is not None:
+        found += [f"  {escape(str(path))}" for path in sorted(result.folder.iterdir())]
+    return found
+
+
+def result_record(name: str, result: AnalysisResult) -> dict[str, Any]:
+    """What a whole source came to, as a JSON object."""
+    verdict = result.verdict
+    return {
+        "event": "result",
+        "source": name,
+        "label": verdict.label,
+        "probability": verdict.probability,
+        "track_id": verdict.track_id,
+        "reasons": list(verdict.reasons),
+        "tracks": result.tracks,
+        "segments": [
+            {
+                "track_id": segment.track_id,
+                "start": round(segment.start, 3),
+                "end": round(segment.end, 3),
+                "label": segment.label,
+                "peak": segment.peak,
+            }
+            for segment in result.segments
+        ],
+        "hints": [_span(hint) for hint in result.hints],
+        "frames_read": result.stats.frames_read,
+        "frames_analysed": result.stats.frames_analysed,
+        "error": None if result.failure is None else str(result.failure),
+        "folder": None if result.folder is None else str(result.folder),
+    }

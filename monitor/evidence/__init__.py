@@ -1,1 +1,0 @@
-"""What is kept: reports, annotated videos, and flags with their log and their files."""

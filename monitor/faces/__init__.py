@@ -1,0 +1,1 @@
+"""Finds the faces of a frame."""

@@ -1,0 +1,383 @@
+"""Flags in a database: committed before anybody is told so, with a log of who did what.
+
+SQLite by default (one file, write-ahead log, every commit on the disk before it counts); any other database that
+SQLAlchemy speaks by its URL. Usable from several threads and processes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from alembic import command
+from alembic.config import Config
+from alembic.util import CommandError
+from sqlalchemy import create_engine, func, select
+from sqlalchemy import event as hooks
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+
+from monitor.errors import FlagNotFoundError, StoreError
+from monitor.flags import tables
+from monitor.flags.history import HistoryEvent, first_break, following
+from monitor.flags.queries import ALL, FlagQuery
+from monitor.types import ClipState, Flag, FlagFile, Label, Opinion, Origin, Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from sqlalchemy import ColumnElement, Connection, Engine
+
+_BUSY: Final = 10.0  # seconds that a writer waits for another
+_MIGRATIONS: Final = Path(__file__).parent / "migrations"
+
+
+def new_id(now: datetime) -> str:
+    """An id that sorts by time, such as ``20261124T153000-5f2c01ab``."""
+    return f"{now.astimezone(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
+
+
+class FlagStore:
+    """All flags and the log.
+
+    Args:
+        engine: of a database whose tables are there; see :meth:`open`.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    @classmethod
+    def open(cls, url: str) -> Self:
+        """The store at an SQLAlchemy URL; its tables are made, or brought up to date.
+
+        Raises:
+            StoreError: the URL is none, the database does not answer, or was made by a newer program.
+        """
+        try:
+            parsed = make_url(url)
+            if parsed.get_backend_name() == "sqlite" and parsed.database not in (None, "", ":memory:"):
+                Path(str(parsed.database)).parent.mkdir(parents=True, exist_ok=True)
+            engine = create_engine(parsed)
+        except (ArgumentError, NoSuchModuleError, ImportError) as error:
+            msg = (
+                f"{_masked(url)} is no database this program can use ({error}): "
+                "use an SQLAlchemy URL such as sqlite:///flags.db"
+            )
+            raise StoreError(msg) from None
+        except OSError as error:
+            msg = f"the folder of {_masked(url)} cannot be made: {error.strerror or error}"
+            raise StoreError(msg) from None
+        if engine.dialect.name == "sqlite":
+            _prepare_sqlite(engine)
+        try:
+            with _told(engine):
+                _migrate(engine)
+        except StoreError:
+            engine.dispose()
+            raise
+        return cls(engine)
+
+    def close(self) -> None:
+        """Let the connections go."""
+        self._engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def add(self, flag: Flag, *, actor: str) -> None:
+        """Commit a new flag; on return it survives the process and the machine.
+
+        Raises:
+            StoreError: it cannot be written; nothing was.
+        """
+        with self.writing() as connection:
+            connection.execute(tables.flags.insert().values(_row(flag)))
+            _log(connection, actor=actor, action="flagged", flag=flag, details={"origin": flag.origin})
+
+    def get(self, flag_id: str) -> Flag:
+        """One flag.
+
+        Raises:
+            FlagNotFoundError: there is none of that id.
+            StoreError: the database does not answer.
+        """
+        with self.reading() as connection:
+            return _one(connection, flag_id)
+
+    def find(self, query: FlagQuery = ALL, *, limit: int = 100, offset: int = 0) -> list[Flag]:
+        """The flags that a query is about, in its order."""
+        with self.reading() as connection:
+            wanted = query.applied(select(tables.flags.c.content)).order_by(*query.sequence).limit(limit).offset(offset)
+            return [_flag(content) for content in connection.execute(wanted).scalars()]
+
+    def count(self, query: FlagQuery = ALL) -> int:
+        """How many flags a query is about."""
+        with self.reading() as connection:
+            return int(connection.execute(query.applied(select(func.count()).select_from(tables.flags))).scalar_one())
+
+    def review(
+        self,
+        flag_id: str,
+        *,
+        actor: str,
+        opinion: Opinion | None = None,
+        category: str | None = None,
+        note: str | None = None,
+        reviewed: bool = True,
+    ) -> Flag:
+        """Write down what a person makes of a flag; None leaves as it is.
+
+        Raises:
+            FlagNotFoundError: there is none of that id.
+            StoreError: it cannot be written; nothing was.
+        """
+        said: dict[str, Any] = {"opinion": opinion, "category": category, "note": note}
+        changes = {name: value for name, value in said.items() if value is not None}
+        when = datetime.now(UTC) if reviewed else None
+        changes |= {"reviewed_at": when, "reviewed_by": actor if reviewed else ""}
+        details = {"said": [name for name, value in said.items() if value is not None]}
+        return self._change(
+            flag_id, actor=actor, action="reviewed" if reviewed else "reopened", details=details, **changes
+        )
+
+    def attach(self, flag_id: str, exhibits: Sequence[FlagFile], *, clip: ClipState, why: str = "") -> Flag:
+        """Write down which files are kept with a flag, and whether a clip is among them.
+
+        Raises:
+            FlagNotFoundError: it was deleted meanwhile.
+            StoreError: it cannot be written; nothing was.
+        """
+        names = [exhibit.name for exhibit in exhibits]
+        return self._change(
+            flag_id,
+            actor="",
+            action="kept" if clip is ClipState.KEPT else "not kept",
+            details={"files": names, "why": why},
+            exhibits=tuple(exhibits),
+            clip=clip,
+            clip_why=why,
+        )
+
+    def note(self, action: str, *, actor: str, flag_id: str = "", details: dict[str, Any] | None = None) -> None:
+        """Log something that changes no flag, such as an export."""
+        with self.writing() as connection:
+            flag = _one(connection, flag_id) if flag_id else None
+            _log(connection, actor=actor, action=action, flag=flag, details=details or {})
+
+    def delete(self, flag_id: str, *, actor: str, why: str = "") -> None:
+        """Forget a flag; the log keeps its id and who deleted it, nothing of its content.
+
+        Raises:
+            FlagNotFoundError: there is none of that id.
+            StoreError: it cannot be deleted; nothing was.
+        """
+        with self.writing() as connection:
+            _one(connection, flag_id)
+            connection.execute(tables.flags.delete().where(tables.flags.c.id == flag_id))
+            _log(connection, actor=actor, action="deleted", flag_id=flag_id, details={"why": why} if why else {})
+
+    def ids(self) -> set[str]:
+        """Of all flags."""
+        with self.reading() as connection:
+            return set(connection.execute(select(tables.flags.c.id)).scalars())
+
+    def events(self, flag_id: str = "") -> list[HistoryEvent]:
+        """The log, in order; of one flag, or all of it."""
+        with self.reading() as connection:
+            return _events(connection, tables.events.c.flag_id == flag_id) if flag_id else _events(connection)
+
+    def require_writable(self) -> None:
+        """Open a transaction that could write, and write nothing.
+
+        Raises:
+            StoreError: it cannot be had.
+        """
+        with self.writing():
+            pass
+
+    def first_fault(self) -> str | None:
+        """The first thing in flags or log that is not as it was written, in words; None if nothing is."""
+        with self.reading() as connection:
+            log = _events(connection)
+            rows = {row["id"]: dict(row) for row in connection.execute(select(tables.flags)).mappings()}
+        broken = first_break(log)
+        if broken is not None:
+            return broken
+        last = {event.flag_id: event.flag_sha256 for event in log if event.flag_id}
+        for flag_id, row in rows.items():
+            flag = _flag(row["content"])
+            if last.get(flag_id) != _sha256(flag) or json.dumps(_row(flag)) != json.dumps(row):
+                return f"flag {flag_id} was changed past the log"
+        gone = next((flag_id for flag_id, digest in last.items() if digest and flag_id not in rows), None)
+        return None if gone is None else f"flag {gone} was removed past the log"
+
+    def _change(
+        self,
+        flag_id: str,
+        *,
+        actor: str,
+        action: str,
+        details: dict[str, Any],
+        **changes: Any,  # noqa: ANN401 - fields
+    ) -> Flag:
+        with self.writing() as connection:
+            flag = replace(_one(connection, flag_id), **changes)
+            connection.execute(tables.flags.update().where(tables.flags.c.id == flag_id).values(_row(flag)))
+            _log(connection, actor=actor, action=action, flag=flag, details=details)
+        return flag
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A look at the database that sees one moment of it.
+
+        Raises:
+            StoreError: the database does not answer.
+        """
+        with _told(self._engine), self._engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A transaction that nobody else writes beside, so that the log stays one chain.
+
+        Raises:
+            StoreError: it cannot be written; nothing was.
+        """
+        with (
+            _told(self._engine),
+            self._engine.connect().execution_options(writes=True) as connection,
+            connection.begin(),
+        ):
+            if self._engine.dialect.name == "postgresql":
+                connection.exec_driver_sql("LOCK TABLE events IN EXCLUSIVE MODE")
+            yield connection
+
+
+def _prepare_sqlite(engine: Engine) -> None:
+    """Write-ahead log, durable commits, and writers that queue up instead of failing half-way.
+
+    SQLAlchemy's documented recipe: the driver's own transactions are switched off, ours begin explicitly.
+    """
+
+    @hooks.listens_for(engine, "connect")
+    def connected(connection: Any, _record: object) -> None:  # noqa: ANN401 - sqlite3.Connection
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in (f"busy_timeout={int(1000 * _BUSY)}", "journal_mode=WAL", "synchronous=FULL"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @hooks.listens_for(engine, "begin")
+    def begun(connection: Connection) -> None:
+        writes = connection.get_execution_options().get("writes", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _migrate(engine: Engine) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    with engine.connect().execution_options(writes=True) as connection, connection.begin():
+        config.attributes["connection"] = connection
+        try:
+            command.upgrade(config, "head")
+        except CommandError as error:
+            shown = engine.url.render_as_string(hide_password=True)
+            msg = f"the flags in {shown} are of a newer program ({error}): update this one, or name another database"
+            raise StoreError(msg) from None
+
+
+@contextmanager
+def _told(engine: Engine) -> Iterator[None]:
+    """A database's failure as one sentence."""
+    try:
+        yield
+    except SQLAlchemyError as error:
+        reason = error.orig if isinstance(error, DBAPIError) else error
+        shown = engine.url.render_as_string(hide_password=True)
+        msg = f"the flags in {shown} cannot be read or written: {str(reason).splitlines()[0]}; nothing was changed"
+        raise StoreError(msg) from error
+
+
+def _masked(url: str) -> str:
+    try:
+        return make_url(url).render_as_string(hide_password=True)
+    except ArgumentError:
+        return "that address"
+
+
+def _events(connection: Connection, *conditions: ColumnElement[bool]) -> list[HistoryEvent]:
+    wanted = select(tables.events).where(*conditions).order_by(tables.events.c.number)
+    return [HistoryEvent(**row) for row in connection.execute(wanted).mappings()]
+
+
+def _one(connection: Connection, flag_id: str) -> Flag:
+    content = connection.execute(select(tables.flags.c.content).where(tables.flags.c.id == flag_id)).scalar()
+    if content is None:
+        msg = f"there is no flag {flag_id}: it was deleted, or the id is mistyped (flags list shows them)"
+        raise FlagNotFoundError(msg)
+    return _flag(content)
+
+
+def _log(
+    connection: Connection,
+    *,
+    actor: str,
+    action: str,
+    details: dict[str, Any],
+    flag: Flag | None = None,
+    flag_id: str = "",
+) -> None:
+    newest = (
+        connection.execute(select(tables.events).order_by(tables.events.c.number.desc()).limit(1)).mappings().first()
+    )
+    event = following(
+        None if newest is None else HistoryEvent(**newest),
+        at=_iso(datetime.now(UTC)),
+        actor=actor,
+        action=action,
+        flag_id=flag_id if flag is None else flag.id,
+        flag_sha256="" if flag is None else _sha256(flag),
+        details=details,
+    )
+    connection.execute(tables.events.insert().values({name: getattr(event, name) for name in event.__slots__}))
+
+
+def _sha256(flag: Flag) -> str:
+    return hashlib.sha256(flag.canonical).hexdigest()
+
+
+def _iso(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat()
+
+
+def _row(flag: Flag) -> dict[str, Any]:
+    content = flag.record()
+    found_by = {name: content[name] for name in tables.flags.c.keys() if name != "content"}  # noqa: SIM118 - no mapping
+    return {**found_by, "content": content}
+
+
+def _flag(content: dict[str, Any]) -> Flag:
+    """What :meth:`Flag.record` gave."""
+    moments = ("created_at", "captured_at", "reviewed_at")
+    facts = content | {name: content[name] and datetime.fromisoformat(content[name]) for name in moments}
+    facts |= {
+        "origin": Origin(content["origin"]),
+        "label": Label(content["label"]),
+        "opinion": content["opinion"] and Opinion(content["opinion"]),
+        "clip": ClipState(content["clip"]),
+        "reasons": tuple(Reason(reason) for reason in content["reasons"]),
+        "box": content["box"] and tuple(content["box"]),
+        "trace": tuple(content["trace"]),
+        "exhibits": tuple(FlagFile(**exhibit) for exhibit in content["exhibits"]),
+    }
+    return Flag(**facts)

@@ -1,0 +1,74 @@
+"""Which flags somebody wants to see, and in which order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from sqlalchemy import func, or_
+
+from monitor.flags import tables
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sqlalchemy import ColumnElement, Select
+
+    from monitor.types import ClipState, Label, Opinion, Origin
+
+_COLUMNS: Final = tables.flags.c
+_SEARCHED: Final = (_COLUMNS.source, _COLUMNS.note, _COLUMNS.category, _COLUMNS.reporter)
+
+Order = Literal["newest", "oldest", "most_suspicious"]
+
+
+@dataclass(frozen=True, slots=True)
+class FlagQuery:
+    """Which flags; what is left out restricts nothing."""
+
+    text: str = ""  # somewhere in source, note, category or reporter
+    reviewed: bool | None = None
+    opinion: Opinion | None = None
+    origin: Origin | None = None
+    label: Label | None = None
+    clip: ClipState | None = None
+    source: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+    order: Order = "newest"
+
+    @property
+    def sequence(self) -> tuple[ColumnElement[Any], ...]:
+        """What to order by."""
+        return {
+            "newest": (_COLUMNS.created_at.desc(), _COLUMNS.id.desc()),
+            "oldest": (_COLUMNS.created_at, _COLUMNS.id),
+            "most_suspicious": (func.coalesce(_COLUMNS.probability, -1.0).desc(), _COLUMNS.created_at.desc()),
+        }[self.order]
+
+    def applied(self, statement: Select[Any]) -> Select[Any]:
+        """A statement on the flags' table, restricted to what the query is about."""
+        if self.text:
+            escaped = self.text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+            statement = statement.where(or_(*(column.ilike(f"%{escaped}%", escape="\\") for column in _SEARCHED)))
+        if self.reviewed is not None:
+            seen = _COLUMNS.reviewed_at.is_not(None)
+            statement = statement.where(seen if self.reviewed else ~seen)
+        for column, value in (
+            (_COLUMNS.opinion, self.opinion),
+            (_COLUMNS.origin, self.origin),
+            (_COLUMNS.label, self.label),
+            (_COLUMNS.clip, self.clip),
+            (_COLUMNS.source, self.source or None),
+        ):
+            if value is not None:
+                statement = statement.where(column == str(value))
+        if self.since is not None:
+            statement = statement.where(_COLUMNS.created_at >= self.since.astimezone(UTC).isoformat())
+        if self.until is not None:
+            statement = statement.where(_COLUMNS.created_at < self.until.astimezone(UTC).isoformat())
+        return statement
+
+
+ALL: Final = FlagQuery()

@@ -1,0 +1,361 @@
+"""From a marked moment to a flag: its pictures are kept at once, its clip when the seconds after it are over."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from collections import deque
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import monitor
+from monitor.errors import FlagNotFoundError, MonitorError, UsageError
+from monitor.flags.database import new_id
+from monitor.flags.files import FACES, FRAME, OVERLAY, TRACE
+from monitor.overlay import Overlay
+from monitor.results import records
+from monitor.system import jpeg
+from monitor.types import Flag, Frame, Label, Observation, Origin, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from monitor.flags.archive import FlagArchive
+    from monitor.results.report import Provenance
+    from monitor.types import LabelChange, Opinion
+
+_KEPT_SECONDS: Final = 30.0  # of media time in which a moment can still be flagged
+_KEPT_BYTES: Final = 64 << 20
+_KEPT_CHANGES: Final = 500
+_IDLE_EVERY: Final = 0.5  # seconds between kept moments in which no face was scored
+_QUALITY: Final = 90  # JPEG
+_AGAIN_AFTER: Final = 10.0  # seconds until the same face is flagged automatically once more
+
+_log = logging.getLogger(__name__)
+
+
+class ClipSource(Protocol):
+    """What can still write down the seconds around a moment."""
+
+    def save(self, path: Path, start: float, end: float) -> object:
+        """Write an mp4 of media times ``start`` to ``end``.
+
+        Raises:
+            MonitorError: nothing of that span is there any more, or the disk is full.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class FlagRequest:
+    """What somebody marks, and what they say of it."""
+
+    epoch: int
+    media_time: float
+    frame_index: int
+    track_id: int | None = None  # None: the face that is judged worst
+    reporter: str = ""
+    opinion: Opinion | None = None
+    category: str = ""
+    note: str = ""
+    origin: Origin = Origin.PERSON
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Moment:
+    observation: Observation
+    captured_at: datetime
+    jpeg: bytes
+    size: tuple[int, int]  # width, height
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Connection:
+    """From one opening of the source to its end."""
+
+    number: int
+    provenance: Provenance
+    clips: ClipSource
+    automatic: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    """A flag whose clip is still to come."""
+
+    flag_id: str
+    start: float
+    end: float
+    clips: ClipSource
+
+
+class FlagRecorder:
+    """Makes the flags of one watch; a sink, and told when epochs begin and end.
+
+    Args:
+        archive: where flags are kept.
+        later: runs a job off the analysis thread.
+    """
+
+    def __init__(self, archive: FlagArchive, *, later: Callable[[Callable[[], None]], None]) -> None:
+        self._archive = archive
+        self._later = later
+        self._marking = threading.Lock()  # one flag at a time; frames do not wait for it
+        self._lock = threading.Lock()  # of all that follows
+        self._epoch: _Connection | None = None
+        self._over = True
+        self._moments: deque[_Moment] = deque()
+        self._bytes = 0
+        self._changes: deque[LabelChange] = deque(maxlen=_KEPT_CHANGES)
+        self._pending: list[_Pending] = []
+        self._marked: dict[tuple[int, int, int | None, str], Flag] = {}
+        self._accused: dict[int, float] = {}  # track -> media time of its last automatic flag
+
+    def opened(self, provenance: Provenance, *, epoch: int, clips: ClipSource, automatic: bool = True) -> None:
+        """A new epoch begins: media time and tracks start again.
+
+        Args:
+            provenance: of what is seen, and who judges; goes into every flag.
+            epoch: its number.
+            clips: what keeps the last seconds of it.
+            automatic: whether a face that becomes suspicious is flagged without anybody asking.
+        """
+        with self._lock:
+            self._epoch, self._over = _Connection(epoch, provenance, clips, automatic), False
+            self._bytes = 0
+            for forgotten in (self._moments, self._changes, self._accused, self._marked):
+                forgotten.clear()
+
+    def __call__(self, frame: Frame, observation: Observation) -> None:
+        """Keep what a flag would need of this frame. Runs on the analysis thread."""
+        with self._lock:
+            epoch = self._epoch
+            self._changes += observation.changes
+            if self._is_worth_keeping(observation):
+                self._keep(frame, observation)
+            due = [pending for pending in self._pending if pending.end <= observation.media_time]
+            self._pending = [pending for pending in self._pending if pending not in due]
+        self._write_clips(due)
+        for change in observation.changes:
+            if epoch is not None and epoch.automatic and change.after.suspects and not change.before.suspects:
+                self._accuse(change, epoch=epoch.number)
+
+    def closed(self) -> None:
+        """The epoch is over: what clips can still be had are written."""
+        with self._lock:
+            due, self._pending, self._over = self._pending, [], True
+        self._write_clips(due)
+
+    def flag(self, mark: FlagRequest) -> Flag:
+        """Keep a moment; on return the flag is committed and its pictures are on the disk.
+
+        The same mark twice is one flag. The frames go on meanwhile.
+
+        Raises:
+            UsageError: the moment is not there, any more or yet.
+            OutputError: the files cannot be written; nothing was kept.
+            StoreError: the flag cannot be written; nothing was kept.
+        """
+        key = (mark.epoch, mark.frame_index, mark.track_id, f"{mark.origin}:{mark.reporter}")
+        with self._marking:
+            with self._lock:
+                if key in self._marked:
+                    return self._marked[key]
+                epoch, moment = self._found(mark)
+                changes, moments = list(self._changes), list(self._moments)
+            flag = _draft(mark, moment, changes, epoch.provenance)
+            samples = _samples(moments, track=flag.track_id, since=flag.start)
+            files = {
+                FRAME: moment.jpeg,
+                OVERLAY: _drawn(moment),
+                FACES: _json(_faces(moment)),
+                TRACE: _json({"changes": flag.trace, "samples": samples}),
+            }
+            flag = self._archive.add(flag, files)
+            pending = _Pending(flag.id, flag.start, flag.end, epoch.clips)
+            with self._lock:
+                same = epoch is self._epoch
+                if same:
+                    self._marked[key] = flag
+                over = self._over or not same
+                if not over:
+                    self._pending.append(pending)
+            if over:
+                self._write_clips([pending])
+            return flag
+
+    def _is_worth_keeping(self, observation: Observation) -> bool:
+        if len(observation.scores) or observation.scores.rejected or observation.changes or not self._moments:
+            return True
+        return observation.media_time - self._moments[-1].observation.media_time >= _IDLE_EVERY
+
+    def _keep(self, frame: Frame, observation: Observation) -> None:
+        content = jpeg.encoded(frame.pixels, quality=_QUALITY)
+        self._moments.append(_Moment(observation, frame.captured_at, content, (frame.width, frame.height)))
+        self._bytes += len(content)
+        oldest = observation.media_time - _KEPT_SECONDS
+        while self._bytes > _KEPT_BYTES or self._moments[0].observation.media_time < oldest:
+            self._bytes -= len(self._moments.popleft().jpeg)
+
+    def _found(self, mark: FlagRequest) -> tuple[_Connection, _Moment]:
+        """The newest kept moment that is not after the mark: what was on the screen."""
+        if self._epoch is None or not self._moments:
+            msg = "nothing has been seen yet: wait for the first picture"
+            raise UsageError(msg)
+        if mark.epoch != self._epoch.number:
+            msg = "that moment is gone: the source was opened again meanwhile"
+            raise UsageError(msg)
+        for moment in reversed(self._moments):
+            if moment.observation.media_time <= mark.media_time + 1e-3:
+                return self._epoch, moment
+        msg = f"that moment is gone: only the last {_KEPT_SECONDS:g} s can be flagged"
+        raise UsageError(msg)
+
+    def _accuse(self, change: LabelChange, *, epoch: int) -> None:
+        """Flag a face that became suspicious, unless it did so a moment ago."""
+        last = self._accused.get(change.track_id)
+        if last is not None and change.media_time - last < _AGAIN_AFTER:
+            return
+        self._accused[change.track_id] = change.media_time
+        mark = FlagRequest(
+            epoch=epoch,
+            media_time=change.media_time,
+            frame_index=change.frame_index,
+            track_id=change.track_id,
+            origin=Origin.AUTOMATIC,
+        )
+        self._later(lambda: self._flag_quietly(mark))
+
+    def _flag_quietly(self, mark: FlagRequest) -> None:
+        try:
+            self.flag(mark)
+        except MonitorError as error:
+            _log.warning("a suspicious moment could not be kept: %s", error)
+
+    def _write_clips(self, due: Sequence[_Pending]) -> None:
+        for pending in due:
+            self._later(partial(self._write_clip, pending))
+
+    def _write_clip(self, pending: _Pending) -> None:
+        """Runs off the analysis thread."""
+        try:
+            self._archive.add_clip(pending.flag_id, lambda path: pending.clips.save(path, pending.start, pending.end))
+        except FlagNotFoundError:
+            pass  # deleted meanwhile
+        except MonitorError as error:
+            _log.warning("the clip of flag %s could not be kept: %s", pending.flag_id, error)
+
+
+def _draft(mark: FlagRequest, moment: _Moment, changes: Sequence[LabelChange], provenance: Provenance) -> Flag:
+    seen, settings, now = moment.observation, provenance.settings, datetime.now(UTC)
+    row = _row(seen, mark.track_id)
+    verdict = None if row is None else seen.verdicts[row]
+    track = None if verdict is None else verdict.track_id
+    return Flag(
+        id=new_id(now),
+        created_at=now,
+        origin=mark.origin,
+        reporter=mark.reporter,
+        source=provenance.source.name,
+        source_kind=provenance.source.kind,
+        source_sha256=provenance.sha256,
+        start=max(0.0, mark.media_time - settings.evidence.pre_roll),
+        end=mark.media_time + settings.evidence.post_roll,
+        media_time=mark.media_time,
+        captured_at=moment.captured_at,
+        frame_index=mark.frame_index,
+        track_id=track,
+        box=None if row is None else _box(seen, row),
+        label=Label.NOT_ENOUGH_EVIDENCE if verdict is None else verdict.label,
+        probability=None if verdict is None else verdict.probability,
+        samples=0 if verdict is None else verdict.samples,
+        effective_samples=0.0 if verdict is None else verdict.effective_samples,
+        reasons=() if verdict is None else verdict.reasons,
+        trace=tuple(records.change(change) for change in changes if change.track_id == track),
+        engine=seen.engine,
+        model=provenance.card.id,
+        weights_sha256=provenance.card.weights_sha256,
+        program=monitor.__version__,
+        settings=settings.record(),
+        opinion=mark.opinion,
+        category=mark.category,
+        note=mark.note,
+    )
+
+
+def _samples(moments: Sequence[_Moment], *, track: int | None, since: float) -> list[dict[str, Any]]:
+    """What was scored of a face since then."""
+    found = []
+    for seen in (moment.observation for moment in moments):
+        rows = seen.scores.track_ids.tolist()
+        if seen.media_time < since or track not in rows:
+            continue
+        row = rows.index(track)
+        verdict = next(one for one in seen.verdicts if one.track_id == track)
+        found.append(
+            {
+                "frame_index": seen.frame_index,
+                "media_time": round(seen.media_time, 3),
+                "logit": round(float(seen.scores.logits[row]), 4),
+                "weight": round(float(seen.scores.weights[row]), 4),
+                "label": verdict.label,
+                "probability": None if verdict.probability is None else round(verdict.probability, 4),
+            }
+        )
+    return found
+
+
+def _row(seen: Observation, track_id: int | None) -> int | None:
+    """Of the wanted face, or of the one that is judged worst; None without a face."""
+    if track_id is not None:
+        return next((row for row, verdict in enumerate(seen.verdicts) if verdict.track_id == track_id), None)
+
+    def badness(row: int) -> tuple[int, float]:
+        verdict: Verdict = seen.verdicts[row]
+        return verdict.label.severity, verdict.probability or 0.0
+
+    return max(range(len(seen.verdicts)), key=badness, default=None)
+
+
+def _box(seen: Observation, row: int) -> tuple[float, float, float, float]:
+    x1, y1, x2, y2 = (round(float(edge), 1) for edge in seen.tracked.faces.boxes[row])
+    return x1, y1, x2, y2
+
+
+def _faces(moment: _Moment) -> dict[str, Any]:
+    seen = moment.observation
+    return {
+        "frame_index": seen.frame_index,
+        "media_time": round(seen.media_time, 3),
+        "width": moment.size[0],
+        "height": moment.size[1],
+        "faces": [
+            {
+                "track_id": verdict.track_id,
+                "box": list(_box(seen, row)),
+                "label": verdict.label,
+                "probability": verdict.probability,
+            }
+            for row, verdict in enumerate(seen.verdicts)
+        ],
+    }
+
+
+def _drawn(moment: _Moment) -> bytes:
+    """The picture with boxes, labels and heat-map."""
+    seen = moment.observation
+    frame = Frame(
+        pixels=jpeg.decoded(moment.jpeg),
+        index=seen.frame_index,
+        media_time=seen.media_time,
+        captured_at=moment.captured_at,
+        source="",
+    )
+    return jpeg.encoded(Overlay().draw(frame, seen), quality=_QUALITY)
+
+
+def _json(value: Sequence[Any] | dict[str, Any]) -> bytes:
+    return (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode()

@@ -1,0 +1,112 @@
+"""A CUDA GPU through PyTorch: half precision, channels last, BatchNorms folded, one CUDA graph per batch size."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from typing import TYPE_CHECKING
+
+from monitor.errors import EngineError
+from monitor.inference.batch_buckets import BucketEngine, first_line
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import torch
+
+    from monitor.inference.network import Network
+
+
+class CudaBackend:
+    """Makes engines that are recorded as CUDA graphs when a batch size comes for the first time.
+
+    Args:
+        exact: compute in fp32 without TF32, whatever the GPU would do faster: MTCNN's boxes stay where they are.
+    """
+
+    name = "cuda"
+    on_gpu = takes_turns = True
+
+    def __init__(self, *, exact: bool = False) -> None:
+        self._exact = exact
+
+    def unavailable(self) -> str | None:
+        """None if torch can use a CUDA GPU here."""
+        return cuda_missing()
+
+    def compile(self, network: Network, *, threads: int, cache_dir: Path) -> BucketEngine:  # noqa: ARG002 - no artefact
+        """An engine for ``network`` on the current GPU.
+
+        Raises:
+            EngineError: there is no GPU, or it has no memory left.
+        """
+        reason = self.unavailable()
+        if reason:
+            msg = f"the backend cuda cannot run {network.name}: {reason}"
+            raise EngineError(msg)
+        import torch
+
+        dtype = torch.float32 if self._exact else half_type()
+        try:
+            return cuda_engine(network, dtype=dtype)
+        except RuntimeError as error:
+            msg = (
+                f"{network.name} cannot be put on the GPU ({first_line(error)}): end what else uses it, "
+                "or choose the setting classifier.backend=onnxruntime"
+            )
+            raise EngineError(msg) from error
+
+    def exact(self) -> CudaBackend:
+        """This GPU in fp32."""
+        return self if self._exact else CudaBackend(exact=True)
+
+
+def cuda_engine(network: Network, *, dtype: torch.dtype) -> BucketEngine:
+    """The network on the current GPU in ``dtype``, BatchNorms folded.
+
+    Raises:
+        RuntimeError: the GPU has no memory left.
+    """
+    import torch
+
+    from monitor.inference.cuda_graph_runner import DEVICE, CudaGraphRunner, CudaStreams, FreeShapeRunner, on_device
+    from monitor.inference.folding import fold_norms
+
+    torch.backends.cudnn.allow_tf32 = False  # of the whole process: of ours, only what runs in fp32 is concerned
+    torch.backends.cuda.matmul.allow_tf32 = False
+    module = network.build()
+    fold_norms(module)
+    module = module.to(DEVICE, dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    compute = on_device(network, module, dtype=dtype, layout=torch.channels_last)
+    sides = network.engine_shape[1:]
+    streams = CudaStreams()
+
+    def open_lane(bucket: int) -> FreeShapeRunner | CudaGraphRunner:
+        if None in sides:
+            return FreeShapeRunner(compute)
+        shape = (bucket, *(side for side in sides if side is not None))
+        pixels = network.preprocessing is not None
+        return CudaGraphRunner(compute, shape, pixels=pixels, streams=streams, record=True)
+
+    name = {torch.bfloat16: "bf16", torch.float16: "fp16", torch.float32: "fp32"}[dtype]
+    return BucketEngine(f"cuda-{name}", network=network, open_lane=open_lane, release=torch.cuda.empty_cache)
+
+
+def half_type() -> torch.dtype:
+    """bf16 where the GPU computes in it (compute capability 8 and later), else fp16."""
+    import torch
+
+    return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
+
+
+def cuda_missing() -> str | None:
+    """None if torch can use a CUDA GPU here, else why not; torch is imported only where a driver is installed."""
+    try:
+        ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+    except OSError:
+        return "no NVIDIA driver on this machine"
+    import torch
+
+    if torch.version.cuda is None:
+        return f"torch {torch.__version__} is a build without CUDA"
+    return None if torch.cuda.is_available() else "torch sees no CUDA GPU"

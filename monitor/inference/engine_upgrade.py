@@ -1,0 +1,60 @@
+"""From a backend that runs at once to a faster one, whose engine is there and says the same."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from monitor.errors import EngineError
+from monitor.inference.parity import require_parity
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from monitor.inference.backends import BackendSelection, Engine
+    from monitor.inference.network import Network
+
+NOT_BUILT = "its engine for this GPU is not built yet"
+
+_log = logging.getLogger(__name__)
+
+
+def promoted(
+    choice: BackendSelection, network: Network, *, threads: int, cache_dir: Path
+) -> tuple[Engine | None, BackendSelection]:
+    """The engine of the faster backend, if it is in the cache and agrees with fp32 torch; and why, or why not.
+
+    Args:
+        choice: what runs otherwise.
+        network: the classifier, with its witnesses.
+        threads: of the reference, which runs on the CPU.
+        cache_dir: where engines lie.
+
+    Returns:
+        The engine and the choice that it makes; or None and ``choice`` with the reason. A faster backend whose engine
+        was refused is not to be built again: it is no longer named as ``faster``.
+    """
+    if choice.faster is None:
+        return None, choice
+    name = choice.faster.name
+    try:
+        engine = choice.faster.cached(network, cache_dir=cache_dir)
+        if engine is None:
+            return None, explained(choice, name, NOT_BUILT)
+        found = require_parity(engine, network, threads=threads, cache_dir=cache_dir)
+    except EngineError as error:
+        _log.warning("%s goes on, %s is not used: %s", choice.backend.name, name, error)
+        return None, replace(explained(choice, name, str(error)), faster=None)
+    others = {other: why for other, why in choice.others.items() if other != name}
+    preferred = f"{name} was preferred: it is faster"
+    reason = f"the fastest on this GPU; {found}"
+    chosen = replace(
+        choice, backend=choice.faster, reason=reason, others=others | {choice.backend.name: preferred}, faster=None
+    )
+    return engine, chosen
+
+
+def explained(choice: BackendSelection, name: str, why: str) -> BackendSelection:
+    """The same choice, with another reason why ``name`` was not chosen."""
+    return replace(choice, others={**choice.others, name: why})

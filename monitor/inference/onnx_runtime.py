@@ -1,0 +1,115 @@
+"""ONNX Runtime, fp32: the default engine on a CPU; on a GPU by name, where its build has CUDA."""
+
+from __future__ import annotations
+
+import os
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from monitor.errors import EngineError
+from monitor.inference.onnx_graph import INPUT, onnx_graph
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from monitor.inference.network import Network
+    from monitor.types import Floats, Pixels
+
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read as it is imported; newer builds report to their maker
+
+CPU: Final = "CPUExecutionProvider"
+CUDA: Final = "CUDAExecutionProvider"
+
+
+class OnnxRuntimeEngine:
+    """One session; calls from several threads are safe."""
+
+    def __init__(
+        self,
+        session: Any,  # noqa: ANN401 - untyped library
+        *,
+        network: str,
+        outputs: Sequence[str],
+        name: str = "onnxruntime-fp32",
+    ) -> None:
+        self.name = name
+        self._session = session
+        self._network = network
+        self._outputs = list(outputs)
+
+    def run(self, batch: Pixels | Floats) -> tuple[Floats, ...]:
+        """One forward pass; see ``Engine.run``."""
+        try:
+            return tuple(self._session.run(self._outputs, {INPUT: batch}))
+        except Exception as error:
+            msg = f"ONNX Runtime failed on {self._network} with a batch of shape {batch.shape}: {error}"
+            raise EngineError(msg) from error
+
+
+class OnnxRuntimeBackend:
+    """Makes engines from the cached ONNX graph; compiling takes a fraction of a second.
+
+    Args:
+        provider: ``CPU`` or ``CUDA``.
+    """
+
+    def __init__(self, provider: str = CPU) -> None:
+        self._provider = provider
+        self.name = "onnxruntime-cuda" if provider == CUDA else "onnxruntime"
+        self.on_gpu = self.takes_turns = provider == CUDA
+
+    def unavailable(self) -> str | None:
+        """None if onnxruntime is installed, with the provider that was asked for."""
+        spec = find_spec("onnxruntime")
+        if spec is None:
+            return "onnxruntime is not installed"
+        folders = map(Path, spec.submodule_search_locations or ())
+        if self._provider == CPU or any(list(folder.glob("capi/*onnxruntime_providers_cuda*")) for folder in folders):
+            return None
+        return "this build of onnxruntime has no CUDA (onnxruntime-gpu has, in its place)"
+
+    def compile(self, network: Network, *, threads: int, cache_dir: Path) -> OnnxRuntimeEngine:
+        """An engine for ``network``, see ``session``.
+
+        Raises:
+            EngineError: the network cannot be exported or is refused.
+        """
+        graph = onnx_graph(network, cache_dir=cache_dir)
+        made = session(graph, network=network.name, threads=threads, provider=self._provider)
+        return OnnxRuntimeEngine(made, network=network.name, outputs=network.outputs, name=f"{self.name}-fp32")
+
+    def exact(self) -> Self:
+        """Itself: it computes in fp32."""
+        return self
+
+
+def session(model: Path | bytes, *, network: str, threads: int, provider: str = CPU) -> Any:  # noqa: ANN401 - untyped library
+    """An inference session on ``threads`` threads of the CPU that sleep, not spin, between calls; or on a GPU.
+
+    The memory pattern is off: it keeps a plan for every shape ever seen (P-Net sees many) and was
+    measured to save no time.
+
+    Raises:
+        EngineError: ONNX Runtime refuses the model, or would run it on the CPU instead.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.enable_mem_pattern = False
+    options.log_severity_level = 4  # failures are raised, not printed
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    graph = model if isinstance(model, bytes) else str(model)
+    exact = {"use_tf32": "0"} if provider == CUDA else {}  # its 10 bits would move boxes
+    try:
+        made = onnxruntime.InferenceSession(graph, options, providers=[(provider, exact)])
+    except Exception as error:
+        msg = f"ONNX Runtime {onnxruntime.__version__} cannot compile {network}: {error}"
+        raise EngineError(msg) from error
+    if made.get_providers()[0] != provider:
+        msg = f"ONNX Runtime {onnxruntime.__version__} cannot use the GPU here and fell back to the CPU: refused"
+        raise EngineError(msg)
+    return made

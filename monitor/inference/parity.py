@@ -1,0 +1,93 @@
+"""Does an engine say what the network says? Its logits and maps beside those of fp32 torch, on the same crops.
+
+On these crops half precision moves a logit of the shipped weights by 0.002 (fp16) or 0.03 (bf16) at most, and a cell of
+the map by 0.003 or 0.07 (docs/measurements.md). An engine that was compiled wrongly moves them by much more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from monitor.errors import EngineError
+from monitor.inference.torch_runtime import TorchBackend
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from monitor.inference.backends import Engine
+    from monitor.inference.network import Network
+    from monitor.types import Floats, Pixels
+
+LOGIT_TOLERANCE: Final = 0.05  # natural log-odds
+MAP_TOLERANCE: Final = 0.15  # the same, of one cell
+# rows, twice each: every lane, padded and full, recorded and replayed; and more than the largest one holds
+BATCHES: Final = (1, 2, 3, 4, 5, 8, 16, 32, 33, 64, 65)
+
+
+@dataclass(frozen=True, slots=True)
+class Parity:
+    """How far an engine is from the reference at most."""
+
+    logit: float  # natural log-odds; infinite where the engine gave no number
+    evidence: float  # the same, of one cell of a map
+    crops: int  # how many were compared
+
+    @property
+    def close(self) -> bool:
+        """Whether the engine may be used instead."""
+        return self.logit <= LOGIT_TOLERANCE and self.evidence <= MAP_TOLERANCE
+
+    def __str__(self) -> str:
+        return (
+            f"on {self.crops} faces its logits are within {self.logit:.4f} of fp32 (allowed: {LOGIT_TOLERANCE:g}), "
+            f"its evidence maps within {self.evidence:.4f} (allowed: {MAP_TOLERANCE:g})"
+        )
+
+
+def measure_parity(engine: Engine, reference: Engine, crops: Pixels) -> Parity:
+    """Compare two engines of one classifier.
+
+    Args:
+        engine: asked in batches of several sizes, more than once each.
+        reference: asked once.
+        crops: (N, S, S, 3) uint8, real faces.
+
+    Raises:
+        EngineError: one of them failed.
+    """
+    expected = reference.run(crops)
+    logit = evidence = 0.0
+    first = 0
+    for size in (*BATCHES, *BATCHES):
+        rows = np.arange(first, first + size) % len(crops)
+        first += size
+        logits, maps, *_ = engine.run(np.ascontiguousarray(crops[rows]))
+        logit, evidence = max(logit, _gap(logits, expected[0][rows])), max(evidence, _gap(maps, expected[1][rows]))
+    return Parity(logit=logit, evidence=evidence, crops=len(crops))
+
+
+def require_parity(engine: Engine, network: Network, *, threads: int, cache_dir: Path) -> Parity:
+    """Compare a compiled classifier with fp32 torch on the network's witnesses.
+
+    Raises:
+        EngineError: it does not say the same, or failed, or there are no witnesses.
+    """
+    if network.witnesses is None:
+        msg = f"{engine.name} is refused: there are no faces to compare it on with {network.name} in fp32"
+        raise EngineError(msg)
+    reference = TorchBackend().compile(network, threads=threads, cache_dir=cache_dir)
+    found = measure_parity(engine, reference, network.witnesses())
+    if not found.close:
+        msg = f"{engine.name} is refused: {found}"
+        raise EngineError(msg)
+    return found
+
+
+def _gap(found: Floats, expected: Floats) -> float:
+    if found.shape != expected.shape:
+        return float("inf")
+    gap = float(np.abs(found - expected).max())
+    return gap if np.isfinite(gap) else float("inf")

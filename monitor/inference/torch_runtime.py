@@ -1,0 +1,72 @@
+"""PyTorch, eager, fp32, on the CPU: the reference that the other engines are held against."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Self
+
+from monitor.errors import EngineError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import torch
+
+    from monitor.inference.network import Network
+    from monitor.types import Floats, Pixels
+
+
+class TorchEngine:
+    """A module as it was built."""
+
+    name = "torch-fp32"
+
+    def __init__(self, module: torch.nn.Module, *, network: str) -> None:
+        self._module = module
+        self._network = network
+
+    def run(self, batch: Pixels | Floats) -> tuple[Floats, ...]:
+        """One forward pass; see ``Engine.run``."""
+        import torch
+
+        try:
+            with torch.inference_mode():
+                return tuple(output.numpy() for output in self._module(torch.from_numpy(batch)))
+        except RuntimeError as error:
+            msg = f"torch failed on {self._network} with a batch of shape {batch.shape}: {error}"
+            raise EngineError(msg) from error
+
+
+class TorchBackend:
+    """Runs the network as it was built; nothing is compiled or cached."""
+
+    name = "torch"
+    on_gpu = False
+    takes_turns = False
+
+    def unavailable(self) -> str | None:
+        """None if torch is installed."""
+        try:
+            version("torch")
+        except PackageNotFoundError:
+            return "torch is not installed"
+        return None
+
+    def compile(self, network: Network, *, threads: int, cache_dir: Path) -> TorchEngine:  # noqa: ARG002 - no artefact
+        """An engine for ``network``; ``threads`` holds for the whole process: torch has one pool.
+
+        Raises:
+            EngineError: torch is not installed.
+        """
+        reason = self.unavailable()
+        if reason:
+            msg = f"torch cannot run {network.name}: {reason}"
+            raise EngineError(msg)
+        import torch
+
+        torch.set_num_threads(threads)
+        return TorchEngine(network.build_from_pixels(), network=network.name)
+
+    def exact(self) -> Self:
+        """Itself: it computes in fp32."""
+        return self

@@ -1,0 +1,154 @@
+"""Processes that cut records in parallel and commit each as it is done.
+
+Processes of a pool outlive a parent that is killed; these do not: each waits at a pipe whose other end only the
+parent holds. One that crashes (a decoder on a broken file) costs its record, which is told, not the run; one that
+was killed from outside ends the run, which goes on when it is started again.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from multiprocessing.connection import wait
+from typing import TYPE_CHECKING
+
+from monitor.errors import EngineError, MonitorError, OutputError
+from monitor.lab.datasets.face_cropper import CropResult, FaceCropper
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from multiprocessing.connection import Connection
+    from multiprocessing.context import SpawnProcess
+
+    from monitor.lab.datasets.face_cropper import CropRecipe
+    from monitor.lab.datasets.record import Record
+    from monitor.lab.datasets.resume_log import ResumeLog
+    from monitor.settings import Settings
+
+_READY = "ready"
+_KILLED = (-9, -15)  # exit codes of a process that somebody else ended, most often for want of memory
+_Task = tuple[int, "Record"]
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerJob:
+    """Everything that a process needs to know."""
+
+    recipe: CropRecipe
+    settings: Settings
+    journal: ResumeLog
+
+
+def cut_all(tasks: Sequence[_Task], order: WorkerJob, *, jobs: int, on_done: Callable[[], None] = lambda: None) -> None:
+    """Cut and commit every (number, record), in any order; ``on_done`` is called after each.
+
+    Args:
+        tasks: what is to be done.
+        order: how.
+        jobs: processes of one thread each; with 1 it happens in this one.
+        on_done: called in this process.
+
+    Raises:
+        EngineError: the detector cannot be built, or failed; or a process was killed.
+        OutputError: a result cannot be written.
+    """
+    if not tasks:
+        return
+    cutter = FaceCropper(order.recipe, order.settings)  # several processes find its graphs built
+    if jobs == 1:
+        for number, record in tasks:
+            order.journal.commit(number, cutter.cut(record))
+            on_done()
+        return
+    del cutter
+    with ExitStack() as stack:
+        for _ in _cut_by(tasks, order, jobs=min(jobs, len(tasks)), stack=stack):
+            on_done()
+
+
+def _cut_by(tasks: Sequence[_Task], order: WorkerJob, *, jobs: int, stack: ExitStack) -> Iterator[int]:
+    """The numbers of the tasks as they are done."""
+    waiting = list(reversed(tasks))
+    busy: dict[Connection, tuple[_Worker, _Task | None]] = {}
+    for _ in range(jobs):
+        worker = stack.enter_context(_Worker(order))
+        busy[worker.connection] = worker, None
+    while busy:
+        for ready in wait(list(busy)):
+            worker, task = busy.pop(ready)  # type: ignore[call-overload]
+            try:
+                said = worker.connection.recv()
+            except (EOFError, ConnectionError):
+                yield _buried(worker, task, order.journal)
+                worker = stack.enter_context(_Worker(order))
+                busy[worker.connection] = worker, None
+                continue
+            if isinstance(said, MonitorError):
+                raise said
+            if task is not None:
+                yield task[0]
+            if waiting:
+                task = waiting.pop()
+                with suppress(ConnectionError):  # it has just died: that is heard in the next round
+                    worker.connection.send(task)
+                busy[worker.connection] = worker, task
+
+
+def _buried(worker: _Worker, task: _Task | None, journal: ResumeLog) -> int:
+    """The number of the record at which a process crashed, once that is committed.
+
+    Raises:
+        EngineError: it died before it had one, or was killed by somebody else.
+    """
+    code = worker.exit_code()
+    if task is None:
+        msg = f"a process that should cut faces ended at once (exit code {code}); try --jobs 1"
+        raise EngineError(msg)
+    number, record = task
+    if code in _KILLED:
+        msg = f"a process was killed at {record.path} (out of memory?): run again to go on, with fewer --jobs"
+        raise EngineError(msg)
+    journal.commit(number, CropResult(reason=f"the process that read it died (exit code {code})"))
+    return number
+
+
+class _Worker:
+    """One process, and our end of its pipe; leaving the context ends it."""
+
+    def __init__(self, order: WorkerJob) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.connection, theirs = context.Pipe()
+        self._process: SpawnProcess = context.Process(target=_work, args=(theirs, order), daemon=True)
+        self._process.start()
+        theirs.close()
+
+    def __enter__(self) -> _Worker:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.connection.close()
+        self._process.terminate()
+        self._process.join()
+
+    def exit_code(self) -> int | None:
+        """Of the process, once its pipe has closed."""
+        self._process.join()
+        return self._process.exitcode
+
+
+def _work(connection: Connection, order: WorkerJob) -> None:
+    """In a process of its own: say that the detector is there, then cut what comes until the parent is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent ends its processes itself
+    try:
+        cutter = FaceCropper(order.recipe, order.settings)
+        connection.send(_READY)
+        while True:
+            number, record = connection.recv()
+            order.journal.commit(number, cutter.cut(record))
+            connection.send(number)
+    except (EngineError, OutputError) as error:
+        connection.send(error)
+    except (EOFError, ConnectionError):
+        return

@@ -1,0 +1,173 @@
+"""Compressed packets into an mp4, without decoding them."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from fractions import Fraction
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import av
+
+from monitor.errors import SourceUnreadableError
+from monitor.media.clip import Clip, gone
+from monitor.system.files import unwritable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from av.container import OutputContainer
+    from av.packet import Packet
+    from av.video.stream import VideoStream
+
+    from monitor.media.packets import PacketStream
+
+_TICKS: Final = 90_000  # a second, as in annotated.mp4
+_UNKNOWN_FPS: Final = 25
+_NEAR: Final = 1e-6  # seconds: two sums that mean the same moment
+# What Chromium, Firefox and Safari (AV1: recent Apple hardware) play from an mp4: codec -> pixel formats.
+_PLAYABLE: Final = {
+    "h264": {"yuv420p", "yuvj420p"},
+    "vp9": {"yuv420p", "yuvj420p", "yuv420p10le"},
+    "av1": {"yuv420p", "yuvj420p", "yuv420p10le"},
+}
+_UNTIMED: Final = {"avi", "h264", "obu", "av1"}  # formats that do not say when a reordered picture is shown
+_DESCRIBED: Final = {"h264", "av1"}  # an mp4 needs a description of these beside their packets
+
+
+class TimedPacket(NamedTuple):
+    """A compressed picture and when it is shown."""
+
+    data: bytes
+    is_key: bool
+    media_time: float
+
+
+def is_playable(stream: PacketStream) -> bool:
+    """Whether browsers play these packets from an mp4 as they are."""
+    described = stream.codec not in _DESCRIBED or stream.described
+    timed = stream.container not in _UNTIMED
+    return bool(stream.header) and timed and described and stream.pixel_format in _PLAYABLE.get(stream.codec, ())
+
+
+def chosen(packets: Sequence[TimedPacket], start: float, end: float) -> list[TimedPacket]:
+    """What is needed to show a span: from the last key frame at or before it, without holes.
+
+    Args:
+        packets: in order of decoding.
+        start: media time, seconds.
+        end: the same.
+
+    Returns:
+        In order of decoding; the first is a key frame, and nothing is shown before it.
+
+    Raises:
+        SourceError: nothing of the span is there.
+    """
+    first = _key_frame(packets, start, end)
+    times = [packet.media_time for packet in packets]
+    if first is None or max(times) < start - _NEAR:
+        raise gone(start, end, kept=(min(times), max(times)) if times else None)
+    last, top = -1, end
+    while (found := max(index for index, time in enumerate(times) if time <= top + _NEAR)) > last:
+        last, top = found, max(times[first : found + 1])  # what is shown before a later picture is wanted, too
+    # Leading pictures of an open GOP refer to what was before it.
+    return [packet for packet in packets[first : last + 1] if packet.media_time >= times[first]]
+
+
+def write(path: Path, stream: PacketStream, packets: Sequence[TimedPacket]) -> Clip:
+    """Write an mp4 whose index is at the front.
+
+    Args:
+        path: written at once; removed if that fails.
+        stream: that they are of.
+        packets: as :func:`chosen` returns them.
+
+    Raises:
+        OutputError: the disk is full or gone.
+        SourceUnreadableError: they do not fit into an mp4.
+    """
+    try:
+        path.touch()
+        output = av.open(path, "w", format="mp4", options=_options())
+        try:
+            header = stream.header if stream.described else _probed(stream.header, packets[0])
+            copied = _copied(header, output)
+            copied.time_base = Fraction(1, _TICKS)
+            for packet in _retimed(packets):
+                packet.stream = copied
+                output.mux(packet)
+            output.close()
+        except BaseException:
+            with contextlib.suppress(OSError, ValueError, av.FFmpegError):  # a full disk fails here once more
+                output.close()
+            raise
+    except (av.InvalidDataError, av.ArgumentError) as error:
+        path.unlink(missing_ok=True)
+        msg = f"{path}: these packets do not fit into an mp4 ({error.strerror}); keep pictures instead"
+        raise SourceUnreadableError(msg) from error
+    except (OSError, av.FFmpegError) as error:
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
+        raise unwritable(path, error) from error
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    return Clip(packets[0].media_time, max(packet.media_time for packet in packets), reencoded=False)
+
+
+def _options() -> dict[str, str]:
+    return {"movflags": "+faststart", "video_track_timescale": str(_TICKS)}
+
+
+def _copied(header: bytes, output: OutputContainer) -> VideoStream:
+    """The stream of a file's beginning, in another file."""
+    with av.open(io.BytesIO(header), metadata_errors="replace") as like:
+        return output.add_stream_from_template(like.streams.video[0], opaque=True)
+
+
+def _probed(header: bytes, first: TimedPacket) -> bytes:
+    """The same with a picture: without a description, only that tells FFmpeg the pixel format, which an mp4 names."""
+    file = io.BytesIO()
+    with av.open(file, "w", format="matroska") as output:
+        packet = _packet(first, pts=0, dts=0, duration=1)
+        packet.stream = _copied(header, output)
+        output.mux(packet)
+    return file.getvalue()
+
+
+def _key_frame(packets: Sequence[TimedPacket], start: float, end: float) -> int | None:
+    """The last key frame at or before ``start``, else the first one in the span."""
+    keys = [(index, packet.media_time) for index, packet in enumerate(packets) if packet.is_key]
+    before = [index for index, time in keys if time <= start + _NEAR]
+    return before[-1] if before else next((index for index, time in keys if time <= end + _NEAR), None)
+
+
+def _retimed(packets: Sequence[TimedPacket]) -> list[Packet[VideoStream]]:
+    """New packets, from time 0, whose decoding times fit whatever the source's own were worth.
+
+    Decoding times are the times of presentation in ascending order, moved back as far as pictures are
+    reordered: they grow, and no picture is decoded after it is shown.
+    """
+    begin, last = packets[0].media_time, -1
+    shown = [0] * len(packets)
+    for index in sorted(range(len(packets)), key=lambda index: packets[index].media_time):
+        shown[index] = last = max(round((packets[index].media_time - begin) * _TICKS), last + 1)
+    ascending = sorted(shown)
+    delay = max(due - pts for due, pts in zip(ascending, shown, strict=True))
+    durations = {due: after - due for due, after in pairwise(ascending)}
+    usual = ascending[-1] - ascending[-2] if len(ascending) > 1 else _TICKS // _UNKNOWN_FPS
+    return [
+        _packet(packet, pts=pts, dts=due - delay, duration=durations.get(pts, usual))
+        for packet, pts, due in zip(packets, shown, ascending, strict=True)
+    ]
+
+
+def _packet(timed: TimedPacket, *, pts: int, dts: int, duration: int) -> Packet[VideoStream]:
+    packet: Packet[VideoStream] = av.Packet(timed.data)  # type: ignore[assignment]
+    packet.pts, packet.dts, packet.duration = pts, dts, duration
+    packet.time_base = Fraction(1, _TICKS)
+    packet.is_keyframe = timed.is_key
+    return packet

@@ -1,0 +1,227 @@
+"""Frames from an FFmpeg container: what files, streams and devices have in common."""
+
+from __future__ import annotations
+
+import math
+import time
+from itertools import chain, islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import av
+from av.error import FFmpegError
+from av.stream import Disposition
+from av.video.stream import VideoStream
+
+from monitor.errors import SourceUnavailableError, SourceUnreadableError
+from monitor.media.failures import failure, too_large
+from monitor.media.media_clock import LEAP, LIVE_LEAP, MediaClock
+from monitor.media.rgb import Orientation, pixel_aspect, rgb
+from monitor.media.sources.reader import Reader
+from monitor.media.sources.source import Source
+from monitor.types import Frame, SourceInfo
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from av import VideoFrame
+    from av.container import InputContainer
+
+    from monitor.media.packets import PacketListener
+    from monitor.media.sources.address import Address
+    from monitor.media.sources.reader import Arrival
+    from monitor.settings import SourceSettings
+
+BROKEN_TIME = "break in the timestamps"
+FALLBACK_FPS = 25.0  # where a source does not tell: FFmpeg's own default for image sequences
+_MAX_FPS = 1000.0  # a rate beyond this is a time base, not a rate
+_DRAWN_TEXT = {"tty", "bin", "xbin", "adf", "idf"}  # FFmpeg draws any text file as a terminal would
+_UNTIMED = {"mpjpeg"}  # a picture when there is one: its arrival is the only clock
+
+
+def open_container(
+    file: str,
+    *,
+    address: Address,
+    settings: SourceSettings,
+    format_name: str | None = None,
+    options: Mapping[str, str] | None = None,
+) -> InputContainer:
+    """An open container: one thread, a limit on pixels and, off the disk, time-outs.
+
+    Raises:
+        SourceError: it cannot be opened.
+    """
+    timeout = None if address.kind == "path" else (settings.open_timeout, settings.read_timeout)
+    every = {"threads": "1", **_limit(settings.max_pixels)}
+    try:
+        return av.open(
+            file, "r", format_name, options={**every, **(options or {})}, timeout=timeout, metadata_errors="replace"
+        )
+    except (FFmpegError, ValueError) as error:  # ValueError: this FFmpeg was built without the format
+        raise failure(error, address) from None
+
+
+def open_container_source(
+    container: InputContainer, *, address: Address, settings: SourceSettings, live: bool
+) -> ContainerSource:
+    """The frames of a container's main video stream.
+
+    The first picture is decoded here, and of a file the second: they tell what a header does not.
+
+    Raises:
+        SourceError: there is no picture in it, or one that is too large; the container is closed.
+    """
+    try:
+        stream = _main_stream(container, address, max_pixels=settings.max_pixels)
+        reader = Reader(container, stream, address=address, read_timeout=settings.read_timeout, live=live)
+        pictures = iter(reader)
+        ahead = _first(pictures, 1 if live else 2, address=address)
+        aspect = pixel_aspect(stream)
+        height, width = _shape(ahead[0][0], aspect=aspect, address=address)
+        still = not live and len(ahead) == 1 and not reader.losses
+        fps = None if still else _rate(stream, live=live)
+        duration = None if live or still else _duration(container, stream)
+        info = SourceInfo(
+            name=address.name,
+            kind={"path": "image" if still else "file"}.get(address.kind, address.kind),
+            live=live,
+            width=width,
+            height=height,
+            fps=fps,
+            duration=duration,
+            frame_count=None if live else _count(stream, fps, duration),
+            still=still,
+            path=Path(address.target) if address.kind == "path" else None,
+            has_audio=bool(container.streams.audio),
+        )
+    except BaseException:
+        container.close()
+        raise
+    untimed = live and container.format.name in _UNTIMED
+    return ContainerSource(info, reader, pictures=chain(ahead, pictures), aspect=aspect, untimed=untimed)
+
+
+class ContainerSource(Source):
+    """The frames of one video stream."""
+
+    def __init__(
+        self, info: SourceInfo, reader: Reader, *, pictures: Iterator[Arrival], aspect: float, untimed: bool
+    ) -> None:
+        super().__init__(info, reader.losses)
+        self._reader = reader
+        self._pictures = pictures
+        self._index = 0
+        self._aspect = aspect
+        self._orientation = Orientation()
+        self._untimed = untimed
+        self._clock = MediaClock(period=1 / (info.fps or FALLBACK_FPS), leap=LIVE_LEAP if info.live else LEAP)
+        self._size = ""  # of a picture as it is coded
+
+    def __iter__(self) -> Iterator[Frame]:
+        for picture, arrived in self._pictures:
+            if self._reader.closed:
+                return
+            self._check_size(picture)
+            media_time = self._clock.read(time.monotonic() if self._untimed else picture.time)
+            index, self._index = self._index, self._index + 1
+            if self._clock.breaks:
+                self._losses[BROKEN_TIME] = self._clock.breaks
+            self._reader.report(picture, media_time=media_time)
+            if not self.thinning.takes(media_time):
+                continue
+            try:
+                pixels = rgb(picture, aspect=self._aspect, orientation=self._orientation)
+            except ValueError:
+                self._losses["unconvertible picture"] += 1
+                continue
+            yield Frame(
+                pixels=pixels,
+                index=index,
+                media_time=media_time,
+                captured_at=arrived,
+                source=self.info.name,
+                disordered=0 if self._untimed else self._clock.disordered,
+            )
+
+    def _check_size(self, picture: VideoFrame) -> None:
+        """A live stream that changes its size is another one, described anew; a file goes on.
+
+        Raises:
+            SourceUnavailableError: it has changed.
+        """
+        size, before = f"{picture.width} x {picture.height}", self._size
+        if self.info.live and before not in ("", size):
+            msg = f"{self.info.name}: its pictures changed from {before} to {size} pixels; it is opened anew"
+            raise SourceUnavailableError(msg)
+        self._size = size
+
+    def tap(self, listener: PacketListener) -> bool:
+        return self._reader.tap(listener)
+
+    def close(self) -> None:
+        self._reader.close()
+
+
+def _first(pictures: Iterator[Arrival], count: int, *, address: Address) -> list[Arrival]:
+    ahead = list(islice(pictures, count))
+    if not ahead:
+        msg = f"{address.name}: not one of its pictures can be decoded; is it complete?"
+        raise SourceUnreadableError(msg)
+    return ahead
+
+
+def _shape(picture: VideoFrame, *, aspect: float, address: Address) -> tuple[int, int]:
+    """Height and width as shown."""
+    try:
+        height, width, _ = rgb(picture, aspect=aspect).shape
+    except ValueError as error:
+        msg = f"{address.name}: FFmpeg cannot turn its pixels ({error}) into RGB; convert it to H.264"
+        raise SourceUnreadableError(msg) from None
+    return height, width
+
+
+def _main_stream(container: InputContainer, address: Address, *, max_pixels: int) -> VideoStream:
+    """The stream a player would show, ready to decode; cover art of a song is none."""
+    stream = container.streams.best("video")
+    attached = stream is not None and bool(stream.disposition & Disposition.attached_pic)
+    if not isinstance(stream, VideoStream) or attached or not stream.codec_context:  # no decoder, no context
+        msg = f"{address.name}: {_without_picture(container)}"
+        raise SourceUnreadableError(msg)
+    if container.format.name in _DRAWN_TEXT:
+        msg = f"{address.name}: is text; choose a video or an image"
+        raise SourceUnreadableError(msg)
+    decoder = stream.codec_context
+    if decoder.width * decoder.height > max_pixels:
+        raise too_large(address, (decoder.width, decoder.height), max_pixels=max_pixels)
+    decoder.thread_count = 1
+    decoder.options = {**_limit(max_pixels)}
+    return stream
+
+
+def _limit(max_pixels: int) -> dict[str, str]:
+    """FFmpeg's own limit on pixels, with room for the padding that decoders add to both sides."""
+    return {"max_pixels": str((math.isqrt(max_pixels) + 64) ** 2)}
+
+
+def _without_picture(container: InputContainer) -> str:
+    if any(not stream.disposition & Disposition.attached_pic for stream in container.streams.video):
+        return "this FFmpeg cannot decode its pictures; convert it to H.264"
+    return f"holds {'sound but ' if container.streams.audio else ''}no picture; choose a video or an image"
+
+
+def _rate(stream: VideoStream, *, live: bool) -> float | None:
+    rate = stream.average_rate or (None if live else stream.guessed_rate)
+    return float(rate) if rate and 0 < rate <= _MAX_FPS else None
+
+
+def _duration(container: InputContainer, stream: VideoStream) -> float | None:
+    if stream.duration and stream.time_base:
+        return float(stream.duration * stream.time_base)
+    return container.duration / av.time_base if container.duration else None
+
+
+def _count(stream: VideoStream, fps: float | None, duration: float | None) -> int | None:
+    if duration is not None and fps is not None:
+        return round(duration * fps)  # better than the header's number, which counts what an edit list skips
+    return stream.frames or None

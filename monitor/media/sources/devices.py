@@ -1,0 +1,178 @@
+"""Cameras and screens of this machine, by the names that each platform gives them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from av.device import enumerate_input_devices
+from av.error import FFmpegError
+
+from monitor.errors import SourceError, SourceNotFoundError, SourceUnavailableError, UsageError
+from monitor.media.sources.container import open_container, open_container_source
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from monitor.media.sources.address import Address
+    from monitor.media.sources.container import ContainerSource
+    from monitor.settings import SourceSettings
+
+Options = dict[str, str]
+
+_REGION = re.compile(r"(\d+)x(\d+)(?:\+(\d+)\+(\d+))?")
+_HD = {"video_size": "1280x720", "framerate": "30"}
+_MAC_SCREEN = "Capture screen"  # AVFoundation lists its screens among the cameras
+_CLASSES = Path("/sys/class/video4linux")
+_CAMERAS = {"linux": "v4l2", "darwin": "avfoundation", "win32": "dshow"}
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """What FFmpeg opens: an input format, a file name in its sense, and options, the most wanted first."""
+
+    format_name: str
+    file: str
+    wishes: tuple[Options, ...]
+
+
+def open_webcam(address: Address, settings: SourceSettings) -> ContainerSource:
+    """A camera by its number, or by its name on this platform; 1280 x 720 at 30 Hz if it can.
+
+    Raises:
+        SourceError: there is no such camera, it is busy, or sends no picture.
+    """
+    device = webcam(address, platform=sys.platform)
+    footage = _open(device, address, settings)
+    name, virtual = identity(device, address, platform=sys.platform)
+    footage.info = replace(footage.info, device=name, virtual=virtual)
+    return footage
+
+
+def open_screen(address: Address, settings: SourceSettings) -> ContainerSource:
+    """The screen, or a region of it. Under Wayland, X11 windows only.
+
+    Raises:
+        UsageError: the region makes no sense, or not on this platform.
+        SourceError: there is no screen.
+    """
+    device = screen(address, fps=settings.screen_fps, platform=sys.platform, environment=os.environ)
+    return _open(device, address, settings)
+
+
+def cameras() -> list[str]:
+    """What may follow ``webcam:`` here, each with what the system calls it: ``0 (Integrated Camera)``."""
+    found = _enumerate(_CAMERAS.get(sys.platform, "v4l2"))
+    if sys.platform == "win32":
+        return [f"{number} ({description})" for number, (_, description) in enumerate(found)]
+    return [f"{name.removeprefix('/dev/video')} ({description})" for name, description in found]
+
+
+def webcam(address: Address, *, platform: str) -> Device:
+    """How ``platform`` (a ``sys.platform``) names the camera of ``webcam:0`` or ``webcam:NAME``.
+
+    Raises:
+        SourceNotFoundError: it has fewer cameras.
+    """
+    wanted = address.target or "0"
+    if platform == "darwin":  # its own default, 29.97 Hz, is what few of its cameras offer
+        return Device("avfoundation", f"{wanted}:none", (_HD, {"framerate": "30"}, {}))
+    if platform == "win32":
+        if wanted.isdecimal():
+            names = [name for name, _ in _enumerate("dshow")]
+            if int(wanted) >= len(names):
+                msg = f"{address.name}: there is no such camera; `deepfake-monitor doctor` lists those there are"
+                raise SourceNotFoundError(msg)
+            wanted = names[int(wanted)]
+        return Device("dshow", f"video={wanted}", (_HD, {}))
+    file = f"/dev/video{wanted}" if wanted.isdecimal() else wanted
+    # Over USB 2, 720p at 30 Hz fits as JPEG only.
+    return Device("v4l2", file, ({**_HD, "input_format": "mjpeg"}, _HD, {}))
+
+
+def identity(device: Device, address: Address, *, platform: str, classes: Path = _CLASSES) -> tuple[str, bool]:
+    """What the system calls a camera, "" if it does not tell, and whether it says that there is no hardware behind it.
+
+    Args:
+        device: the camera, as :func:`webcam` names it.
+        address: what was typed.
+        platform: a ``sys.platform``; only Linux knows what is behind a camera.
+        classes: where Linux lists its cameras.
+    """
+    if platform == "linux":
+        listed = classes / Path(device.file).resolve().name
+        try:
+            name = (listed / "name").read_text(encoding="utf-8", errors="replace").strip()
+        except OSError:
+            return "", False
+        return name, "virtual" in listed.resolve().parts
+    wanted = address.target or "0"
+    for number, (name, description) in enumerate(_enumerate(device.format_name)):
+        if wanted in (str(number), name, description):
+            return description, False
+    return ("" if wanted.isdecimal() else wanted), False
+
+
+def screen(address: Address, *, fps: float, platform: str, environment: Mapping[str, str]) -> Device:
+    """How ``platform`` names the screen, or the region of ``screen:WIDTHxHEIGHT+X+Y``.
+
+    Raises:
+        UsageError: the region makes no sense, or not on this platform.
+        SourceUnavailableError: there is no display.
+    """
+    options = {"framerate": f"{fps:g}"}
+    match = _REGION.fullmatch(address.target)
+    if address.target and not match:
+        msg = f"{address.name}: write screen: for all of it, or screen:WIDTHxHEIGHT+X+Y for a region"
+        raise UsageError(msg)
+    if platform == "darwin":
+        if match:
+            msg = f"{address.name}: macOS gives the whole screen only; write screen:"
+            raise UsageError(msg)
+        return Device("avfoundation", f"{_MAC_SCREEN} 0:none", (options,))
+    windows = platform == "win32"
+    options["draw_mouse"] = "0"
+    if match:
+        width, height, x, y = (number or "0" for number in match.groups())
+        names = ("offset_x", "offset_y") if windows else ("grab_x", "grab_y")
+        options |= {"video_size": f"{width}x{height}", names[0]: x, names[1]: y}
+    if windows:
+        return Device("gdigrab", "desktop", (options,))
+    if not environment.get("DISPLAY"):
+        msg = f"{address.name}: there is no display here; set DISPLAY to one"
+        raise SourceUnavailableError(msg)
+    return Device("x11grab", environment["DISPLAY"], (options,))
+
+
+def _open(device: Device, address: Address, settings: SourceSettings) -> ContainerSource:
+    def granted(wish: Options) -> ContainerSource:
+        # Each picture stands alone: without a look at their rate the first is handed out at once, not a second late.
+        options = {"fpsprobesize": "0", **wish}
+        container = open_container(
+            device.file, address=address, settings=settings, format_name=device.format_name, options=options
+        )
+        return open_container_source(container, address=address, settings=settings, live=True)
+
+    *wishes, least = device.wishes
+    for wish in wishes:
+        with contextlib.suppress(SourceError):  # not with these options, or not at all: the least wish will tell
+            return granted(wish)
+    return granted(least)
+
+
+def _enumerate(format_name: str) -> list[tuple[str, str]]:
+    """Name and description of each camera that FFmpeg's input format knows of."""
+    try:
+        devices = enumerate_input_devices(format_name)
+    except (FFmpegError, ValueError):  # no such format in this build, or no camera subsystem: no cameras
+        return []
+    return [
+        (device.name, device.description)
+        for device in devices
+        if "video" in (device.media_types or ["video"]) and not device.description.startswith(_MAC_SCREEN)
+    ]

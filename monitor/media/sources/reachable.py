@@ -1,0 +1,42 @@
+"""Whether anybody listens at an address, asked cheaply before FFmpeg is."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from monitor.media.failures import failure
+
+if TYPE_CHECKING:
+    from monitor.media.sources.address import Address
+
+_PORTS: Final = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
+_PROXIES: Final = ("http_proxy", "https_proxy", "all_proxy")
+
+
+def check_reachable(address: Address, *, timeout: float) -> None:
+    """Connect and hang up; what cannot be asked so (other kinds of source, a proxy in between) passes.
+
+    Args:
+        address: of any kind.
+        timeout: seconds (wall clock) to wait for an answer.
+
+    Raises:
+        SourceUnavailableError: nobody answers.
+    """
+    if address.kind not in ("rtsp", "http") or any(name in map(str.lower, os.environ) for name in _PROXIES):
+        return
+    try:
+        parts = urlsplit(address.target)
+        host, port = parts.hostname, parts.port or _PORTS[parts.scheme.lower()]
+    except ValueError:  # FFmpeg says what is wrong with it
+        return
+    try:
+        socket.create_connection((host, port), timeout).close()
+    except TimeoutError:
+        raise failure(TimeoutError(errno.ETIMEDOUT, ""), address) from None
+    except (OSError, UnicodeError) as error:
+        raise failure(error, address) from None

@@ -1,0 +1,269 @@
+"""From observations to results: what ``analyze``, ``watch --out`` and an upload all do."""
+
+from __future__ import annotations
+
+from collections import deque
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+from monitor.system import memory
+from monitor.errors import OutputError, SourceError
+from monitor.results.result_folder import VIDEO_FILE, OutputFolder, result_name
+from monitor.results.report import Provenance, Report
+from monitor.media.video_writer import VideoWriter
+from monitor.overlay import Overlay
+from monitor.analysis.pipeline import Pipeline
+from monitor.runtime import Session
+from monitor.analysis.verdicts import source_verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+    from types import TracebackType
+
+    from monitor.analysis.pipeline import Engines
+    from monitor.runtime import SessionStats, Sink
+    from monitor.settings import Settings
+    from monitor.media.sources import Source
+    from monitor.types import Frame, Hint, Observation, Segment, SourceVerdict, TrackSummary
+
+_TICK = 0.5  # seconds
+_KEPT = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysisResult:
+    """What a whole source came to."""
+
+    verdict: SourceVerdict
+    segments: tuple[Segment, ...]
+    tracks: int
+    stats: SessionStats
+    folder: Path | None  # where report, timeline and video lie, if they were kept
+    failure: SourceError | None  # what ended the source before its time
+    hints: tuple[Hint, ...] = ()  # on the stream itself
+
+
+class VerdictCollector:
+    """A sink that remembers what the whole source's verdict needs; memory is bounded however long it runs."""
+
+    def __init__(self) -> None:
+        self._ended: deque[TrackSummary] = deque(maxlen=_KEPT)
+        self._segments: deque[Segment] = deque(maxlen=_KEPT)
+        self._hints: deque[Hint] = deque(maxlen=_KEPT)
+        self._open_hints: tuple[Hint, ...] = ()
+        self.open_segments: tuple[Segment, ...] = ()
+        self.open_tracks: tuple[TrackSummary, ...] = ()
+
+    def __call__(self, frame: Frame, observation: Observation) -> None:  # noqa: ARG002 - a sink
+        """Take in one frame's observation."""
+        self._segments += observation.closed_segments
+        self._ended += observation.ended_tracks
+        self._hints += (hint for hint in observation.hint_changes if hint.end is not None)
+        self._open_hints = observation.hints
+
+    def finish(self, segments: Sequence[Segment], tracks: Sequence[TrackSummary]) -> None:
+        """The source ended: take in what the pipeline still has open."""
+        self.open_segments, self.open_tracks = tuple(segments), tuple(tracks)
+
+    @property
+    def tracks(self) -> tuple[TrackSummary, ...]:
+        """Every face that was followed, or the last ten thousand."""
+        return (*self._ended, *self.open_tracks)
+
+    @property
+    def segments(self) -> tuple[Segment, ...]:
+        """Every suspicious segment, or the last ten thousand."""
+        return (*self._segments, *self.open_segments)
+
+    @property
+    def hints(self) -> tuple[Hint, ...]:
+        """Every hint on the stream itself, or the last ten thousand, and those that held at the end."""
+        return (*self._hints, *self._open_hints)
+
+
+class ResultRecorder:
+    """A sink that keeps report.json, timeline.csv and annotated.mp4: published whole, or not at all.
+
+    Args:
+        parent: results appear in a folder of their own there.
+        source: the open source that is recorded.
+        engines: what judges it.
+        settings: all settings, for the report.
+        video: whether to draw and encode annotated.mp4.
+
+    Raises:
+        OutputError: ``parent`` cannot be written.
+    """
+
+    def __init__(
+        self, parent: Path, *, source: Source, engines: Engines, settings: Settings, video: bool = True
+    ) -> None:
+        info = source.info
+        provenance = Provenance.of(info, engines=engines, settings=settings)
+        with ExitStack() as stack:
+            self._folder = stack.enter_context(OutputFolder(parent, result_name(info)))
+            self._report = stack.enter_context(Report(self._folder.working, provenance))
+            self._video = self._open_video(info.path if info.has_audio else None, fps=info.fps) if video else None
+            if self._video is not None:
+                stack.enter_context(self._video)
+            self._stack = stack.pop_all()
+        self._overlay = Overlay()
+
+    def _open_video(self, audio_from: Path | None, *, fps: float | None) -> VideoWriter:
+        return VideoWriter(self._folder.working / VIDEO_FILE, fps=fps, audio_from=audio_from)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.__exit__(kind, error, trace)
+
+    def __call__(self, frame: Frame, observation: Observation) -> None:
+        """Keep one frame's observation.
+
+        Raises:
+            OutputError: the disk is full or gone.
+        """
+        self._report.add(observation)
+        if self._video is not None:
+            self._video.write(self._overlay.draw(frame, observation), observation.media_time)
+
+    def abort(self) -> None:
+        """Leave nothing behind."""
+        failure = OutputError("the recording was given up")
+        self._stack.__exit__(type(failure), failure, None)
+
+    def finish(self, tally: VerdictCollector, stats: SessionStats, *, ended_early: SourceError | None) -> Path:
+        """Write the report and publish all three files.
+
+        Args:
+            tally: what the whole source came to.
+            stats: where the frames went.
+            ended_early: what ended the source before its time, if anything did.
+
+        Returns:
+            The folder that holds them.
+
+        Raises:
+            OutputError: the disk is full or gone; nothing is left behind.
+        """
+        with self._stack:
+            self._report.finish(
+                source_verdict(tally.tracks),
+                segments=tally.open_segments,
+                tracks=tally.open_tracks,
+                dropped=stats.dropped,
+                lost=stats.lost,
+                ended_early=None if ended_early is None else str(ended_early),
+            )
+        return self._folder.target or self._folder.working
+
+
+class ConnectionRecorder:
+    """A sink for one opening of a source: what it comes to, recorded if wanted.
+
+    Args:
+        recording: is published, or not, by ``finish``.
+    """
+
+    def __init__(self, recording: ResultRecorder | None = None) -> None:
+        self._tally = VerdictCollector()
+        self._recording = recording
+
+    def __call__(self, frame: Frame, observation: Observation) -> None:
+        """Take in one frame's observation.
+
+        Raises:
+            OutputError: the disk is full or gone.
+        """
+        self._tally(frame, observation)
+        if self._recording is not None:
+            self._recording(frame, observation)
+
+    def finish(
+        self,
+        segments: Sequence[Segment],
+        tracks: Sequence[TrackSummary],
+        *,
+        stats: SessionStats,
+        failure: SourceError | None,
+    ) -> AnalysisResult:
+        """The source is over.
+
+        Args:
+            segments: that are still open.
+            tracks: that are still followed.
+            stats: where the frames went.
+            failure: what ended the source before its time, if anything did.
+
+        Raises:
+            OutputError: the disk is full or gone; nothing is left behind.
+        """
+        tally = self._tally
+        tally.finish(segments, tracks)
+        kept = self._recording
+        return AnalysisResult(
+            folder=None if kept is None else kept.finish(tally, stats, ended_early=failure),
+            verdict=source_verdict(tally.tracks),
+            segments=tally.segments,
+            tracks=len(tally.tracks),
+            stats=stats,
+            failure=failure,
+            hints=tally.hints,
+        )
+
+    def abort(self) -> None:
+        """Nothing came of it: a recording leaves nothing behind."""
+        if self._recording is not None:
+            self._recording.abort()
+
+
+def run(
+    source: Source,
+    *,
+    engines: Engines,
+    settings: Settings,
+    recording: ResultRecorder | None = None,
+    sinks: Sequence[Sink] = (),
+    on_tick: Callable[[SessionStats], bool] | None = None,
+) -> AnalysisResult:
+    """Analyse an open source to its end.
+
+    Args:
+        source: is closed afterwards.
+        engines: what judges it.
+        settings: of every stage.
+        recording: what keeps the results, if anything.
+        sinks: who else wants the observations; called on the analysis thread.
+        on_tick: called twice a second on this thread; False ends the session early, and what was seen is kept.
+
+    Raises:
+        SourceError: not one frame could be read.
+        MonitorError: an engine or the disk failed; a recording is not published then.
+    """
+    with ExitStack() as stack:
+        stack.callback(memory.give_back)
+        if recording is not None:
+            stack.enter_context(recording)
+        pipeline = Pipeline(engines, settings, still=source.info.still, info=source.info)
+        epoch = ConnectionRecorder(recording)
+        session = stack.enter_context(Session(source, pipeline, settings=settings.session, sinks=(epoch, *sinks)))
+        failure = _watched(session, on_tick)
+        return epoch.finish(*pipeline.finish(), stats=session.stats, failure=failure)
+
+
+def _watched(session: Session, on_tick: Callable[[SessionStats], bool] | None) -> SourceError | None:
+    """Wait for the end; a source that was lost on the way does not take with it what was seen."""
+    try:
+        while not session.wait(_TICK):
+            if on_tick is not None and not on_tick(session.stats):
+                session.stop()
+    except SourceError as error:
+        if not session.stats.frames_analysed:
+            raise
+        return error
+    return None

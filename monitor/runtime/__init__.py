@@ -1,0 +1,45 @@
+"""Decides when the stages run: the only room that starts threads.
+
+session        one open source through one pipeline, to its end
+frame_buffer   the bounded hand-over between its threads, every loss counted
+supervisor     one address for as long as somebody wants it: opened, lost, opened again
+background_worker   one thread for what must not hold up the frames (clips, files)
+timer          one thread that does a job now and then
+stream_metrics      what one stream has counted over all its connections
+load_shedder   what a busy machine leaves out, of all live sources evenly
+engine_build   the faster engine, built in a child process while another one serves
+heartbeat      known faces through the running engine: does it still score as it should?
+"""
+
+from monitor.runtime.background_worker import BackgroundWorker, side_by_side
+from monitor.runtime.engine_build import EngineBuild
+from monitor.runtime.heartbeat import Heartbeat, HeartbeatResult
+from monitor.runtime.load_shedder import LEFT_OUT, Cadence, LoadShedder
+from monitor.runtime.session import ANALYSIS_FAILED, LATENCIES, Session, SessionStats, Sink
+from monitor.runtime.stream_metrics import StreamMetrics, StreamTotals
+from monitor.runtime.supervisor import ConnectionSummary, Observer, StreamState, StreamStatus, StreamSupervisor
+from monitor.runtime.timer import Timer
+
+__all__ = [
+    "ANALYSIS_FAILED",
+    "LATENCIES",
+    "LEFT_OUT",
+    "BackgroundWorker",
+    "Cadence",
+    "ConnectionSummary",
+    "EngineBuild",
+    "Heartbeat",
+    "HeartbeatResult",
+    "LoadShedder",
+    "Observer",
+    "Session",
+    "SessionStats",
+    "Sink",
+    "StreamMetrics",
+    "StreamState",
+    "StreamStatus",
+    "StreamSupervisor",
+    "StreamTotals",
+    "Timer",
+    "side_by_side",
+]

@@ -1,0 +1,105 @@
+"""The bounded hand-over between two threads; back-pressure is a named value and every loss is counted."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter, deque
+from enum import Enum
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+T = TypeVar("T")
+
+ANALYSIS_BEHIND = "analysis behind"
+STOPPED = "stopped"
+
+
+class OverflowPolicy(Enum):
+    """What a full buffer does with one more item."""
+
+    WAIT = "wait"  # the writer waits: nothing is lost (files)
+    DROP_OLDEST = "drop oldest"  # newest wins, the loss is counted (live)
+
+
+class FrameBuffer(Generic[T]):
+    """A bounded queue with one writer and one reader, on different threads.
+
+    The reader iterates; iteration ends when the buffer was closed and is drained, or raises the
+    writer's failure then. After ``stop()`` both ends return at once.
+    """
+
+    def __init__(self, capacity: int, when_full: OverflowPolicy) -> None:
+        if capacity < 1:
+            msg = f"a buffer holds at least one item, not {capacity}"
+            raise ValueError(msg)
+        self._capacity = capacity
+        self._when_full = when_full
+        self._items: deque[T] = deque()
+        self._changed = threading.Condition()
+        self._losses: Counter[str] = Counter()
+        self._failure: BaseException | None = None
+        self._closed = False
+        self._stopped = False
+
+    @property
+    def losses(self) -> Mapping[str, int]:
+        """Items put in that never came out, by cause."""
+        with self._changed:
+            return dict(self._losses)
+
+    def put(self, item: T, *, capacity: int | None = None) -> bool:
+        """Hand an item over. Runs on the writer's thread.
+
+        Args:
+            item: the newest.
+            capacity: how many may wait, this one included; default: as many as the buffer holds.
+
+        Returns:
+            False if the reader has stopped: the item is counted as lost and the writer should end.
+        """
+        most = min(capacity or self._capacity, self._capacity)
+        with self._changed:
+            while not self._stopped and len(self._items) >= most:
+                if self._when_full is OverflowPolicy.DROP_OLDEST:
+                    self._items.popleft()
+                    self._losses[ANALYSIS_BEHIND] += 1
+                else:
+                    self._changed.wait()
+            if self._stopped:
+                self._losses[STOPPED] += 1
+                return False
+            self._items.append(item)
+            self._changed.notify_all()
+            return True
+
+    def close(self, failure: BaseException | None = None) -> None:
+        """No more items will come; the reader drains what is left, then sees ``failure`` if there is one."""
+        with self._changed:
+            self._closed = True
+            self._failure = self._failure or failure
+            self._changed.notify_all()
+
+    def stop(self) -> None:
+        """The reader wants no more: what waits is counted as lost, and a waiting writer returns."""
+        with self._changed:
+            self._stopped = True
+            self._losses[STOPPED] += len(self._items)
+            self._items.clear()
+            self._changed.notify_all()
+
+    def __iter__(self) -> Iterator[T]:
+        """The items, in order. Runs on the reader's thread; raises the writer's failure at the end."""
+        while True:
+            with self._changed:
+                while not (self._items or self._closed or self._stopped):
+                    self._changed.wait()
+                if self._items:
+                    item = self._items.popleft()
+                    self._changed.notify_all()
+                elif self._failure is not None and not self._stopped:
+                    raise self._failure
+                else:
+                    return
+            yield item

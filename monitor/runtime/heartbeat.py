@@ -1,0 +1,139 @@
+"""Is the running engine still the one that was measured? A known-real and a known-blended face, scored now and then.
+
+The two logits must be those that the same weights gave when their card was written. That is stronger than "the blended
+one scores higher": an engine whose scores have drifted is not the one that was calibrated, even if it still ranks two
+faces rightly, and weights may be sound and yet rank these two by a hair.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+import time
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import cache
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from monitor.classifiers.crops import crop_faces
+from monitor.errors import MonitorError
+from monitor.media.sources import DEMO_FACE_BOX, demo_faces
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from monitor.analysis.pipeline import Engines
+
+TOLERANCE: Final = (
+    0.1  # logits; bf16 moves these faces by up to 0.010, another runtime by 0.0005 (docs/measurements.md)
+)
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class FaceLogits:
+    """The logits of the two faces."""
+
+    genuine: float
+    blended: float
+
+    def __str__(self) -> str:
+        return f"genuine {self.genuine:+.3f}, blended {self.blended:+.3f}"
+
+    def far_from(self, other: FaceLogits) -> bool:
+        """Whether one of them differs by more than the tolerance; a value that is no number does."""
+        gaps = (self.genuine - other.genuine, self.blended - other.blended)
+        return not all(abs(gap) <= TOLERANCE for gap in gaps)
+
+
+@dataclass(frozen=True, slots=True)
+class HeartbeatResult:
+    """What one test found."""
+
+    at: datetime  # UTC
+    healthy: bool
+    why: str  # a sentence, of a sound engine too
+    scored: FaceLogits | None  # None: the engine gave no scores
+    seconds: float  # that the two faces took
+
+
+class Heartbeat:
+    """Tests the engine that the frames run through, beside them.
+
+    Args:
+        engines: may load them, which may take a minute.
+        longest: seconds (wall clock) after which a beat says nothing any more.
+    """
+
+    def __init__(self, engines: Callable[[], Engines], *, longest: float = math.inf) -> None:
+        self._engines, self._longest = engines, longest
+        self._first: FaceLogits | None = None
+        self._turn = threading.Lock()
+        self._last: HeartbeatResult | None = None
+
+    @property
+    def last(self) -> HeartbeatResult | None:
+        """The last beat; one that is too old is none the better for what it found."""
+        beat = self._last
+        if beat is None or (age := (datetime.now(UTC) - beat.at).total_seconds()) <= self._longest:
+            return beat
+        why = f"the last beat was {age:.0f} s ago: the engine hangs; restart the program"
+        return replace(beat, healthy=False, why=why)
+
+    def beat(self) -> HeartbeatResult:
+        """Test it now; a change for the worse or the better is logged."""
+        with self._turn:
+            began = time.monotonic()
+            scored = None
+            try:
+                engines = self._engines()
+                began = time.monotonic()
+                scored = score(engines)
+                healthy, why = self._judged(scored, engines)
+            except MonitorError as error:
+                healthy, why = False, str(error)
+            beat = HeartbeatResult(datetime.now(UTC), healthy, why, scored, time.monotonic() - began)
+            before, self._last = self._last, beat
+        if not healthy:
+            _log.error("heartbeat: %s", why)
+        elif before is None or not before.healthy:
+            _log.info("heartbeat: %s", why)
+        return beat
+
+    def _judged(self, scored: FaceLogits, engines: Engines) -> tuple[bool, str]:
+        card, name = engines.classifier.card, engines.scorer.engine.name
+        if card.demo_logits is not None:
+            expected, since = FaceLogits(**card.demo_logits.model_dump()), "when their card was written"
+        elif abs(scored.blended - scored.genuine) < 1e-6 or not np.isfinite(scored.blended + scored.genuine):
+            return False, f"{name} with {card.id} scores a genuine and a blended face the same: {scored}"
+        else:
+            self._first = self._first or scored
+            expected, since = self._first, "at the first beat (their card says nothing of it)"
+        if scored.far_from(expected):
+            return False, (
+                f"{name} no longer scores as {card.id} did {since}: {scored} instead of {expected}; trust no "
+                "verdict, restart the program, and empty the engine cache if that does not help"
+            )
+        return True, f"{name} scores as {card.id} did {since}: {scored}"
+
+
+def score(engines: Engines) -> FaceLogits:
+    """The logits of the demo's two faces, in one batch of two.
+
+    Raises:
+        EngineError: the engine failed.
+    """
+    card = engines.classifier.card
+    box = np.array([DEMO_FACE_BOX], np.float32)
+    crops = [
+        crop_faces(picture, box, policy=card.crop, size=engines.classifier.input_size)[0] for picture in _pictures()
+    ]
+    logits, *_ = engines.scorer.engine.run(np.concatenate(crops))
+    return FaceLogits(genuine=float(logits[0]), blended=float(logits[1]))
+
+
+_pictures = cache(demo_faces)

@@ -1,0 +1,305 @@
+"""One address for as long as somebody wants it: opened, watched, lost, opened again."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final, Protocol
+
+from monitor.analysis.pipeline import Pipeline
+from monitor.errors import MonitorError, SourceError, SourceNotFoundError, SourceRefusedError
+from monitor.media.sources import open_isolated
+from monitor.runtime.session import Session
+from monitor.system import memory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from monitor.analysis.pipeline import Engines
+    from monitor.media.sources import Source
+    from monitor.runtime.load_shedder import LoadShedder
+    from monitor.runtime.session import SessionStats
+    from monitor.settings import Settings
+    from monitor.types import Frame, Observation, Segment, SourceInfo, TrackSummary
+
+STALLED_AFTER: Final = 3.0  # seconds (wall clock) without an analysed frame
+_FIRST_PAUSE: Final = 0.5  # seconds until the first new attempt; doubles from attempt to attempt
+_SPARED: Final = {SourceNotFoundError: 4, SourceRefusedError: 24}  # longest pauses: who answers so, will again
+_TICK: Final = 0.1
+_MAY_COME_BACK: Final = ("rtsp", "http", "webcam:", "screen:")
+_SPARING: Final = 5.0  # seconds between two times that memory is given back, while nothing can be opened
+_UNEXPECTED: Final = "this should not happen"
+
+
+class StreamState(StrEnum):
+    """Where a watch stands."""
+
+    CONNECTING = "connecting"
+    LIVE = "live"
+    STALLED = "stalled"  # open, but no frame has come for a while
+    RECONNECTING = "reconnecting"
+    PAUSED = "paused"
+    ENDED = "ended"  # a file is over
+    FAILED = "failed"  # and nobody tries again
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more will come by itself."""
+        return self in (StreamState.ENDED, StreamState.FAILED)
+
+
+@dataclass(frozen=True, slots=True)
+class StreamStatus:
+    """Where a watch stands, and why."""
+
+    state: StreamState
+    why: str  # "" where the state says it all
+    epoch: int  # counts openings from 1; media time begins anew with each
+    attempt: int  # since the last picture, from 1; 0 while pictures come
+    next_try: float | None  # seconds until that attempt
+    info: SourceInfo | None  # of the source when it was last open
+    stats: SessionStats | None  # of this epoch
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionSummary:
+    """What an epoch came to."""
+
+    segments: Sequence[Segment]  # that were still open
+    tracks: Sequence[TrackSummary]  # that were still followed
+    stats: SessionStats
+    failure: Exception | None  # why it ended before its time
+
+
+class Observer(Protocol):
+    """Who is told what a watch sees. All calls come from threads of the watch, never two at a time."""
+
+    def opened(self, source: Source, epoch: int) -> None:
+        """A source is open; its first frame follows."""
+
+    def __call__(self, frame: Frame, observation: Observation) -> None:
+        """A frame was analysed. What this raises ends the watch."""
+
+    def closed(self, ending: ConnectionSummary) -> None:
+        """The epoch is over."""
+
+
+class StreamSupervisor:
+    """Watches an address on threads of its own until it is stopped.
+
+    A live source that is lost is opened again after a pause that grows from try to try, for ever or as often as the
+    settings say; a file is over at its end, or begins anew if it is to be repeated. A file is played at its own speed.
+
+    Args:
+        url: whatever ``monitor.media.sources.open_isolated`` opens.
+        engines: called on the watch's thread, once; may take a minute.
+        settings: of all stages.
+        audience: is told what is seen.
+        repeat: play a file again when it is over.
+        opener: opens what no address names; called on the watch's thread, for each epoch.
+        load: shared with the other watches of the process; says how much of a live source is analysed.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        engines: Callable[[], Engines],
+        settings: Settings,
+        audience: Observer,
+        repeat: bool = False,
+        opener: Callable[[], Source] | None = None,
+        load: LoadShedder | None = None,
+    ) -> None:
+        self._url = url
+        self._opener = opener
+        self._engines = engines
+        self._settings = settings
+        self._audience = audience
+        self._repeat = repeat
+        self._load = load
+        self._changed = threading.Condition()
+        self._state, self._why = StreamState.CONNECTING, ""
+        self._next_try: float | None = None  # monotonic
+        self._attempt = 0
+        self._epoch = 0
+        self._info: SourceInfo | None = None
+        self._session: Session | None = None
+        self._stats: SessionStats | None = None  # of the last session, when it is over
+        self._heard_at = time.monotonic()
+        self.failure: Exception | None = None  # the last one
+        self._wanted = True
+        self._paused = False
+        self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End for good; returns when all threads of the watch have ended."""
+        with self._changed:
+            self._wanted = False
+            self._changed.notify_all()
+        if self._thread.is_alive() and self._thread is not threading.current_thread():
+            self._thread.join()
+
+    def pause(self) -> None:
+        """Look away: a camera is let go of, a file holds."""
+        with self._changed:
+            self._paused = True
+            self._changed.notify_all()
+
+    def resume(self) -> None:
+        """Look again; a watch that had failed or ended begins anew."""
+        with self._changed:
+            self._paused = False
+            if self._state.over:
+                self._attempt = 0
+                self._set(StreamState.CONNECTING)
+            self._changed.notify_all()
+
+    @property
+    def status(self) -> StreamStatus:
+        """Where it stands; may be asked from any thread, at any time."""
+        with self._changed:
+            state, why, session, stats = self._state, self._why, self._session, self._stats
+            silent = time.monotonic() - self._heard_at
+            if state is StreamState.LIVE and silent > STALLED_AFTER:
+                state, why = StreamState.STALLED, f"no picture for {silent:.0f} s"
+            next_try = None if self._next_try is None else max(0.0, self._next_try - time.monotonic())
+            return StreamStatus(
+                state=state,
+                why=why,
+                epoch=self._epoch,
+                attempt=self._attempt,
+                next_try=next_try,
+                info=self._info,
+                stats=stats if session is None else session.stats,
+            )
+
+    def _run(self) -> None:
+        while self._ready():
+            try:
+                self._watch_once()
+                if self._over():
+                    self._set(StreamState.ENDED)
+            except Exception as error:  # noqa: BLE001 - told to whoever asks for the status
+                self.failure = _traceless(error)
+                self._failed(error)
+            memory.give_back(every=_SPARING)
+
+    def _ready(self) -> bool:
+        """Wait until the next opening is due; False when no more is wanted."""
+        with self._changed:
+            while self._wanted:
+                if self._paused:
+                    self._set(StreamState.PAUSED)
+                elif self._state is StreamState.PAUSED:
+                    self._set(StreamState.CONNECTING)
+                due = 0.0 if self._next_try is None else self._next_try - time.monotonic()
+                if not self._paused and not self._state.over and due <= 0:
+                    return True
+                self._changed.wait(due if due > 0 and not self._paused else None)
+        return False
+
+    def _over(self) -> bool:
+        """Whether what was watched has come to its end and is not to be seen again."""
+        with self._changed:
+            return self._wanted and not self._paused and not self._repeat
+
+    def _watch_once(self) -> None:
+        """Open, watch to the end, close."""
+        engines = self._engines()
+        with self._opener() if self._opener else open_isolated(self._url, self._settings.source) as source:
+            info = source.info
+            pipeline = Pipeline(engines, self._settings, still=info.still, live=info.live, info=info)
+            with self._changed:
+                self._epoch += 1
+                self._info, self._heard_at = source.info, time.monotonic()
+            self._audience.opened(source, self._epoch)
+            session = Session(
+                source,
+                pipeline,
+                settings=self._settings.session,
+                sinks=(self._hear, self._audience),
+                paced=True,
+                load=self._load,
+            )
+            failure: Exception | None = None
+            try:
+                with session:
+                    self._session = session
+                    self._follow(session, live=source.info.live)
+                if source.info.live and self._wanted and not self._paused:
+                    msg = f"{source.info.name}: the stream ended"
+                    raise SourceError(msg)  # noqa: TRY301 - caught to be told, and raised again
+            except Exception as error:
+                failure = error
+                raise
+            finally:
+                with self._changed:
+                    self._session, self._stats = None, session.stats
+                self._audience.closed(ConnectionSummary(*pipeline.finish(), session.stats, failure))
+
+    def _follow(self, session: Session, *, live: bool) -> None:
+        """Until the session is over, or no longer wanted."""
+        while not session.wait(_TICK):
+            memory.give_back(every=memory.EVERY)
+            with self._changed:
+                paused, wanted = self._paused, self._wanted
+            if not wanted or (paused and live):
+                return
+            if paused:
+                session.pause()
+                self._set(StreamState.PAUSED)
+            elif self._state is StreamState.PAUSED:
+                session.resume()
+                self._heard_at = time.monotonic()
+                self._set(StreamState.LIVE)
+
+    def _hear(self, frame: Frame, observation: Observation) -> None:  # noqa: ARG002 - a sink
+        self._heard_at = time.monotonic()
+        self._attempt = 0
+        if self._state in (StreamState.CONNECTING, StreamState.RECONNECTING):
+            self._set(StreamState.LIVE)
+
+    def _failed(self, error: Exception) -> None:
+        match error:
+            case SourceError():
+                self._attempt += 1
+                self._lost(error)
+            case MonitorError():
+                self._set(StreamState.FAILED, str(error))
+            case _:
+                self._set(StreamState.FAILED, f"{_UNEXPECTED}: {error!r}; please report it")
+
+    def _lost(self, error: SourceError) -> None:
+        """Try again later, unless it was something that stays as it is."""
+        stays = not self._url.lower().startswith(_MAY_COME_BACK) if self._info is None else not self._info.live
+        attempts = self._settings.source.attempts
+        if stays:
+            self._set(StreamState.FAILED, str(error))
+        elif attempts is not None and self._attempt > attempts:
+            self.failure = type(error)(f"{error} (given up after {attempts} more attempts: source.attempts)")
+            self._set(StreamState.FAILED, str(self.failure))
+        else:
+            longest = self._settings.source.longest_pause * _SPARED.get(type(error), 1)
+            pause = min(longest, _FIRST_PAUSE * 2 ** min(self._attempt - 1, 16)) * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
+            self._set(StreamState.RECONNECTING, str(error), next_try=time.monotonic() + pause)
+
+    def _set(self, state: StreamState, why: str = "", *, next_try: float | None = None) -> None:
+        with self._changed:
+            self._state, self._why, self._next_try = state, why, next_try
+
+
+def _traceless(error: Exception) -> Exception:
+    """The same without its traces, which keep the last frames in memory; what should not happen keeps its own."""
+    link: BaseException | None = error if isinstance(error, MonitorError) else None
+    while link is not None:
+        link.__traceback__ = None
+        link = link.__cause__ or link.__context__
+    return error

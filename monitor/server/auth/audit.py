@@ -1,0 +1,59 @@
+"""Who did what at the dashboard: a log that is only added to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select
+
+from monitor.flags.tables import audit
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from monitor.flags.database import FlagStore
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """One line of the log."""
+
+    number: int
+    at: str  # ISO 8601, UTC
+    person: str  # "": nobody signs in here, or nobody knows
+    action: str
+    what: str  # never a secret: addresses are masked
+    client: str  # address of the machine
+
+
+class AuditLog:
+    """The log.
+
+    Args:
+        store: of the flags; the log is kept in the same database.
+    """
+
+    def __init__(self, store: FlagStore) -> None:
+        self._store = store
+
+    def note(self, action: str, *, person: str, what: str = "", client: str = "") -> None:
+        """Add a line; on return it is kept.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        line = {"person": person[:200], "action": action[:32], "what": what[:1000], "client": client[:64]}
+        with self._store.writing() as connection:
+            connection.execute(audit.insert().values(at=datetime.now(UTC).isoformat(), **line))
+
+    def last(self, most: int) -> Sequence[AuditEntry]:
+        """The newest lines, the newest first.
+
+        Raises:
+            StoreError: the database does not answer.
+        """
+        with self._store.reading() as connection:
+            wanted = select(audit).order_by(audit.c.number.desc()).limit(most)
+            return [AuditEntry(**row) for row in connection.execute(wanted).mappings()]

@@ -1,0 +1,196 @@
+"""What the browser asks for beside Streamlit's own pages: live frames, files of flags and analyses, uploads.
+
+Streamlit checks nothing here, so each route does: a request that names an Origin must come from this very host, and
+every request shows a token that only a page hands out, to somebody whose role suffices.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from starlette.background import BackgroundTask
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocketDisconnect
+
+from monitor.errors import FlagNotFoundError, MonitorError
+from monitor.server import service
+from monitor.server.auth.authorization import admitted, client_of, no_longer_admitted, token_of
+from monitor.server.auth.sign_in_route import sign_in
+from monitor.server.auth.user import Role
+from monitor.server.frame_messages import ENDED, NOT_ALLOWED
+from monitor.server.health import HEALTH_ROUTES
+from monitor.server.uploads import checked_size
+from monitor.server.webcam_route import camera
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.websockets import WebSocket
+
+    from monitor.server.broadcaster import Broadcaster, Viewer
+
+PREFIX: Final = "monitor"  # of all paths below; pages name them relative to their own address
+CREDIT: Final = 2  # frames under way to one viewer
+_HEADERS: Final = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "private, no-store",
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data: 'self'; media-src 'self'; "
+    "frame-ancestors 'none'",
+}
+
+
+async def live(websocket: WebSocket) -> None:
+    """Frames of one channel, newest first; never more than two that the viewer has not acknowledged."""
+    await websocket.accept()
+    if await admitted(websocket, Role.VIEWER) is None:
+        await websocket.close(NOT_ALLOWED, "not allowed: reload the page")
+        return
+    channel = service.current().channel(websocket.path_params["channel"])
+    if channel is None:
+        await websocket.close(ENDED, "the source was removed")
+        return
+    hub = channel.hub
+    with hub.viewing(token_of(websocket)) as viewer:
+        credit = asyncio.Semaphore(CREDIT)
+        reader = asyncio.create_task(_acknowledged(websocket, viewer, credit))
+        sender = asyncio.create_task(_sent(websocket, hub, viewer=viewer, credit=credit))
+        guard = asyncio.create_task(no_longer_admitted(websocket, Role.VIEWER))
+        try:
+            await asyncio.wait({reader, sender, guard}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (reader, sender, guard):
+                task.cancel()
+            await asyncio.gather(reader, sender, guard, return_exceptions=True)
+            if not guard.cancelled():
+                with suppress(WebSocketDisconnect, RuntimeError):
+                    await websocket.close(NOT_ALLOWED, "not allowed any longer: sign in again")
+
+
+async def _acknowledged(websocket: WebSocket, viewer: Viewer, credit: asyncio.Semaphore) -> None:
+    with suppress(WebSocketDisconnect, RuntimeError, ValueError, KeyError, TypeError):
+        while True:
+            answer = await websocket.receive_json()
+            if viewer.answered(answer["epoch"], answer["ack"], shown=answer["shown"] is True):
+                credit.release()
+                viewer.arrived.set()
+
+
+async def _sent(websocket: WebSocket, hub: Broadcaster, *, viewer: Viewer, credit: asyncio.Semaphore) -> None:
+    with suppress(WebSocketDisconnect, RuntimeError):
+        while not hub.over:
+            found = None if credit.locked() else await asyncio.to_thread(hub.message, viewer)
+            if found is None:
+                await viewer.arrived.wait()  # a newer frame, an acknowledgement, or the end
+                viewer.arrived.clear()
+            else:
+                head, message = found
+                await credit.acquire()
+                viewer.sends(head["epoch"], head["frame"])
+                await websocket.send_bytes(message)
+        await websocket.close(ENDED, hub.over[:120])
+
+
+async def flag_file(request: Request) -> Response:
+    """A file that is kept with a flag; ranges are served, so that a clip can be sought in."""
+    if await admitted(request, Role.VIEWER) is None:
+        return _refused()
+    archive = service.current().archive
+    flag_id, name = request.path_params["flag"], request.path_params["name"]
+    try:
+        flag = await asyncio.to_thread(archive.store.get, flag_id)
+    except FlagNotFoundError as error:
+        return _said(str(error), 404)
+    if name not in {exhibit.name for exhibit in flag.exhibits}:
+        return _said("there is no such file", 404)
+    return _file(archive.exhibits.folder(flag.id) / name)
+
+
+async def analysis_file(request: Request) -> Response:
+    """A result of an analysis; with ``saved`` in the query, a browser saves it instead of showing it."""
+    if await admitted(request, Role.VIEWER) is None:
+        return _refused()
+    folder = service.current().analyses.results(Path(request.path_params["analysis"]).name)
+    name = request.path_params["name"]
+    if folder is None or name not in {path.name for path in folder.iterdir()}:
+        return _said("there is no such file", 404)
+    return _file(folder / name, saved="saved" in request.query_params)
+
+
+async def export(request: Request) -> Response:
+    """A bundle of the flags whose ids are asked for."""
+    person = await admitted(request, Role.REVIEWER)
+    if person is None:
+        return _refused()
+    archive = service.current().archive
+    ids = [one for one in request.query_params.get("ids", "").split(",") if one]
+    folder = tempfile.TemporaryDirectory(prefix="deepfake-monitor-")
+    path = Path(folder.name) / "flags.zip"
+    try:
+        flags = [await asyncio.to_thread(archive.store.get, flag_id) for flag_id in ids]
+        actor = person.name or request.query_params.get("actor", "")  # who looks, where nobody signs in
+        await asyncio.to_thread(archive.export, flags, path, actor=actor)
+        await asyncio.to_thread(_note, request, "exported", person=actor, what=", ".join(ids))
+    except MonitorError as error:
+        folder.cleanup()
+        return _said(str(error), 404)
+    done = BackgroundTask(folder.cleanup)
+    return FileResponse(path, filename="flags.zip", headers=_HEADERS, background=done)
+
+
+async def upload(request: Request) -> Response:
+    """A file to be analysed: the body as it is, written to the disk piece by piece."""
+    person = await admitted(request, Role.REVIEWER)
+    if person is None:
+        return _refused()
+    now = service.current()
+    most = now.settings.dashboard.max_upload_megabytes
+    received = 0
+    try:
+        checked_size(int(request.headers.get("content-length", "0")), most_megabytes=most)
+        name = request.query_params.get("name", "")
+        with now.analyses.receiving(name) as (analysis_id, path):
+            with path.open("wb") as file:
+                async for piece in request.stream():
+                    received += len(piece)
+                    checked_size(received, most_megabytes=most)
+                    await asyncio.to_thread(file.write, piece)
+            await asyncio.to_thread(now.analyses.looked_at, path, name=Path(name).name)
+            await asyncio.to_thread(_note, request, "uploaded", person=person.name, what=Path(name).name)
+    except MonitorError as error:
+        return _said(str(error), 400)
+    return JSONResponse({"id": analysis_id, "bytes": received}, headers=_HEADERS)
+
+
+def _note(request: Request, action: str, *, person: str, what: str) -> None:
+    service.current().audit.note(action, person=person, what=what, client=client_of(request))
+
+
+def _file(path: Path, *, saved: bool = False) -> Response:
+    if not path.is_file():
+        return _said("the file is gone", 404)
+    return FileResponse(path, headers=_HEADERS, filename=path.name if saved else None)
+
+
+def _refused() -> Response:
+    return _said("not allowed: open the dashboard's page, signed in as somebody who may, and try there", 403)
+
+
+def _said(message: str, status: int) -> Response:
+    return JSONResponse({"error": message}, status_code=status, headers=_HEADERS)
+
+
+ROUTES: Final = [
+    WebSocketRoute(f"/{PREFIX}/live/{{channel}}", live),
+    WebSocketRoute(f"/{PREFIX}/camera/{{key}}", camera),
+    Route(f"/{PREFIX}/flags/{{flag}}/{{name}}", flag_file),
+    Route(f"/{PREFIX}/analyses/{{analysis}}/{{name}}", analysis_file),
+    Route(f"/{PREFIX}/export", export),
+    Route(f"/{PREFIX}/upload", upload, methods=["PUT"]),
+    Route(f"/{PREFIX}/sign-in", sign_in, methods=["POST"]),
+    *HEALTH_ROUTES,
+]

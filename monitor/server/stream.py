@@ -1,0 +1,131 @@
+"""One watched source: the watch itself, and all who are told what it sees."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from typing import TYPE_CHECKING, Final
+
+from monitor.flags.clips import follow
+from monitor.flags.recorder import FlagRecorder
+from monitor.media.sources.push import PushInbox
+from monitor.results.report import Provenance
+from monitor.runtime import StreamMetrics, StreamSupervisor
+from monitor.server.broadcaster import Broadcaster
+from monitor.server.verdict_history import VerdictHistory
+from monitor.system.masking import mask
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from monitor.analysis.pipeline import Engines
+    from monitor.flags.archive import FlagArchive
+    from monitor.flags.clips import PacketRing, PictureRing
+    from monitor.media.sources import Source
+    from monitor.runtime import BackgroundWorker, ConnectionSummary, LoadShedder, StreamStatus
+    from monitor.settings import Settings
+    from monitor.types import Frame, Observation
+
+_SPARE: Final = 10.0  # seconds that a ring holds beyond a clip: a flag looks back, and key frames are apart
+_CLIP_BYTES: Final = 96 << 20  # of memory for a ring
+
+
+def camera_id(key: str) -> str:
+    """The channel of a browser's own camera: known to all who look, while only the camera's page knows the key."""
+    return hashlib.sha256(key.encode()).hexdigest()[:12]
+
+
+class Stream:
+    """A source that is watched for the dashboard.
+
+    Args:
+        source: whatever ``monitor.media.sources.open_source`` opens, or where pictures are pushed.
+        name: what people call it; default: its masked address.
+        engines: loaded when the watch begins.
+        settings: of all stages.
+        archive: where flags are kept.
+        worker: writes clips.
+        repeat: play a file again when it is over.
+        channel_id: what tells it from others; default: a new one.
+        load: of this machine, shared by all channels; default: all is analysed.
+    """
+
+    def __init__(
+        self,
+        source: str | PushInbox,
+        *,
+        name: str,
+        engines: Callable[[], Engines],
+        settings: Settings,
+        archive: FlagArchive,
+        worker: BackgroundWorker,
+        repeat: bool,
+        channel_id: str = "",
+        load: LoadShedder | None = None,
+    ) -> None:
+        self.id = channel_id or secrets.token_hex(4)
+        self.inbox = source if isinstance(source, PushInbox) else None
+        url, opener = (source.name, source.open) if isinstance(source, PushInbox) else (source, None)
+        self.address = mask(url)
+        self.name = name or self.address
+        self.hub = Broadcaster()
+        self.rolling = VerdictHistory()
+        self.tally = StreamMetrics(lambda: self.status.stats)
+        self._engines, self.settings = engines, settings
+        self.flagger = FlagRecorder(archive, later=worker.do)
+        self._clips: PacketRing | PictureRing | None = None
+        self._watch = StreamSupervisor(
+            url, engines=engines, settings=settings, audience=self, repeat=repeat, opener=opener, load=load
+        )
+
+    @property
+    def status(self) -> StreamStatus:
+        """Where the watch stands, and why."""
+        return self._watch.status
+
+    def start(self) -> None:
+        """Begin to watch."""
+        self._watch.start()
+
+    def stop(self) -> None:
+        """End for good, and tell those who look."""
+        if self.inbox is not None:
+            self.inbox.close()  # the watch may wait there for a first picture
+        self._watch.stop()
+        self.hub.end("the source was removed")
+
+    def pause(self) -> None:
+        """Look away."""
+        self._watch.pause()
+
+    def resume(self) -> None:
+        """Look again."""
+        self._watch.resume()
+
+    def opened(self, source: Source, epoch: int) -> None:
+        """The watch has opened its source; on its thread."""
+        evidence = self.settings.evidence
+        seconds = evidence.pre_roll + evidence.post_roll + _SPARE
+        self._clips = follow(source, seconds=seconds, max_bytes=_CLIP_BYTES)
+        self.flagger.opened(
+            Provenance.of(source.info, engines=self._engines(), settings=self.settings),
+            epoch=epoch,
+            clips=self._clips,
+            automatic=source.info.live or epoch == 1,  # a file that is played again says nothing new
+        )
+        self.hub.opened(epoch)
+        self.rolling.opened(epoch)
+
+    def __call__(self, frame: Frame, observation: Observation) -> None:
+        """A frame was analysed; on the analysis thread."""
+        if self._clips is not None:
+            self._clips.add(frame)
+        self.flagger(frame, observation)
+        self.rolling(frame, observation)
+        self.tally(frame, observation)
+        self.hub(frame, observation)
+
+    def closed(self, ending: ConnectionSummary) -> None:  # noqa: ARG002 - an audience
+        """The epoch is over; on the watch's thread."""
+        self.flagger.closed()
+        self.tally.closed()

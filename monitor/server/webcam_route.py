@@ -1,0 +1,118 @@
+"""Pictures of a browser's own camera, taken in over a WebSocket: see monitor.dashboard.webcam for its messages.
+
+The camera becomes a channel with its first connection, and that outlives short breaks: it ends when no picture has
+come for a while after a connection was closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import struct
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+
+from starlette.websockets import WebSocketDisconnect
+
+from monitor.errors import MonitorError
+from monitor.server import service
+from monitor.server.auth.authorization import admitted, client_of, no_longer_admitted
+from monitor.server.auth.user import Role
+from monitor.server.frame_messages import ENDED, NOT_ALLOWED
+from monitor.server.stream import camera_id
+
+if TYPE_CHECKING:
+    from starlette.websockets import WebSocket
+
+    from monitor.media.sources.push import PushInbox
+    from monitor.server.service import MonitorService
+    from monitor.server.stream import Stream
+
+_KEY: Final = re.compile(r"[\w-]{16,64}", re.ASCII)
+_TIME: Final = struct.Struct(">d")  # Unix milliseconds
+_LONGEST_NAME: Final = 80
+_TICK: Final = 0.5  # seconds between two looks whether the channel is over
+_NOT_ALLOWED: Final = "not allowed: it takes the role reviewer; reload the page"
+_REMOVED: Final = "the source was removed"
+
+
+async def camera(websocket: WebSocket) -> None:
+    """Take pictures in until one of both sides has enough; each is answered with ``{"ack": n}``."""
+    person = await admitted(websocket, Role.REVIEWER)
+    here, key = service.current(), websocket.path_params["key"]
+    if person is None or not _KEY.fullmatch(key):
+        await _close(websocket, NOT_ALLOWED, _NOT_ALLOWED)
+        return
+    owner = person.name or websocket.query_params.get("name", "").strip()[:_LONGEST_NAME]
+    name = f"Camera of {owner or 'a browser'}"
+    is_new = here.channel(camera_id(key)) is None
+    try:
+        channel = here.camera(key, name=name)
+        if is_new:
+            about = {"person": owner, "what": name, "client": client_of(websocket)}
+            await asyncio.to_thread(here.audit.note, "source added", **about)
+    except MonitorError as error:
+        await _close(websocket, ENDED, str(error))
+        return
+    if channel.inbox is None:
+        await _close(websocket, ENDED, _REMOVED)
+        return
+    await websocket.accept()
+    tasks = {
+        asyncio.create_task(_taken(websocket, channel.inbox)): (1000, ""),
+        asyncio.create_task(_over(channel)): (ENDED, _REMOVED),
+        asyncio.create_task(no_longer_admitted(websocket, Role.REVIEWER)): (NOT_ALLOWED, _NOT_ALLOWED),
+    }
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        code, why = tasks[done.pop()]
+        with suppress(WebSocketDisconnect, RuntimeError):
+            await websocket.close(code, why)
+    finally:
+        asyncio.get_running_loop().call_later(service.CAMERA_GRACE, _leave, here, channel)  # first: we may be cancelled
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _close(websocket: WebSocket, code: int, why: str) -> None:
+    """Send somebody away who was not let in: a browser does not tell its page why a handshake failed."""
+    await websocket.accept()
+    await websocket.close(code, why[:120])
+
+
+async def _over(channel: Stream) -> None:
+    while not channel.hub.over:
+        await asyncio.sleep(_TICK)
+
+
+async def _taken(websocket: WebSocket, inbox: PushInbox) -> None:
+    """Every message is answered, also one that is no picture: what was wrong with it stands under ``refused``."""
+    number = 0
+    with suppress(WebSocketDisconnect, RuntimeError):
+        while True:
+            message = await websocket.receive()
+            if message["type"] == "websocket.disconnect":
+                return
+            number += 1
+            answer: dict[str, Any] = {"ack": number}
+            try:
+                taken_at, content = _unpacked(message.get("bytes") or b"")
+                inbox.push(content, taken_at=taken_at)
+            except ValueError as error:
+                answer["refused"] = str(error)
+            await websocket.send_json(answer)
+
+
+def _unpacked(message: bytes) -> tuple[float, bytes]:
+    """Seconds on the browser's clock, and the JPEG; not a number where there is no room for a time."""
+    if len(message) < _TIME.size:
+        return float("nan"), b""
+    return _TIME.unpack_from(message)[0] / 1000, message[_TIME.size :]
+
+
+def _leave(here: MonitorService, channel: Stream) -> None:
+    """End a camera's channel unless pictures came meanwhile, over another connection; on the event loop."""
+    if channel.inbox is not None and channel.inbox.silence >= service.CAMERA_GRACE:
+        channel.hub.end("the camera's browser is gone")
+        asyncio.get_running_loop().run_in_executor(None, here.remove, channel.id)

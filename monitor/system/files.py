@@ -1,0 +1,89 @@
+"""A file that appears whole, or not at all; a folder that one process at a time works in."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import secrets
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from monitor.errors import OutputError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from av import FFmpegError
+
+_HIDDEN = re.compile(r"\.([^/\\]+)-[0-9a-f]{8}\.partial")  # the name of a working folder
+_NO_PERMISSION = (errno.EACCES, errno.EPERM, errno.EROFS)
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+
+
+def write_whole(path: Path, content: bytes | str) -> None:
+    """Write under a temporary name beside ``path``, then rename it: a reader sees the old file or the new one.
+
+    Args:
+        path: its folder is made if it is not there.
+        content: text is written as UTF-8.
+
+    Raises:
+        OutputError: it cannot be written; what was there stays, nothing is left behind.
+    """
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with partial.open("wb") as file:
+                file.write(content.encode() if isinstance(content, str) else content)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+    except OSError as error:
+        msg = f"{path} cannot be written ({error.strerror or error}): choose another place, or free space"
+        raise OutputError(msg) from error
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Keep other processes out of ``folder`` until the block ends, in whatever way; Windows has no such locks.
+
+    Raises:
+        UsageError: another process is at work there.
+        OutputError: nothing can be written there.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / ".lock").open("wb")
+    except OSError as error:
+        msg = f"{folder} cannot be written ({error.strerror or error}): choose another folder"
+        raise OutputError(msg) from error
+    with file:
+        if sys.platform != "win32":
+            import fcntl
+
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                msg = f"another process is at work in {folder}: let it finish, or choose another folder"
+                raise UsageError(msg) from None
+        yield
+
+
+def unwritable(path: Path, error: OSError | FFmpegError) -> OutputError:
+    """The one sentence for a result that cannot be written."""
+    if error.errno in _NO_SPACE:
+        why = "no space left on the disk; free some, or choose another output folder"
+    elif error.errno in _NO_PERMISSION:
+        why = "no permission to write there; choose another output folder"
+    elif error.errno in (errno.ENOTDIR, errno.EEXIST):
+        why = "a file of that name is in the way; choose another output folder"
+    else:
+        why = f"{error.strerror or error}; choose another output folder"
+    shown = _HIDDEN.sub(r"\1", str(path))
+    return OutputError(f"{shown} cannot be written: {why}")

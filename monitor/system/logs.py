@@ -1,0 +1,144 @@
+"""What the program writes down about itself: one line for each event, in a file that does not grow for ever.
+
+Nothing that is written holds a password or a token: every address in a line is masked as sources are, whoever logged
+it, in messages of libraries (FFmpeg's too) and in the traces of errors.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from logging.handlers import RotatingFileHandler
+from typing import TYPE_CHECKING, Final
+
+from monitor.errors import OutputError
+from monitor.system.masking import mask
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from monitor.settings import ServiceSettings
+
+FILE: Final = "logs/serve.log"  # in the folder of the flags, unless the settings say otherwise
+_BYTES: Final = 10_000_000  # of one file
+_FILES: Final = 5  # older ones that stay
+_ADDRESS: Final = re.compile(
+    r"[a-z][a-z0-9+.-]+://(?:[^\s/@:]*:[^\n/@]*@)?\S+", re.IGNORECASE
+)  # a password may hold spaces
+_QUERY: Final = re.compile(r"(?<!\S)\S*[?&]\S+=\S+")  # of a path alone, as servers log it
+_TRAILING: Final = "\"')>]},.;:"  # ends a sentence or a quotation, not the address
+_HOST: Final = "xx://x"
+_NOISY: Final = ("PIL", "fontTools", "fpdf", "alembic", "matplotlib", "watchdog", "asyncio", "httpx")  # below warning
+
+
+def masked(text: str) -> str:
+    """Text without the secrets of the addresses in it."""
+    return _QUERY.sub(_masked_query, _ADDRESS.sub(_masked_address, text))
+
+
+def _masked_address(found: re.Match[str]) -> str:
+    address = found[0].rstrip(_TRAILING)
+    return mask(address) + found[0][len(address) :]
+
+
+def _masked_query(found: re.Match[str]) -> str:
+    return found[0] if "://" in found[0] else mask(f"{_HOST}{found[0]}").removeprefix(_HOST)
+
+
+class MaskingFilter(logging.Filter):
+    """Masks the message of what passes, for handlers whose form is not ours."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = masked(record.getMessage()), ()
+        return True
+
+
+class TextFormatter(logging.Formatter):
+    """A line for people: time (UTC), level, logger, message."""
+
+    def __init__(self, form: str = "%(asctime)s %(levelname)-7s %(name)s: %(message)s") -> None:
+        super().__init__(form)
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: ARG002, N802 - logging's
+        return _moment(record)
+
+    def format(self, record: logging.LogRecord) -> str:
+        return masked(super().format(record))
+
+
+class JsonFormatter(logging.Formatter):
+    """A line for programs: one JSON object."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        facts = {
+            "time": _moment(record),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "thread": record.threadName,
+            "message": masked(record.getMessage()),
+        }
+        if record.exc_info:
+            facts["error"] = masked(self.formatException(record.exc_info))
+        return json.dumps(facts, ensure_ascii=False)
+
+
+def _moment(record: logging.LogRecord) -> str:
+    return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+
+
+@contextmanager
+def kept(settings: ServiceSettings, *, folder: Path) -> Iterator[Path]:
+    """While the block runs, what this program and its libraries log goes into a file, too.
+
+    Args:
+        settings: file, level and format.
+        folder: of the flags: ``logs/serve.log`` in it is the file unless the settings name another.
+
+    Returns:
+        Where the file is.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    path = settings.log_file or folder / FILE
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handler = RotatingFileHandler(path, maxBytes=_BYTES, backupCount=_FILES, encoding="utf-8")
+    except OSError as error:
+        msg = f"the log {path} cannot be written ({error.strerror or error}): name another with service.log_file"
+        raise OutputError(msg) from error
+    handler.setFormatter(JsonFormatter() if settings.log_format == "json" else TextFormatter())
+    root, level = logging.getLogger(), settings.log_level.upper()
+    handler.setLevel(level)
+    before = root.level
+    root.setLevel(level)
+    noisy = {logger: logger.level for logger in map(logging.getLogger, _NOISY)}
+    for logger in noisy:
+        logger.setLevel(max(logging.WARNING, handler.level))
+    apart, masking = _apart(), MaskingFilter()
+    others = [other for logger in apart for other in logger.handlers]
+    for other in others:
+        other.addFilter(masking)
+    for logger in (root, *apart):
+        logger.addHandler(handler)
+    try:
+        yield path
+    finally:
+        for logger in (root, *apart):
+            logger.removeHandler(handler)
+        for other in others:
+            other.removeFilter(masking)
+        for logger, earlier in noisy.items():
+            logger.setLevel(earlier)
+        root.setLevel(before)
+        handler.close()
+
+
+def _apart() -> list[logging.Logger]:
+    """Loggers that hand nothing on to the root, as Streamlit's."""
+    known = logging.getLogger().manager.loggerDict.values()
+    return [logger for logger in known if isinstance(logger, logging.Logger) and not logger.propagate]

@@ -1,0 +1,378 @@
+"""The dashboard as people see it: the real server on the demo stream, in a real browser."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+from support.flagging import flag
+from support.live_page import browsing
+from support.observations import frame, observation
+
+from monitor.flags.archive import FlagArchive
+from monitor.media.sources.demo import DemoSource
+from monitor.media.video_writer import VideoWriter
+from monitor.server import service
+from monitor.server.auth.user import Role, User
+from monitor.server.stream import Stream
+from monitor.settings import Settings
+from monitor.system import jpeg
+from monitor.types import ClipState, Hint, HintKind, Opinion, Origin
+
+ROOT = Path(__file__).parents[3]
+SECONDS = 60_000  # milliseconds that a busy machine may take
+
+pytestmark = pytest.mark.timeout(300)
+
+
+class Dashboard:
+    """The server as ``make run`` starts it, with flags of its own."""
+
+    def __init__(self, folder: Path, *, demo_seconds: int = 10) -> None:
+        self.folder, self._demo_seconds = folder, demo_seconds
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._log = folder.parent / "server.log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        environment = os.environ | {
+            "DEEPFAKE_MONITOR_EVIDENCE__FOLDER": str(self.folder),
+            "DEEPFAKE_MONITOR_EVIDENCE__POST_ROLL": "1",
+            "DEEPFAKE_MONITOR_EVIDENCE__PRE_ROLL": "1",
+            "DEEPFAKE_MONITOR_SOURCE__DEMO_SECONDS": str(self._demo_seconds),
+        }
+        command = [sys.executable, "-m", "streamlit", "run", "streamlit_app.py", "--server.port", str(self.port)]
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
+        for _ in range(600):
+            try:
+                with urllib.request.urlopen(f"{self.url}/_stcore/health", timeout=1):  # noqa: S310
+                    return
+            except OSError:
+                assert self._process.poll() is None, self._log.read_text()
+                time.sleep(0.1)
+        raise AssertionError(self._log.read_text())
+
+    def end(self, how: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send_signal(how)
+        self._process.wait(60)
+
+
+@pytest.fixture(scope="module")
+def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
+    running = Dashboard(tmp_path_factory.mktemp("dashboard") / "evidence")
+    running.start()
+    yield running
+    running.end(signal.SIGTERM)
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    film = camera_film(tmp_path_factory.mktemp("camera") / "camera.mjpeg")
+    fake = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+    with browsing(*fake, f"--use-file-for-fake-video-capture={film}") as running:
+        yield running
+
+
+@pytest.fixture
+def page(browser: Any, dashboard: Dashboard) -> Iterator[Any]:
+    """A fresh tab; it must ask nobody but the server, and meet no error."""
+    context = browser.new_context(viewport={"width": 1400, "height": 1100})
+    context.set_default_timeout(SECONDS)
+    page = context.new_page()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    yield page
+    assert page.get_by_test_id("stException").count() == 0, page.get_by_test_id("stException").all_inner_texts()
+    strangers = [url for url in asked if not url.startswith((dashboard.url, "data:", "blob:", "ws://127.0.0.1"))]
+    assert strangers == []
+    context.close()
+
+
+def until(holds: Callable[[], Any], *, seconds: float = 60.0) -> Any:
+    """What it says once it says anything."""
+    deadline = time.monotonic() + seconds
+    while not (found := holds()):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    return found
+
+
+def go(page: Any, name: str) -> None:
+    page.get_by_role("link", name=name, exact=True).click()
+    page.get_by_role("heading", name=name, exact=True).wait_for()
+
+
+def talk(path: Path) -> Path:
+    """The demo in nine seconds, half of its frames: from 3 s to 6 s its face is blended."""
+    with VideoWriter(path, fps=12.5) as video:
+        for frame in islice(DemoSource(9.0), None, None, 2):
+            video.write(frame.pixels, frame.media_time)
+    return path
+
+
+def camera_film(path: Path) -> Path:
+    """Two seconds of the demo's genuine face as Chromium's fake camera takes them, over and over."""
+    with path.open("wb") as film:
+        for frame in islice(DemoSource(30.0), 0, 50, 2):
+            film.write(jpeg.encoded(frame.pixels, quality=85))
+    return path
+
+
+@pytest.mark.browser
+class TestBrowser:
+    def test_the_demo_runs_and_what_is_flagged_can_be_reviewed(self, page: Any, dashboard: Dashboard) -> None:
+        page.goto(dashboard.url)
+        page.wait_for_selector(".viewer[data-state=live]")
+        page.get_by_text("Face 1", exact=True).first.wait_for()
+        loaded = "performance.getEntriesByType('resource').some(one => one.name.includes('DataFrame'))"
+        page.wait_for_function(loaded)  # Review opens sooner
+        assert not page.locator(".st-key-tables").is_visible()
+        page.get_by_role("textbox", name="Your name").fill("ada")
+        page.get_by_role("textbox", name="Your name").press("Enter")
+        page.wait_for_timeout(1000)
+        page.locator("canvas.picture, canvas").first.click(position={"x": 5, "y": 5})
+        page.keyboard.press("f")
+        page.get_by_text("Flagged Demo at").wait_for()
+        with FlagArchive(dashboard.folder) as archive:
+            flags = [flag for flag in archive.store.find() if flag.origin is Origin.PERSON]
+            assert [flag.reporter for flag in flags] == ["ada"], "committed before the toast"
+            until(lambda: archive.store.get(flags[0].id).clip is ClipState.KEPT)
+            until(lambda: archive.store.count() > len(flags), seconds=40)  # the blend flags itself
+            assert archive.faults() == []
+            go(page, "Review")
+            page.get_by_role("combobox", name="Order").click()
+            page.get_by_role("option", name="newest").click()
+            clip = page.locator("video")
+            clip.wait_for()
+            until(lambda: clip.evaluate("video => video.readyState >= 1 && video.duration > 0.5"))
+            before = archive.store.count()
+            page.locator("h2", has_text="Review").click()
+            page.keyboard.press("x")
+            reviewed = until(lambda: [flag for flag in archive.store.find() if flag.opinion is Opinion.REAL])
+            assert [flag.reviewed_by for flag in reviewed] == ["ada"]
+            assert archive.store.count() == before
+        page.reload()
+        page.get_by_role("heading", name="Review", exact=True).wait_for()
+
+    def test_an_upload_is_analysed_and_shown(self, page: Any, dashboard: Dashboard, tmp_path: Path) -> None:
+        page.goto(f"{dashboard.url}/analyse")
+        chooser = page.locator("input[type=file]")
+        chooser.wait_for(state="attached")
+        (tmp_path / "letter.mp4").write_text("no video at all")
+        chooser.set_input_files(tmp_path / "letter.mp4")
+        page.locator("[role=alert]", has_text="letter.mp4").first.wait_for()
+        chooser.set_input_files(talk(tmp_path / "talk.mp4"))
+        page.get_by_text("Likely fake: face 1 looks manipulated").wait_for()
+        player, at = page.locator("video"), "video => video.readyState >= 1 && video.currentTime"
+        until(lambda: player.evaluate("video => video.readyState >= 1 && video.duration > 8"))
+        moment = page.get_by_role("button", name="Face 1, 0:0").first
+        assert moment.locator("img").evaluate("image => image.decode().then(() => image.naturalWidth)") > 100
+        moment.click()
+        seconds = float(re.search(r"0:(\d\d\.\d)", moment.get_attribute("aria-label"))[1])  # type: ignore[index]
+        until(lambda: abs(player.evaluate(at) - seconds) < 0.06)
+        assert 3 <= seconds <= 6.5
+        page.get_by_role("button", name="frame ▸").click()
+        until(lambda: 0.03 < player.evaluate(at) - seconds < 0.18)
+        chart = page.get_by_test_id("stVegaLiteChart").bounding_box()
+        page.mouse.click(chart["x"] + 0.5 * chart["width"], chart["y"] + 0.3 * chart["height"])
+        until(lambda: 3.5 < player.evaluate(at) < 5.5)
+        with page.expect_download() as saved:
+            page.get_by_role("link", name="Download timeline.csv").click()
+        assert saved.value.suggested_filename == "timeline.csv"
+        spans = page.locator(".dvn-scroller").first
+        spans.evaluate("table => table.scrollIntoView({ block: 'center' })")
+        spans.click(position={"x": 15, "y": 50})
+        page.get_by_role("button", name="Flag this span").click()
+        page.get_by_text("Flagged talk.mp4 at").wait_for()
+        with FlagArchive(dashboard.folder) as archive:
+            (flag,) = [flag for flag in archive.store.find() if flag.source == "talk.mp4"]
+        assert flag.clip is ClipState.KEPT
+        assert flag.box is not None
+        x1, y1, x2, y2 = flag.box
+        assert 300 < x1 < x2 < 650
+        assert 90 < y1 < y2 < 450
+        page.reload()
+        page.get_by_text("talk.mp4").first.wait_for()
+
+    def test_the_browsers_own_camera_is_watched(self, page: Any, dashboard: Dashboard) -> None:
+        page.goto(dashboard.url)
+        page.get_by_role("textbox", name="Your name").fill("grace")
+        page.get_by_role("textbox", name="Your name").press("Enter")
+        page.get_by_text("Add a source").click()
+        page.get_by_role("combobox", name="Kind").click()
+        page.get_by_role("option", name="Camera of this browser").click()
+        page.get_by_role("button", name="Start the camera").click()
+        page.locator(".viewer[data-state=live]", has_text="Camera of grace").wait_for()
+        canvas = page.locator("canvas.canvas")
+        until(lambda: "face" in (canvas.get_attribute("aria-label") or "no face").replace("no face", ""))
+        page.locator("button.flag").click()
+        page.get_by_text("Flagged Camera of grace at").wait_for()
+        with FlagArchive(dashboard.folder) as archive:
+            (flag,) = [flag for flag in archive.store.find() if flag.source == "Camera of grace"]
+            until(lambda: archive.store.get(flag.id).clip is ClipState.KEPT)
+        assert flag.track_id is not None
+        page.locator("[class*=st-key-remove-] button").locator("visible=true").last.click()
+        page.get_by_text("Ended: the source was removed. The camera is off.").wait_for()
+
+    def test_the_other_pages_say_who_judges_and_how_it_is_doing(self, page: Any, dashboard: Dashboard) -> None:
+        page.goto(f"{dashboard.url}/model")
+        page.get_by_text("What no verdict can say").wait_for()
+        page.get_by_text("How soon to suspect").wait_for()
+        go(page, "System")
+        page.get_by_text("frames analysed").first.wait_for()
+
+    def test_two_tabs_and_a_phone(self, page: Any, dashboard: Dashboard, browser: Any) -> None:
+        page.goto(dashboard.url)
+        page.wait_for_selector(".viewer[data-state=live]")
+        phone = browser.new_context(viewport={"width": 390, "height": 800})
+        small = phone.new_page()
+        small.goto(dashboard.url)
+        small.wait_for_selector(".viewer[data-state=live]", timeout=SECONDS)
+        assert small.evaluate("document.documentElement.scrollWidth") <= 390
+        phone.close()
+        assert page.locator(".viewer[data-state=live]").count() == 1
+
+    def test_no_page_no_files(self, dashboard: Dashboard) -> None:
+        for path in ("export?ids=x", "flags/a/frame.jpg", "analyses/a/report.json?token=guess"):
+            with pytest.raises(urllib.error.HTTPError) as refused:
+                urllib.request.urlopen(f"{dashboard.url}/monitor/{path}", timeout=10)  # noqa: S310
+            assert refused.value.code == 403
+            assert "not allowed" in json.load(refused.value)["error"]
+
+
+class TestScript:
+    """The pages without a browser, on a station that watches nothing."""
+
+    @pytest.fixture(autouse=True)
+    def empty(self, tmp_path: Path) -> Iterator[None]:
+        opened = service.MonitorService.open(Settings(evidence={"folder": tmp_path / "evidence"}))
+        service.install(opened)
+        yield
+        service.install(None)
+        opened.close()
+
+    @staticmethod
+    def run(page: str) -> AppTest:
+        program = f"from monitor.dashboard.pages import {page}\n{page}.show()"
+        app = AppTest.from_string(program, default_timeout=100).run()
+        assert not app.exception
+        return app
+
+    def test_nothing_is_watched(self) -> None:
+        assert "Nothing is watched" in self.run("live").info[0].value
+
+    def test_a_file_of_the_server_is_refused_in_words(self) -> None:
+        app = self.run("live")
+        app.text_input[1].set_value("/etc/passwd")
+        app.button[0].click().run()
+        assert "may not be opened from a browser" in app.error[0].value
+
+    def test_no_flags(self) -> None:
+        assert "No flags here" in self.run("review").info[0].value
+
+    def test_the_card_is_shown(self) -> None:
+        app = self.run("model")
+        assert "An indication, never proof." in app.warning[0].value
+        assert any("newsroom" in table.value.to_string() for table in app.dataframe)
+
+    def test_a_preset_is_switched_and_written_down(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        written: list[tuple[str, ...]] = []
+        monkeypatch.setattr("monitor.dashboard.pages.model.audit", lambda *said: written.append(said))
+        app = self.run("model")
+        here = service.current()
+        assert app.radio(key="model-preset").value == "balanced"
+        app.radio(key="model-preset").set_value("wall").run()
+        assert not app.exception
+        assert here.settings.verdict.suspicious_at == 0.9
+        assert any("suspicious from P(fake) **0.9**" in text.value for text in app.markdown)
+        assert written == [("preset switched", "wall")]
+
+    def test_a_reviewer_may_not_switch_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("monitor.dashboard.pages.current_user.EVERYBODY", User("bob", Role.REVIEWER))
+        radio = self.run("model").radio(key="model-preset")
+        assert radio.disabled
+        assert radio.help == "This takes the role admin."
+
+    def test_thresholds_of_the_settings_win_over_presets(self) -> None:
+        here = service.current()
+        verdict = here.settings.verdict.model_copy(update={"suspicious_at": 0.8})
+        here.settings = here.settings.model_copy(update={"verdict": verdict})
+        radio = self.run("model").radio(key="model-preset")
+        assert (radio.disabled, radio.value) == (True, None)
+
+    def test_what_the_program_flagged_can_be_seen_apart(self) -> None:
+        store = service.current().archive.store
+        for number, origin in enumerate([Origin.PERSON, Origin.AUTOMATIC, Origin.AUTOMATIC]):
+            store.add(flag(number, origin=origin, trace=()), actor="ada")
+        app = self.run("review")
+        assert len(app.dataframe[0].value) == 3
+        app.selectbox(key="review-origin").set_value("the program").run()
+        assert not app.exception
+        assert list(app.dataframe[0].value["by"]) == ["the program"] * 2
+        app.selectbox(key="review-origin").set_value("people").run()
+        assert list(app.dataframe[0].value["by"]) == ["ada"]
+
+    def test_a_red_heartbeat_and_what_goes_when_are_shown(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        here = service.current()
+        assert any("No heartbeat yet" in info.value for info in self.run("system").info)
+        assert here.heartbeat.beat().healthy
+        assert any("scores as" in success.value for success in self.run("system").success)
+        monkeypatch.setattr("monitor.runtime.heartbeat.TOLERANCE", -1.0)
+        here.heartbeat.beat()
+        app = self.run("system")
+        assert any("trust no verdict" in error.value for error in app.error)
+        classes = app.dataframe[0].value
+        assert list(classes["class"]) == ["unreviewed", "false alarm", "exempt"]
+        assert list(classes["goes"]) == ["never: no days and no quota are set"] * 2 + ["never by itself"]
+
+    def test_a_hint_stands_beside_the_sources_state_and_its_words_are_plain(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(Stream, "start", lambda channel: None)
+        channel = service.current().add("demo:")
+        hints = (Hint(HintKind.FROZEN, 12.0), Hint(HintKind.VIRTUAL_CAMERA, 0.0, None, "**Cam** [x](//y)"))
+        channel.hub(frame(np.zeros((90, 160, 3), np.uint8)), replace(observation(), hints=hints))
+        told = [text.value for text in self.run("live").markdown if "stream:" in text.value]
+        assert told == [
+            ":violet-badge[:material/sensors_off: stream: frozen since 0:12.0]",
+            r":violet-badge[:material/sensors_off: stream: virtual camera since 0:00.0] \*\*Cam\*\* \[x\]\(\/\/y\)",
+        ]
+
+    def test_a_busy_machine_is_said_to_be_one(self) -> None:
+        here = service.current()
+        here.load.level = 4
+        said = (
+            "The machine is busy: of each live source at most 10 frames/s, "
+            "of each face at most 2.0 scores/s, where nobody is seen 2.0 searches/s."
+        )
+        assert any(said == warning.value for warning in self.run("system").warning)
+        channel = here.add("demo:")
+        deadline = time.monotonic() + 60
+        while channel.status.stats is None:
+            assert time.monotonic() < deadline, channel.status
+            time.sleep(0.05)
+        assert any(said == warning.value for warning in self.run("live").warning)
+
+    def test_the_machine(self) -> None:
+        assert any(metric.label == "Flags" and metric.value == "0" for metric in self.run("system").metric)

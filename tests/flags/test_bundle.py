@@ -1,0 +1,243 @@
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from support.flagging import flag
+
+from monitor.errors import BundleError, OutputError
+from monitor.flags.bundle import MANIFEST, ExportedBundle, export, verify
+from monitor.flags.database import FlagStore
+from monitor.flags.files import FlagFiles
+from monitor.types import ClipState, Opinion
+
+FILES = {"frame.jpg": b"a picture", "clip.mp4": b"a clip", "trace.json": b"{}"}
+Members = dict[str, bytes]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[FlagStore]:
+    with FlagStore.open(f"sqlite:///{tmp_path}/flags.db") as store:
+        yield store
+
+
+@pytest.fixture
+def exhibits(tmp_path: Path) -> FlagFiles:
+    return FlagFiles(tmp_path / "files")
+
+
+@pytest.fixture
+def exported(store: FlagStore, exhibits: FlagFiles, tmp_path: Path) -> ExportedBundle:
+    for number in range(2):
+        one = flag(number, source="Zoë's camera", clip=ClipState.KEPT)
+        store.add(replace(one, exhibits=exhibits.keep(one.id, FILES)), actor="ada")
+    store.review(flag(1).id, actor="bob", opinion=Opinion.FAKE)
+    return export(tmp_path / "out" / "two.zip", store.find(), store=store, exhibits=exhibits, actor="bob")
+
+
+def rewritten(path: Path, change: Callable[[Members], object]) -> Path:
+    """The bundle with some of its members changed."""
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    change(members)
+    copy = path.with_name("touched.zip")
+    with zipfile.ZipFile(copy, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return copy
+
+
+def listed_anew(members: Members, name: str, content: bytes) -> None:
+    """Change a member and what the manifest says of it."""
+    members[name] = content
+    manifest = json.loads(members[MANIFEST])
+    manifest["files"][name] = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+    members[MANIFEST] = json.dumps(manifest).encode()
+
+
+def declared_anew(members: Members, name: str, kept: str) -> None:
+    """Claim that an export altered a member."""
+    manifest = json.loads(members[MANIFEST])
+    manifest["altered"][name] = {"why": "1 face blurred", "kept_sha256": kept}
+    members[MANIFEST] = json.dumps(manifest).encode()
+
+
+FIRST = f"flags/{flag(0).id}"
+
+
+def test_an_export_holds_everything_and_is_sound(exported: ExportedBundle, store: FlagStore) -> None:
+    found = verify(exported.path)
+    assert found.faults == exported.missing == ()
+    assert found.sha256 == exported.sha256
+    assert found.flags == (flag(1).id, flag(0).id)
+    with zipfile.ZipFile(exported.path) as archive:
+        assert archive.read(f"{FIRST}/clip.mp4") == b"a clip"
+        assert archive.read("report.pdf").startswith(b"%PDF")
+        assert "report.pdf" in json.loads(archive.read(MANIFEST))["files"]
+        assert json.loads(archive.read(f"{FIRST}/flag.json"))["source"] == "Zoë's camera"
+        assert [event["action"] for event in json.loads(archive.read("log.json"))] == ["flagged", "reviewed", "flagged"]
+    last = store.events(flag(0).id)[-1]
+    assert (last.action, last.actor, last.details) == ("exported", "bob", {"manifest_sha256": exported.sha256})
+
+
+@pytest.mark.parametrize(
+    ("change", "faults"),
+    [
+        (lambda m: m.update({f"{FIRST}/clip.mp4": b"a clap"}), [f"{FIRST}/clip.mp4 was changed"]),
+        (lambda m: m.pop("report.html"), ["report.html is missing"]),
+        (lambda m: m.update({"report.pdf": b"%PDF of another"}), ["report.pdf was changed"]),
+        (lambda m: m.update({"more.txt": b""}), ["more.txt was added"]),
+        (lambda m: listed_anew(m, f"{FIRST}/clip.mp4", b"a clap"), [f"{FIRST}/clip.mp4 is not the file that was kept"]),
+        (
+            lambda m: listed_anew(m, f"{FIRST}/flag.json", m[f"{FIRST}/flag.json"].replace(b"ada", b"eve")),
+            [f"{FIRST}/flag.json is not the flag that log.json names"],
+        ),
+        (
+            lambda m: listed_anew(m, "log.json", m["log.json"].replace(b"bob", b"eve")),
+            ["log.json: event 3 was changed"],
+        ),
+    ],
+)
+def test_what_was_touched_is_named(
+    exported: ExportedBundle, change: Callable[[Members], object], faults: list[str]
+) -> None:
+    found = verify(rewritten(exported.path, change))
+    assert list(found.faults) == faults
+
+
+def test_whoever_rewrites_all_of_it_changes_the_manifests_hash(exported: ExportedBundle) -> None:
+    touched = rewritten(exported.path, lambda m: listed_anew(m, "report.html", b"all is well"))
+    assert verify(touched).faults == ()
+    assert verify(touched).sha256 != exported.sha256
+
+
+def test_a_byte_flipped_anywhere_is_seen(exported: ExportedBundle) -> None:
+    content = bytearray(exported.path.read_bytes())
+    content[content.index(b"a clip")] ^= 1
+    exported.path.write_bytes(content)
+    assert verify(exported.path).faults == (f"flags/{flag(1).id}/clip.mp4 was changed",)
+
+
+def test_damage_anywhere_is_a_fault_or_one_sentence_or_harmless(exported: ExportedBundle) -> None:
+    whole = exported.path.read_bytes()
+    seen = 0
+    for place in range(0, len(whole), 101):
+        exported.path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x5A]) + whole[place + 1 :])
+        try:
+            seen += bool(verify(exported.path).faults)
+        except BundleError:
+            seen += 1
+    assert seen > 0.5 * len(whole) / 101, "most of the file is content"
+
+
+def test_a_file_that_is_gone_is_told_not_hidden(store: FlagStore, exhibits: FlagFiles, tmp_path: Path) -> None:
+    one = flag(clip=ClipState.KEPT)
+    store.add(replace(one, exhibits=exhibits.keep(one.id, FILES)), actor="ada")
+    (exhibits.folder(one.id) / "clip.mp4").unlink()
+    made = export(tmp_path / "one.zip", [store.get(one.id)], store=store, exhibits=exhibits, actor="ada")
+    assert made.missing == (f"{one.id}/clip.mp4",)
+    assert verify(made.path).faults == ()
+    with zipfile.ZipFile(made.path) as archive:
+        assert "no longer there:</strong> clip.mp4" in archive.read("report.html").decode()
+
+
+@pytest.mark.parametrize("content", [b"", b"no zip", b"PK\x03\x04 hardly"])
+def test_anything_else_is_one_sentence(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a.zip").write_bytes(content)
+    with pytest.raises(BundleError, match="no bundle of flags"):
+        verify(tmp_path / "a.zip")
+    with pytest.raises(BundleError, match="no bundle of flags"):
+        verify(tmp_path / "not-there.zip")
+
+
+def test_a_zip_of_something_else_is_one_sentence(tmp_path: Path) -> None:
+    for content in (b"{}", b"[]", b'{"files": {}, "format": 99}', b'{"files": [], "format": 1}', b"\xff"):
+        with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+            archive.writestr(MANIFEST, content)
+        with pytest.raises(BundleError):
+            verify(tmp_path / "a.zip")
+
+
+def test_what_cannot_be_written_leaves_nothing(store: FlagStore, exhibits: FlagFiles, tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("in the way")
+    with pytest.raises(OutputError, match="cannot be written"):
+        export(tmp_path / "out" / "a.zip", [], store=store, exhibits=exhibits, actor="ada")
+
+
+class TestBlurred:
+    @pytest.fixture
+    def blurred(self, store: FlagStore, exhibits: FlagFiles, tmp_path: Path) -> ExportedBundle:
+        noise = np.random.default_rng(1).integers(0, 255, (100, 200, 3), np.uint8)
+        faces = [{"track_id": 1, "box": [10, 10, 60, 80]}, {"track_id": 2, "box": [120, 10, 170, 80]}]
+        files = {
+            "frame.jpg": cv2.imencode(".jpg", noise)[1].tobytes(),
+            "faces.json": json.dumps({"faces": faces, "width": 200, "height": 100}).encode(),
+            "clip.mp4": b"a clip",
+        }
+        one = flag(clip=ClipState.KEPT)
+        store.add(replace(one, exhibits=exhibits.keep(one.id, files)), actor="ada")
+        return export(tmp_path / "a.zip", store.find(), store=store, exhibits=exhibits, actor="bob", blur=True)
+
+    def test_it_is_sound_and_says_what_is_different(self, blurred: ExportedBundle, store: FlagStore) -> None:
+        found = verify(blurred.path)
+        assert found.faults == ()
+        assert found.declared == (
+            f"{FIRST}/frame.jpg is not as it was kept: 1 face blurred",
+            f"{FIRST}/clip.mp4 was left out: its faces are not known frame by frame",
+        )
+        assert blurred.left_out == (f"{flag(0).id}/clip.mp4: its faces are not known frame by frame",)
+        assert blurred.missing == ()
+        assert store.events(flag(0).id)[-1].details == {"manifest_sha256": blurred.sha256, "blurred": True}
+        kept = store.get(flag(0).id).exhibits[0].sha256
+        with zipfile.ZipFile(blurred.path) as archive:
+            manifest = json.loads(archive.read(MANIFEST))
+            assert manifest["altered"] == {f"{FIRST}/frame.jpg": {"why": "1 face blurred", "kept_sha256": kept}}
+            assert f"{FIRST}/clip.mp4" not in archive.namelist()
+            report = archive.read("report.html").decode()
+        assert kept in report
+        assert manifest["files"][f"{FIRST}/frame.jpg"]["sha256"] in report
+        assert "clip.mp4, because its faces are not known" in report
+
+    def test_no_file_of_it_holds_the_kept_picture(self, blurred: ExportedBundle, exhibits: FlagFiles) -> None:
+        kept = (exhibits.folder(flag(0).id) / "frame.jpg").read_bytes()
+        with zipfile.ZipFile(blurred.path) as archive:
+            for name in archive.namelist():
+                content = archive.read(name)
+                assert kept not in content
+                assert base64.b64encode(kept) not in content
+
+    @pytest.mark.parametrize(
+        ("change", "faults"),
+        [
+            (lambda m: m.update({f"{FIRST}/frame.jpg": b"another"}), [f"{FIRST}/frame.jpg was changed"]),
+            (lambda m: m.update({f"{FIRST}/clip.mp4": b"a clip"}), [f"{FIRST}/clip.mp4 was added"]),
+            (
+                lambda m: listed_anew(m, f"{FIRST}/faces.json", b"{}"),
+                [f"{FIRST}/faces.json is not the file that was kept"],
+            ),
+            (
+                lambda m: declared_anew(m, f"{FIRST}/frame.jpg", "00" * 32),
+                [f"{FIRST}/frame.jpg is not the file that was kept"],
+            ),
+            (
+                lambda m: declared_anew(m, f"{FIRST}/more.jpg", "00" * 32),
+                [f"{FIRST}/more.jpg is declared altered, and no flag has it"],
+            ),
+            (
+                lambda m: declared_anew(m, f"{FIRST}/faces.json", hashlib.sha256(m[f"{FIRST}/faces.json"]).hexdigest()),
+                [f"{FIRST}/faces.json is declared altered, and is no picture"],
+            ),
+        ],
+    )
+    def test_later_tampering_is_named(
+        self, blurred: ExportedBundle, change: Callable[[Members], object], faults: list[str]
+    ) -> None:
+        assert list(verify(rewritten(blurred.path, change)).faults) == faults

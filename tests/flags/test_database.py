@@ -1,0 +1,206 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import sqlalchemy
+from support import postgres_server
+from support.flagging import BEGIN, flag
+
+from monitor.errors import FlagNotFoundError, StoreError
+from monitor.flags.database import FlagQuery, FlagStore, new_id
+from monitor.types import ClipState, FlagFile, Label, Opinion
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Path]:
+    """A PostgreSQL server."""
+    if reason := postgres_server.missing():
+        pytest.skip(reason)
+    with postgres_server.serve() as folder:
+        yield folder
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/kept/flags.db"
+        return
+    with postgres_server.database(request.getfixturevalue("server"), "flags") as address:
+        yield address
+
+
+def behind(url: str, statement: str) -> None:
+    """Change the database past this program."""
+    engine = sqlalchemy.create_engine(url)
+    with engine.begin() as connection:
+        connection.exec_driver_sql(statement)
+    engine.dispose()
+
+
+class TestKeeping:
+    def test_what_was_added_comes_back_equal_in_another_process_life(self, url: str) -> None:
+        some = flag(box=None, track_id=None, probability=None, label=Label.NOT_ENOUGH_EVIDENCE)
+        with FlagStore.open(url) as store:
+            store.add(flag(1), actor="ada")
+            store.add(some, actor="ada")
+        with FlagStore.open(url) as store:
+            assert store.get(flag(1).id) == flag(1)
+            assert store.get(some.id) == some
+            assert store.ids() == {flag(1).id, some.id}
+
+    def test_a_review_changes_what_it_says_and_nothing_else(self, url: str) -> None:
+        with FlagStore.open(url) as store:
+            store.add(flag(note="the mouth"), actor="ada")
+            seen = store.review(flag().id, actor="bob", opinion=Opinion.FAKE, category="lip sync")
+            assert (seen.opinion, seen.category, seen.note, seen.reviewed_by) == (
+                "fake",
+                "lip sync",
+                "the mouth",
+                "bob",
+            )
+            assert seen == store.get(flag().id)
+            assert store.count(FlagQuery(reviewed=True)) == 1
+            again = store.review(flag().id, actor="bob", reviewed=False)
+            assert (again.opinion, again.reviewed_at, again.reviewed_by) == ("fake", None, "")
+
+    def test_files_are_attached(self, url: str) -> None:
+        kept = (FlagFile("clip.mp4", "cd" * 32, 12345),)
+        with FlagStore.open(url) as store:
+            store.add(flag(), actor="ada")
+            store.attach(flag().id, kept, clip=ClipState.KEPT)
+            assert store.get(flag().id).exhibits == kept
+            assert store.get(flag().id).clip is ClipState.KEPT
+
+    def test_what_is_deleted_is_gone_but_for_its_id_in_the_log(self, url: str, tmp_path: Path) -> None:
+        with FlagStore.open(url) as store:
+            store.add(flag(note="a secret"), actor="ada")
+            store.review(flag().id, actor="ada", opinion=Opinion.FAKE, category="a secret kind", note="more secret")
+            store.delete(flag().id, actor="bob", why="asked for")
+            with pytest.raises(FlagNotFoundError, match="there is no flag"):
+                store.get(flag().id)
+            assert [event.action for event in store.events(flag().id)] == ["flagged", "reviewed", "deleted"]
+            assert not any(word in repr(store.events()) for word in ("secret", "fake"))
+            with pytest.raises(FlagNotFoundError):
+                store.delete(flag().id, actor="bob")
+            assert store.first_fault() is None
+
+    def test_ids_sort_by_time_and_differ(self) -> None:
+        assert new_id(BEGIN) != new_id(BEGIN)
+        assert new_id(BEGIN) < new_id(BEGIN + timedelta(seconds=1))
+
+
+class TestLog:
+    def test_every_change_is_a_link_of_one_chain(self, url: str) -> None:
+        with FlagStore.open(url) as store:
+            store.add(flag(), actor="ada")
+            store.review(flag().id, actor="bob", opinion=Opinion.UNSURE)
+            store.note("exported", actor="bob", flag_id=flag().id)
+            log = store.events()
+            assert [(event.number, event.actor, event.action) for event in log] == [
+                (1, "ada", "flagged"),
+                (2, "bob", "reviewed"),
+                (3, "bob", "exported"),
+            ]
+            assert log[1].details == {"said": ["opinion"]}
+            assert log[1].previous == log[0].sha256
+            assert store.first_fault() is None
+
+    @pytest.mark.parametrize(
+        ("statement", "fault"),
+        [
+            (
+                "UPDATE flags SET content = (SELECT content FROM flags ORDER BY id DESC LIMIT 1)",
+                "was changed past the log",
+            ),
+            ("UPDATE events SET actor = 'eve' WHERE number = 2", "event 2 was changed"),
+            ("DELETE FROM events WHERE number = 2", "event 2 is missing"),
+            ("DELETE FROM flags", "was removed past the log"),
+            ("UPDATE flags SET note = 'nothing to see'", "was changed past the log"),
+        ],
+    )
+    def test_what_is_changed_past_it_is_seen(self, url: str, statement: str, fault: str) -> None:
+        with FlagStore.open(url) as store:
+            for number in range(3):
+                store.add(flag(number), actor="ada")
+        behind(url, statement)
+        with FlagStore.open(url) as store:
+            assert fault in (store.first_fault() or "")
+
+    def test_threads_and_stores_write_one_chain(self, url: str) -> None:
+        with FlagStore.open(url) as one, FlagStore.open(url) as other, ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda number: (one if number % 2 else other).add(flag(number), actor="ada"), range(60)))
+            assert one.count() == 60
+            assert one.first_fault() is None
+            assert [event.number for event in one.events()] == list(range(1, 61))
+
+
+_WRITER = """
+import sys
+from support.flagging import flag
+from monitor.flags.database import FlagStore
+store = FlagStore.open(sys.argv[1])
+for number in range(10_000):
+    store.add(flag(number), actor="ada")
+    print(number, flush=True)
+"""
+
+
+def test_a_kill_loses_no_flag_that_was_told(url: str) -> None:
+    told = 0
+    path = os.pathsep.join(map(str, Path(__file__).parents[1:3]))
+    for _ in range(3):
+        code = _WRITER.replace("range(10_000)", f"range({told}, 10_000)")
+        with subprocess.Popen(
+            [sys.executable, "-c", code, url], stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": path}
+        ) as writer:
+            assert writer.stdout is not None
+            told = int(writer.stdout.readline()) + 1
+            time.sleep(0.15)
+            writer.kill()
+            told = max([told, *(int(line) + 1 for line in writer.stdout.read().split())])
+        time.sleep(0.5)  # a server finishes what the killed one had begun
+        with FlagStore.open(url) as store:
+            found = store.count()
+            assert told <= found <= told + 1  # one may be committed that nobody was told of
+            assert store.first_fault() is None
+        told = found
+    assert told > 3
+
+
+class TestFailures:
+    def test_a_database_of_a_newer_program_is_refused(self, url: str) -> None:
+        FlagStore.open(url).close()
+        behind(url, "UPDATE alembic_version SET version_num = '9999'")
+        with pytest.raises(StoreError, match="of a newer program"):
+            FlagStore.open(url)
+
+    @pytest.mark.parametrize("bad", ["no url", "nosuchsql:///flags.db", "sqlite:////proc/nothing/flags.db"])
+    def test_a_bad_address_is_one_sentence(self, bad: str) -> None:
+        with pytest.raises(StoreError) as told:
+            FlagStore.open(bad)
+        assert "\n" not in str(told.value)
+
+    def test_no_database_at_all_is_one_sentence(self, tmp_path: Path) -> None:
+        (tmp_path / "flags.db").write_bytes(b"this is no database" * 100)
+        with pytest.raises(StoreError, match="file is not a database"):
+            FlagStore.open(f"sqlite:///{tmp_path}/flags.db")
+
+    def test_a_password_is_never_told(self) -> None:
+        with pytest.raises(StoreError) as told:
+            FlagStore.open("nosuchsql://ada:secret@host/flags")
+        assert "secret" not in str(told.value)
+
+    def test_nothing_is_half_written(self, url: str) -> None:
+        with FlagStore.open(url) as store:
+            store.add(flag(), actor="ada")
+            with pytest.raises(StoreError):
+                store.add(flag(), actor="ada")
+            assert store.count() == len(store.events()) == 1

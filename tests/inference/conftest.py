@@ -1,0 +1,40 @@
+"""Small networks with fixed random weights: engines are tested without the shipped ones."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from monitor.inference.network import Network
+
+
+class TwoHeads(torch.nn.Module):
+    """Fully convolutional, with a BatchNorm whose statistics are not trivial."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = torch.nn.Sequential(
+            torch.nn.Conv2d(3, 8, 3), torch.nn.BatchNorm2d(8), torch.nn.PReLU(8), torch.nn.MaxPool2d(2, ceil_mode=True)
+        )
+        self.head = torch.nn.Conv2d(8, 1, 1)
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        evidence = self.head(self.body(x))[:, 0]
+        return evidence.mean((1, 2)), evidence
+
+
+def build() -> torch.nn.Module:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(7)
+        module = TwoHeads()
+        norm = module.body[1]
+        torch.nn.init.uniform_(norm.running_mean, -1, 1)
+        torch.nn.init.uniform_(norm.running_var, 0.2, 2)
+        torch.nn.init.uniform_(norm.weight, 0.5, 2)
+    return module.eval()
+
+
+@pytest.fixture
+def two_heads() -> Network:
+    """A network with a free batch, height and width."""
+    return Network("two_heads", "2" * 64, build, (None, 3, None, None), ("logit", "evidence_map"))

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pytest
+from support.small_networks import small_classifier
+
+from monitor.errors import EngineError
+from monitor.inference.backends import BackendSelection, CudaBackend, Engine
+from monitor.inference.engine_upgrade import NOT_BUILT, promoted
+from monitor.inference.torch_runtime import TorchBackend, TorchEngine
+from monitor.types import Floats, Pixels
+
+
+class Off:
+    """The reference, off by so much."""
+
+    name = "tensorrt-fp16"
+
+    def __init__(self, engine: TorchEngine, by: float) -> None:
+        self.engine, self.by = engine, by
+
+    def run(self, batch: Pixels | Floats) -> tuple[Floats, ...]:
+        logits, maps = self.engine.run(batch)
+        return logits + np.float32(self.by), maps
+
+
+class Faster:
+    """A backend whose cache holds an engine, none, or an error."""
+
+    name = "tensorrt"
+
+    def __init__(self, held: Engine | EngineError | None) -> None:
+        self.held = held
+
+    def cached(self, network: object, *, cache_dir: Path) -> Engine | None:
+        if isinstance(self.held, EngineError):
+            raise self.held
+        return self.held
+
+
+def choice(held: Engine | EngineError | None) -> BackendSelection:
+    others = {"onnxruntime": "cuda was preferred", "tensorrt": NOT_BUILT}
+    return BackendSelection(CudaBackend(), "there is a CUDA GPU", others, faster=cast("Any", Faster(held)))
+
+
+def off(by: float, cache_dir: Path) -> Off:
+    return Off(TorchBackend().compile(small_classifier(), threads=1, cache_dir=cache_dir), by)
+
+
+def promote(before: BackendSelection, cache_dir: Path) -> tuple[Engine | None, BackendSelection]:
+    return promoted(before, small_classifier(), threads=1, cache_dir=cache_dir)
+
+
+def test_an_engine_that_agrees_is_chosen_and_says_so(tmp_path: Path) -> None:
+    held = off(0.01, tmp_path)
+    before = choice(held)
+    engine, after = promote(before, tmp_path)
+    assert engine is held
+    assert after.backend is before.faster
+    assert after.reason.startswith("the fastest on this GPU; on 30 faces its logits are within 0.0100 of fp32")
+    assert after.others == {"onnxruntime": "cuda was preferred", "cuda": "tensorrt was preferred: it is faster"}
+    assert after.faster is None
+
+
+def test_an_engine_that_does_not_agree_is_refused_for_good(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    before = choice(off(0.2, tmp_path))
+    with caplog.at_level(logging.WARNING):
+        engine, after = promote(before, tmp_path)
+    assert engine is None
+    assert after.backend is before.backend
+    assert after.reason == before.reason
+    assert after.others["tensorrt"].startswith("tensorrt-fp16 is refused: on 30 faces its logits are within 0.2000")
+    assert after.faster is None  # it would be built the same again
+    assert "cuda goes on, tensorrt is not used: tensorrt-fp16 is refused" in caplog.text
+
+
+def test_an_engine_that_is_not_there_is_still_to_be_built(tmp_path: Path) -> None:
+    before = choice(None)
+    assert promote(before, tmp_path) == (None, before)
+
+
+def test_a_library_that_cannot_be_imported_is_not_asked_again(tmp_path: Path) -> None:
+    engine, after = promote(choice(EngineError("torch_tensorrt is installed but cannot be imported: no")), tmp_path)
+    assert engine is None
+    assert after.others["tensorrt"] == "torch_tensorrt is installed but cannot be imported: no"
+    assert after.faster is None
+
+
+def test_without_a_faster_backend_nothing_changes(tmp_path: Path) -> None:
+    before = replace(choice(None), faster=None)
+    assert promote(before, tmp_path) == (None, before)

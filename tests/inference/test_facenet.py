@@ -1,0 +1,11 @@
+from __future__ import annotations
+
+from monitor.inference.facenet import facenet_pytorch
+
+
+def test_the_real_package_has_what_is_used_of_it() -> None:
+    package = facenet_pytorch()
+    for name in ("InceptionResnetV1", "MTCNN"):
+        assert callable(getattr(package, name))
+    for name in ("PNet", "RNet", "ONet"):
+        assert callable(getattr(package.models.mtcnn, name))

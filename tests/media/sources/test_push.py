@@ -1,0 +1,187 @@
+"""Pictures that are pushed, and the sources that are opened on them."""
+
+from __future__ import annotations
+
+import struct
+import threading
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from monitor.errors import SourceUnavailableError
+from monitor.media.sources.push import BEHIND, REFUSED, UNDECODABLE, UNWATCHED, PushInbox
+from monitor.media.sources.source import Source
+from monitor.system import jpeg
+from monitor.types import Frame
+
+NOON = 1_790_000_000.0  # seconds on a browser's clock
+
+
+def picture(grey: int = 90, *, width: int = 64, height: int = 48) -> bytes:
+    return jpeg.encoded(np.full((height, width, 3), grey, np.uint8), quality=90)
+
+
+@pytest.fixture
+def inbox() -> PushInbox:
+    return PushInbox("Camera of ada", open_timeout=5.0, read_timeout=5.0)
+
+
+def pushing(inbox: PushInbox, *, after: float = 0.05, content: bytes | None = None) -> None:
+    """Push a picture in a moment, from another thread."""
+    threading.Timer(after, lambda: inbox.push(picture() if content is None else content, taken_at=NOON)).start()
+
+
+def opened(inbox: PushInbox) -> tuple[Iterator[Frame], Source]:
+    pushing(inbox)
+    source = inbox.open()
+    return iter(source), source
+
+
+def test_what_is_pushed_becomes_frames(inbox: PushInbox) -> None:
+    frames, source = opened(inbox)
+    first = next(frames)
+    assert (source.info.name, source.info.kind, source.info.live) == ("Camera of ada", "webcam", True)
+    assert (source.info.width, source.info.height) == (first.width, first.height) == (64, 48)
+    inbox.push(picture(200), taken_at=NOON + 0.25)
+    second = next(frames)
+    assert (first.index, first.media_time, second.index, second.media_time) == (0, 0.0, 1, 0.25)
+    assert second.pixels.mean() == pytest.approx(200, abs=2)
+    assert first.captured_at <= second.captured_at
+    assert source.losses == {}
+
+
+def test_what_nobody_will_look_at_is_not_decoded(inbox: PushInbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    frames, source = opened(inbox)
+    source.thin(2)
+    assert next(frames).index == 0
+    decoded: list[bytes] = []
+    decode = jpeg.decoded
+    monkeypatch.setattr(jpeg, "decoded", lambda content: (decoded.append(content), decode(content))[1])
+    for grey, later in ((50, 0.1), (200, 0.5)):
+        inbox.push(picture(grey), taken_at=NOON + later)
+    second = next(frames)
+    assert (second.index, second.media_time, source.left_out, len(decoded)) == (2, 0.5, 1, 1)
+    assert second.pixels.mean() == pytest.approx(200, abs=2)
+
+
+def test_media_time_goes_on_where_the_browsers_clock_jumps(inbox: PushInbox) -> None:
+    frames, _ = opened(inbox)
+    times = [next(frames).media_time]
+    for taken_at in (NOON + 0.1, NOON + 0.1, NOON - 7200, NOON - 7199.9, 1e300, -1e300):
+        inbox.push(picture(), taken_at=taken_at)
+        times.append(next(frames).media_time)
+    steps = np.diff(times)
+    assert (steps > 0).all()
+    assert (steps < 0.2).all()
+
+
+def test_the_newest_win_and_what_is_lost_is_counted(inbox: PushInbox) -> None:
+    frames, source = opened(inbox)
+    next(frames)
+    for grey in (10, 60, 110, 160):
+        inbox.push(picture(grey), taken_at=NOON + grey)
+    assert [round(next(frames).pixels.mean()) for _ in range(2)] == [
+        pytest.approx(110, abs=2),
+        pytest.approx(160, abs=2),
+    ]
+    assert source.losses == {BEHIND: 2}
+
+
+def test_pictures_that_nobody_wants_are_counted_and_never_shown_later(inbox: PushInbox) -> None:
+    for grey in (10, 20, 30):
+        inbox.push(picture(grey), taken_at=NOON)
+    frames, source = opened(inbox)
+    assert round(next(frames).pixels.mean()) == pytest.approx(90, abs=2)
+    assert source.losses == {UNWATCHED: 3}
+
+
+def _sized(width: int, height: int) -> bytes:
+    """A picture whose header lies about its size."""
+    content = bytearray(picture())
+    at = content.index(b"\xff\xc0") + 5
+    content[at : at + 4] = struct.pack(">HH", height, width)
+    return bytes(content)
+
+
+PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 40
+
+
+@pytest.mark.parametrize(
+    ("content", "taken_at", "why"),
+    [
+        (b"", NOON, "no JPEG"),
+        (PNG, NOON, "no JPEG"),
+        (b"\xff\xd8\xff" + PNG + b"\xff\xd9", NOON, "header cannot be read"),
+        (picture()[:-40], NOON, "not a whole one"),
+        (_sized(9_000, 9_000), NOON, "9000 x 9000 pixels"),
+        (_sized(60_000, 60_000), NOON, "header cannot be read"),  # Pillow refuses it
+        (picture() + b"\0" * (4 << 20) + b"\xff\xd9", NOON, "more than 4194304 bytes"),
+        (picture(), float("nan"), "no time"),
+        (picture(), float("inf"), "no time"),
+    ],
+)
+def test_what_is_no_picture_is_refused_and_counted(inbox: PushInbox, content: bytes, taken_at: float, why: str) -> None:
+    frames, source = opened(inbox)
+    next(frames)
+    with pytest.raises(ValueError, match=why):
+        inbox.push(content, taken_at=taken_at)
+    assert source.losses == {REFUSED: 1}
+    inbox.push(picture(), taken_at=NOON + 1)
+    assert next(frames).index == 1, "it goes on"
+
+
+def test_what_cannot_be_decoded_is_counted_and_no_frame(inbox: PushInbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    frames, source = opened(inbox)
+    next(frames)
+    content = picture()
+    scan = content.index(b"\xff\xc4")
+    broken = content[:scan] + b"\xff\xc4\x00\x04\xff\xff" + content[scan + 60 :]
+    inbox.push(broken, taken_at=NOON + 1)
+    inbox.push(picture(200), taken_at=NOON + 2)
+    assert next(frames).pixels.mean() == pytest.approx(200, abs=2)
+    assert source.losses == {UNDECODABLE: 1}
+
+
+def test_silence_is_a_lost_source_and_it_can_be_opened_again() -> None:
+    inbox = PushInbox("Camera of ada", open_timeout=0.1, read_timeout=0.1)
+    with pytest.raises(SourceUnavailableError, match=r"Camera of ada: no picture came for 0.1 s; is the page"):
+        inbox.open()
+    pushing(inbox, after=0.02)
+    frames = iter(inbox.open())
+    next(frames)
+    with pytest.raises(SourceUnavailableError):
+        next(frames)
+    assert inbox.silence >= 0.1
+    pushing(inbox, after=0.02)
+    again = next(iter(inbox.open()))
+    assert (again.index, again.media_time) == (0, 0.0)
+
+
+def test_a_reader_that_is_closed_from_another_thread_ends(inbox: PushInbox) -> None:
+    frames, source = opened(inbox)
+    next(frames)
+    began = time.monotonic()
+    threading.Timer(0.05, source.close).start()
+    assert list(frames) == []
+    assert time.monotonic() - began < 2
+    source.close()
+
+
+def test_a_new_reader_takes_the_place_of_the_one_before(inbox: PushInbox) -> None:
+    before, _ = opened(inbox)
+    next(before)
+    after, _ = opened(inbox)
+    assert list(before) == []
+    assert next(after).index == 0
+
+
+def test_closing_ends_who_reads_and_who_waits(inbox: PushInbox) -> None:
+    frames, _ = opened(inbox)
+    next(frames)
+    threading.Timer(0.05, inbox.close).start()
+    assert list(frames) == []
+    with pytest.raises(SourceUnavailableError):
+        inbox.open()
+    inbox.push(picture(), taken_at=NOON)

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+from support import clips
+
+from monitor.media.rgb import pixel_aspect, rgb
+
+if TYPE_CHECKING:
+    from fractions import Fraction
+    from pathlib import Path
+
+
+def first(path: Path) -> av.VideoFrame:
+    with av.open(str(path)) as container:
+        return next(container.decode(video=0))
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+@pytest.mark.parametrize("angle", [0, 90, 180, 270])
+def test_all_eight_orientations_are_shown_upright(tmp_path: Path, angle: int, mirrored: bool) -> None:
+    shown = rgb(first(clips.video(tmp_path / "a.mp4", turned=(angle, mirrored))))
+    expected = np.rot90(clips.picture(0), angle // 90)
+    expected = expected[:, ::-1] if mirrored else expected
+    assert shown.shape == expected.shape
+    assert np.abs(shown.astype(int) - expected).mean() < 4
+    assert shown.flags.c_contiguous
+
+
+@pytest.mark.parametrize(("orientation", "quarters"), [(1, 0), (3, 2), (6, 3), (8, 1)])
+def test_the_orientation_of_a_photo_is_read_beside_its_other_side_data(
+    tmp_path: Path, orientation: int, quarters: int
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(clips.picture(0)).save(tmp_path / "a.png", exif=exif)
+    np.testing.assert_array_equal(rgb(first(tmp_path / "a.png")), np.rot90(clips.picture(0), quarters))
+
+
+def test_odd_sizes_come_out_whole_and_contiguous() -> None:
+    frame = av.VideoFrame.from_ndarray(clips.picture(0, (33, 17)), format="rgb24")
+    shown = rgb(frame.reformat(format="yuv444p"))
+    assert shown.shape == (17, 33, 3)
+    assert shown.flags.c_contiguous
+
+
+def test_pixels_that_are_not_square_are_made_so() -> None:
+    frame = av.VideoFrame.from_ndarray(clips.picture(0, (90, 120)), format="rgb24")
+    assert rgb(frame, aspect=16 / 9).shape == (120, 160, 3)
+
+
+@pytest.mark.parametrize(("told", "used"), [(None, 1.0), (0, 1.0), (2, 2.0), (0.5, 0.5), (1000, 1.0), (0.001, 1.0)])
+def test_an_absurd_pixel_shape_is_not_believed(told: Fraction | float | None, used: float) -> None:
+    assert pixel_aspect(SimpleNamespace(sample_aspect_ratio=told)) == used
+
+
+@pytest.mark.parametrize("pixel_format", ["yaf32le", "gray32le"])
+def test_pixels_that_ffmpeg_cannot_convert_are_an_error_and_no_crash(pixel_format: str) -> None:
+    with pytest.raises(ValueError, match=pixel_format):
+        rgb(av.VideoFrame(64, 48, pixel_format))

@@ -1,0 +1,190 @@
+"""The child's parts in this process; as a process it is tested in test_isolated_source."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from support import clips
+
+from monitor.media.packets import CompressedPacket
+from monitor.media.sources import Source, open_source
+from monitor.media.worker import process
+from monitor.media.worker.frame_ring import SLOTS, FrameRing
+from monitor.media.worker.ipc_channel import IpcChannel
+from monitor.media.worker.process import BEHIND, FrameSender, PacketForwarder
+from monitor.settings import SourceSettings
+from monitor.types import Frame
+
+SETTINGS = SourceSettings(max_pixels=320 * 240)
+
+
+@pytest.fixture
+def ends() -> Iterator[tuple[IpcChannel, IpcChannel]]:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        yield IpcChannel(ours), IpcChannel(theirs)
+
+
+def heard(wire: IpcChannel) -> list[dict[str, Any]]:
+    found = []
+    while wire.waits():
+        found.append(wire.receive(1)[0])
+    return found
+
+
+def test_packets_wait_until_it_is_known_whether_they_are_wanted(ends: tuple[IpcChannel, IpcChannel]) -> None:
+    here, there = ends
+    relay = PacketForwarder(there, dict)
+    relay.packet(CompressedPacket(b"first", pts=4, is_key=True))
+    relay.picture(pts=4, media_time=0.0)
+    assert not here.waits()
+    relay.decide(wanted=True)
+    relay.packet(CompressedPacket(b"second", pts=None, is_key=False))
+    relay.picture(pts=None, media_time=0.04)
+    assert here.receive(1) == ({"packet": [4, True]}, b"first")
+    assert here.receive(1) == ({"packet": [None, False]}, b"second")
+    assert here.receive(1) == ({"picture": [None, 0.04]}, b"")
+
+
+def test_packets_that_nobody_wants_are_forgotten(ends: tuple[IpcChannel, IpcChannel]) -> None:
+    here, there = ends
+    relay = PacketForwarder(there, dict)
+    relay.packet(CompressedPacket(b"first", pts=4, is_key=True))
+    relay.decide(wanted=False)
+    relay.packet(CompressedPacket(b"second", pts=5, is_key=True))
+    assert not here.waits()
+
+
+def test_packets_without_a_picture_say_what_is_lost_now_and_then(
+    ends: tuple[IpcChannel, IpcChannel], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = ends
+    monkeypatch.setattr(process, "_SAY_EVERY", 0.0)
+    relay = PacketForwarder(there, lambda: {"corrupt picture": 3})
+    relay.decide(wanted=False)
+    relay.packet(CompressedPacket(b"damaged", pts=4, is_key=False))
+    assert here.receive(1) == ({"losses": {"corrupt picture": 3}}, b"")
+    monkeypatch.setattr(process, "_SAY_EVERY", 60.0)
+    relay.packet(CompressedPacket(b"damaged", pts=5, is_key=False))
+    assert not here.waits()
+
+
+class Camera(Source):
+    """Of a file: its frames, as if they were live."""
+
+    def __init__(self, source: Source) -> None:
+        super().__init__(replace(source.info, live=True), Counter({"corrupt picture": 2}))
+        self._source = source
+
+    def __iter__(self) -> Iterator[Frame]:
+        return (frame for frame in self._source if self.thinning.takes(frame.media_time))
+
+    def close(self) -> None: ...
+
+
+def test_a_live_source_is_never_held_back(tmp_path: Path, ends: tuple[IpcChannel, IpcChannel]) -> None:
+    here, there = ends
+    ring = FrameRing.create(max_pixels=SETTINGS.max_pixels)
+    with open_source(clips.video(tmp_path / "a.mkv")) as source:
+        FrameSender(there, ring).run(Camera(source))
+    said = heard(here)
+    assert [head["frame"][3] for head in said if "frame" in head] == list(range(SLOTS))
+    assert said[0]["losses"] == {"corrupt picture": 2}, "told once"
+    assert "losses" not in said[1]
+    assert said[-1] == {"losses": {"corrupt picture": 2, BEHIND: 12 - SLOTS}, "left_out": 0, "end": True}
+    ring.close()
+
+
+def test_frames_that_nobody_will_look_at_are_not_made(tmp_path: Path, ends: tuple[IpcChannel, IpcChannel]) -> None:
+    here, there = ends
+    ring = FrameRing.create(max_pixels=SETTINGS.max_pixels)
+    here.send({"fps": 5.0})
+    with open_source(clips.video(tmp_path / "a.mkv")) as source:
+        FrameSender(there, ring).run(Camera(source))
+    *frames, end = heard(here)
+    assert [(head["frame"][3], head["left_out"]) for head in frames] == [(0, 0), (1, 0), (5, 3), (10, 7)], (
+        "from when it is heard"
+    )
+    assert (end["left_out"], end["losses"]) == (8, {"corrupt picture": 2})
+    ring.close()
+
+
+def test_who_hears_anything_but_a_free_slot_ends(tmp_path: Path, ends: tuple[IpcChannel, IpcChannel]) -> None:
+    here, there = ends
+    ring = FrameRing.create(max_pixels=SETTINGS.max_pixels)
+    here.send({"stop": True})
+    with open_source(clips.video(tmp_path / "a.mkv")) as source, pytest.raises(EOFError):
+        FrameSender(there, ring).run(source)
+    assert heard(here) == []
+    ring.close()
+
+
+@pytest.fixture
+def served(ends: tuple[IpcChannel, IpcChannel], monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[dict[str, Any]]]:
+    """All that is said of a file that fits into the slots."""
+    monkeypatch.setattr(process, "limit_memory", lambda megabytes: None)
+    monkeypatch.setattr(os, "nice", lambda increment: 0)
+
+    def serve(path: Path, settings: SourceSettings = SETTINGS) -> list[dict[str, Any]]:
+        here, there = ends
+        ring = FrameRing.create(max_pixels=settings.max_pixels)
+        here.send({"url": str(path), "is_path": True, "settings": settings.model_dump(mode="json")})
+        here.send({"tap": False})
+        process.serve(there, ring.descriptor)
+        said = heard(here)
+        if "frame" in said[-2 if len(said) > 1 else 0]:
+            slot, height, width, *_ = said[-2]["frame"]
+            assert clips.number_of(ring.take(slot, height=height, width=width)) == 2
+        return said
+
+    return serve
+
+
+def test_a_file_is_opened_handed_over_and_ended(tmp_path: Path, served: Callable[..., list[dict[str, Any]]]) -> None:
+    opened, *frames, end = served(clips.video(tmp_path / "a.mkv", frames=3))
+    assert (opened["opened"]["width"], opened["opened"]["path"]) == (160, str(tmp_path / "a.mkv"))
+    assert opened["packets"]["codec"] == "h264"
+    assert [head["frame"][1:5] for head in frames] == [[120, 160, 0, 0.0], [120, 160, 1, 0.04], [120, 160, 2, 0.08]]
+    assert end == {"losses": {}, "left_out": 0, "end": True}
+
+
+def test_what_went_wrong_is_told_with_its_kind(tmp_path: Path, served: Callable[..., list[dict[str, Any]]]) -> None:
+    assert served(tmp_path / "none.mp4") == [
+        {"error": ["SourceNotFoundError", f"{tmp_path / 'none.mp4'}: does not exist; is the path right?"]}
+    ]
+
+
+def test_what_should_not_happen_is_told_without_its_text(
+    tmp_path: Path,
+    served: Callable[..., list[dict[str, Any]]],
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    password = "".join(("hid", "den"))  # not in a line of the trace
+
+    def fail(*_: object) -> None:
+        raise RuntimeError(f"rtsp://me:{password}@camera")
+
+    monkeypatch.setattr(process, "open_source", fail)
+    assert served(tmp_path / "a.mkv") == [{"error": ["", "RuntimeError"]}]
+    assert password not in capfd.readouterr().err
+
+
+def test_short_memory_is_told_with_what_to_do(
+    tmp_path: Path, served: Callable[..., list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def exhaust(*_: object) -> None:
+        np.empty(2**62, np.uint8)
+
+    monkeypatch.setattr(process, "open_source", exhaust)
+    ((kind, message),) = (head["error"] for head in served(tmp_path / "a.mkv"))
+    assert kind == "SourceUnreadableError"
+    assert "source.memory_megabytes" in message

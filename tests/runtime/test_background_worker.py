@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from monitor.runtime import BackgroundWorker, side_by_side
+
+
+def test_jobs_are_done_in_order_on_another_thread() -> None:
+    done: list[tuple[int, str]] = []
+    with BackgroundWorker("clerk") as worker:
+        for number in range(20):
+            worker.do(lambda number=number: done.append((number, threading.current_thread().name)))
+        worker.wait()
+        assert done == [(number, "clerk") for number in range(20)]
+
+
+def test_what_is_queued_up_is_done_before_it_ends() -> None:
+    gate, done = threading.Event(), []
+    worker = BackgroundWorker("clerk")
+    worker.do(gate.wait)
+    worker.do(lambda: done.append(1))
+    gate.set()
+    worker.close()
+    assert done == [1]
+    assert "clerk" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_a_job_that_fails_is_logged_and_ends_no_other(caplog: pytest.LogCaptureFixture) -> None:
+    done: list[int] = []
+
+    def fails() -> None:
+        raise ValueError("no paper left")
+
+    with BackgroundWorker("clerk") as worker:
+        worker.do(fails)
+        worker.do(lambda: done.append(1))
+    assert done == [1]
+    assert "no paper left" in caplog.text
+
+
+def test_closing_waits_no_longer_than_its_patience() -> None:
+    release = threading.Event()
+    worker = BackgroundWorker("slow")
+    worker.do(lambda: (release.wait(10), None)[1])
+    began = time.monotonic()
+    assert not worker.close(patience=0.1)
+    assert time.monotonic() - began < 2
+    release.set()
+
+
+def test_jobs_side_by_side_take_as_long_as_the_longest_and_what_hangs_is_counted() -> None:
+    release, done = threading.Event(), []
+
+    def slow() -> None:
+        time.sleep(0.2)
+        done.append(1)
+
+    began = time.monotonic()
+    hanging = side_by_side([slow, slow, slow, lambda: (release.wait(10), None)[1]], patience=1.0)
+    assert (hanging, done) == (1, [1, 1, 1])
+    assert time.monotonic() - began < 3
+    release.set()
+
+
+def test_what_waits_is_told() -> None:
+    release, begun = threading.Event(), threading.Event()
+
+    def first() -> None:
+        begun.set()
+        release.wait(10)
+
+    with BackgroundWorker("busy") as worker:
+        worker.do(first)
+        assert begun.wait(5)
+        worker.do(lambda: None)
+        assert worker.waiting == 1
+        release.set()

@@ -1,0 +1,117 @@
+"""A broken engine turns the heartbeat red, a sound one leaves it green; on the shipped weights."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from monitor.analysis.pipeline import Engines
+from monitor.errors import EngineError, WeightsMissingError
+from monitor.runtime import Heartbeat
+from monitor.runtime.heartbeat import TOLERANCE, score
+from monitor.types import Floats, Pixels
+
+
+class Broken:
+    """The shipped engine, its logits changed."""
+
+    name = "broken"
+
+    def __init__(self, engines: Engines, change: Callable[[Floats], Floats]) -> None:
+        self._engine, self.change = engines.scorer.engine, change
+        self.batches: list[int] = []
+
+    def run(self, batch: Pixels) -> tuple[Floats, ...]:
+        self.batches.append(len(batch))
+        logits, maps = self._engine.run(batch)
+        return self.change(logits), maps
+
+
+def with_engine(engines: Engines, engine: object, **card: object) -> Engines:
+    known = engines.classifier.card.model_copy(update=card)
+    scorer = type(engines.scorer)(engine, card=known)  # type: ignore[arg-type]
+    return replace(engines, scorer=scorer, classifier=replace(engines.classifier, card=known))
+
+
+def test_the_shipped_weights_score_as_their_card_says(engines: Engines) -> None:
+    beat = Heartbeat(lambda: engines).beat()
+    assert beat.healthy, beat.why
+    assert beat.scored is not None
+    assert beat.scored.blended > beat.scored.genuine + 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(np.zeros_like, id="a zeroed last layer"),
+        pytest.param(np.negative, id="a swapped sign"),
+        pytest.param(lambda logits: logits + 2 * TOLERANCE, id="a bias that drifted"),
+        pytest.param(lambda logits: logits * np.nan, id="no numbers"),
+        pytest.param(lambda logits: logits[::-1].copy(), id="the wrong rows"),
+    ],
+)
+def test_a_broken_engine_turns_it_red(
+    engines: Engines, caplog: pytest.LogCaptureFixture, change: Callable[[Floats], Floats]
+) -> None:
+    engine = Broken(engines, change)
+    beat = Heartbeat(lambda: with_engine(engines, engine)).beat()
+    assert not beat.healthy
+    assert "trust no verdict" in beat.why
+    assert "heartbeat: broken no longer scores" in caplog.text
+    assert engine.batches == [2], "one small batch, so that frames hardly wait"
+
+
+def test_rounding_of_another_runtime_is_no_alarm(engines: Engines) -> None:
+    sloppy = Broken(engines, lambda logits: logits + np.float32(0.02))
+    assert Heartbeat(lambda: with_engine(engines, sloppy)).beat().healthy
+
+
+def test_a_card_that_says_nothing_is_held_against_the_first_beat(engines: Engines) -> None:
+    engine = Broken(engines, lambda logits: logits + 5)
+    heart = Heartbeat(lambda: with_engine(engines, engine, demo_logits=None))
+    assert "at the first beat" in heart.beat().why
+    assert heart.beat().healthy
+    engine.change = lambda logits: logits
+    assert not heart.beat().healthy
+    engine.change = lambda logits: logits + 5
+    assert heart.beat().healthy
+
+
+def test_without_a_card_s_word_the_same_score_twice_is_red_at_once(engines: Engines) -> None:
+    zeroed = Broken(engines, np.zeros_like)
+    beat = Heartbeat(lambda: with_engine(engines, zeroed, demo_logits=None)).beat()
+    assert not beat.healthy
+    assert "the same" in beat.why
+
+
+def test_it_recovers_and_says_so_once(engines: Engines, caplog: pytest.LogCaptureFixture) -> None:
+    engine = Broken(engines, np.negative)
+    heart = Heartbeat(lambda: with_engine(engines, engine))
+    caplog.set_level(logging.INFO, "monitor")
+    heart.beat()
+    engine.change = lambda logits: logits
+    for _ in range(3):
+        assert heart.beat().healthy
+    assert [record.levelname for record in caplog.records] == ["ERROR", "INFO"]
+    assert heart.last is not None
+    assert heart.last.healthy
+
+
+@pytest.mark.parametrize("error", [EngineError("out of memory"), WeightsMissingError("weights are missing")])
+def test_an_engine_that_fails_or_cannot_be_loaded_is_red(engines: Engines, error: Exception) -> None:
+    def failing(_: Floats) -> Floats:
+        raise error
+
+    beat = Heartbeat(lambda: with_engine(engines, Broken(engines, failing))).beat()
+    assert (beat.healthy, beat.why, beat.scored) == (False, str(error), None)
+
+
+def test_the_frames_failures_are_not_touched(engines: Engines) -> None:
+    engines.scorer._failures = 3
+    score(engines)
+    assert engines.scorer._failures == 3
+    engines.scorer._failures = 0

@@ -1,0 +1,287 @@
+from __future__ import annotations
+
+import threading
+import time
+import weakref
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from monitor.errors import EngineError, SourceUnavailableError
+from monitor.media.sources import Source
+from monitor.runtime import ConnectionSummary, StreamState, StreamStatus, StreamSupervisor
+from monitor.runtime import supervisor as module
+from monitor.settings import Settings
+from monitor.types import Frame
+
+
+class Reel(Source):
+    """A source of ``count`` frames, 50 a second; a live one that ends was lost."""
+
+    def __init__(self, *, count: int, live: bool) -> None:
+        super().__init__(SimpleNamespace(live=live, still=False, name="reel"), Counter())
+        self._count, self._closed = count, threading.Event()
+
+    def __iter__(self) -> Iterator[Frame]:
+        for index in range(self._count):
+            if self._closed.wait(0.02 if self.info.live else 0):
+                return
+            yield Frame(np.zeros((4, 4, 3), np.uint8), index, index * 0.02, datetime.now(UTC), "reel")
+
+    def close(self) -> None:
+        self._closed.set()
+
+
+class Echo:
+    def __init__(self, fails: Exception | None = None) -> None:
+        self._fails = fails
+
+    def step(self, frame: Frame, *, rest: float = 0.0) -> int:
+        if self._fails:
+            raise self._fails
+        return frame.index
+
+    def finish(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        return ("a segment",), ("a track",)
+
+
+class RecordingObserver:
+    """Writes down what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[object] = []
+        self.frames: list[tuple[int, int]] = []
+        self.endings: list[ConnectionSummary] = []
+        self._epoch = 0
+
+    def opened(self, source: Reel, epoch: int) -> None:
+        self._epoch = epoch
+        self.told.append(("opened", epoch))
+
+    def __call__(self, frame: Frame, observation: int) -> None:
+        self.frames.append((self._epoch, observation))
+
+    def closed(self, ending: ConnectionSummary) -> None:
+        self.told.append(("closed", ending.segments, ending.tracks))
+        self.endings.append(ending)
+
+
+@pytest.fixture
+def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., tuple[StreamSupervisor, RecordingObserver]]]:
+    """A watch of sources that are opened one after the other: reels, or what opening them raises."""
+    watches: list[StreamSupervisor] = []
+
+    def started(
+        *reels: Reel | Exception,
+        url: str = "rtsp://cam",
+        repeat: bool = False,
+        fails: Exception | None = None,
+        attempts: int | None = None,
+    ) -> tuple[StreamSupervisor, RecordingObserver]:
+        waiting = list(reels)
+
+        def opened(address: str, settings: object) -> Reel:
+            assert address == url
+            found = waiting.pop(0) if len(waiting) > 1 else waiting[0]
+            if isinstance(found, Exception):
+                raise found
+            return found
+
+        monkeypatch.setattr(module, "open_isolated", opened)
+        monkeypatch.setattr(module, "Pipeline", lambda engines, settings, still, live, info: Echo(fails))
+        audience = RecordingObserver()
+        settings = Settings.model_validate({"source": {"attempts": attempts}})
+        watch = StreamSupervisor(url, engines=lambda: None, settings=settings, audience=audience, repeat=repeat)  # type: ignore[arg-type, return-value]
+        watches.append(watch)
+        watch.start()
+        return watch, audience
+
+    yield started
+    for watch in watches:
+        watch.stop()
+
+
+def until(watch: StreamSupervisor, wanted: Callable[[StreamStatus], bool], *, seconds: float = 20.0) -> StreamStatus:
+    """The first status that is wanted."""
+    deadline = time.monotonic() + seconds
+    while not wanted(status := watch.status):
+        assert time.monotonic() < deadline, status
+        time.sleep(0.01)
+    return status
+
+
+def test_a_file_is_played_at_its_own_speed_to_its_end(start: Callable) -> None:
+    began = time.monotonic()
+    watch, audience = start(Reel(count=20, live=False), url="a.mp4")
+    status = until(watch, lambda status: status.state is StreamState.ENDED)
+    assert time.monotonic() - began >= 19 * 0.02
+    assert audience.frames == [(1, index) for index in range(20)]
+    assert audience.told == [("opened", 1), ("closed", ("a segment",), ("a track",))]
+    assert status.stats.frames_analysed == 20
+
+
+def test_a_file_is_repeated_if_wanted(start: Callable) -> None:
+    watch, audience = start(
+        Reel(count=3, live=False), Reel(count=3, live=False), Reel(count=99, live=True), repeat=True
+    )
+    until(watch, lambda status: status.epoch == 3)
+    assert audience.frames[:6] == [(epoch, index) for epoch in (1, 2) for index in range(3)]
+
+
+def test_a_lost_camera_is_opened_again_and_the_reason_is_told(start: Callable) -> None:
+    gone = SourceUnavailableError("cam: no answer")
+    watch, audience = start(Reel(count=5, live=True), gone, Reel(count=10_000, live=True))
+    first = until(watch, lambda status: status.state is StreamState.RECONNECTING)
+    assert "ended" in first.why
+    assert 0 <= first.next_try <= 1
+    until(watch, lambda status: status.why == "cam: no answer")
+    until(watch, lambda status: status.state is StreamState.LIVE)
+    assert watch.status.epoch == 2
+    assert audience.told[:3] == [("opened", 1), ("closed", ("a segment",), ("a track",)), ("opened", 2)]
+
+
+def test_pauses_between_tries_grow(start: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_FIRST_PAUSE", 0.02)
+    watch, _ = start(SourceUnavailableError("cam: no answer"))
+    pauses = []
+    while len(pauses) < 6:
+        status = until(watch, lambda status: status.state is StreamState.RECONNECTING and status.next_try)
+        pauses.append(status.next_try)
+        until(watch, lambda status, last=pauses[-1]: not status.next_try or status.next_try > last)
+    assert pauses[-1] > 4 * pauses[0]
+    assert watch.status.epoch == 0
+
+
+def test_a_file_that_is_not_there_is_not_tried_again(start: Callable) -> None:
+    watch, _ = start(SourceUnavailableError("a.mp4: there is no such file"), url="a.mp4")
+    status = until(watch, lambda status: status.state.over)
+    assert (status.state, status.why) == (StreamState.FAILED, "a.mp4: there is no such file")
+
+
+def test_an_engine_that_fails_ends_it_and_resume_begins_anew(start: Callable) -> None:
+    watch, _ = start(Reel(count=5, live=True), fails=EngineError("the engine broke"))
+    assert until(watch, lambda status: status.state.over).why == "the engine broke"
+    watch.resume()
+    until(watch, lambda status: status.epoch == 2)
+
+
+def test_what_nobody_foresaw_is_told_too(start: Callable) -> None:
+    watch, _ = start(Reel(count=5, live=True), fails=ZeroDivisionError("by zero"))
+    assert "ZeroDivisionError" in until(watch, lambda status: status.state is StreamState.FAILED).why
+
+
+def test_a_paused_camera_is_let_go_of(start: Callable) -> None:
+    reel = Reel(count=10_000, live=True)
+    watch, audience = start(reel, Reel(count=10_000, live=True))
+    until(watch, lambda status: status.state is StreamState.LIVE)
+    watch.pause()
+    until(watch, lambda status: status.state is StreamState.PAUSED)
+    assert reel._closed.is_set()
+    seen = len(audience.frames)
+    time.sleep(0.2)
+    assert len(audience.frames) == seen
+    watch.resume()
+    until(watch, lambda status: status.state is StreamState.LIVE)
+    assert watch.status.epoch == 2
+
+
+def test_a_paused_file_goes_on_where_it_was(start: Callable) -> None:
+    watch, audience = start(Reel(count=40, live=False), url="a.mp4")
+    until(watch, lambda status: len(audience.frames) > 5)
+    watch.pause()
+    until(watch, lambda status: status.state is StreamState.PAUSED)
+    time.sleep(0.2)
+    seen = len(audience.frames)
+    time.sleep(0.3)
+    assert len(audience.frames) == seen < 40
+    watch.resume()
+    until(watch, lambda status: status.state is StreamState.ENDED)
+    assert audience.frames == [(1, index) for index in range(40)]
+
+
+def test_silence_is_a_stall(start: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "STALLED_AFTER", 0.1)
+
+    class Frozen(Reel):
+        def __iter__(self) -> Iterator[Frame]:
+            yield from super().__iter__()
+            self._closed.wait()
+
+    watch, _ = start(Frozen(count=3, live=True))
+    status = until(watch, lambda status: status.state is StreamState.STALLED)
+    assert status.why.startswith("no picture for")
+
+
+def test_stop_ends_every_thread(start: Callable) -> None:
+    before = threading.active_count()
+    watch, _ = start(Reel(count=10_000, live=True))
+    until(watch, lambda status: status.state is StreamState.LIVE)
+    watch.stop()
+    assert threading.active_count() == before
+
+
+def test_what_no_address_names_is_opened_by_an_opener_and_again_when_it_was_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "_FIRST_PAUSE", 0.02)
+    monkeypatch.setattr(module, "Pipeline", lambda engines, settings, still, live, info: Echo())
+    opened: list[Reel] = []
+
+    def opener() -> Reel:
+        opened.append(Reel(count=2, live=True))
+        return opened[-1]
+
+    audience = RecordingObserver()
+    watch = StreamSupervisor("a camera", engines=lambda: None, settings=Settings(), audience=audience, opener=opener)  # type: ignore[arg-type, return-value]
+    watch.start()
+    until(watch, lambda status: status.epoch >= 2)
+    watch.stop()
+    assert len(opened) >= 2
+    assert audience.frames[:2] == [(1, 0), (1, 1)]
+
+
+def test_an_ending_says_what_became_of_the_frames_and_why_it_came(start: Callable) -> None:
+    watch, audience = start(Reel(count=3, live=True), SourceUnavailableError("cam: no answer"))
+    status = until(watch, lambda status: status.attempt == 2)
+    (ending,) = audience.endings
+    assert ending.stats.frames_read == ending.stats.frames_analysed == 3
+    assert str(ending.failure) == "reel: the stream ended"
+    assert str(watch.failure) == "cam: no answer"
+    assert status.state is StreamState.RECONNECTING
+
+
+def test_while_a_source_is_away_its_frames_are_not_kept(start: Callable) -> None:
+    class Remembered(Reel):
+        def __iter__(self) -> Iterator[Frame]:
+            for frame in super().__iter__():
+                shown.append(weakref.ref(frame.pixels))
+                yield frame
+            msg = "cam: the line broke"
+            raise SourceUnavailableError(msg)
+
+    shown: list[weakref.ref[np.ndarray]] = []
+    watch, audience = start(Remembered(count=3, live=True), SourceUnavailableError("cam: no answer"))
+    until(watch, lambda status: status.attempt == 2)
+    assert len(shown) == 3
+    assert str(audience.endings[0].failure) == "cam: the line broke"
+    assert not any(ref() is not None for ref in shown)
+    assert watch.status.stats.frames_analysed == 3
+
+
+def test_a_lost_source_is_given_up_after_as_many_attempts_as_the_settings_say(start: Callable) -> None:
+    watch, audience = start(Reel(count=3, live=True), SourceUnavailableError("cam: no answer"), attempts=2)
+    status = until(watch, lambda status: status.state.over)
+    assert status.state is StreamState.FAILED
+    assert status.why == "cam: no answer (given up after 2 more attempts: source.attempts)"
+    assert audience.told[-1][0] == "closed"
+    watch.resume()
+    assert until(watch, lambda status: status.state is StreamState.RECONNECTING).attempt == 1
+
+
+def test_a_source_that_opens_and_shows_nothing_counts_as_an_attempt(start: Callable) -> None:
+    watch, _ = start(Reel(count=0, live=True), attempts=1)
+    assert until(watch, lambda status: status.state.over).epoch == 2

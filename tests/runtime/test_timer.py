@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from monitor.runtime import Timer
+
+
+def test_the_job_is_done_at_once_and_again() -> None:
+    done = threading.Semaphore(0)
+    began = time.monotonic()
+    with Timer("t", done.release, every=0.05):
+        for _ in range(3):
+            assert done.acquire(timeout=5)
+    assert time.monotonic() - began >= 0.1
+
+
+def test_a_job_that_fails_is_logged_and_the_next_one_comes(caplog: pytest.LogCaptureFixture) -> None:
+    times = []
+    twice = threading.Event()
+
+    def job() -> None:
+        times.append(1)
+        if len(times) > 1:
+            twice.set()
+        msg = "no"
+        raise ValueError(msg)
+
+    with Timer("t", job, every=0.01):
+        assert twice.wait(5)
+    assert "a job on a timer failed" in caplog.text
+
+
+def test_stopping_waits_for_a_job_under_way() -> None:
+    release, done = threading.Event(), []
+    timer = Timer("t", lambda: done.append(release.wait(10)), every=60)
+    timer.start()
+    threading.Timer(0.1, release.set).start()
+    timer.stop()
+    assert done == [True]
+
+
+def test_one_that_never_began_can_be_stopped() -> None:
+    Timer("t", lambda: None, every=60).stop()

@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.visitors import PASSWORD, stations_in
+
+from monitor.flags.database import FlagStore
+from monitor.server.auth.user import Role
+from monitor.server.service import MonitorService
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[FlagStore]:
+    with FlagStore.open(f"sqlite:///{tmp_path}/flags.db") as store:
+        yield store
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Iterator[Callable[..., MonitorService]]:
+    """Opens the station of this process, with people in it: ``opened(mode="password")``."""
+    with stations_in(tmp_path / "kept") as open_station:
+
+        def open_with_people(**access: Any) -> MonitorService:
+            station = open_station(**access)
+            for name, role in (("ada", Role.ADMIN), ("rob", Role.REVIEWER), ("eve", Role.VIEWER)):
+                station.accounts.add(name, role=role, password=PASSWORD)
+            return station
+
+        yield open_with_people

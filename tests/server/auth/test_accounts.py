@@ -1,0 +1,110 @@
+"""People with passwords."""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from support.visitors import PASSWORD, QUICK
+
+from monitor.errors import SignInError, UsageError
+from monitor.flags.database import FlagStore
+from monitor.server.auth.accounts import Accounts
+from monitor.server.auth.user import Role, User
+
+
+@pytest.fixture
+def accounts(store: FlagStore) -> Accounts:
+    accounts = Accounts(store, hasher=QUICK)
+    accounts.add("Ada", role=Role.REVIEWER, password=PASSWORD)
+    return accounts
+
+
+def test_the_right_password_is_accepted(accounts: Accounts) -> None:
+    for name in ("ada", "ADA", " Ada "):
+        assert accounts.check(name, PASSWORD) == User("ada", Role.REVIEWER)
+
+
+def test_a_password_is_the_same_from_every_keyboard(accounts: Accounts) -> None:
+    accounts.add("eve", role=Role.VIEWER, password="pässwörter sind lang")  # noqa: S106
+    assert accounts.check("eve", "pa\u0308sswo\u0308rter sind lang").name == "eve"
+
+
+@pytest.mark.parametrize(("name", "password"), [("ada", "wrong"), ("ada", ""), ("bob", PASSWORD), ("", "")])
+def test_a_wrong_one_and_a_wrong_name_are_told_alike(accounts: Accounts, name: str, password: str) -> None:
+    with pytest.raises(SignInError, match="this name and password do not belong together"):
+        accounts.check(name, password)
+
+
+def test_a_name_that_nobody_has_takes_a_hash_too(accounts: Accounts, monkeypatch: pytest.MonkeyPatch) -> None:
+    hashes: list[str] = []
+    monkeypatch.setattr(type(QUICK), "verify", lambda self, kept, password: hashes.append(kept) or True)
+    with pytest.raises(SignInError):
+        accounts.check("bob", PASSWORD)
+    assert len(hashes) == 1
+    assert hashes[0].startswith("$argon2id$"), "and what it says of a match does not count"
+
+
+def test_no_password_is_in_the_database(accounts: Accounts, tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "flags.db") as database:
+        (kept,) = database.execute("SELECT password FROM people").fetchone()
+    database.close()
+    assert kept.startswith("$argon2id$")
+    assert PASSWORD.encode() not in b"".join(path.read_bytes() for path in tmp_path.iterdir())
+
+
+def test_without_a_word_the_hash_is_an_expensive_one(store: FlagStore) -> None:
+    hasher = Accounts(store)._hasher
+    assert (hasher.memory_cost, hasher.time_cost) >= (65536, 3), "RFC 9106, the second profile"
+
+
+@pytest.mark.parametrize(
+    ("name", "password", "why"),
+    [
+        ("ADA", PASSWORD, "ada has an account already"),
+        ("", PASSWORD, "a name has 1 to 80"),
+        ("a" * 81, PASSWORD, "a name has 1 to 80"),
+        ("a\nb", PASSWORD, "can be printed"),
+        ("bob", "short", "at least 12 characters"),
+        ("a-long-enough-name", "A-long-enough-name", "is not the name"),
+        ("bob", "x" * 1025, "at most 1024"),
+    ],
+)
+def test_what_makes_no_account_is_told(accounts: Accounts, name: str, password: str, why: str) -> None:
+    with pytest.raises(UsageError, match=why):
+        accounts.add(name, role=Role.VIEWER, password=password)
+    assert [account.name for account in accounts.all()] == ["ada"]
+
+
+def test_roles_change_and_people_go(accounts: Accounts) -> None:
+    accounts.add("bob", role=Role.VIEWER, password=PASSWORD)
+    assert [(one.name, one.role) for one in accounts.all()] == [("ada", Role.REVIEWER), ("bob", Role.VIEWER)]
+    assert accounts.change_role("BOB", Role.ADMIN).role is Role.ADMIN
+    assert accounts.remove("Ada").name == "ada"
+    with pytest.raises(SignInError):
+        accounts.check("ada", PASSWORD)
+    for change in (
+        lambda: accounts.remove("ada"),
+        lambda: accounts.change_role("ada", Role.ADMIN),
+        lambda: accounts.change_password("ada", PASSWORD),
+    ):
+        with pytest.raises(UsageError, match="nobody is called ada"):
+            change()
+
+
+def test_somebody_stands_until_they_are_removed_or_get_another_password(accounts: Accounts) -> None:
+    signed_in = datetime.now(UTC)
+    assert accounts.standing("ada", since=signed_in) == User("ada", Role.REVIEWER)
+    accounts.change_role("ada", Role.VIEWER)
+    assert accounts.standing("ada", since=signed_in) == User("ada", Role.VIEWER)
+    accounts.change_password("ada", "another long password")
+    assert accounts.standing("ada", since=signed_in) is None
+    assert accounts.check("ada", "another long password").name == "ada"
+    with pytest.raises(SignInError):
+        accounts.check("ada", PASSWORD)
+    later = datetime.now(UTC) + timedelta(seconds=1)
+    assert accounts.standing("ada", since=later) is not None
+    accounts.remove("ada")
+    assert accounts.standing("ada", since=later) is None

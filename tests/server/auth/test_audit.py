@@ -1,0 +1,41 @@
+"""Who did what, for good."""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from monitor.flags.database import FlagStore
+from monitor.server.auth.audit import AuditLog
+
+
+def test_lines_are_kept_and_the_newest_is_told_first(store: FlagStore) -> None:
+    audit = AuditLog(store)
+    audit.note("signed in", person="ada", what="admin", client="10.0.0.1")
+    audit.note("source added", person="ada", what="rtsp://ada:***@cam/live")
+    newest, oldest = audit.last(10)
+    assert (oldest.person, oldest.action, oldest.what, oldest.client) == ("ada", "signed in", "admin", "10.0.0.1")
+    assert (newest.action, newest.client) == ("source added", "")
+    assert newest.number > oldest.number
+    assert abs(datetime.fromisoformat(oldest.at) - datetime.now(UTC)) < timedelta(minutes=1)
+    assert audit.last(1) == [newest]
+
+
+def test_what_is_too_long_is_cut(store: FlagStore) -> None:
+    audit = AuditLog(store)
+    audit.note("a" * 99, person="b" * 999, what="c" * 9999, client="d" * 99)
+    (entry,) = audit.last(1)
+    assert [len(text) for text in (entry.action, entry.person, entry.what, entry.client)] == [32, 200, 1000, 64]
+
+
+@pytest.mark.parametrize("change", ["DELETE FROM audit", "UPDATE audit SET person = 'eve'"])
+def test_lines_cannot_be_changed(store: FlagStore, tmp_path: Path, change: str) -> None:
+    AuditLog(store).note("signed in", person="ada")
+    database = sqlite3.connect(tmp_path / "flags.db")
+    with pytest.raises(sqlite3.IntegrityError, match="only added to"):
+        database.execute(change)
+    database.close()
+    assert [entry.person for entry in AuditLog(store).last(9)] == ["ada"]

@@ -1,0 +1,115 @@
+"""Every route and every role: what is answered to whom."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from unittest.mock import ANY
+
+import pytest
+from starlette.applications import Starlette
+from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.testclient import TestClient
+from starlette.websockets import WebSocketDisconnect
+from support.visitors import token_of
+
+from monitor.analysis.pipeline import Engines
+from monitor.errors import EngineError
+from monitor.server.auth.user import Role
+from monitor.server.broadcaster import Broadcaster
+from monitor.server.frame_messages import NOT_ALLOWED
+from monitor.server.routes import ROUTES
+from monitor.server.service import MonitorService
+from monitor.settings import Settings
+
+TAKES = {  # the role that a route takes; a new route is written down here, or a test fails
+    "/monitor/live/{channel}": Role.VIEWER,
+    "/monitor/flags/{flag}/{name}": Role.VIEWER,
+    "/monitor/analyses/{analysis}/{name}": Role.VIEWER,
+    "/monitor/camera/{key}": Role.REVIEWER,
+    "/monitor/export": Role.REVIEWER,
+    "/monitor/upload": Role.REVIEWER,
+}
+TAKES_NONE = {  # they look at something else, and have tests of their own
+    "/monitor/sign-in",
+    "/healthz",
+    "/readyz",
+    "/metrics",
+}
+PATHS = sorted(str(getattr(route, "path", route)) for route in ROUTES)
+
+
+@pytest.fixture
+def station(opened: Callable[..., MonitorService], monkeypatch: pytest.MonkeyPatch) -> MonitorService:
+    """Without networks: a camera's watch fails at once."""
+
+    def none(settings: Settings) -> Engines:
+        raise EngineError("none today")
+
+    monkeypatch.setattr(Engines, "load", none)
+    return opened(mode="password")
+
+
+@pytest.fixture
+def client(station: MonitorService) -> Iterator[TestClient]:
+    with TestClient(Starlette(routes=ROUTES)) as client:
+        yield client
+
+
+def refused(client: TestClient, route: BaseRoute, query: str = "", **headers: str) -> bool:
+    """Whether a request is answered with nothing but that it is not allowed."""
+    assert isinstance(route, Route | WebSocketRoute)
+    path = route.path
+    for name in route.param_convertors:
+        path = path.replace(f"{{{name}}}", "one-of-sixteen-letters")
+    if isinstance(route, WebSocketRoute):
+        with client.websocket_connect(f"{path}?{query}", headers=headers) as socket:
+            socket.send_bytes(b"")
+            return socket.receive() == {"type": "websocket.close", "code": NOT_ALLOWED, "reason": ANY}
+    answers = [
+        client.request(method, f"{path}?{query}", headers=headers)
+        for method in sorted(route.methods or ())
+        if method != "HEAD"
+    ]
+    assert answers
+    return all(answer.status_code == 403 and "not allowed" in answer.json()["error"] for answer in answers)
+
+
+def test_every_route_is_written_down() -> None:
+    assert sorted(TAKES.keys() | TAKES_NONE) == PATHS, "say which role it takes"
+
+
+@pytest.mark.parametrize("role", [None, *Role], ids=str)
+@pytest.mark.parametrize("route", [route for route in ROUTES if getattr(route, "path", "") in TAKES], ids=str)
+def test_a_route_answers_from_its_role_on(
+    client: TestClient, station: MonitorService, route: BaseRoute, role: Role | None
+) -> None:
+    token = station.sessions.token() if role is None else token_of(station, role, name="ada")
+    enough = role is not None and role >= TAKES[getattr(route, "path", "")]
+    assert refused(client, route, f"token={token}") is not enough
+    assert refused(client, route, f"token={token}", Origin="http://testserver") is not enough
+    assert refused(client, route, f"token={token}", Origin="http://evil.example")
+    assert refused(client, route, "token=guessed")
+    assert refused(client, route)
+    station.sessions.end(token)
+    assert refused(client, route, f"token={token}"), "signed out"
+
+
+def test_what_is_shown_ends_with_the_sign_in(client: TestClient, station: MonitorService) -> None:
+    hub = Broadcaster()
+    station._channels["door"] = SimpleNamespace(id="door", hub=hub, stop=lambda: hub.end("over"))  # type: ignore[assignment]
+    token = token_of(station, Role.VIEWER, name="eve")
+    with client.websocket_connect(f"/monitor/live/door?token={token}") as socket:
+        station.sessions.end(token)
+        with pytest.raises(WebSocketDisconnect) as end:
+            socket.receive_bytes()
+    assert (end.value.code, end.value.reason) == (NOT_ALLOWED, "not allowed any longer: sign in again")
+
+
+def test_exports_and_uploads_are_written_down_with_who_asked(client: TestClient, station: MonitorService) -> None:
+    token = token_of(station, Role.REVIEWER, name="rob")
+    assert (
+        client.get("/monitor/export", params={"token": token, "ids": "", "actor": "somebody else"}).status_code == 200
+    )
+    (entry,) = station.audit.last(9)
+    assert (entry.person, entry.action, entry.client) == ("rob", "exported", "testclient")

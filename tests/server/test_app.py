@@ -1,0 +1,151 @@
+"""What the server begins with, and what it leaves behind."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from monitor.analysis.pipeline import Engines
+from monitor.errors import EngineError, UsageError
+from monitor.server import service as module
+from monitor.server.app import lifespan, require_access
+from monitor.server.service import MonitorService
+from monitor.settings import AccessSettings, Settings, load_settings
+
+SOURCES = "DEEPFAKE_MONITOR_DASHBOARD__SOURCES"
+FOLDER = "DEEPFAKE_MONITOR_EVIDENCE__FOLDER"
+APP = SimpleNamespace()  # Streamlit's; nothing of it is asked for
+
+
+@pytest.fixture(autouse=True)
+def _quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Evidence in a folder of its own, and no networks: every watch fails at once."""
+
+    def none(settings: Settings) -> Engines:
+        raise EngineError("none today")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(FOLDER, str(tmp_path / "kept"))
+    monkeypatch.delenv(SOURCES, raising=False)
+    monkeypatch.setattr(Engines, "load", none)
+    module.install(None)
+    yield
+    if module._current is not None:  # a test failed: leave no thread to the next one
+        module._current.close()
+    module.install(None)
+
+
+def serve(then: Callable[[MonitorService], None], *, opened: bool = True) -> MonitorService:
+    """Begin, look, end; the station is opened before, as the command line does, or by whoever needs it first."""
+    here = MonitorService.open(load_settings()) if opened else None
+    module.install(here)
+
+    async def served() -> MonitorService:
+        async with lifespan(APP):  # type: ignore[arg-type]
+            now = module.current()
+            assert here is None or now is here
+            then(now)
+        return now
+
+    return asyncio.run(served())
+
+
+def database_is_open(here: MonitorService) -> bool:
+    """Whether this process holds the flags' database; told where the system has a folder of open files."""
+    held = Path("/proc/self/fd")
+    database = here.archive.folder / "flags.db"
+    return held.is_dir() and any(file.resolve() == database for file in held.iterdir())
+
+
+def watched(here: MonitorService) -> list[tuple[str, str]]:
+    return [(channel.name, channel.address) for channel in here.channels]
+
+
+def test_without_a_word_the_demo_is_watched() -> None:
+    seen: list[tuple[str, str]] = []
+    serve(lambda here: seen.extend(watched(here)))
+    assert seen == [("Demo", "demo:")]
+
+
+def test_what_the_environment_names_is_watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "any.mp4"
+    monkeypatch.setenv(SOURCES, f"rtsp://ada:hush@127.0.0.1:9/live\n{file}\ndemo:")
+    seen: list[tuple[str, str]] = []
+    serve(lambda here: seen.extend(watched(here)))
+    masked = "rtsp://ada:***@127.0.0.1:9/live"
+    assert seen == [(masked, masked), (str(file), str(file)), ("Demo", "demo:")], "who starts the server is trusted"
+
+
+def test_the_environment_alone_is_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(SOURCES, "rtsp://127.0.0.1:9/live")
+    seen: list[tuple[str, str]] = []
+    here = serve(lambda here: seen.extend(watched(here)), opened=False)
+    assert seen == [("rtsp://127.0.0.1:9/live", "rtsp://127.0.0.1:9/live")]
+    assert here.archive.folder == tmp_path / "kept"
+
+
+def test_empty_lines_are_no_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(SOURCES, "\ndemo:\n\n")
+    seen: list[tuple[str, str]] = []
+    serve(lambda here: seen.extend(watched(here)))
+    assert seen == [("Demo", "demo:")]
+
+
+def test_at_the_end_all_is_let_go_of() -> None:
+    here = serve(lambda here: None)
+    assert not {"watch", "clips", "analyses"} & {thread.name for thread in threading.enumerate()}
+    assert not database_is_open(here)
+    assert module._current is None
+
+
+def test_a_server_that_fails_lets_go_too() -> None:
+    stations: list[MonitorService] = []
+
+    def fail(here: MonitorService) -> None:
+        stations.append(here)
+        assert database_is_open(here)
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        serve(fail)
+    assert not database_is_open(stations[0])
+
+
+def test_a_server_that_is_asked_for_too_much_lets_go_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(SOURCES, "demo:\n" * 17)
+    with pytest.raises(UsageError, match="16 sources"):
+        serve(lambda here: None)
+    assert not {"watch", "clips", "analyses"} & {thread.name for thread in threading.enumerate()}
+
+
+def test_other_machines_come_in_only_if_somebody_signs_in() -> None:
+    for host in ("0.0.0.0", "::", "192.168.1.7", "cams.example"):  # noqa: S104
+        with pytest.raises(UsageError, match=f"on {host} other machines .* access.mode to password") as refused:
+            require_access(AccessSettings(), host=host)
+        assert "\n" not in str(refused.value)
+        require_access(AccessSettings(mode="password"), host=host)
+        require_access(AccessSettings(open_to_network=True), host=host)
+    for host in ("localhost", "127.0.0.1", "::1"):
+        require_access(AccessSettings(), host=host)
+
+
+def test_a_provider_must_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = AccessSettings(mode="oidc")
+    with pytest.raises(UsageError, match="no provider is named"):
+        require_access(settings)
+    monkeypatch.setattr("streamlit.secrets", {"auth": {}})
+    require_access(settings)
+    monkeypatch.setattr("monitor.server.app.find_spec", lambda name: None if name == "authlib" else name)
+    with pytest.raises(UsageError, match="Authlib is not installed"):
+        require_access(settings)
+
+
+def test_a_server_whose_provider_is_not_named_does_not_begin(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DEEPFAKE_MONITOR_ACCESS__MODE", "oidc")
+    with pytest.raises(UsageError, match="no provider is named"):
+        serve(lambda here: None)

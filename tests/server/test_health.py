@@ -1,0 +1,158 @@
+"""What machines ask of the server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+from monitor.analysis.pipeline import Engines
+from monitor.errors import OutputError, StoreError
+from monitor.runtime import Heartbeat, StreamState
+from monitor.server import service as stations
+from monitor.server.health import checks
+from monitor.server.routes import ROUTES
+from monitor.server.service import MonitorService
+from monitor.server.stream import Stream
+from monitor.settings import DashboardSettings, EvidenceSettings, Settings
+
+HERE = ("127.0.0.1", 50000)
+PATHS = ["/healthz", "/readyz", "/metrics"]
+
+
+@pytest.fixture
+def station(tmp_path: Path, settings: Settings, engines: Engines) -> Iterator[MonitorService]:
+    """A station whose engine is loaded and sound; 10.0.0.0/8 may ask."""
+    ours = settings.model_copy(
+        update={
+            "evidence": EvidenceSettings(folder=tmp_path / "kept"),
+            "dashboard": DashboardSettings(metrics_from=("10.0.0.0/8",)),
+        }
+    )
+    station = MonitorService.open(ours)
+    station._engines = engines
+    station.heartbeat.beat()
+    stations.install(station)
+    yield station
+    stations.install(None)
+    station.close()
+
+
+def client(host: str = "127.0.0.1", *, name: str = "localhost") -> TestClient:
+    return TestClient(Starlette(routes=ROUTES), client=(host, 50000), base_url=f"http://{name}")
+
+
+def why(station: MonitorService) -> dict[str, tuple[bool, str]]:
+    return {check.name: (check.well, check.why) for check in checks(station)}
+
+
+def test_a_sound_server_is_alive_and_ready(station: MonitorService) -> None:
+    assert client().get("/healthz").text == "ok\n"
+    answer = client().get("/readyz")
+    assert (answer.status_code, answer.json()["ready"]) == (200, True)
+    assert {"engines", "heartbeat", "storage", "disk"} == {check["name"] for check in answer.json()["checks"]}
+    assert answer.headers["cache-control"] == "no-store"
+    assert "deepfake_monitor_heartbeat_healthy 1.0" in client().get("/metrics").text
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize(
+    ("host", "name", "headers", "status"),
+    [
+        ("127.0.0.1", "localhost:8501", {}, 200),
+        ("::1", "[::1]", {}, 200),
+        ("::ffff:127.0.0.1", "127.0.0.1", {}, 200),
+        ("192.168.1.5", "monitor", {}, 403),
+        ("10.1.2.3", "monitor", {}, 200),
+        ("127.0.0.1", "localhost", {"X-Forwarded-For": "127.0.0.1"}, 403),
+        ("127.0.0.1", "localhost", {"Forwarded": "for=192.168.1.5"}, 403),
+        ("127.0.0.1", "evil.example", {}, 403),
+        ("testclient", "localhost", {}, 403),
+    ],
+)
+def test_machines_are_answered_where_they_may_ask(
+    station: MonitorService, path: str, host: str, name: str, headers: dict[str, str], status: int
+) -> None:
+    answer = client(host, name=name).get(path, headers=headers)
+    assert answer.status_code == status
+    if status == 403:
+        assert "dashboard.metrics_from" in answer.text
+        assert "deepfake_monitor_" not in answer.text
+
+
+def test_a_broken_heartbeat_is_not_ready(station: MonitorService, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("monitor.runtime.heartbeat.TOLERANCE", -1.0)
+    station.heartbeat.beat()
+    answer = client().get("/readyz")
+    assert answer.status_code == 503
+    bad = [check for check in answer.json()["checks"] if not check["well"]]
+    assert [check["name"] for check in bad] == ["heartbeat"]
+    assert "trust no verdict" in bad[0]["why"]
+    assert "deepfake_monitor_heartbeat_healthy 0.0" in client().get("/metrics").text
+    assert client().get("/healthz").status_code == 200, "it is alive: to restart it would not help"
+
+
+def test_before_the_engine_is_loaded_it_is_not_ready(station: MonitorService) -> None:
+    station._engines, station.heartbeat = None, Heartbeat(station.engines)
+    found = why(station)
+    assert found["engines"] == (False, "not loaded yet")
+    assert found["heartbeat"] == (False, "none yet")
+
+
+@pytest.mark.parametrize("error", [StoreError("the database is locked"), OutputError("no space left")])
+def test_what_cannot_be_written_is_told(
+    station: MonitorService, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def refused() -> None:
+        raise error
+
+    monkeypatch.setattr(station.archive, "require_writable", refused)
+    assert why(station)["storage"] == (False, str(error))
+
+
+def test_a_full_disk_is_told(station: MonitorService, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("monitor.server.health.LEAST_FREE", 1 << 60)
+    assert not why(station)["disk"][0]
+
+
+def failed(channel: Stream) -> bool:
+    return channel.status.state is StreamState.FAILED
+
+
+def test_a_source_that_failed_is_told_and_its_password_is_not(station: MonitorService) -> None:
+    channel = station.add("ftp://ada:hush@nowhere/x", name="rtsp://ada:hush@door/", trusted=True)
+    for _ in range(1000):
+        if failed(channel):
+            break
+        channel._watch._thread.join(0.01)
+    assert failed(channel)
+    answer = client().get("/readyz")
+    assert answer.status_code == 503
+    told = answer.text + client().get("/metrics").text
+    assert f'id="{channel.id}",source="rtsp://ada:***@door/"' in told
+    assert "hush" not in told
+
+
+def test_a_database_that_does_not_answer_fails_the_scrape(
+    station: MonitorService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*_: object) -> int:
+        message = "the flags in postgresql://u:hush@db/x cannot be read"
+        raise StoreError(message)
+
+    monkeypatch.setattr(station.archive.store, "count", gone)
+    answer = client().get("/metrics")
+    assert answer.status_code == 503
+    assert "u:***@db" in answer.text
+
+
+def test_a_heartbeat_that_stopped_is_not_ready(station: MonitorService, monkeypatch: pytest.MonkeyPatch) -> None:
+    station.heartbeat.beat()
+    assert all(check.well for check in checks(station) if check.name == "heartbeat")
+    monkeypatch.setattr(station.heartbeat, "_longest", -1.0)
+    (check,) = (check for check in checks(station) if check.name == "heartbeat")
+    assert not check.well
+    assert "the engine hangs" in check.why

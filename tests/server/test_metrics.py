@@ -1,0 +1,144 @@
+"""What Prometheus reads, read by its own parser."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_metrics
+from prometheus_client.parser import text_string_to_metric_families
+
+from monitor.analysis.pipeline import Engines
+from monitor.runtime import LATENCIES, HeartbeatResult, SessionStats, StreamState, StreamStatus, StreamTotals
+from monitor.runtime.heartbeat import FaceLogits
+from monitor.server.metrics import PREFIX, MetricsSnapshot, StreamSnapshot, rendered
+from monitor.types import HintKind, Label
+
+
+def watched(identity: str = "1a", **changes: Any) -> StreamSnapshot:
+    stats = SessionStats(10, 7, {"analysis behind": 2}, {}, 1.0, None, None)
+    latencies = (3, 0, 4, *([0] * (len(LATENCIES) - 2)))
+    plain: dict[str, Any] = {
+        "id": identity,
+        "name": 'The "door"\\',
+        "status": StreamStatus(StreamState.RECONNECTING, "lost", 3, 2, 1.0, None, stats),
+        "totals": StreamTotals(30, 21, {"analysis behind": 6}, {"damaged": 2}, {Label.LIKELY_FAKE: 4}, latencies, 0.5),
+        "faces": {Label.SUSPICIOUS: 2},
+        "viewers": 1,
+    }
+    return StreamSnapshot(**plain | changes)
+
+
+def snapshot(*sources: StreamSnapshot, **changes: Any) -> MetricsSnapshot:
+    plain: dict[str, Any] = {
+        "sources": sources,
+        "engines": None,
+        "beat": None,
+        "load": 3,
+        "flags": {("person", False): 2},
+        "stored": 1234,
+        "free": 99,
+        "jobs": {"clips": 1},
+    }
+    return MetricsSnapshot(**plain | changes)
+
+
+def samples(told: MetricsSnapshot) -> dict[tuple[str, ...], float]:
+    """Values by name, the source's id, and the other labels in the order of their names; without the sources' names."""
+    content, content_type = rendered(told)
+    assert content_type.startswith("text/plain")
+    found = {}
+    for family in text_string_to_metric_families(content.decode()):
+        for sample in family.samples:
+            labels = dict(sorted(sample.labels.items()))
+            who = [labels.pop("id")] if labels.pop("source", None) else []
+            found[sample.name.removeprefix(f"{PREFIX}_"), *who, *labels.values()] = sample.value
+    return found
+
+
+def test_every_frame_is_told_by_source_and_cause() -> None:
+    found = samples(snapshot(watched()))
+    assert found["frames_read_total", "1a"] == 30
+    assert found["frames_analysed_total", "1a"] == 21
+    assert found["frames_dropped_total", "1a", "analysis behind"] == 6
+    assert found["frames_lost_total", "1a", "damaged"] == 2
+    assert found["frames_waiting", "1a"] == 1
+    assert found["source_openings_total", "1a"] == 3
+    assert found["verdicts_total", "1a", "LIKELY_FAKE"] == 4
+    assert found["faces", "1a", "SUSPICIOUS"] == 2
+    assert found["viewers", "1a"] == 1
+    assert found["load_level",] == 3
+
+
+def test_latencies_are_a_cumulative_histogram() -> None:
+    found = samples(snapshot(watched()))
+    buckets = [found["latency_seconds_bucket", "1a", str(edge)] for edge in LATENCIES]
+    assert buckets == [3, 3, *([7] * (len(LATENCIES) - 2))]
+    assert found["latency_seconds_bucket", "1a", "+Inf"] == found["latency_seconds_count", "1a"] == 7
+    assert found["latency_seconds_sum", "1a"] == 0.5
+
+
+def test_a_source_is_in_one_state() -> None:
+    found = samples(snapshot(watched()))
+    states = {key[2]: value for key, value in found.items() if key[0] == "source_state"}
+    assert set(states) == {state.value for state in StreamState}
+    assert [state for state, value in states.items() if value] == ["reconnecting"]
+
+
+def test_two_sources_of_one_name_are_two_series() -> None:
+    content, _ = rendered(snapshot(watched("1a"), watched("2b")))
+    families = {family.name: family for family in text_string_to_metric_families(content.decode())}
+    found = families[f"{PREFIX}_frames_read"].samples
+    assert [(sample.labels["id"], sample.labels["source"]) for sample in found] == [
+        ("1a", 'The "door"\\'),
+        ("2b", 'The "door"\\'),
+    ]
+
+
+@pytest.mark.parametrize("healthy", [True, False])
+def test_the_heartbeat_and_the_engine(engines: Engines, healthy: bool) -> None:
+    beat = HeartbeatResult(datetime(2026, 11, 24, tzinfo=UTC), healthy, "why", FaceLogits(-1.0, 0.5), 0.1)
+    told = snapshot(engines=engines, beat=beat)
+    found = samples(told)
+    assert found["heartbeat_healthy",] == healthy
+    assert found["heartbeat_timestamp_seconds",] == beat.at.timestamp()
+    assert found["heartbeat_logit", "blended"] == 0.5
+    assert engines.classifier.card.weights_sha256 in rendered(told)[0].decode()
+
+
+def test_what_is_kept_and_what_waits() -> None:
+    found = samples(snapshot())
+    assert found["flags", "person", "false"] == 2
+    assert (found["storage_bytes",], found["storage_free_bytes",]) == (1234, 99)
+    assert found["jobs_waiting", "clips"] == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+def test_the_process_its_threads_and_its_children() -> None:
+    child = subprocess.Popen([sys.executable, "-c", "print(1, flush=True); input()"], stdin=-1, stdout=-1)
+    assert child.stdout is not None
+    child.stdout.readline()
+    try:
+        found = samples(snapshot())
+    finally:
+        child.communicate(b"\n")
+    assert found["threads",] >= 1
+    assert found["children",] >= 1
+    assert found["children_resident_bytes",] > 1e6
+    assert found["process_resident_memory_bytes",] > 1e7
+    assert found["process_open_fds",] > 2
+
+
+def test_open_metrics_is_spoken_where_it_is_asked_for(engines: Engines) -> None:
+    content, content_type = rendered(snapshot(watched(), engines=engines), accept="application/openmetrics-text")
+    assert content_type.startswith("application/openmetrics-text")
+    assert f"{PREFIX}_frames_read" in {family.name for family in open_metrics(content.decode())}
+
+
+def test_hints_on_a_stream_are_one_while_they_hold() -> None:
+    found = samples(snapshot(watched(hints=frozenset({HintKind.LOOPED}))))
+    assert found["source_hint", "1a", "LOOPED"] == 1
+    assert found["source_hint", "1a", "FROZEN"] == 0

@@ -1,0 +1,357 @@
+"""What the browser asks for beside the pages."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from starlette.testclient import TestClient, WebSocketTestSession
+from starlette.websockets import WebSocketDisconnect
+from support.flagging import flag
+from support.footage import posed
+from support.observations import frame, observation
+from support.visitors import token_of
+
+from monitor.analysis.pipeline import Engines
+from monitor.flags.bundle import verify
+from monitor.server import service as stations
+from monitor.server.broadcaster import Broadcaster
+from monitor.server.frame_messages import ENDED, NOT_ALLOWED, unpack
+from monitor.server.service import MonitorService
+from monitor.server.uploads import JOB_FILE, UploadState
+from monitor.settings import DashboardSettings, EvidenceSettings, Settings
+
+CLIP = bytes(range(256)) * 40
+FILE = f"/monitor/flags/{flag(0).id}/clip.mp4"
+
+
+@dataclass
+class Tuned:
+    """A channel whose frames are fed by hand."""
+
+    id: str = "door"
+    hub: Broadcaster = field(default_factory=Broadcaster)
+
+    def feed(self, index: int) -> None:
+        self.hub(frame(np.zeros((48, 64, 3), np.uint8), index * 0.04, index), observation(index=index))
+
+    def stop(self) -> None:
+        self.hub.end("the source was removed")
+
+
+@pytest.fixture
+def station(tmp_path: Path, settings: Settings) -> Iterator[MonitorService]:
+    """A station with two flags that have files; uploads of at most one megabyte."""
+    ours = settings.model_copy(
+        update={
+            "evidence": EvidenceSettings(folder=tmp_path / "kept"),
+            "dashboard": DashboardSettings(max_upload_megabytes=1),
+        }
+    )
+    station = MonitorService.open(ours)
+    archive = station.archive
+    for number in range(2):
+        one = flag(number)
+        files = {"frame.jpg": _jpeg(), "clip.mp4": CLIP}
+        archive.store.add(replace(one, exhibits=archive.exhibits.keep(one.id, files)), actor="ada")
+    stations.install(station)
+    yield station
+    stations.install(None)
+    station.close()
+
+
+@pytest.fixture
+def token(station: MonitorService) -> dict[str, str]:
+    return {"token": token_of(station)}
+
+
+def _jpeg() -> bytes:
+    return cv2.imencode(".jpg", np.full((60, 80, 3), 90, np.uint8))[1].tobytes()
+
+
+def _png() -> bytes:
+    return cv2.imencode(".png", posed((160, 120, 120), width=320, height=240)[..., ::-1])[1].tobytes()
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", FILE),
+        ("GET", "/monitor/analyses/any/report.json"),
+        ("GET", f"/monitor/export?ids={flag(0).id}"),
+        ("PUT", "/monitor/upload?name=a.png"),
+    ],
+)
+def test_nothing_is_told_without_a_token_or_to_another_site(
+    client: TestClient, token: dict[str, str], method: str, path: str
+) -> None:
+    joined = f"{path}&" if "?" in path else f"{path}?"
+    for url, headers in [
+        (path, {}),
+        (f"{joined}token=guessed", {}),
+        (f"{joined}token={token['token']}", {"Origin": "http://evil.example"}),
+        (f"{joined}token={token['token']}", {"Origin": "http://testserver:81"}),
+        (f"{joined}token={token['token']}", {"Origin": "null"}),
+    ]:
+        answer = client.request(method, url, headers=headers)
+        assert answer.status_code == 403, (url, headers)
+        assert "not allowed" in answer.json()["error"]
+        assert "access-control-allow-origin" not in answer.headers
+
+
+def test_a_page_of_ours_is_answered(client: TestClient, token: dict[str, str]) -> None:
+    answer = client.get(FILE, params=token, headers={"Origin": "http://testserver"})
+    assert (answer.status_code, answer.content) == (200, CLIP)
+    assert answer.headers["content-type"] == "video/mp4"
+
+
+def test_a_refused_upload_leaves_nothing(client: TestClient, station: MonitorService) -> None:
+    assert client.put("/monitor/upload?name=a.png", content=_png()).status_code == 403
+    assert station.analyses.all == []
+
+
+def test_a_clip_can_be_sought_in(client: TestClient, token: dict[str, str]) -> None:
+    answer = client.get(FILE, params=token, headers={"Range": "bytes=1000-1999"})
+    assert (answer.status_code, answer.content) == (206, CLIP[1000:2000])
+    assert answer.headers["content-range"] == f"bytes 1000-1999/{len(CLIP)}"
+
+
+@pytest.mark.parametrize("path", [FILE, "/monitor/flags/none/clip.mp4", "/monitor/export"])
+def test_answers_are_neither_kept_nor_run_by_a_browser(client: TestClient, token: dict[str, str], path: str) -> None:
+    for params in (token, {}):
+        headers = client.get(path, params=params).headers
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["referrer-policy"] == "no-referrer"
+        assert headers["cache-control"] == "private, no-store"
+        assert headers["content-security-policy"].startswith("default-src 'none'")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"/monitor/flags/{flag(0).id}/stray.txt",
+        "/monitor/flags/none/clip.mp4",
+        f"/monitor/flags/{flag(0).id}/..%2F..%2Fflags.db",
+        f"/monitor/flags/{flag(0).id}/%2e%2e%2f%2e%2e%2fflags.db",
+        f"/monitor/flags/{flag(0).id}/..%5C..%5Cflags.db",
+        f"/monitor/flags/{flag(0).id}/%2e%2e",
+        f"/monitor/flags/..%2F{flag(0).id}/clip.mp4",
+        "/monitor/flags/%2e%2e/flags.db",
+        "/monitor/analyses/none/report.json",
+        "/monitor/analyses/%2e%2e/report.json",
+        "/monitor/analyses/%2e/report.json",
+    ],
+)
+def test_only_listed_files_are_given(
+    client: TestClient, station: MonitorService, token: dict[str, str], path: str
+) -> None:
+    (station.archive.exhibits.folder(flag(0).id) / "stray.txt").write_text("not ours to give")
+    for folder in (station.archive.folder, station.archive.folder / "analyses"):
+        (folder / "results" / "private").mkdir(parents=True)
+        (folder / "results" / "private" / "report.json").write_text("{}")
+    assert client.get(path, params=token).status_code == 404
+
+
+def test_a_listed_file_that_is_gone_is_told(client: TestClient, station: MonitorService, token: dict[str, str]) -> None:
+    (station.archive.exhibits.folder(flag(0).id) / "clip.mp4").unlink()
+    answer = client.get(FILE, params=token)
+    assert (answer.status_code, answer.json()["error"]) == (404, "the file is gone")
+
+
+def test_an_export_is_a_sound_bundle(
+    client: TestClient, station: MonitorService, token: dict[str, str], tmp_path: Path
+) -> None:
+    ids = [flag(1).id, flag(0).id]
+    answer = client.get("/monitor/export", params={**token, "ids": ",".join(ids), "actor": "bob"})
+    assert answer.status_code == 200
+    assert 'filename="flags.zip"' in answer.headers["content-disposition"]
+    (tmp_path / "got.zip").write_bytes(answer.content)
+    found = verify(tmp_path / "got.zip")
+    assert found.faults == ()
+    assert sorted(found.flags) == sorted(ids)
+    last = station.archive.store.events(ids[0])[-1]
+    assert (last.action, last.actor) == ("exported", "bob")
+
+
+def test_an_export_of_a_flag_that_is_gone_is_refused(client: TestClient, token: dict[str, str]) -> None:
+    answer = client.get("/monitor/export", params={**token, "ids": f"{flag(0).id},none"})
+    assert answer.status_code == 404
+    assert "none" in answer.json()["error"]
+
+
+def test_an_upload_is_analysed_and_its_results_are_given(
+    client: TestClient, station: MonitorService, token: dict[str, str], engines: Engines
+) -> None:
+    station._engines, content = engines, _png()
+    answer = client.put("/monitor/upload", params={**token, "name": "me.png"}, content=content)
+    assert answer.status_code == 200
+    said = answer.json()
+    assert said["bytes"] == len(content)
+    deadline = time.monotonic() + 60
+    while not (analysis := station.analyses.get(said["id"])) or not analysis.state.over:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert (analysis.name, analysis.state) == ("me.png", UploadState.DONE)
+    report = client.get(f"/monitor/analyses/{said['id']}/report.json", params=token)
+    assert len(report.json()["tracks"]) == 1
+    assert "content-disposition" not in report.headers
+    saved = client.get(f"/monitor/analyses/{said['id']}/report.json", params=token | {"saved": "1"})
+    assert saved.headers["content-disposition"] == 'attachment; filename="report.json"'
+    (moment,) = client.get(f"/monitor/analyses/{said['id']}/key-frames.json", params=token).json()
+    picture = client.get(f"/monitor/analyses/{said['id']}/{moment['file']}", params=token)
+    assert picture.headers["content-type"] == "image/jpeg"
+    for hidden in (JOB_FILE, "upload.png", "..%2F..%2Fjob.json"):
+        assert client.get(f"/monitor/analyses/{said['id']}/{hidden}", params=token).status_code == 404
+
+
+def test_too_large_an_upload_is_refused_and_nothing_is_left(
+    client: TestClient, station: MonitorService, token: dict[str, str]
+) -> None:
+    def pieces() -> Iterator[bytes]:
+        for _ in range(5):
+            yield b"\0" * 300_000
+
+    for content in (b"\0" * 1_000_001, pieces()):  # pieces: of a length that is not told
+        answer = client.put("/monitor/upload", params={**token, "name": "a.mp4"}, content=content)
+        assert answer.status_code == 400
+        assert "larger than 1 MB" in answer.json()["error"]
+    left_nothing(station)
+
+
+def left_nothing(station: MonitorService) -> None:
+    assert station.analyses.all == []
+    folder = station.archive.folder / "analyses"
+    assert not folder.is_dir() or list(folder.iterdir()) == []
+
+
+def test_a_text_is_refused_with_a_sentence(client: TestClient, station: MonitorService, token: dict[str, str]) -> None:
+    text = b"Dear diary, today I saw no faces at all.\n" * 40
+    answer = client.put("/monitor/upload", params={**token, "name": "diary.txt"}, content=text)
+    assert answer.status_code == 400
+    said = answer.json()["error"]
+    assert "diary.txt" in said, "as the person calls it"
+    assert str(station.archive.folder) not in said
+    left_nothing(station)
+
+
+def test_an_upload_is_put_and_nothing_else(client: TestClient, token: dict[str, str]) -> None:
+    assert client.post("/monitor/upload", params=token, content=b"x").status_code == 405
+
+
+@pytest.fixture
+def tuned(station: MonitorService) -> Tuned:
+    tuned = Tuned()
+    channels: dict[str, Any] = station._channels
+    channels["door"] = tuned
+    return tuned
+
+
+@contextmanager
+def viewed(client: TestClient, token: dict[str, str], **headers: str) -> Iterator[WebSocketTestSession]:
+    with client.websocket_connect(f"/monitor/live/door?token={token['token']}", headers=headers) as socket:
+        try:
+            yield socket
+        finally:
+            socket.close()
+            alone()  # the session would cut short what the route does at its end
+
+
+def alone() -> None:
+    """Wait until nobody looks any more."""
+    channel = stations.current().channel("door")
+    deadline = time.monotonic() + 5
+    while channel is not None and channel.hub.viewers:
+        assert time.monotonic() < deadline, "the route is still at it"
+        time.sleep(0.01)
+
+
+def number(message: bytes) -> int:
+    return unpack(message)[0]["frame"]
+
+
+def closed(socket: WebSocketTestSession) -> tuple[int, str]:
+    with pytest.raises(WebSocketDisconnect) as end:
+        socket.receive_bytes()
+    return end.value.code, end.value.reason
+
+
+@pytest.mark.parametrize(
+    ("token", "headers"),
+    [({"token": "guessed"}, {}), ({"token": ""}, {}), (None, {"Origin": "http://evil.example"})],
+)
+def test_a_viewer_that_is_not_ours_is_sent_away(
+    client: TestClient, station: MonitorService, tuned: Tuned, token: dict[str, str] | None, headers: dict[str, str]
+) -> None:
+    tuned.feed(0)
+    with viewed(client, token or {"token": token_of(station)}, **headers) as socket:
+        assert closed(socket)[0] == NOT_ALLOWED == 4401
+    assert tuned.hub.viewers == 0
+
+
+def test_a_channel_that_is_not_there_is_told(client: TestClient, token: dict[str, str]) -> None:
+    with viewed(client, token) as socket:
+        assert closed(socket) == (ENDED, "the source was removed")
+
+
+def test_frames_arrive_and_no_more_than_two_without_an_answer(
+    client: TestClient, tuned: Tuned, token: dict[str, str]
+) -> None:
+    tuned.feed(0)
+    with viewed(client, token, Origin="http://testserver") as socket:
+        assert number(socket.receive_bytes()) == 0
+        assert tuned.hub.viewers == 1
+        tuned.feed(1)
+        assert number(socket.receive_bytes()) == 1
+        for index in (2, 3, 4):
+            tuned.feed(index)
+            time.sleep(0.1)
+        socket.send_json({"ack": 3, "epoch": 0, "shown": True})  # was never sent
+        socket.send_json({"ack": 0, "epoch": 0, "shown": True})
+        assert number(socket.receive_bytes()) == 4, "what lay between was skipped, not queued up"
+        tuned.feed(5)
+        time.sleep(0.1)
+        tuned.feed(6)
+        socket.send_json({"ack": 1, "epoch": 0, "shown": False})
+        assert number(socket.receive_bytes()) == 6
+        viewer = tuned.hub.viewer_of(token["token"])
+        assert viewer is not None
+        assert viewer.fps * 5 == pytest.approx(1), "one was drawn, one skipped"
+    assert tuned.hub.viewers == 0
+
+
+def test_the_end_is_told(client: TestClient, tuned: Tuned, token: dict[str, str]) -> None:
+    with viewed(client, token) as socket:
+        tuned.feed(0)
+        assert number(socket.receive_bytes()) == 0
+        tuned.stop()
+        assert closed(socket) == (ENDED, "the source was removed")
+
+
+def test_the_end_is_told_to_a_viewer_that_owes_an_answer(
+    client: TestClient, tuned: Tuned, token: dict[str, str]
+) -> None:
+    with viewed(client, token) as socket:
+        for index in (0, 1):
+            tuned.feed(index)
+            socket.receive_bytes()
+        tuned.stop()
+        alone()
+        assert closed(socket) == (ENDED, "the source was removed")
+
+
+@pytest.mark.parametrize("text", ["no json", "[]", '{"other": 1}', "7", '{"ack": [], "epoch": {}, "shown": 1}'])
+def test_nonsense_ends_the_connection_quietly(
+    client: TestClient, tuned: Tuned, token: dict[str, str], text: str
+) -> None:
+    with viewed(client, token) as socket:
+        tuned.feed(0)
+        socket.receive_bytes()
+        socket.send_text(text)
+        alone()

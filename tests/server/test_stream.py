@@ -1,0 +1,146 @@
+"""One watched source, from its address to what is kept."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from support.footage import decoded
+
+from monitor.analysis.pipeline import Engines
+from monitor.errors import UsageError
+from monitor.flags.archive import FlagArchive
+from monitor.flags.files import CLIP
+from monitor.flags.recorder import FACES, FRAME, OVERLAY, TRACE, FlagRequest
+from monitor.runtime import BackgroundWorker, StreamState
+from monitor.server.stream import Stream
+from monitor.settings import EvidenceSettings, Settings, SourceSettings
+from monitor.types import ClipState
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Iterator[FlagArchive]:
+    with FlagArchive.open(EvidenceSettings(folder=tmp_path)) as archive:
+        yield archive
+
+
+@pytest.fixture
+def worker(archive: FlagArchive) -> Iterator[BackgroundWorker]:
+    with BackgroundWorker("clips") as worker:
+        yield worker
+
+
+@pytest.fixture
+def tune(
+    settings: Settings, engines: Engines, archive: FlagArchive, worker: BackgroundWorker
+) -> Iterator[Callable[..., Stream]]:
+    """Channels of this test; they are stopped at its end."""
+    channels: list[Stream] = []
+
+    def tuned(url: str = "demo:", *, name: str = "", repeat: bool = False, seconds: float = 2.0) -> Stream:
+        ours = settings.model_copy(update={"source": SourceSettings(demo_seconds=seconds)})
+        channel = Stream(
+            url, name=name, engines=lambda: engines, settings=ours, archive=archive, worker=worker, repeat=repeat
+        )
+        channels.append(channel)
+        return channel
+
+    yield tuned
+    for channel in channels:
+        channel.stop()
+
+
+def until(channel: Stream, wanted: Callable[[Stream], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not wanted(channel):
+        assert time.monotonic() < deadline, channel.status
+        time.sleep(0.01)
+
+
+def test_a_moment_of_the_demo_is_seen_flagged_and_kept(
+    tune: Callable[..., Stream], archive: FlagArchive, worker: BackgroundWorker
+) -> None:
+    channel = tune()
+    with pytest.raises(UsageError, match="nothing has been seen yet"):
+        channel.flagger.flag(FlagRequest(epoch=0, media_time=0.0, frame_index=0))
+    assert channel.hub.now is None
+    channel.start()
+    until(channel, lambda one: one.status.state is StreamState.LIVE)
+    until(channel, lambda one: bool(one.hub.now and one.hub.now["faces"] and one.rolling.points))
+    now, flagger = channel.hub.now, channel.flagger
+    assert now is not None
+    assert now["epoch"] == channel.status.epoch == channel.rolling.points[0].epoch == 1
+
+    mark = FlagRequest(epoch=1, media_time=now["time"], frame_index=now["frame"], reporter="ada", note="odd")
+    flag = flagger.flag(mark)
+    assert (flag.source, flag.source_kind, flag.reporter, flag.note) == ("demo:", "demo", "ada", "odd")
+    assert flag.clip is ClipState.PENDING
+    assert {exhibit.name for exhibit in flag.exhibits} == {FRAME, OVERLAY, FACES, TRACE}
+    folder = archive.exhibits.folder(flag.id)
+    assert {path.name for path in folder.iterdir()} == {FRAME, OVERLAY, FACES, TRACE}
+    assert len(json.loads((folder / FACES).read_bytes())["faces"]) >= 1
+    assert flagger.flag(mark) == flag, "the same mark twice is one flag"
+
+    until(channel, lambda one: one.status.state is StreamState.ENDED)
+    worker.wait()
+    kept = archive.store.get(flag.id)
+    assert (kept.clip, {exhibit.name for exhibit in kept.exhibits} - {FRAME, OVERLAY, FACES, TRACE}) == (
+        ClipState.KEPT,
+        {CLIP},
+    )
+    times = [moment for moment, _ in decoded(folder / CLIP)]
+    assert times[-1] > 1.0, "it goes on to the end of the stream"
+    assert archive.exhibits.faults(kept) == []
+
+
+def test_a_repeated_file_begins_a_new_epoch_everywhere(tune: Callable[..., Stream]) -> None:
+    channel = tune(repeat=True, seconds=0.6)
+    channel.start()
+    until(channel, lambda one: bool(one.hub.now and one.hub.now["epoch"] >= 2 and one.rolling.points))
+    channel.stop()
+    assert channel.hub.now is not None
+    assert channel.hub.now["epoch"] == channel.status.epoch
+    assert {point.epoch for point in channel.rolling.points} <= {channel.status.epoch}
+
+
+def test_a_pause_holds_and_resuming_goes_on(tune: Callable[..., Stream]) -> None:
+    channel = tune(seconds=20.0)
+    channel.start()
+    until(channel, lambda one: one.status.state is StreamState.LIVE)
+    channel.pause()
+    until(channel, lambda one: one.status.state is StreamState.PAUSED)
+    time.sleep(0.3)
+    held = channel.hub.now
+    time.sleep(0.2)
+    assert channel.hub.now is held
+    channel.resume()
+    until(channel, lambda one: one.hub.now is not held)
+
+
+def test_who_looks_is_told_that_it_was_removed(tune: Callable[..., Stream]) -> None:
+    channel = tune(seconds=20.0)
+    channel.start()
+    until(channel, lambda one: one.hub.now is not None)
+    assert channel.hub.over == ""
+    channel.stop()
+    assert channel.hub.over == "the source was removed"
+    last = channel.hub.now
+    time.sleep(0.15)
+    assert channel.hub.now is last
+
+
+def test_a_password_is_shown_nowhere(tune: Callable[..., Stream]) -> None:
+    channel = tune("rtsp://ada:hush@127.0.0.1:9/live?token=hush")
+    assert channel.name == channel.address == "rtsp://ada:***@127.0.0.1:9/live?token=***"
+    channel.start()
+    until(channel, lambda one: one.status.state is StreamState.RECONNECTING)
+    assert channel.status.why
+    assert "hush" not in channel.status.why
+    assert tune("demo:", name="Door").name == "Door"
+
+
+def test_each_channel_has_an_id_of_its_own(tune: Callable[..., Stream]) -> None:
+    assert len({tune().id for _ in range(5)}) == 5

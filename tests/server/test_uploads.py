@@ -1,0 +1,342 @@
+"""Uploads, from the first byte to the report."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import cv2
+import pytest
+from starlette.requests import ClientDisconnect
+from support.footage import posed
+
+from monitor.analysis.pipeline import Engines
+from monitor.errors import EngineError, OutputError, SourceError, UsageError
+from monitor.media.video_writer import VideoWriter
+from monitor.server.uploads import JOB_FILE, Upload, Uploads, UploadState, checked_size
+from monitor.settings import Settings
+
+PICTURE = posed((160, 120, 120), width=320, height=240)
+
+
+@pytest.fixture(scope="module")
+def png() -> bytes:
+    """A picture with one face."""
+    return cv2.imencode(".png", cv2.cvtColor(PICTURE, cv2.COLOR_RGB2BGR))[1].tobytes()
+
+
+@pytest.fixture(scope="module")
+def mp4(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A video that takes a while: sixteen seconds with one face."""
+    path = tmp_path_factory.mktemp("video") / "a.mp4"
+    with VideoWriter(path, fps=25) as video:
+        for index in range(400):
+            video.write(PICTURE, index / 25)
+    return path.read_bytes()
+
+
+class Gate:
+    """Loads the networks when it is opened, as slowly as that may be."""
+
+    def __init__(self, engines: Engines) -> None:
+        self._engines, self._opened = engines, threading.Event()
+        self.reached = threading.Event()
+
+    def open(self) -> None:
+        self._opened.set()
+
+    def __call__(self) -> Engines:
+        self.reached.set()
+        assert self._opened.wait(60)
+        return self._engines
+
+
+@pytest.fixture
+def begin(tmp_path: Path, settings: Settings, engines: Engines) -> Iterator[Callable[..., Uploads]]:
+    """The analyses of one folder, as often as the program is started."""
+    started: list[Uploads] = []
+
+    def begun(load: Callable[[], Engines] = lambda: engines) -> Uploads:
+        started.append(Uploads(tmp_path / "analyses", settings=settings, engines=load))
+        return started[-1]
+
+    yield begun
+    for analyses in started:
+        if analyses._worker._thread.is_alive():
+            analyses.close()
+
+
+def put(analyses: Uploads, content: bytes, name: str = "me.png", *, look: bool = False) -> str:
+    with analyses.receiving(name) as (analysis_id, path):
+        path.write_bytes(content)
+        if look:
+            analyses.looked_at(path, name="diary.txt")
+    return analysis_id
+
+
+def until(analyses: Uploads, analysis_id: str, wanted: Callable[[Upload], bool] | None = None) -> Upload:
+    """The analysis when it is as wanted; default: over."""
+    deadline = time.monotonic() + 60
+    while True:
+        analysis = analyses.get(analysis_id)
+        assert analysis is not None
+        if wanted(analysis) if wanted else analysis.state.over:
+            return analysis
+        assert time.monotonic() < deadline, analysis
+        time.sleep(0.01)
+
+
+def written(tmp_path: Path, analysis_id: str) -> dict:
+    return json.loads((tmp_path / "analyses" / analysis_id / JOB_FILE).read_bytes())
+
+
+def test_an_upload_becomes_a_report(begin: Callable, png: bytes, tmp_path: Path) -> None:
+    analyses = begin()
+    analysis_id = put(analyses, png, look=True)
+    done = until(analyses, analysis_id)
+    assert (done.state, done.name, done.why, done.progress) == (UploadState.DONE, "me.png", "", None)
+    report = analyses.report(analysis_id)
+    assert report is not None
+    assert len(report["tracks"]) == 1
+    results, upload = analyses.results(analysis_id), analyses.upload(analysis_id)
+    assert results is not None
+    assert {"report.json", "timeline.csv"} <= {path.name for path in results.iterdir()}
+    assert upload is not None
+    assert upload.read_bytes() == png
+    assert written(tmp_path, analysis_id)["state"] == "done"
+
+
+def test_the_newest_comes_first(begin: Callable, png: bytes, tmp_path: Path) -> None:
+    for day in (2, 3, 1):
+        kept(tmp_path, f"job-{day}", png, state="done", created_at=f"2026-11-0{day}T00:00:00+00:00")
+    assert [analysis.id for analysis in begin().all] == ["job-3", "job-2", "job-1"]
+
+
+def test_there_is_nothing_of_what_is_not_known(begin: Callable) -> None:
+    analyses = begin()
+    assert analyses.get("none") is None
+    assert analyses.upload("none") is None
+    assert analyses.results("none") is None
+    assert analyses.report("none") is None
+    analyses.cancel("none")
+    analyses.remove("none")
+    assert analyses.all == []
+
+
+def test_a_text_is_refused_and_nothing_is_left(begin: Callable, tmp_path: Path) -> None:
+    analyses = begin()
+    with pytest.raises(SourceError):
+        put(analyses, b"Dear diary, today I saw no faces at all.\n" * 40, "diary.txt", look=True)
+    assert list((tmp_path / "analyses").iterdir()) == []
+    assert analyses.all == []
+
+
+@pytest.mark.parametrize(
+    ("failure", "raised"),
+    [
+        (ClientDisconnect(), ClientDisconnect),
+        (OSError(28, "No space left on device"), OutputError),
+        (KeyboardInterrupt(), KeyboardInterrupt),
+    ],
+)
+def test_an_upload_that_breaks_off_leaves_nothing(
+    begin: Callable, tmp_path: Path, failure: BaseException, raised: type[BaseException]
+) -> None:
+    analyses = begin()
+    with pytest.raises(raised):
+        broken_off(analyses, failure)
+    assert list((tmp_path / "analyses").iterdir()) == []
+    assert analyses.all == []
+
+
+def broken_off(analyses: Uploads, failure: BaseException) -> None:
+    with analyses.receiving("a.mp4") as (_, path):
+        path.write_bytes(b"the first half")
+        raise failure
+
+
+@pytest.mark.parametrize(
+    ("name", "shown", "file"),
+    [
+        ("../../x.mp4", "x.mp4", "upload.mp4"),
+        ("/etc/cron.d/x", "x", "upload"),
+        ("holiday.MOV", "holiday.MOV", "upload.mov"),
+        ("", "upload", "upload"),
+        ("..", "..", "upload"),
+        ("a.b c", "a.b c", "upload"),
+        ("a.averylongsuffix", "a.averylongsuffix", "upload"),
+        ("x" * 300, "x" * 200, "upload"),
+    ],
+)
+def test_a_name_is_shown_and_never_a_path(begin: Callable, tmp_path: Path, name: str, shown: str, file: str) -> None:
+    analyses = begin(no_engines)
+    with analyses.receiving(name) as (analysis_id, path):
+        path.write_bytes(b"\0")
+        assert path.resolve() == tmp_path / "analyses" / analysis_id / file
+    assert until(analyses, analysis_id).name == shown
+    assert {path.name for path in tmp_path.iterdir()} == {"analyses"}
+
+
+def no_engines() -> Engines:
+    raise EngineError("no engine can be had")
+
+
+def test_what_is_queued_can_be_cancelled(begin: Callable, engines: Engines, png: bytes, tmp_path: Path) -> None:
+    gate = Gate(engines)
+    analyses = begin(gate)
+    first, second, third = (put(analyses, png) for _ in range(3))
+    assert gate.reached.wait(20)
+    assert analyses.get(second).state is UploadState.QUEUED
+    analyses.cancel(second)
+    gate.open()
+    assert until(analyses, third).state is UploadState.DONE
+    assert analyses.get(first).state is UploadState.DONE
+    assert analyses.get(second).state is UploadState.CANCELLED
+    assert analyses.results(second) is None
+    assert analyses.upload(second) is not None, "the upload stays"
+    assert written(tmp_path, second)["state"] == "cancelled"
+
+
+def test_what_is_over_is_not_cancelled(begin: Callable, png: bytes) -> None:
+    analyses = begin()
+    analysis_id = put(analyses, png)
+    until(analyses, analysis_id)
+    analyses.cancel(analysis_id)
+    assert analyses.get(analysis_id).state is UploadState.DONE
+
+
+def test_what_runs_tells_how_far_it_is_and_can_be_cancelled(begin: Callable, mp4: bytes, png: bytes) -> None:
+    analyses = begin()
+    analysis_id, after = put(analyses, mp4, "me.mp4"), put(analyses, png)
+    until(analyses, analysis_id, lambda one: one.state is UploadState.RUNNING and 0 < (one.progress or 0) < 1)
+    analyses.cancel(analysis_id)
+    until(analyses, after)
+    cancelled = analyses.get(analysis_id)
+    assert (cancelled.state, cancelled.progress) == (UploadState.CANCELLED, None)
+    assert analyses.results(analysis_id) is None
+
+
+def test_what_is_cancelled_while_the_networks_load_stays_cancelled(
+    begin: Callable, engines: Engines, png: bytes
+) -> None:
+    gate = Gate(engines)
+    analyses = begin(gate)
+    analysis_id, after = put(analyses, png), put(analyses, png)
+    assert gate.reached.wait(20)
+    analyses.cancel(analysis_id)
+    gate.open()
+    until(analyses, after)
+    assert analyses.get(analysis_id).state is UploadState.CANCELLED
+
+
+def test_what_is_removed_leaves_no_file(begin: Callable, png: bytes, tmp_path: Path) -> None:
+    analyses = begin()
+    analysis_id, other = put(analyses, png), put(analyses, png)
+    until(analyses, other)
+    analyses.remove(analysis_id)
+    assert [analysis.id for analysis in analyses.all] == [other]
+    assert [folder.name for folder in (tmp_path / "analyses").iterdir()] == [other]
+
+
+def test_what_is_removed_while_it_runs_is_gone(begin: Callable, mp4: bytes, png: bytes, tmp_path: Path) -> None:
+    analyses = begin()
+    analysis_id, after = put(analyses, mp4, "me.mp4"), put(analyses, png)
+    until(analyses, analysis_id, lambda one: bool(one.progress))
+    analyses.remove(analysis_id)
+    assert until(analyses, after).state is UploadState.DONE
+    assert analyses.get(analysis_id) is None
+    assert [folder.name for folder in (tmp_path / "analyses").iterdir()] == [after]
+
+
+def kept(tmp_path: Path, analysis_id: str, content: bytes, **facts: object) -> Path:
+    """The folder of an upload that an earlier run of the program left."""
+    folder = tmp_path / "analyses" / analysis_id
+    folder.mkdir(parents=True)
+    (folder / "upload.png").write_bytes(content)
+    plain = {"id": analysis_id, "name": "me.png", "created_at": "2026-11-24T12:00:00+00:00", "state": "done"}
+    (folder / JOB_FILE).write_text(json.dumps(plain | {"why": "", "progress": None} | facts))
+    return folder
+
+
+@pytest.mark.parametrize("state", ["running", "queued"])
+def test_what_a_dead_process_left_is_analysed_anew(begin: Callable, png: bytes, tmp_path: Path, state: str) -> None:
+    folder = kept(tmp_path, "job-1", png, state=state)
+    stale = folder / "results" / "me" / "half.mp4"
+    stale.parent.mkdir(parents=True)
+    stale.touch()
+    analyses = begin()
+    assert until(analyses, "job-1").state is UploadState.DONE
+    assert analyses.report("job-1") is not None
+    assert not stale.exists()
+
+
+def test_what_was_over_stays_as_it_was(begin: Callable, png: bytes, tmp_path: Path) -> None:
+    kept(tmp_path, "job-1", png, state="cancelled")
+    kept(tmp_path, "job-2", png, state="failed", why="no picture")
+    analyses = begin(no_engines)
+    analyses._worker.wait()
+    assert {one.id: (one.state, one.why) for one in analyses.all} == {
+        "job-1": (UploadState.CANCELLED, ""),
+        "job-2": (UploadState.FAILED, "no picture"),
+    }
+
+
+def test_an_upload_that_a_dead_process_never_received_whole_is_removed(
+    begin: Callable, png: bytes, tmp_path: Path
+) -> None:
+    (kept(tmp_path, "job-1", png) / JOB_FILE).unlink()
+    assert begin().all == []
+    assert list((tmp_path / "analyses").iterdir()) == []
+
+
+def test_a_damaged_job_file_takes_no_upload_with_it(
+    begin: Callable, png: bytes, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = kept(tmp_path, "job-2", png)
+    before = sorted(path.name for path in folder.iterdir())
+    (folder / JOB_FILE).write_text("{")
+    assert begin().all == []
+    assert sorted(path.name for path in folder.iterdir()) == before
+    assert "job-2" in caplog.text
+
+
+def test_what_runs_when_the_program_ends_is_begun_anew_with_the_next(
+    begin: Callable, mp4: bytes, tmp_path: Path
+) -> None:
+    analyses = begin()
+    analysis_id, waiting = put(analyses, mp4, "me.mp4"), put(analyses, mp4, "me.mp4")
+    until(analyses, analysis_id, lambda one: bool(one.progress))
+    began = time.monotonic()
+    analyses.close()
+    assert time.monotonic() - began < 5, "it does not wait for the whole video"
+    assert [written(tmp_path, one)["state"] for one in (analysis_id, waiting)] == ["queued", "queued"]
+    assert "analyses" not in {thread.name for thread in threading.enumerate()}
+    again = begin(no_engines)
+    assert until(again, analysis_id).state is UploadState.FAILED, "it was tried"
+
+
+def test_a_failure_speaks_of_the_file_as_the_person_calls_it(begin: Callable, tmp_path: Path) -> None:
+    analyses = begin()
+    failed = until(analyses, put(analyses, b"no video" * 99, "holiday.mp4"))
+    assert failed.state is UploadState.FAILED
+    assert "holiday.mp4" in failed.why
+    assert str(tmp_path) not in failed.why
+
+
+def test_a_failure_harms_no_other(begin: Callable, engines: Engines, png: bytes) -> None:
+    loads: list[Callable[[], Engines]] = [no_engines, lambda: engines.nothing_of_that_name, lambda: engines]
+    analyses = begin(lambda: loads.pop(0)())
+    first, second, third = (put(analyses, png) for _ in range(3))
+    assert until(analyses, third).state is UploadState.DONE
+    assert (analyses.get(first).state, analyses.get(first).why) == (UploadState.FAILED, "no engine can be had")
+    assert analyses.get(second).state is UploadState.FAILED
+    assert analyses.get(second).why.startswith("this should not happen: AttributeError")
+
+
+def test_a_size_is_checked() -> None:
+    checked_size(2_000_000, most_megabytes=2)
+    with pytest.raises(UsageError, match=r"larger than 2 MB.*dashboard\.max_upload_megabytes"):
+        checked_size(2_000_001, most_megabytes=2)

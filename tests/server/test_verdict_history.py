@@ -1,0 +1,63 @@
+"""What was said lately."""
+
+from __future__ import annotations
+
+import numpy as np
+from support.observations import Face, frame, observation
+
+from monitor.server.verdict_history import VerdictHistory, VerdictPoint
+from monitor.types import Label, Reason
+
+BOX = (0.0, 0.0, 9.0, 9.0)
+BLACK = np.zeros((9, 9, 3), np.uint8)
+
+
+def feed(rolling: VerdictHistory, moment: float, *faces: Face) -> None:
+    rolling(frame(BLACK, moment), observation(faces or (Face(BOX, logit=1.0),), media_time=moment))
+
+
+def test_only_faces_that_were_scored_or_rejected_are_kept() -> None:
+    rolling = VerdictHistory()
+    rolling.opened(3)
+    unknown = Face(BOX, 2, Label.NOT_ENOUGH_EVIDENCE, None, (Reason.TOO_SMALL,), rejected=(Reason.TOO_SMALL,))
+    feed(rolling, 1.5, Face(BOX, 1, Label.SUSPICIOUS, 0.8, logit=2.0), unknown, Face(BOX, 3))
+    assert rolling.points == [
+        VerdictPoint(epoch=3, media_time=1.5, track_id=1, label=Label.SUSPICIOUS, probability=0.8),
+        VerdictPoint(epoch=3, media_time=1.5, track_id=2, label=Label.NOT_ENOUGH_EVIDENCE, probability=None),
+    ]
+
+
+def test_only_the_last_seconds_are_kept() -> None:
+    rolling = VerdictHistory(seconds=2.0)
+    for moment in (0.0, 1.0, 2.0, 3.0):
+        feed(rolling, moment)
+    assert [point.media_time for point in rolling.points] == [1.0, 2.0, 3.0]
+    feed(rolling, 4.5, Face(BOX))
+    assert [point.media_time for point in rolling.points] == [3.0], "time passes without scores, too"
+    feed(rolling, 60.0, Face(BOX))
+    assert rolling.points == []
+
+
+def test_there_are_never_more_than_allowed() -> None:
+    rolling = VerdictHistory(seconds=100.0, most=3)
+    for moment in range(5):
+        feed(rolling, float(moment))
+    assert [point.media_time for point in rolling.points] == [2.0, 3.0, 4.0]
+
+
+def test_a_new_epoch_forgets() -> None:
+    rolling = VerdictHistory()
+    rolling.opened(1)
+    feed(rolling, 50.0)
+    rolling.opened(2)
+    assert rolling.points == []
+    feed(rolling, 0.5)
+    assert [(point.epoch, point.media_time) for point in rolling.points] == [(2, 0.5)]
+
+
+def test_what_was_asked_for_does_not_change_any_more() -> None:
+    rolling = VerdictHistory()
+    feed(rolling, 0.0)
+    before = rolling.points
+    feed(rolling, 1.0)
+    assert len(before) == 1

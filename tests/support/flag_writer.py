@@ -1,0 +1,54 @@
+"""Flags one moment after the other, each told when it is committed, until it is killed: a monitor in one page.
+
+PYTHONPATH=tests python tests/support/flag_writer.py FOLDER
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+from support.observations import Face, observation
+
+from monitor.classifiers import engines_dir
+from monitor.classifiers.model_card import ModelCard
+from monitor.flags.archive import FlagArchive
+from monitor.flags.clips import PictureRing
+from monitor.flags.recorder import FlagRecorder, FlagRequest
+from monitor.results.report import Provenance
+from monitor.runtime import BackgroundWorker
+from monitor.settings import Settings
+from monitor.types import Frame, Label, SourceInfo
+
+CARD = ModelCard.model_validate_json((engines_dir() / "inception_resnet_v1.json").read_bytes())
+INFO = SourceInfo("cam", "rtsp", live=True, width=320, height=240, fps=5, duration=None, frame_count=None, path=None)
+SUSPECT = Face((40, 40, 120, 140), track=2, label=Label.SUSPICIOUS, probability=0.8, logit=1.5)
+
+
+def provenance(settings: Settings) -> Provenance:
+    """Of what the shipped weights say of that camera."""
+    return Provenance(INFO, None, settings, CARD, "onnxruntime-fp32", "the fastest")
+
+
+def main() -> None:
+    settings = Settings.model_validate({"evidence": {"pre_roll": 1, "post_roll": 0.4}})
+    with FlagArchive(Path(sys.argv[1])) as archive, BackgroundWorker("clips") as worker:
+        archive.exhibits.repair(archive.store)
+        ring = PictureRing(seconds=5, max_bytes=1 << 24)
+        flagger = FlagRecorder(archive, later=worker.do)
+        flagger.opened(provenance(settings), epoch=1, clips=ring)
+        print("ready", flush=True)
+        for index in itertools.count():
+            now = index / 5
+            frame = Frame(np.full((240, 320, 3), index % 256, np.uint8), index, now, datetime.now(UTC), "cam")
+            ring.add(frame)
+            flagger(frame, observation((SUSPECT,), index=index, media_time=now))
+            mark = FlagRequest(epoch=1, media_time=now, frame_index=index, reporter="ada")
+            print(flagger.flag(mark).id, flush=True)
+
+
+if __name__ == "__main__":
+    main()

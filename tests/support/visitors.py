@@ -1,0 +1,43 @@
+"""People at the dashboard, for its tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from argon2 import PasswordHasher
+
+from monitor.server import service as stations
+from monitor.server.auth.accounts import Accounts
+from monitor.server.auth.user import Role, User
+from monitor.server.service import MonitorService
+from monitor.settings import AccessSettings, EvidenceSettings, Settings
+
+QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+PASSWORD = "correct horse battery"  # noqa: S105
+
+
+def token_of(station: MonitorService, role: Role = Role.ADMIN, *, name: str = "") -> str:
+    """The token of a page that somebody of this role looks at."""
+    token = station.sessions.token()
+    assert station.sessions.join(token, station.sessions.begin(User(name, role)))
+    return token
+
+
+@contextmanager
+def stations_in(folder: Path) -> Iterator[Callable[..., MonitorService]]:
+    """Opens the station of this process, ``open_station(mode="password")``; accounts are hashed quickly."""
+    with ExitStack() as kept:
+
+        def open_station(**access: Any) -> MonitorService:
+            settings = Settings(evidence=EvidenceSettings(folder=folder), access=AccessSettings(**access))
+            station = MonitorService.open(settings)
+            kept.callback(station.close)
+            station.accounts = Accounts(station.archive.store, hasher=QUICK)
+            stations.install(station)
+            return station
+
+        kept.callback(stations.install, None)
+        yield open_station

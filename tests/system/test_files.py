@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from monitor.errors import OutputError, UsageError
+from monitor.system.files import alone_in, write_whole
+
+
+def test_text_and_bytes_replace_what_was_there(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "card.json"
+    write_whole(path, "ünë")
+    assert path.read_bytes() == "ünë".encode()
+    write_whole(path, b"\x00")
+    assert path.read_bytes() == b"\x00"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_full_disk_keeps_the_old_file_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "card.json"
+    write_whole(path, "old")
+
+    def full(_descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("monitor.system.files.os.fsync", full)
+    with pytest.raises(OutputError, match=r"card\.json cannot be written \(No space left on device\)"):
+        write_whole(path, "new")
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_failure_while_renaming_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "net.safetensors"
+    path.write_bytes(b"before")
+
+    def fail(self: Path, target: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", fail)
+    with pytest.raises(OutputError, match="No space left"):
+        write_whole(path, b"after")
+    assert [(found.name, found.read_bytes()) for found in tmp_path.iterdir()] == [("net.safetensors", b"before")]
+
+
+def test_a_file_in_the_way_of_its_folder_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "folder").write_text("a file")
+    with pytest.raises(OutputError, match="cannot be written"):
+        write_whole(tmp_path / "folder" / "card.json", "text")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such locks")
+def test_one_process_at_a_time_works_in_a_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "new"
+    with alone_in(folder), pytest.raises(UsageError, match="another process is at work"), alone_in(folder):
+        pass
+    with alone_in(folder):
+        pass
+
+
+def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="cannot be written"), alone_in(tmp_path / "file"):
+        pass
