@@ -21,7 +21,7 @@ from monitor.cli.lab.speed import speed
 from monitor.cli.lab.train import train
 from monitor.errors import UsageError
 
-_NEEDED = ("matplotlib", "timm")
+_NEEDED = ("matplotlib", "scipy", "sklearn", "timm")
 
 app = typer.Typer(name="lab", no_args_is_help=True)
 

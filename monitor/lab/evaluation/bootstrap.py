@@ -2,7 +2,9 @@
 
 Faces of one video, and videos made from one original, err together: whole groups are drawn with replacement,
 never single rows. A resample is a row of weights, how often each row's group was drawn, so that a statistic
-is computed for many resamples at once.
+is computed for many resamples at once. (``scipy.stats.bootstrap`` could draw the groups, which takes four lines
+here. Its intervals do not leave out resamples in which a statistic is undefined, and cannot be moved where noise
+inflates one.)
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from sklearn.metrics import roc_curve
 
 from monitor.errors import DatasetError
 from monitor.files import write_whole
@@ -100,12 +101,11 @@ def write_curves(weights: Path, facts: Mapping[str, Any], *, demo_logits: Mappin
 
 def _roc(labels: metrics.Integers, probabilities: metrics.Doubles) -> list[dict[str, float | None]]:
     """Points along the curve, evenly spread over its length; the first lets nothing through, the last everything."""
-    points = metrics.OperatingPoints.of(labels, probabilities)
-    hits, alarms = points.tpr[0], points.fpr[0]
+    alarms, hits, thresholds = roc_curve(labels, probabilities, drop_intermediate=False)
     length = hits + alarms
     wanted = np.linspace(0, length[-1], POINTS)
     rows = np.unique(np.searchsorted(length, wanted).clip(0, len(length) - 1))
-    thresholds = np.minimum(points.thresholds, 1.0)
+    thresholds = np.minimum(thresholds, 1.0)
     return [
         {"at": _rounded(thresholds[row]), "false_alarms": _rounded(alarms[row]), "found": _rounded(hits[row])}
         for row in rows

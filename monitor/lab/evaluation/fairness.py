@@ -15,8 +15,9 @@ import math
 import re
 from dataclasses import dataclass
 from itertools import combinations
-from statistics import NormalDist
 from typing import TYPE_CHECKING, Final
+
+from scipy.stats import binomtest
 
 from monitor.errors import DatasetError
 from monitor.types import Label
@@ -30,7 +31,7 @@ AGE_BANDS: Final = ((0, 9), (10, 19), (20, 39), (40, 59), (60, 120))
 SEXES: Final = ("male", "female")
 RACES: Final = ("White", "Black", "Asian", "Indian", "other")
 LEAST_FACES: Final = 30  # judged faces under which a group takes no part in the largest gap
-Z95 = 1.959963984540054
+LEVEL: Final = 0.95
 _NAME = re.compile(r"(?:^|[/\\]|__)(\d{1,3})_([01])_([0-4])_[^/\\]*$")  # `lab prepare` writes folders as "part1__"
 _ACCUSATIONS: Final = ("accused", "called_fake")
 
@@ -59,15 +60,13 @@ class Rate:
         """``count`` out of ``of``."""
         if not of:
             return cls(count, of, None, None, None)
-        return cls(count, of, count / of, *wilson(count / of, of, z=Z95))
+        return cls(count, of, count / of, *wilson(count, of, level=LEVEL))
 
 
-def wilson(p: float, n: int, *, z: float) -> tuple[float, float]:
-    """The interval of a share ``p`` of ``n`` > 0, ``z`` standard deviations to either side."""
-    square = z * z / n
-    middle = (p + square / 2) / (1 + square)
-    half = z * math.sqrt(p * (1 - p) / n + square / (4 * n)) / (1 + square)
-    return (0.0 if p <= 0 else max(0.0, middle - half)), (1.0 if p >= 1 else min(1.0, middle + half))
+def wilson(count: int, of: int, *, level: float) -> tuple[float, float]:
+    """Wilson's interval of the share ``count`` / ``of`` (> 0) at a confidence level of 0..1."""
+    low, high = binomtest(count, of).proportion_ci(confidence_level=level, method="wilson")
+    return float(low), float(high)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,12 +198,11 @@ def _largest_gap(groups: Sequence[Group], measure: str) -> Gap | None:
 
 
 def _gap(one: Group, other: Group, *, measure: str, looks: int) -> Gap:
-    z = NormalDist().inv_cdf(1 - 0.025 / looks)
+    level = 1 - (1 - LEVEL) / looks
 
     def rated(group: Group) -> tuple[float, float, float]:
         rate = group.called_fake if measure == "called_fake" else group.accused
-        p = rate.count / rate.of
-        return (p, *wilson(p, rate.of, z=z))
+        return (rate.count / rate.of, *wilson(rate.count, rate.of, level=level))
 
     if rated(one)[0] < rated(other)[0]:
         one, other = other, one

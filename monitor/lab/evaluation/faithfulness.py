@@ -24,11 +24,13 @@ from __future__ import annotations
 
 import copy
 import math
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import torch
+from scipy.stats import ConstantInputWarning, spearmanr
 from torch.nn import functional
 
 from monitor import jpeg
@@ -195,14 +197,14 @@ def contrast(maps: Tensor, pairs: Pairs) -> Floats:
 
 
 def rank_correlation(some: Tensor, others: Tensor) -> Floats:
-    """(N,) Spearman's correlation between the cells of two maps (N, h, w)."""
-
-    def ranked(maps: Tensor) -> Tensor:
-        ranks = maps.flatten(1).argsort(dim=1).argsort(dim=1).double()
-        return ranks - ranks.mean(1, keepdim=True)
-
-    one, other = ranked(some), ranked(others)
-    return ((one * other).sum(1) / torch.sqrt((one**2).sum(1) * (other**2).sum(1))).numpy().astype(np.float32)
+    """(N,) Spearman's correlation between the cells of two maps (N, h, w); NaN where a map is constant."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConstantInputWarning)
+        found = [
+            spearmanr(one, other).statistic
+            for one, other in zip(some.flatten(1).numpy(), others.flatten(1).numpy(), strict=True)
+        ]
+    return np.array(found, np.float32)
 
 
 def deletion_curve(explain: Explainer, pairs: Pairs, *, maps: Tensor) -> Floats:
@@ -267,8 +269,8 @@ def _after_shuffling(explain: Explainer, pairs: Pairs, maps: Tensor, *, seed: in
     seeds = [stream("shuffles", seed, number=number) for number in range(SHUFFLES)]
     for share in RANDOMISED:
         shuffled = [explain.shuffled(share, seed=one)(some).maps for one in seeds]
-        whole = [rank_correlation(maps, other).mean() for other in shuffled]
-        own = [rank_correlation(maps - maps.mean(0), other - other.mean(0)).mean() for other in shuffled]
+        whole = [_mean(rank_correlation(maps, other)) for other in shuffled]
+        own = [_mean(rank_correlation(maps - maps.mean(0), other - other.mean(0))) for other in shuffled]
         yield f"{share:.0%}", np.array(whole, np.float32)
         yield f"{share:.0%}, own part", np.array(own, np.float32)
 
@@ -306,6 +308,12 @@ def _disturbed(images: Tensor) -> Iterator[tuple[str, Tensor]]:
 def _compressed(images: Tensor) -> Tensor:
     pictures = (images * 255).round().byte().permute(0, 2, 3, 1).numpy()
     return to_images(np.stack([jpeg.decoded(jpeg.encoded(one, quality=_JPEG_QUALITY)) for one in pictures]))
+
+
+def _mean(values: Floats) -> float:
+    """Of what is defined; NaN where nothing is."""
+    defined = values[np.isfinite(values)]
+    return float(defined.mean()) if len(defined) else math.nan
 
 
 def _upsampled(maps: Tensor, size: int) -> Tensor:

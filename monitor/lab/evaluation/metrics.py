@@ -1,20 +1,17 @@
-"""Labels and scores to numbers: ranking, decisions, calibration. Pure numpy.
+"""Ranking, decisions and calibration of labelled scores, for many resamples at once.
 
 Every statistic takes weights ``(B, N)``, one row for each resample (see ``monitor.lab.evaluation.bootstrap``),
-and gives ``(B,)`` values, NaN where it is undefined. ``auc`` and its like give one ``Measure`` instead: a value, or
-None and the reason. Labels are 1 for fake, 0 for real; a higher score is more fake.
+and gives ``(B,)`` values, NaN where it is undefined. Labels are 1 for fake, 0 for real; a higher score is more
+fake. scikit-learn computes the same for one row of weights at a time, which takes 150 times as long for 1000
+resamples of 200 rows; it is what the tests compare with, and what single curves are drawn with.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 Doubles = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -37,60 +34,6 @@ CALIBRATION = ("ece", "brier")
 INFLATED = ("ece",)  # rises with noise alone, so that every resample has more of it than the data
 
 
-@dataclass(frozen=True, slots=True)
-class Measure:
-    """A number, or why there is none."""
-
-    value: float | None
-    why: str = ""  # empty if there is a value
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class OperatingPoints:
-    """What each threshold would let through: scores at and over it are called fake.
-
-    The first point lets nothing through, the last everything; tied scores share one.
-    """
-
-    thresholds: Doubles  # (T,) falling, the first is infinite
-    hits: Doubles  # (B, T) weight of the fakes called fake
-    false_alarms: Doubles  # (B, T) weight of the reals called fake
-
-    @classmethod
-    def of(cls, labels: Integers, scores: Doubles, weights: Doubles | None = None) -> OperatingPoints:
-        """The points of finite scores (N,) with weights (B, N); by default one row of ones."""
-        labels, scores = np.asarray(labels), np.asarray(scores, np.float64)
-        if not np.isfinite(scores).all():
-            msg = "a score is no number; leave such rows out or give them a value"
-            raise ValueError(msg)
-        weights = np.ones((1, len(scores))) if weights is None else weights
-        order = np.argsort(-scores, kind="stable")
-        last = np.flatnonzero(np.diff(scores[order], append=-np.inf))  # of each run of equal scores
-        fake = np.cumsum(weights[:, order] * (labels[order] == 1), axis=1)[:, last]
-        real = np.cumsum(weights[:, order] * (labels[order] == 0), axis=1)[:, last]
-        nothing = np.zeros((len(weights), 1))
-        return cls(
-            thresholds=np.concatenate(([np.inf], scores[order][last])),
-            hits=np.concatenate((nothing, fake), axis=1),
-            false_alarms=np.concatenate((nothing, real), axis=1),
-        )
-
-    @property
-    def tpr(self) -> Doubles:
-        """(B, T) share of the fakes called fake; NaN without fakes."""
-        return _ratio(self.hits, self.hits[:, -1:])
-
-    @property
-    def fpr(self) -> Doubles:
-        """(B, T) share of the reals called fake; NaN without reals."""
-        return _ratio(self.false_alarms, self.false_alarms[:, -1:])
-
-    @property
-    def precision(self) -> Doubles:
-        """(B, T) share of fakes among what is called fake; NaN where nothing is."""
-        return _ratio(self.hits, self.hits + self.false_alarms)
-
-
 def ranking(labels: Integers, scores: Doubles, weights: Doubles | None = None) -> dict[str, Doubles]:
     """``RANKING`` by name, (B,) each; NaN unless both classes are there.
 
@@ -102,13 +45,21 @@ def ranking(labels: Integers, scores: Doubles, weights: Doubles | None = None) -
         labels: (N,) 1 fake, 0 real.
         scores: (N,) finite.
         weights: (B, N) >= 0; default: ones, B = 1.
+
+    Raises:
+        ValueError: a score is not a finite number.
     """
-    points = OperatingPoints.of(labels, scores, weights)
-    tpr, fpr = points.tpr, points.fpr
+    labels, scores = np.asarray(labels), np.asarray(scores, np.float64)
+    if not np.isfinite(scores).all():
+        msg = "a score is no number; leave such rows out or give them a value"
+        raise ValueError(msg)
+    weights = np.ones((1, len(scores))) if weights is None else weights
+    hits, alarms = (_accused(labels == label, scores, weights) for label in (1, 0))
+    tpr, fpr = _ratio(hits, hits[:, -1:]), _ratio(alarms, alarms[:, -1:])
     both = np.isfinite(tpr[:, -1]) & np.isfinite(fpr[:, -1])
     values = {
         "auc": (np.diff(fpr) * (tpr[:, 1:] + tpr[:, :-1]) / 2).sum(axis=1),
-        "ap": (np.diff(tpr) * np.nan_to_num(points.precision[:, 1:])).sum(axis=1),
+        "ap": (np.diff(tpr) * np.nan_to_num(_ratio(hits, hits + alarms)[:, 1:])).sum(axis=1),
         "eer": _equal_error_rate(tpr, fpr),
         "tpr_at_1_percent_fpr": _reached(tpr, fpr, most=0.01),
         "tpr_at_5_percent_fpr": _reached(tpr, fpr, most=0.05),
@@ -198,19 +149,6 @@ def reliability_bins(probabilities: Doubles) -> Integers:
     return numbers
 
 
-def auc(labels: Integers, scores: Doubles) -> Measure:
-    """The area under the ROC curve of labels (N,) and finite scores (N,)."""
-    return measured(ranking(labels, scores), labels)["auc"]
-
-
-def measured(values: Mapping[str, Doubles], labels: Integers) -> dict[str, Measure]:
-    """The first row of each statistic as a number or a reason."""
-    return {
-        name: Measure(float(value[0])) if np.isfinite(value[0]) else Measure(None, why_undefined(name, labels))
-        for name, value in values.items()
-    }
-
-
 def why_undefined(name: str, labels: Integers) -> str:
     """Why a statistic has no value on these rows."""
     labels = np.asarray(labels)
@@ -229,6 +167,14 @@ def why_undefined(name: str, labels: Integers) -> str:
         "f1": "no fake was decided, and nothing accused",
         "accuracy": "nothing was decided",
     }.get(name, "it is undefined on these rows")
+
+
+def _accused(rows: Flags, scores: Doubles, weights: Doubles) -> Doubles:
+    """(B, T) weight of ``rows`` with at least each threshold's score: none first, all last, one for tied scores."""
+    order = np.argsort(-scores, kind="stable")
+    last = np.flatnonzero(np.diff(scores[order], append=-np.inf))  # of each run of equal scores
+    summed = np.cumsum(weights[:, order] * rows[order], axis=1)[:, last]
+    return np.concatenate((np.zeros((len(weights), 1)), summed), axis=1)
 
 
 def _ratio(numerator: Doubles, denominator: Doubles) -> Doubles:

@@ -15,8 +15,8 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator
+from sklearn import metrics
 
-from monitor.lab.evaluation.metrics import OperatingPoints
 from monitor.overlay import clock
 
 if TYPE_CHECKING:
@@ -59,26 +59,26 @@ _STYLE: Final[dict[Any, Any]] = {
 
 def roc_curve(labels: Integers, scores: Doubles, *, area: Estimate) -> str:
     """Share of fakes found against share of reals accused, at every threshold."""
-    points = OperatingPoints.of(labels, scores)
+    alarms, hits, _ = metrics.roc_curve(labels, scores, drop_intermediate=False)
     with mpl.rc_context(_STYLE):
         figure, axes = _axes("Reals accused (false positive rate)", "Fakes found (true positive rate)")
         axes.plot([0, 1], [0, 1], color=MUTED, linestyle=":", linewidth=1, label="chance")
-        rows = _thinned(len(points.thresholds))
-        axes.plot(points.fpr[0, rows], points.tpr[0, rows], color=FAKE, label=f"AUC {in_words(area)}")
+        rows = _thinned(len(hits))
+        axes.plot(alarms[rows], hits[rows], color=FAKE, label=f"AUC {in_words(area)}")
         _legend(axes)
         return _svg(figure, "roc", "ROC curve")
 
 
 def precision_recall_curve(labels: Integers, scores: Doubles, *, area: Estimate) -> str:
     """How many of the accused are fake against how many fakes are accused, at every threshold."""
-    points = OperatingPoints.of(labels, scores)
+    precisions, recalls, _ = (values[::-1] for values in metrics.precision_recall_curve(labels, scores))
     with mpl.rc_context(_STYLE):
         figure, axes = _axes("Fakes found (recall)", "Fakes among the accused (precision)")
         share = float((labels == 1).mean())
         axes.axhline(share, color=MUTED, linestyle=":", linewidth=1, label=f"chance, {share:.2f}")
-        rows = _thinned(len(points.thresholds))[1:]  # at the first nothing is accused
-        recall = np.concatenate(([0.0], points.tpr[0, rows]))
-        precision = np.concatenate((points.precision[0, rows[:1]], points.precision[0, rows]))
+        rows = _thinned(len(recalls))[1:]  # at the first nothing is accused
+        recall = np.concatenate(([0.0], recalls[rows]))
+        precision = np.concatenate((precisions[rows[:1]], precisions[rows]))
         axes.plot(recall, precision, color=FAKE, drawstyle="steps-pre", label=f"AP {in_words(area)}")
         _legend(axes)
         return _svg(figure, "pr", "Precision-recall curve")

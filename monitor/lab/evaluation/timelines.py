@@ -14,16 +14,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.stats import chi2
 
 from monitor.lab.evaluation.outcomes import Span
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from monitor.lab.evaluation.outcomes import Footage, Outcome
 
 IOU = 0.5
-_SURE = 0.025  # either tail of a 95 % interval
+_TAIL = 0.025  # either side of a 95 % interval
 _SWITCH_AFTER = 0.5  # seconds of real footage that must come before a switch
 
 
@@ -250,24 +251,6 @@ def iou(some: Span, other: Span) -> float:
 
 
 def poisson_interval(events: int) -> tuple[float, float]:
-    """The expected counts under which ``events`` or more, or as few or fewer, have a chance of 2.5 %."""
-    low = 0.0 if events == 0 else _solved(lambda mean: 1.0 - _at_most(events - 1, mean) - _SURE, events)
-    return low, _solved(lambda mean: _SURE - _at_most(events, mean), events)
-
-
-def _solved(rising: Callable[[float], float], events: int) -> float:
-    """The root of a rising function of the mean, by bisection."""
-    low, high = 0.0, 2.0 * events + 20.0
-    for _ in range(100):
-        middle = (low + high) / 2
-        low, high = (low, middle) if rising(middle) > 0 else (middle, high)
-    return (low + high) / 2
-
-
-def _at_most(events: int, mean: float) -> float:
-    """P(a Poisson count of that mean is at most ``events``)."""
-    if mean == 0.0:
-        return 1.0
-    counts = np.arange(events + 1)
-    factorials = np.concatenate(([0.0], np.cumsum(np.log(np.arange(1, events + 1)))))
-    return float(np.exp(counts * math.log(mean) - mean - factorials).sum())
+    """The exact 95 % interval of the expected count, from chi-squared quantiles (Garwood 1936)."""
+    low = 0.0 if events == 0 else float(chi2.ppf(_TAIL, 2 * events)) / 2
+    return low, float(chi2.ppf(1 - _TAIL, 2 * events + 2)) / 2

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import torch
+from sklearn.metrics import roc_auc_score
 from torch.nn import functional
 
 from monitor.crops import cut_squares
 from monitor.errors import DatasetError
 from monitor.lab.datasets.faceset import FaceSet
 from monitor.lab.evaluation.faithfulness import energy_ratio
-from monitor.lab.evaluation.metrics import auc
 from monitor.lab.fakes.blends import self_blended
 from monitor.lab.fakes.degradations import Degradation
 from monitor.lab.fakes.jitter import recrop_landmarks
@@ -48,8 +48,9 @@ class Judged:
     @property
     def auc(self) -> float:
         """Area under the ROC curve; NaN where there is one class only, which no validation set is."""
-        value = auc(self.labels, self.logits.astype(np.float64)).value
-        return math.nan if value is None else value
+        if len(np.unique(self.labels)) < 2:
+            return math.nan
+        return float(roc_auc_score(self.labels, self.logits))
 
 
 class Validation:

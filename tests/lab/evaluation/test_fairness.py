@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from outcomes import outcome
 
 from monitor.errors import DatasetError
-from monitor.lab.evaluation.fairness import LEAST_FACES, Z95, Person, Rate, fairness, person_in, wilson
+from monitor.lab.evaluation.fairness import LEAST_FACES, LEVEL, Person, Rate, fairness, person_in, wilson
 from monitor.types import Reason
 
 
@@ -35,13 +35,14 @@ class TestNames:
 
 class TestWilson:
     def test_agrees_with_the_textbook(self) -> None:
-        low, high = wilson(0.1, 100, z=Z95)  # Wilson (1927) as tabulated: 5.52 % to 17.44 %
+        low, high = wilson(10, 100, level=LEVEL)  # Wilson (1927) as tabulated: 5.52 % to 17.44 %
         assert (low, high) == (pytest.approx(0.05523, abs=1e-4), pytest.approx(0.17437, abs=1e-4))
 
     def test_nothing_of_many_has_an_upper_end(self) -> None:
         rate = Rate.share(0, 50)
         assert (rate.value, rate.low) == (0.0, 0.0)
-        assert rate.high == pytest.approx(Z95**2 / (50 + Z95**2))
+        square = 1.959963984540054**2
+        assert rate.high == pytest.approx(square / (50 + square))
 
     def test_nothing_of_nothing_has_no_value(self) -> None:
         assert Rate.share(0, 0) == Rate(0, 0, None, None, None)
