@@ -195,7 +195,7 @@ TRAINING = """
 import sys
 for name in ("pydantic", "av", "onnxruntime", "typer", "platformdirs", "h5py"):
     sys.modules[name] = None
-import monitor.models as m, monitor.models.mask_head
+import monitor.models as m
 for name in m.available_models():
     m.architecture(name).with_evidence(m.architecture(name).body(), input_size=256)
 """

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 _EXAMPLES = 6
 _WIDTH = 110  # characters that the table needs, also where the terminal does not say how many it has
-_COLOURS = {"evidence": "#D55E00", "mask head": "#CC79A7", "centre": "#0072B2", "random": "#777777", "edges": "#009E73"}
-_LINES = {"evidence": "-", "mask head": "-.", "centre": "--", "random": ":"}
+_COLOURS = {"evidence": "#D55E00", "centre": "#0072B2", "random": "#777777", "edges": "#009E73"}
+_LINES = {"evidence": "-", "centre": "--", "random": ":"}
 
 
 def explain_check(
@@ -51,7 +51,7 @@ def explain_check(
     parameter randomisation and stability, with 95 % intervals over groups.
     """
     from monitor.lab.datasets.faceset import FaceSet
-    from monitor.lab.evaluation.faithfulness import measure
+    from monitor.lab.evaluation.faithfulness import Explainer, measure
     from monitor.lab.evaluation.region_fakes import make_pairs
     from monitor.models import load_detector
 
@@ -59,7 +59,7 @@ def explain_check(
     classifier = settings_from(settings_file, assignments).classifier
     detector = load_detector(model or classifier.model, weights=weights or classifier.weights, input_size=size)
     with errors.status("making fakes"):
-        explain = _explainer(detector, weights or classifier.weights)
+        explain = Explainer(detector)
         pairs = make_pairs(FaceSet.open(shards, splits={split}), detector, limit=limit, seed=seed)
     with errors.status(f"asking the network about {len(pairs)} fakes in many versions: some minutes"):
         found = measure(explain, pairs, seed=seed)
@@ -89,21 +89,6 @@ def _facts(found: Faithfulness, detector: Detector, *, material: str, seed: int)
     }
 
 
-def _explainer(detector: Detector, weights: Path | None) -> Explainer:
-    """With the mask head, if the weights have one."""
-    from safetensors import safe_open
-
-    from monitor.lab.evaluation.faithfulness import Explainer
-    from monitor.models import engines_dir
-    from monitor.models.mask_head import build_with_mask
-
-    model = detector.network.name.rpartition("-")[0]
-    path = weights or engines_dir() / f"{model}.safetensors"
-    with safe_open(path, framework="numpy") as file:
-        headed = any(name.startswith("mask_head.") for name in file.keys())  # noqa: SIM118 - no mapping
-    return Explainer(detector, module=build_with_mask(path, input_size=detector.input_size) if headed else None)
-
-
 def _table(found: Faithfulness) -> Table:
     from monitor.lab.evaluation.plots import in_words
 
@@ -120,8 +105,6 @@ def _table(found: Faithfulness) -> Table:
         table.add_row("rank correlation, parameters shuffled", f"{share} of all", in_words(one))
     for name, one in found.stability.items():
         table.add_row("rank correlation, crop disturbed", name, in_words(one))
-    for name, one in found.mask.items():
-        table.add_row("mask head alone", name, in_words(one))
     return table
 
 
@@ -153,12 +136,10 @@ def _examples(figure: Any, pairs: Pairs, explain: Explainer) -> None:  # noqa: A
     size = pairs.fakes.shape[-1]
     maps = torch.nn.functional.interpolate(said.maps[:, None], (size, size), mode="bilinear")[:, 0].numpy()
     titles = ["real", "fake", "difference x 5", "mask", "evidence, -4 to 4 logits"]
-    titles += ["mask head"] if said.heads is not None else []
     axes = figure.subplots(len(rows), len(titles), squeeze=False)
     for line, row in enumerate(rows):
         real, fake = (images[row].permute(1, 2, 0).numpy() for images in (pairs.reals, pairs.fakes))
         shown = [real, fake, (abs(fake - real) * 5).clip(0, 1), pairs.masks[row].numpy(), fake.mean(2)]
-        shown += [said.heads[line].numpy()] if said.heads is not None else []
         for column, picture in enumerate(shown):
             axes[line, column].imshow(picture, cmap="gray", vmin=0, vmax=1)
             axes[line, column].set_axis_off()

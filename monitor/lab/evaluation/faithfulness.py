@@ -14,9 +14,6 @@ always glows in the centre does not win. Four questions:
   common: a map's *own part* is what is left without the mean over all crops.
 - *Stability*: the map must keep its order of cells under JPEG at quality 70 and a shift by one pixel.
 
-A mask head is asked for energy, contrast, deletion and stability as well, and for its energy and its false alarms
-once everything was compressed.
-
 Images are float32 (N, 3, S, S) in [0, 1], RGB; maps (N, S, S) or (N, h, w), logit units, positive = fake.
 """
 
@@ -63,7 +60,6 @@ class Explained:
 
     logits: Floats  # (N,)
     maps: Tensor  # (N, h, w) evidence
-    heads: Tensor | None  # (N, h', w') probability of "manipulated" from a mask head; None without one
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,8 +75,7 @@ class Faithfulness:
     deletion: Mapping[str, Estimate]  # order -> mean logit above the real's over the curve; "random - evidence": gain
     curves: Mapping[str, Floats]  # order -> (STEPS + 1,) mean logit above the real's
     randomisation: Mapping[str, Estimate]  # "5 %" shuffled, "5 %, own part" -> rank correlation with the trained map
-    stability: Mapping[str, Estimate]  # disturbance, "mask head, " before it -> rank correlation
-    mask: Mapping[str, Estimate]  # what was asked of a mask head alone -> answer; empty without one
+    stability: Mapping[str, Estimate]  # disturbance -> rank correlation
 
 
 class Explainer:
@@ -108,8 +103,8 @@ class Explainer:
         outputs: list[tuple[Tensor, ...]] = []
         with torch.inference_mode():
             outputs += [self._module((batch * 255 - form.mean) / form.std) for batch in torch.split(images, _BATCH)]
-        logits, maps, *heads = (torch.cat(parts) for parts in zip(*outputs, strict=True))
-        return Explained(logits=logits.numpy(), maps=maps, heads=heads[0] if heads else None)
+        logits, maps = (torch.cat(parts) for parts in zip(*outputs, strict=True))
+        return Explained(logits=logits.numpy(), maps=maps)
 
     def shuffled(self, share: float, *, seed: int) -> Explainer:
         """The same network, the values of its last ``share`` of parameter tensors shuffled within each."""
@@ -151,15 +146,14 @@ def measure(explain: Explainer, pairs: Pairs, *, seed: int = 0) -> Faithfulness:
         curves={name: curve.mean(axis=0) for name, curve in curves.items()} if len(noticed) else {},
         randomisation=means(unlike, groups=np.arange(SHUFFLES)),
         stability=means(alike, groups=pairs.groups),
-        mask=means(dict(_of_mask_head(explain, pairs)), groups=pairs.groups),
     )
 
 
 def candidate_maps(said: Explained, images: Tensor, *, seed: int) -> dict[str, Tensor]:
     """The evidence map's positive part and its rivals, each (N, S, S) >= 0.
 
-    ``evidence`` is upsampled bilinearly, ``mask head`` too if there is one; ``centre`` is a Gaussian of a quarter
-    of the side, ``edges`` the gradient of the luma, ``random`` noise of the evidence map's resolution.
+    ``evidence`` is upsampled bilinearly; ``centre`` is a Gaussian of a quarter of the side, ``edges`` the gradient
+    of the luma, ``random`` noise of the evidence map's resolution.
     """
     n, _, size, _ = images.shape
     generator = torch.Generator().manual_seed(seed)
@@ -167,15 +161,12 @@ def candidate_maps(said: Explained, images: Tensor, *, seed: int) -> dict[str, T
     bell = torch.exp(-(axis**2) / (2 * 0.25**2))
     luma = functional.pad((images * torch.tensor([0.299, 0.587, 0.114])[:, None, None]).sum(1), (1, 1, 1, 1), "reflect")
     across, down = luma[:, 1:-1, 2:] - luma[:, 1:-1, :-2], luma[:, 2:, 1:-1] - luma[:, :-2, 1:-1]
-    maps = {
+    return {
         "evidence": _upsampled(said.maps, size).clamp_min(0),
         "centre": (bell[:, None] * bell).expand(n, size, size),
         "edges": torch.hypot(across, down),
         "random": _upsampled(torch.rand(said.maps.shape, generator=generator), size),
     }
-    if said.heads is not None:
-        maps["mask head"] = _upsampled(said.heads, size)
-    return maps
 
 
 def energy_ratio(maps: Tensor, masks: Tensor) -> Floats:
@@ -250,7 +241,7 @@ def _curves(
     explain: Explainer, pairs: Pairs, maps: Mapping[str, Tensor], *, rows: NDArray[np.intp], baseline: Floats, seed: int
 ) -> dict[str, Floats]:
     """Deletion curves (M, STEPS + 1) of the chosen pairs, above the real crop's logit, for each order."""
-    orders = {name: maps[name][rows] for name in ("evidence", "mask head", "centre") if name in maps}
+    orders = {name: maps[name][rows] for name in ("evidence", "centre")}
     noise = torch.rand((len(rows), GRID, GRID), generator=torch.Generator().manual_seed(seed))
     orders["random"] = noise.repeat_interleave(GRID, 1).repeat_interleave(GRID, 2)
     if not len(rows):
@@ -277,27 +268,7 @@ def _after_shuffling(explain: Explainer, pairs: Pairs, maps: Tensor, *, seed: in
 
 def _stability(explain: Explainer, said: Explained, images: Tensor) -> Iterator[tuple[str, Floats]]:
     for name, disturbed in _disturbed(images):
-        other = explain(disturbed)
-        yield name, rank_correlation(said.maps, other.maps)
-        if said.heads is not None and other.heads is not None:
-            yield f"mask head, {name}", rank_correlation(said.heads, other.heads)
-
-
-def _of_mask_head(explain: Explainer, pairs: Pairs) -> Iterator[tuple[str, Floats]]:
-    """Mean probabilities, and the energy ratio of what was compressed."""
-    for form, changed in (("", lambda images: images), (f", JPEG quality {_JPEG_QUALITY}", _compressed)):
-        fake, real = explain(changed(pairs.fakes)).heads, explain(changed(pairs.reals)).heads
-        if fake is None or real is None:
-            return
-        cells = functional.adaptive_avg_pool2d(pairs.masks[:, None], (fake.shape[1], fake.shape[2])).squeeze(1)
-        for name, area in (("altered", cells), ("not altered", 1 - cells)):
-            yield f"probability where {name}{form}", ((fake * area).sum((1, 2)) / area.sum((1, 2))).numpy()
-        yield f"probability in genuine crops{form}", real.mean((1, 2)).numpy()
-        if form:
-            yield (
-                f"energy in the mask / its area{form}",
-                energy_ratio(_upsampled(fake, pairs.masks.shape[-1]), pairs.masks),
-            )
+        yield name, rank_correlation(said.maps, explain(disturbed).maps)
 
 
 def _disturbed(images: Tensor) -> Iterator[tuple[str, Tensor]]:

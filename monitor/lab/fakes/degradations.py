@@ -188,26 +188,22 @@ class Degradation:
         return jpeg(moved, self.quality[rows])[:, :, top:, left:]
 
 
-def flip(
-    images: Tensor, landmarks: Tensor, masks: Tensor | None = None, *, rows: Tensor
-) -> tuple[Tensor, Tensor, Tensor | None]:
+def flip(images: Tensor, landmarks: Tensor, *, rows: Tensor) -> tuple[Tensor, Tensor]:
     """Mirror some rows left to right; left and right landmarks change places.
 
     Args:
         images: (N, 3, S, S).
         landmarks: (N, 5, 2) pixels.
-        masks: (N, 1, S, S) or None.
         rows: (N,) bool.
 
     Returns:
-        New tensors.
+        New images and landmarks.
     """
     size = images.shape[-1]
     chosen = rows[:, None, None, None]
     mirrored = landmarks[:, (1, 0, 2, 4, 3)] * landmarks.new_tensor((-1, 1)) + landmarks.new_tensor((size, 0))
     points = torch.where(rows[:, None, None], mirrored, landmarks)
-    turned = None if masks is None else torch.where(chosen, masks.flip(3), masks)
-    return torch.where(chosen, images.flip(3), images), points, turned
+    return torch.where(chosen, images.flip(3), images), points
 
 
 def _grain(noisy: Tensor, coarse: Tensor, *, size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:

@@ -7,21 +7,18 @@ tells them apart.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import torch
 
 from monitor.lab.fakes.blends import pseudo_fakes
 from monitor.lab.fakes.degradations import Degradation, flip
-from monitor.lab.fakes.differences import differences
 from monitor.lab.fakes.jitter import Jitter, draw_squares, recrop, recrop_landmarks
 from monitor.lab.training.pairs import STORED_SIZE
 
 if TYPE_CHECKING:
     from monitor.lab.training.experiment import Experiment
     from monitor.lab.training.pairs import PairBatch
-
-UNKNOWN: Final = -1.0  # of a mask: where a labelled fake was altered is not known, its original lies elsewhere
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,7 +27,6 @@ class Batch:
 
     images: torch.Tensor  # (2 P, 3, S, S) float32, normalised for the network
     labels: torch.Tensor  # (2 P,) float32, 1 = fake
-    masks: torch.Tensor  # (2 P, 1, S, S) float32 in [0, 1]: how far each pixel was altered, or UNKNOWN
 
 
 def generator(device: torch.device, *seed: int) -> torch.Generator:
@@ -60,21 +56,18 @@ def augmented(pairs: PairBatch, experiment: Experiment, *, size: int, seed: tupl
     real, fake = (recrop(half, squares, size=size) for half in (pairs.real, pairs.fake))
     landmarks = recrop_landmarks(pairs.landmarks, squares, size=size)
     mirrored = torch.rand(count, generator=rng, device=device) < 0.5
-    fake, _, _ = flip(fake, landmarks, rows=mirrored)
-    real, landmarks, _ = flip(real, landmarks, rows=mirrored)
-    masks, known = differences(real, fake)
-    masks[~known] = UNKNOWN
+    fake, _ = flip(fake, landmarks, rows=mirrored)
+    real, landmarks = flip(real, landmarks, rows=mirrored)
     made = pairs.pseudo.nonzero().squeeze(1)
     if len(made):
         blended = pseudo_fakes(real, landmarks, generator=rng, shares=asdict(experiment.fakes), rows=made)
-        fake[made], masks[made] = blended.images, blended.masks
+        fake[made] = blended.images
     if experiment.degradation > 0:
         degradation = Degradation.draw(count, size=size, generator=rng, strength=experiment.degradation)
         real, fake = degradation.apply(real), degradation.apply(fake)
     return Batch(
         images=normalised(torch.cat((real, fake)), experiment),
         labels=torch.cat((torch.zeros(count, device=device), torch.ones(count, device=device))),
-        masks=torch.cat((torch.zeros_like(masks), masks)),
     )
 
 

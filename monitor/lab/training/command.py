@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from monitor.lab.training.validation import MASK_ENERGY
-
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
@@ -98,9 +96,7 @@ def _beginning(trainer: Trainer) -> str:
 
 def _validation(row: dict[str, float]) -> str:
     areas = ", ".join(f"{name.removeprefix('auc_')} {value:.3f}" for name, value in row.items() if name[:4] == "auc_")
-    said = [f"val AUC {areas}"] if areas else []
-    said += [f"mask energy {row[MASK_ENERGY]:.2f}"] if MASK_ENERGY in row else []
-    return f"{row['images']:,.0f} images, {row['hours']:.2f} h, {row['size']:.0f} px: {', '.join(said)}"
+    return f"{row['images']:,.0f} images, {row['hours']:.2f} h, {row['size']:.0f} px: val AUC {areas}"
 
 
 def _bar() -> Progress:

@@ -6,8 +6,6 @@ import importlib.util
 import logging
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from monitor.lab.training.validation import MASK_ENERGY
-
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -63,6 +61,6 @@ class Curves:
             return
         for row in progress.history[self._validations :]:
             for name, value in row.items():
-                if name.startswith("auc_") or name == MASK_ENERGY:
+                if name.startswith("auc_"):
                     self._writer.add_scalar(name.replace("auc_", "AUC/"), value, int(row["images"]))
         self._validations = len(progress.history)

@@ -98,8 +98,6 @@ class Experiment:
     frozen_stages: int = 0  # of EfficientNet-Lite: the stem and so many stages after it stay as ``init`` has them
     dropout: float = 0.4
     degradation: float = 1.0  # strength, 0 = none
-    mask_head: float = 0.0  # weight of the mask head's loss, 0: no mask head
-    frozen: bool = False  # the classifier stays as ``init`` has it, the mask head alone is trained, from random weights
     precision: str = "auto"  # "bf16", "fp32"; "auto": bf16 where the machine computes in it
     normalisation: tuple[float, float] = (127.5, 128.0)  # mean and std of a channel, 0..255
     data: tuple[Data, ...] = ()
@@ -136,8 +134,6 @@ class Experiment:
             "batch_norm = 'frozen' and frozen_stages keep what init brings: name one",
         )
         yield self.precision not in ("auto", "bf16", "fp32"), "precision must be auto, bf16 or fp32"
-        yield self.frozen and not self.mask_head, "frozen leaves nothing to train: give mask_head a weight"
-        yield self.frozen and self.init in ("", "vggface2"), "frozen keeps the classifier of init: name a weights file"
         yield self.dropout >= 1, "dropout must be from 0 to under 1"
         yield self.degradation > STRONGEST, f"degradation must be from 0 to {STRONGEST:g}"
         yield not any(asdict(self.fakes).values()), "fakes: at least one kind must have a share greater than 0"

@@ -1,8 +1,7 @@
 """What a training leaves behind: weights, their model card, and the learning curve.
 
 The weights are the averaged ones that were best on split "val"; they are calibrated there. Nothing here has
-seen split "test": that is reported by ``lab evaluate``. A frozen classifier keeps its card, which only learns of
-its mask head.
+seen split "test": that is reported by ``lab evaluate``.
 """
 
 from __future__ import annotations
@@ -12,7 +11,6 @@ import dataclasses
 import io
 import json
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -22,12 +20,13 @@ from monitor.files import write_whole
 from monitor.lab.evaluation.platt import fit_platt
 from monitor.lab.training.network import initial_network
 from monitor.lab.training.trainer import best_weights
-from monitor.lab.training.validation import MASK_ENERGY, Validation
+from monitor.lab.training.validation import Validation
 from monitor.models import architecture
 from monitor.models.weights import export_weights, read_weights
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from torch import Tensor
 
@@ -60,24 +59,13 @@ def finish(experiment: Experiment, progress: Progress, *, roots: Sequence[Path],
         msg = f"{experiment.name} was never validated: train longer than validation.every_images"
         raise ExperimentError(msg)
     state = read_weights(best, architecture=architecture(experiment.model).ARCHITECTURE)
-    facts = (
-        _with_new_mask_head(experiment, progress)
-        if experiment.frozen
-        else _new_card(experiment, progress, state=state, roots=roots)
-    )
+    facts = _new_card(experiment, progress, state=state, roots=roots)
     weights = out / f"{experiment.model}.safetensors"
     digest = export_weights(state, weights)
     card = json.dumps(facts | {"weights_sha256": digest, "dtype": "float16"}, indent=2, ensure_ascii=False)
     write_whole(weights.with_suffix(".json"), card + "\n")
     write_whole(out / HISTORY, _history(progress))
     return weights
-
-
-def _with_new_mask_head(experiment: Experiment, progress: Progress) -> dict[str, Any]:
-    """The card of the classifier that stayed as it was, with what is known of its new mask head."""
-    facts: dict[str, Any] = json.loads(Path(experiment.init).with_suffix(".json").read_text(encoding="utf-8"))
-    metrics = {f"val_{MASK_ENERGY}_self_blended": _rounded(progress.best)}
-    return facts | {"mask_head": {"id": experiment.name, **_training(experiment, progress), "metrics": metrics}}
 
 
 def _new_card(

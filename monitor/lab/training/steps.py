@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
-from torch.nn.functional import adaptive_avg_pool2d, binary_cross_entropy_with_logits
+from torch.nn.functional import binary_cross_entropy_with_logits
 
-from monitor.lab.training.batches import UNKNOWN, generator
+from monitor.lab.training.batches import generator
 
 if TYPE_CHECKING:
     from monitor.lab.training.batches import Batch
     from monitor.lab.training.experiment import Experiment, Optimizer
 
-LEAST_WEIGHT: Final = 0.1  # of a mask's peak: a pixel that is changed less does not count as altered
 _BETAS = (0.9, 0.99)
 
 
@@ -29,15 +28,13 @@ class Learner:
     """Steps on one network.
 
     Args:
-        network: the body of an architecture, on its device; a child ``mask_head`` is trained with it.
-            Parameters that require no gradient stay as they are.
+        network: the body of an architecture, on its device. Parameters that require no gradient stay as they are.
         experiment: what the loss and the optimizer are.
         half: whether matrix products run in bf16.
     """
 
     def __init__(self, network: torch.nn.Module, *, experiment: Experiment, half: bool) -> None:
         self.network = network
-        self._mask_head = dict(network.named_children()).get("mask_head")
         self._experiment = experiment
         self._half = half
         self._device = next(network.parameters()).device
@@ -65,13 +62,8 @@ class Learner:
         self.optimizer.zero_grad(set_to_none=True)
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._half):
             images = batch.images.contiguous(memory_format=torch.channels_last)
-            logits = None if self._experiment.frozen else self.network(images)
-            cells = None if self._mask_head is None else self._mask_head(images)
-        loss = torch.zeros((), device=self._device)
-        if logits is not None:
-            loss = loss + classification_loss(logits.float().flatten(), batch.labels, self._experiment.optimizer)
-        if cells is not None:
-            loss = loss + self._experiment.mask_head * mask_loss(cells.float(), batch.masks)
+            logits = self.network(images)
+        loss = classification_loss(logits.float().flatten(), batch.labels, self._experiment.optimizer)
         loss.backward()  # type: ignore[no-untyped-call]
         return loss.detach()
 
@@ -112,23 +104,6 @@ def classification_loss(logits: torch.Tensor, labels: torch.Tensor, settings: Op
     """Binary cross-entropy of logits (N,) against labels (N,) of 0 and 1, smoothed."""
     smooth = settings.label_smoothing
     return binary_cross_entropy_with_logits(logits, labels * (1 - smooth) + smooth / 2)
-
-
-def mask_loss(cells: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
-    """Binary cross-entropy of mask logits (N, 1, h, w) against the altered share of each cell; 0 if no mask is known.
-
-    Masks (N, 1, S, S) say how far each pixel was altered, or that it is ``UNKNOWN``.
-    """
-    known = masks[:, 0, 0, 0] != UNKNOWN
-    if not known.any():
-        return cells.sum() * 0
-    wanted = adaptive_avg_pool2d(altered(masks[known]), (cells.shape[-2], cells.shape[-1])).squeeze(1)
-    return binary_cross_entropy_with_logits(cells[known].reshape(wanted.shape), wanted)
-
-
-def altered(masks: torch.Tensor) -> torch.Tensor:
-    """1 where masks (N, 1, S, S) of how far each pixel was altered reach ``LEAST_WEIGHT`` of their peak, else 0."""
-    return (masks > LEAST_WEIGHT * masks.amax((2, 3), keepdim=True)).float()
 
 
 def learning_rate(images: int, *, total: int, settings: Optimizer) -> float:

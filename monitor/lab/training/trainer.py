@@ -26,7 +26,7 @@ from monitor.lab.training.hardware import computes_in_bf16, in_words, usable_dev
 from monitor.lab.training.network import initial_network
 from monitor.lab.training.pairs import PairLoader, forbid_leaks, open_streams
 from monitor.lab.training.steps import Learner, learning_rate
-from monitor.lab.training.validation import MASK_ENERGY, Validation
+from monitor.lab.training.validation import Validation
 from monitor.models.weights import export_weights, sha256
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Progress:
     images: int = 0
     seconds: float = 0.0  # of work, over all interruptions
     history: list[dict[str, float]] = field(default_factory=list)  # one row per validation
-    best: float = -1.0  # the highest mean AUC on val; of a frozen classifier, the highest energy of its mask head
+    best: float = -1.0  # the highest mean AUC on val
     best_images: int = 0  # seen when it was reached
     best_size: int = 0
     hardware: str = ""  # of the last call
@@ -195,13 +195,10 @@ class Trainer:
     def _validate(self, step: Step) -> None:
         network, progress = self.averaged.network, self.progress
         row = {"images": float(progress.images), "hours": progress.seconds / 3600, "size": float(step.size)}
-        if self.experiment.mask_head > 0:
-            value = row[MASK_ENERGY] = self._validation.judge_mask(network, size=step.size)
-        if not self.experiment.frozen:
-            judged = self._validation.judge(network, size=step.size)
-            row |= {f"auc_{one.name}": one.auc for one in judged}
-            row["auc_self_blended"] = self._validation.judge_self_blended(network, size=step.size).auc
-            value = sum(one.auc for one in judged) / len(judged)
+        judged = self._validation.judge(network, size=step.size)
+        row |= {f"auc_{one.name}": one.auc for one in judged}
+        row["auc_self_blended"] = self._validation.judge_self_blended(network, size=step.size).auc
+        value = sum(one.auc for one in judged) / len(judged)
         progress.history.append(row)
         if value > progress.best:
             progress.best, progress.best_images, progress.best_size = value, progress.images, step.size

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from sklearn.metrics import roc_auc_score
-from torch.nn import functional
 
 from monitor.crops import cut_squares
 from monitor.errors import DatasetError
 from monitor.lab.datasets.faceset import FaceSet
-from monitor.lab.evaluation.faithfulness import energy_ratio
 from monitor.lab.fakes.blends import self_blended
 from monitor.lab.fakes.degradations import Degradation
 from monitor.lab.fakes.jitter import recrop_landmarks
 from monitor.lab.training.batches import generator, normalised
 from monitor.lab.training.pairs import find_set, stored_crop
-from monitor.lab.training.steps import altered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,7 +29,6 @@ if TYPE_CHECKING:
     from monitor.lab.training.experiment import Experiment
     from monitor.types import Floats
 
-MASK_ENERGY: Final = "mask_energy"  # column of a learning curve: what ``Validation.judge_mask`` says
 _BATCH = 32
 _SEED = 20
 
@@ -102,17 +98,6 @@ class Validation:
                 logits.append(self._logits(network, light.apply(half)))
                 labels += [label] * len(half)
         return Judged("self-blended", np.concatenate(logits), np.array(labels))
-
-    @torch.inference_mode()
-    def judge_mask(self, network: torch.nn.Module, *, size: int) -> float:
-        """The mask head's energy on those self-blended copies: its share in what was altered, over the area's share."""
-        head = network.get_submodule("mask_head")
-        ratios = []
-        for _, blended, light in self._self_blended(next(network.parameters()).device, size=size):
-            said = head(normalised(light.apply(blended.images), self._experiment)).float().sigmoid()
-            maps = functional.interpolate(said, (size, size), mode="bilinear", align_corners=False).squeeze(1)
-            ratios.append(energy_ratio(maps.cpu(), altered(blended.masks).squeeze(1).cpu()))
-        return float(np.nanmean(np.concatenate(ratios)))
 
     def _self_blended(self, device: torch.device, *, size: int) -> Iterator[tuple[torch.Tensor, Blended, Degradation]]:
         """Real crops of all sets, their self-blended copies, and what is to be done to both; always the same."""

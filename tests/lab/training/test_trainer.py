@@ -20,7 +20,6 @@ from monitor.errors import CheckpointError, DatasetError, ExperimentError, Outpu
 from monitor.files import alone_in
 from monitor.lab.training.checkpoint import _MAGIC, NEWEST
 from monitor.lab.training.experiment import Crops, Data, Experiment, Optimizer, Stage, Validation
-from monitor.lab.training.network import initial_network
 from monitor.lab.training.trainer import Progress, Trainer, best_weights
 
 ROOT = Path(__file__).parents[3]
@@ -155,20 +154,6 @@ def test_time_is_up_after_the_step_at_hand(
     trainer.run(minutes=0.0)
     assert trainer.progress.step == 1
     assert state_in(tmp_path)["progress"]["step"] == 1
-
-
-def test_a_mask_head_learns_beside_the_classifier(
-    roots: list[Path], experiment: Callable[..., Experiment], tmp_path: Path
-) -> None:
-    plan = experiment(model="inception_resnet_v1", mask_head=0.5, stages=(Stage(75, 8, 4),), dropout=0.0)
-    before = initial_network(plan).state_dict()
-    trainer = trained(plan, roots, tmp_path)
-    after = weights(trainer)
-    heads = [name for name in after if name.startswith("mask_head.")]
-    assert heads
-    assert all(not torch.equal(before[name], after[name]) for name in heads)
-    assert {"auc_pairs", "mask_energy"} <= trainer.progress.history[-1].keys()
-    assert trainer.progress.best == max(row["auc_pairs"] for row in trainer.progress.history)
 
 
 def test_another_experiment_does_not_go_on_from_its_checkpoint(

@@ -12,7 +12,6 @@ from monitor.crops import cut_squares
 from monitor.errors import DatasetError
 from monitor.lab.datasets.faceset import FaceSet
 from monitor.lab.training.experiment import Crops, Data, Experiment, Validation
-from monitor.lab.training.steps import altered
 from monitor.lab.training.validation import Judged
 from monitor.lab.training.validation import Validation as Judge
 
@@ -50,24 +49,6 @@ def test_self_blended_copies_of_the_reals_are_judged_the_same_each_time(
     assert one.labels.tolist() == [0, 0, 0, 1, 1, 1]
     np.testing.assert_array_equal(one.logits, again.logits)
     assert np.abs(one.logits[:3] - one.logits[3:]).max() > 0
-
-
-class Oracle(Brightness):
-    """A mask head that knows where the crops in ``truth``, one batch, were altered."""
-
-    def __init__(self, truth: torch.Tensor) -> None:
-        super().__init__()
-        self.mask_head = torch.nn.Module()
-        self.mask_head.forward = lambda x: (40 * truth - 20)[: len(x)]  # type: ignore[method-assign]
-
-
-def test_a_mask_head_is_judged_by_its_energy(roots: list[Path], experiment: Callable[..., Experiment]) -> None:
-    judge = Judge(experiment(), roots=roots)
-    ((_, blended, _),) = judge._self_blended(torch.device("cpu"), size=96)
-    truth = altered(blended.masks)
-    shares = truth.mean((1, 2, 3))
-    assert judge.judge_mask(Oracle(truth), size=96) == pytest.approx((1 / shares).mean().item(), rel=1e-4)
-    assert judge.judge_mask(Oracle(torch.full_like(truth, 0.5)), size=96) == pytest.approx(1, abs=1e-4)
 
 
 def test_a_limit_keeps_whole_groups_and_always_the_same(
