@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Final
 from monitor.errors import UsageError
 from monitor.evidence.exhibits import CLIP, FRAME
 from monitor.evidence.folder import unwritable
-from monitor.lab.datasets.feedback import FILE_NAME, FeedbackRow, write_rows
+from monitor.lab.datasets.answers import FeedbackRow
+from monitor.lab.datasets.feedback import FILE_NAME, write_rows
 from monitor.types import Label, Opinion
 
 if TYPE_CHECKING:

@@ -52,7 +52,8 @@ def evaluate(
     is 3 then. The report shows faces unless --no-thumbnails.
     """
     from monitor.lab.evaluation.material import open_material
-    from monitor.lab.evaluation.report import Subject, write_report
+    from monitor.lab.evaluation.report import write_report
+    from monitor.lab.evaluation.subject import Subject
     from monitor.pipeline import Engines
 
     if out.is_file():

@@ -2,18 +2,39 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from monitor.lab.datasets.record import overlap
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from pathlib import PurePosixPath
 
-    from monitor.lab.datasets.feedback import FeedbackRow
+    from monitor.lab.datasets.record import Box
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
 _SAME_FACE = 0.3  # intersection over union of two boxes that nobody numbered
+
+FeedbackLabel = Literal["real", "fake", "unsure"]
+
+
+@dataclass(frozen=True, slots=True)
+class FeedbackRow:
+    """One answer of one person about one face. The fields are the file's columns, ``box`` being four of them."""
+
+    path: PurePosixPath  # relative to the folder
+    label: FeedbackLabel
+    track_id: int | None = None
+    start: float | None = None  # seconds of media time; with ``end``, or neither
+    end: float | None = None
+    box: Box | None = None  # x1 y1 x2 y2, pixels of the file's own frame
+    note: str = ""
+    user: str = ""
+    created_at: datetime | None = None
+    model_id: str = ""
+    probability: float | None = None  # what the monitor had said, P(fake), 0..1
 
 
 def newest(rows: Iterable[FeedbackRow]) -> tuple[list[FeedbackRow], int]:

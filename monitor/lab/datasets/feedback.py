@@ -28,12 +28,12 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, fields
 from datetime import datetime
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Final, Literal, get_args
+from typing import TYPE_CHECKING, Final, get_args
 
 from monitor.errors import DatasetError
 from monitor.files import write_whole
-from monitor.lab.datasets.answers import contradictory, faces_in, newest
-from monitor.lab.datasets.record import Box, FakeSpan, FlaggedFace, Record
+from monitor.lab.datasets.answers import FeedbackLabel, FeedbackRow, contradictory, faces_in, newest
+from monitor.lab.datasets.record import FakeSpan, FlaggedFace, Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -47,25 +47,6 @@ MAX_TEXT: Final = 4000  # characters of one cell
 _FORMULA = ("=", "+", "-", "@")
 _GROUP_DEPTH = 2  # folders above a file from which on the innermost one names its source
 _LONGEST_SIDE = 65_536  # pixels
-
-FeedbackLabel = Literal["real", "fake", "unsure"]
-
-
-@dataclass(frozen=True, slots=True)
-class FeedbackRow:
-    """One answer of one person about one face. The fields are the file's columns, ``box`` being four of them."""
-
-    path: PurePosixPath  # relative to the folder
-    label: FeedbackLabel
-    track_id: int | None = None
-    start: float | None = None  # seconds of media time; with ``end``, or neither
-    end: float | None = None
-    box: Box | None = None  # x1 y1 x2 y2, pixels of the file's own frame
-    note: str = ""
-    user: str = ""
-    created_at: datetime | None = None
-    model_id: str = ""
-    probability: float | None = None  # what the monitor had said, P(fake), 0..1
 
 
 @dataclass(frozen=True, slots=True)

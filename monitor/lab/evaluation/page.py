@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from monitor.lab.evaluation.bootstrap import Estimate
     from monitor.lab.evaluation.outcomes import Outcome
-    from monitor.lab.evaluation.report import Subject
     from monitor.lab.evaluation.scorecard import Scorecard, Section
+    from monitor.lab.evaluation.subject import Subject
     from monitor.lab.evaluation.timelines import Detection, Monitoring, Rate
 
     Pictures = Callable[[Outcome], bytes | None]

@@ -31,7 +31,6 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -48,8 +47,7 @@ if TYPE_CHECKING:
 
     from monitor.lab.evaluation.outcomes import Outcome
     from monitor.lab.evaluation.page import Pictures
-    from monitor.models.card import ModelCard
-    from monitor.settings import Settings
+    from monitor.lab.evaluation.subject import Subject
 
 SCHEMA_VERSION = "1.0"
 METRICS_FILE, OUTCOMES_FILE, PAGE_FILE = "metrics.json", "metrics.csv", "report.html"
@@ -77,20 +75,6 @@ COLUMNS = (
     "abstaining_seconds",
     "ended_early",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """What was evaluated, with what."""
-
-    name: str  # of the data
-    split: str  # or ""
-    kind: str  # "videos" or "crops"
-    card: ModelCard
-    engine: str
-    engine_reason: str
-    settings: Settings
-    selection: str = ""  # in words, if not all of it was taken
 
 
 def write_report(
