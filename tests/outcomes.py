@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from monitor.lab.evaluation.outcomes import Footage, Moment, Outcome, Span, decide
+from monitor.lab.evaluation.outcomes import MediaSpan, Outcome, ScoredFrame, VideoTimeline, decide
 from monitor.lab.evaluation.subject import Subject
 from monitor.models import load_detector
 from monitor.settings import Settings, VerdictSettings
@@ -50,7 +50,7 @@ def outcome(
     return Outcome(**{**facts, **others})  # type: ignore[arg-type]
 
 
-def footage(duration: float = 60.0, **others: object) -> Footage:
+def footage(duration: float = 60.0, **others: object) -> VideoTimeline:
     """A minute of one face, seen as real all along."""
     facts = {
         "duration": duration,
@@ -63,20 +63,20 @@ def footage(duration: float = 60.0, **others: object) -> Footage:
         "abstaining_seconds": 0.0,
         "flips": 0,
     }
-    return Footage(**{**facts, **others})  # type: ignore[arg-type]
+    return VideoTimeline(**{**facts, **others})  # type: ignore[arg-type]
 
 
-def moments(*spans: tuple[float, float, Label], probability: float = 0.5) -> tuple[Moment, ...]:
+def moments(*spans: tuple[float, float, Label], probability: float = 0.5) -> tuple[ScoredFrame, ...]:
     """Five moments a second under each label from start to end."""
     return tuple(
-        Moment(media_time=float(time), label=label, probability=probability, sample=probability)
+        ScoredFrame(media_time=float(time), label=label, probability=probability, sample=probability)
         for start, end, label in spans
         for time in np.arange(start, end - 1e-9, 0.2)
     )
 
 
-def span(start: float, end: float) -> Span:
-    return Span(start, end)
+def span(start: float, end: float) -> MediaSpan:
+    return MediaSpan(start, end)
 
 
 def crowd(count: int = 120, *, seed: int = 0) -> list[Outcome]:

@@ -25,7 +25,7 @@ from monitor.models.mtcnn import mtcnn_networks
 from monitor.pipeline import load_classifier
 
 if TYPE_CHECKING:
-    from monitor.lab.bench.engines import Row, Verification
+    from monitor.lab.bench.engines import EngineMeasurement, Verification
     from monitor.models.network import Network
     from monitor.settings import Settings
     from monitor.types import Pixels
@@ -228,7 +228,7 @@ def _record(one: Verification) -> dict[str, object]:
     return {field: None if value == float("inf") else value for field, value in asdict(one).items()}
 
 
-def _show(rows: Sequence[Row], *, network: str, threads: int, rounds: int, peak: float) -> None:
+def _show(rows: Sequence[EngineMeasurement], *, network: str, threads: int, rounds: int, peak: float) -> None:
     table = Table(
         Column("engine", no_wrap=True), "batch", "faces/s", "p50 ms", "p99 ms", "CPU ms per face", "of the peak",
         "logits", "maps", box=None, pad_edge=False,
@@ -265,7 +265,7 @@ def _drawing() -> None:
         raise UsageError(msg)
 
 
-def _draw(rows: Sequence[Row], path: Path, *, title: str) -> None:
+def _draw(rows: Sequence[EngineMeasurement], path: Path, *, title: str) -> None:
     """Faces per second by batch, one line an engine.
 
     Raises:

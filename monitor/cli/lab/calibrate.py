@@ -15,7 +15,7 @@ from monitor.errors import UsageError
 
 if TYPE_CHECKING:
     from monitor.lab.evaluation.bootstrap import Estimate
-    from monitor.lab.evaluation.recalibration import Sample
+    from monitor.lab.evaluation.recalibration import LabelledScores
     from monitor.pipeline import Engines
     from monitor.settings import Settings
     from monitor.types import Calibration
@@ -74,7 +74,7 @@ def calibrate(
     console.print(f"{escape(str(path))}: the new card")
 
 
-def _scored(source: Path, split: str, *, engines: Engines, settings: Settings) -> Sample:
+def _scored(source: Path, split: str, *, engines: Engines, settings: Settings) -> LabelledScores:
     from monitor.lab.datasets.faceset import FaceSet
     from monitor.lab.evaluation.recalibration import of_crops, of_feedback
 
@@ -87,7 +87,9 @@ def _scored(source: Path, split: str, *, engines: Engines, settings: Settings) -
         return of_crops(faces, engines=engines, settings=settings, on_done=lambda done: progress.advance(task, done))
 
 
-def _show(figures: dict[str, dict[str, Estimate]], used: dict[str, Calibration], *, sample: Sample, at: float) -> None:
+def _show(
+    figures: dict[str, dict[str, Estimate]], used: dict[str, Calibration], *, sample: LabelledScores, at: float
+) -> None:
     from monitor.lab.evaluation.plots import in_words
     from monitor.lab.evaluation.recalibration import MEASURES
 

@@ -17,7 +17,7 @@ from monitor.evidence.folder import OutputFolder, unwritable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from monitor.lab.evaluation.comparison import Comparison, Entry
+    from monitor.lab.evaluation.comparison import ComparedModel, Comparison
     from monitor.settings import Settings
 
 Weights = Annotated[
@@ -76,7 +76,7 @@ def _measured(
     sizes: Sequence[int | None],
     split: str,
     limit: int | None,
-) -> list[Entry]:
+) -> list[ComparedModel]:
     from monitor.lab.datasets.faceset import FaceSet
     from monitor.lab.evaluation.comparison import measure
     from monitor.lab.evaluation.grids import spread

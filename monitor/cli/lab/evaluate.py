@@ -18,7 +18,7 @@ from monitor.evidence.folder import OutputFolder
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from monitor.lab.evaluation.material import Material
+    from monitor.lab.evaluation.material import LabelledMaterial
     from monitor.lab.evaluation.outcomes import Outcome
     from monitor.lab.evaluation.page import Pictures
     from monitor.lab.evaluation.scorecard import Scorecard
@@ -91,7 +91,7 @@ def _choices(model: str | None, weights: Path | None) -> list[str]:
     return [f"{name}={value}" for name, value in named.items() if value is not None]
 
 
-def _outcomes(material: Material, *, engines: Engines, settings: Settings, jobs: int) -> list[Outcome]:
+def _outcomes(material: LabelledMaterial, *, engines: Engines, settings: Settings, jobs: int) -> list[Outcome]:
     from monitor.lab.evaluation.crops import crop_outcomes
     from monitor.lab.evaluation.videos import video_outcomes
 
@@ -128,7 +128,7 @@ def _require_any(outcomes: Sequence[Outcome]) -> None:
         raise DatasetError(msg)
 
 
-def _pictures(material: Material) -> Pictures:
+def _pictures(material: LabelledMaterial) -> Pictures:
     from monitor.lab.evaluation.thumbnails import face_jpeg
 
     faces = material.faces

@@ -20,7 +20,7 @@ from monitor.files import write_whole
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from monitor.lab.evaluation.fairness import Fairness, Rate
+    from monitor.lab.evaluation.fairness import CountedShare, Fairness
     from monitor.lab.evaluation.outcomes import Outcome
     from monitor.pipeline import Engines
     from monitor.settings import Settings
@@ -147,14 +147,14 @@ def _of_pictures(
 
 def _pictures(source: Path, unpacked: Path) -> list[Path]:
     """Its pictures, those in tar files unpacked into ``unpacked``; subfolders are searched, too."""
-    from monitor.lab.datasets.archive import Archive
+    from monitor.lab.datasets.archive import TarArchive
     from monitor.source.still import SUFFIXES
 
     if not source.is_dir():
         msg = f"{source} is no folder: name one of pictures, or of face shards"
         raise DatasetError(msg)
     for archive in sorted(source.glob("*.tar")):
-        members, folder = Archive(archive), (unpacked / archive.stem).resolve()
+        members, folder = TarArchive(archive), (unpacked / archive.stem).resolve()
         for name in members.names:
             target = (folder / name).resolve()
             if not target.is_relative_to(folder):
@@ -210,7 +210,7 @@ def _show(found: Fairness) -> None:
         console.print(f"{found.unlabelled} real faces without labels in their names, {found.fakes} fakes left out")
 
 
-def _percent(rate: Rate) -> str:
+def _percent(rate: CountedShare) -> str:
     if rate.value is None or rate.low is None or rate.high is None:
         return "-"
     return f"{100 * rate.value:.1f} [{100 * rate.low:.1f}, {100 * rate.high:.1f}]"

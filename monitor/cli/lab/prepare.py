@@ -96,7 +96,7 @@ def prepare(
         choices["listed_but_missing"] = len(records.missing)
     if compare_files is None:  # there the names of files may be numbers, which say nothing
         compare_files = dataset == _FOLDER and any(record.split for record in records)
-    plan = work.Plan(
+    plan = work.PreparationPlan(
         _divided(records, shares, seed=seed, anew=resplit, val_share=val_from_train),
         root=root if root.is_dir() else root.parent,
         recipe=recipe,

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from monitor.lab.datasets.record import Record
     from monitor.lab.evaluation.grids import Grid, Perturbs
     from monitor.lab.evaluation.robustness import Robustness
-    from monitor.lab.evaluation.timelines import Rate
+    from monitor.lab.evaluation.timelines import EventRate
     from monitor.pipeline import Engines
     from monitor.settings import Settings
 
@@ -204,7 +204,7 @@ def _summary(found: Robustness) -> str:
     )
 
 
-def per_hour(alarms: Rate) -> str:
+def per_hour(alarms: EventRate) -> str:
     """A rate of false alarms in words."""
     minutes = 60 * alarms.time
     if alarms.value is None:

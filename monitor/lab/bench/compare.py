@@ -46,7 +46,7 @@ class Scenario:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class ScenarioResult:
     """One scenario's medians over the turns."""
 
     ratio: float  # naive CPU time / ours, median of the turns' ratios
@@ -84,7 +84,7 @@ def one_thread_process() -> Iterator[ProcessPoolExecutor]:
         yield pool
 
 
-def compare(scenario: Scenario, *, settings: Settings, turns: int, on_turn: Callable[[], None]) -> Result:
+def compare(scenario: Scenario, *, settings: Settings, turns: int, on_turn: Callable[[], None]) -> ScenarioResult:
     """Run both loops over the clip in turns of one second.
 
     Raises:
@@ -92,11 +92,11 @@ def compare(scenario: Scenario, *, settings: Settings, turns: int, on_turn: Call
         MonitorError: a loop failed.
     """
     with one_thread_process() as naive, one_thread_process() as ours:
-        naive.submit(_Loop.start, "naive", scenario.clip, settings).result()
-        frames = ours.submit(_Loop.start, scenario.answer, scenario.clip, settings).result()
+        naive.submit(_LoopProcess.start, "naive", scenario.clip, settings).result()
+        frames = ours.submit(_LoopProcess.start, scenario.answer, scenario.clip, settings).result()
         pairs = []
         for _ in range(turns + 1):
-            pairs.append(tuple(process.submit(_Loop.turn, frames).result() for process in (naive, ours)))
+            pairs.append(tuple(process.submit(_LoopProcess.turn, frames).result() for process in (naive, ours)))
             on_turn()
         peak = ours.submit(_peak_rss_mb).result()
     pairs = [(theirs, own) for theirs, own in pairs[1:] if theirs.boxes]  # the first turn warms up
@@ -106,7 +106,7 @@ def compare(scenario: Scenario, *, settings: Settings, turns: int, on_turn: Call
     ratios = [theirs.cpu_seconds / own.cpu_seconds for theirs, own in pairs]
     reference = [boxes for theirs, _ in pairs for boxes in theirs.boxes]
     found = [boxes for _, own in pairs for boxes in own.boxes]
-    return Result(
+    return ScenarioResult(
         ratio=float(np.median(ratios)),
         ratio_min=min(ratios),
         ratio_max=max(ratios),
@@ -131,7 +131,7 @@ def share_matched(reference: Sequence[Floats], found: Sequence[Floats]) -> float
     return matched / total if total else 1.0
 
 
-class _Loop:
+class _LoopProcess:
     """A loop over a clip in a process of its own; ``_frames`` and ``_loop`` live in that process."""
 
     _loop: Loop

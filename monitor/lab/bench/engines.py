@@ -44,7 +44,7 @@ class Speed:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class EngineMeasurement:
     """One engine."""
 
     backend: str
@@ -147,7 +147,7 @@ def bench(
     batches: Sequence[int],
     rounds: int,
     on_round: Callable[[], None] = lambda: None,
-) -> tuple[list[Row], float]:
+) -> tuple[list[EngineMeasurement], float]:
     """Time engines of one classifier in turns, one round after the other.
 
     Args:
@@ -182,7 +182,7 @@ def bench(
             share = None if name in on_gpu else float(flop / spent / peak)
             speeds[size] = _speed(wall[_key(name, size)], size, cpu_seconds=spent, peak_share=share)
         found = agreement.agreement(engine, reference, crops)
-        rows.append(Row(name, engine.name, speeds, found.logit, found.evidence))
+        rows.append(EngineMeasurement(name, engine.name, speeds, found.logit, found.evidence))
     return rows, float(peak)
 
 

@@ -15,7 +15,7 @@ _SUFFIXES = (".tar", ".tar.gz", ".tgz")
 _OPEN = 2  # archives that are kept open per process
 
 
-class Archive:
+class TarArchive:
     """One tar file, opened once: what lies in it, and the bytes of a member. It is closed when nobody holds it.
 
     Raises:
@@ -68,9 +68,9 @@ class Archive:
 
 
 @lru_cache(maxsize=_OPEN)
-def open_archive(path: Path) -> Archive:
+def open_archive(path: Path) -> TarArchive:
     """The archive, shared by all records in it: looking into a compressed one reads it from end to end."""
-    return Archive(path)
+    return TarArchive(path)
 
 
 def inside_archive(path: Path) -> tuple[Path, str] | None:

@@ -21,7 +21,7 @@ from monitor.lab.datasets.catalogue import table_of
 from monitor.lab.datasets.faceset import FACTS, INDEX, FaceSet
 from monitor.lab.datasets.journal import Journal, unwritable
 from monitor.lab.datasets.record import overlap
-from monitor.lab.datasets.shard_writer import Entry, Names, ShardWriter
+from monitor.lab.datasets.shard_writer import IndexEntry, Names, ShardWriter
 from monitor.lab.datasets.splits import leakage
 from monitor.lab.datasets.workforce import Order, cut_all
 
@@ -44,7 +44,7 @@ _SAME_PLACE = 0.5  # intersection over union of their squares
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class PreparationPlan:
     """What is to be prepared: the same plan gives the same bytes."""
 
     records: Sequence[Record]  # of one data set, each with a split
@@ -76,7 +76,7 @@ class Plan:
 
 
 def prepare(
-    plan: Plan,
+    plan: PreparationPlan,
     out: Path,
     *,
     jobs: int = 1,
@@ -169,7 +169,7 @@ def _is_whole(out: Path) -> bool:
         return False
 
 
-def _publish(plan: Plan, out: Path, journal: Journal, *, crossing: Leakage, digest: str) -> dict[str, Any]:
+def _publish(plan: PreparationPlan, out: Path, journal: Journal, *, crossing: Leakage, digest: str) -> dict[str, Any]:
     """Write everything, then move it into place; faces.json last, since it says that all is there."""
     cuts = [_without_pictures(journal.read(number)) for number in range(len(plan.records))]
     if not any(cut.crops for cut in cuts):
@@ -199,7 +199,7 @@ def _publish(plan: Plan, out: Path, journal: Journal, *, crossing: Leakage, dige
     return facts
 
 
-def _entries(plan: Plan, cuts: Sequence[Cut]) -> list[list[Entry]]:
+def _entries(plan: PreparationPlan, cuts: Sequence[Cut]) -> list[list[IndexEntry]]:
     """The index rows of each record's crops, once all names are known."""
     names, named = Names(), []
     for record, cut in zip(plan.records, cuts, strict=True):
@@ -215,7 +215,7 @@ def _entries(plan: Plan, cuts: Sequence[Cut]) -> list[list[Entry]]:
             twin = None if real is None else _twin(crop, cuts[real].crops)
             original = "" if real is None or twin is None else named[real][twin]
             side = round(crop.square[2] - crop.square[0])
-            rows.append(Entry(name, record, original, source_size=sizes.get(name, (side, side))))
+            rows.append(IndexEntry(name, record, original, source_size=sizes.get(name, (side, side))))
         entries.append(rows)
     return entries
 
@@ -242,7 +242,7 @@ def _source_sizes(root: Path) -> dict[str, tuple[int, int]]:
     return sizes
 
 
-def _facts(plan: Plan, cuts: Sequence[Cut], *, crossing: Leakage, digest: str) -> dict[str, Any]:
+def _facts(plan: PreparationPlan, cuts: Sequence[Cut], *, crossing: Leakage, digest: str) -> dict[str, Any]:
     """The content of faces.json."""
     crops: Counter[tuple[str, int, str]] = Counter()
     videos: Counter[tuple[str, int, str]] = Counter()

@@ -24,7 +24,7 @@ _LONGEST_NAME = 80  # a plain tar header holds 100 bytes
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class IndexEntry:
     """One row of the index, but for its shard."""
 
     name: str
@@ -65,7 +65,7 @@ class ShardWriter:
         shards = [_shard_name(split, number) for split, count in self._counts.items() for number in range(count)]
         return [*sorted(shards), INDEX]
 
-    def add(self, entry: Entry, crop: Crop) -> None:
+    def add(self, entry: IndexEntry, crop: Crop) -> None:
         """Append one crop to a shard of its record's split."""
         record = entry.record
         shard = self._store(record.split, f"{entry.name}.jpg", crop.jpeg)

@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from monitor.errors import DatasetError
-from monitor.lab.datasets.archive import Archive, natural
+from monitor.lab.datasets.archive import TarArchive, natural
 from monitor.lab.datasets.catalogue import IMAGE_SUFFIXES, Catalogue
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def read_wild_deepfake(root: Path) -> list[Record]:
 
 def _sequences(path: Path, *, kind: str) -> list[str]:
     """The folders of pictures in an archive, all of which must be of this kind."""
-    names = [PurePosixPath(name) for name in Archive(path).names]
+    names = [PurePosixPath(name) for name in TarArchive(path).names]
     folders = {name.parent: None for name in names if name.suffix.lower() in IMAGE_SUFFIXES}
     for folder in folders:
         if kind not in folder.parts:

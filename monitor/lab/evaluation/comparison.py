@@ -57,7 +57,7 @@ Count = Annotated[int, Field(ge=0)]
 
 
 @dataclass(frozen=True, slots=True)
-class Material:
+class CropSummary:
     """The crops that a detector was measured on."""
 
     name: str  # "dfdc-faces, split test"
@@ -68,7 +68,7 @@ class Material:
     failures: tuple[str, ...] = ()  # names of crops that could not be read: not among the above, part of no figure
 
     @classmethod
-    def of(cls, faces: FaceSet, *, failures: Sequence[str] = ()) -> Material:
+    def of(cls, faces: FaceSet, *, failures: Sequence[str] = ()) -> CropSummary:
         """Of prepared crops, those named in ``failures`` left out of the counts."""
         splits = "+".join(sorted({row.split or "none" for row in faces.rows}))
         lines = sorted(
@@ -89,7 +89,7 @@ class Material:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ComparedModel:
     """One detector: what it is, what it was given, what it is worth, what it costs."""
 
     model: str  # name in the registry
@@ -103,18 +103,18 @@ class Entry:
     engine: str
     faces_per_second: Annotated[float, Field(gt=0)] | None  # one thread, one face at a time; None: not measured
     figures: Mapping[str, Estimate]  # of FIGURES
-    material: Material
+    material: CropSummary
     run: str  # the same for all that were measured, and timed in turns, together
 
 
-_ENTRIES: Final = TypeAdapter(tuple[Entry, ...])
+_ENTRIES: Final = TypeAdapter(tuple[ComparedModel, ...])
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """Detectors that may be put beside each other, and what to say under the table."""
 
-    entries: tuple[Entry, ...]
+    entries: tuple[ComparedModel, ...]
     unlike: tuple[str, ...]  # what is not the same; empty unless that was allowed
 
     @property
@@ -152,7 +152,7 @@ def measure(
     settings: Settings,
     sizes: Sequence[int | None] = (None,),
     on_done: Callable[[int], None],
-) -> list[Entry]:
+) -> list[ComparedModel]:
     """Run every detector over the same crops, then time them in turns.
 
     Args:
@@ -167,14 +167,14 @@ def measure(
         DatasetError: the crops are too narrow for a detector, or of one class only.
         EngineError: an engine failed.
     """
-    _require_both(Material.of(faces))
+    _require_both(CropSummary.of(faces))
     measured = list(product(weights, sizes))
     loaded = [_loaded(path, settings, input_size=size) for path, size in measured]
     said: list[list[Outcome]] = []
-    judged: list[Material] = []
+    judged: list[CropSummary] = []
     for _, engines in loaded:
         said.append(crop_outcomes(faces, engines=engines, settings=settings.verdict, on_done=on_done))
-        judged.append(Material.of(faces, failures=[outcome.id for outcome in said[-1] if outcome.failed]))
+        judged.append(CropSummary.of(faces, failures=[outcome.id for outcome in said[-1] if outcome.failed]))
         _require_both(judged[-1])
     speeds = faces_per_second([engines for _, engines in loaded])
     run = secrets.token_hex(8)
@@ -184,13 +184,13 @@ def measure(
     ]
 
 
-def _require_both(material: Material) -> None:
+def _require_both(material: CropSummary) -> None:
     if not (material.fakes and material.reals):
         msg = f"{material.name} has {material.fakes} fake and {material.reals} real crops: a comparison needs both"
         raise DatasetError(msg)
 
 
-def compared(entries: Sequence[Entry], *, anyway: bool = False) -> Comparison:
+def compared(entries: Sequence[ComparedModel], *, anyway: bool = False) -> Comparison:
     """Put detectors side by side.
 
     Args:
@@ -221,7 +221,7 @@ def to_json(comparison: Comparison) -> dict[str, Any]:
     }
 
 
-def entries_from(path: Path) -> list[Entry]:
+def entries_from(path: Path) -> list[ComparedModel]:
     """The entries of a ``comparison.json``.
 
     Raises:
@@ -322,7 +322,7 @@ def _bar(axes: Axes, x: float, estimate: Estimate, *, width: float, style: Mappi
     axes.annotate(label, (x, top), xytext=(0, 2), textcoords="offset points", ha="center", va="bottom", fontsize=7.5)
 
 
-def _differences(entries: Sequence[Entry]) -> list[str]:
+def _differences(entries: Sequence[ComparedModel]) -> list[str]:
     """What is not the same for all, a clause each."""
     found = []
     data = {entry.trained_on: entry.id for entry in entries}
@@ -362,16 +362,16 @@ def _entry(
     loaded: tuple[str, Engines],
     *,
     outcomes: Sequence[Outcome],
-    material: Material,
+    material: CropSummary,
     speed: float,
     run: str,
-) -> Entry:
+) -> ComparedModel:
     name, engines = loaded
     section = section_of(outcomes)
     figures = {**section.forced, **section.ranking}
     card = engines.detector.card
     images = card.training.get("images_trained", card.training.get("images_seen"))
-    return Entry(
+    return ComparedModel(
         model=name,
         id=card.id,
         weights_sha256=card.weights_sha256,

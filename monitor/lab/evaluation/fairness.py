@@ -37,7 +37,7 @@ _ACCUSATIONS: Final = ("accused", "called_fake")
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class Demographics:
     """What a file name says of the person in it, in the words of the data set."""
 
     age: str  # band of years, "20-39"
@@ -46,7 +46,7 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True)
-class Rate:
+class CountedShare:
     """A share of counted things and Wilson's 95 % interval."""
 
     count: int
@@ -56,7 +56,7 @@ class Rate:
     high: float | None
 
     @classmethod
-    def share(cls, count: int, of: int) -> Rate:
+    def share(cls, count: int, of: int) -> CountedShare:
         """``count`` out of ``of``."""
         if not of:
             return cls(count, of, None, None, None)
@@ -76,9 +76,9 @@ class Group:
     by: str  # "everyone", "age", "sex", "race", "race and sex"
     name: str
     faces: int
-    accused: Rate  # SUSPICIOUS or LIKELY_FAKE, of the judged ones
-    called_fake: Rate  # LIKELY_FAKE, of the judged ones
-    not_judged: Rate  # no usable face or unreadable, of all
+    accused: CountedShare  # SUSPICIOUS or LIKELY_FAKE, of the judged ones
+    called_fake: CountedShare  # LIKELY_FAKE, of the judged ones
+    not_judged: CountedShare  # no usable face or unreadable, of all
     mean_probability: float | None  # of P(fake), of the judged ones
 
 
@@ -122,14 +122,14 @@ class Fairness:
         return max((gap for gap in self.gaps if gap.measure == "accused"), key=lambda gap: gap.difference, default=None)
 
 
-def person_in(name: str) -> Person | None:
+def person_in(name: str) -> Demographics | None:
     """What a UTKFace name (``20_1_3_2017...``, behind ``folder/`` or ``folder__``, too) says, or None."""
     found = _NAME.search(name)
     age = int(found.group(1)) if found else -1
     band = next((f"{low}-{high}" for low, high in AGE_BANDS if low <= age <= high), None)
     if found is None or band is None:
         return None
-    return Person(age=band, sex=SEXES[int(found.group(2))], race=RACES[int(found.group(3))])
+    return Demographics(age=band, sex=SEXES[int(found.group(2))], race=RACES[int(found.group(3))])
 
 
 def fairness(outcomes: Iterable[Outcome]) -> Fairness:
@@ -148,7 +148,7 @@ def fairness(outcomes: Iterable[Outcome]) -> Fairness:
         example = reals[0].id if reals else "there are no real faces at all"
         msg = f"no real face has a name of the form age_sex_race_*, as UTKFace writes them ({example}): no groups"
         raise DatasetError(msg)
-    kinds: dict[str, Callable[[Person], str]] = {
+    kinds: dict[str, Callable[[Demographics], str]] = {
         "age": lambda person: person.age,
         "sex": lambda person: person.sex,
         "race": lambda person: person.race,
@@ -183,9 +183,9 @@ def _group(by: str, name: str, outcomes: Sequence[Outcome]) -> Group:
         by=by,
         name=name,
         faces=len(outcomes),
-        accused=Rate.share(sum(outcome.accused for outcome in judged), len(judged)),
-        called_fake=Rate.share(fakes, len(judged)),
-        not_judged=Rate.share(len(outcomes) - len(judged), len(outcomes)),
+        accused=CountedShare.share(sum(outcome.accused for outcome in judged), len(judged)),
+        called_fake=CountedShare.share(fakes, len(judged)),
+        not_judged=CountedShare.share(len(outcomes) - len(judged), len(outcomes)),
         mean_probability=sum(probabilities) / len(probabilities) if probabilities else None,
     )
 

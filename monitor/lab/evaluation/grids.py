@@ -19,9 +19,9 @@ from monitor import quality
 from monitor.analysis import Tally
 from monitor.errors import DatasetError, MonitorError
 from monitor.lab.evaluation.crops import CropScorer
-from monitor.lab.evaluation.outcomes import Span, numbered
+from monitor.lab.evaluation.outcomes import MediaSpan, numbered
 from monitor.lab.evaluation.timelines import joined
-from monitor.lab.evaluation.watch import Watch
+from monitor.lab.evaluation.watch import VideoWatcher
 from monitor.pipeline import Pipeline
 from monitor.source import open_source
 from monitor.types import Faces, Label
@@ -61,16 +61,16 @@ class Perturbs(Protocol):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Judged:
+class CellScores:
     """What the program made of all items in one cell."""
 
     scores: Doubles  # (N,) P(fake); NaN where there was no usable face
     abstained: NDArray[np.bool_]  # (N,) would not, or did not, judge
-    watched: Watched | None = None  # videos only
+    watched: CellAlarms | None = None  # videos only
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Watched:
+class CellAlarms:
     """What a monitor said of all files in one cell."""
 
     seconds: Doubles  # (N,) of media time
@@ -83,7 +83,7 @@ class Grid:
 
     labels: NDArray[np.int64]  # (N,) 1 fake, 0 real
     groups: NDArray[np.int64]  # (N,)
-    cells: Mapping[Place, Judged]
+    cells: Mapping[Place, CellScores]
     failures: tuple[str, ...] = ()  # items that could not be read; they are not among the N
 
 
@@ -151,7 +151,7 @@ def crop_grid(
                 not _usable(picture, faces, row, settings) for row, picture in zip(rows, pictures, strict=True)
             ]
         scores = [calibration.probability(logit) for logit in np.concatenate(logits).tolist()]
-        cells[place] = Judged(scores=np.array(scores), abstained=np.array(abstained, np.bool_))
+        cells[place] = CellScores(scores=np.array(scores), abstained=np.array(abstained, np.bool_))
         on_done()
     return Grid(
         labels=labels,
@@ -286,10 +286,10 @@ class _Viewing(NamedTuple):
     alarms: int
 
 
-def _judged(viewings: Sequence[_Viewing]) -> Judged:
+def _judged(viewings: Sequence[_Viewing]) -> CellScores:
     scores, abstained, seconds, alarms = zip(*viewings, strict=True)
-    watched = Watched(np.array(seconds), np.array(alarms, np.int64))
-    return Judged(np.array(scores), np.array(abstained, np.bool_), watched)
+    watched = CellAlarms(np.array(seconds), np.array(alarms, np.int64))
+    return CellScores(np.array(scores), np.array(abstained, np.bool_), watched)
 
 
 def _watched(
@@ -299,7 +299,7 @@ def _watched(
         still = source.info.still
         pipeline = Pipeline(engines, settings, still=still)
         tally = Tally()
-        watch = Watch(settings.verdict, calibration=engines.detector.card.calibration, still=still)
+        watch = VideoWatcher(settings.verdict, calibration=engines.detector.card.calibration, still=still)
         frames = takewhile(lambda frame: frame.media_time <= end, source)
         for frame in _changed(frames, change, seed=_SEED * number):
             observation = pipeline.step(frame)
@@ -312,7 +312,7 @@ def _watched(
         score=np.nan if score is None else score,
         abstains=verdict.label is Label.NOT_ENOUGH_EVIDENCE,
         seconds=0.0 if still else watch.last_time + (1.0 / source.info.fps if source.info.fps else 0.0),
-        alarms=len(joined(Span(segment.start, segment.end) for segment in tally.segments)),
+        alarms=len(joined(MediaSpan(segment.start, segment.end) for segment in tally.segments)),
     )
 
 

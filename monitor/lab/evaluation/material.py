@@ -23,7 +23,7 @@ _CROPS = "shards"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Material:
+class LabelledMaterial:
     """Labelled files or crops; exactly one of ``records`` and ``faces`` is there."""
 
     name: str
@@ -41,7 +41,7 @@ class Material:
         return len(self.faces if self.faces is not None else self.records or ())
 
 
-def open_material(path: Path, *, dataset: str = "", split: str = "", limit: int | None = None) -> Material:
+def open_material(path: Path, *, dataset: str = "", split: str = "", limit: int | None = None) -> LabelledMaterial:
     """Find out what lies there, and take one split of it.
 
     Args:
@@ -61,14 +61,14 @@ def open_material(path: Path, *, dataset: str = "", split: str = "", limit: int 
         names = {faces.rows[row].name for row in kept}
         if selection:
             faces = faces.select(lambda row: row.name in names)
-        return Material(path.resolve().name, chosen, selection, faces=faces)
+        return LabelledMaterial(path.resolve().name, chosen, selection, faces=faces)
     found = read(dataset or _reader(path), path)
     records = _whole_files([*found, *found.missing])  # what is listed and missing fails, and is counted
     chosen = _split(path, [record.split for record in records], split)
     records = [record for record in records if not chosen or record.split == chosen]
     kept, selection = _drawn(len(records), limit, what="files")
     name = records[0].dataset if len({record.dataset for record in records}) == 1 else path.stem
-    return Material(name, chosen, selection, records=[records[row] for row in kept])
+    return LabelledMaterial(name, chosen, selection, records=[records[row] for row in kept])
 
 
 def _whole_files(records: Sequence[Record]) -> list[Record]:

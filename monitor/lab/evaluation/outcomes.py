@@ -27,7 +27,7 @@ TIED = 0.5  # the score of a file without any, where "every file is ranked" is a
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class MediaSpan:
     """Seconds of media time, ``start <= end``."""
 
     start: float
@@ -40,7 +40,7 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class ScoredFrame:
     """One frame in which a face was due to be scored."""
 
     media_time: float
@@ -50,15 +50,15 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True)
-class Footage:
+class VideoTimeline:
     """What only a video has: time."""
 
     duration: float  # seconds of media time that were analysed
     frames: int
     faces: int  # tracks
-    fake_spans: tuple[Span, ...] | None  # the truth; None: the whole file carries its label
-    alarms: tuple[Span, ...]  # suspicious spans, those of several faces joined where they overlap
-    moments: tuple[Moment, ...]  # in order of time
+    fake_spans: tuple[MediaSpan, ...] | None  # the truth; None: the whole file carries its label
+    alarms: tuple[MediaSpan, ...]  # suspicious spans, those of several faces joined where they overlap
+    moments: tuple[ScoredFrame, ...]  # in order of time
     face_seconds: float  # media time under any label, summed over faces
     abstaining_seconds: float  # the part of it under NOT_ENOUGH_EVIDENCE
     flips: int  # changes of a face's label after its first decision, summed over faces
@@ -80,7 +80,7 @@ class Outcome:
     reasons: tuple[Reason, ...] = ()  # why the program abstained
     failure: str = ""  # why it could not be read; empty if it could
     logit: float | None = None  # crops: the classifier's own log-odds, before calibration
-    footage: Footage | None = None  # videos only
+    footage: VideoTimeline | None = None  # videos only
     picture: bytes | None = None  # a small JPEG of the face that was scored highest
 
     def __post_init__(self) -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from monitor.lab.evaluation.outcomes import Outcome
     from monitor.lab.evaluation.scorecard import Scorecard, Section
     from monitor.lab.evaluation.subject import Subject
-    from monitor.lab.evaluation.timelines import Detection, Monitoring, Rate
+    from monitor.lab.evaluation.timelines import Detection, EventRate, Monitoring
 
     Pictures = Callable[[Outcome], bytes | None]
 
@@ -234,7 +234,7 @@ def monitoring(found: Monitoring) -> list[Figure]:
     ]
 
 
-def _rate(name: str, meaning: str, rate: Rate) -> Figure:
+def _rate(name: str, meaning: str, rate: EventRate) -> Figure:
     if rate.value is None or rate.low is None or rate.high is None:
         return Figure(name, meaning, DASH, "there is no such footage")
     return Figure(name, meaning, f"{rate.value:.2f}", f"{rate.low:.2f} to {rate.high:.2f}")

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from monitor.lab.evaluation.bootstrap import Estimate
     from monitor.lab.evaluation.metrics import Doubles, Integers, ReliabilityBin
-    from monitor.lab.evaluation.outcomes import Footage
+    from monitor.lab.evaluation.outcomes import VideoTimeline
     from monitor.settings import VerdictSettings
 
 INK, MUTED, GRID, REAL, FAKE, SURFACE = (f"#0{number}0a0{number}" for number in range(1, 7))
@@ -163,7 +163,7 @@ def interval_chart(estimates: Mapping[str, Estimate], *, title: str, chance: flo
         return _svg(figure, f"intervals-{title}", title)
 
 
-def timeline(footage: Footage, *, settings: VerdictSettings, name: str) -> str:
+def timeline(footage: VideoTimeline, *, settings: VerdictSettings, name: str) -> str:
     """P(fake) of a video over time, its alarms, and the truth where only parts are manipulated."""
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(7.2, 1.9), layout="constrained")

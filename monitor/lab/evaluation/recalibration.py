@@ -46,7 +46,7 @@ _FRAMES = 5  # of a flagged clip
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Sample:
+class LabelledScores:
     """Single scores and the truth."""
 
     logits: NDArray[np.float64]  # (N,)
@@ -59,7 +59,7 @@ class Sample:
 
 def of_crops(
     faces: FaceSet, *, engines: Engines, settings: Settings, on_done: Callable[[int], None] = lambda _: None
-) -> Sample:
+) -> LabelledScores:
     """The scores of prepared crops.
 
     Args:
@@ -79,7 +79,7 @@ def of_crops(
     return _sample(rows, material=f"{faces.folder.resolve().name}, split {splits}", failures=failures)
 
 
-def of_feedback(root: Path, *, engines: Engines, settings: Settings) -> Sample:
+def of_feedback(root: Path, *, engines: Engines, settings: Settings) -> LabelledScores:
     """The scores of the faces that people flagged real or fake.
 
     A face's score is its mean logit: of the picture, or of frames spread over the flagged span of the clip.
@@ -109,7 +109,7 @@ def of_feedback(root: Path, *, engines: Engines, settings: Settings) -> Sample:
     return _sample(rows, material=f"{root.resolve().name}: {feedback.in_words}")
 
 
-def out_of_fold(sample: Sample) -> NDArray[np.float64]:
+def out_of_fold(sample: LabelledScores) -> NDArray[np.float64]:
     """Calibrated log-odds (N,), each by a fit that has not seen its group; few groups: one group left out at a time.
 
     Raises:
@@ -130,7 +130,7 @@ def out_of_fold(sample: Sample) -> NDArray[np.float64]:
     return answer
 
 
-def measured(log_odds: NDArray[np.float64], sample: Sample, *, at: float) -> dict[str, Estimate]:
+def measured(log_odds: NDArray[np.float64], sample: LabelledScores, *, at: float) -> dict[str, Estimate]:
     """ECE, Brier, negative log-likelihood and accuracy at a threshold, with 95 % intervals over groups."""
     probabilities = 0.5 + 0.5 * np.tanh(log_odds / 2)
     losses = np.logaddexp(0, log_odds) - sample.labels * log_odds
@@ -151,7 +151,7 @@ class Fit:
     calibration: Calibration
     input_size: int  # pixels, that it is for
     figures: Mapping[str, Mapping[str, Estimate]]  # "before" and "after" -> ``MEASURES``
-    sample: Sample
+    sample: LabelledScores
 
 
 def publish(weights: Path, fit: Fit, *, folder: Path | None) -> Path:
@@ -199,7 +199,7 @@ def publish(weights: Path, fit: Fit, *, folder: Path | None) -> Path:
     return path
 
 
-def _sample(rows: list[Scored], *, material: str, failures: tuple[str, ...] = ()) -> Sample:
+def _sample(rows: list[Scored], *, material: str, failures: tuple[str, ...] = ()) -> LabelledScores:
     usable = [(logit, label, group) for logit, label, group in rows if logit is not None and np.isfinite(logit)]
     labels = [label for _, label, _ in usable]
     if sum(labels) in (0, len(labels)):
@@ -207,7 +207,7 @@ def _sample(rows: list[Scored], *, material: str, failures: tuple[str, ...] = ()
             f"{material}: {sum(labels)} fake and {len(labels) - sum(labels)} real usable faces, calibration needs both"
         )
         raise DatasetError(msg)
-    return Sample(
+    return LabelledScores(
         logits=np.array([logit for logit, _, _ in usable], np.float64),
         labels=np.array(labels, np.int64),
         groups=numbered([group for _, _, group in usable]),
@@ -272,7 +272,7 @@ def _new_card(weights: Path, fit: Fit) -> dict[str, Any]:
     return facts
 
 
-def _without(sample: Sample) -> str:
+def _without(sample: LabelledScores) -> str:
     parts = [f"{sample.left_out} without a usable face"] if sample.left_out else []
     parts += [f"{len(sample.failures)} unreadable"] if sample.failures else []
     return f" ({', '.join(parts)} left out)" if parts else ""

@@ -16,12 +16,12 @@ from monitor.lab.evaluation.bootstrap import Estimate, estimate
 from monitor.lab.evaluation.grids import CLEAN, require_both
 from monitor.lab.evaluation.metrics import ranking
 from monitor.lab.evaluation.outcomes import TIED
-from monitor.lab.evaluation.timelines import Rate
+from monitor.lab.evaluation.timelines import EventRate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from monitor.lab.evaluation.grids import Doubles, Grid, Judged, Place
+    from monitor.lab.evaluation.grids import CellScores, Doubles, Grid, Place
 
 MILD: Final = (1, 2)  # levels that everyday material has
 
@@ -36,7 +36,7 @@ class Cell:
     auc_judged: Estimate  # of those that the program judges
     drop: Estimate  # of ``auc`` against the untouched items
     abstain_share: float
-    false_alarms_per_hour: Rate | None  # over genuine videos; None of crops
+    false_alarms_per_hour: EventRate | None  # over genuine videos; None of crops
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Robustness:
     cells: tuple[Cell, ...]  # the untouched one first
     mild_drop: Estimate  # mean over all cells of levels 1 and 2
     mean_drop: Estimate  # mean over all cells
-    false_alarms_per_hour: Rate | None  # over genuine videos, in all cells together; None of crops
+    false_alarms_per_hour: EventRate | None  # over genuine videos, in all cells together; None of crops
     failures: tuple[str, ...]
 
     @property
@@ -112,13 +112,13 @@ def summarise(grid: Grid) -> Robustness:
     )
 
 
-def _false_alarms(grid: Grid, cells: Sequence[Judged]) -> Rate | None:
+def _false_alarms(grid: Grid, cells: Sequence[CellScores]) -> EventRate | None:
     watched = [cell.watched for cell in cells if cell.watched is not None]
     if not watched:
         return None
     genuine = grid.labels == 0
     hours = sum(float(one.seconds[genuine].sum()) for one in watched) / 3600
-    return Rate.of(sum(int(one.alarms[genuine].sum()) for one in watched), hours)
+    return EventRate.of(sum(int(one.alarms[genuine].sum()) for one in watched), hours)
 
 
 def _auc(grid: Grid, place: Place, weights: Doubles, *, judged: bool = False) -> Doubles:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from monitor.lab.evaluation.bootstrap import Statistics
     from monitor.lab.evaluation.metrics import ReliabilityBin
-    from monitor.lab.evaluation.outcomes import Moment, Outcome
+    from monitor.lab.evaluation.outcomes import Outcome, ScoredFrame
     from monitor.lab.evaluation.timelines import Monitoring
 
     Estimates = Mapping[str, Estimate]
@@ -157,7 +157,7 @@ def moments_of(outcomes: Sequence[Outcome], *, resamples: int = RESAMPLES, seed:
     )
 
 
-def true_label(outcome: Outcome, moment: Moment) -> int:
+def true_label(outcome: Outcome, moment: ScoredFrame) -> int:
     """1 if that moment of the video is manipulated."""
     spans = outcome.footage.fake_spans if outcome.footage else None
     if spans is None:

@@ -1,7 +1,7 @@
 """What only a monitor has: alarms per hour, time to detect, spans found, flips, time without an answer.
 
 All on media time. An alarm is a suspicious span as the program reports it, those of several faces joined
-where they overlap. Footage is real where nothing is manipulated: real files, and partly fake ones outside
+where they overlap. VideoTimeline is real where nothing is manipulated: real files, and partly fake ones outside
 their fake spans, which end with the film at the latest. An alarm is false if most of it lies over real footage:
 one that lags behind a manipulation is late, not false; every second of it over real footage counts in
 ``false_alarm_share``.
@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.stats import chi2
 
-from monitor.lab.evaluation.outcomes import Span
+from monitor.lab.evaluation.outcomes import MediaSpan
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from monitor.lab.evaluation.outcomes import Footage, Outcome
+    from monitor.lab.evaluation.outcomes import Outcome, VideoTimeline
 
 IOU = 0.5
 _TAIL = 0.025  # either side of a 95 % interval
@@ -29,7 +29,7 @@ _SWITCH_AFTER = 0.5  # seconds of real footage that must come before a switch
 
 
 @dataclass(frozen=True, slots=True)
-class Rate:
+class EventRate:
     """Events per unit of time with the exact 95 % interval of a Poisson count (Garwood 1936).
 
     The interval holds for events that are independent; alarms of one file often are not.
@@ -42,7 +42,7 @@ class Rate:
     high: float | None
 
     @classmethod
-    def of(cls, events: int, time: float) -> Rate:
+    def of(cls, events: int, time: float) -> EventRate:
         """The rate of a count in ``time`` units."""
         if time <= 0:
             return cls(events, 0.0, None, None, None)
@@ -88,12 +88,12 @@ class Monitoring:
     videos: int
     hours: float  # of media time
     real_hours: float
-    false_alarms_per_hour: Rate
+    false_alarms_per_hour: EventRate
     false_alarm_share: float | None  # of the real time that lies under an alarm
     switch: Detection  # from real to fake within a file
     whole: Detection  # from the first frame of files that are fake throughout
     matches: Matches  # in partly fake files
-    flips_per_minute: Rate  # changes of a face's label after its first decision, per minute of face
+    flips_per_minute: EventRate  # changes of a face's label after its first decision, per minute of face
     abstain_share: float | None  # of the time faces were followed, spent under NOT_ENOUGH_EVIDENCE
 
 
@@ -118,35 +118,35 @@ def monitoring(outcomes: Sequence[Outcome]) -> Monitoring | None:
         videos=len(films),
         hours=sum(footage.duration for _, footage in films) / 3600,
         real_hours=real_seconds / 3600,
-        false_alarms_per_hour=Rate.of(len(false), real_seconds / 3600),
+        false_alarms_per_hour=EventRate.of(len(false), real_seconds / 3600),
         false_alarm_share=under / real_seconds if real_seconds > 0 else None,
         switch=detection(delay for footage in partly for delay in switch_delays(footage)),
         whole=detection(_first_delay(footage) for label, footage in films if label and footage.fake_spans is None),
         matches=matched(partly),
-        flips_per_minute=Rate.of(sum(footage.flips for _, footage in films), face_seconds / 60),
+        flips_per_minute=EventRate.of(sum(footage.flips for _, footage in films), face_seconds / 60),
         abstain_share=abstaining / face_seconds if face_seconds > 0 else None,
     )
 
 
-def genuine(footage: Footage, *, label: int) -> tuple[Span, ...]:
+def genuine(footage: VideoTimeline, *, label: int) -> tuple[MediaSpan, ...]:
     """The parts of a film in which nothing is manipulated, in order."""
     if footage.fake_spans is None:
-        return () if label else (Span(0.0, footage.duration),)
+        return () if label else (MediaSpan(0.0, footage.duration),)
     free, begin = [], 0.0
     for span in manipulated(footage):
-        free.append(Span(begin, span.start))
+        free.append(MediaSpan(begin, span.start))
         begin = span.end
-    free.append(Span(begin, footage.duration))
+    free.append(MediaSpan(begin, footage.duration))
     return tuple(span for span in free if span.duration > 0)
 
 
-def manipulated(footage: Footage) -> tuple[Span, ...]:
+def manipulated(footage: VideoTimeline) -> tuple[MediaSpan, ...]:
     """The fake spans of a film, in order and joined, as far as they lie within it; empty if the whole has a label."""
-    within = (Span(max(one.start, 0.0), min(one.end, footage.duration)) for one in footage.fake_spans or ())
+    within = (MediaSpan(max(one.start, 0.0), min(one.end, footage.duration)) for one in footage.fake_spans or ())
     return joined(span for span in within if span.duration > 0)
 
 
-def false_alarms(footage: Footage, *, label: int) -> list[Span]:
+def false_alarms(footage: VideoTimeline, *, label: int) -> list[MediaSpan]:
     """The alarms of a film of which more than half lies over real footage, or that touch no manipulated moment."""
     if footage.fake_spans is None:
         return [] if label else list(footage.alarms)
@@ -159,7 +159,7 @@ def false_alarms(footage: Footage, *, label: int) -> list[Span]:
     ]
 
 
-def switch_delays(footage: Footage) -> list[float]:
+def switch_delays(footage: VideoTimeline) -> list[float]:
     """Seconds from each switch real -> fake to the first accusation within the manipulated span.
 
     Infinite if it was missed, NaN if the program was accusing already.
@@ -167,17 +167,17 @@ def switch_delays(footage: Footage) -> list[float]:
     return [_delay(footage, span) for span, before in _with_real_lead(manipulated(footage)) if before >= _SWITCH_AFTER]
 
 
-def _with_real_lead(spans: Sequence[Span]) -> list[tuple[Span, float]]:
+def _with_real_lead(spans: Sequence[MediaSpan]) -> list[tuple[MediaSpan, float]]:
     """Joined manipulated spans, and the seconds of real footage before each."""
     ends = [0.0, *(span.end for span in spans)]
     return [(span, span.start - end) for span, end in zip(spans, ends[:-1], strict=True)]
 
 
-def _first_delay(footage: Footage) -> float:
-    return _delay(footage, Span(0.0, math.inf))
+def _first_delay(footage: VideoTimeline) -> float:
+    return _delay(footage, MediaSpan(0.0, math.inf))
 
 
-def _delay(footage: Footage, span: Span) -> float:
+def _delay(footage: VideoTimeline, span: MediaSpan) -> float:
     earlier = [moment for moment in footage.moments if moment.media_time < span.start]
     if earlier and earlier[-1].label.suspects:
         return math.nan
@@ -202,7 +202,7 @@ def detection(delays: Iterable[float]) -> Detection:
     )
 
 
-def matched(films: Sequence[Footage]) -> Matches:
+def matched(films: Sequence[VideoTimeline]) -> Matches:
     """Alarms against manipulated spans, film by film, the best overlap first."""
     alarms = spans = hits = 0
     for footage in films:
@@ -222,28 +222,28 @@ def matched(films: Sequence[Footage]) -> Matches:
     return Matches(alarms=alarms, spans=spans, matched=hits)
 
 
-def joined(spans: Iterable[Span]) -> tuple[Span, ...]:
+def joined(spans: Iterable[MediaSpan]) -> tuple[MediaSpan, ...]:
     """Spans in order of time, those that touch or overlap made one."""
-    whole: list[Span] = []
+    whole: list[MediaSpan] = []
     for span in sorted(spans, key=lambda span: span.start):
         if whole and span.start <= whole[-1].end:
-            whole[-1] = Span(whole[-1].start, max(whole[-1].end, span.end))
+            whole[-1] = MediaSpan(whole[-1].start, max(whole[-1].end, span.end))
         else:
             whole.append(span)
     return tuple(whole)
 
 
-def overlap(some: Span, other: Span) -> float:
+def overlap(some: MediaSpan, other: MediaSpan) -> float:
     """Seconds that two spans share."""
     return max(0.0, min(some.end, other.end) - max(some.start, other.start))
 
 
-def meet(some: Span, other: Span) -> bool:
+def meet(some: MediaSpan, other: MediaSpan) -> bool:
     """Whether two spans have a moment in common."""
     return some.start <= other.end and other.start <= some.end
 
 
-def iou(some: Span, other: Span) -> float:
+def iou(some: MediaSpan, other: MediaSpan) -> float:
     """Shared seconds over the seconds of both together, 0..1."""
     shared = overlap(some, other)
     union = some.duration + other.duration - shared

@@ -1,9 +1,10 @@
 """Labelled videos and pictures -> Outcome, through the pipeline that ships, exactly as ``analyze`` runs it.
 
-The decision is the program's own verdict. The probability, which ranks files, is one statistic for all of them: the
-mean over time of each face's P(fake), of the highest face (``Watch.mean_probability``). The verdict's own is not one:
-of a suspected face it is the peak, of an acquitted one a mean, of an undecided file there is none; which it is depends
-on the thresholds, and a peak grows with the length of a film. Papers average frames, too.
+The decision is the program's own verdict. The probability, by which files are ranked, is the same statistic for all
+files: the mean over time of each face's P(fake), of the face with the highest mean
+(``VideoWatcher.mean_probability``). The verdict's own probability does not serve. It is the peak for a suspected face,
+a mean for an acquitted one, and missing for an undecided file. So it depends on the thresholds, and its peak grows
+with the length of a video. Papers average over frames, too.
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ from typing import TYPE_CHECKING
 
 from monitor.analysis import run
 from monitor.errors import MonitorError
-from monitor.lab.evaluation.outcomes import Footage, Outcome, Span
+from monitor.lab.evaluation.outcomes import MediaSpan, Outcome, VideoTimeline
 from monitor.lab.evaluation.thumbnails import HighestFace
 from monitor.lab.evaluation.timelines import joined
-from monitor.lab.evaluation.watch import Watch
+from monitor.lab.evaluation.watch import VideoWatcher
 from monitor.pipeline import Engines
 from monitor.source import open_source
 
@@ -71,7 +72,7 @@ def video_outcome(record: Record, *, settings: Settings, engines: Engines) -> Ou
     try:
         with open_source(record.path, settings.source) as source:
             info = source.info
-            watch = Watch(settings.verdict, calibration=engines.detector.card.calibration, still=info.still)
+            watch = VideoWatcher(settings.verdict, calibration=engines.detector.card.calibration, still=info.still)
             result = run(source, engines=engines, settings=settings, sinks=(watch, face))
     except MonitorError as error:
         return _outcome(record, failure=str(error))
@@ -87,13 +88,13 @@ def video_outcome(record: Record, *, settings: Settings, engines: Engines) -> Ou
     )
 
 
-def _footage(record: Record, info: SourceInfo, result: Result, watch: Watch) -> Footage:
-    return Footage(
+def _footage(record: Record, info: SourceInfo, result: Result, watch: VideoWatcher) -> VideoTimeline:
+    return VideoTimeline(
         duration=watch.last_time + (1.0 / info.fps if info.fps else 0.0),
         frames=result.stats.frames_analysed,
         faces=result.tracks,
-        fake_spans=None if record.spans is None else tuple(Span(span.start, span.end) for span in record.spans),
-        alarms=joined(Span(segment.start, segment.end) for segment in result.segments),
+        fake_spans=None if record.spans is None else tuple(MediaSpan(span.start, span.end) for span in record.spans),
+        alarms=joined(MediaSpan(segment.start, segment.end) for segment in result.segments),
         moments=tuple(watch.moments),
         face_seconds=watch.face_seconds,
         abstaining_seconds=watch.abstaining_seconds,
@@ -109,7 +110,7 @@ def _outcome(
     probability: float | None = None,
     reasons: tuple[Reason, ...] = (),
     failure: str = "",
-    footage: Footage | None = None,
+    footage: VideoTimeline | None = None,
     picture: bytes | None = None,
 ) -> Outcome:
     return Outcome(

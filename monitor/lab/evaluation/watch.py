@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from monitor.lab.evaluation.outcomes import Moment
+from monitor.lab.evaluation.outcomes import ScoredFrame
 from monitor.types import Label
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ class _Face:
     count: int = 0
 
 
-class Watch:
+class VideoWatcher:
     """Collects moments, and the time of each face under each label. Memory grows with the moments, five a second.
 
     A gap between two frames of a face counts for ``stale_after`` seconds at most.
@@ -38,7 +38,7 @@ class Watch:
         self._witnesses = 0.0 if still else settings.min_effective_samples
         self._calibration = calibration
         self._faces: dict[int, _Face] = {}
-        self.moments: list[Moment] = []
+        self.moments: list[ScoredFrame] = []
         self.last_time = 0.0  # media time of the last frame
         self.face_seconds = 0.0
         self.abstaining_seconds = 0.0
@@ -56,7 +56,7 @@ class Watch:
         probabilities = [one.probability for one in observation.verdicts if one.probability is not None]
         samples = [self._calibration.probability(logit) for logit in scores.logits.tolist()]
         self.moments.append(
-            Moment(
+            ScoredFrame(
                 media_time=now,
                 label=max((one.label for one in observation.verdicts), key=lambda label: label.severity),
                 probability=max(probabilities, default=None),

@@ -77,7 +77,7 @@ class Optimizer:
 
 
 @dataclass(frozen=True, slots=True)
-class Validation:
+class ValidationSchedule:
     """When and on what the averaged weights are judged; the best ones are kept."""
 
     every_images: int = 20_000
@@ -105,7 +105,7 @@ class Experiment:
     fakes: PseudoFakes = field(default_factory=PseudoFakes)
     stages: tuple[Stage, ...] = ()
     optimizer: Optimizer = field(default_factory=Optimizer)
-    validation: Validation = field(default_factory=Validation)
+    validation: ValidationSchedule = field(default_factory=ValidationSchedule)
     notes: str = ""  # for the model card's limits
 
     def __post_init__(self) -> None:

@@ -61,7 +61,7 @@ class PairBatch:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Stream:
+class PairStream:
     """An endless chain of shuffled pairs out of one set of faces."""
 
     faces: FaceSet
@@ -82,27 +82,27 @@ def _order(seed: tuple[int, ...], epoch: int, count: int) -> NDArray[np.int64]:
     return np.random.default_rng((*seed, epoch)).permutation(count)
 
 
-def open_streams(data: Sequence[Data], *, roots: Sequence[Path], seed: int) -> list[Stream]:
+def open_streams(data: Sequence[Data], *, roots: Sequence[Path], seed: int) -> list[PairStream]:
     """The streams of an experiment's sets.
 
     Raises:
         DatasetError: a set is missing or damaged, or lacks the class that its part needs.
     """
     total = sum(one.share for one in data)
-    streams: list[Stream] = []
+    streams: list[PairStream] = []
     for number, one in enumerate(data):
         faces = FaceSet.open(find_set(one.name, roots=roots), splits={"train"})
         share = one.share / total
         if one.pseudo_fakes < 1:
             pairs, mated = _labelled_pairs(faces, np.random.default_rng((seed, number, _MATES)))
-            streams.append(Stream(faces, pairs, share * (1 - one.pseudo_fakes), (seed, number, _LABELLED), mated))
+            streams.append(PairStream(faces, pairs, share * (1 - one.pseudo_fakes), (seed, number, _LABELLED), mated))
         if one.pseudo_fakes > 0:
             reals = np.array([row for row, face in enumerate(faces.rows) if face.label == 0], np.int64)
             if not len(reals):
                 msg = f"{faces.folder} has no real face in split train: pseudo-fakes are made from real ones"
                 raise DatasetError(msg)
             pairs = np.stack((reals, np.full_like(reals, -1)), axis=1)
-            streams.append(Stream(faces, pairs, share * one.pseudo_fakes, (seed, number, _PSEUDO)))
+            streams.append(PairStream(faces, pairs, share * one.pseudo_fakes, (seed, number, _PSEUDO)))
     return streams
 
 
@@ -186,7 +186,7 @@ class PairLoader:
     """
 
     def __init__(
-        self, streams: Sequence[Stream], *, workers: int | None = None, device: torch.device | None = None
+        self, streams: Sequence[PairStream], *, workers: int | None = None, device: torch.device | None = None
     ) -> None:
         on_gpu = device is not None and device.type != "cpu"
         workers = workers or (os.cpu_count() or 1 if on_gpu else 1)
@@ -244,7 +244,7 @@ def _upto(pairs: int, bound: float) -> int:
     return math.floor(pairs * bound + 1e-9)
 
 
-def _load(stream: Stream, pair: tuple[int, int]) -> tuple[Pixels, Pixels, Floats, float, float, bool]:
+def _load(stream: PairStream, pair: tuple[int, int]) -> tuple[Pixels, Pixels, Floats, float, float, bool]:
     real_row, fake_row = pair
     faces = stream.faces
     real, landmarks = stored_crop(faces, real_row)

@@ -20,7 +20,7 @@ from monitor.files import write_whole
 from monitor.lab.evaluation.platt import fit_platt
 from monitor.lab.training.network import initial_network
 from monitor.lab.training.trainer import best_weights
-from monitor.lab.training.validation import Validation
+from monitor.lab.training.validation import Validator
 from monitor.models import architecture
 from monitor.models.weights import export_weights, read_weights
 
@@ -74,7 +74,7 @@ def _new_card(
     network = initial_network(dataclasses.replace(experiment, init="", batch_norm="trained", frozen_stages=0))
     network.load_state_dict(state)
     size = progress.best_size
-    judged = Validation(experiment, roots=roots).judge(network.eval(), size=size)
+    judged = Validator(experiment, roots=roots).judge(network.eval(), size=size)
     logits = np.concatenate([one.logits for one in judged])
     scale, shift = fit_platt(logits, np.concatenate([one.labels for one in judged]))
     sets = ", ".join(one.name for one in judged)

@@ -26,7 +26,7 @@ from monitor.lab.training.hardware import computes_in_bf16, in_words, usable_dev
 from monitor.lab.training.network import initial_network
 from monitor.lab.training.pairs import PairLoader, forbid_leaks, open_streams
 from monitor.lab.training.steps import Learner, learning_rate
-from monitor.lab.training.validation import Validation
+from monitor.lab.training.validation import Validator
 from monitor.models.weights import export_weights, sha256
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ class Trainer:
         self.half = computes_in_bf16(experiment.precision, self.device)
         self.progress = Progress()
         self.streams = open_streams(experiment.data, roots=roots, seed=experiment.seed)
-        self._validation = Validation(experiment, roots=roots)
+        self._validation = Validator(experiment, roots=roots)
         sets = {stream.faces.folder: stream.faces for stream in self.streams}
         forbid_leaks([*sets, *self._validation.folders])
         _require_wide_enough([*sets.values()], experiment)

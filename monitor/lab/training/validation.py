@@ -34,7 +34,7 @@ _SEED = 20
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Judged:
+class ValidationLogits:
     """Logits of one set of crops."""
 
     name: str
@@ -49,7 +49,7 @@ class Judged:
         return float(roc_auc_score(self.labels, self.logits))
 
 
-class Validation:
+class Validator:
     """The crops of split "val".
 
     Args:
@@ -85,11 +85,11 @@ class Validation:
         """Identifies the yardstick: which crops are judged, cut how."""
         return "".join(faces.digest for faces in self._sets)
 
-    def judge(self, network: torch.nn.Module, *, size: int) -> list[Judged]:
+    def judge(self, network: torch.nn.Module, *, size: int) -> list[ValidationLogits]:
         """Logits of ``network`` on every set at ``size`` pixels."""
         return [self._judge(faces, network, size=size) for faces in self._sets]
 
-    def judge_self_blended(self, network: torch.nn.Module, *, size: int) -> Judged:
+    def judge_self_blended(self, network: torch.nn.Module, *, size: int) -> ValidationLogits:
         """Logits on the real crops of all sets and on a self-blended copy of each, both degraded the same way."""
         logits: list[Floats] = []
         labels: list[int] = []
@@ -97,7 +97,7 @@ class Validation:
             for half, label in ((images, 0), (blended.images, 1)):
                 logits.append(self._logits(network, light.apply(half)))
                 labels += [label] * len(half)
-        return Judged("self-blended", np.concatenate(logits), np.array(labels))
+        return ValidationLogits("self-blended", np.concatenate(logits), np.array(labels))
 
     def _self_blended(self, device: torch.device, *, size: int) -> Iterator[tuple[torch.Tensor, Blended, Degradation]]:
         """Real crops of all sets, their self-blended copies, and what is to be done to both; always the same."""
@@ -109,14 +109,14 @@ class Validation:
                 blended = self_blended(images, landmarks, generator=rng)
                 yield images, blended, Degradation.draw(len(rows), size=size, generator=rng, strength=0.5)
 
-    def _judge(self, faces: FaceSet, network: torch.nn.Module, *, size: int) -> Judged:
+    def _judge(self, faces: FaceSet, network: torch.nn.Module, *, size: int) -> ValidationLogits:
         device = next(network.parameters()).device
         logits = [
             self._logits(network, self._pictures(faces, rows, size=size)[0].to(device))
             for rows in _chunks(range(len(faces)))
         ]
         labels = np.array([face.label for face in faces.rows], np.int64)
-        return Judged(faces.folder.name, np.concatenate(logits), labels)
+        return ValidationLogits(faces.folder.name, np.concatenate(logits), labels)
 
     def _pictures(self, faces: FaceSet, rows: Sequence[int], *, size: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Crops (N, 3, S, S) in [0, 1] and landmarks (N, 5, 2)."""

@@ -6,13 +6,13 @@ import pytest
 from dataset_trees import archive
 
 from monitor.errors import DatasetError
-from monitor.lab.datasets.archive import Archive, inside_archive, open_archive
+from monitor.lab.datasets.archive import TarArchive, inside_archive, open_archive
 
 
 @pytest.mark.parametrize("mode", ["w", "w:gz"])
 def test_plain_and_compressed_archives_of_any_name(tmp_path: Path, mode: str) -> None:
     path = archive(tmp_path / "1.tar.gz", {"./1/10.png": b"ten", "./1/2.png": b"two", "other/x.png": b"x"}, mode=mode)
-    opened = Archive(path)
+    opened = TarArchive(path)
     assert opened.names == ["other/x.png", "1/2.png", "1/10.png"]
     assert opened.below("1") == ["1/2.png", "1/10.png"]
     assert opened.below("1/10.png") == ["1/10.png"]
@@ -30,13 +30,13 @@ def test_a_path_into_an_archive_is_told_from_a_plain_one(tmp_path: Path) -> None
 
 def test_what_is_wrong_is_said(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="does not exist"):
-        Archive(tmp_path / "absent.tar")
+        TarArchive(tmp_path / "absent.tar")
     (tmp_path / "no.tar").write_bytes(b"hello" * 300)
     with pytest.raises(DatasetError, match="no complete tar archive"):
-        Archive(tmp_path / "no.tar")
+        TarArchive(tmp_path / "no.tar")
     whole = archive(tmp_path / "w.tar.gz", {"a.png": bytes(range(256)) * 200}, mode="w:gz")
     whole.write_bytes(whole.read_bytes()[:200])
     with pytest.raises(DatasetError, match="no complete tar archive"):
-        Archive(whole)
+        TarArchive(whole)
     with pytest.raises(DatasetError, match=r"holds no file b\.png"):
-        Archive(archive(tmp_path / "x.tar", {"a.png": b"a"})).read("b.png")
+        TarArchive(archive(tmp_path / "x.tar", {"a.png": b"a"})).read("b.png")

@@ -23,7 +23,7 @@ from monitor.lab.datasets import read
 from monitor.lab.datasets.cutter import Recipe
 from monitor.lab.datasets.faceset import FaceSet
 from monitor.lab.datasets.journal import Journal
-from monitor.lab.datasets.prepare import Plan, existing_recipe, prepare
+from monitor.lab.datasets.prepare import PreparationPlan, existing_recipe, prepare
 from monitor.lab.datasets.record import Record
 from monitor.lab.datasets.splits import split_records
 from monitor.settings import Settings
@@ -40,13 +40,13 @@ def films(root: Path, *, videos: int = 2, pictures: int = 6) -> Path:
     return root
 
 
-def plan(root: Path, settings: Settings, **changes: object) -> Plan:
+def plan(root: Path, settings: Settings, **changes: object) -> PreparationPlan:
     """What ``lab prepare folder`` would do; a fake film knows its original."""
     records = [
         replace(record, original=f"real/{record.path.stem}") if record.label else record
         for record in split_records(read("folder", root))
     ]
-    return replace(Plan(records, root, RECIPE, settings, {"seed": 0}), **changes)
+    return replace(PreparationPlan(records, root, RECIPE, settings, {"seed": 0}), **changes)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -190,7 +190,7 @@ def test_a_flag_labels_the_face_that_was_flagged(settings: Settings, tmp_path: P
         picture(root / f"{number}.png", both)
         lines += [f"{number}.png,real,1,78,65,162,175", f"{number}.png,fake,2,330,80,390,160"]
     text(root / "feedback.csv", *lines)
-    prepare(Plan(split_records(read("feedback", root)), root, RECIPE, settings, {}), tmp_path / "out")
+    prepare(PreparationPlan(split_records(read("feedback", root)), root, RECIPE, settings, {}), tmp_path / "out")
     with (tmp_path / "out" / "index.csv").open(newline="") as file:
         sizes = [(row["label"], int(row["source_width"])) for row in csv.DictReader(file)]
     assert len(sizes) == 6
@@ -245,7 +245,7 @@ def test_a_data_set_without_a_single_face_is_an_error(settings: Settings, tmp_pa
 
 def test_every_record_needs_a_split(settings: Settings, tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="has no split"):
-        Plan([Record("d", "a", tmp_path / "a.png", 0)], tmp_path, RECIPE, settings, {})
+        PreparationPlan([Record("d", "a", tmp_path / "a.png", 0)], tmp_path, RECIPE, settings, {})
 
 
 def test_existing_crops_keep_their_bytes_and_sizes(settings: Settings, tmp_path: Path) -> None:
@@ -260,7 +260,7 @@ def test_existing_crops_keep_their_bytes_and_sizes(settings: Settings, tmp_path:
     root = shards(tmp_path / "crops", rows, jpegs)
     recipe = existing_recipe(root, Recipe())
     assert (recipe.existing, recipe.size, recipe.side, recipe.centre) == (True, 224, 0.85, 0.06)
-    prepare(Plan(read("shards", root), root, recipe, settings, {}), tmp_path / "out")
+    prepare(PreparationPlan(read("shards", root), root, recipe, settings, {}), tmp_path / "out")
     faces = FaceSet.open(tmp_path / "out")
     assert [faces.jpeg(row) for row in range(2)] == list(jpegs.values())
     assert [row.original for row in faces.rows] == ["", "r"]

@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 from monitor.lab.datasets.cutter import Crop
 from monitor.lab.datasets.faceset import COLUMNS, FaceSet
 from monitor.lab.datasets.record import Record
-from monitor.lab.datasets.shard_writer import Entry, Names, ShardWriter
+from monitor.lab.datasets.shard_writer import IndexEntry, Names, ShardWriter
 
 POINTS = np.array([[1, 2], [3, 4], [5, 6], [7, 8], [9, 10.125]], np.float32)
 
 
-def entry(name: str, label: int = 0, split: str = "train", original: str = "") -> Entry:
+def entry(name: str, label: int = 0, split: str = "train", original: str = "") -> IndexEntry:
     record = Record("set", name, Path(name), label, split, "m" * label, identities=("ann", "bob"), group="g")
-    return Entry(name, record, original, source_size=(80, 81))
+    return IndexEntry(name, record, original, source_size=(80, 81))
 
 
 def crop(jpeg: bytes, landmarks: np.ndarray | None = None) -> Crop:

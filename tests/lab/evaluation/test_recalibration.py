@@ -15,7 +15,7 @@ from monitor.lab.datasets.faceset import FaceSet
 from monitor.lab.evaluation.crops import crop_outcomes
 from monitor.lab.evaluation.recalibration import (
     Fit,
-    Sample,
+    LabelledScores,
     _frames,
     measured,
     of_crops,
@@ -29,12 +29,12 @@ from monitor.settings import Settings
 from monitor.types import Calibration, Scores
 
 
-def sample(n: int = 400, *, gain: float = 3.0) -> Sample:
+def sample(n: int = 400, *, gain: float = 3.0) -> LabelledScores:
     """Logits that are ``gain`` times the true log-odds, two rows a group."""
     random = np.random.default_rng(5)
     odds = random.normal(0, 1.5, n)
     labels = (random.random(n) < 1 / (1 + np.exp(-odds))).astype(np.int64)
-    return Sample(gain * odds, labels, np.arange(n) // 2, "made", 0)
+    return LabelledScores(gain * odds, labels, np.arange(n) // 2, "made", 0)
 
 
 class TestFit:
@@ -50,12 +50,12 @@ class TestFit:
         made = sample(60)
         changed = made.labels.copy()
         changed[:2] = 1 - changed[:2]  # the first group's labels
-        other = Sample(made.logits, changed, made.groups, "made", 0)
+        other = LabelledScores(made.logits, changed, made.groups, "made", 0)
         assert out_of_fold(other)[:2].tolist() == out_of_fold(made)[:2].tolist()
         assert out_of_fold(other)[2:].tolist() != out_of_fold(made)[2:].tolist()
 
     def test_too_few_groups_are_one_sentence(self) -> None:
-        two = Sample(np.array([1.0, -1.0]), np.array([1, 0]), np.array([0, 1]), "two faces", 0)
+        two = LabelledScores(np.array([1.0, -1.0]), np.array([1, 0]), np.array([0, 1]), "two faces", 0)
         with pytest.raises(DatasetError, match="two faces: its groups are too few"):
             out_of_fold(two)
 

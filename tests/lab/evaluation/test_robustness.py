@@ -6,9 +6,9 @@ import pytest
 from monitor.errors import DatasetError
 from monitor.lab.evaluation.grids import (
     CLEAN,
+    CellAlarms,
+    CellScores,
     Grid,
-    Judged,
-    Watched,
 )
 from monitor.lab.evaluation.robustness import summarise
 
@@ -18,7 +18,7 @@ def grid(cells: dict[tuple[str, int], tuple[list[float], list[int]]], labels: li
         labels=np.array(labels),
         groups=np.arange(len(labels)),
         cells={
-            place: Judged(np.array(scores, float), np.isin(np.arange(len(labels)), silent))
+            place: CellScores(np.array(scores, float), np.isin(np.arange(len(labels)), silent))
             for place, (scores, silent) in cells.items()
         },
     )
@@ -67,9 +67,11 @@ class TestSummary:
         assert (dark.auc_judged.n, dark.auc_judged.why) != (4, "")
 
     def test_alarms_over_genuine_videos_are_a_rate(self) -> None:
-        def seen(*alarms: int) -> Judged:
-            return Judged(
-                np.linspace(0, 1, 4), np.zeros(4, bool), Watched(np.array([90.0, 270.0, 50.0, 70.0]), np.array(alarms))
+        def seen(*alarms: int) -> CellScores:
+            return CellScores(
+                np.linspace(0, 1, 4),
+                np.zeros(4, bool),
+                CellAlarms(np.array([90.0, 270.0, 50.0, 70.0]), np.array(alarms)),
             )
 
         cells = {CLEAN: seen(0, 0, 1, 1), ("noise", 1): seen(1, 2, 0, 1)}

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from outcomes import footage, moments, outcome, span
 
 from monitor.lab.evaluation import timelines
-from monitor.lab.evaluation.timelines import Rate, detection, genuine, monitoring
+from monitor.lab.evaluation.timelines import EventRate, detection, genuine, monitoring
 from monitor.types import Label
 
 REAL, FAKE, SUSPICIOUS, NONE = Label.LIKELY_REAL, Label.LIKELY_FAKE, Label.SUSPICIOUS, Label.NOT_ENOUGH_EVIDENCE
@@ -71,7 +71,7 @@ def test_poisson_intervals_are_those_of_the_tables(events: int, low: float, high
 
 
 def test_a_rate_without_time_is_none() -> None:
-    assert Rate.of(0, 0.0).value is None
+    assert EventRate.of(0, 0.0).value is None
 
 
 def test_the_delay_runs_from_the_switch_to_the_first_accusation() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 import monitor.lab
 from monitor.errors import ExperimentError
-from monitor.lab.training.experiment import Data, Experiment, Optimizer, Stage, Validation, read_experiment
+from monitor.lab.training.experiment import Data, Experiment, Optimizer, Stage, ValidationSchedule, read_experiment
 
 SHIPPED = sorted((Path(monitor.lab.__file__).parent / "experiments").glob("*.toml"))
 PLAIN = """
@@ -121,6 +121,9 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 def test_the_digest_is_of_what_the_weights_depend_on(experiment: Callable[..., Experiment]) -> None:
     plain = experiment()
     assert plain.digest == experiment().digest
-    assert replace(plain, question="another?", notes="n", validation=Validation(every_images=5)).digest == plain.digest
+    assert (
+        replace(plain, question="another?", notes="n", validation=ValidationSchedule(every_images=5)).digest
+        == plain.digest
+    )
     for change in ({"seed": 2}, {"optimizer": Optimizer(lr=1e-4)}, {"data": (Data("pairs"),)}, {"dropout": 0.1}):
         assert experiment(**change).digest != plain.digest

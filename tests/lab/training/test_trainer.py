@@ -19,7 +19,7 @@ from safetensors.torch import load_file
 from monitor.errors import CheckpointError, DatasetError, ExperimentError, OutputError, UsageError
 from monitor.files import alone_in
 from monitor.lab.training.checkpoint import _MAGIC, NEWEST
-from monitor.lab.training.experiment import Crops, Data, Experiment, Optimizer, Stage, Validation
+from monitor.lab.training.experiment import Crops, Data, Experiment, Optimizer, Stage, ValidationSchedule
 from monitor.lab.training.trainer import Progress, Trainer, best_weights
 
 ROOT = Path(__file__).parents[3]
@@ -163,7 +163,7 @@ def test_another_experiment_does_not_go_on_from_its_checkpoint(
     for change in ({"model": "meso4", "stages": (Stage(256, 8, 4),)}, {"seed": 9}, {"crops": Crops(shift=0.2)}):
         with pytest.raises(CheckpointError, match="belongs to another experiment"):
             Trainer(experiment(**change), roots=roots, out=tmp_path, device="cpu", threads=1)
-    asked_otherwise = replace(experiment(), question="what else?", validation=Validation(every_images=8))
+    asked_otherwise = replace(experiment(), question="what else?", validation=ValidationSchedule(every_images=8))
     assert Trainer(asked_otherwise, roots=roots, out=tmp_path, device="cpu", threads=1).progress.step == 1
 
 
@@ -223,7 +223,7 @@ def test_a_new_yardstick_forgets_what_was_best(
     trainer = Trainer(plan, roots=roots, out=tmp_path, device="cpu", threads=1)
     trainer.run(on_step=lambda progress, _loss: progress.step < 3)
     assert trainer.progress.best >= 0
-    other = replace(plan, validation=Validation(every_images=12, limit=4))
+    other = replace(plan, validation=ValidationSchedule(every_images=12, limit=4))
     again = Trainer(other, roots=roots, out=tmp_path, device="cpu", threads=1)
     assert again.progress.best == -1.0
     assert "validation is on other crops" in caplog.text
@@ -232,7 +232,7 @@ def test_a_new_yardstick_forgets_what_was_best(
 def test_killed_right_after_a_validation_the_best_weights_are_those_of_the_checkpoint(
     roots: list[Path], experiment: Callable[..., Experiment], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plan = experiment(validation=Validation(every_images=4))
+    plan = experiment(validation=ValidationSchedule(every_images=4))
     trainer = Trainer(plan, roots=roots, out=tmp_path, device="cpu", threads=1)
     trainer.run(on_step=lambda progress, _loss: progress.step < 1)
     kept = best_weights(tmp_path, trainer.progress).read_bytes()
@@ -241,7 +241,9 @@ def test_killed_right_after_a_validation_the_best_weights_are_those_of_the_check
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Trainer, "_save", killed)
-    monkeypatch.setattr("monitor.lab.training.validation.Judged.auc", 0.999)  # the next one is better in any case
+    monkeypatch.setattr(
+        "monitor.lab.training.validation.ValidationLogits.auc", 0.999
+    )  # the next one is better in any case
     with pytest.raises(KeyboardInterrupt):
         trainer.run()
     resumed = Trainer(plan, roots=roots, out=tmp_path, device="cpu", threads=1)
