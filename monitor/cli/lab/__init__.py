@@ -1,4 +1,4 @@
-"""``deepfake-monitor lab``: prepare data, look at it, train, evaluate and compare detectors."""
+"""``deepfake-monitor lab``: prepare and inspect data; train, evaluate and compare classifiers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ app = typer.Typer(name="lab", no_args_is_help=True)
 
 @app.callback()
 def lab() -> None:
-    """Prepare data, look at it, train, evaluate and compare detectors."""
+    """Prepare and inspect data; train, evaluate and compare classifiers."""
     missing = [name for name in _NEEDED if find_spec(name) is None]
     if missing:
         msg = f"the laboratory needs {', '.join(missing)}: pip install 'deepfake-monitor[lab]'"

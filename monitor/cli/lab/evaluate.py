@@ -1,4 +1,4 @@
-"""``deepfake-monitor lab evaluate``: the pipeline that ships against labelled material."""
+"""``deepfake-monitor lab evaluate``: measure the shipped pipeline on labelled material."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ def evaluate(
 ) -> None:
     """Measure the shipped pipeline on labelled videos, or its classifier on prepared face crops.
 
-    Abstentions are counted, never dropped. A file that cannot be read is named and the others go on; the exit code
-    is 3 then. The report shows faces unless --no-thumbnails.
+    Abstentions are counted, never dropped. Unreadable files are listed, and the others go on; the exit code is then 3.
+    The report shows faces unless --no-thumbnails.
     """
     from monitor.lab.evaluation.material import open_material
     from monitor.lab.evaluation.report import write_report
@@ -59,7 +59,7 @@ def evaluate(
     if out.is_file():
         msg = f"{out} is a file: name a folder for the results"
         raise UsageError(msg)
-    OutputFolder(out.parent, out.name).abort()  # where nothing can be written, this is said before the work
+    OutputFolder(out.parent, out.name).abort()  # fail before the work if nothing can be written
     assignments = [*(assignments or ()), *_choices(model, weights)]
     settings = settings_from(settings_file, assignments, backend=backend, min_face=min_face)
     with errors.status("reading the data"):

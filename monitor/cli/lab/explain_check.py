@@ -1,4 +1,4 @@
-"""``deepfake-monitor lab explain-check``: does the heat-map point at what was manipulated?"""
+"""``deepfake-monitor lab explain-check``: test whether the heat-map points at manipulated areas."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from monitor.models import Detector
 
 _EXAMPLES = 6
-_WIDTH = 110  # characters that the table needs, also where the terminal does not say how many it has
+_WIDTH = 110  # characters, minimum width of the table
 _COLOURS = {"evidence": "#D55E00", "centre": "#0072B2", "random": "#777777", "edges": "#009E73"}
 _LINES = {"evidence": "-", "centre": "--", "random": ":"}
 
@@ -45,17 +45,17 @@ def explain_check(
     settings_file: SettingsFile = None,
     assignments: Set = None,
 ) -> None:
-    """Measure the evidence map on fakes whose manipulated area is known, against maps that know nothing.
+    """Measure the evidence map on fakes with a known manipulated area, and compare it with uninformed baselines.
 
-    Mouth-only, eye-band and half-face fakes are self-blended from real crops: energy in the mask, deletion,
-    parameter randomisation and stability, with 95 % intervals over groups.
+    Mouth-only, eye-band and half-face fakes are self-blended from real crops. The tests are energy in the mask,
+    deletion, parameter randomisation and stability, with 95 % intervals over groups.
     """
     from monitor.lab.datasets.faceset import FaceSet
     from monitor.lab.evaluation.faithfulness import Explainer, measure
     from monitor.lab.evaluation.region_fakes import make_pairs
     from monitor.models import load_detector
 
-    OutputFolder(out.parent, out.name).abort()  # where nothing can be written, this is said before the work
+    OutputFolder(out.parent, out.name).abort()  # fail before the work if nothing can be written
     classifier = settings_from(settings_file, assignments).classifier
     detector = load_detector(model or classifier.model, weights=weights or classifier.weights, input_size=size)
     with errors.status("making fakes"):
@@ -109,7 +109,7 @@ def _table(found: Faithfulness) -> Table:
 
 
 def _picture(found: Faithfulness, pairs: Pairs, explain: Explainer, *, title: str) -> Figure:
-    """Example maps on top, the answers below."""
+    """Example maps on top, results below."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(13, 2.1 * _EXAMPLES + 4.6), layout="constrained", facecolor="white")
@@ -126,7 +126,7 @@ def _picture(found: Faithfulness, pairs: Pairs, explain: Explainer, *, title: st
 
 
 def _examples(figure: Any, pairs: Pairs, explain: Explainer) -> None:  # noqa: ANN401 - matplotlib's SubFigure
-    """A fake of each region in turn: real, fake, difference, mask, signed evidence on a fixed scale."""
+    """Fakes of each region in turn: real, fake, difference, mask, signed evidence on a fixed scale."""
     import torch
 
     first = {region: [row for row, name in enumerate(pairs.regions) if name == region] for region in pairs.regions}

@@ -1,12 +1,12 @@
-"""How often real people are accused, group by group: age band, sex, race, as a data set labels them.
+"""False-alarm rates on real faces by age band, sex and race, as a data set labels them.
 
 UTKFace (Zhang, Song & Qi, CVPR 2017) writes its labels into file names, ``age_sex_race_*``: sex 0 male, 1 female;
-race 0 White, 1 Black, 2 Asian, 3 Indian, 4 other. These are the labels' words, mostly guessed by a program and
-checked by people, not what anybody said of themselves.
+race 0 White, 1 Black, 2 Asian, 3 Indian, 4 other. Most labels were guessed by a program and checked by people;
+nobody described themselves.
 
-A rate is accusations over the real faces that were judged; its interval is Wilson's (1927), which keeps its promise
-for small groups and rates near 0. Faces on which the program abstained for their quality are counted apart: a
-group whose faces are judged less often is treated differently, too.
+A rate is the number of accusations divided by the number of judged real faces. Its interval is Wilson's (1927), which
+is reliable for small groups and rates near 0. Faces without a judgement for lack of quality are counted separately,
+because a group that is judged less often is treated differently, too.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 AGE_BANDS: Final = ((0, 9), (10, 19), (20, 39), (40, 59), (60, 120))
 SEXES: Final = ("male", "female")
 RACES: Final = ("White", "Black", "Asian", "Indian", "other")
-LEAST_FACES: Final = 30  # judged faces under which a group takes no part in the largest gap
+LEAST_FACES: Final = 30  # judged faces; smaller groups are left out of the largest gap
 LEVEL: Final = 0.95
 _NAME = re.compile(r"(?:^|[/\\]|__)(\d{1,3})_([01])_([0-4])_[^/\\]*$")  # `lab prepare` writes folders as "part1__"
 _ACCUSATIONS: Final = ("accused", "called_fake")
@@ -38,7 +38,7 @@ _ACCUSATIONS: Final = ("accused", "called_fake")
 
 @dataclass(frozen=True, slots=True)
 class Demographics:
-    """What a file name says of the person in it, in the words of the data set."""
+    """The data set's labels of the person in a file."""
 
     age: str  # band of years, "20-39"
     sex: str
@@ -47,11 +47,11 @@ class Demographics:
 
 @dataclass(frozen=True, slots=True)
 class CountedShare:
-    """A share of counted things and Wilson's 95 % interval."""
+    """A share of a count, with Wilson's 95 % interval."""
 
     count: int
     of: int
-    value: float | None  # None of nothing
+    value: float | None  # None if ``of`` is 0
     low: float | None
     high: float | None
 
@@ -76,27 +76,27 @@ class Group:
     by: str  # "everyone", "age", "sex", "race", "race and sex"
     name: str
     faces: int
-    accused: CountedShare  # SUSPICIOUS or LIKELY_FAKE, of the judged ones
-    called_fake: CountedShare  # LIKELY_FAKE, of the judged ones
-    not_judged: CountedShare  # no usable face or unreadable, of all
-    mean_probability: float | None  # of P(fake), of the judged ones
+    accused: CountedShare  # share of judged faces with SUSPICIOUS or LIKELY_FAKE
+    called_fake: CountedShare  # share of judged faces with LIKELY_FAKE
+    not_judged: CountedShare  # share of all faces without a usable face, or unreadable
+    mean_probability: float | None  # mean P(fake) of the judged faces
 
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """The two groups of one kind that differ most."""
+    """The largest difference between two groups of one kind."""
 
     by: str
     measure: str  # "accused" or "called_fake"
     highest: str
     lowest: str
     difference: float  # of the rates
-    low: float  # 95 % interval of the difference (Newcombe 1998, method 10), widened for all pairs compared
+    low: float  # 95 % interval of the difference (Newcombe 1998, method 10), corrected for the number of pairs
     high: float
 
     @property
     def in_words(self) -> str:
-        """One sentence for people."""
+        """One sentence for the terminal."""
         what = "accused (suspicious or likely fake)" if self.measure == "accused" else "called likely fake"
         if self.difference <= 0:
             return f"by {self.by}, no two groups differ in how often their real faces are {what}"
@@ -113,8 +113,8 @@ class Fairness:
 
     groups: tuple[Group, ...]  # "everyone" first
     gaps: tuple[Gap, ...]  # the largest of each kind, for each measure
-    unlabelled: int  # real faces whose name names no group: only in "everyone"
-    fakes: int  # left out: a false alarm is about real faces
+    unlabelled: int  # real faces without labels, counted in "everyone" only
+    fakes: int  # left out, since a false alarm concerns real faces
 
     @property
     def largest(self) -> Gap | None:
@@ -123,7 +123,10 @@ class Fairness:
 
 
 def person_in(name: str) -> Demographics | None:
-    """What a UTKFace name (``20_1_3_2017...``, behind ``folder/`` or ``folder__``, too) says, or None."""
+    """The labels in a UTKFace file name such as ``20_1_3_2017...``; None if it has none.
+
+    The name may follow ``folder/`` or ``folder__``.
+    """
     found = _NAME.search(name)
     age = int(found.group(1)) if found else -1
     band = next((f"{low}-{high}" for low, high in AGE_BANDS if low <= age <= high), None)
@@ -136,10 +139,10 @@ def fairness(outcomes: Iterable[Outcome]) -> Fairness:
     """False-alarm rates by group.
 
     Args:
-        outcomes: of files or crops whose ids are UTKFace names; fakes are left out.
+        outcomes: of files or crops with UTKFace names as ids; fakes are left out.
 
     Raises:
-        DatasetError: no real face has a name that names a group.
+        DatasetError: no real face has labels in its name.
     """
     everything = list(outcomes)
     reals = [outcome for outcome in everything if outcome.label == 0]
@@ -170,7 +173,7 @@ def fairness(outcomes: Iterable[Outcome]) -> Fairness:
 
 
 def _order(name: str) -> tuple[int, str]:
-    """Numbers by value, words in the order of the data set's labels."""
+    """Sort key: numbers by value, words in the order of the data set's labels."""
     first = name.split("-")[0].split(",")[0]
     return (int(first) if first.isdecimal() else (*SEXES, *RACES).index(first), name)
 
@@ -191,7 +194,7 @@ def _group(by: str, name: str, outcomes: Sequence[Outcome]) -> Group:
 
 
 def _largest_gap(groups: Sequence[Group], measure: str) -> Gap | None:
-    """Of all pairs of groups with enough faces; intervals are widened for having looked at so many (Bonferroni)."""
+    """The largest gap of all pairs of groups with enough faces, with Bonferroni-corrected intervals."""
     pairs = list(combinations([group for group in groups if group.accused.of >= LEAST_FACES], 2))
     gaps = [_gap(one, other, measure=measure, looks=len(pairs)) for one, other in pairs]
     return max(gaps, key=lambda gap: gap.difference, default=None)

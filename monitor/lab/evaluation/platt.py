@@ -1,9 +1,8 @@
 """Platt scaling (Platt, 1999): calibrated log-odds are ``scale * logit + shift``.
 
-The fit is scikit-learn's logistic regression without a penalty, on Platt's smoothed targets: with them the
-scale stays finite even where the classes are perfectly separated. Both classes have the same total weight, so
-that P(fake) is for a face drawn from as many fakes as reals. Only the fit needs the library: a card holds two
-numbers.
+The fit is scikit-learn's logistic regression without a penalty, on Platt's smoothed targets. These keep the scale
+finite for perfectly separated classes. Both classes have the same total weight, so P(fake) assumes as many fakes as
+reals. Only the fit needs the library; a card stores the two numbers.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _TOLERANCE = 1e-10  # of the gradient
-_MIN_SCALE = 1e-3  # of logits that tell nothing: nearly flat, and still increasing
+_MIN_SCALE = 1e-3  # for uninformative logits: nearly flat, but increasing
 _MIN_SPREAD = 1e-9  # standard deviation under which all logits count as equal
 
 
@@ -58,7 +57,7 @@ def fit_platt(logits: NDArray[np.floating], labels: NDArray[np.integer]) -> tupl
 def _regression(
     x: NDArray[np.float64], targets: NDArray[np.float64], weights: NDArray[np.float64]
 ) -> tuple[float, float]:
-    """Slope and intercept for probabilities as targets: each row counts as a fake and a real one of that share."""
+    """Slope and intercept for fractional targets: each row enters as a fake and as a real one, weighted by target."""
     fit = LogisticRegression(C=np.inf, solver="newton-cholesky", tol=_TOLERANCE)
     fit.fit(
         np.concatenate((x, x))[:, None],

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What was evaluated, with what."""
+    """Data, weights, engine and settings of an evaluation."""
 
     name: str  # of the data
     split: str  # or ""
@@ -21,4 +21,4 @@ class Subject:
     engine: str
     engine_reason: str
     settings: Settings
-    selection: str = ""  # in words, if not all of it was taken
+    selection: str = ""  # description of the selection; empty: everything

@@ -1,4 +1,4 @@
-"""Labelled videos and pictures -> Outcome, through the pipeline that ships, exactly as ``analyze`` runs it.
+"""Outcomes of labelled videos and pictures, from the shipped pipeline, as in ``analyze``.
 
 The decision is the program's own verdict. The probability, by which files are ranked, is the same statistic for all
 files: the mean over time of each face's P(fake), of the face with the highest mean
@@ -45,14 +45,14 @@ def video_outcomes(
     jobs: int = 1,
     on_done: Callable[[Outcome], None] = lambda _: None,
 ) -> list[Outcome]:
-    """An outcome for each record, in their order; one that cannot be read is a failure and stops nothing.
+    """One outcome per record, in order. An unreadable file is a failure; the others go on.
 
     Args:
         records: labelled files.
         settings: of every stage.
-        engines: loaded already; used when ``jobs`` is 1.
-        jobs: processes, each with engines of its own.
-        on_done: told of each outcome as it is there, on this thread.
+        engines: loaded engines, used if ``jobs`` is 1.
+        jobs: number of processes, each with its own engines.
+        on_done: called with each outcome as it completes, on this thread.
 
     Raises:
         MonitorError: the engines cannot be loaded.
@@ -65,7 +65,7 @@ def video_outcomes(
 
 
 def video_outcome(record: Record, *, settings: Settings, engines: Engines) -> Outcome:
-    """What the program says of one record."""
+    """The outcome of one record."""
     if any(folder.is_file() for folder in record.path.parents):
         return _outcome(record, failure=f"{record.path}: {ARCHIVED}")
     face = HighestFace()
@@ -76,7 +76,7 @@ def video_outcome(record: Record, *, settings: Settings, engines: Engines) -> Ou
             result = run(source, engines=engines, settings=settings, sinks=(watch, face))
     except MonitorError as error:
         return _outcome(record, failure=str(error))
-    except Exception as error:  # noqa: BLE001 - told as this file's failure, the others go on
+    except Exception as error:  # noqa: BLE001 - reported as this file's failure
         return _outcome(record, failure=f"{record.path}: nobody foresaw {error!r}; please report it")
     return _outcome(
         record,
@@ -142,7 +142,7 @@ def _here(
 def _in_processes(
     records: Sequence[Record], *, settings: Settings, jobs: int, on_done: Callable[[Outcome], None]
 ) -> dict[int, Outcome]:
-    """All at once; if a process dies, what is left is done one by one, so that the file that kills is known."""
+    """Runs all records in a pool. If a process dies, the rest run one by one, which identifies the fatal file."""
     found: dict[int, Outcome] = {}
     try:
         with _processes(jobs) as pool:
@@ -168,7 +168,7 @@ def _isolated(record: Record, settings: Settings) -> Outcome:
 
 @contextmanager
 def _processes(jobs: int) -> Iterator[ProcessPoolExecutor]:
-    """Processes that end with the block: an interruption does not wait for files that have not begun."""
+    """A pool that ends with the block; an interruption cancels files that have not started."""
     pool = ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"))
     try:
         yield pool
@@ -177,7 +177,7 @@ def _processes(jobs: int) -> Iterator[ProcessPoolExecutor]:
 
 
 def _alone(record: Record, settings: Settings) -> Outcome:
-    """In a process of its own, which keeps its engines."""
+    """One record in a pool process, which keeps its engines."""
     return video_outcome(record, settings=settings, engines=_engines(settings))
 
 

@@ -1,7 +1,7 @@
-"""Stored pairs -> what the network sees: re-cropped, faked, degraded; on any device, a pure function of the step.
+"""Turns stored pairs into batches: crops, pseudo-fakes and degradations, on any device.
 
-Both halves of a pair get the same square, the same mirror and the same degradation: nothing but the manipulation
-tells them apart.
+A batch is a pure function of the step. Both halves of a pair get the same square, mirroring and degradation, so that
+they differ in the manipulation alone.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Batch:
 
 
 def generator(device: torch.device, *seed: int) -> torch.Generator:
-    """A random generator for one purpose: the same numbers give the same draws, in any order of calls."""
+    """A generator seeded by all numbers of ``seed``; its draws do not depend on the order of calls."""
     mixed = 0x9E3779B97F4A7C15
     for number in seed:
         mixed = (mixed ^ (number + 0x7F4A7C15)) * 0xBF58476D1CE4E5B9 % 2**64
@@ -40,13 +40,13 @@ def generator(device: torch.device, *seed: int) -> torch.Generator:
 
 @torch.no_grad()
 def augmented(pairs: PairBatch, experiment: Experiment, *, size: int, seed: tuple[int, ...]) -> Batch:
-    """What the network sees of these pairs.
+    """The network's input for these pairs.
 
     Args:
-        pairs: on the device where the work shall be done.
+        pairs: on the device used for the computation.
         experiment: crops, kinds of pseudo-fakes, strength of degradation, normalisation.
         size: S, pixels.
-        seed: of all random choices.
+        seed: of all random draws.
     """
     device, count = pairs.real.device, len(pairs.pseudo)
     rng = generator(device, *seed)
@@ -72,9 +72,9 @@ def augmented(pairs: PairBatch, experiment: Experiment, *, size: int, seed: tupl
 
 
 def normalised(images: torch.Tensor, experiment: Experiment) -> torch.Tensor:
-    """Pictures (N, 3, S, S) in [0, 1] for the network, rounded to bytes as every crop of the live path is.
+    """Pictures (N, 3, S, S) in [0, 1], rounded to bytes like crops of the live path, then normalised.
 
-    Without it fine detail would tell what was computed from what was stored.
+    Without rounding, fine detail would separate computed pictures from stored ones.
     """
     mean, std = experiment.normalisation
     return ((images * 255).round() - mean) / std

@@ -1,4 +1,4 @@
-"""The network that an experiment starts from."""
+"""The initial network of an experiment."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _WEIGHTS = 3  # purpose of random numbers
 
 
 def initial_network(experiment: Experiment) -> torch.nn.Module:
-    """The body that an experiment starts from, on the CPU, in train mode.
+    """The initial network body of an experiment, on the CPU, in train mode.
 
     Raises:
         UsageError: the model is unknown.
         ExperimentError: a size or an initialisation does not fit it.
-        ModelError: the initialisation cannot be had.
+        ModelError: the initial weights are not available.
     """
     model = architecture(experiment.model)
     for stage in experiment.stages:
@@ -44,7 +44,7 @@ def initial_network(experiment: Experiment) -> torch.nn.Module:
 
 
 def _freeze_batch_norm(network: torch.nn.Module) -> None:
-    """Keep the running statistics; on small batches of a new domain their estimates would only add noise."""
+    """Keep the running statistics; small batches would give noisy estimates."""
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.eval()

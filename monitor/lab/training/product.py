@@ -1,7 +1,7 @@
-"""What a training leaves behind: weights, their model card, and the learning curve.
+"""The results of a training: weights, model card and learning curve.
 
-The weights are the averaged ones that were best on split "val"; they are calibrated there. Nothing here has
-seen split "test": that is reported by ``lab evaluate``.
+The weights are the averaged weights with the best result on split "val", calibrated on that split. Split "test" is
+not used here; ``lab evaluate`` reports on it.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ def finish(experiment: Experiment, progress: Progress, *, roots: Sequence[Path],
     """Write weights and model card, as fp16, and ``history.csv``.
 
     Args:
-        experiment: what was trained.
-        progress: how far, with its validations.
-        roots: folders that hold the experiment's sets.
+        experiment: settings of the training.
+        progress: with the validations.
+        roots: folders of the experiment's sets.
         out: folder of the training.
 
     Returns:
@@ -51,7 +51,7 @@ def finish(experiment: Experiment, progress: Progress, *, roots: Sequence[Path],
 
     Raises:
         ExperimentError: there was no validation yet.
-        DatasetError: the sets do not hold both classes.
+        DatasetError: a class is missing in the sets.
         OutputError: the folder cannot be written.
     """
     best = best_weights(out, progress)
@@ -119,7 +119,7 @@ def _training(experiment: Experiment, progress: Progress) -> dict[str, Any]:
 
 
 def _history(progress: Progress) -> str:
-    """The learning curve as CSV: a row per validation."""
+    """The learning curve as CSV, one row per validation."""
     names = list(dict.fromkeys(name for row in progress.history for name in row))
     text = io.StringIO()
     writer = csv.DictWriter(text, names, lineterminator="\n")

@@ -1,4 +1,4 @@
-"""One step of learning: loss, gradients, optimizer; plain or sharpness-aware."""
+"""One training step: loss, gradients, optimizer; optionally sharpness-aware."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ _BETAS = (0.9, 0.99)
 
 
 class Learned(NamedTuple):
-    """What one step did."""
+    """Loss and gradient norm of one step."""
 
     loss: float
     gradient_norm: float  # before clipping
 
 
 class Learner:
-    """Steps on one network.
+    """Trains one network, step by step.
 
     Args:
-        network: the body of an architecture, on its device. Parameters that require no gradient stay as they are.
-        experiment: what the loss and the optimizer are.
+        network: the body of an architecture, on its device. Parameters without ``requires_grad`` stay unchanged.
+        experiment: settings of loss and optimizer.
         half: whether matrix products run in bf16.
     """
 
@@ -44,7 +44,7 @@ class Learner:
         )
 
     def step(self, batch: Batch, *, lr: float, seed: tuple[int, ...]) -> Learned:
-        """Learn from one batch; dropout draws from ``seed`` alone."""
+        """Train on one batch; dropout depends on ``seed`` only."""
         for group in self.optimizer.param_groups:
             group["lr"] = lr
         radius = self._experiment.optimizer.sam_radius
@@ -72,9 +72,9 @@ class Learner:
 
 
 class _Climbed:
-    """Inside, the weights stand where the loss is highest within ``radius`` (SAM, Foret et al., ICLR 2021, eq. 2).
+    """Context in which the weights are moved by ``radius`` along the gradient (SAM, Foret et al., ICLR 2021, eq. 2).
 
-    The BatchNorms' running statistics are those of the first pass alone.
+    The BatchNorms' running statistics are updated by the first pass only.
     """
 
     def __init__(self, network: torch.nn.Module, parameters: list[torch.nn.Parameter], radius: float) -> None:
@@ -107,7 +107,7 @@ def classification_loss(logits: torch.Tensor, labels: torch.Tensor, settings: Op
 
 
 def learning_rate(images: int, *, total: int, settings: Optimizer) -> float:
-    """After so many images: linear warm-up, then half a cosine down to ``final_lr`` (Loshchilov & Hutter, 2017)."""
+    """Rate after ``images``: linear warm-up, then a half cosine down to ``final_lr`` (Loshchilov & Hutter, 2017)."""
     if images < settings.warmup_images:
         return settings.lr * (images + 1) / (settings.warmup_images + 1)
     done = (images - settings.warmup_images) / max(1, total - settings.warmup_images)
@@ -115,7 +115,7 @@ def learning_rate(images: int, *, total: int, settings: Optimizer) -> float:
 
 
 def _decayed(network: torch.nn.Module, weight_decay: float) -> list[dict[str, object]]:
-    """Matrices and kernels decay; gains, biases and what timm's networks name (position embeddings) do not."""
+    """Parameter groups: matrices and kernels decay; gains, biases and the exceptions named by timm do not."""
     excepted: set[str] = getattr(network, "no_weight_decay", set)()
     kernels: list[torch.nn.Parameter] = []
     others: list[torch.nn.Parameter] = []

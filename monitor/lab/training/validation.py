@@ -1,4 +1,4 @@
-"""How good are the averaged weights now? Logits on crops that training never sees, cut as the live path cuts them."""
+"""Validation of the averaged weights on crops of split "val", cut as in the live path."""
 
 from __future__ import annotations
 
@@ -43,18 +43,18 @@ class ValidationLogits:
 
     @property
     def auc(self) -> float:
-        """Area under the ROC curve; NaN where there is one class only, which no validation set is."""
+        """Area under the ROC curve; NaN if there is only one class."""
         if len(np.unique(self.labels)) < 2:
             return math.nan
         return float(roc_auc_score(self.labels, self.logits))
 
 
 class Validator:
-    """The crops of split "val".
+    """Validates a network on the crops of split "val".
 
     Args:
-        experiment: which sets, at which crop.
-        roots: where the sets lie.
+        experiment: names the sets and the crop policy.
+        roots: folders of the sets.
 
     Raises:
         DatasetError: a set is missing or damaged, or has one class only.
@@ -73,16 +73,16 @@ class Validator:
         for faces in self._sets:
             _require_both(faces)
             for row in range(len(faces)):
-                stored_crop(faces, row)  # what is damaged is said now, not after hours
+                stored_crop(faces, row)  # fail now on a damaged crop, not after hours
 
     @property
     def folders(self) -> list[Path]:
-        """Where the sets lie."""
+        """Folders of the sets."""
         return [faces.folder for faces in self._sets]
 
     @property
     def digest(self) -> str:
-        """Identifies the yardstick: which crops are judged, cut how."""
+        """Hash of the validation crops and their geometry."""
         return "".join(faces.digest for faces in self._sets)
 
     def judge(self, network: torch.nn.Module, *, size: int) -> list[ValidationLogits]:
@@ -100,7 +100,7 @@ class Validator:
         return ValidationLogits("self-blended", np.concatenate(logits), np.array(labels))
 
     def _self_blended(self, device: torch.device, *, size: int) -> Iterator[tuple[torch.Tensor, Blended, Degradation]]:
-        """Real crops of all sets, their self-blended copies, and what is to be done to both; always the same."""
+        """Yields real crops of all sets, their self-blended copies and a degradation for both; deterministic."""
         for number, faces in enumerate(self._sets):
             reals = [row for row, face in enumerate(faces.rows) if face.label == 0]
             for batch, rows in enumerate(_chunks(reals)):
@@ -144,7 +144,7 @@ def _require_both(faces: FaceSet) -> None:
 
 
 def _limited(faces: FaceSet, limit: int) -> FaceSet:
-    """At most ``limit`` crops, whole groups, always the same."""
+    """At most ``limit`` crops in whole groups; a deterministic choice."""
     groups = sorted({face.group for face in faces.rows})
     order = np.random.default_rng(_SEED).permutation(len(groups))
     sizes: dict[str, int] = {}
