@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from monitor.lab.evaluation.outcomes import MediaSpan, Outcome, ScoredFrame, VideoTimeline, decide
-from monitor.lab.evaluation.subject import Subject
+from monitor.lab.evaluation.page import Subject
 from monitor.models import load_detector
 from monitor.settings import Settings, VerdictSettings
 from monitor.types import Label, Reason

@@ -52,8 +52,8 @@ def evaluate(
     The report shows faces unless --no-thumbnails.
     """
     from monitor.lab.evaluation.material import open_material
+    from monitor.lab.evaluation.page import Subject
     from monitor.lab.evaluation.report import write_report
-    from monitor.lab.evaluation.subject import Subject
     from monitor.pipeline import Engines
 
     if out.is_file():

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from monitor.lab.evaluation.bootstrap import Estimate
     from monitor.lab.evaluation.outcomes import Outcome
     from monitor.lab.evaluation.scorecard import Scorecard, Section
-    from monitor.lab.evaluation.subject import Subject
     from monitor.lab.evaluation.timelines import Detection, EventRate, Monitoring
+    from monitor.models.card import ModelCard
+    from monitor.settings import Settings
 
     Pictures = Callable[[Outcome], bytes | None]
 
@@ -49,6 +50,20 @@ NAMES = {
     "ece": ("Calibration error (ECE)", "15 bins; 0 is perfect"),
     "brier": ("Brier score", "mean squared error; 0.25 is a constant 0.5"),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Data, weights, engine and settings of an evaluation."""
+
+    name: str  # of the data
+    split: str  # or ""
+    kind: str  # "videos" or "crops"
+    card: ModelCard
+    engine: str
+    engine_reason: str
+    settings: Settings
+    selection: str = ""  # description of the selection; empty: everything
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,8 +46,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from monitor.lab.evaluation.outcomes import Outcome
-    from monitor.lab.evaluation.page import Pictures
-    from monitor.lab.evaluation.subject import Subject
+    from monitor.lab.evaluation.page import Pictures, Subject
 
 SCHEMA_VERSION = "1.0"
 METRICS_FILE, OUTCOMES_FILE, PAGE_FILE = "metrics.json", "metrics.csv", "report.html"

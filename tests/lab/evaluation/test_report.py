@@ -12,9 +12,9 @@ from outcomes import subject as made
 
 from monitor.errors import OutputError
 from monitor.lab.evaluation.outcomes import Outcome
+from monitor.lab.evaluation.page import Subject
 from monitor.lab.evaluation.report import COLUMNS, write_report
 from monitor.lab.evaluation.report import __doc__ as described
-from monitor.lab.evaluation.subject import Subject
 from monitor.lab.evaluation.thumbnails import face_jpeg
 
 FEW = 200
