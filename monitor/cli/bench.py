@@ -20,7 +20,7 @@ from monitor.lab.bench.peak import classifier_speed
 from monitor.lab.bench.stages import stage_times
 
 if TYPE_CHECKING:
-    from monitor.lab.bench.compare import BenchResult
+    from monitor.lab.bench.compare import ScenarioResult
     from monitor.lab.bench.peak import ClassifierSpeed
 
 
@@ -41,7 +41,7 @@ def bench(
     with tempfile.TemporaryDirectory() as folder:
         with errors.status("making the clips"):
             scenarios = _scenarios(Path(folder), video=video, seconds=seconds)
-        results: dict[str, BenchResult] = {}
+        results: dict[str, ScenarioResult] = {}
         with Progress(console=errors, transient=True) as progress:
             for scenario in scenarios:
                 task = progress.add_task(scenario.name, total=seconds + 1)
@@ -70,7 +70,7 @@ def _scenarios(folder: Path, *, video: Path | None, seconds: int) -> list[Scenar
 
 
 def _record(
-    results: dict[str, BenchResult], stages: dict[str, float], classifier: ClassifierSpeed
+    results: dict[str, ScenarioResult], stages: dict[str, float], classifier: ClassifierSpeed
 ) -> dict[str, object]:
     return {
         **{name: asdict(result) for name, result in results.items()},
@@ -84,7 +84,7 @@ def _record(
     }
 
 
-def _show(results: dict[str, BenchResult], stages: dict[str, float], classifier: ClassifierSpeed) -> None:
+def _show(results: dict[str, ScenarioResult], stages: dict[str, float], classifier: ClassifierSpeed) -> None:
     table = Table(
         "scenario", "ratio (range)", "naive ms", "ours ms", "faces matched", "peak MB", box=None, pad_edge=False
     )

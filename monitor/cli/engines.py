@@ -26,7 +26,7 @@ from monitor.lab.bench.engines import bench as measure
 
 if TYPE_CHECKING:
     from monitor.inference.network import Network
-    from monitor.lab.bench.engines import EngineResult, Verification
+    from monitor.lab.bench.engines import EngineMeasurement, Verification
     from monitor.settings import Settings
     from monitor.types import Pixels
 
@@ -228,7 +228,7 @@ def _record(one: Verification) -> dict[str, object]:
     return {field: None if value == float("inf") else value for field, value in asdict(one).items()}
 
 
-def _show(rows: Sequence[EngineResult], *, network: str, threads: int, rounds: int, peak: float) -> None:
+def _show(rows: Sequence[EngineMeasurement], *, network: str, threads: int, rounds: int, peak: float) -> None:
     table = Table(
         Column("engine", no_wrap=True), "batch", "faces/s", "p50 ms", "p99 ms", "CPU ms per face", "of the peak",
         "logits", "maps", box=None, pad_edge=False,
@@ -265,7 +265,7 @@ def _drawing() -> None:
         raise UsageError(msg)
 
 
-def _draw(rows: Sequence[EngineResult], path: Path, *, title: str) -> None:
+def _draw(rows: Sequence[EngineMeasurement], path: Path, *, title: str) -> None:
     """Faces per second by batch, one line an engine.
 
     Raises:

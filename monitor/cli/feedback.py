@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Final
 
 from monitor.errors import UsageError
 from monitor.flags.files import CLIP, FRAME
-from monitor.lab.datasets.feedback import FILE_NAME, FeedbackRow, write_rows
+from monitor.lab.datasets.answers import FeedbackRow
+from monitor.lab.datasets.feedback import FILE_NAME, write_rows
 from monitor.system.files import unwritable
 from monitor.types import Label, Opinion
 

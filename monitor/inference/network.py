@@ -59,4 +59,4 @@ class Network:
             return self.build()
         from monitor.inference.pixels import FromPixels
 
-        return FromPixels(self.build(), self.preprocessing).eval()
+        return FromPixels(self.build(), mean=self.preprocessing.mean, std=self.preprocessing.std).eval()

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor, nn
 
-if TYPE_CHECKING:
-    from monitor.inference.network import Preprocessing
-
 
 class FromPixels(nn.Module):
-    """A network preceded by its preprocessing: (N, H, W, C) uint8 -> what the network returns.
+    """A network preceded by ``(x - mean) / std``: (N, H, W, C) uint8 -> what the network returns.
 
     Args:
         network: takes float32 (N, C, H, W).
-        preprocessing: what it was trained on.
+        mean: of each channel, 0..255.
+        std: of each channel, 0..255.
     """
 
-    def __init__(self, network: nn.Module, preprocessing: Preprocessing) -> None:
+    def __init__(self, network: nn.Module, *, mean: float, std: float) -> None:
         super().__init__()
         self.network = network
-        self._mean, self._std = preprocessing.mean, preprocessing.std
+        self._mean, self._std = mean, std
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
         planes = pixels.permute(0, 3, 1, 2).to(torch.float32)

@@ -1,14 +1,14 @@
-"""The laboratory: where classifiers are made, checked and compared.
+"""The laboratory: data, training, evaluation and comparison of classifiers.
 
 ::
 
-    datasets/     what others published, or you collected -> Record -> prepared face crops (FaceSet)
+    datasets/     published and collected data sets -> Record -> prepared face crops (FaceSet)
     fakes/        real faces -> pseudo-fakes with their masks; degradations; graded perturbations
     training/     an experiment (TOML) -> weights, model card, learning curve
     evaluation/   the shipped pipeline on labelled material -> numbers with intervals, report
-    bench/        speed and memory of the shipped pipeline against the straightforward loop
+    bench/        speed and memory of the shipped pipeline, compared with a naive loop
     experiments/  the TOML files
 
-``prepare -> FaceSet -> pairs -> batches -> weights + card -> evaluate``. What a training step needs runs with torch
-alone, so that it also runs where the rest of this program is not installed.
+``prepare -> FaceSet -> pairs -> batches -> weights + card -> evaluate``. Training steps
+need only torch, so that they also run where the rest of this program is not installed.
 """

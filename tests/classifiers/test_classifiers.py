@@ -195,7 +195,7 @@ TRAINING = """
 import sys
 for name in ("pydantic", "av", "onnxruntime", "typer", "platformdirs", "h5py"):
     sys.modules[name] = None
-import monitor.classifiers as m, monitor.classifiers.architectures.mask_head
+import monitor.classifiers as m
 for name in m.available_models():
     m.architecture(name).with_evidence(m.architecture(name).body(), input_size=256)
 """

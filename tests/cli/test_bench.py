@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from monitor.lab.bench.compare import BenchResult
+from monitor.lab.bench.compare import ScenarioResult
 from monitor.lab.bench.peak import ClassifierSpeed
 
-RESULT = BenchResult(
+RESULT = ScenarioResult(
     ratio=15.2,
     ratio_min=14.0,
     ratio_max=16.1,

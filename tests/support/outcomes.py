@@ -8,8 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from monitor.classifiers import load_classifier
-from monitor.lab.evaluation.outcomes import FrameOutcome, Outcome, TimeSpan, VideoTiming, decide
-from monitor.lab.evaluation.report import Subject
+from monitor.lab.evaluation.outcomes import (
+    MediaSpan,
+    Outcome,
+    ScoredFrame,
+    VideoTimeline,
+    decide,
+)
+from monitor.lab.evaluation.page import Subject
 from monitor.settings import Settings, VerdictSettings
 from monitor.types import Label, Reason
 
@@ -50,7 +56,7 @@ def outcome(
     return Outcome(**{**facts, **others})  # type: ignore[arg-type]
 
 
-def footage(duration: float = 60.0, **others: object) -> VideoTiming:
+def footage(duration: float = 60.0, **others: object) -> VideoTimeline:
     """A minute of one face, seen as real all along."""
     facts = {
         "duration": duration,
@@ -63,20 +69,20 @@ def footage(duration: float = 60.0, **others: object) -> VideoTiming:
         "abstaining_seconds": 0.0,
         "flips": 0,
     }
-    return VideoTiming(**{**facts, **others})  # type: ignore[arg-type]
+    return VideoTimeline(**{**facts, **others})  # type: ignore[arg-type]
 
 
-def moments(*spans: tuple[float, float, Label], probability: float = 0.5) -> tuple[FrameOutcome, ...]:
+def moments(*spans: tuple[float, float, Label], probability: float = 0.5) -> tuple[ScoredFrame, ...]:
     """Five moments a second under each label from start to end."""
     return tuple(
-        FrameOutcome(media_time=float(time), label=label, probability=probability, sample=probability)
+        ScoredFrame(media_time=float(time), label=label, probability=probability, sample=probability)
         for start, end, label in spans
         for time in np.arange(start, end - 1e-9, 0.2)
     )
 
 
-def span(start: float, end: float) -> TimeSpan:
-    return TimeSpan(start, end)
+def span(start: float, end: float) -> MediaSpan:
+    return MediaSpan(start, end)
 
 
 def crowd(count: int = 120, *, seed: int = 0) -> list[Outcome]:

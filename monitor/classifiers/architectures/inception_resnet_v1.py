@@ -1,7 +1,6 @@
 """InceptionResnetV1 (Szegedy et al., AAAI 2017; facenet-pytorch's), with one logit for "fake".
 
 Any input of 75 px or more works; the last map has 1 x 1 cells at 96 px, 3 x 3 at 160, 5 x 5 at 224.
-Weights may carry a mask head beside the network, see :mod:`monitor.classifiers.architectures.mask_head`.
 Torch is imported by the functions alone, so that a compiled engine starts without it.
 """
 
@@ -36,7 +35,6 @@ TRUNK = (  # from the input to the last map
     "repeat_3",
     "block8",
 )
-_MASK_HEAD = "mask_head"
 
 
 def body(*, dropout: float = 0.0) -> torch.nn.Module:
@@ -77,28 +75,16 @@ def build(weights: Path, *, input_size: int) -> EvidenceNetwork:
         input_size: S, pixels.
 
     Raises:
-        ModelCardError: the file does not hold this architecture, exactly, with or without a mask head.
-    """
-    return with_evidence(read_body(weights), input_size=input_size)
-
-
-def read_body(weights: Path) -> torch.nn.Module:
-    """``body()`` with the weights of a file; where the file holds a mask head, it is the child ``mask_head``.
-
-    Raises:
-        ModelCardError: the file does not hold this architecture, exactly, with or without a mask head.
+        ModelCardError: the file does not hold this architecture, exactly.
     """
     import torch
 
-    from monitor.classifiers.architectures.mask_head import MaskHead
     from monitor.classifiers.weights import fill, read_weights
 
     state = read_weights(weights, architecture=ARCHITECTURE)
     with torch.device("meta"):  # nothing is initialised: every value comes from the file, or the load fails
         network = body()
-        if any(name.startswith(f"{_MASK_HEAD}.") for name in state):
-            network.add_module(_MASK_HEAD, MaskHead())
-    return fill(network, state, path=weights, architecture=ARCHITECTURE)
+    return with_evidence(fill(network, state, path=weights, architecture=ARCHITECTURE), input_size=input_size)
 
 
 def vggface2_state() -> dict[str, torch.Tensor]:

@@ -1,4 +1,4 @@
-"""``deepfake-monitor lab``: prepare data, look at it, train, evaluate and compare detectors."""
+"""``deepfake-monitor lab``: prepare and inspect data; train, evaluate and compare classifiers."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from monitor.cli.lab.speed import speed
 from monitor.cli.lab.train import train
 from monitor.errors import UsageError
 
-_NEEDED = ("matplotlib", "timm")
+_NEEDED = ("matplotlib", "scipy", "sklearn", "timm")
 
 app = typer.Typer(name="lab", no_args_is_help=True)
 
 
 @app.callback()
 def lab() -> None:
-    """Prepare data, look at it, train, evaluate and compare detectors."""
+    """Prepare and inspect data; train, evaluate and compare classifiers."""
     missing = [name for name in _NEEDED if find_spec(name) is None]
     if missing:
         msg = f"the laboratory needs {', '.join(missing)}: pip install 'deepfake-monitor[lab]'"

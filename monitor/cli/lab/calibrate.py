@@ -1,4 +1,4 @@
-"""``deepfake-monitor lab calibrate``: fit what a logit is worth, and write a card that says so."""
+"""``deepfake-monitor lab calibrate``: fit the calibration of a classifier, and write it to its card."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from monitor.types import Calibration
 
 _INDEX = "index.csv"
-_WIDTH = 110  # characters that the table needs, also where the terminal does not say how many it has
+_WIDTH = 110  # characters, minimum width of the table
 
 Weights = Annotated[Path, typer.Option(metavar="FILE", help="The weights, their card beside them.")]
 InPlace = Annotated[bool, typer.Option("--in-place", help="Replace the card beside the weights; nothing is copied.")]
@@ -42,9 +42,10 @@ def calibrate(
     settings_file: SettingsFile = None,
     assignments: Set = None,
 ) -> None:
-    """Fit Platt scaling on single scores, and show what it changes.
+    """Fit Platt scaling on single scores, and show its effect.
 
-    "After" is out of fold: each fifth of the groups is judged by a fit on the others; the card gets the fit on all.
+    "After" is out of fold: each fifth of the groups is evaluated with a fit on the others. The card gets the fit on
+    all groups.
     """
     from monitor.analysis.pipeline import Engines
     from monitor.lab.evaluation.platt import fit_platt

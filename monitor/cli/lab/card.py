@@ -1,4 +1,4 @@
-"""``deepfake-monitor lab card``: put curves, and what each preset costs, into the card beside weights."""
+"""``deepfake-monitor lab card``: write curves and preset error rates into a model card."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def card(
     settings_file: SettingsFile = None,
     assignments: Set = None,
 ) -> None:
-    """Write into the card: ROC, reliability, scores, what each preset costs, and what a heartbeat expects.
+    """Write ROC, reliability, scores, preset error rates and the heartbeat's reference logits into the card.
 
-    Weights and calibration stay as they are.
+    Weights and calibration stay unchanged.
     """
     from monitor.analysis.pipeline import Engines
     from monitor.lab.evaluation.crops import crop_outcomes
@@ -62,7 +62,7 @@ def card(
 
 
 def _demo_logits(settings: Settings, *, sizes: Sequence[int]) -> dict[int, dict[str, float]]:
-    """What the demo's two faces give at each of the card's input sizes."""
+    """Logits of the demo's two faces at each of the card's input sizes."""
     from monitor.analysis.pipeline import Engines
     from monitor.runtime.heartbeat import score
 

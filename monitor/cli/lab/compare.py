@@ -1,4 +1,4 @@
-"""``deepfake-monitor lab compare``: detectors side by side, in a table and a chart."""
+"""``deepfake-monitor lab compare``: classifiers side by side, in a table and a chart."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from monitor.system.files import unwritable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from monitor.lab.evaluation.comparison import Comparison, ComparisonEntry
+    from monitor.lab.evaluation.comparison import ComparedModel, Comparison
     from monitor.settings import Settings
 
 Weights = Annotated[
@@ -41,15 +41,15 @@ def compare(
     settings_file: SettingsFile = None,
     assignments: Set = None,
 ) -> None:
-    """Compare detectors on the same crops: accuracy, precision, recall, F1 and AUC with intervals, speed, size.
+    """Compare classifiers on the same crops: accuracy, precision, recall, F1 and AUC with intervals, speed, size.
 
-    Detectors that were trained on other data or longer than others are refused, unless --anyway: then the caption
-    says so. Other runs' comparison.json files are joined if they were measured on the same crops.
+    Classifiers with different training data or training length are refused. With --anyway, the caption names the
+    differences. Entries from other runs' comparison.json are added if they were measured on the same crops.
     """
     from monitor.lab.evaluation.comparison import compared, entries_from, markdown
 
     settings = settings_from(settings_file, assignments, backend=backend)
-    OutputFolder(out.parent, out.name).abort()  # where nothing can be written, this is said before the work
+    OutputFolder(out.parent, out.name).abort()  # fail before the work if nothing can be written
     shards = [source for source in sources if source.is_dir()] if weights else []
     if weights and len(shards) != 1:
         msg = f"--weights are measured on one folder of shards, {len(shards)} were named"
@@ -77,7 +77,7 @@ def _measured(
     sizes: Sequence[int | None],
     split: str,
     limit: int | None,
-) -> list[ComparisonEntry]:
+) -> list[ComparedModel]:
     from monitor.lab.datasets.faceset import FaceSet
     from monitor.lab.evaluation.comparison import measure
     from monitor.lab.evaluation.grids import spread

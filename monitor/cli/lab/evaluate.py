@@ -1,4 +1,4 @@
-"""``deepfake-monitor lab evaluate``: the pipeline that ships against labelled material."""
+"""``deepfake-monitor lab evaluate``: measure the shipped pipeline on labelled material."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from monitor.analysis.pipeline import Engines
-    from monitor.lab.evaluation.material import Material
+    from monitor.lab.evaluation.material import LabelledMaterial
     from monitor.lab.evaluation.metrics_summary import MetricsSummary
     from monitor.lab.evaluation.outcomes import Outcome
     from monitor.lab.evaluation.page import Pictures
@@ -48,17 +48,18 @@ def evaluate(
 ) -> None:
     """Measure the shipped pipeline on labelled videos, or its classifier on prepared face crops.
 
-    Abstentions are counted, never dropped. A file that cannot be read is named and the others go on; the exit code
-    is 3 then. The report shows faces unless --no-thumbnails.
+    Abstentions are counted, never dropped. Unreadable files are listed, and the others go on; the exit code is then 3.
+    The report shows faces unless --no-thumbnails.
     """
     from monitor.analysis.pipeline import Engines
     from monitor.lab.evaluation.material import open_material
-    from monitor.lab.evaluation.report import Subject, write_report
+    from monitor.lab.evaluation.page import Subject
+    from monitor.lab.evaluation.report import write_report
 
     if out.is_file():
         msg = f"{out} is a file: name a folder for the results"
         raise UsageError(msg)
-    OutputFolder(out.parent, out.name).abort()  # where nothing can be written, this is said before the work
+    OutputFolder(out.parent, out.name).abort()  # fail before the work if nothing can be written
     assignments = [*(assignments or ()), *_choices(model, weights)]
     settings = settings_from(settings_file, assignments, backend=backend, min_face=min_face)
     with errors.status("reading the data"):
@@ -90,7 +91,7 @@ def _choices(model: str | None, weights: Path | None) -> list[str]:
     return [f"{name}={value}" for name, value in named.items() if value is not None]
 
 
-def _outcomes(material: Material, *, engines: Engines, settings: Settings, jobs: int) -> list[Outcome]:
+def _outcomes(material: LabelledMaterial, *, engines: Engines, settings: Settings, jobs: int) -> list[Outcome]:
     from monitor.lab.evaluation.crops import crop_outcomes
     from monitor.lab.evaluation.videos import video_outcomes
 
@@ -127,7 +128,7 @@ def _require_any(outcomes: Sequence[Outcome]) -> None:
         raise DatasetError(msg)
 
 
-def _pictures(material: Material) -> Pictures:
+def _pictures(material: LabelledMaterial) -> Pictures:
     from monitor.lab.evaluation.thumbnails import face_jpeg
 
     faces = material.faces

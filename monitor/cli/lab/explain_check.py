@@ -1,4 +1,4 @@
-"""``deepfake-monitor lab explain-check``: does the heat-map point at what was manipulated?"""
+"""``deepfake-monitor lab explain-check``: test whether the heat-map points at manipulated areas."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from monitor.lab.evaluation.region_fakes import Pairs
 
 _EXAMPLES = 6
-_WIDTH = 110  # characters that the table needs, also where the terminal does not say how many it has
-_COLOURS = {"evidence": "#D55E00", "mask head": "#CC79A7", "centre": "#0072B2", "random": "#777777", "edges": "#009E73"}
-_LINES = {"evidence": "-", "mask head": "-.", "centre": "--", "random": ":"}
+_WIDTH = 110  # characters, minimum width of the table
+_COLOURS = {"evidence": "#D55E00", "centre": "#0072B2", "random": "#777777", "edges": "#009E73"}
+_LINES = {"evidence": "-", "centre": "--", "random": ":"}
 
 
 def explain_check(
@@ -46,21 +46,21 @@ def explain_check(
     settings_file: SettingsFile = None,
     assignments: Set = None,
 ) -> None:
-    """Measure the evidence map on fakes whose manipulated area is known, against maps that know nothing.
+    """Measure the evidence map on fakes with a known manipulated area, and compare it with uninformed baselines.
 
-    Mouth-only, eye-band and half-face fakes are self-blended from real crops: energy in the mask, deletion,
-    parameter randomisation and stability, with 95 % intervals over groups.
+    Mouth-only, eye-band and half-face fakes are self-blended from real crops. The tests are energy in the mask,
+    deletion, parameter randomisation and stability, with 95 % intervals over groups.
     """
     from monitor.classifiers import load_classifier
     from monitor.lab.datasets.faceset import FaceSet
-    from monitor.lab.evaluation.faithfulness import measure
+    from monitor.lab.evaluation.faithfulness import Explainer, measure
     from monitor.lab.evaluation.region_fakes import make_pairs
 
-    OutputFolder(out.parent, out.name).abort()  # where nothing can be written, this is said before the work
+    OutputFolder(out.parent, out.name).abort()  # fail before the work if nothing can be written
     wanted = settings_from(settings_file, assignments).classifier
     classifier = load_classifier(model or wanted.model, weights=weights or wanted.weights, input_size=size)
     with errors.status("making fakes"):
-        explain = _explainer(classifier, weights or wanted.weights)
+        explain = Explainer(classifier)
         pairs = make_pairs(FaceSet.open(shards, splits={split}), classifier, limit=limit, seed=seed)
     with errors.status(f"asking the network about {len(pairs)} fakes in many versions: some minutes"):
         found = measure(explain, pairs, seed=seed)
@@ -90,21 +90,6 @@ def _facts(found: Faithfulness, classifier: Classifier, *, material: str, seed: 
     }
 
 
-def _explainer(classifier: Classifier, weights: Path | None) -> Explainer:
-    """With the mask head, if the weights have one."""
-    from safetensors import safe_open
-
-    from monitor.classifiers import engines_dir
-    from monitor.classifiers.architectures.mask_head import build_with_mask
-    from monitor.lab.evaluation.faithfulness import Explainer
-
-    model = classifier.network.name.rpartition("-")[0]
-    path = weights or engines_dir() / f"{model}.safetensors"
-    with safe_open(path, framework="numpy") as file:
-        headed = any(name.startswith("mask_head.") for name in file.keys())  # noqa: SIM118 - no mapping
-    return Explainer(classifier, module=build_with_mask(path, input_size=classifier.input_size) if headed else None)
-
-
 def _table(found: Faithfulness) -> Table:
     from monitor.lab.evaluation.plots import in_words
 
@@ -121,13 +106,11 @@ def _table(found: Faithfulness) -> Table:
         table.add_row("rank correlation, parameters shuffled", f"{share} of all", in_words(one))
     for name, one in found.stability.items():
         table.add_row("rank correlation, crop disturbed", name, in_words(one))
-    for name, one in found.mask.items():
-        table.add_row("mask head alone", name, in_words(one))
     return table
 
 
 def _picture(found: Faithfulness, pairs: Pairs, explain: Explainer, *, title: str) -> Figure:
-    """Example maps on top, the answers below."""
+    """Example maps on top, results below."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(13, 2.1 * _EXAMPLES + 4.6), layout="constrained", facecolor="white")
@@ -144,7 +127,7 @@ def _picture(found: Faithfulness, pairs: Pairs, explain: Explainer, *, title: st
 
 
 def _examples(figure: Any, pairs: Pairs, explain: Explainer) -> None:  # noqa: ANN401 - matplotlib's SubFigure
-    """A fake of each region in turn: real, fake, difference, mask, signed evidence on a fixed scale."""
+    """Fakes of each region in turn: real, fake, difference, mask, signed evidence on a fixed scale."""
     import torch
 
     first = {region: [row for row, name in enumerate(pairs.regions) if name == region] for region in pairs.regions}
@@ -154,12 +137,10 @@ def _examples(figure: Any, pairs: Pairs, explain: Explainer) -> None:  # noqa: A
     size = pairs.fakes.shape[-1]
     maps = torch.nn.functional.interpolate(said.maps[:, None], (size, size), mode="bilinear")[:, 0].numpy()
     titles = ["real", "fake", "difference x 5", "mask", "evidence, -4 to 4 logits"]
-    titles += ["mask head"] if said.heads is not None else []
     axes = figure.subplots(len(rows), len(titles), squeeze=False)
     for line, row in enumerate(rows):
         real, fake = (images[row].permute(1, 2, 0).numpy() for images in (pairs.reals, pairs.fakes))
         shown = [real, fake, (abs(fake - real) * 5).clip(0, 1), pairs.masks[row].numpy(), fake.mean(2)]
-        shown += [said.heads[line].numpy()] if said.heads is not None else []
         for column, picture in enumerate(shown):
             axes[line, column].imshow(picture, cmap="gray", vmin=0, vmax=1)
             axes[line, column].set_axis_off()

@@ -1,4 +1,4 @@
-"""``deepfake-monitor lab fairness``: are real people of one group accused more often than those of another?"""
+"""``deepfake-monitor lab fairness``: false alarms on real faces, compared between groups of people."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from monitor.analysis.pipeline import Engines
-    from monitor.lab.evaluation.fairness import Fairness, Proportion
+    from monitor.lab.evaluation.fairness import CountedShare, Fairness
     from monitor.lab.evaluation.outcomes import Outcome
     from monitor.settings import Settings
 
 _INDEX = "index.csv"
-_WIDTH = 110  # characters that the table needs, also where the terminal does not say how many it has
+_WIDTH = 110  # characters, minimum width of the table
 T = TypeVar("T")
 
 
@@ -50,9 +50,8 @@ def fairness(
 ) -> None:
     """False alarms on real faces by age band, sex and race, from UTKFace's file names (age_sex_race_*).
 
-    Pictures go through the whole pipeline, as analyze judges a still; shards through the classifier alone. In
-    UTKFace's own tight crops most faces are cut off by the frame, and not judged: --pad 0.3 repeats the outermost
-    pixels around them.
+    Pictures pass the whole pipeline, as in analyze; shards pass the classifier alone. Most faces in UTKFace's own
+    tight crops touch the frame's edge and are not judged: --pad 0.3 adds a border of repeated edge pixels.
     """
     from monitor.lab.evaluation.fairness import fairness as measured
 
@@ -93,7 +92,7 @@ def fairness(
 def _of_shards(
     source: Path, settings: Settings, *, split: str, limit: int | None
 ) -> tuple[Sequence[Outcome], Engines, str]:
-    """What is said of the real crops, what said it, and the splits that they are of."""
+    """Outcomes of the real crops, with the engines and the names of the splits."""
     from monitor.lab.evaluation.crops import crop_outcomes
     from monitor.lab.evaluation.material import open_material
 
@@ -146,7 +145,7 @@ def _of_pictures(
 
 
 def _pictures(source: Path, unpacked: Path) -> list[Path]:
-    """Its pictures, those in tar files unpacked into ``unpacked``; subfolders are searched, too."""
+    """Pictures in ``source`` and its subfolders; those in tar files are unpacked into ``unpacked``."""
     from monitor.lab.datasets.archive import TarArchive
     from monitor.media.sources.image import SUFFIXES
 
@@ -172,7 +171,7 @@ def _pictures(source: Path, unpacked: Path) -> list[Path]:
 
 
 def _padded(path: Path, share: float, folder: Path) -> Path:
-    """A copy of a picture with a border of ``share`` of its size on all sides; one that cannot be read as it is."""
+    """A copy of a picture with a border of ``share`` of its size; an unreadable picture is returned as is."""
     import cv2
 
     picture = cv2.imread(str(path))
@@ -210,7 +209,7 @@ def _show(found: Fairness) -> None:
         console.print(f"{found.unlabelled} real faces without labels in their names, {found.fakes} fakes left out")
 
 
-def _percent(rate: Proportion) -> str:
+def _percent(rate: CountedShare) -> str:
     if rate.value is None or rate.low is None or rate.high is None:
         return "-"
     return f"{100 * rate.value:.1f} [{100 * rate.low:.1f}, {100 * rate.high:.1f}]"

@@ -18,9 +18,9 @@ def import_mesonet(
         float, typer.Option(min=0.5, max=4, help="Side of the face crop, in heights of the detector's box.")
     ] = 1.0,
 ) -> None:
-    """Turn the MesoNet authors' Keras weights into weights and a model card of this program.
+    """Convert the MesoNet authors' Keras weights to this program's weights and model card.
 
-    The result is uncalibrated, and its card says so. Needs the extra meso-h5.
+    The result is uncalibrated, as its card states. Needs the extra meso-h5.
     """
     from monitor.classifiers.architectures.mesonet_h5 import import_mesonet as imported
 

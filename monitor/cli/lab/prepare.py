@@ -1,4 +1,4 @@
-"""``deepfake-monitor lab prepare``: a data set's videos and pictures to face crops in shards."""
+"""``deepfake-monitor lab prepare``: cut a data set's videos and pictures to face crops in shards."""
 
 from __future__ import annotations
 
@@ -71,11 +71,11 @@ def prepare(
     settings_file: SettingsFile = None,
     assignments: Set = None,
 ) -> None:
-    """Cut the faces that the monitor would see, and keep who is in which split apart.
+    """Cut face crops as the monitor does, with splits that share no person and no video.
 
-    Of each video, the person seen in most of the frames is kept; of feedback, each face that was flagged. What gives
-    no face is listed in skipped.csv with the reason. A run that was interrupted goes on where it was; the result does
-    not depend on --jobs.
+    The person seen in most frames of a video is kept; for feedback, each flagged face. Files without a face are
+    listed in skipped.csv with the reason. An interrupted run is resumed by the same command. The result does not
+    depend on --jobs.
     """
     from monitor.lab.datasets import prepare as work
     from monitor.lab.datasets import read
@@ -94,7 +94,7 @@ def prepare(
         choices["val_from_train"] = val_from_train
     if records.missing:
         choices["listed_but_missing"] = len(records.missing)
-    if compare_files is None:  # there the names of files may be numbers, which say nothing
+    if compare_files is None:  # file names there may be plain numbers, which identify nothing
         compare_files = dataset == _FOLDER and any(record.split for record in records)
     plan = work.PreparationPlan(
         _divided(records, shares, seed=seed, anew=resplit, val_share=val_from_train),
@@ -120,7 +120,7 @@ def _divided(records: list[Record], shares: Shares, *, seed: int, anew: bool, va
 
 
 def _of_existing(root: Path, recipe: CropRecipe) -> CropRecipe:
-    """Existing crops have a geometry already: what was typed must not contradict it."""
+    """The recipe of existing crops; options must not contradict their geometry."""
     from monitor.lab.datasets.face_cropper import CropRecipe
     from monitor.lab.datasets.prepare import existing_recipe
 

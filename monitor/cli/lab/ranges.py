@@ -1,4 +1,4 @@
-"""``deepfake-monitor lab ranges``: what an int8 engine needs to know of a set of weights."""
+"""``deepfake-monitor lab ranges``: measure the activation ranges for an int8 engine."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def ranges(
     settings_file: SettingsFile = None,
     assignments: Set = None,
 ) -> None:
-    """Measure how far the activations reach on real crops, at every input size of the card, and write the table.
+    """Measure the activation ranges on real crops, at every input size of the card, and write them to a table.
 
-    Weights that other people trained need it once before the engine onnxruntime-int8 can run them.
+    The engine onnxruntime-int8 needs this table for weights that are not shipped.
     """
     from monitor.analysis.pipeline import Engines
     from monitor.classifiers import engines_dir

@@ -77,9 +77,9 @@ def robustness(
     settings_file: SettingsFile = None,
     assignments: Set = None,
 ) -> None:
-    """AUC of every perturbation at five levels, how much it drops, and how often the program would not judge.
+    """Measure AUC, its drop and the abstentions for every perturbation at five levels.
 
-    Of videos also the false alarms per hour over the genuine ones.
+    For videos, also measure the false alarms per hour over the genuine ones.
     """
     from monitor.analysis.pipeline import Engines
     from monitor.lab.evaluation.robustness import summarise
@@ -88,7 +88,7 @@ def robustness(
     chosen = [f"{name}={value}" for name, value in named.items() if value is not None]
     settings = settings_from(settings_file, [*(assignments or ()), *chosen], backend=backend)
     perturbations, levels = _chosen(only), range(1, up_to + 1)
-    OutputFolder(out.parent, out.name).abort()  # where nothing can be written, this is said before the work
+    OutputFolder(out.parent, out.name).abort()  # fail before the work if nothing can be written
     items, taken = _material(source, dataset=dataset, split=split, limit=limit)
     with errors.status("loading engines"):
         engines = Engines.load(settings)
@@ -121,7 +121,7 @@ def robustness(
 
 
 def _material(source: Path, *, dataset: str, split: str, limit: int | None) -> tuple[FaceSet | list[Record], str]:
-    """Crops or records of both classes, and which splits they are of, in words."""
+    """Crops or records of both classes, and a description of their splits."""
     from monitor.lab.evaluation.grids import require_both, spread, spread_records
 
     items: FaceSet | list[Record]
@@ -211,7 +211,7 @@ def _summary(found: Robustness) -> str:
 
 
 def per_hour(alarms: EventRate) -> str:
-    """A rate of false alarms in words."""
+    """A rate of false alarms as text."""
     minutes = 60 * alarms.time
     if alarms.value is None:
         return "no genuine footage was watched, so there is no rate of false alarms"
@@ -251,7 +251,7 @@ def _write(found: Robustness, folder: Path, *, facts: dict[str, Any]) -> None:
 
 
 def heat_map(found: Robustness, *, title: str) -> Figure:
-    """AUC and abstentions of every cell, in colours that colour-blind eyes can tell apart, with the numbers."""
+    """AUC and abstentions of every cell as numbers, in colours that are safe for colour-blind readers."""
     import numpy as np
     from matplotlib.figure import Figure
 

@@ -1,4 +1,4 @@
-"""``deepfake-monitor lab sheet``: look at the pseudo-fakes before a network does."""
+"""``deepfake-monitor lab sheet``: inspect the pseudo-fakes used in training."""
 
 from __future__ import annotations
 

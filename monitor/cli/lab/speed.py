@@ -1,4 +1,4 @@
-"""``deepfake-monitor lab speed``: how fast an experiment trains here, and where the time goes."""
+"""``deepfake-monitor lab speed``: training speed of an experiment on this machine."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def speed(
     threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
     as_json: AsJson = False,  # noqa: FBT002 - a flag
 ) -> None:
-    """Train some steps of each stage and throw them away: images per second, by part, against the machine's peak."""
+    """Time some steps of each stage, without keeping the weights: images per second, by part, and share of the peak."""
     import torch
 
     from monitor.lab.training.experiment import read_experiment

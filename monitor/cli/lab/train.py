@@ -1,4 +1,4 @@
-"""``deepfake-monitor lab train``: an experiment to weights, over any number of interruptions."""
+"""``deepfake-monitor lab train``: train an experiment, with resume."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def train(
     device: Annotated[str | None, typer.Option(help="cpu or cuda; default: a GPU if there is one.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; default: all.")] = None,
 ) -> None:
-    """Train a classifier: weights, model card, learning curve. Stopped or killed, it goes on where it was."""
+    """Train a classifier: weights, model card, learning curve. The same command resumes an interrupted training."""
     from monitor.lab.training import command
 
     weights = command.train(experiment, data=data, out=out, minutes=minutes, device=device, threads=threads)

@@ -1,1 +1,1 @@
-"""Ours against the naive loop: speed, memory, where the time goes."""
+"""Benchmark of the pipeline against a naive loop: speed, memory, time by stage."""

@@ -1,4 +1,4 @@
-"""The benchmark's clips: H.264, 720 lines, made on the spot so that anybody can repeat a measurement."""
+"""The benchmark's clips: H.264, 720 lines, generated so that anybody can repeat a measurement."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def crowd_clip(path: Path, *, seconds: int) -> Path:
 
 
 def scaled_clip(video: Path, path: Path, *, seconds: int) -> Path:
-    """The first seconds of a video at 720 lines, played forwards and backwards if it is shorter.
+    """The first seconds of a video at 720 lines; a shorter video is played forwards and backwards.
 
     Raises:
         SourceError: it cannot be read.

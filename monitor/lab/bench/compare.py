@@ -1,8 +1,8 @@
-"""Ours against the naive loop, side by side in one run: CPU time per frame, faces matched, memory.
+"""Comparison of the pipeline with the naive loop in one run: CPU time per frame, matched faces, memory.
 
-Every loop runs in a process of its own with one thread, over the same clip. They take turns of one
-second of media time, so that a machine whose speed drifts slows all of them; ratios are taken turn by
-turn and their median is quoted. CPU time includes decoding.
+Each loop runs over the same clip in its own process with one thread. The loops take turns of one second of media
+time, so that a change of machine speed affects both. The result is the median of the ratios of the turns. CPU time
+includes decoding.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """One clip, and which of our loops answers the naive one there."""
+    """One clip, and the loop that is compared with the naive one."""
 
     name: str
     clip: Path
@@ -46,7 +46,7 @@ class Scenario:
 
 
 @dataclass(frozen=True, slots=True)
-class BenchResult:
+class ScenarioResult:
     """One scenario's medians over the turns."""
 
     ratio: float  # naive CPU time / ours, median of the turns' ratios
@@ -55,8 +55,8 @@ class BenchResult:
     naive_ms: float  # CPU milliseconds per frame
     ours_ms: float
     faces_naive: int
-    faces_matched: float  # share of the naive loop's faces that ours has at IoU >= 0.5
-    peak_rss_mb: float  # of the process of ours
+    faces_matched: float  # share of the naive loop's faces found by ours, at IoU >= 0.5
+    peak_rss_mb: float  # of our process
     frames: int
 
 
@@ -70,7 +70,7 @@ class _Turn:
 def one_thread_process() -> Iterator[ProcessPoolExecutor]:
     """A fresh process whose numeric libraries use one thread."""
     kept = {name: os.environ.get(name) for name in _ONE_THREAD}
-    os.environ.update(_ONE_THREAD)  # read by the child's libraries when they load
+    os.environ.update(_ONE_THREAD)  # the child's libraries read it when they load
     pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
     try:
         pool.submit(os.getpid).result()
@@ -84,7 +84,7 @@ def one_thread_process() -> Iterator[ProcessPoolExecutor]:
         yield pool
 
 
-def compare(scenario: Scenario, *, settings: Settings, turns: int, on_turn: Callable[[], None]) -> BenchResult:
+def compare(scenario: Scenario, *, settings: Settings, turns: int, on_turn: Callable[[], None]) -> ScenarioResult:
     """Run both loops over the clip in turns of one second.
 
     Raises:
@@ -106,7 +106,7 @@ def compare(scenario: Scenario, *, settings: Settings, turns: int, on_turn: Call
     ratios = [theirs.cpu_seconds / own.cpu_seconds for theirs, own in pairs]
     reference = [boxes for theirs, _ in pairs for boxes in theirs.boxes]
     found = [boxes for _, own in pairs for boxes in own.boxes]
-    return BenchResult(
+    return ScenarioResult(
         ratio=float(np.median(ratios)),
         ratio_min=min(ratios),
         ratio_max=max(ratios),
@@ -124,7 +124,7 @@ def _ms_per_frame(turns: Iterable[_Turn]) -> float:
 
 
 def share_matched(reference: Sequence[Floats], found: Sequence[Floats]) -> float:
-    """Share of the reference boxes with a found box of their own, frame by frame, at IoU >= 0.5 (1 without any)."""
+    """Share of reference boxes matched one-to-one per frame at IoU >= 0.5; 1 without reference boxes."""
     pairs = zip(reference, found, strict=True)
     matched = sum(len(greedy(overlaps(want, have), at_least=MATCH_IOU)) for want, have in pairs if len(have))
     total = sum(map(len, reference))
@@ -132,14 +132,14 @@ def share_matched(reference: Sequence[Floats], found: Sequence[Floats]) -> float
 
 
 class _LoopProcess:
-    """A loop over a clip in a process of its own; ``_frames`` and ``_loop`` live in that process."""
+    """A loop over a clip in its own process, which holds ``_frames`` and ``_loop``."""
 
     _loop: Loop
     _frames: Iterator[Frame]
 
     @classmethod
     def start(cls, name: str, clip: Path, settings: Settings) -> int:
-        """Load everything; the frames of one turn."""
+        """Load everything, and return the number of frames per turn."""
         cls._loop = staticmethod(LOOPS[name](settings))
         source = open_source(clip)
         cls._frames = iter(source)
@@ -153,9 +153,9 @@ class _LoopProcess:
 
 
 def _peak_rss_mb() -> float:
-    """Of this process; 0 where the system does not tell.
+    """Peak memory of this process; 0 if the system does not report it.
 
-    Linux: VmHWM, since getrusage() also counts what the parent held when it forked.
+    On Linux it is VmHWM, since getrusage() includes the parent's memory at the fork.
     """
     status = Path("/proc/self/status")
     if status.exists():

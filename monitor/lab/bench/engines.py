@@ -1,7 +1,7 @@
-"""Every engine of this machine beside every other: speed by batch, and how far each is from fp32 torch.
+"""Comparison of the engines on this machine: speed by batch size, and difference from fp32 torch.
 
-All run in one process and take turns, so that a machine whose speed drifts slows all of them. Latencies are wall-clock
-time; shares of the peak are CPU time, so that other programs do not count.
+All engines run in one process and take turns, so that a change of machine speed affects all of them. Latencies are
+wall-clock time. Shares of the peak use CPU time, which excludes other programs.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
     from monitor.inference.network import Network
     from monitor.types import Pixels
 
-    _Call = tuple[str, int]  # what is timed: a matrix product, or an engine; and the batch
+    _Call = tuple[str, int]  # a matrix product or an engine, and the batch size
 
 EXACT_TOLERANCE: Final = 1e-3  # of fp32 on another runtime, in logits and in cells of a map
 
 
 @dataclass(frozen=True, slots=True)
 class EngineSpeed:
-    """Of one engine at one batch size, over the rounds."""
+    """Speed of one engine at one batch size, over all rounds."""
 
     faces_per_second: float  # from the median
     p50_ms: float  # of a batch, wall-clock time
@@ -45,24 +45,24 @@ class EngineSpeed:
 
 
 @dataclass(frozen=True, slots=True)
-class EngineResult:
-    """One engine."""
+class EngineMeasurement:
+    """Speed and differences of one engine."""
 
     backend: str
     engine: str
     batches: Mapping[int, EngineSpeed]
-    logit_difference: float  # at most, to fp32 torch, on the witnesses
+    logit_difference: float  # largest difference from fp32 torch on the reference crops
     map_difference: float
 
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """Whether one engine says what fp32 torch says."""
+    """Result of comparing one engine with fp32 torch."""
 
     backend: str
-    engine: str  # "" where none could be made
+    engine: str  # "" if it could not be built
     passed: bool
-    logit_difference: float  # natural log-odds, at most; infinite where there is no engine
+    logit_difference: float  # largest, natural log-odds; infinite without an engine
     map_difference: float
     logit_tolerance: float
     map_tolerance: float
@@ -88,18 +88,18 @@ def available(names: Sequence[str] = ()) -> list[Backend]:
 
 
 def compiled(network: Network, backend: Backend, *, threads: int, cache_dir: Path) -> Engine:
-    """An engine of the classifier, built in the cache where it is not there yet.
+    """An engine of the classifier, built if it is not in the cache.
 
     Raises:
         EngineError: it cannot be built.
-        ModelCardError: it needs a table that does not belong to the weights.
+        ModelCardError: its table of ranges belongs to other weights.
     """
     with exported_elsewhere():
         return backend.compile(network, threads=threads, cache_dir=cache_dir)
 
 
 def tolerances(backend: Backend) -> tuple[float, float]:
-    """How far an engine of that backend may be from fp32 torch, in logits and in cells of a map."""
+    """Allowed differences of a backend's engine from fp32 torch: in logits, and in cells of a map."""
     if backend.exact() is backend:
         return EXACT_TOLERANCE, EXACT_TOLERANCE
     gate = parity if backend.on_gpu else onnx_int8
@@ -107,10 +107,10 @@ def tolerances(backend: Backend) -> tuple[float, float]:
 
 
 def verify(network: Network, backend: Backend, *, crops: Pixels, threads: int, cache_dir: Path) -> Verification:
-    """Hold one engine against fp32 torch; an engine that cannot be made has not passed.
+    """Compare one engine with fp32 torch; an engine that cannot be built fails.
 
     Raises:
-        EngineError: the reference cannot be made.
+        EngineError: the reference cannot be built.
     """
     logit, evidence = tolerances(backend)
     reference = compiled(network, TorchBackend(), threads=threads, cache_dir=cache_dir)
@@ -148,8 +148,8 @@ def bench(
     batches: Sequence[int],
     rounds: int,
     on_round: Callable[[], None] = lambda: None,
-) -> tuple[list[EngineResult], float]:
-    """Time engines of one classifier in turns, one round after the other.
+) -> tuple[list[EngineMeasurement], float]:
+    """Time the engines of one classifier in turns, round by round.
 
     Args:
         engines: by backend.
@@ -157,8 +157,8 @@ def bench(
         flop: of one face, see ``flop_per_face``.
         crops: (N, S, S, 3) uint8; batches are made of them.
         batches: sizes.
-        rounds: after one that warms up.
-        on_round: told after each.
+        rounds: number of rounds, after one warm-up round.
+        on_round: called after each round.
 
     Returns:
         A row for each engine, and the core's measured peak of fp32 matrix products, FLOP/s.
@@ -174,7 +174,7 @@ def bench(
             calls[_key(name, size)] = partial(engine.run, faces)
     wall, cpu = _timed(calls, rounds=rounds, on_round=on_round)
     peak = SGEMM_FLOP / min(np.median(cpu[name, 0]) for name in products)
-    on_gpu = {backend.name for backend in all_backends() if backend.on_gpu}  # a core's peak says nothing of these
+    on_gpu = {backend.name for backend in all_backends() if backend.on_gpu}  # a core's peak does not apply to these
     rows = []
     for name, engine in engines.items():
         speeds = {}
@@ -183,12 +183,12 @@ def bench(
             share = None if name in on_gpu else float(flop / spent / peak)
             speeds[size] = _speed(wall[_key(name, size)], size, cpu_seconds=spent, peak_share=share)
         found = parity.measure_parity(engine, reference, crops)
-        rows.append(EngineResult(name, engine.name, speeds, found.logit, found.evidence))
+        rows.append(EngineMeasurement(name, engine.name, speeds, found.logit, found.evidence))
     return rows, float(peak)
 
 
 def flop_per_face(network: Network) -> float:
-    """Floating-point operations of one face, counted by torch on the fp32 network."""
+    """Floating-point operations per face, counted by torch on the fp32 network."""
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
@@ -205,7 +205,7 @@ def _key(name: str, size: int) -> _Call:
 def _timed(
     calls: Mapping[_Call, Callable[[], object]], *, rounds: int, on_round: Callable[[], None]
 ) -> tuple[dict[_Call, list[float]], dict[_Call, list[float]]]:
-    """Wall-clock and CPU seconds of each call, round by round; the first round warms up and is left out."""
+    """Wall-clock and CPU seconds of each call and round, without the warm-up round."""
     wall: dict[_Call, list[float]] = {key: [] for key in calls}
     cpu: dict[_Call, list[float]] = {key: [] for key in calls}
     for _ in range(rounds + 1):

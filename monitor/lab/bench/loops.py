@@ -1,8 +1,8 @@
 """The loops that the benchmark compares, each a call ``frame -> boxes (N, 4)``.
 
-``naive`` is what a straightforward app runs: facenet-pytorch's MTCNN on every frame and an eager
-InceptionResnetV1 on every face. ``ours`` is the shipped pipeline. ``equal_work`` detects and
-classifies every frame too, with our stages: the ratio it keeps is engineering, the rest is cadence.
+``naive`` is a straightforward application: facenet-pytorch's MTCNN on every frame and an eager
+InceptionResnetV1 on every face. ``ours`` is the shipped pipeline. ``equal_work`` uses our stages, but
+also detects and classifies in every frame: its speed-up is due to the implementation, the rest to skipped work.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     from monitor.settings import Settings
     from monitor.types import Floats, Frame
 
-INPUT_SIZE = 160  # on both sides, whatever size the shipped weights prefer
+INPUT_SIZE = 160  # of both classifiers, whatever the shipped card says
 
 
-Loop = Callable[["Frame"], "Floats"]  # all else that it computes stays inside
+Loop = Callable[["Frame"], "Floats"]  # other results are discarded
 
 
 def naive(settings: Settings) -> Loop:
     """facenet-pytorch's MTCNN on every frame, an eager classifier on every face."""
-    from monitor.lab.bench.naive import naive_loop  # loads torch, which ours must not pay for
+    from monitor.lab.bench.naive import naive_loop  # loads torch, which must not count for ours
 
     return naive_loop(settings, input_size=INPUT_SIZE)
 
@@ -41,7 +41,7 @@ def ours(settings: Settings) -> Loop:
 
 
 def equal_work(settings: Settings) -> Loop:
-    """Our stages, every one on every frame and every face."""
+    """Our stages on every frame and every face."""
     engines = Engines.load(settings, input_size=INPUT_SIZE)
 
     def loop(frame: Frame) -> Floats:

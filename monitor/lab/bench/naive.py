@@ -1,4 +1,4 @@
-"""The loop that a straightforward app runs, with facenet-pytorch alone."""
+"""The naive loop, with facenet-pytorch alone."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 def reference_mtcnn(settings: FaceDetectorSettings) -> Any:  # noqa: ANN401 - an untyped library's class
-    """facenet-pytorch's own ``MTCNN``, keeping all faces, at our settings.
+    """facenet-pytorch's ``MTCNN`` with our settings, keeping all faces.
 
-    Where torchvision came without its compiled operators (see ``monitor.inference.facenet``), OpenCV's
-    non-maximum suppression, compiled too, stands in for torchvision's.
+    If torchvision lacks its compiled operators (see ``monitor.inference.facenet``), OpenCV's non-maximum
+    suppression replaces torchvision's; it is compiled, too.
     """
     mtcnn = facenet_pytorch().MTCNN(
         keep_all=True,
@@ -46,7 +46,7 @@ def _batched_nms(boxes: torch.Tensor, scores: torch.Tensor, _images: torch.Tenso
 
 
 def naive_loop(settings: Settings, *, input_size: int) -> Callable[[Frame], Floats]:
-    """``frame -> boxes (N, 4)``; the classifier's weights are untrained: here only its time counts."""
+    """``frame -> boxes (N, 4)``; the classifier is untrained, as only its time matters."""
     torch.set_num_threads(settings.classifier.threads)
     mtcnn = reference_mtcnn(settings.detector)
     classifier = facenet_pytorch().InceptionResnetV1(classify=True, num_classes=1).eval()

@@ -1,7 +1,7 @@
-"""How much of the core's matrix-multiplication peak the classifier reaches.
+"""Speed of the classifier as a share of the core's matrix-multiplication peak.
 
-The peak is measured, not looked up: the fastest single-threaded sgemm (1536 x 1536) that ONNX
-Runtime's own MatMul or NumPy's BLAS delivers on this machine, in the same interleaved rounds.
+The peak is measured in the same interleaved rounds: the fastest single-threaded sgemm (1536 x 1536) of ONNX
+Runtime's MatMul and NumPy's BLAS on this machine.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def classifier_speed(settings: Settings, *, rounds: int = 15) -> ClassifierSpeed
 
 
 def sgemm_calls() -> dict[str, Callable[[], object]]:
-    """One matrix product each, 1536 x 1536: NumPy's on as many threads as its library has, ONNX Runtime's on one."""
+    """Matrix products of 1536 x 1536: NumPy's with the threads of its library, ONNX Runtime's with one."""
     rng = np.random.default_rng(0)
     left, right = (rng.standard_normal((_N, _N), np.float32) for _ in range(2))
     runtime = _onnxruntime_matmul()

@@ -1,4 +1,4 @@
-"""Where our time goes: CPU time per frame of each stage, from a profiled pass over a clip."""
+"""CPU time per frame of each stage, from a profiled pass over a clip."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from monitor.media.sources import open_source
 if TYPE_CHECKING:
     from monitor.settings import Settings
 
-# The function that is a stage's door: (file, function) -> what it is called in the table.
+# Entry function of each stage: (file, function) -> name in the table.
 _DOORS = {
     ("cascade.py", "refine"): "follow faces (O-Net)",
     ("cascade.py", "detect"): "full detection",
@@ -28,7 +28,7 @@ _DOORS = {
 
 
 def stage_times(clip: Path, settings: Settings) -> dict[str, float]:
-    """CPU milliseconds per frame by stage; decoding is the time outside of ``step``.
+    """CPU milliseconds per frame and stage; decoding is the time outside ``step``.
 
     Raises:
         SourceError: the clip cannot be read.

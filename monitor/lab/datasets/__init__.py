@@ -1,8 +1,8 @@
-"""Where faces to learn from come from: records, readers, splits, prepared crops.
+"""Data sets: records, readers, splits, prepared face crops.
 
-A reader per data set turns its published layout into :class:`~monitor.lab.datasets.record.Record` values;
-``splits`` divides them so that nobody is in two splits; ``prepare`` cuts their faces into the shards that
-``faceset`` reads. Importing this needs neither torch nor FFmpeg.
+Each data set has a reader, which turns the published layout into :class:`~monitor.lab.datasets.record.Record` values.
+``splits`` divides the records so that no person is in two splits. ``prepare`` cuts the faces into shards, which
+``faceset`` reads. Importing this package needs neither torch nor FFmpeg.
 """
 
 from __future__ import annotations
@@ -49,16 +49,16 @@ READERS: dict[str, Reader] = {
 
 
 def read(name: str, root: Path, *, label: str = "") -> Records:
-    """The records of the data set called ``name`` under ``root``, and those that it lists without a file.
+    """The records of the data set ``name`` in ``root``, and the listed ones without a file.
 
     Args:
         name: a key of ``READERS``.
-        root: the folder it was unpacked into (a manifest: the file, or its folder).
-        label: "real" or "fake" for everything in a ``folder`` without class folders.
+        root: the unpacked data set; for a manifest, the file or its folder.
+        label: "real" or "fake", for a ``folder`` without class folders.
 
     Raises:
-        UsageError: the name or label is unknown, or a label is given for a data set that has its own.
-        DatasetError: the data set is not what it should be.
+        UsageError: the name or label is unknown, or the data set has labels of its own.
+        DatasetError: the data set is malformed.
     """
     if name not in READERS:
         msg = f"there is no reader for {name!r}: choose one of {', '.join(READERS)}"

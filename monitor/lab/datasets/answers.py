@@ -1,23 +1,47 @@
-"""What several answers say together: which of them count, and which are about the same face."""
+"""Combines answers of several people: the current ones, the contradictory ones, and those about the same face."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from monitor.lab.datasets.record import overlap
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from pathlib import PurePosixPath
 
-    from monitor.lab.datasets.feedback import FeedbackRow
+    from monitor.lab.datasets.record import Box
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
-_SAME_FACE = 0.3  # intersection over union of two boxes that nobody numbered
+_SAME_FACE = 0.3  # intersection over union of two boxes without track ids
+
+FeedbackLabel = Literal["real", "fake", "unsure"]
+
+
+@dataclass(frozen=True, slots=True)
+class FeedbackRow:
+    """One answer of one person about one face. The fields are the file's columns; ``box`` is four of them."""
+
+    path: PurePosixPath  # relative to the folder
+    label: FeedbackLabel
+    track_id: int | None = None
+    start: float | None = None  # seconds of media time; set together with ``end``
+    end: float | None = None
+    box: Box | None = None  # x1 y1 x2 y2, pixels of the file's own frame
+    note: str = ""
+    user: str = ""
+    created_at: datetime | None = None
+    model_id: str = ""
+    probability: float | None = None  # the monitor's P(fake), 0..1
 
 
 def newest(rows: Iterable[FeedbackRow]) -> tuple[list[FeedbackRow], int]:
-    """Each person's newest answer about each face and span (of equally old ones the last), and how many it replaced."""
+    """Each person's newest answer about each face and span, and the number of replaced answers.
+
+    Of equally old answers, the last one counts.
+    """
     current: dict[object, list[FeedbackRow]] = {}
     replaced = 0
     for row in rows:
@@ -33,7 +57,7 @@ def newest(rows: Iterable[FeedbackRow]) -> tuple[list[FeedbackRow], int]:
 
 
 def same_face(one: FeedbackRow, other: FeedbackRow) -> bool:
-    """Whether two answers about one file may be about one face: yes, unless their numbers or boxes say no."""
+    """Whether two answers about one file may be about one face; only different track ids or boxes exclude it."""
     if one.track_id is not None and other.track_id is not None:
         return one.track_id == other.track_id
     if one.box is not None and other.box is not None:
@@ -42,13 +66,13 @@ def same_face(one: FeedbackRow, other: FeedbackRow) -> bool:
 
 
 def contradictory(answers: Sequence[FeedbackRow]) -> bool:
-    """Whether one moment of one face is called both real and fake."""
+    """Whether the answers call the same face real and fake at the same time."""
     fakes = [row for row in answers if row.label == "fake"]
     return any(_meet(one, fake) for one in answers if one.label == "real" for fake in fakes)
 
 
 def faces_in(answers: Sequence[FeedbackRow]) -> list[list[FeedbackRow]]:
-    """The answers about one file, face by face; those that name no face belong to each of them."""
+    """The answers about one file, grouped by face; answers without a face are in every group."""
     named = [row for row in answers if row.track_id is not None]
     drawn = [row for row in answers if row.track_id is None and row.box is not None]
     faces: list[list[FeedbackRow]] = []

@@ -1,4 +1,4 @@
-"""Files inside tar archives, plain or compressed, whatever their suffix says."""
+"""Files in tar archives, plain or compressed, independent of the suffix."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from pathlib import Path, PurePosixPath
 from monitor.errors import DatasetError
 
 _SUFFIXES = (".tar", ".tar.gz", ".tgz")
-_OPEN = 2  # archives that are kept open per process
+_OPEN = 2  # archives kept open per process
 
 
 class TarArchive:
-    """One tar file, opened once: what lies in it, and the bytes of a member. It is closed when nobody holds it.
+    """One open tar file: names and bytes of its members. It is closed with its last reference.
 
     Raises:
-        DatasetError: it is missing, or no tar file.
+        DatasetError: it is missing, or not a tar file.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            # Kept open: each new start would read a compressed one from its beginning.
+            # Kept open, since reopening a compressed archive starts at its beginning.
             self._tar = tarfile.open(path, "r:*")  # noqa: SIM115
             weakref.finalize(self, self._tar.close)
             members = self._tar.getmembers()
@@ -69,12 +69,12 @@ class TarArchive:
 
 @lru_cache(maxsize=_OPEN)
 def open_archive(path: Path) -> TarArchive:
-    """The archive, shared by all records in it: looking into a compressed one reads it from end to end."""
+    """The open archive, shared by all its records, since listing a compressed one reads it completely."""
     return TarArchive(path)
 
 
 def inside_archive(path: Path) -> tuple[Path, str] | None:
-    """``set/1.tar.gz/1/fake/0`` -> (``set/1.tar.gz``, ``1/fake/0``); None where no archive is part of the path."""
+    """``set/1.tar.gz/1/fake/0`` -> (``set/1.tar.gz``, ``1/fake/0``); None if the path contains no archive."""
     for parent in path.parents:
         if parent.name.endswith(_SUFFIXES) and parent.is_file():
             return parent, path.relative_to(parent).as_posix()

@@ -1,4 +1,4 @@
-"""What a reader has found so far: records with unique ids, and the entries that had no file."""
+"""Collects the records of a reader, with unique ids, and the listed entries without a file."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ IMAGE_SUFFIXES = frozenset([".bmp", ".jfif", ".jpeg", ".jpg", ".png", ".tif", ".
 
 
 class Records(list[Record]):
-    """The records of a data set, and those that its lists name and that are not there, or cannot be opened."""
+    """The records of a data set, and the listed ones whose files are missing or cannot be opened."""
 
     def __init__(self, records: Iterable[Record] = (), *, missing: Iterable[Record] = ()) -> None:
         super().__init__(records)
@@ -32,7 +32,7 @@ class Records(list[Record]):
 
 
 class Catalogue:
-    """The records of one data set under one root, in the order in which they were added.
+    """The records of one data set in one root folder, in order of addition.
 
     Raises:
         DatasetError: the root is not a folder.
@@ -52,16 +52,16 @@ class Catalogue:
         return len(self._records)
 
     def id_of(self, path: Path) -> str:
-        """The path below the root, without suffix: ``Celeb-real/id0_0000``."""
+        """The path relative to the root, without suffix: ``Celeb-real/id0_0000``."""
         return path.relative_to(self.root).with_suffix("").as_posix()
 
     def add(self, path: Path, label: int, **facts: Any) -> None:  # noqa: ANN401 - Record's own fields
-        """One more record; ``facts`` are further fields of :class:`Record`.
+        """Add a record; ``facts`` are further fields of :class:`Record`.
 
-        Two files that differ in their suffix only keep it in their ids.
+        If two files differ only in the suffix, their ids include it.
 
         Raises:
-            DatasetError: the id is taken by the same file, or a field is wrong.
+            DatasetError: the file is already added, or a field is invalid.
         """
         video_id = facts.pop("video_id", None) or self.id_of(path)
         if video_id in self._records:
@@ -73,7 +73,7 @@ class Catalogue:
         self._records[video_id] = Record(dataset=self.dataset, video_id=video_id, path=path, label=label, **facts)
 
     def miss(self, path: Path, label: int, *, why: str = "missing", **facts: Any) -> None:  # noqa: ANN401 - the same
-        """A list names this record, and there is no such file, or it cannot be opened: then ``why`` says that."""
+        """Add a listed record without a usable file; ``why`` is the reason."""
         video_id = facts.pop("video_id", None)
         if video_id is None:
             video_id = self.id_of(path) if path.is_relative_to(self.root) else str(path)
@@ -82,10 +82,10 @@ class Catalogue:
         self._why[why] += 1
 
     def add_listed(self, path: Path, label: int, **facts: Any) -> None:  # noqa: ANN401 - the same
-        """``add`` if the file is there, else ``miss``.
+        """Call ``add`` if the file exists, else ``miss``.
 
         Raises:
-            DatasetError: no file can be called so, or see ``add``.
+            DatasetError: the file name is invalid; or see ``add``.
         """
         try:
             there = path.is_file()
@@ -95,14 +95,14 @@ class Catalogue:
         (self.add if there else self.miss)(path, label, **facts)
 
     def finish(self, expected: str, *, one_class: bool = False) -> Records:
-        """All records, once what is odd about them has been logged.
+        """Log warnings about the records, and return them.
 
         Args:
-            expected: what should lie under the root, in a few words.
-            one_class: the data set is meant to hold only real or only fake material.
+            expected: short description of the expected files.
+            one_class: the data set may have only one class.
 
         Raises:
-            DatasetError: there are none.
+            DatasetError: there are no records.
         """
         if not self._records:
             lost = f", and none of the {len(self._missing)} listed files is there" if self._missing else ""
@@ -123,17 +123,17 @@ class Catalogue:
 
 
 def media_below(folder: Path, suffixes: Iterable[str] = VIDEO_SUFFIXES) -> list[Path]:
-    """Files with one of these suffixes in ``folder`` and below it, hidden ones apart, in order of their paths."""
+    """Files with one of these suffixes in ``folder`` and its subfolders, without hidden ones, ordered by path."""
     wanted = frozenset(suffixes)
     found = [path for path in folder.rglob("*") if path.suffix.lower() in wanted and path.is_file()]
     return sorted(path for path in found if not any(p.startswith(".") for p in path.relative_to(folder).parts))
 
 
 def inside(folder: Path, name: str, where: str) -> Path:
-    """The file of that name in ``folder`` or below it.
+    """The file ``name`` in ``folder`` or its subfolders.
 
     Raises:
-        DatasetError: the name leads elsewhere, or no file can be called so; ``where`` says who names it.
+        DatasetError: the name leaves the folder or is invalid; ``where`` is its origin, for the message.
     """
     path = PurePosixPath(name.replace("\\", "/"))
     if not path.parts or "\0" in name or path.is_absolute() or ".." in path.parts or path.parts[0][1:2] == ":":
@@ -143,10 +143,10 @@ def inside(folder: Path, name: str, where: str) -> Path:
 
 
 def lines_of(path: Path, *, holds: str) -> Iterator[tuple[int, str]]:
-    """Number and text of each line that is not blank.
+    """Yields number and text of each non-blank line.
 
     Raises:
-        DatasetError: the file is missing or no text; ``holds`` says what it should have listed.
+        DatasetError: the file is missing or not text; ``holds`` describes its purpose.
     """
     for number, line in enumerate(_text(path, holds=holds).split("\n"), 1):
         if line.strip():
@@ -154,10 +154,10 @@ def lines_of(path: Path, *, holds: str) -> Iterator[tuple[int, str]]:
 
 
 def table_of(path: Path, *, columns: Iterable[str]) -> Iterator[tuple[int, dict[str, str]]]:
-    """Line number and cells of each row of a CSV file, whose first line must name ``columns``.
+    """Yields line number and cells of each row of a CSV file; its header must contain ``columns``.
 
     Raises:
-        DatasetError: the file is missing or no table, a column is missing, or a row has more cells than columns.
+        DatasetError: the file is missing or not a table, a column is missing, or a row is too long.
     """
     reader = csv.DictReader(io.StringIO(_text(path, holds="a table"), newline=""), restval="")
     try:
@@ -175,11 +175,11 @@ def table_of(path: Path, *, columns: Iterable[str]) -> Iterator[tuple[int, dict[
         raise DatasetError(msg) from None
 
 
-def json_of(path: Path, *, holds: str) -> Any:  # noqa: ANN401 - whatever was written
+def json_of(path: Path, *, holds: str) -> Any:  # noqa: ANN401 - any JSON value
     """A parsed JSON file.
 
     Raises:
-        DatasetError: it is missing or no JSON; ``holds`` says what it should have held.
+        DatasetError: it is missing or not JSON; ``holds`` describes its purpose.
     """
     try:
         return json.loads(_text(path, holds=holds))

@@ -26,9 +26,9 @@ _FAKE = re.compile(r"(id\d+)_(id\d+)_(\d+)")
 
 
 def read_celeb_df(root: Path) -> list[Record]:
-    """Listed videos are the published test split, all others ``train``; nobody publishes a ``val``.
+    """All videos: the listed ones are the published test split, the others ``train``. There is no ``val``.
 
-    Celebrities recur in both: :func:`monitor.lab.datasets.splits.leakage` says so.
+    The same celebrities are in both, as :func:`monitor.lab.datasets.splits.leakage` reports.
 
     Raises:
         DatasetError: the list is missing, contradicts a folder, or there is no video.

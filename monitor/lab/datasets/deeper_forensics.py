@@ -4,9 +4,9 @@
 
     manipulated_videos/<variant>/<target>_<source>.mp4     target: a FaceForensics++ id, source: an actor
     lists/splits/{train,val,test}.txt                      a file name per line, no header
-    original_sequences/youtube/c23/videos/<target>.mp4     the reals: FaceForensics++, c23, put or linked here
+    original_sequences/youtube/c23/videos/<target>.mp4     the reals: FaceForensics++ c23, copied or linked here
 
-``source_videos`` shows the actors in a studio and is *not* the real class: nothing there is read.
+``source_videos`` shows the actors in a studio. It is *not* the real class, and is not read.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ _NAME = re.compile(r"(\d+)_([A-Za-z]\w*)")
 
 
 def read_deeper_forensics(root: Path) -> list[Record]:
-    """The manipulated videos of every variant, and the real targets where FaceForensics++ was put beside them.
+    """The manipulated videos of every variant, and the real targets if FaceForensics++ is present.
 
-    A target belongs to the split of its fakes. Without reals that is logged: nothing can be measured on fakes alone.
+    A target belongs to the split of its fakes. Missing reals are logged, as fakes alone allow no evaluation.
 
     Raises:
-        DatasetError: a split list is missing, a name is unlike the published ones, or there is no fake.
+        DatasetError: a split list is missing, a name has an unknown form, or there is no fake.
     """
     catalogue = Catalogue("deeperforensics-1.0", root)
     splits = _splits(root)

@@ -7,7 +7,7 @@
     test/{metadata.json,*.mp4}                    {"a.mp4": {"is_fake": 0, ...}}
 
 Preview: ``dataset.json``, ``{"<relative path>": {"label": "fake" or "real", "set": "train" or "test", ...}}``.
-Who acts is not published for the full set: groups (a real video and its fakes) are not identities.
+The actors of the full set are not published. So groups (a real video and its fakes) are not identities.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _TEST_FOLDERS = ("test", "test_videos")
 
 
 def read_dfdc(root: Path) -> list[Record]:
-    """Every part under ``root``, which may itself be one. Parts are ``train``, ``test/`` is ``test``; there is no val.
+    """Every part in ``root``, or ``root`` as a part. Parts are ``train``, ``test/`` is ``test``; there is no val.
 
     Raises:
         DatasetError: no part has its list, a label is unknown, or no listed video is there.
@@ -48,7 +48,7 @@ def read_dfdc(root: Path) -> list[Record]:
 
 
 def read_dfdc_preview(root: Path) -> list[Record]:
-    """All that ``dataset.json`` names; its ``set`` is the published split.
+    """The videos in ``dataset.json``; ``set`` is the published split.
 
     Raises:
         DatasetError: the list is missing or malformed, a label or set is unknown, or no listed video is there.

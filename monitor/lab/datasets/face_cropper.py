@@ -1,4 +1,4 @@
-"""Record -> its face crops, through the product's own detector and crop code."""
+"""Cuts the face crops of a record, with the monitor's own face detector and crop code."""
 
 from __future__ import annotations
 
@@ -32,31 +32,31 @@ if TYPE_CHECKING:
     from monitor.types import Floats, Pixels
 
 _DOUBTS = frozenset([Reason.UNCERTAIN_FACE, Reason.OUT_OF_FRAME])
-_SURE = 0.9  # O-Net probability at which landmarks found inside an existing crop are believed
-_TIGHT = 0.7  # of a picture's height: a larger face fills it
-_PADDING = 0.5  # of a picture's side, around it: a face box may reach outside
+_SURE = 0.9  # smallest O-Net probability to accept landmarks in an existing crop
+_TIGHT = 0.7  # of a picture's height; a larger face fills the picture
+_PADDING = 0.5  # margin, share of a picture's side, as a face box may extend beyond the picture
 
 
 @dataclass(frozen=True, slots=True)
 class CropRecipe:
-    """How crops are made; another value of any field makes other bytes."""
+    """Settings of the crops; every field affects the stored bytes."""
 
     frames: int = 8  # per video
     size: int = 224  # pixels, side of a stored crop
     side: float = 1.0  # of the square, in heights of the detector's box
-    centre: float = 0.06  # of the square below the box's, in the same unit
+    centre: float = 0.06  # of the square below the box's centre, in the same unit
     quality: int = 95  # of the JPEGs, with OpenCV's 4:2:0 chroma
-    existing: bool = False  # the records are crops: their bytes are kept, only landmarks are looked for
+    existing: bool = False  # the records are crops: keep their bytes, and only find landmarks
 
     @property
     def policy(self) -> CropPolicy:
-        """The same, as a model card says it."""
+        """The crop policy, as on a model card."""
         return CropPolicy(side_over_box_height=self.side, centre_below_box_centre_over_box_height=self.centre)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Crop:
-    """One stored crop and where it comes from."""
+    """One stored crop and its origin."""
 
     jpeg: bytes
     frame: int | None  # 0-based index in its video; None for a picture
@@ -68,22 +68,22 @@ class Crop:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CropResult:
-    """What came of a record: crops, or the reason why there are none."""
+    """Result of a record: crops, or the reason for none."""
 
     crops: tuple[Crop, ...] = ()
     reason: str = ""
-    frames: int = 0  # that were looked at
-    faceless: int = 0  # of those, without the face that is kept
+    frames: int = 0  # examined
+    faceless: int = 0  # of these, without the selected face
 
 
 class FaceCropper:
-    """A detector and a recipe. Deterministic: one record, always the same bytes.
+    """Cuts crops with a face detector and a recipe; deterministic.
 
     Args:
-        recipe: how crops are made.
-        settings: ``detector`` finds faces, ``source`` opens files; under ``quality.min_probability`` and
-            ``quality.min_visible`` the monitor judges no face, so none is kept here either. MTCNN's largest
-            "face" may be one at the edge, stretched over a quarter of the picture.
+        recipe: settings of the crops.
+        settings: of ``detector``, ``source`` and ``quality``. Faces below ``quality.min_probability`` or
+            ``quality.min_visible`` are dropped, as the monitor does not judge them. (MTCNN's largest "face" may
+            be a false one at the edge that covers a quarter of the picture.)
 
     Raises:
         EngineError: the detector cannot be built.
@@ -99,7 +99,7 @@ class FaceCropper:
         self._settings = settings
 
     def cut(self, record: Record) -> CropResult:
-        """The crops of a record; whatever is wrong with its file is the reason why there are none.
+        """The crops of a record, or the reason why its file gives none.
 
         Raises:
             EngineError: the detector failed.
@@ -108,7 +108,7 @@ class FaceCropper:
             return self._kept(record) if self._recipe.existing else self._found(record)
         except (SourceError, DatasetError) as error:
             return CropResult(reason=str(error))
-        except cv2.error as error:  # in another process it would cost the record, not the run
+        except cv2.error as error:  # an error of this record, not of the run
             return CropResult(reason=f"{record.path} is more than OpenCV can handle ({error.err or error})")
 
     def _found(self, record: Record) -> CropResult:
@@ -146,8 +146,8 @@ class FaceCropper:
     def _detected(self, sighting: SampledFrame) -> Faces:
         """The faces of a frame, the largest first.
 
-        MTCNN squeezes what an edge cuts off: in a picture that a face fills it finds nobody, or boxes a tenth too
-        high. Such pictures are looked at once more with a black margin around them.
+        MTCNN distorts faces that touch an edge. If a face fills the picture, it finds no face, or boxes that are a
+        tenth too high. Such pictures are examined again with a black margin.
         """
         pixels = sighting.pixels
         faces = self._believed(pixels, self._detector.detect(pixels))
@@ -160,13 +160,13 @@ class FaceCropper:
         return found if len(found) else faces
 
     def _believed(self, pixels: Pixels, faces: Faces) -> Faces:
-        """Those whom the monitor itself would believe, the largest first."""
+        """The faces that the monitor would judge, the largest first."""
         reasons = measure(pixels, faces, self._settings.quality).reasons
         faces = faces[[row for row, given in enumerate(reasons) if not _DOUBTS.intersection(given)]]
         return faces[np.argsort(faces.boxes[:, 1] - faces.boxes[:, 3], kind="stable")]
 
     def _kept(self, record: Record) -> CropResult:
-        """An existing crop, byte for byte, with the landmarks that O-Net finds where the policy says the face is."""
+        """An existing crop, byte for byte, with O-Net's landmarks at the policy's face position."""
         place = inside_archive(record.path)
         if place is None:
             msg = f"{record.path} lies in no shard"
@@ -183,7 +183,7 @@ class FaceCropper:
         return CropResult((Crop(jpeg, None, 0.0, square, (width, height), landmarks),), frames=1)
 
     def _landmarked(self, pixels: Pixels) -> Faces:
-        """The face of a crop, in pixels of the crop: one row."""
+        """The face of a crop: one row, pixels of the crop."""
         padding = round(_PADDING * self._recipe.size)
         padded = cv2.copyMakeBorder(pixels, *(padding,) * 4, cv2.BORDER_REFLECT_101)
         box = box_of_crop(self._recipe) + np.float32(padding)
@@ -196,7 +196,7 @@ class FaceCropper:
 def _chosen(
     record: Record, found: Sequence[Faces], seen: Sequence[tuple[int, float, bool, object]]
 ) -> list[int | None]:
-    """For each frame the row of the face that is kept: whom a person flagged, or else the protagonist."""
+    """Per frame, the row of the selected face: the flagged face, or else the main face."""
     if not any(one.box for one in record.flagged):
         return protagonist(found)
     times = [None if still else media_time for _, media_time, still, _ in seen]
@@ -204,7 +204,7 @@ def _chosen(
 
 
 def box_of_crop(recipe: CropRecipe) -> Floats:
-    """(1, 4) the face box whose square is a whole crop; as wide as high, since its width is not known."""
+    """(1, 4) the face box whose square is a whole crop; square, since its width is unknown."""
     height = recipe.size / recipe.side
     middle, below = recipe.size / 2, recipe.centre * height
     edges = (middle - height / 2, middle - height / 2 - below, middle + height / 2, middle + height / 2 - below)

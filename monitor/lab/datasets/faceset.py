@@ -1,8 +1,8 @@
 """Prepared face crops: ``index.csv``, tar shards of JPEG and ``faces.json``, read at random and from any thread.
 
-``index.csv`` has a row for each crop (columns: :data:`COLUMNS`; those from ``dataset`` on may be missing), the shards
-have a member ``<name>.jpg`` for each. ``faces.json`` says which square was cut; without it the crops are taken
-for squares of :data:`DEFAULT_SIDE` box heights. Shards are mapped into memory, nothing is unpacked.
+``index.csv`` has a row per crop (columns: :data:`COLUMNS`; those from ``dataset`` on may be missing), the shards a
+member ``<name>.jpg`` per crop. ``faces.json`` holds the geometry of the squares; without it, their side is
+:data:`DEFAULT_SIDE` box heights. Shards are memory-mapped, nothing is unpacked.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ COLUMNS: Final = (
 REQUIRED: Final = ("name", "label", "split", "shard")
 SPLITS: Final = ("train", "val", "test")
 DEFAULT_SIDE, DEFAULT_CENTRE = 0.85, 0.06  # box heights: measured on four DFDC videos and the crops made from them
-# Median of MTCNN's five points on real DFDC crops of that geometry, made symmetric; parts of the side.
+# Median of MTCNN's five points on real DFDC crops of that geometry, made symmetric; fractions of the side.
 USUAL_LANDMARKS: Final = ((0.291, 0.280), (0.709, 0.280), (0.500, 0.494), (0.333, 0.741), (0.667, 0.741))
 
 
-_LEAST_SIDE, _MOST_SIDE = 0.2, 8.0  # box heights, of a square that shows a face
+_LEAST_SIDE, _MOST_SIDE = 0.2, 8.0  # box heights, range of valid squares
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,24 +50,24 @@ class FaceRow:
 
     name: str  # unique in its set
     label: int  # 1 = fake, 0 = real
-    original: str  # name of the real crop that a fake was made from, or ""
-    group: str  # never crosses splits: a real video and its fakes
-    split: str  # one of SPLITS, or "" if it was never assigned
+    original: str  # name of a fake's original crop, or ""
+    group: str  # a real video and its fakes; always in one split
+    split: str  # one of SPLITS, or "" if unassigned
     shard: str
     dataset: str
     method: str
     identity: str
-    landmarks: Floats | None  # (5, 2) pixels of the stored crop, or None where they are not known
+    landmarks: Floats | None  # (5, 2) pixels of the stored crop; None if unknown
 
 
 class FaceSet:
-    """Crops of one folder, or some of them. Reading is thread-safe.
+    """Crops of one folder or a selection of them. Reading is thread-safe.
 
     Args:
-        folder: where the shards lie.
+        folder: of the shards.
         rows: the crops, in the order of the index.
         side_over_box_height: side of the stored squares, in heights of the detector's box.
-        centre_below_box_centre_over_box_height: where they lie, in the same unit.
+        centre_below_box_centre_over_box_height: their centre, in the same unit.
     """
 
     def __init__(
@@ -88,10 +88,10 @@ class FaceSet:
 
     @classmethod
     def open(cls, folder: Path, *, splits: Collection[str] | None = None) -> Self:
-        """The crops in ``folder``, of these splits (default: all).
+        """Open the crops of the given splits (default: all) in ``folder``.
 
         Raises:
-            DatasetError: the index or a shard is missing or malformed, a name stands twice, or nothing is left.
+            DatasetError: the index or a shard is missing or malformed, a name is duplicated, or no crop is left.
         """
         rows = read_index(folder)
         doubled = [name for name, count in Counter(row.name for row in rows).items() if count > 1]
@@ -117,13 +117,13 @@ class FaceSet:
         self.close()
 
     def close(self) -> None:
-        """Let go of the shards, which some systems do not replace while they are mapped; nothing can be read then."""
+        """Unmap the shards, so that they can be replaced on every system; crops cannot be read afterwards."""
         for shard in self._shards.values():
             shard.close()
 
     @property
     def digest(self) -> str:
-        """SHA-256 of what is known of these crops: their rows and their geometry; the pictures are not read."""
+        """SHA-256 of the rows and the geometry, without the pictures."""
         digest = hashlib.sha256(f"{self.side_over_box_height} {self.centre_below_box_centre_over_box_height}".encode())
         for row in self.rows:
             points = b"" if row.landmarks is None else row.landmarks.tobytes()
@@ -131,7 +131,7 @@ class FaceSet:
         return digest.hexdigest()
 
     def select(self, keep: Callable[[FaceRow], bool]) -> FaceSet:
-        """Those crops for which ``keep`` is true."""
+        """The crops for which ``keep`` is true."""
         return FaceSet(
             self.folder,
             filter(keep, self.rows),
@@ -148,7 +148,7 @@ class FaceSet:
             centre: of the square below the box's centre, box heights.
 
         Returns:
-            (1, 4) x1 y1 x2 y2, pixels of the stored crop; reaches outside it where that is the smaller one.
+            (1, 4) x1 y1 x2 y2, pixels of the stored crop; may extend beyond it.
         """
         unit = stored / self.side_over_box_height  # pixels in a box height
         middle, half = stored / 2, side * unit / 2
@@ -157,11 +157,11 @@ class FaceSet:
         return np.array([corners], np.float32)
 
     def landmarks(self, row: int, *, side: int) -> Floats:
-        """The five points of crop number ``row``, stored at ``side`` pixels: (5, 2); the usual ones if unknown."""
+        """Landmarks (5, 2) of crop number ``row``, stored at ``side`` pixels; average landmarks if unknown."""
         known = self.rows[row].landmarks
         if known is not None:
             return known
-        points = (np.array(USUAL_LANDMARKS) - 0.5) * DEFAULT_SIDE  # box heights from the usual square's centre
+        points = (np.array(USUAL_LANDMARKS) - 0.5) * DEFAULT_SIDE  # box heights from the default square's centre
         points[:, 1] += DEFAULT_CENTRE - self.centre_below_box_centre_over_box_height
         return np.asarray((points / self.side_over_box_height + 0.5) * side, np.float32)
 
@@ -174,12 +174,12 @@ class FaceSet:
         """Crop number ``row``, decoded: (H, W, 3) RGB.
 
         Raises:
-            DatasetError: it is no picture.
+            DatasetError: it is not a picture.
         """
         stored = np.frombuffer(self.jpeg(row), np.uint8)
         try:
             picture = cv2.imdecode(stored, cv2.IMREAD_COLOR_RGB) if stored.size else None
-        except cv2.error:  # a header that promises more pixels than OpenCV takes
+        except cv2.error:  # a header with more pixels than OpenCV accepts
             picture = None
         if picture is None:
             face = self.rows[row]
@@ -189,7 +189,7 @@ class FaceSet:
 
 
 class _Shard:
-    """One tar file, mapped into memory; members by their name without suffix."""
+    """One memory-mapped tar file, with members by name without suffix."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -224,7 +224,7 @@ class _Shard:
 
 
 def read_index(folder: Path) -> list[FaceRow]:
-    """Every crop that ``folder`` names, whether or not its shard is there.
+    """Every crop in the index of ``folder``, also without its shard.
 
     Raises:
         DatasetError: the index is missing or malformed.

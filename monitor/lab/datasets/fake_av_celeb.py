@@ -1,8 +1,8 @@
 """FakeAVCeleb (Khalid et al., 2021).
 
-``meta_data.csv`` begins ``source,target1,target2,method,category,type,race,gender,path,``: the trailing comma
-makes a tenth column without a name, which holds the folder; the column called ``path`` holds the file name.
-File names recur in many folders. A *RealVideo-FakeAudio* clip shows a real face: it is real here.
+The header of ``meta_data.csv`` is ``source,target1,target2,method,category,type,race,gender,path,``. The trailing
+comma adds an unnamed tenth column, which holds the folder; ``path`` holds the file name. File names are not unique
+across folders. A *RealVideo-FakeAudio* clip shows a real face, so its label is real.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _COLUMNS = ("source", "target1", "target2", "method", "type", "path", "")
 
 
 def read_fake_av_celeb(root: Path) -> list[Record]:
-    """Everything that ``meta_data.csv`` names; there is no published split.
+    """The videos in ``meta_data.csv``; there is no published split.
 
     Raises:
         DatasetError: the list is missing or malformed, a type is unknown, or no listed video is there.
@@ -48,7 +48,7 @@ def read_fake_av_celeb(root: Path) -> list[Record]:
 
 
 def _placed(folder: str, name: str) -> str:
-    """The list writes folders from the data set's own name on: ``FakeAVCeleb/RealVideo-RealAudio/...``."""
+    """Path without the data set's name, with which listed folders start: ``FakeAVCeleb/RealVideo-RealAudio/...``."""
     parts = PurePosixPath(folder).parts
     below = [index for index, part in enumerate(parts) if part in LABELS]
     return "/".join((*parts[below[0] if below else 0 :], name))

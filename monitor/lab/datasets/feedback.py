@@ -1,21 +1,21 @@
-"""What people flagged while they watched, as a data set.
+"""Flagged faces as a data set.
 
 A feedback folder holds ``feedback.csv`` (UTF-8, with a header row) and the pictures or clips that it names::
 
     path,label,track_id,start,end,x1,y1,x2,y2,note,user,created_at,model_id,probability
 
-- ``path``: a picture or clip inside the folder, relative, with forward slashes. Files of one source lie in a
-  folder of their own (``clips/<source>/<name>.mp4``): that folder is the group that never crosses splits.
-- ``label``: ``real``, ``fake``, or ``unsure``, which is kept and counted but teaches nothing.
-- ``track_id``: the face, as the monitor numbered it; ``x1 y1 x2 y2``: its box, pixels of the file's own frame.
-- ``start,end``: seconds of media time in the clip that the label is about; empty: all of it.
-- ``created_at``: ISO 8601 with a time zone. ``model_id, probability``: what the monitor had said, P(fake).
+- ``path``: a picture or clip inside the folder, relative, with forward slashes. Files of one source share a
+  folder (``clips/<source>/<name>.mp4``), which is a group that stays in one split.
+- ``label``: ``real``, ``fake``, or ``unsure``. Unsure answers are kept and counted, but not used.
+- ``track_id``: the monitor's id of the face; ``x1 y1 x2 y2``: its box, pixels of the file's own frame.
+- ``start,end``: the labelled span of the clip, seconds of media time; empty: the whole clip.
+- ``created_at``: ISO 8601 with a time zone. ``model_id, probability``: the monitor's model and P(fake).
 
-``path`` and ``label`` must be there, the other columns may be absent or empty. One person's newest answer about
-one thing (file, face, span) counts; people who contradict each other about it make it *disputed*: counted, left out.
-There is a record for each face that was flagged. Answers without ``track_id`` are about one face where their boxes
-overlap. Of a file in which several faces were flagged, those without a box cannot be told apart: counted, left out.
-Text that a spreadsheet would run as a formula is written with a leading apostrophe, which reading takes off.
+``path`` and ``label`` are required, the other columns may be absent or empty. Only a person's newest answer about the
+same file, face and span counts. Files with contradictory answers of different people are *disputed*: counted and left
+out. There is one record per flagged face. Answers without ``track_id`` are about the same face if their boxes overlap.
+If several faces of a file were flagged, answers without a box are ambiguous: counted and left out. Text that a
+spreadsheet would run as a formula is written with a leading apostrophe, which is removed on reading.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, fields
 from datetime import datetime
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Final, Literal, get_args
+from typing import TYPE_CHECKING, Final, get_args
 
 from monitor.errors import DatasetError
-from monitor.lab.datasets.answers import contradictory, faces_in, newest
-from monitor.lab.datasets.record import Box, FakeSpan, FlaggedFace, Record
+from monitor.lab.datasets.answers import FeedbackLabel, FeedbackRow, contradictory, faces_in, newest
+from monitor.lab.datasets.record import FakeSpan, FlaggedFace, Record
 from monitor.system.files import write_whole
 
 if TYPE_CHECKING:
@@ -45,43 +45,24 @@ FILE_NAME: Final = "feedback.csv"
 MAX_ROWS: Final = 200_000
 MAX_TEXT: Final = 4000  # characters of one cell
 _FORMULA = ("=", "+", "-", "@")
-_GROUP_DEPTH = 2  # folders above a file from which on the innermost one names its source
+_GROUP_DEPTH = 2  # folders above a file, from which on the innermost one is its source
 _LONGEST_SIDE = 65_536  # pixels
-
-FeedbackLabel = Literal["real", "fake", "unsure"]
-
-
-@dataclass(frozen=True, slots=True)
-class FeedbackRow:
-    """One answer of one person about one face. The fields are the file's columns, ``box`` being four of them."""
-
-    path: PurePosixPath  # relative to the folder
-    label: FeedbackLabel
-    track_id: int | None = None
-    start: float | None = None  # seconds of media time; with ``end``, or neither
-    end: float | None = None
-    box: Box | None = None  # x1 y1 x2 y2, pixels of the file's own frame
-    note: str = ""
-    user: str = ""
-    created_at: datetime | None = None
-    model_id: str = ""
-    probability: float | None = None  # what the monitor had said, P(fake), 0..1
 
 
 @dataclass(frozen=True, slots=True)
 class Feedback:
-    """A feedback folder, read: what teaches, and what was left out of it."""
+    """The contents of a feedback folder, and the answers that were left out."""
 
     records: tuple[Record, ...]  # one per flagged face
-    rows: tuple[FeedbackRow, ...]  # the answers behind the records
+    rows: tuple[FeedbackRow, ...]  # the answers used in the records
     unsure: int  # answers
-    superseded: int  # answers that the same person replaced later
-    disputed: tuple[str, ...]  # files about which people, or their spans, contradict each other
-    unplaced: int = 0  # answers about one of several faces of a file, without its box
+    superseded: int  # answers replaced later by the same person
+    disputed: tuple[str, ...]  # files with contradictory answers or spans
+    unplaced: int = 0  # answers without a box about a file with several faces
 
     @property
     def in_words(self) -> str:
-        """One line for people: ``12 faces (5 fake), 3 unsure answers left out``."""
+        """Summary, for example ``12 faces (5 fake), 3 unsure answers left out``."""
         fakes = sum(record.label for record in self.records)
         parts = [f"{len(self.records)} faces ({fakes} fake)"]
         if self.unsure:
@@ -103,10 +84,10 @@ COLUMNS: Final = tuple(
 
 
 def read_feedback(root: Path) -> list[Record]:
-    """The records of a feedback folder; what was left out is logged.
+    """The records of a feedback folder; left-out answers are logged.
 
     Raises:
-        DatasetError: see :func:`open_feedback`, or no answer is left that says real or fake.
+        DatasetError: see :func:`open_feedback`, or no usable answer is left.
     """
     feedback = open_feedback(root)
     if not feedback.records:
@@ -118,11 +99,11 @@ def read_feedback(root: Path) -> list[Record]:
 
 
 def open_feedback(root: Path) -> Feedback:
-    """Everything that a feedback folder says.
+    """Read a feedback folder.
 
     Raises:
-        DatasetError: there is no ``feedback.csv``, it is no such table, or a row is malformed, names a file
-            outside the folder, or one that is not there.
+        DatasetError: ``feedback.csv`` is missing or malformed, or a row is malformed or names a file that is
+            missing or outside the folder.
     """
     rows = read_rows(root)
     current, superseded = newest(rows)
@@ -156,7 +137,7 @@ def open_feedback(root: Path) -> Feedback:
 
 
 def read_rows(root: Path) -> list[FeedbackRow]:
-    """Every row of ``root``'s ``feedback.csv``, checked, in the order of the file.
+    """Every row of ``feedback.csv`` in ``root``, validated, in order.
 
     Raises:
         DatasetError: see :func:`open_feedback`.
@@ -183,7 +164,7 @@ def read_rows(root: Path) -> list[FeedbackRow]:
 
 
 def write_rows(root: Path, rows: Iterable[FeedbackRow]) -> Path:
-    """Write ``root``'s ``feedback.csv``, whole or not at all; the files that it names are the caller's.
+    """Write ``feedback.csv`` in ``root`` atomically; the caller writes the files that it names.
 
     Raises:
         OutputError: it cannot be written.
@@ -198,7 +179,7 @@ def write_rows(root: Path, rows: Iterable[FeedbackRow]) -> Path:
 
 
 def _cells(lines: Iterator[list[str]], table: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    """Line number and cells by column of every row that is not empty."""
+    """Yields line number and cells by column of every non-empty row."""
     header = [name.strip() for name in next(lines, [])]
     missing = [name for name in ("path", "label") if name not in header]
     unknown = [name for name in header if name not in COLUMNS]
@@ -240,7 +221,7 @@ def _parsed(cells: dict[str, str], where: str, *, root: Path) -> FeedbackRow:
         raise DatasetError(msg)
     return FeedbackRow(
         path=_inside(_plain(cells["path"]), where, root=root),
-        label=label,  # type: ignore[arg-type] # it was looked up
+        label=label,  # type: ignore[arg-type] # checked above
         track_id=_track(cells.get("track_id", ""), where),
         start=start,
         end=end,
@@ -254,12 +235,12 @@ def _parsed(cells: dict[str, str], where: str, *, root: Path) -> FeedbackRow:
 
 
 def _inside(text: str, where: str, *, root: Path) -> PurePosixPath:
-    """The path, if it leads to a file in the folder and nowhere else."""
+    """The path of a file, checked to be inside the folder."""
     path = PurePosixPath(text.replace("\\", "/"))
     try:
         whole = (root / path).resolve()
         there = whole.is_file()
-    except (OSError, ValueError, RuntimeError):  # a name that the system cannot have, a circle of links
+    except (OSError, ValueError, RuntimeError):  # an invalid name, or a cycle of links
         whole, there = root, False
     if not text or path.is_absolute() or ".." in path.parts or not whole.is_relative_to(root):
         msg = f"{where}: the path {text[:80]!r} leads out of the folder: name a file inside it, relative to it"
@@ -271,7 +252,7 @@ def _inside(text: str, where: str, *, root: Path) -> PurePosixPath:
 
 
 def _numbers(cells: dict[str, str], names: Sequence[str], where: str, *, limit: float) -> tuple[float, ...] | None:
-    """Finite numbers of at most ``limit``, all there or none of them."""
+    """Finite numbers of at most ``limit``; None if all cells are empty."""
     texts = [cells.get(name, "") for name in names]
     if not any(texts):
         return None
@@ -311,20 +292,20 @@ def _time(text: str, where: str) -> datetime | None:
 
 
 def _video_ids(paths: Iterable[PurePosixPath]) -> dict[PurePosixPath, str]:
-    """Relative paths without suffix; with it, where two files differ in nothing else."""
+    """Relative paths without suffix, or with it if two files differ only in the suffix."""
     stems = {path: str(path.with_suffix("")) for path in paths}
     counts = Counter(stems.values())
     return {path: stem if counts[stem] == 1 else str(path) for path, stem in stems.items()}
 
 
 def _record(root: Path, file_id: str, answers: Sequence[FeedbackRow], *, number: int | None) -> Record:
-    """One face; fake where any answer says so, in the spans that those answers name.
+    """The record of one face: fake if any answer says so, in the spans of those answers.
 
     Args:
         root: the feedback folder.
-        file_id: the file's id, which is the record's if ``number`` is None.
+        file_id: id of the file, and of the record if ``number`` is None.
         answers: about that face.
-        number: of the face among those that were flagged in this file.
+        number: of the face among the flagged faces of this file.
     """
     path = answers[0].path
     fakes = [row for row in answers if row.label == "fake"]
@@ -343,7 +324,7 @@ def _record(root: Path, file_id: str, answers: Sequence[FeedbackRow], *, number:
 
 
 def _flagged(answers: Sequence[FeedbackRow]) -> tuple[FlaggedFace, ...]:
-    """Where and when the face was seen: by those who drew a box, if anybody did."""
+    """Boxes and times of the face, from the answers with a box if there are any."""
     told = [row for row in answers if row.box is not None] or answers
     if all(row.box is None and row.start is None for row in told):
         return ()
@@ -368,7 +349,7 @@ def _written(row: FeedbackRow) -> list[str]:
 
 
 def _quoted(text: str) -> str:
-    """Text that no spreadsheet takes for a formula."""
+    """Text that a spreadsheet does not run as a formula."""
     return f"'{text}" if text.startswith((*_FORMULA, "'")) else text
 
 

@@ -6,7 +6,7 @@
     original_sequences/actors/{...}/videos/<actor>__<scene>.mp4
     manipulated_sequences/<method>/{...}/videos/<target>_<source>.mp4
     manipulated_sequences/DeepFakeDetection/{...}/videos/<target>_<source>__<scene>__<8 characters>.mp4
-    train.json val.json test.json        pairs of ids; a fake belongs to a split if both of its ids do
+    train.json val.json test.json        pairs of ids; a fake is in a split if both of its ids are
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ _ACTED_FAKE = re.compile(r"(\d+)_(\d+)__(.+)__[0-9A-Za-z]{8}")
 
 
 def read_ffpp(root: Path) -> list[Record]:
-    """Every compression that is there, of both the youtube and the actors' videos.
+    """The youtube and the actors' videos, in every available compression.
 
-    Split files lie in the root or in ``splits/``; without them nothing is assigned. Actors have no published split.
+    Split files are in the root or in ``splits/``; without them no split is assigned. Actors have no published split.
 
     Raises:
-        DatasetError: there is no video, a name is unlike the published ones, or a split file is malformed.
+        DatasetError: there is no video, a name has an unknown form, or a split file is malformed.
     """
     catalogue = Catalogue("ffpp", root)
     splits = _splits(root)
@@ -87,7 +87,7 @@ def _folders(folder: Path) -> list[Path]:
 
 
 def _videos(folder: Path, compression: str) -> list[Path]:
-    """Of ``<folder>/<compression>/videos`` only: ``masks/videos`` beside it holds no faces."""
+    """Videos in ``<folder>/<compression>/videos``, without ``masks/videos``, which shows no faces."""
     return media_below(folder / compression / "videos")
 
 

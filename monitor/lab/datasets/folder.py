@@ -6,13 +6,13 @@ Three layouts::
     {train,val,test}/{real,fake}/**                   a published split; "valid" and "validation" are "val"
     **, with a label for all of it                    a collection of real faces, such as LFW or UTKFace
 
-A real and a fake file of the same place and name are one group, whatever the method: ``real/x.mp4`` and
-``fake/<method>/x.mp4``. Pictures that are numbered in a folder of their own (``v1/0001.png``) may be frames of one
-video, so they are one group; those of a method's own folder are not, nor are UTKFace's. In a published split, names
-that are mere numbers (``0001``, ``img_0001``) say nothing across splits: each split counts its own files.
+A real and a fake file with the same relative path are one group, for every method: ``real/x.mp4`` and
+``fake/<method>/x.mp4``. Numbered pictures in a folder of their own (``v1/0001.png``) may be frames of one video, so
+they are one group; pictures directly in a method's folder are not, nor are UTKFace's. In a published split, plain
+numbers as names (``0001``, ``img_0001``) do not connect files of different splits.
 
-With a label, a picture is of the person that its name names (``Ann_Lee_0001.jpg``: Ann_Lee). UTKFace's
-``<age>_<sex>_<race>_<time>.jpg`` name nobody, nor do the names that cameras and programs give (``IMG_0001.jpg``).
+With a label, the file name identifies the person (``Ann_Lee_0001.jpg``: Ann_Lee). The names of UTKFace
+(``<age>_<sex>_<race>_<time>.jpg``) and of cameras and programs (``IMG_0001.jpg``) identify nobody.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _UTK = re.compile(r"\d{1,3}_[01](_[0-4])?_\d+.*")
 _LAST = re.compile(r"\d+$")
 _NUMBERED = re.compile(r"[_-]\d+$")
 # fmt: off
-_GENERIC = frozenset([  # words that cameras, screens and programs put before their numbers
+_GENERIC = frozenset([  # prefixes of numbered files from cameras, screens and programs
     "at", "clip", "crop", "dsc", "dscf", "dscn", "face", "fake", "fig", "file", "film", "frame", "from", "gopr",
     "image", "img", "imgp", "mvimg", "out", "output", "photo", "pic", "picture", "pxl", "real", "sample", "scan",
     "screen", "screenshot", "shot", "snapshot", "still", "test", "train", "val", "vid", "video", "vlcsnap",
@@ -47,11 +47,11 @@ _GENERIC = frozenset([  # words that cameras, screens and programs put before th
 
 
 def read_folder(root: Path, *, label: str = "") -> list[Record]:
-    """Every video and picture below the class folders, or below ``root`` where ``label`` is given.
+    """Every video and picture in the class folders, or in ``root`` if ``label`` is given.
 
     Args:
         root: the folder.
-        label: "real" or "fake" for all that it holds, or "" for the class folders.
+        label: "real" or "fake" for all files, or "" for class folders.
 
     Raises:
         DatasetError: there are no class folders and no label, or nothing in them.
@@ -91,7 +91,7 @@ def _add_class(catalogue: Catalogue, folder: Path, *, split: str, label: int) ->
 
 
 def _methods(fakes: Path) -> frozenset[Path]:
-    """Folders in the one of the fakes, but for those of videos: they are named like one of the reals beside it."""
+    """Method folders: subfolders of ``fakes``, except frame folders of videos, whose names exist among the reals."""
     reals = {
         name
         for other, beside in _folders(fakes.parent)
@@ -102,7 +102,7 @@ def _methods(fakes: Path) -> frozenset[Path]:
 
 
 def _films(paths: Sequence[Path]) -> set[Path]:
-    """Folders whose pictures may be frames of one video: their names differ in the last number alone."""
+    """Folders whose pictures may be frames of one video, as their names differ only in the last number."""
     names: dict[Path, set[str]] = defaultdict(set)
     for path in paths:
         if path.suffix.lower() in IMAGE_SUFFIXES:
@@ -120,7 +120,7 @@ def _group(base: Path, path: Path, *, films: Collection[Path]) -> str:
 
 
 def _is_number(group: str) -> bool:
-    """Whether a name tells no more than how many there are."""
+    """Whether a name is a plain number."""
     return all(_is_generic(part) for part in group.split("/"))
 
 

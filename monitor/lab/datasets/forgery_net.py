@@ -1,10 +1,10 @@
-"""ForgeryNet's videos (He et al., 2021), which may be manipulated in part.
+"""ForgeryNet's videos (He et al., 2021), which may be partly manipulated.
 
 A line of a video list, without a header row::
 
     <segments> <name> [<first frame> <frames> <fake|real>] * segments <binary> <triple> <16-class>
 
-Frames are counted in the video itself, so reading a partly fake video opens it to learn its frame rate.
+Segments are in frames, so a partly fake video is opened to get its frame rate.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from monitor.lab.datasets.record import FakeSpan, Record
 if TYPE_CHECKING:
     from pathlib import Path
 
-_FRAMES = 10**9  # more are a mistake
+_FRAMES = 10**9  # larger numbers are errors
 _SPLITS = {"train": "train", "val": "val", "test": "test"}
 _EXPECTED = "lists with 'video' in their names, of lines such as '1 fake/a.mp4 0 90 fake 1 2 8', beside the videos"
 _Segment = tuple[int, int, bool]  # first frame, frames, whether fake
@@ -34,7 +34,7 @@ class _Entry:
 
 
 def read_forgery_net(root: Path) -> list[Record]:
-    """Everything that the video lists below ``root`` name; the folder or name of a list tells its split.
+    """The videos in the lists below ``root``; the folder or name of a list gives its split.
 
     Raises:
         DatasetError: there is no list, a line is malformed or contradicts itself, or no listed video is there.
@@ -66,7 +66,7 @@ def _parsed(line: str, where: str) -> _Entry:
     try:
         count = int(words[0])
         if len(words) != 2 + 3 * count + 3:
-            raise ValueError  # noqa: TRY301 - told below, with the other ways to be malformed
+            raise ValueError  # noqa: TRY301 - reported below with the other errors
         parts = [words[2 + 3 * index : 5 + 3 * index] for index in range(count)]
         segments = tuple(
             (int(start), int(frames), {"fake": True, "real": False}[kind]) for start, frames, kind in parts
@@ -100,7 +100,7 @@ def _is_partial(entry: _Entry) -> bool:
 
 def _spans(entry: _Entry, video: Path) -> tuple[FakeSpan, ...] | None:
     """The fake segments in seconds; None if the video cannot be opened or has no frame rate."""
-    from monitor.media.sources import open_source  # needs FFmpeg, which machines that only train lack
+    from monitor.media.sources import open_source  # needs FFmpeg, which training machines may lack
 
     try:
         with open_source(video) as source:

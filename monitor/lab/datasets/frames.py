@@ -1,4 +1,4 @@
-"""Record -> the frames of it that are looked at: spread evenly, inside or outside its fake spans."""
+"""Selects frames of a record, evenly spaced inside or outside its fake spans."""
 
 from __future__ import annotations
 
@@ -23,31 +23,31 @@ if TYPE_CHECKING:
 
     _Span = tuple[float, float]
 
-_ROUNDING = 0.001  # seconds, to which some containers round their times
-_LAST_RESORT_FPS = 25.0  # half a frame of tolerance where a source names no rate
+_ROUNDING = 0.001  # seconds; some containers round their times to this
+_LAST_RESORT_FPS = 25.0  # for a tolerance of half a frame, if the source has no rate
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SampledFrame:
-    """One frame that was chosen."""
+    """One selected frame."""
 
     pixels: Pixels  # (H, W, 3) RGB
-    index: int  # 0-based in its video, or in its folder inside an archive
-    media_time: float  # seconds; 0 where there is no clock
-    still: bool  # it is alone, not one of several
-    picture: bool = False  # a file of its own, which may have been cut tightly around a face
+    index: int  # 0-based, in the video or in the archive's folder
+    media_time: float  # seconds; 0 without a clock
+    still: bool  # a single picture, not one of several
+    picture: bool = False  # a separate file, possibly cropped tightly around a face
 
 
 def frames_of(record: Record, settings: SourceSettings, *, count: int) -> Iterator[SampledFrame]:
-    """At most ``count`` frames of a record, in order; one of a picture.
+    """At most ``count`` frames of a record, in order; one for a picture.
 
-    They sit in the middle of ``count`` equal parts of the time that counts: the fake spans of a fake, what lies
-    outside them of a real, all of it where there are none; and only the part in which a face was flagged, if one was.
-    A file that ends before its header says, or whose times have a gap, gives fewer.
+    They are in the middle of ``count`` equal parts of the usable time: the fake spans of a fake, the time outside
+    fake spans of a real, or the whole file without spans. If a face was flagged, only its time is usable. There are
+    fewer frames if the file ends early or has gaps in its times.
 
     Raises:
         SourceError: the file cannot be read.
-        DatasetError: a member of an archive cannot be, or the spans leave no time or no frame.
+        DatasetError: an archive member cannot be read, or the spans contain no time or no frame.
     """
     place = inside_archive(record.path)
     if place is not None:
@@ -57,7 +57,7 @@ def frames_of(record: Record, settings: SourceSettings, *, count: int) -> Iterat
     for frame in _spread(record, settings, count=count, duration=None):
         found = True
         yield frame
-    if not found:  # the header promised far more than there is
+    if not found:  # the header's duration is far too long
         for frame in _spread(record, settings, count=count, duration=_measured(record.path, settings)):
             found = True
             yield frame
@@ -67,10 +67,10 @@ def frames_of(record: Record, settings: SourceSettings, *, count: int) -> Iterat
 
 
 def moments(record: Record, *, duration: float, count: int) -> list[float]:
-    """The times at which a record's frames are chosen, rising, in seconds.
+    """Ascending times of a record's selected frames, seconds.
 
     Raises:
-        DatasetError: its spans leave no time within ``duration``.
+        DatasetError: its spans contain no time within ``duration``.
     """
     allowed = _allowed(record, duration)
     total = sum(end - start for start, end in allowed)
@@ -91,11 +91,11 @@ def decode(stored: bytes, *, name: str) -> Pixels:
     """A picture file's bytes as (H, W, 3) RGB.
 
     Raises:
-        DatasetError: they are no picture.
+        DatasetError: they are not a picture.
     """
     try:
         pixels = cv2.imdecode(np.frombuffer(stored, np.uint8), cv2.IMREAD_COLOR_RGB) if stored else None
-    except cv2.error:  # a header that promises more pixels than OpenCV takes
+    except cv2.error:  # a header with more pixels than OpenCV accepts
         pixels = None
     if pixels is None:
         msg = f"{name} is no picture that can be decoded; is it complete?"
@@ -141,7 +141,7 @@ def _spread(record: Record, settings: SourceSettings, *, count: int, duration: f
 
 
 def _measured(path: Path, settings: SourceSettings) -> float:
-    """Seconds until the last frame ends, found by decoding all of them."""
+    """End of the last frame in seconds, measured by decoding the whole file."""
     last = 0.0
     with open_source(path, settings) as source:
         for frame in source:
@@ -150,7 +150,7 @@ def _measured(path: Path, settings: SourceSettings) -> float:
 
 
 def _allowed(record: Record, duration: float) -> Sequence[_Span]:
-    """Spans of media time whose frames carry the record's label, in order and apart."""
+    """Disjoint spans of media time with the record's label, in order."""
     allowed: Sequence[_Span] = [(0.0, duration)]
     if record.spans is not None:
         allowed = _joined(((span.start, span.end) for span in record.spans), duration)
@@ -165,7 +165,7 @@ def _allowed(record: Record, duration: float) -> Sequence[_Span]:
 
 
 def _joined(spans: Iterable[_Span], duration: float) -> list[_Span]:
-    """The same within ``duration``, in order, those that touch made one."""
+    """The spans, cut to ``duration``, in order, with touching ones merged."""
     found: list[_Span] = []
     for span in sorted(spans):
         start, end = min(span[0], duration), min(span[1], duration)

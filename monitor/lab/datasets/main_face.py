@@ -1,8 +1,8 @@
-"""Faces of a video's chosen frames -> the one person whose crops are kept.
+"""Selects the main face of a video from the faces of the sampled frames.
 
-The largest face of each frame would jump between people, and the manipulated one is rarely told. Kept is who
-persists: the person seen in most of the frames, the larger one of two. The rule is the same for reals and
-fakes, or the choice itself would tell them apart. Only where a person flagged one face, that one is kept.
+The main face is the person seen in most of the frames, or the larger one of two. (The largest face of each frame
+would jump between people, and data sets rarely name the manipulated face.) The rule is the same for reals and fakes;
+otherwise the selection would give the label away. If a face was flagged, that one is selected.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     from monitor.lab.datasets.record import FlaggedFace
     from monitor.types import Faces, Floats
 
-_REACH = 1.0  # box heights that a face may move between two chosen frames, which may lie seconds apart
-_GROWTH = 2.0  # and how much larger or smaller it may become
-_FLAGGED = 0.3  # intersection over union with the box that a person flagged
-_ROUNDING = 0.001  # seconds, to which some containers round their times
+_REACH = 1.0  # largest movement between two sampled frames, box heights
+_GROWTH = 2.0  # largest change of size, as a factor
+_FLAGGED = 0.3  # smallest intersection over union with the flagged box
+_ROUNDING = 0.001  # seconds; some containers round their times to this
 
 
 @dataclass(slots=True)
 class _Person:
-    box: Floats  # (4,) where it was last seen
+    box: Floats  # (4,) last seen box
     rows: dict[int, int] = field(default_factory=dict)  # frame -> row of its faces
     height: float = 0.0  # summed over the frames, pixels
 
@@ -38,10 +38,10 @@ class _Person:
 
 
 def protagonist(found: Sequence[Faces]) -> list[int | None]:
-    """For each frame the row of its face to keep, or None.
+    """The row of the main face in each frame, or None.
 
-    A frame in which that person was not recognised by place and size gives its face if there is only one
-    (after a cut, or a long walk), and none otherwise. One frame alone gives its largest face.
+    If the person is not recognised by position and size, the only face of a frame is used (after a cut, or a long
+    movement), and none of several. For a single frame, the largest face is used.
     """
     people: list[_Person] = []
     for frame, faces in enumerate(found):
@@ -63,12 +63,12 @@ def protagonist(found: Sequence[Faces]) -> list[int | None]:
 
 
 def flagged_face(faces: Faces, flagged: Sequence[FlaggedFace], *, at: float | None) -> int | None:
-    """The row of the face that overlaps the flagged box most, or None where none does by a good part.
+    """The row of the face with the largest overlap with the flagged box; None if all overlaps are small.
 
     Args:
         faces: of one frame.
-        flagged: boxes, and when they held.
-        at: media time of the frame, seconds; None: a picture, which has no time.
+        flagged: boxes with their times.
+        at: media time of the frame, seconds; None for a picture.
     """
     best, chosen = _FLAGGED, None
     for one in flagged:
@@ -82,7 +82,7 @@ def flagged_face(faces: Faces, flagged: Sequence[FlaggedFace], *, at: float | No
 
 
 def _near(people: Sequence[_Person], faces: Faces) -> list[tuple[float, int, int]]:
-    """(distance in box heights, person, row) of all pairs that may be one person."""
+    """(distance in box heights, person, row) of all possible matches."""
     pairs = []
     for who, person in enumerate(people):
         height = float(person.box[3] - person.box[1])

@@ -1,9 +1,9 @@
-"""A CSV file that names videos and pictures: ``path,label[,split,method,identity,group,start,end]``.
+"""Manifest: a CSV file of videos and pictures, ``path,label[,split,method,identity,group,start,end]``.
 
 Paths are relative to the manifest. Labels are ``real`` or ``fake``, ``0`` or ``1`` (1 = fake). A row with
-``start,end`` (seconds) says that the file is fake there; several such rows give several spans. Rows that call the
-rest of such a file real may stand beside them, but not overlap them; a file without any fake row is real as a whole,
-so its row has no ``start,end``. Several identities are separated by semicolons.
+``start,end`` (seconds) marks a fake span; several rows give several spans. Other rows may mark the rest of the file
+as real, without overlap. A file without a fake row is entirely real, so its row has no ``start,end``. Several
+identities are separated by semicolons.
 """
 
 from __future__ import annotations
@@ -64,12 +64,12 @@ def _add(catalogue: Catalogue, name: str, entries: list[tuple[int, _Row]], *, ta
     facts = {key: first[key] for key in ("split", "group") if first.get(key)}
     facts["method"] = first.get("method", "") if label else ""
     people = tuple(one.strip() for one in first.get("identity", "").split(";") if one.strip())
-    video_id = PurePosixPath(name).with_suffix("").as_posix()  # a manifest may name files outside its folder
+    video_id = PurePosixPath(name).with_suffix("").as_posix()  # a manifest may list files outside its folder
     catalogue.add_listed(table.parent / name, label, video_id=video_id, identities=people, spans=spans, **facts)
 
 
 def _label(entries: list[tuple[int, _Row]], name: str, *, table: Path) -> tuple[int, tuple[FakeSpan, ...] | None]:
-    """The file's label and its fake spans: of the rows that say fake, if each has one."""
+    """The file's label and its fake spans, if every fake row has a span."""
     labels: list[int] = []
     spans: tuple[list[FakeSpan], list[FakeSpan]] = ([], [])  # real, fake
     for number, row in entries:

@@ -1,8 +1,8 @@
-"""Records -> face crops in shards, as :class:`~monitor.lab.datasets.faceset.FaceSet` reads them.
+"""Prepares face crops of records in shards, for :class:`~monitor.lab.datasets.faceset.FaceSet`.
 
-Every record is cut by itself and committed to a journal; when all are there, the shards are written in the order
-of the records and moved into place, ``faces.json`` last. So a run that was killed goes on where it was, and its
-bytes are those of an undisturbed one, whatever the number of processes.
+Each record is cut independently and committed to a journal. After the last one, the shards are written in the order
+of the records and moved into place, ``faces.json`` last. So a killed run resumes, and its bytes equal those of an
+uninterrupted run, with any number of processes.
 """
 
 from __future__ import annotations
@@ -37,21 +37,21 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 SKIPPED = "skipped.csv"
-_FORMAT = 1  # of faces.json and of what is written beside it
+_FORMAT = 1  # version of faces.json and the files beside it
 _WORKING = ".unfinished"
-_SAME_MOMENT = 0.1  # seconds between a fake frame and the real one it was made from
+_SAME_MOMENT = 0.1  # seconds between a fake frame and its original
 _SAME_PLACE = 0.5  # intersection over union of their squares
 
 
 @dataclass(frozen=True, slots=True)
 class PreparationPlan:
-    """What is to be prepared: the same plan gives the same bytes."""
+    """Input and settings of a preparation; the same plan gives the same bytes."""
 
     records: Sequence[Record]  # of one data set, each with a split
-    root: Path  # what their paths are told relative to
+    root: Path  # base of their paths in faces.json
     recipe: CropRecipe
-    settings: Settings  # of the detector, the source and the least certainty of a face
-    choices: dict[str, Any]  # how the splits were made: told in faces.json
+    settings: Settings  # of face detector, source and quality
+    choices: dict[str, Any]  # origin of the splits, for faces.json
     compare_files: bool = False  # look for equal files in different splits
 
     def __post_init__(self) -> None:
@@ -62,7 +62,7 @@ class PreparationPlan:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of all that decides the bytes."""
+        """SHA-256 of everything that affects the bytes."""
         used = {"source", "detector", "quality"}
         parts = {
             "format": _FORMAT,
@@ -83,28 +83,28 @@ def prepare(
     allow_leakage: bool = False,
     on_done: Callable[[], None] = lambda: None,
 ) -> dict[str, Any]:
-    """Cut the faces of all records into ``out``; what is there already is not done again.
+    """Cut the faces of all records into ``out``, and skip finished records.
 
     Args:
-        plan: what is to be prepared.
-        out: the folder of the shards, made if it is not there.
-        jobs: processes of one thread each.
-        allow_leakage: go on though people or videos are in several splits.
-        on_done: called for each record that is done, also for those of an earlier, killed run.
+        plan: input and settings.
+        out: folder of the shards, created if missing.
+        jobs: number of single-threaded processes.
+        allow_leakage: continue if people or videos are in several splits.
+        on_done: called for each finished record, also for those of an earlier run.
 
     Returns:
         The content of ``faces.json``.
 
     Raises:
-        DatasetError: ``out`` holds something else, splits leak, or there is no face.
-        UsageError: another run is at work there.
+        DatasetError: ``out`` has other contents, splits leak, or there is no face.
+        UsageError: another run is writing there.
         EngineError: the detector cannot be built, or failed.
-        OutputError: something cannot be written.
+        OutputError: a file cannot be written.
     """
     digest = plan.digest
     finished = _finished(out, digest)
     if finished is not None:
-        ResumeLog(out / _WORKING, plan=digest).remove()  # a run that was killed between the two
+        ResumeLog(out / _WORKING, plan=digest).remove()  # left by a run that was killed before removing it
         return finished
     crossing = leakage(plan.records, compare_files=plan.compare_files)
     if not allow_leakage:
@@ -124,10 +124,10 @@ def prepare(
 
 
 def existing_recipe(root: Path, recipe: CropRecipe) -> CropRecipe:
-    """The recipe by which the crops in ``root`` were made: size, and the square that its faces.json tells.
+    """The recipe of the crops in ``root``: their size, and the geometry in faces.json.
 
     Raises:
-        DatasetError: these are no face crops.
+        DatasetError: these are not face crops.
     """
     with FaceSet.open(root) as faces:
         height, width = faces.pixels(0).shape[:2]
@@ -144,7 +144,7 @@ def existing_recipe(root: Path, recipe: CropRecipe) -> CropRecipe:
 
 
 def _finished(out: Path, digest: str) -> dict[str, Any] | None:
-    """The content of ``out``'s faces.json if this plan is done; None if ``out`` is free, half done or damaged."""
+    """Content of faces.json in ``out`` if this plan is finished; None if ``out`` is empty, unfinished or damaged."""
     path = out / FACTS
     if path.is_file():
         try:
@@ -160,7 +160,7 @@ def _finished(out: Path, digest: str) -> dict[str, Any] | None:
 
 
 def _is_whole(out: Path) -> bool:
-    """Whether all that the index names is there; if not, that is logged."""
+    """Whether all shards of the index exist; logs the reason if not."""
     try:
         with FaceSet.open(out):
             return True
@@ -170,7 +170,7 @@ def _is_whole(out: Path) -> bool:
 
 
 def _publish(plan: PreparationPlan, out: Path, journal: ResumeLog, *, crossing: Leakage, digest: str) -> dict[str, Any]:
-    """Write everything, then move it into place; faces.json last, since it says that all is there."""
+    """Write all files, then move them into place, faces.json last, as it marks the result as complete."""
     cuts = [_without_pictures(journal.read(number)) for number in range(len(plan.records))]
     if not any(cut.crops for cut in cuts):
         msg = f"not one face was found in {len(cuts)} records, for example: {cuts[0].reason}"
@@ -200,7 +200,7 @@ def _publish(plan: PreparationPlan, out: Path, journal: ResumeLog, *, crossing: 
 
 
 def _entries(plan: PreparationPlan, cuts: Sequence[CropResult]) -> list[list[IndexEntry]]:
-    """The index rows of each record's crops, once all names are known."""
+    """The index rows of each record's crops."""
     names, named = CropNames(), []
     for record, cut in zip(plan.records, cuts, strict=True):
         base = record.video_id if plan.recipe.existing else names.of(record.video_id)
@@ -221,7 +221,7 @@ def _entries(plan: PreparationPlan, cuts: Sequence[CropResult]) -> list[list[Ind
 
 
 def _twin(crop: Crop, reals: Sequence[Crop]) -> int | None:
-    """Which crop of the real video shows the same face at the same moment, if one does."""
+    """The crop of the real video with the same face at the same time, if any."""
     near = [
         (abs(real.media_time - crop.media_time), place)
         for place, real in enumerate(reals)
@@ -233,7 +233,7 @@ def _twin(crop: Crop, reals: Sequence[Crop]) -> int | None:
 
 
 def _source_sizes(root: Path) -> dict[str, tuple[int, int]]:
-    """What the index of existing crops says of their squares; nothing where it says nothing."""
+    """Source sizes in the index of existing crops, as far as it has any."""
     sizes = {}
     for _, row in table_of(root / INDEX, columns=("name",)):
         width, height = row.get("source_width", ""), row.get("source_height", "")
@@ -293,14 +293,14 @@ def _facts(plan: PreparationPlan, cuts: Sequence[CropResult], *, crossing: Leaka
 
 
 def _listed(record: Record, root: Path) -> dict[str, Any]:
-    """A record as plain values, its path relative to the root where it lies below."""
+    """A record as plain values, with its path relative to the root if possible."""
     path = record.path.relative_to(root) if record.path.is_relative_to(root) else record.path
     listed = {**asdict(record), "path": path.as_posix()}
-    if not record.flagged:  # which hardly any data set knows
+    if not record.flagged:  # hardly any data set has flagged faces
         del listed["flagged"]
     return listed
 
 
 def _without_pictures(cut: CropResult) -> CropResult:
-    """All that is known of a cut, without its megabytes."""
+    """A cut without its picture data."""
     return replace(cut, crops=tuple(replace(crop, jpeg=b"") for crop in cut.crops))

@@ -1,4 +1,4 @@
-"""One labelled video or picture of a data set: what every reader returns and every later step takes."""
+"""One labelled video or picture of a data set, as returned by every reader."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Box = tuple[float, float, float, float]  # x1 y1 x2 y2, pixels
 
 @dataclass(frozen=True, slots=True)
 class FakeSpan:
-    """A stretch of media time in which a video is manipulated, ``start <= t < end`` in seconds."""
+    """A manipulated span of media time in a video, ``start <= t < end``, seconds."""
 
     start: float
     end: float
@@ -30,9 +30,9 @@ class FakeSpan:
 
 @dataclass(frozen=True, slots=True)
 class FlaggedFace:
-    """Where and when somebody saw the face that a label is about."""
+    """Box and time of the labelled face, as a person flagged it."""
 
-    box: Box | None  # pixels of the file's own frame; None: they did not say which face
+    box: Box | None  # pixels of the file's own frame; None: no box was given
     start: float = 0.0  # seconds of media time, ``start <= t < end``
     end: float = math.inf
 
@@ -41,10 +41,10 @@ class FlaggedFace:
 class Record:
     """One labelled video or picture.
 
-    ``video_id`` is unique within its data set: the relative path without suffix, never a base name alone
-    (methods reuse base names, and scores keyed by them would merge). ``path`` may lead into a tar file:
-    ``1.tar.gz/1/fake/0`` is the folder ``1/fake/0`` of that archive. ``identities`` bear the name of the
-    collection that numbered them (``ffpp:071``), so that they mean the same person in every data set.
+    ``video_id`` is unique in its data set: the relative path without suffix. A base name alone is not unique, as
+    methods reuse base names. ``path`` may lead into a tar file: ``1.tar.gz/1/fake/0`` is the folder ``1/fake/0`` of
+    that archive. ``identities`` are prefixed with the collection that numbers them (``ffpp:071``), so that they are
+    comparable across data sets.
     """
 
     dataset: str
@@ -54,11 +54,11 @@ class Record:
     split: str = ""  # "train", "val", "test", or "" (not assigned)
     method: str = ""  # "" for real
     compression: str = ""  # "raw", "c23", ..., or ""
-    identities: tuple[str, ...] = ()  # people that are seen or were used
-    group: str = ""  # what must not cross splits
+    identities: tuple[str, ...] = ()  # people who are visible or were used as source
+    group: str = ""  # always in one split
     spans: tuple[FakeSpan, ...] | None = None  # None: the whole file carries its label
-    original: str = ""  # video id of the real record that a fake was made from, where that is known
-    flagged: tuple[FlaggedFace, ...] = ()  # the one face that the label is about, and when; all with a box, or none
+    original: str = ""  # video id of a fake's original, if known
+    flagged: tuple[FlaggedFace, ...] = ()  # the labelled face and its times; all or none with a box
 
     def __post_init__(self) -> None:
         if self.label not in (0, 1):

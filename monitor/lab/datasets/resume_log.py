@@ -1,6 +1,6 @@
-"""What has been cut so far: one file for each record, which is there as a whole or not at all.
+"""Log of finished records, from which a killed run resumes: one file per record, written atomically.
 
-Any number of processes commit into one journal; a run that is killed is continued from it.
+Several processes can commit into the same log.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ _PER_FOLDER = 1000
 
 
 class ResumeLog:
-    """The cuts of one plan, in a folder of its own.
+    """Finished cuts of one plan, in a folder of its own.
 
     Args:
-        folder: made if it is not there.
-        plan: the digest of all that decides the bytes.
+        folder: created if missing.
+        plan: digest of everything that affects the crops.
 
     Raises:
         DatasetError: the folder belongs to another plan.
-        OutputError: it cannot be made.
+        OutputError: it cannot be created.
     """
 
     def __init__(self, folder: Path, *, plan: str) -> None:
@@ -56,7 +56,7 @@ class ResumeLog:
         return self._path(number).is_file()
 
     def commit(self, number: int, cut: CropResult) -> None:
-        """Keep what came of record ``number``.
+        """Store the result of record ``number``.
 
         Raises:
             OutputError: it cannot be written.
@@ -81,10 +81,10 @@ class ResumeLog:
             raise unwritable(path, error) from error
 
     def read(self, number: int) -> CropResult:
-        """What came of record ``number``.
+        """The result of record ``number``.
 
         Raises:
-            DatasetError: that was never committed, or is damaged.
+            DatasetError: it is missing or damaged.
         """
         path = self._path(number)
         try:
@@ -95,7 +95,7 @@ class ResumeLog:
             raise DatasetError(msg) from None
 
     def remove(self) -> None:
-        """Free the space; a process that outlived its parent may still hold a file there."""
+        """Delete the log, as far as files are not held open by a process that outlived its parent."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _path(self, number: int) -> Path:
@@ -103,7 +103,7 @@ class ResumeLog:
 
 
 def unwritable(path: Path, error: OSError) -> OutputError:
-    """The one sentence for a file that cannot be written."""
+    """The error for a file that cannot be written."""
     return OutputError(f"{path} cannot be written: {error.strerror or error}; free some space or choose another --out")
 
 

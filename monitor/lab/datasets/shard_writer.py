@@ -1,4 +1,4 @@
-"""Crops and what is known of them -> tar shards and ``index.csv``; the same crops give the same bytes."""
+"""Writes crops to tar shards and ``index.csv``, deterministically."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ _LONGEST_NAME = 80  # a plain tar header holds 100 bytes
 
 @dataclass(frozen=True, slots=True)
 class IndexEntry:
-    """One row of the index, but for its shard."""
+    """One row of the index, without its shard."""
 
     name: str
     record: Record
-    original: str  # name of the real crop that it was made from, or ""
+    original: str  # name of a fake's original crop, or ""
     source_size: tuple[int, int]  # width, height of the square in its source, pixels
 
 
 class ShardWriter:
-    """Writes ``<split>-NN.tar`` of at most ``limit`` bytes and, when the context is left in peace, the index.
+    """Writes ``<split>-NN.tar`` of at most ``limit`` bytes, and the index when the context ends without error.
 
     Raises:
         OSError: a file cannot be written.
@@ -61,7 +61,7 @@ class ShardWriter:
 
     @property
     def files(self) -> list[str]:
-        """Names of the shards, then of the index."""
+        """Names of the shards and of the index."""
         shards = [_shard_name(split, number) for split, count in self._counts.items() for number in range(count)]
         return [*sorted(shards), INDEX]
 
@@ -79,7 +79,7 @@ class ShardWriter:
     def _store(self, split: str, name: str, content: bytes) -> str:
         member = tarfile.TarInfo(name)
         member.size = len(content)
-        # PAX has the bytes of a plain header, but for the names of existing crops that are longer than it takes.
+        # PAX equals the plain format, except for long names of existing crops.
         header = len(member.tobuf(tarfile.PAX_FORMAT))
         needed = header + -(-len(content) // _BLOCK) * _BLOCK
         shard, filled = self._open.get(split, (None, 0))
@@ -96,13 +96,13 @@ class ShardWriter:
 
 
 class CropNames:
-    """Names of crops: those of their videos in plain characters, each given once."""
+    """Gives each crop a unique name, made from its video id in plain characters."""
 
     def __init__(self) -> None:
         self._given: set[str] = set()
 
     def of(self, video_id: str) -> str:
-        """A name of at most 80 letters, digits, ``_`` and ``-``, unique among those given so far."""
+        """A name of at most 80 letters, digits, ``_`` and ``-``, unique among all names of this object."""
         plain = re.sub(r"[^A-Za-z0-9_-]+", "-", video_id.replace("/", "__"))
         if plain != video_id.replace("/", "__") or len(plain) > _LONGEST_NAME or plain in self._given:
             digest = hashlib.sha256(video_id.encode(errors="surrogateescape")).hexdigest()[:8]
@@ -116,5 +116,5 @@ def _shard_name(split: str, number: int) -> str:
 
 
 def _padded(filled: int) -> int:
-    """Size of a tar file of so many bytes of members, with its two closing blocks."""
+    """Size of a tar file with ``filled`` bytes of members and its two closing blocks."""
     return -(-(filled + 2 * _BLOCK) // _TAR_RECORD) * _TAR_RECORD

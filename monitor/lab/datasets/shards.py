@@ -1,4 +1,4 @@
-"""Face crops that exist already: ``index.csv`` and tar shards, as :mod:`monitor.lab.datasets.faceset` reads them."""
+"""Reader of existing face crops: ``index.csv`` and tar shards, see :mod:`monitor.lab.datasets.faceset`."""
 
 from __future__ import annotations
 

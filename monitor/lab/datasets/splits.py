@@ -1,7 +1,7 @@
-"""Which records are for training, which for choosing, which for reporting: nobody is in two of them.
+"""Divides records into train, val and test without leakage.
 
-Records that share a group or an identity are *connected* and stay together. In some data sets everybody is
-connected to everybody (each actor was swapped with others): then one split gets all of them, and that is said.
+Records that share a group or an identity are *connected* and stay in one split. In some data sets all people are
+connected, as each actor was swapped with others. Then one split gets all records, with a warning.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Stratum = tuple[int, str]  # label, method
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """The part of the records that each split should get.
+    """The share of the records of each split.
 
     Raises:
         UsageError: one is negative, or they do not add up to 1.
@@ -56,7 +56,7 @@ class Shares:
         """``0.8,0.1,0.1``: train, val, test.
 
         Raises:
-            UsageError: that is not what it says.
+            UsageError: the text is malformed.
         """
         try:
             train, val, test = (float(part) for part in text.split(","))
@@ -68,27 +68,27 @@ class Shares:
 
 @dataclass(frozen=True, slots=True)
 class SplitOverlap:
-    """Something that is in several splits."""
+    """A group, identity or file in several splits."""
 
-    name: str  # of the group or identity, or the shorter id of two equal files
+    name: str  # of the group or identity; for equal files, the shorter id
     splits: tuple[str, ...]
-    examples: tuple[str, ...]  # a video id from each of them
+    examples: tuple[str, ...]  # a video id from each split
 
 
 @dataclass(frozen=True, slots=True)
 class Leakage:
-    """What crosses splits. Records without a split cross nothing."""
+    """Groups, identities and files in several splits. Records without a split are ignored."""
 
     groups: tuple[SplitOverlap, ...]
     identities: tuple[SplitOverlap, ...]
-    files: tuple[SplitOverlap, ...] | None  # the same bytes; None: the files were not compared
+    files: tuple[SplitOverlap, ...] | None  # files with equal bytes; None: not compared
 
     def __bool__(self) -> bool:
         return bool(self.groups or self.identities or self.files)
 
     @property
     def in_words(self) -> str:
-        """One sentence for people, with an example."""
+        """One sentence with an example."""
         counts = [
             f"{len(crossings)} {noun if len(crossings) == 1 else plural}"
             for noun, plural, crossings in self._kinds()
@@ -104,10 +104,10 @@ class Leakage:
         return f"{' and '.join(counts)} cross splits: {noun} {first.name!r} is in {places}"
 
     def refuse(self) -> None:
-        """Go no further if anything leaks.
+        """Raise if anything leaks.
 
         Raises:
-            DatasetError: something does.
+            DatasetError: a group, identity or file is in several splits.
         """
         if self:
             msg = f"{self.in_words}; split anew (--resplit), or accept figures that flatter (--allow-leakage)"
@@ -124,16 +124,15 @@ def split_records(
 ) -> list[Record]:
     """The same records, in the same order, each with a split.
 
-    A published split is kept, and what is connected to one of its records goes there, too. The rest is divided
-    component by component, the largest first, so that each (label, method) comes as near to ``shares`` as the
-    components allow; methods with too few records for every split are taken together. The same records and seed
-    give the same splits.
+    Published splits are kept; records that are connected to them join the same split. The rest is divided by
+    connected components, the largest first, so that each (label, method) is as close to ``shares`` as possible.
+    Methods with too few records for every split are pooled. The result is deterministic for a seed.
 
     Args:
         records: of one data set or several.
         shares: of train, val and test; default 0.8, 0.1, 0.1.
-        seed: decides among components of one size.
-        anew: forget the published splits.
+        seed: of the order of equally large components.
+        anew: ignore the published splits.
     """
     shares = shares or Shares()
     records = [replace(record, split="") for record in records] if anew else list(records)
@@ -167,7 +166,7 @@ def split_records(
 
 
 def val_from_train(records: Sequence[Record], share: float, *, seed: int = 0) -> list[Record]:
-    """The same records, of which about ``share`` of those in train, whole components of them, are now in val.
+    """The same records, with about ``share`` of the train records moved to val, in whole components.
 
     Raises:
         UsageError: the share is not between 0 and 1, or there is a val already.
@@ -184,9 +183,9 @@ def val_from_train(records: Sequence[Record], share: float, *, seed: int = 0) ->
 
 
 def components(records: Sequence[Record]) -> list[list[int]]:
-    """Rows of ``records`` that are connected by shared groups or identities, in order of their first row.
+    """Connected components of ``records``, as lists of rows, ordered by their first row.
 
-    Groups are those of one data set, identities are compared across all of them.
+    Groups are compared within a data set, identities across all data sets.
     """
     parents = list(range(len(records)))
 
@@ -211,14 +210,14 @@ def components(records: Sequence[Record]) -> list[list[int]]:
 
 
 def leakage(records: Iterable[Record], *, compare_files: bool = False) -> Leakage:
-    """What is in more than one split.
+    """Find groups, identities and files in more than one split.
 
     Args:
         records: with splits.
         compare_files: also look for equal files (SHA-256), which reads every byte of the data set.
 
     Raises:
-        DatasetError: a file that should be compared cannot be read.
+        DatasetError: a file cannot be read for the comparison.
     """
     groups: dict[str, dict[str, str]] = defaultdict(dict)
     identities: dict[str, dict[str, str]] = defaultdict(dict)
@@ -237,7 +236,7 @@ def leakage(records: Iterable[Record], *, compare_files: bool = False) -> Leakag
 
 
 def _strata(records: Sequence[Record], shares: Shares) -> list[Stratum]:
-    """What is balanced: (label, method), or the label alone where a method cannot fill the smallest split."""
+    """Stratum of each record: (label, method), or only the label if a method cannot fill the smallest split."""
     counts = Counter((record.label, record.method) for record in records)
     least = min(share for split in SPLITS if (share := shares.of(split)) > 0)
     fine = {stratum for stratum, count in counts.items() if count * least >= 1}
@@ -252,7 +251,7 @@ def _emptiest(
     *,
     shares: Shares,
 ) -> str:
-    """The split that a component brings nearest to its share, by squared deviation over all strata."""
+    """The split for a component that minimises the squared deviation from the shares, over all strata."""
 
     def deviation(split: str, stratum: Stratum) -> float:
         lacking = filled[split][stratum] - shares.of(split) * totals[stratum]

@@ -1,7 +1,7 @@
 """WildDeepfake (Zi et al., 2020): face pictures in archives, one archive for each video.
 
-``{real,fake}_{train,test}/<n>.tar.gz`` hold ``./<n>/{real|fake}/<sequence>/<frame>.png``; some of them are plain
-tar files in spite of their name. Nothing is unpacked: a record's path leads into the archive.
+``{real,fake}_{train,test}/<n>.tar.gz`` hold ``./<n>/{real|fake}/<sequence>/<frame>.png``; some are plain
+tar files despite their name. Nothing is unpacked; a record's path leads into the archive.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def read_wild_deepfake(root: Path) -> list[Record]:
 
 
 def _sequences(path: Path, *, kind: str) -> list[str]:
-    """The folders of pictures in an archive, all of which must be of this kind."""
+    """The folders of pictures in an archive; all must be of the given kind."""
     names = [PurePosixPath(name) for name in TarArchive(path).names]
     folders = {name.parent: None for name in names if name.suffix.lower() in IMAGE_SUFFIXES}
     for folder in folders:

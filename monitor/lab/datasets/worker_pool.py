@@ -1,8 +1,8 @@
-"""Processes that cut records in parallel and commit each as it is done.
+"""Worker processes that cut records in parallel and commit each result.
 
-Processes of a pool outlive a parent that is killed; these do not: each waits at a pipe whose other end only the
-parent holds. One that crashes (a decoder on a broken file) costs its record, which is told, not the run; one that
-was killed from outside ends the run, which goes on when it is started again.
+Unlike the processes of a pool, a worker does not outlive a killed parent: it waits at a pipe whose other end only the
+parent holds. If a worker crashes (a decoder on a broken file), only its record is lost, and reported. If a worker is
+killed from outside, the run ends; the next run resumes.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
     from monitor.settings import Settings
 
 _READY = "ready"
-_KILLED = (-9, -15)  # exit codes of a process that somebody else ended, most often for want of memory
+_KILLED = (-9, -15)  # exit codes of a killed process, most often out of memory
 _Task = tuple[int, "Record"]
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerJob:
-    """Everything that a process needs to know."""
+    """Settings of a worker process."""
 
     recipe: CropRecipe
     settings: Settings
@@ -42,13 +42,13 @@ class WorkerJob:
 
 
 def cut_all(tasks: Sequence[_Task], order: WorkerJob, *, jobs: int, on_done: Callable[[], None] = lambda: None) -> None:
-    """Cut and commit every (number, record), in any order; ``on_done`` is called after each.
+    """Cut and commit every (number, record), in any order.
 
     Args:
-        tasks: what is to be done.
-        order: how.
-        jobs: processes of one thread each; with 1 it happens in this one.
-        on_done: called in this process.
+        tasks: numbers and records.
+        order: settings of the workers.
+        jobs: number of single-threaded processes; 1: this process.
+        on_done: called in this process after each record.
 
     Raises:
         EngineError: the detector cannot be built, or failed; or a process was killed.
@@ -56,7 +56,7 @@ def cut_all(tasks: Sequence[_Task], order: WorkerJob, *, jobs: int, on_done: Cal
     """
     if not tasks:
         return
-    cutter = FaceCropper(order.recipe, order.settings)  # several processes find its graphs built
+    cutter = FaceCropper(order.recipe, order.settings)  # builds the graphs in the cache before the workers start
     if jobs == 1:
         for number, record in tasks:
             order.journal.commit(number, cutter.cut(record))
@@ -69,7 +69,7 @@ def cut_all(tasks: Sequence[_Task], order: WorkerJob, *, jobs: int, on_done: Cal
 
 
 def _cut_by(tasks: Sequence[_Task], order: WorkerJob, *, jobs: int, stack: ExitStack) -> Iterator[int]:
-    """The numbers of the tasks as they are done."""
+    """Yields the numbers of finished tasks."""
     waiting = list(reversed(tasks))
     busy: dict[Connection, tuple[_Worker, _Task | None]] = {}
     for _ in range(jobs):
@@ -91,16 +91,16 @@ def _cut_by(tasks: Sequence[_Task], order: WorkerJob, *, jobs: int, stack: ExitS
                 yield task[0]
             if waiting:
                 task = waiting.pop()
-                with suppress(ConnectionError):  # it has just died: that is heard in the next round
+                with suppress(ConnectionError):  # it has just died; the next round handles it
                     worker.connection.send(task)
                 busy[worker.connection] = worker, task
 
 
 def _buried(worker: _Worker, task: _Task | None, journal: ResumeLog) -> int:
-    """The number of the record at which a process crashed, once that is committed.
+    """Commit the crash of a process as the result of its record, and return the record's number.
 
     Raises:
-        EngineError: it died before it had one, or was killed by somebody else.
+        EngineError: it died without a record, or was killed from outside.
     """
     code = worker.exit_code()
     if task is None:
@@ -115,7 +115,7 @@ def _buried(worker: _Worker, task: _Task | None, journal: ResumeLog) -> int:
 
 
 class _Worker:
-    """One process, and our end of its pipe; leaving the context ends it."""
+    """One process and the parent's end of its pipe; the process ends with the context."""
 
     def __init__(self, order: WorkerJob) -> None:
         context = multiprocessing.get_context("spawn")
@@ -133,14 +133,14 @@ class _Worker:
         self._process.join()
 
     def exit_code(self) -> int | None:
-        """Of the process, once its pipe has closed."""
+        """Exit code of the process after its pipe has closed."""
         self._process.join()
         return self._process.exitcode
 
 
 def _work(connection: Connection, order: WorkerJob) -> None:
-    """In a process of its own: say that the detector is there, then cut what comes until the parent is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent ends its processes itself
+    """Body of a worker: report that the face detector is loaded, then cut records until the parent is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the parent ends the workers
     try:
         cutter = FaceCropper(order.recipe, order.settings)
         connection.send(_READY)

@@ -1,16 +1,16 @@
-"""What a classifier is worth: the pipeline that ships, run on labelled material, in numbers with intervals.
+"""Evaluation of the shipped pipeline on labelled material: figures with intervals.
 
 ::
 
-    material        what a person names -> records, or prepared crops, of one split
-    videos, crops   these -> Outcome*, through the pipeline or its classifier (watch: a sink that writes down time)
-    outcomes        what the program said of one file or crop, beside the truth
+    material        path -> records, or prepared crops, of one split
+    videos, crops   material -> Outcome*, from the pipeline or its classifier (watch: a sink that records times)
+    outcomes        result and truth of one file or crop
     metrics         labels, scores -> AUC, EER, F1, ECE, ...
     bootstrap       the same with 95 % intervals, resampling groups
-    timelines       what only a monitor has: false alarms per hour, time to detect, flips
-    metrics_summary Outcome* -> all of the above
-    report          metrics_summary -> metrics.json, metrics.csv, report.html (page, plots, thumbnails)
-    curves          Outcome* -> what a model card shows of them
+    timelines       figures over time: false alarms per hour, detection delay, flips
+    scorecard       Outcome* -> all figures
+    report          scorecard -> metrics.json, metrics.csv, report.html (page, plots, thumbnails)
+    curves          Outcome* -> the curves on a model card
 
-    grids, robustness, faithfulness, fairness, comparison, speeds   further questions, of the same outcomes and metrics
+    grids, robustness, faithfulness, fairness, comparison, speeds   further evaluations with the same metrics
 """

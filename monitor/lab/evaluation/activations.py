@@ -1,4 +1,4 @@
-"""How far a network's activations reach on real faces: the table that an int8 engine is built from."""
+"""Ranges of a network's activations on real faces, from which an int8 engine is quantised."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from monitor.inference.network import Network
     from monitor.types import Pixels
 
-_MEASURED: Final = ("Conv", "Relu", "Concat", "MaxPool", "Add")  # what int8 arithmetic takes and gives
+_MEASURED: Final = ("Conv", "Relu", "Concat", "MaxPool", "Add")  # operators that int8 arithmetic replaces
 _DIGITS: Final = 6
 
 
 def as_cameras_show(crops: Sequence[Pixels], *, seed: int = 0) -> list[Pixels]:
-    """Each crop as it is and once perturbed, the perturbations in turn and at random levels."""
+    """Each crop twice: unchanged and perturbed. Perturbations take turns, at random levels."""
     rng = np.random.default_rng(seed)
     kinds = list(PERTURBATIONS.values())
     seen = list(crops)
@@ -45,7 +45,7 @@ def measure_ranges(
         network: a classifier.
         crops: (S, S, 3) uint8 each.
         cache_dir: of the ONNX graph.
-        on_done: told after each crop.
+        on_done: called after each crop.
 
     Raises:
         EngineError: the network cannot be exported.
@@ -71,7 +71,7 @@ def measure_ranges(
 
 
 def _unoptimised(content: bytes) -> Any:  # noqa: ANN401 - untyped library
-    """A session that keeps every tensor: optimisation would fuse some away."""
+    """A session without graph optimisation, which would fuse some tensors away."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

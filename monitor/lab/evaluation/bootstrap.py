@@ -1,8 +1,11 @@
 """Statistics with 95 % intervals: the percentile bootstrap over groups (Efron & Tibshirani 1993, chapter 13).
 
-Faces of one video, and videos made from one original, err together: whole groups are drawn with replacement,
-never single rows. A resample is a row of weights, how often each row's group was drawn, so that a statistic
-is computed for many resamples at once.
+Errors are correlated between faces of one video and between videos made from one original. So whole groups are
+drawn with replacement, never single rows. A resample is a row of weights: how often each row's group was drawn. A
+statistic is computed for many resamples at once.
+
+``scipy.stats.bootstrap`` could draw the groups, which takes four lines here. But its intervals include resamples in
+which a statistic is undefined, and they cannot be shifted for a statistic that noise inflates.
 """
 
 from __future__ import annotations
@@ -30,13 +33,13 @@ _CELLS = 2_000_000  # weights held at once
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A number, the interval around it, and what both rest on."""
+    """A value with its interval and sample size."""
 
-    value: float | None  # on the data as they are
+    value: float | None  # on the data themselves, without resampling
     low: float | None  # 95 % interval
     high: float | None
     n: int  # rows
-    groups: int  # what was resampled
+    groups: int  # number of groups, the units that are resampled
     why: str = ""  # why the value, or the interval, is missing
 
 
@@ -50,17 +53,17 @@ def estimate(
 ) -> dict[str, Estimate]:
     """Values and 95 % intervals of several statistics of the same rows.
 
-    Resamples in which a statistic is undefined (no fake was drawn, say) are left out of its interval; where
-    fewer than half are defined there is no interval. Nor is there one where nearly all agree (on 0 of 3,
-    say): a width of nothing would promise certainty. The interval of a statistic that noise inflates
-    (``metrics.INFLATED``) is moved down by what resampling added on average, but not below 0.
+    Resamples in which a statistic is undefined (for example, no fake was drawn) are left out of its interval. There
+    is no interval if fewer than half of the resamples are defined, or if nearly all of them agree (for example on 0
+    of 3), since an interval of width zero would promise certainty. The interval of a statistic that noise inflates
+    (``metrics.INFLATED``) is shifted down by the mean increase from resampling, but not below 0.
 
     Args:
         statistics: weights (B, N) -> name -> (B,), NaN where undefined.
-        labels: (N,) for the reason why a value is missing.
+        labels: (N,) used to explain a missing value.
         groups: (N,) the number of each row's group.
-        resamples: how many.
-        seed: same seed, same intervals.
+        resamples: number of resamples.
+        seed: of the resampling.
     """
     n = len(labels)
     names, rows = np.unique(np.asarray(groups), return_inverse=True)
@@ -83,7 +86,7 @@ def estimate(
 
 
 def _deflated(name: str, value: float, drawn: Doubles) -> Doubles:
-    """Resampled values (R,), less what resampling added on average where noise inflates the statistic."""
+    """Resampled values (R,), minus the mean increase from resampling if noise inflates the statistic."""
     if name not in INFLATED or not np.isfinite(drawn).any():
         return drawn
     return np.maximum(drawn - (np.nanmean(drawn) - value), 0.0)
@@ -104,7 +107,7 @@ def _estimate(value: float, drawn: Doubles, *, n: int, groups: int, why: str) ->
 
 
 def _resampled(rows: Integers, *, groups: int, resamples: int, seed: int) -> Iterator[Doubles]:
-    """Weights (B, N), a batch of resamples at a time."""
+    """Yields weights (B, N), one batch of resamples at a time."""
     random = np.random.default_rng(seed)
     batch = max(1, _CELLS // max(len(rows), groups))
     shares = np.full(groups, 1.0 / groups)

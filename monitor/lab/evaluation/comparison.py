@@ -1,9 +1,10 @@
-"""Several classifiers side by side: the same crops, the same training data, the same budget, one table.
+"""Comparison of several classifiers on the same crops, with the same training data and budget.
 
-A classifier's figures are those of ``metrics_summary``: everyone is told fake or real at a calibrated P(fake) of 0.5.
-Speed is taken in turns on one thread, so that a machine whose speed drifts slows all of them; this
-holds within one run, and the caption says so where several runs' files were joined. What was trained on other data,
-longer, or measured on other crops or by another engine is refused, or compared with a caption that says so.
+The figures are those of ``monitor.lab.evaluation.metrics_summary``, with a forced decision at a calibrated P(fake) of
+0.5.
+Speed is measured on one thread. The classifiers take turns, so that a change of the machine's speed affects all of
+them; the caption names speeds from different runs. Classifiers that differ in training data, training length, crops
+or engine are refused, or compared with a caption that names the difference.
 """
 
 from __future__ import annotations
@@ -57,19 +58,19 @@ Count = Annotated[int, Field(ge=0)]
 
 
 @dataclass(frozen=True, slots=True)
-class MeasuredCrops:
-    """The crops that a classifier was measured on."""
+class CropSummary:
+    """Identifies the crops on which a classifier was measured."""
 
     name: str  # "dfdc-faces, split test"
     fakes: Count
     reals: Count
     groups: Count
     digest: str  # hex SHA-256 over names, labels, groups, stored files and geometry: the same for the same crops
-    failures: tuple[str, ...] = ()  # names of crops that could not be read: not among the above, part of no figure
+    failures: tuple[str, ...] = ()  # names of unreadable crops, counted in none of the above
 
     @classmethod
-    def of(cls, faces: FaceSet, *, failures: Sequence[str] = ()) -> MeasuredCrops:
-        """Of prepared crops, those named in ``failures`` left out of the counts."""
+    def of(cls, faces: FaceSet, *, failures: Sequence[str] = ()) -> CropSummary:
+        """Summary of prepared crops; the counts leave out those named in ``failures``."""
         splits = "+".join(sorted({row.split or "none" for row in faces.rows}))
         lines = sorted(
             f"{row.name} {row.label} {row.group} {hashlib.sha256(faces.jpeg(number)).hexdigest()}"
@@ -89,8 +90,8 @@ class MeasuredCrops:
 
 
 @dataclass(frozen=True, slots=True)
-class ComparisonEntry:
-    """One classifier: what it is, what it was given, what it is worth, what it costs."""
+class ComparedModel:
+    """One classifier: identity, training, figures and cost."""
 
     model: str  # name in the registry
     id: str  # of the weights
@@ -103,23 +104,23 @@ class ComparisonEntry:
     engine: str
     faces_per_second: Annotated[float, Field(gt=0)] | None  # one thread, one face at a time; None: not measured
     figures: Mapping[str, Estimate]  # of FIGURES
-    material: MeasuredCrops
-    run: str  # the same for all that were measured, and timed in turns, together
+    material: CropSummary
+    run: str  # id of the run; speeds of one run are comparable
 
 
-_ENTRIES: Final = TypeAdapter(tuple[ComparisonEntry, ...])
+_ENTRIES: Final = TypeAdapter(tuple[ComparedModel, ...])
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Classifiers that may be put beside each other, and what to say under the table."""
+    """Comparable classifiers and the caption of their table."""
 
-    entries: tuple[ComparisonEntry, ...]
-    unlike: tuple[str, ...]  # what is not the same; empty unless that was allowed
+    entries: tuple[ComparedModel, ...]
+    unlike: tuple[str, ...]  # differences between the entries; empty unless they were allowed
 
     @property
     def caption(self) -> str:
-        """What the figures rest on, and what they are not."""
+        """The material, conditions and limits of the figures."""
         first = self.entries[0]
         trained = "; ".join(dict.fromkeys(entry.trained_on for entry in self.entries))
         budgets = dict.fromkeys(entry.images_trained for entry in self.entries)
@@ -152,29 +153,29 @@ def measure(
     settings: Settings,
     sizes: Sequence[int | None] = (None,),
     on_done: Callable[[int], None],
-) -> list[ComparisonEntry]:
-    """Run every classifier over the same crops, then time them in turns.
+) -> list[ComparedModel]:
+    """Score the same crops with every classifier, then measure their speed in turns.
 
     Args:
-        weights: safetensors files, their cards beside them.
-        faces: what they are measured on.
+        weights: safetensors files with their cards beside them.
+        faces: the crops.
         settings: backend, threads (one is used) and thresholds.
-        sizes: input sizes, pixels, at each of which all weights are measured; None: each card's usual one.
-        on_done: told how many more crops are done.
+        sizes: input sizes in pixels; all weights are measured at each. None: the size on each card.
+        on_done: called with the number of crops just finished.
 
     Raises:
         ModelError: weights or a card are missing, malformed, of no known architecture, or not calibrated for a size.
         DatasetError: the crops are too narrow for a classifier, or of one class only.
         EngineError: an engine failed.
     """
-    _require_both(MeasuredCrops.of(faces))
+    _require_both(CropSummary.of(faces))
     measured = list(product(weights, sizes))
     loaded = [_loaded(path, settings, input_size=size) for path, size in measured]
     said: list[list[Outcome]] = []
-    judged: list[MeasuredCrops] = []
+    judged: list[CropSummary] = []
     for _, engines in loaded:
         said.append(crop_outcomes(faces, engines=engines, settings=settings.verdict, on_done=on_done))
-        judged.append(MeasuredCrops.of(faces, failures=[outcome.id for outcome in said[-1] if outcome.failed]))
+        judged.append(CropSummary.of(faces, failures=[outcome.id for outcome in said[-1] if outcome.failed]))
         _require_both(judged[-1])
     speeds = faces_per_second([engines for _, engines in loaded])
     run = secrets.token_hex(8)
@@ -184,28 +185,28 @@ def measure(
     ]
 
 
-def _require_both(material: MeasuredCrops) -> None:
+def _require_both(material: CropSummary) -> None:
     if not (material.fakes and material.reals):
         msg = f"{material.name} has {material.fakes} fake and {material.reals} real crops: a comparison needs both"
         raise DatasetError(msg)
 
 
-def compared(entries: Sequence[ComparisonEntry], *, anyway: bool = False) -> Comparison:
-    """Put detectors side by side.
+def compared(entries: Sequence[ComparedModel], *, anyway: bool = False) -> Comparison:
+    """Check that classifiers are comparable, and put them side by side.
 
     Args:
         entries: one or more.
-        anyway: also what was not trained or measured alike; the caption says so.
+        anyway: accept differences in training or measurement; the caption names them.
 
     Raises:
-        UsageError: there is none, or they are not alike.
+        UsageError: there are no entries, or they differ.
     """
     if not entries:
         msg = "there is no classifier to compare: name weights, or comparison.json files"
         raise UsageError(msg)
     unlike = tuple(_differences(entries))
     if unlike and not anyway:
-        msg = f"these detectors are not alike: {'; '.join(unlike)} (--anyway compares them, and says so)"
+        msg = f"these classifiers are not alike: {'; '.join(unlike)} (--anyway compares them, and says so)"
         raise UsageError(msg)
     return Comparison(entries=tuple(entries), unlike=unlike)
 
@@ -221,11 +222,11 @@ def to_json(comparison: Comparison) -> dict[str, Any]:
     }
 
 
-def entries_from(path: Path) -> list[ComparisonEntry]:
+def entries_from(path: Path) -> list[ComparedModel]:
     """The entries of a ``comparison.json``.
 
     Raises:
-        DatasetError: it cannot be read, is no such file, or a value in it has the wrong type.
+        DatasetError: it cannot be read, is not a comparison, or a value has the wrong type.
     """
     try:
         tree = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refused)
@@ -252,7 +253,7 @@ def _refused(constant: str) -> float:
 
 
 def markdown(comparison: Comparison) -> str:
-    """The table, its best figures in bold, and the caption."""
+    """The table with the best figures in bold, and the caption."""
     entries = comparison.entries
     head = ["Detector", *TITLES.values(), "Faces/s", "Parameters", "Input", "Images trained", "File"]
     best = {name: max((entry.figures[name].value or 0.0) for entry in entries) for name in FIGURES}
@@ -276,7 +277,7 @@ def markdown(comparison: Comparison) -> str:
 
 
 def chart(comparison: Comparison) -> Figure:
-    """Bars with intervals and values, and the caption, on white."""
+    """A bar chart with intervals, values and caption on a white background."""
     entries = comparison.entries
     figure = Figure(figsize=(11, 6.2), facecolor="white")
     quality, speed = figure.subplots(1, 2, width_ratios=(3.4, 1))
@@ -322,8 +323,8 @@ def _bar(axes: Axes, x: float, estimate: Estimate, *, width: float, style: Mappi
     axes.annotate(label, (x, top), xytext=(0, 2), textcoords="offset points", ha="center", va="bottom", fontsize=7.5)
 
 
-def _differences(entries: Sequence[ComparisonEntry]) -> list[str]:
-    """What is not the same for all, a clause each."""
+def _differences(entries: Sequence[ComparedModel]) -> list[str]:
+    """Differences between the entries, one clause each."""
     found = []
     data = {entry.trained_on: entry.id for entry in entries}
     if len(data) > 1:
@@ -346,7 +347,7 @@ def _differences(entries: Sequence[ComparisonEntry]) -> list[str]:
 
 
 def _loaded(path: Path, settings: Settings, *, input_size: int | None) -> tuple[str, Engines]:
-    """The registry's name of a weights file, and its engines on one thread."""
+    """The registry name of a weights file, and its engines on one thread."""
     named = read_card(path.with_suffix(".json"), weights=path).architecture
     name = next((known for known in available_models() if named == architecture(known).ARCHITECTURE), None)
     if name is None:
@@ -362,16 +363,16 @@ def _entry(
     loaded: tuple[str, Engines],
     *,
     outcomes: Sequence[Outcome],
-    material: MeasuredCrops,
+    material: CropSummary,
     speed: float,
     run: str,
-) -> ComparisonEntry:
+) -> ComparedModel:
     name, engines = loaded
     section = section_of(outcomes)
     figures = {**section.forced, **section.ranking}
     card = engines.classifier.card
     images = card.training.get("images_trained", card.training.get("images_seen"))
-    return ComparisonEntry(
+    return ComparedModel(
         model=name,
         id=card.id,
         weights_sha256=card.weights_sha256,

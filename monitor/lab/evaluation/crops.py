@@ -1,8 +1,8 @@
-"""Prepared face crops -> Outcome: the shipped classifier on pictures that were cut beforehand.
+"""Outcomes of prepared face crops, scored by the shipped classifier.
 
-Nothing is detected, followed or smoothed here, and no quality gate is asked: a crop gets the logit that the
-live path would give the same square, the calibration of the card, and the label of the shipped thresholds.
-The square is resampled from the stored crop, not from the frame, which costs a little sharpness.
+There is no detection, tracking, smoothing or quality gate. A crop gets the logit that the live path would give the
+same square, the calibration of the card, and the label of the shipped thresholds. The square is resampled from the
+stored crop instead of the frame, which costs a little sharpness.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ if TYPE_CHECKING:
     from monitor.types import Floats, Pixels
 
 BATCH = 32
-_SLACK = 0.01  # of the stored side, by which a square may reach outside: half a pixel of rounding
+_SLACK = 0.01  # a square may extend this share of the stored side beyond it: half a pixel of rounding
 
 
 class CropScorer:
-    """The shipped classifier on stored crops of one geometry.
+    """Scores stored crops of one geometry with the shipped classifier.
 
     Args:
-        engines: compiled, with the card that says which square the weights expect.
-        faces: the set that the crops come from; says which square was stored.
+        engines: compiled engines with the card, which names the expected square.
+        faces: the set of the crops, which names the stored square.
 
     Raises:
-        DatasetError: the stored squares are smaller than the one that the weights expect.
+        DatasetError: the stored squares are smaller than the expected square.
     """
 
     def __init__(self, engines: Engines, faces: FaceSet) -> None:
@@ -62,7 +62,7 @@ class CropScorer:
         )
 
     def stored(self, row: int) -> Pixels:
-        """Crop number ``row`` as it is stored: (H, H, 3) RGB.
+        """Stored crop number ``row``: (H, H, 3) RGB.
 
         Raises:
             DatasetError: it is damaged, or not square.
@@ -79,12 +79,12 @@ class CropScorer:
         return picture
 
     def cut(self, picture: Pixels) -> Pixels:
-        """The square that the weights expect of a stored crop (H, H, 3): (S, S, 3) uint8."""
+        """The square (S, S, 3) uint8 that the weights expect, cut from a stored crop (H, H, 3)."""
         crop: Pixels = cut_squares(picture, self._square(picture.shape[0]), size=self._size)[0]
         return crop
 
     def logits(self, pictures: Sequence[Pixels]) -> Doubles:
-        """Natural log-odds (N,) of stored crops, before calibration; NaN where the engine gave no number.
+        """Uncalibrated natural log-odds (N,) of stored crops; NaN where the engine returned a value that is not finite.
 
         Raises:
             EngineError: the engine failed.
@@ -99,13 +99,13 @@ class CropScorer:
 def crop_outcomes(
     faces: FaceSet, *, engines: Engines, settings: VerdictSettings, on_done: Callable[[int], None] = lambda _: None
 ) -> list[Outcome]:
-    """An outcome for each crop, in the order of the set; a damaged or oblong one is a failure and stops nothing.
+    """One outcome per crop, in the order of the set. A damaged or non-square crop is a failure; the others go on.
 
     Args:
         faces: prepared crops.
-        engines: what judges them.
+        engines: of the classifier.
         settings: the thresholds.
-        on_done: told how many more are done.
+        on_done: called with the number of crops just finished.
 
     Raises:
         DatasetError: the stored squares are smaller than the one that the weights expect.

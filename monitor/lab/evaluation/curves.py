@@ -1,6 +1,6 @@
-"""Outcomes of prepared crops -> what a model card shows of them: ROC, reliability, scores, and what each preset costs.
+"""The curves on a model card: ROC, reliability, scores, and the error rates of each preset.
 
-Compact: a card is read by people, and by pages that need no laboratory.
+The numbers are few and rounded: people read the card, and so do pages that work without the laboratory.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from sklearn.metrics import roc_curve
 
 from monitor.classifiers.model_card import ModelCard, read_card
 from monitor.errors import DatasetError
@@ -30,11 +31,11 @@ BINS: Final = 20  # of P(fake)
 
 
 def curves(outcomes: Sequence[Outcome], *, material: str) -> dict[str, Any]:
-    """What goes into the card, as JSON values; rates and probabilities are 0..1.
+    """The curves as JSON values; rates and probabilities are 0..1.
 
     Args:
-        outcomes: of crops, each decided on one score.
-        material: its name and split.
+        outcomes: of crops, each decided by one score.
+        material: name and split of the data.
 
     Raises:
         DatasetError: there is only one class.
@@ -72,18 +73,18 @@ def curves(outcomes: Sequence[Outcome], *, material: str) -> dict[str, Any]:
 
 
 def write_curves(weights: Path, facts: Mapping[str, Any], *, demo_logits: Mapping[int, Mapping[str, float]]) -> Path:
-    """Put curves into the card beside the weights, and what the demo's two faces give; the rest stays as it is.
+    """Write curves and the logits of the demo's two faces into the card beside the weights; keep the other fields.
 
     Args:
         weights: whose card is changed.
-        facts: what :func:`curves` gave.
+        facts: the result of :func:`curves`.
         demo_logits: by input size, fields of ``monitor.classifiers.model_card.DemoLogits``.
 
     Returns:
-        Where the card lies.
+        Path of the card.
 
     Raises:
-        ModelCardError: the card is none, or describes other weights.
+        ModelCardError: the card is invalid, or describes other weights.
         OutputError: it cannot be written.
     """
     path = weights.with_suffix(".json")
@@ -99,13 +100,12 @@ def write_curves(weights: Path, facts: Mapping[str, Any], *, demo_logits: Mappin
 
 
 def _roc(labels: metrics.Integers, probabilities: metrics.Doubles) -> list[dict[str, float | None]]:
-    """Points along the curve, evenly spread over its length; the first lets nothing through, the last everything."""
-    points = metrics.OperatingPoints.of(labels, probabilities)
-    hits, alarms = points.tpr[0], points.fpr[0]
+    """Points evenly spaced along the curve, from the threshold that accuses no face to the one that accuses all."""
+    alarms, hits, thresholds = roc_curve(labels, probabilities, drop_intermediate=False)
     length = hits + alarms
     wanted = np.linspace(0, length[-1], POINTS)
     rows = np.unique(np.searchsorted(length, wanted).clip(0, len(length) - 1))
-    thresholds = np.minimum(points.thresholds, 1.0)
+    thresholds = np.minimum(thresholds, 1.0)
     return [
         {"at": _rounded(thresholds[row]), "false_alarms": _rounded(alarms[row]), "found": _rounded(hits[row])}
         for row in rows
@@ -115,7 +115,7 @@ def _roc(labels: metrics.Integers, probabilities: metrics.Doubles) -> list[dict[
 def _consequences(
     labels: metrics.Integers, probabilities: metrics.Doubles, units: metrics.Integers, *, at: Mapping[str, float]
 ) -> dict[str, Any]:
-    """What a preset's thresholds make of single scores."""
+    """Error rates of a preset's thresholds on single scores."""
     suspected, likely = probabilities >= at["suspicious_at"], probabilities >= at["fake_at"]
     undecided = ~suspected & (probabilities > at["real_at"])
 

@@ -1,12 +1,12 @@
-"""How often real people are accused, group by group: age band, sex, race, as a data set labels them.
+"""False-alarm rates on real faces by age band, sex and race, as a data set labels them.
 
 UTKFace (Zhang, Song & Qi, CVPR 2017) writes its labels into file names, ``age_sex_race_*``: sex 0 male, 1 female;
-race 0 White, 1 Black, 2 Asian, 3 Indian, 4 other. These are the labels' words, mostly guessed by a program and
-checked by people, not what anybody said of themselves.
+race 0 White, 1 Black, 2 Asian, 3 Indian, 4 other. Most labels were guessed by a program and checked by people;
+nobody described themselves.
 
-A rate is accusations over the real faces that were judged; its interval is Wilson's (1927), which keeps its promise
-for small groups and rates near 0. Faces on which the program abstained for their quality are counted apart: a
-group whose faces are judged less often is treated differently, too.
+A rate is the number of accusations divided by the number of judged real faces. Its interval is Wilson's (1927), which
+is reliable for small groups and rates near 0. Faces without a judgement for lack of quality are counted separately,
+because a group that is judged less often is treated differently, too.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ import math
 import re
 from dataclasses import dataclass
 from itertools import combinations
-from statistics import NormalDist
 from typing import TYPE_CHECKING, Final
+
+from scipy.stats import binomtest
 
 from monitor.errors import DatasetError
 from monitor.types import Label
@@ -29,15 +30,15 @@ if TYPE_CHECKING:
 AGE_BANDS: Final = ((0, 9), (10, 19), (20, 39), (40, 59), (60, 120))
 SEXES: Final = ("male", "female")
 RACES: Final = ("White", "Black", "Asian", "Indian", "other")
-LEAST_FACES: Final = 30  # judged faces under which a group takes no part in the largest gap
-Z95 = 1.959963984540054
+LEAST_FACES: Final = 30  # judged faces; smaller groups are left out of the largest gap
+LEVEL: Final = 0.95
 _NAME = re.compile(r"(?:^|[/\\]|__)(\d{1,3})_([01])_([0-4])_[^/\\]*$")  # `lab prepare` writes folders as "part1__"
 _ACCUSATIONS: Final = ("accused", "called_fake")
 
 
 @dataclass(frozen=True, slots=True)
-class PersonAttributes:
-    """What a file name says of the person in it, in the words of the data set."""
+class Demographics:
+    """The data set's labels of the person in a file."""
 
     age: str  # band of years, "20-39"
     sex: str
@@ -45,29 +46,27 @@ class PersonAttributes:
 
 
 @dataclass(frozen=True, slots=True)
-class Proportion:
-    """A share of counted things and Wilson's 95 % interval."""
+class CountedShare:
+    """A share of a count, with Wilson's 95 % interval."""
 
     count: int
     of: int
-    value: float | None  # None of nothing
+    value: float | None  # None if ``of`` is 0
     low: float | None
     high: float | None
 
     @classmethod
-    def share(cls, count: int, of: int) -> Proportion:
+    def share(cls, count: int, of: int) -> CountedShare:
         """``count`` out of ``of``."""
         if not of:
             return cls(count, of, None, None, None)
-        return cls(count, of, count / of, *wilson(count / of, of, z=Z95))
+        return cls(count, of, count / of, *wilson(count, of, level=LEVEL))
 
 
-def wilson(p: float, n: int, *, z: float) -> tuple[float, float]:
-    """The interval of a share ``p`` of ``n`` > 0, ``z`` standard deviations to either side."""
-    square = z * z / n
-    middle = (p + square / 2) / (1 + square)
-    half = z * math.sqrt(p * (1 - p) / n + square / (4 * n)) / (1 + square)
-    return (0.0 if p <= 0 else max(0.0, middle - half)), (1.0 if p >= 1 else min(1.0, middle + half))
+def wilson(count: int, of: int, *, level: float) -> tuple[float, float]:
+    """Wilson's interval of the share ``count`` / ``of`` (> 0) at a confidence level of 0..1."""
+    low, high = binomtest(count, of).proportion_ci(confidence_level=level, method="wilson")
+    return float(low), float(high)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,27 +76,27 @@ class Group:
     by: str  # "everyone", "age", "sex", "race", "race and sex"
     name: str
     faces: int
-    accused: Proportion  # SUSPICIOUS or LIKELY_FAKE, of the judged ones
-    called_fake: Proportion  # LIKELY_FAKE, of the judged ones
-    not_judged: Proportion  # no usable face or unreadable, of all
-    mean_probability: float | None  # of P(fake), of the judged ones
+    accused: CountedShare  # share of judged faces with SUSPICIOUS or LIKELY_FAKE
+    called_fake: CountedShare  # share of judged faces with LIKELY_FAKE
+    not_judged: CountedShare  # share of all faces without a usable face, or unreadable
+    mean_probability: float | None  # mean P(fake) of the judged faces
 
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """The two groups of one kind that differ most."""
+    """The largest difference between two groups of one kind."""
 
     by: str
     measure: str  # "accused" or "called_fake"
     highest: str
     lowest: str
     difference: float  # of the rates
-    low: float  # 95 % interval of the difference (Newcombe 1998, method 10), widened for all pairs compared
+    low: float  # 95 % interval of the difference (Newcombe 1998, method 10), corrected for the number of pairs
     high: float
 
     @property
     def in_words(self) -> str:
-        """One sentence for people."""
+        """One sentence for the terminal."""
         what = "accused (suspicious or likely fake)" if self.measure == "accused" else "called likely fake"
         if self.difference <= 0:
             return f"by {self.by}, no two groups differ in how often their real faces are {what}"
@@ -114,8 +113,8 @@ class Fairness:
 
     groups: tuple[Group, ...]  # "everyone" first
     gaps: tuple[Gap, ...]  # the largest of each kind, for each measure
-    unlabelled: int  # real faces whose name names no group: only in "everyone"
-    fakes: int  # left out: a false alarm is about real faces
+    unlabelled: int  # real faces without labels, counted in "everyone" only
+    fakes: int  # left out, since a false alarm concerns real faces
 
     @property
     def largest(self) -> Gap | None:
@@ -123,24 +122,27 @@ class Fairness:
         return max((gap for gap in self.gaps if gap.measure == "accused"), key=lambda gap: gap.difference, default=None)
 
 
-def person_in(name: str) -> PersonAttributes | None:
-    """What a UTKFace name (``20_1_3_2017...``, behind ``folder/`` or ``folder__``, too) says, or None."""
+def person_in(name: str) -> Demographics | None:
+    """The labels in a UTKFace file name such as ``20_1_3_2017...``; None if it has none.
+
+    The name may follow ``folder/`` or ``folder__``.
+    """
     found = _NAME.search(name)
     age = int(found.group(1)) if found else -1
     band = next((f"{low}-{high}" for low, high in AGE_BANDS if low <= age <= high), None)
     if found is None or band is None:
         return None
-    return PersonAttributes(age=band, sex=SEXES[int(found.group(2))], race=RACES[int(found.group(3))])
+    return Demographics(age=band, sex=SEXES[int(found.group(2))], race=RACES[int(found.group(3))])
 
 
 def fairness(outcomes: Iterable[Outcome]) -> Fairness:
     """False-alarm rates by group.
 
     Args:
-        outcomes: of files or crops whose ids are UTKFace names; fakes are left out.
+        outcomes: of files or crops with UTKFace names as ids; fakes are left out.
 
     Raises:
-        DatasetError: no real face has a name that names a group.
+        DatasetError: no real face has labels in its name.
     """
     everything = list(outcomes)
     reals = [outcome for outcome in everything if outcome.label == 0]
@@ -149,7 +151,7 @@ def fairness(outcomes: Iterable[Outcome]) -> Fairness:
         example = reals[0].id if reals else "there are no real faces at all"
         msg = f"no real face has a name of the form age_sex_race_*, as UTKFace writes them ({example}): no groups"
         raise DatasetError(msg)
-    kinds: dict[str, Callable[[PersonAttributes], str]] = {
+    kinds: dict[str, Callable[[Demographics], str]] = {
         "age": lambda person: person.age,
         "sex": lambda person: person.sex,
         "race": lambda person: person.race,
@@ -171,7 +173,7 @@ def fairness(outcomes: Iterable[Outcome]) -> Fairness:
 
 
 def _order(name: str) -> tuple[int, str]:
-    """Numbers by value, words in the order of the data set's labels."""
+    """Sort key: numbers by value, words in the order of the data set's labels."""
     first = name.split("-")[0].split(",")[0]
     return (int(first) if first.isdecimal() else (*SEXES, *RACES).index(first), name)
 
@@ -184,27 +186,26 @@ def _group(by: str, name: str, outcomes: Sequence[Outcome]) -> Group:
         by=by,
         name=name,
         faces=len(outcomes),
-        accused=Proportion.share(sum(outcome.accused for outcome in judged), len(judged)),
-        called_fake=Proportion.share(fakes, len(judged)),
-        not_judged=Proportion.share(len(outcomes) - len(judged), len(outcomes)),
+        accused=CountedShare.share(sum(outcome.accused for outcome in judged), len(judged)),
+        called_fake=CountedShare.share(fakes, len(judged)),
+        not_judged=CountedShare.share(len(outcomes) - len(judged), len(outcomes)),
         mean_probability=sum(probabilities) / len(probabilities) if probabilities else None,
     )
 
 
 def _largest_gap(groups: Sequence[Group], measure: str) -> Gap | None:
-    """Of all pairs of groups with enough faces; intervals are widened for having looked at so many (Bonferroni)."""
+    """The largest gap of all pairs of groups with enough faces, with Bonferroni-corrected intervals."""
     pairs = list(combinations([group for group in groups if group.accused.of >= LEAST_FACES], 2))
     gaps = [_gap(one, other, measure=measure, looks=len(pairs)) for one, other in pairs]
     return max(gaps, key=lambda gap: gap.difference, default=None)
 
 
 def _gap(one: Group, other: Group, *, measure: str, looks: int) -> Gap:
-    z = NormalDist().inv_cdf(1 - 0.025 / looks)
+    level = 1 - (1 - LEVEL) / looks
 
     def rated(group: Group) -> tuple[float, float, float]:
         rate = group.called_fake if measure == "called_fake" else group.accused
-        p = rate.count / rate.of
-        return (p, *wilson(p, rate.of, z=z))
+        return (rate.count / rate.of, *wilson(rate.count, rate.of, level=level))
 
     if rated(one)[0] < rated(other)[0]:
         one, other = other, one

@@ -1,21 +1,18 @@
-"""Does the evidence map point at what was manipulated? Measured on fakes whose manipulated area is known.
+"""Faithfulness of the evidence map, measured on fakes with a known manipulated area.
 
-Fakes are self-blended from real crops inside one region of the face (mouth, eye band, one half), so that a map that
-always glows in the centre does not win. Four questions:
+Fakes are self-blended from real crops inside one region of the face (mouth, eye band, one half). So a map that is
+always high in the centre does not score well. Four tests:
 
-- *Energy*: the share of the map's positive part that lies in the mask, over the mask's share of the crop
-  (1 = no better than everywhere), beside maps that know nothing: a centred Gaussian, edges, noise. Faces are in the
-  middle, so the Gaussian does well there; *contrast* asks what it cannot know: the mean of the map in the mask over
-  that plus its mean in the opposite region (mouth and eyes, left and right half; 0.5 = cannot tell them apart).
+- *Energy*: the share of the map's positive part inside the mask, divided by the mask's share of the crop
+  (1 = uniform). Baselines are a centred Gaussian, edges and noise. Faces are centred, which favours the Gaussian.
+  *Contrast* does not: it is the map's mean in the mask, divided by the sum of that and its mean in the opposite
+  region (mouth and eyes, left and right half; 0.5 = no difference).
 - *Deletion* (Petsiuk et al., BMVC 2018, with the paired real crop in place of grey): cells of the fake are replaced
-  by the real crop's, those of most evidence first. The logit must come down sooner than in random or centre order.
-- *Randomisation* (Adebayo et al., NeurIPS 2018): once the parameters are shuffled, from the head downwards, the map
-  must no longer resemble the trained one's. Padding gives all maps of a network, even of a random one, a pattern in
-  common: a map's *own part* is what is left without the mean over all crops.
-- *Stability*: the map must keep its order of cells under JPEG at quality 70 and a shift by one pixel.
-
-A mask head is asked for energy, contrast, deletion and stability as well, and for its energy and its false alarms
-once everything was compressed.
+  by the real crop's, in order of decreasing evidence. The logit must fall sooner than in random or centre order.
+- *Randomisation* (Adebayo et al., NeurIPS 2018): the map must no longer resemble the trained one after the
+  parameters are shuffled, from the head downwards. Padding gives all maps of a network a common pattern, even with
+  random weights; a map's *own part* is its difference from the mean over all crops.
+- *Stability*: the cells must keep their order under JPEG at quality 70 and a shift by one pixel.
 
 Images are float32 (N, 3, S, S) in [0, 1], RGB; maps (N, S, S) or (N, h, w), logit units, positive = fake.
 """
@@ -24,11 +21,13 @@ from __future__ import annotations
 
 import copy
 import math
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import torch
+from scipy.stats import ConstantInputWarning, spearmanr
 from torch.nn import functional
 
 from monitor.errors import UsageError
@@ -46,43 +45,41 @@ if TYPE_CHECKING:
     from monitor.types import Floats
 
 STEPS: Final = 16  # of a deletion curve
-GRID: Final = 8  # cells per side that deletion replaces
-RANDOMISED: Final = (0.05, 0.25, 0.5, 1.0)  # share of the parameter tensors that are shuffled, from the head down
-SHUFFLES: Final = 8  # at each share; intervals are over them
-LEAST_CELLS = 4  # a map of fewer says nothing about where
+GRID: Final = 8  # cells per side in deletion
+RANDOMISED: Final = (0.05, 0.25, 0.5, 1.0)  # share of the parameter tensors shuffled, from the head down
+SHUFFLES: Final = 8  # per share; the intervals resample them
+LEAST_CELLS = 4  # a smaller map cannot locate anything
 _BATCH = 32
-_SHUFFLED_PAIRS = 32  # of which maps are compared after shuffling, at most
+_SHUFFLED_PAIRS = 32  # pairs compared after shuffling, at most
 _JPEG_QUALITY = 70
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Explained:
-    """What a network says of N crops."""
+    """Logits and maps of N crops."""
 
     logits: Floats  # (N,)
     maps: Tensor  # (N, h, w) evidence
-    heads: Tensor | None  # (N, h', w') probability of "manipulated" from a mask head; None without one
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Faithfulness:
-    """All four answers; estimates carry 95 % intervals over groups, those of randomisation over shuffles."""
+    """Results of the four tests, with 95 % intervals over groups (randomisation: over shuffles)."""
 
     pairs: int
-    noticed: int  # pairs whose fake has a higher logit than its real: those that deletion uses
+    noticed: int  # pairs whose fake has the higher logit; deletion uses these
     cells: tuple[int, int]  # of the evidence map
     energy: Mapping[str, Mapping[str, Estimate]]  # region or "all" -> map -> ratio
     contrast: Mapping[str, Estimate]  # map -> mean in the mask / (that + mean in the opposite region)
-    no_energy: int  # fakes without any positive evidence, left out of the evidence map's ratio
-    deletion: Mapping[str, Estimate]  # order -> mean logit above the real's over the curve; "random - evidence": gain
-    curves: Mapping[str, Floats]  # order -> (STEPS + 1,) mean logit above the real's
+    no_energy: int  # fakes without any positive evidence, left out of its ratio
+    deletion: Mapping[str, Estimate]  # order -> mean excess logit over the real crop; "random - evidence": gain
+    curves: Mapping[str, Floats]  # order -> (STEPS + 1,) mean excess logit over the real crop
     randomisation: Mapping[str, Estimate]  # "5 %" shuffled, "5 %, own part" -> rank correlation with the trained map
-    stability: Mapping[str, Estimate]  # disturbance, "mask head, " before it -> rank correlation
-    mask: Mapping[str, Estimate]  # what was asked of a mask head alone -> answer; empty without one
+    stability: Mapping[str, Estimate]  # disturbance -> rank correlation
 
 
 class Explainer:
-    """A classifier's network on the CPU, its evidence map included.
+    """A classifier's network with its evidence map, on the CPU.
 
     Raises:
         UsageError: its map has fewer than ``LEAST_CELLS`` cells.
@@ -106,11 +103,11 @@ class Explainer:
         outputs: list[tuple[Tensor, ...]] = []
         with torch.inference_mode():
             outputs += [self._module((batch * 255 - form.mean) / form.std) for batch in torch.split(images, _BATCH)]
-        logits, maps, *heads = (torch.cat(parts) for parts in zip(*outputs, strict=True))
-        return Explained(logits=logits.numpy(), maps=maps, heads=heads[0] if heads else None)
+        logits, maps = (torch.cat(parts) for parts in zip(*outputs, strict=True))
+        return Explained(logits=logits.numpy(), maps=maps)
 
     def shuffled(self, share: float, *, seed: int) -> Explainer:
-        """The same network, the values of its last ``share`` of parameter tensors shuffled within each."""
+        """A copy with the last ``share`` of the parameter tensors shuffled, each within itself."""
         module = copy.deepcopy(self._module)
         tensors = list(module.parameters())
         generator = torch.Generator().manual_seed(seed)
@@ -121,7 +118,7 @@ class Explainer:
 
 
 def measure(explain: Explainer, pairs: Pairs, *, seed: int = 0) -> Faithfulness:
-    """Ask all four questions.
+    """Run all four tests.
 
     Args:
         explain: the network.
@@ -149,15 +146,14 @@ def measure(explain: Explainer, pairs: Pairs, *, seed: int = 0) -> Faithfulness:
         curves={name: curve.mean(axis=0) for name, curve in curves.items()} if len(noticed) else {},
         randomisation=means(unlike, groups=np.arange(SHUFFLES)),
         stability=means(alike, groups=pairs.groups),
-        mask=means(dict(_of_mask_head(explain, pairs)), groups=pairs.groups),
     )
 
 
 def candidate_maps(said: Explained, images: Tensor, *, seed: int) -> dict[str, Tensor]:
-    """The evidence map's positive part and its rivals, each (N, S, S) >= 0.
+    """The evidence map's positive part and the baselines, each (N, S, S) >= 0.
 
-    ``evidence`` is upsampled bilinearly, ``mask head`` too if there is one; ``centre`` is a Gaussian of a quarter
-    of the side, ``edges`` the gradient of the luma, ``random`` noise of the evidence map's resolution.
+    ``evidence`` is upsampled bilinearly; ``centre`` is a Gaussian of a quarter of the side, ``edges`` the gradient
+    of the luma, ``random`` noise of the evidence map's resolution.
     """
     n, _, size, _ = images.shape
     generator = torch.Generator().manual_seed(seed)
@@ -165,19 +161,16 @@ def candidate_maps(said: Explained, images: Tensor, *, seed: int) -> dict[str, T
     bell = torch.exp(-(axis**2) / (2 * 0.25**2))
     luma = functional.pad((images * torch.tensor([0.299, 0.587, 0.114])[:, None, None]).sum(1), (1, 1, 1, 1), "reflect")
     across, down = luma[:, 1:-1, 2:] - luma[:, 1:-1, :-2], luma[:, 2:, 1:-1] - luma[:, :-2, 1:-1]
-    maps = {
+    return {
         "evidence": _upsampled(said.maps, size).clamp_min(0),
         "centre": (bell[:, None] * bell).expand(n, size, size),
         "edges": torch.hypot(across, down),
         "random": _upsampled(torch.rand(said.maps.shape, generator=generator), size),
     }
-    if said.heads is not None:
-        maps["mask head"] = _upsampled(said.heads, size)
-    return maps
 
 
 def energy_ratio(maps: Tensor, masks: Tensor) -> Floats:
-    """(N,) share of each map's energy in its mask over the mask's share of the area; NaN where a map is all zero."""
+    """(N,) share of each map's energy inside its mask, divided by the mask's share of the area; NaN for a zero map."""
     energy = maps.double()
     total = energy.sum((1, 2))
     inside = (energy * masks).sum((1, 2)) / total
@@ -186,7 +179,7 @@ def energy_ratio(maps: Tensor, masks: Tensor) -> Floats:
 
 
 def contrast(maps: Tensor, pairs: Pairs) -> Floats:
-    """(N,) mean of each map in its mask over that plus its mean in the opposite region; NaN where both are 0."""
+    """(N,) ``a / (a + b)`` of the map's means in the mask, a, and in the opposite region, b; NaN where both are 0."""
     inside, beside = (
         (maps.double() * area).sum((1, 2)) / area.sum((1, 2)).clamp_min(1) for area in (pairs.masks, pairs.opposites)
     )
@@ -195,18 +188,18 @@ def contrast(maps: Tensor, pairs: Pairs) -> Floats:
 
 
 def rank_correlation(some: Tensor, others: Tensor) -> Floats:
-    """(N,) Spearman's correlation between the cells of two maps (N, h, w)."""
-
-    def ranked(maps: Tensor) -> Tensor:
-        ranks = maps.flatten(1).argsort(dim=1).argsort(dim=1).double()
-        return ranks - ranks.mean(1, keepdim=True)
-
-    one, other = ranked(some), ranked(others)
-    return ((one * other).sum(1) / torch.sqrt((one**2).sum(1) * (other**2).sum(1))).numpy().astype(np.float32)
+    """(N,) Spearman's correlation between the cells of two maps (N, h, w); NaN where a map is constant."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConstantInputWarning)
+        found = [
+            spearmanr(one, other).statistic
+            for one, other in zip(some.flatten(1).numpy(), others.flatten(1).numpy(), strict=True)
+        ]
+    return np.array(found, np.float32)
 
 
 def deletion_curve(explain: Explainer, pairs: Pairs, *, maps: Tensor) -> Floats:
-    """(N, STEPS + 1) logits while cells of the fakes, those of most ``maps`` (N, S, S) first, become the real's."""
+    """(N, STEPS + 1) logits while cells of the fakes become the real ones, highest ``maps`` (N, S, S) first."""
     n, _, size, _ = pairs.fakes.shape
     worth = functional.adaptive_avg_pool2d(maps[:, None], GRID).flatten(1)
     place = worth.argsort(dim=1, descending=True, stable=True).argsort(dim=1).view(n, GRID, GRID)
@@ -220,7 +213,7 @@ def deletion_curve(explain: Explainer, pairs: Pairs, *, maps: Tensor) -> Floats:
 
 
 def means(values: Mapping[str, Floats], *, groups: NDArray[np.int64]) -> dict[str, Estimate]:
-    """Means of each (N,), NaN left out, with 95 % intervals that resample groups (N,)."""
+    """Mean of each column (N,) without its NaN, with 95 % intervals that resample groups (N,)."""
     columns = {name: np.asarray(column, np.float64) for name, column in values.items()}
 
     def statistics(weights: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
@@ -247,8 +240,8 @@ def _by_region(ratios: Mapping[str, Floats], pairs: Pairs) -> Iterator[tuple[str
 def _curves(
     explain: Explainer, pairs: Pairs, maps: Mapping[str, Tensor], *, rows: NDArray[np.intp], baseline: Floats, seed: int
 ) -> dict[str, Floats]:
-    """Deletion curves (M, STEPS + 1) of the chosen pairs, above the real crop's logit, for each order."""
-    orders = {name: maps[name][rows] for name in ("evidence", "mask head", "centre") if name in maps}
+    """Deletion curves (M, STEPS + 1) of the chosen pairs in each order, minus the real crop's logit."""
+    orders = {name: maps[name][rows] for name in ("evidence", "centre")}
     noise = torch.rand((len(rows), GRID, GRID), generator=torch.Generator().manual_seed(seed))
     orders["random"] = noise.repeat_interleave(GRID, 1).repeat_interleave(GRID, 2)
     if not len(rows):
@@ -258,44 +251,24 @@ def _curves(
 
 
 def _after_shuffling(explain: Explainer, pairs: Pairs, maps: Tensor, *, seed: int) -> Iterator[tuple[str, Floats]]:
-    """(SHUFFLES,) mean rank correlations with the trained maps: of whole maps and of their own part.
+    """(SHUFFLES,) mean rank correlations with the trained maps, for whole maps and for their own part.
 
-    A shuffled network resembles the trained one by chance, and then in all pictures alike: shuffles are what counts.
+    A shuffled network may resemble the trained one by chance, and does so in all pictures. So shuffles are the sample.
     """
     some = pairs.fakes[:_SHUFFLED_PAIRS]
     maps = maps[:_SHUFFLED_PAIRS]
     seeds = [stream("shuffles", seed, number=number) for number in range(SHUFFLES)]
     for share in RANDOMISED:
         shuffled = [explain.shuffled(share, seed=one)(some).maps for one in seeds]
-        whole = [rank_correlation(maps, other).mean() for other in shuffled]
-        own = [rank_correlation(maps - maps.mean(0), other - other.mean(0)).mean() for other in shuffled]
+        whole = [_mean(rank_correlation(maps, other)) for other in shuffled]
+        own = [_mean(rank_correlation(maps - maps.mean(0), other - other.mean(0))) for other in shuffled]
         yield f"{share:.0%}", np.array(whole, np.float32)
         yield f"{share:.0%}, own part", np.array(own, np.float32)
 
 
 def _stability(explain: Explainer, said: Explained, images: Tensor) -> Iterator[tuple[str, Floats]]:
     for name, disturbed in _disturbed(images):
-        other = explain(disturbed)
-        yield name, rank_correlation(said.maps, other.maps)
-        if said.heads is not None and other.heads is not None:
-            yield f"mask head, {name}", rank_correlation(said.heads, other.heads)
-
-
-def _of_mask_head(explain: Explainer, pairs: Pairs) -> Iterator[tuple[str, Floats]]:
-    """Mean probabilities, and the energy ratio of what was compressed."""
-    for form, changed in (("", lambda images: images), (f", JPEG quality {_JPEG_QUALITY}", _compressed)):
-        fake, real = explain(changed(pairs.fakes)).heads, explain(changed(pairs.reals)).heads
-        if fake is None or real is None:
-            return
-        cells = functional.adaptive_avg_pool2d(pairs.masks[:, None], (fake.shape[1], fake.shape[2])).squeeze(1)
-        for name, area in (("altered", cells), ("not altered", 1 - cells)):
-            yield f"probability where {name}{form}", ((fake * area).sum((1, 2)) / area.sum((1, 2))).numpy()
-        yield f"probability in genuine crops{form}", real.mean((1, 2)).numpy()
-        if form:
-            yield (
-                f"energy in the mask / its area{form}",
-                energy_ratio(_upsampled(fake, pairs.masks.shape[-1]), pairs.masks),
-            )
+        yield name, rank_correlation(said.maps, explain(disturbed).maps)
 
 
 def _disturbed(images: Tensor) -> Iterator[tuple[str, Tensor]]:
@@ -306,6 +279,12 @@ def _disturbed(images: Tensor) -> Iterator[tuple[str, Tensor]]:
 def _compressed(images: Tensor) -> Tensor:
     pictures = (images * 255).round().byte().permute(0, 2, 3, 1).numpy()
     return to_images(np.stack([jpeg.decoded(jpeg.encoded(one, quality=_JPEG_QUALITY)) for one in pictures]))
+
+
+def _mean(values: Floats) -> float:
+    """Mean of the finite values; NaN without any."""
+    defined = values[np.isfinite(values)]
+    return float(defined.mean()) if len(defined) else math.nan
 
 
 def _upsampled(maps: Tensor, size: int) -> Tensor:

@@ -1,9 +1,8 @@
-"""The same crops or videos in every cell of a grid of perturbations: what the program makes of them.
+"""Scores of the same crops or videos in every cell of a grid of perturbations.
 
-Level 0 is the untouched material. Crops are perturbed as they are stored, videos frame by frame as they are decoded:
-before anything of the program sees them, so before its own resizing. What the program would not judge counts apart:
-on crops its quality gate is asked (the box is known from how they were cut; at their stored size, so that no face is
-too small), on videos its verdict.
+Level 0 is the unchanged material. Stored crops and decoded frames are perturbed before the program resizes them.
+Items without a judgement are counted separately: for videos by the verdict, for crops by the quality gate. The gate
+gets the box from the crop geometry, at the stored size, so no face is too small.
 """
 
 from __future__ import annotations
@@ -20,9 +19,9 @@ from monitor.analysis.pipeline import Pipeline
 from monitor.analysis.verdicts import source_verdict
 from monitor.errors import DatasetError, MonitorError
 from monitor.lab.evaluation.crops import CropScorer
-from monitor.lab.evaluation.outcomes import TimeSpan, numbered
+from monitor.lab.evaluation.outcomes import MediaSpan, numbered
 from monitor.lab.evaluation.timelines import joined
-from monitor.lab.evaluation.watch import TimelineCollector
+from monitor.lab.evaluation.watch import VideoWatcher
 from monitor.media.sources import open_source
 from monitor.results.recorder import VerdictCollector
 from monitor.types import Faces, Label
@@ -44,37 +43,37 @@ if TYPE_CHECKING:
 LEVELS: Final = (1, 2, 3, 4, 5)
 CLEAN: Final = ("clean", 0)
 _BATCH = 32
-_CLIP = 12  # frames that are perturbed together: half a second
-_SEED = 1009  # an item's number times this, plus the frame's: what noise it gets
+_CLIP = 12  # frames perturbed together: half a second
+_SEED = 1009  # seed of the noise: item number times this, plus frame number
 
 Place = tuple[str, int]  # perturbation, level
 
 
 class PerturbFunction(Protocol):
-    """A perturbation; ``monitor.lab.fakes.perturbations`` has the grid's."""
+    """A perturbation, see ``monitor.lab.fakes.perturbations``."""
 
     def apply(self, frame: Pixels, *, level: int, seed: int) -> Pixels:
-        """Of one picture (H, W, 3) RGB uint8."""
+        """Perturbs one picture (H, W, 3) RGB uint8."""
 
     def apply_clip(self, frames: Pixels, *, level: int, seed: int) -> Pixels:
-        """Of consecutive frames (T, H, W, 3), which an encoder sees together."""
+        """Perturbs consecutive frames (T, H, W, 3), encoded together."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CellScores:
-    """What the program made of all items in one cell."""
+    """Scores of all items in one cell."""
 
     scores: Doubles  # (N,) P(fake); NaN where there was no usable face
-    abstained: NDArray[np.bool_]  # (N,) would not, or did not, judge
-    watched: CellMonitoring | None = None  # videos only
+    abstained: NDArray[np.bool_]  # (N,) without a judgement
+    watched: CellAlarms | None = None  # videos only
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class CellMonitoring:
-    """What a monitor said of all files in one cell."""
+class CellAlarms:
+    """Alarms on all videos in one cell."""
 
     seconds: Doubles  # (N,) of media time
-    alarms: NDArray[np.int64]  # (N,) suspicious spans, those of several faces joined where they overlap
+    alarms: NDArray[np.int64]  # (N,) suspicious spans; overlapping spans of several faces count once
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,11 +83,11 @@ class Grid:
     labels: NDArray[np.int64]  # (N,) 1 fake, 0 real
     groups: NDArray[np.int64]  # (N,)
     cells: Mapping[Place, CellScores]
-    failures: tuple[str, ...] = ()  # items that could not be read; they are not among the N
+    failures: tuple[str, ...] = ()  # unreadable items, not among the N
 
 
 def spread(faces: FaceSet, limit: int | None) -> FaceSet:
-    """At most ``limit`` crops, half of them fake if there are enough, always the same ones."""
+    """At most ``limit`` crops, half of them fake if possible; a deterministic choice."""
     if limit is None or len(faces) <= limit:
         return faces
     names = {faces.rows[row].name for row in _balanced([row.label for row in faces.rows], limit)}
@@ -96,7 +95,7 @@ def spread(faces: FaceSet, limit: int | None) -> FaceSet:
 
 
 def spread_records(records: Sequence[Record], limit: int | None) -> list[Record]:
-    """At most ``limit`` records, chosen as ``spread`` does, in their order."""
+    """At most ``limit`` records, chosen as in ``spread``, in their original order."""
     if limit is None or len(records) <= limit:
         return list(records)
     return [records[row] for row in _balanced([record.label for record in records], limit)]
@@ -122,15 +121,15 @@ def crop_grid(
     """Perturb, measure and score prepared crops.
 
     Args:
-        faces: the crops; one that cannot be read, or is not square, is named in ``failures``.
-        engines: what scores them.
+        faces: the crops; unreadable and non-square ones are listed in ``failures``.
+        engines: of the classifier.
         settings: the quality gate's limits.
         perturbations: by name.
         levels: of each.
         on_done: called after each cell.
 
     Raises:
-        DatasetError: those that can be read are of one class, or cut too narrowly for these weights.
+        DatasetError: the readable crops are of one class, or too narrow for these weights.
         EngineError: the engine failed.
     """
     scorer = CropScorer(engines, faces)
@@ -174,17 +173,17 @@ def video_grid(
     """Run the pipeline over perturbed videos and pictures.
 
     Args:
-        records: labelled files; one that cannot be read is named in ``failures``, in every cell left out.
-        engines: what judges them.
+        records: labelled files; an unreadable one is listed in ``failures`` and left out of every cell.
+        engines: of the pipeline.
         settings: of every stage.
         perturbations: by name.
-        seconds: of media time that are analysed of each.
+        seconds: media time analysed of each file.
         levels: of each perturbation.
         on_done: called after each file in each cell.
 
     Raises:
         EngineError: the engine failed.
-        DatasetError: not one file could be read, or those that could are of one class.
+        DatasetError: no file could be read, or the readable ones are of one class.
     """
     failures: dict[str, str] = {}
     found: dict[Place, list[_Viewing]] = {}
@@ -217,7 +216,7 @@ def video_grid(
 
 
 def require_both(labels: Sequence[int]) -> None:
-    """Refuse items of one class: nothing can be ranked.
+    """Raise if the items are of one class, since nothing can be ranked.
 
     Raises:
         DatasetError: there are only fakes, or only reals.
@@ -229,7 +228,7 @@ def require_both(labels: Sequence[int]) -> None:
 
 
 def _readable(scorer: CropScorer, count: int) -> tuple[list[int], list[str]]:
-    """The crops that can be read, and why the others cannot."""
+    """Rows of the readable crops, and the reasons for the others."""
     rows, failures = [], []
     for row in range(count):
         try:
@@ -242,7 +241,7 @@ def _readable(scorer: CropScorer, count: int) -> tuple[list[int], list[str]]:
 
 
 def _places(perturbations: Mapping[str, PerturbFunction], levels: Sequence[int]) -> Iterator[Place]:
-    """Every cell, the untouched one first."""
+    """Every cell, the unchanged one first."""
     yield CLEAN
     yield from product(perturbations, levels)
 
@@ -262,7 +261,7 @@ def _unchanged(pixels: Pixels, *, seed: int) -> Pixels:  # noqa: ARG001 - as the
 
 
 def _usable(picture: Pixels, faces: FaceSet, row: int, settings: Settings) -> bool:
-    """Whether the quality gate lets the face in a stored crop pass, asked about what the crop shows of its box."""
+    """Whether a stored crop passes the quality gate, applied to the visible part of its box."""
     stored = picture.shape[0]
     height = stored / faces.side_over_box_height
     middle = stored / 2 - faces.centre_below_box_centre_over_box_height * height
@@ -278,7 +277,7 @@ def _usable(picture: Pixels, faces: FaceSet, row: int, settings: Settings) -> bo
 
 
 class _Viewing(NamedTuple):
-    """What the program made of one file in one cell."""
+    """The result of one file in one cell."""
 
     score: float  # P(fake), NaN without a usable face
     abstains: bool
@@ -288,7 +287,7 @@ class _Viewing(NamedTuple):
 
 def _judged(viewings: Sequence[_Viewing]) -> CellScores:
     scores, abstained, seconds, alarms = zip(*viewings, strict=True)
-    watched = CellMonitoring(np.array(seconds), np.array(alarms, np.int64))
+    watched = CellAlarms(np.array(seconds), np.array(alarms, np.int64))
     return CellScores(np.array(scores), np.array(abstained, np.bool_), watched)
 
 
@@ -299,7 +298,7 @@ def _watched(
         still = source.info.still
         pipeline = Pipeline(engines, settings, still=still)
         tally = VerdictCollector()
-        watch = TimelineCollector(settings.verdict, calibration=engines.classifier.card.calibration, still=still)
+        watch = VideoWatcher(settings.verdict, calibration=engines.classifier.card.calibration, still=still)
         frames = takewhile(lambda frame: frame.media_time <= end, source)
         for frame in _changed(frames, change, seed=_SEED * number):
             observation = pipeline.step(frame)
@@ -312,12 +311,12 @@ def _watched(
         score=np.nan if score is None else score,
         abstains=verdict.label is Label.NOT_ENOUGH_EVIDENCE,
         seconds=0.0 if still else watch.last_time + (1.0 / source.info.fps if source.info.fps else 0.0),
-        alarms=len(joined(TimeSpan(segment.start, segment.end) for segment in tally.segments)),
+        alarms=len(joined(MediaSpan(segment.start, segment.end) for segment in tally.segments)),
     )
 
 
 def _changed(frames: Iterable[Frame], change: Change, *, seed: int) -> Iterator[Frame]:
-    """The frames, perturbed in clips of frames of one size."""
+    """The frames, perturbed in clips of equal frame size."""
     for _, alike in groupby(frames, key=lambda frame: frame.pixels.shape):
         while clip := list(islice(alike, _CLIP)):
             changed = change(np.stack([frame.pixels for frame in clip]), seed=seed + clip[0].index)

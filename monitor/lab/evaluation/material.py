@@ -1,4 +1,4 @@
-"""What a person names -> what is evaluated: records of a data set, or prepared crops, of one split."""
+"""Resolves a path to the material of an evaluation: records of a data set or prepared crops, of one split."""
 
 from __future__ import annotations
 
@@ -23,36 +23,36 @@ _CROPS = "shards"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Material:
-    """Labelled files or crops; exactly one of ``records`` and ``faces`` is there."""
+class LabelledMaterial:
+    """Labelled files or crops; exactly one of ``records`` and ``faces`` is set."""
 
     name: str
-    split: str  # "" if there are none, or all are taken
-    selection: str  # in words, if not all of the split is taken
+    split: str  # "" if there are no splits, or all are taken
+    selection: str  # description of the selection; empty: the whole split
     records: list[Record] | None = None
     faces: FaceSet | None = None
 
     @property
     def kind(self) -> str:
-        """What it holds: "crops" or "videos"."""
+        """Kind of the material: "crops" or "videos"."""
         return "videos" if self.faces is None else "crops"
 
     def __len__(self) -> int:
         return len(self.faces if self.faces is not None else self.records or ())
 
 
-def open_material(path: Path, *, dataset: str = "", split: str = "", limit: int | None = None) -> Material:
-    """Find out what lies there, and take one split of it.
+def open_material(path: Path, *, dataset: str = "", split: str = "", limit: int | None = None) -> LabelledMaterial:
+    """Open the material at a path, and select one split.
 
     Args:
         path: a manifest, a folder with one, a folder of face shards, or the root of a data set.
-        dataset: its reader, a key of ``monitor.lab.datasets.READERS``; "": seen from the files.
-        split: one of them, or "all"; "": test, where there are splits at all.
-        limit: take at most so many, drawn at random, always the same ones.
+        dataset: its reader, a key of ``monitor.lab.datasets.READERS``; "": guessed from the files.
+        split: its name, or "all"; "": test if there are splits.
+        limit: at most this many, drawn at random with a fixed seed.
 
     Raises:
-        UsageError: nothing says which reader is right, or the split must be named.
-        DatasetError: the data set is not what it should be, or that split is empty.
+        UsageError: the reader cannot be guessed, or the split must be named.
+        DatasetError: the data set is malformed, or that split is empty.
     """
     if (path / INDEX).is_file() and dataset in ("", _CROPS):
         chosen = _split(path, [row.split for row in read_index(path)], split)
@@ -61,18 +61,18 @@ def open_material(path: Path, *, dataset: str = "", split: str = "", limit: int 
         names = {faces.rows[row].name for row in kept}
         if selection:
             faces = faces.select(lambda row: row.name in names)
-        return Material(path.resolve().name, chosen, selection, faces=faces)
+        return LabelledMaterial(path.resolve().name, chosen, selection, faces=faces)
     found = read(dataset or _reader(path), path)
-    records = _whole_files([*found, *found.missing])  # what is listed and missing fails, and is counted
+    records = _whole_files([*found, *found.missing])  # listed but missing files count as failures
     chosen = _split(path, [record.split for record in records], split)
     records = [record for record in records if not chosen or record.split == chosen]
     kept, selection = _drawn(len(records), limit, what="files")
     name = records[0].dataset if len({record.dataset for record in records}) == 1 else path.stem
-    return Material(name, chosen, selection, records=[records[row] for row in kept])
+    return LabelledMaterial(name, chosen, selection, records=[records[row] for row in kept])
 
 
 def _whole_files(records: Sequence[Record]) -> list[Record]:
-    """One record for each file, fake where any of its faces is: the worst face is the file's verdict."""
+    """One record per file, fake if any of its faces is, as the worst face decides the verdict."""
     files: dict[Path, Record] = {}
     for record in records:
         earlier = files.get(record.path)
@@ -95,7 +95,7 @@ def _reader(path: Path) -> str:
 
 
 def _split(path: Path, found: Sequence[str], wanted: str) -> str:
-    """The split that is taken; "" for everything."""
+    """The selected split; "" for everything."""
     known = sorted(set(found) - {""})
     if wanted == EVERYTHING or (not wanted and not known):
         return ""
@@ -108,7 +108,7 @@ def _split(path: Path, found: Sequence[str], wanted: str) -> str:
 
 
 def _drawn(count: int, limit: int | None, *, what: str) -> tuple[list[int], str]:
-    """Which rows are taken, in their order, and that in words."""
+    """The selected rows in order, and a description of the selection."""
     if limit is None or limit >= count:
         return list(range(count)), ""
     rows = np.sort(np.random.default_rng(0).choice(count, limit, replace=False)).tolist()

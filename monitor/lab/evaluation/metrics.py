@@ -1,114 +1,65 @@
-"""Labels and scores to numbers: ranking, decisions, calibration. Pure numpy.
+"""Ranking, decisions and calibration of labelled scores, for many resamples at once.
 
 Every statistic takes weights ``(B, N)``, one row for each resample (see ``monitor.lab.evaluation.bootstrap``),
-and gives ``(B,)`` values, NaN where it is undefined. ``auc`` and its like give one ``Measure`` instead: a value, or
-None and the reason. Labels are 1 for fake, 0 for real; a higher score is more fake.
+and gives ``(B,)`` values, NaN where it is undefined. Labels are 1 for fake, 0 for real; a higher score is more
+fake. scikit-learn computes the same for one row of weights at a time, which takes 150 times as long for 1000
+resamples of 200 rows. So it serves for single curves, and as the reference in the tests.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 Doubles = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
 ECE_BINS = 15
-FORCED_AT = 0.5  # P(fake) at and over which a forced choice says "fake"
+FORCED_AT = 0.5  # threshold of P(fake) for a forced decision; "fake" at and above it
 RANKING = ("auc", "ap", "eer", "tpr_at_1_percent_fpr", "tpr_at_5_percent_fpr")
 DECISIONS = (
     "accuracy",  # right / decided
-    "precision",  # fakes among what was accused
-    "recall",  # accused among the decided fakes
+    "precision",  # fakes / accused
+    "recall",  # accused / decided fakes
     "f1",
-    "false_alarm_rate",  # accused among the decided reals
+    "false_alarm_rate",  # accused / decided reals
     "accuracy_over_everything",  # right / all: an abstention counts as an error
     "recall_over_everything",  # accused / all fakes
     "abstain_share",
 )
 CALIBRATION = ("ece", "brier")
-INFLATED = ("ece",)  # rises with noise alone, so that every resample has more of it than the data
-
-
-@dataclass(frozen=True, slots=True)
-class Measure:
-    """A number, or why there is none."""
-
-    value: float | None
-    why: str = ""  # empty if there is a value
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class OperatingPoints:
-    """What each threshold would let through: scores at and over it are called fake.
-
-    The first point lets nothing through, the last everything; tied scores share one.
-    """
-
-    thresholds: Doubles  # (T,) falling, the first is infinite
-    hits: Doubles  # (B, T) weight of the fakes called fake
-    false_alarms: Doubles  # (B, T) weight of the reals called fake
-
-    @classmethod
-    def of(cls, labels: Integers, scores: Doubles, weights: Doubles | None = None) -> OperatingPoints:
-        """The points of finite scores (N,) with weights (B, N); by default one row of ones."""
-        labels, scores = np.asarray(labels), np.asarray(scores, np.float64)
-        if not np.isfinite(scores).all():
-            msg = "a score is no number; leave such rows out or give them a value"
-            raise ValueError(msg)
-        weights = np.ones((1, len(scores))) if weights is None else weights
-        order = np.argsort(-scores, kind="stable")
-        last = np.flatnonzero(np.diff(scores[order], append=-np.inf))  # of each run of equal scores
-        fake = np.cumsum(weights[:, order] * (labels[order] == 1), axis=1)[:, last]
-        real = np.cumsum(weights[:, order] * (labels[order] == 0), axis=1)[:, last]
-        nothing = np.zeros((len(weights), 1))
-        return cls(
-            thresholds=np.concatenate(([np.inf], scores[order][last])),
-            hits=np.concatenate((nothing, fake), axis=1),
-            false_alarms=np.concatenate((nothing, real), axis=1),
-        )
-
-    @property
-    def tpr(self) -> Doubles:
-        """(B, T) share of the fakes called fake; NaN without fakes."""
-        return _ratio(self.hits, self.hits[:, -1:])
-
-    @property
-    def fpr(self) -> Doubles:
-        """(B, T) share of the reals called fake; NaN without reals."""
-        return _ratio(self.false_alarms, self.false_alarms[:, -1:])
-
-    @property
-    def precision(self) -> Doubles:
-        """(B, T) share of fakes among what is called fake; NaN where nothing is."""
-        return _ratio(self.hits, self.hits + self.false_alarms)
+INFLATED = ("ece",)  # rises with noise, so that resamples exceed the data
 
 
 def ranking(labels: Integers, scores: Doubles, weights: Doubles | None = None) -> dict[str, Doubles]:
-    """``RANKING`` by name, (B,) each; NaN unless both classes are there.
+    """``RANKING`` by name, (B,) each; NaN unless both classes are present.
 
-    ``auc`` is the area under the ROC curve, ties count half. ``ap`` is the mean of the precision over the
-    steps of recall, without interpolation. ``eer`` is the rate at which misses and false alarms are equal,
-    on straight lines between the points. ``tpr_at_...`` is the highest that a real threshold reaches.
+    ``auc`` is the area under the ROC curve; ties count half. ``ap`` is the mean of the precision over the steps of
+    recall, without interpolation. ``eer`` is the rate at which misses and false alarms are equal, interpolated
+    linearly between thresholds. ``tpr_at_...`` is the highest rate at a threshold, without interpolation.
 
     Args:
         labels: (N,) 1 fake, 0 real.
         scores: (N,) finite.
         weights: (B, N) >= 0; default: ones, B = 1.
+
+    Raises:
+        ValueError: a score is not a finite number.
     """
-    points = OperatingPoints.of(labels, scores, weights)
-    tpr, fpr = points.tpr, points.fpr
+    labels, scores = np.asarray(labels), np.asarray(scores, np.float64)
+    if not np.isfinite(scores).all():
+        msg = "a score is no number; leave such rows out or give them a value"
+        raise ValueError(msg)
+    weights = np.ones((1, len(scores))) if weights is None else weights
+    hits, alarms = (_accused(labels == label, scores, weights) for label in (1, 0))
+    tpr, fpr = _ratio(hits, hits[:, -1:]), _ratio(alarms, alarms[:, -1:])
     both = np.isfinite(tpr[:, -1]) & np.isfinite(fpr[:, -1])
     values = {
         "auc": (np.diff(fpr) * (tpr[:, 1:] + tpr[:, :-1]) / 2).sum(axis=1),
-        "ap": (np.diff(tpr) * np.nan_to_num(points.precision[:, 1:])).sum(axis=1),
+        "ap": (np.diff(tpr) * np.nan_to_num(_ratio(hits, hits + alarms)[:, 1:])).sum(axis=1),
         "eer": _equal_error_rate(tpr, fpr),
         "tpr_at_1_percent_fpr": _reached(tpr, fpr, most=0.01),
         "tpr_at_5_percent_fpr": _reached(tpr, fpr, most=0.05),
@@ -119,7 +70,7 @@ def ranking(labels: Integers, scores: Doubles, weights: Doubles | None = None) -
 def decisions(
     labels: Integers, accused: Flags, *, abstained: Flags | None = None, weights: Doubles | None = None
 ) -> dict[str, Doubles]:
-    """``DECISIONS`` by name, (B,) each; NaN where there is nothing to count.
+    """``DECISIONS`` by name, (B,) each; NaN where the denominator is 0.
 
     Args:
         labels: (N,) 1 fake, 0 real.
@@ -154,7 +105,7 @@ def calibration(labels: Integers, probabilities: Doubles, weights: Doubles | Non
     """``CALIBRATION`` by name, (B,) each; NaN without rows.
 
     ``ece`` is the expected calibration error of P(fake) in 15 bins of equal width (Naeini et al. 2015):
-    the mean over bins, weighted by their rows, of the distance between the share of fakes and the
+    the mean over bins, weighted by their rows, of the absolute difference between the share of fakes and the
     mean P(fake). ``brier`` is the mean squared error of P(fake).
     """
     labels, probabilities = np.asarray(labels, np.float64), np.asarray(probabilities, np.float64)
@@ -170,12 +121,12 @@ def calibration(labels: Integers, probabilities: Doubles, weights: Doubles | Non
 
 @dataclass(frozen=True, slots=True)
 class ReliabilityBin:
-    """What became of the scores between two probabilities."""
+    """The scores between two probabilities."""
 
-    low: float  # exclusive but for 0
+    low: float  # exclusive, except for 0
     high: float  # inclusive
     count: int
-    mean_probability: float | None  # None: no score fell there
+    mean_probability: float | None  # None if the bin is empty
     fake_share: float | None
 
 
@@ -193,26 +144,13 @@ def reliability(labels: Integers, probabilities: Doubles) -> tuple[ReliabilityBi
 
 
 def reliability_bins(probabilities: Doubles) -> Integers:
-    """The number of the bin, 0..14, of each probability (N,); bins hold their upper edge."""
+    """Bin number, 0..14, of each probability (N,); a bin includes its upper edge."""
     numbers: Integers = np.clip(np.ceil(np.asarray(probabilities) * ECE_BINS) - 1, 0, ECE_BINS - 1).astype(np.int64)
     return numbers
 
 
-def auc(labels: Integers, scores: Doubles) -> Measure:
-    """The area under the ROC curve of labels (N,) and finite scores (N,)."""
-    return measured(ranking(labels, scores), labels)["auc"]
-
-
-def measured(values: Mapping[str, Doubles], labels: Integers) -> dict[str, Measure]:
-    """The first row of each statistic as a number or a reason."""
-    return {
-        name: Measure(float(value[0])) if np.isfinite(value[0]) else Measure(None, why_undefined(name, labels))
-        for name, value in values.items()
-    }
-
-
 def why_undefined(name: str, labels: Integers) -> str:
-    """Why a statistic has no value on these rows."""
+    """The reason why a statistic has no value on these rows."""
     labels = np.asarray(labels)
     if not len(labels):
         return "there are no rows"
@@ -231,15 +169,23 @@ def why_undefined(name: str, labels: Integers) -> str:
     }.get(name, "it is undefined on these rows")
 
 
+def _accused(rows: Flags, scores: Doubles, weights: Doubles) -> Doubles:
+    """(B, T) weight of ``rows`` at or above each threshold, from none to all; tied scores share a threshold."""
+    order = np.argsort(-scores, kind="stable")
+    last = np.flatnonzero(np.diff(scores[order], append=-np.inf))  # of each run of equal scores
+    summed = np.cumsum(weights[:, order] * rows[order], axis=1)[:, last]
+    return np.concatenate((np.zeros((len(weights), 1)), summed), axis=1)
+
+
 def _ratio(numerator: Doubles, denominator: Doubles) -> Doubles:
-    """Quotients, NaN where nothing is divided by nothing."""
+    """Quotients; NaN where the denominator is 0."""
     quotient = np.full(np.broadcast_shapes(numerator.shape, denominator.shape), np.nan)
     np.divide(numerator, denominator, out=quotient, where=denominator > 0)
     return quotient
 
 
 def _equal_error_rate(tpr: Doubles, fpr: Doubles) -> Doubles:
-    """Where ``fpr`` meets ``1 - tpr``; both are straight between two thresholds."""
+    """The rate where ``fpr`` equals ``1 - tpr``, interpolated linearly between thresholds."""
     surplus = np.nan_to_num(fpr + tpr - 1.0)  # rises from -1 to 1
     after = np.clip((surplus >= 0.0).argmax(axis=1), 1, None) if surplus.shape[1] > 1 else np.zeros(len(tpr), np.int64)
     rows = np.arange(len(tpr))
@@ -250,6 +196,6 @@ def _equal_error_rate(tpr: Doubles, fpr: Doubles) -> Doubles:
 
 
 def _reached(tpr: Doubles, fpr: Doubles, *, most: float) -> Doubles:
-    """The highest ``tpr`` at an ``fpr`` of at most ``most``; rates are nondecreasing along a row."""
+    """The highest ``tpr`` at an ``fpr`` of at most ``most``; both are nondecreasing along a row."""
     rate: Doubles = np.where(fpr <= most + 1e-12, tpr, 0.0).max(axis=1)
     return rate

@@ -1,4 +1,4 @@
-"""Outcomes -> every figure that a report shows, each with what it rests on."""
+"""All figures of a report, computed from outcomes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from monitor.lab.evaluation.bootstrap import Statistics
     from monitor.lab.evaluation.metrics import ReliabilityBin
-    from monitor.lab.evaluation.outcomes import FrameOutcome, Outcome
+    from monitor.lab.evaluation.outcomes import Outcome, ScoredFrame
     from monitor.lab.evaluation.timelines import Monitoring
 
     Estimates = Mapping[str, Estimate]
@@ -26,15 +26,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What happened to how many."""
+    """Number of files by result."""
 
     total: int
     fakes: int
     reals: int
-    groups: int  # what intervals resample
-    failed: int  # could not be read; part of no figure
+    groups: int  # resampling units
+    failed: int  # unreadable, counted in no other figure
     abstained: int  # NOT_ENOUGH_EVIDENCE
-    without_probability: int  # of these, the ones without any usable face
+    without_probability: int  # of these, without a usable face
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +42,16 @@ class MetricsSection:
     """The figures of one set of outcomes. Names: ``monitor.lab.evaluation.metrics``."""
 
     counts: Counts
-    ranking: Estimates  # of those that have a probability
-    ranking_of_all: Estimates  # those without one counted as P(fake) = 0.5, in a tie
+    ranking: Estimates  # of files with a probability
+    ranking_of_all: Estimates  # of all files; a missing probability counts as 0.5
     decisions: Estimates  # by the shipped thresholds
-    forced: Estimates  # everyone is told fake or real at P(fake) = 0.5; without a probability: real
-    calibration: Estimates  # of those that have a probability
+    forced: Estimates  # forced decision at P(fake) = 0.5; without a probability: real
+    calibration: Estimates  # of files with a probability
 
 
 @dataclass(frozen=True, slots=True)
 class FrameSection:
-    """The single scores of all videos, before any smoothing: the field's "frame level"."""
+    """The single, unsmoothed scores of all videos ("frame level")."""
 
     n: int
     fakes: int
@@ -62,20 +62,20 @@ class FrameSection:
 
 @dataclass(frozen=True, slots=True)
 class MetricsSummary:
-    """All of it."""
+    """All figures of one evaluation."""
 
     whole: MetricsSection
     datasets: Mapping[str, MetricsSection]  # by name
-    methods: Mapping[str, MetricsSection]  # by name: its fakes against all reals of the same data sets
+    methods: Mapping[str, MetricsSection]  # by name: its fakes with all reals of the same data sets
     moments: FrameSection | None  # videos only
     monitoring: Monitoring | None  # videos only
     confusion: Mapping[str, Mapping[str, int]]  # real | fake -> label -> count
-    abstentions: Mapping[str, int]  # foremost reason -> count
+    abstentions: Mapping[str, int]  # main reason -> count
     reliability: tuple[ReliabilityBin, ...]
 
     @classmethod
     def of(cls, outcomes: Sequence[Outcome], *, resamples: int = RESAMPLES, seed: int = 0) -> MetricsSummary:
-        """Figures of outcomes; same outcomes and seed, same figures."""
+        """Compute the figures; they are reproducible for a seed."""
         columns = Columns.of(outcomes)
         ranked = columns.ranked
 
@@ -157,8 +157,8 @@ def moments_of(outcomes: Sequence[Outcome], *, resamples: int = RESAMPLES, seed:
     )
 
 
-def true_label(outcome: Outcome, moment: FrameOutcome) -> int:
-    """1 if that moment of the video is manipulated."""
+def true_label(outcome: Outcome, moment: ScoredFrame) -> int:
+    """1 if the video is manipulated at that frame."""
     spans = outcome.footage.fake_spans if outcome.footage else None
     if spans is None:
         return outcome.label
@@ -166,7 +166,7 @@ def true_label(outcome: Outcome, moment: FrameOutcome) -> int:
 
 
 def confusion(outcomes: Sequence[Outcome]) -> dict[str, dict[str, int]]:
-    """How many real and fake files got each label; failures are left out."""
+    """Counts of labels for real and fake files, without failures."""
     counts = Counter((one.label, one.decision) for one in outcomes)
     return {
         truth: {label.value: counts[number, label] for label in Label} for number, truth in ((0, "real"), (1, "fake"))
@@ -174,12 +174,12 @@ def confusion(outcomes: Sequence[Outcome]) -> dict[str, dict[str, int]]:
 
 
 def abstentions(outcomes: Sequence[Outcome]) -> dict[str, int]:
-    """How often the program abstained for each foremost reason, the most frequent first."""
+    """Counts of abstentions by main reason, the most frequent first."""
     return dict(Counter(one.reasons[0].value for one in outcomes if one.abstained and one.reasons).most_common())
 
 
 def mistakes(outcomes: Sequence[Outcome], *, label: int, most: int) -> list[Outcome]:
-    """Files of this truth that were decided wrongly, or undecided on the wrong side of 0.5, the worst first."""
+    """Files of one class that were decided wrongly, or undecided on the wrong side of 0.5; the worst first."""
 
     def wrong(one: Outcome) -> bool:
         if one.loss is None or one.abstained:
@@ -196,7 +196,7 @@ def _by_dataset(outcomes: Sequence[Outcome]) -> dict[str, list[Outcome]]:
 
 
 def _by_method(outcomes: Sequence[Outcome]) -> dict[str, list[Outcome]]:
-    """The fakes of each named method, with all reals of the data sets that have it."""
+    """By method: its fakes with all reals of the data sets that contain it."""
     found: dict[str, list[Outcome]] = {}
     for method in sorted({one.method for one in outcomes if one.label and one.method}):
         fakes = [one for one in outcomes if one.label and one.method == method]

@@ -1,9 +1,8 @@
-"""What the program said of one labelled file or face crop, beside the truth.
+"""The program's result for one labelled file or face crop, with the truth.
 
-Three things can happen to a file, and none is ever dropped: it is decided (LIKELY_REAL, SUSPICIOUS,
-LIKELY_FAKE), the program abstains (NOT_ENOUGH_EVIDENCE, with its reasons), or it fails (it could not be
-read). An abstention may still carry a probability: evidence that leans neither way ranks a file without
-deciding it. Only without any usable face is there none.
+Every file has one of three results, and none is dropped: a decision (LIKELY_REAL, SUSPICIOUS, LIKELY_FAKE), an
+abstention (NOT_ENOUGH_EVIDENCE, with reasons), or a failure (it could not be read). An abstention can still have a
+probability: inconclusive evidence ranks a file without deciding it. It has none only if there was no usable face.
 """
 
 from __future__ import annotations
@@ -23,12 +22,12 @@ if TYPE_CHECKING:
 
     from monitor.settings import VerdictSettings
 
-TIED = 0.5  # the score of a file without any, where "every file is ranked" is asked for
+TIED = 0.5  # score of a file without a probability, when every file is ranked
 
 
 @dataclass(frozen=True, slots=True)
-class TimeSpan:
-    """Seconds of media time, ``start <= end``."""
+class MediaSpan:
+    """A span of media time in seconds, ``start <= end``."""
 
     start: float
     end: float
@@ -40,29 +39,29 @@ class TimeSpan:
 
 
 @dataclass(frozen=True, slots=True)
-class FrameOutcome:
-    """One frame in which a face was due to be scored."""
+class ScoredFrame:
+    """One frame in which at least one face was scheduled for scoring."""
 
     media_time: float
-    label: Label  # the worst label of the faces in the frame
-    probability: float | None  # the highest P(fake) of these faces' verdicts; None without one
-    sample: float | None  # the highest calibrated P(fake) of the single scores of this frame; None if none was usable
+    label: Label  # of the worst face in the frame
+    probability: float | None  # highest P(fake) of the faces' verdicts; None without one
+    sample: float | None  # highest calibrated P(fake) of the frame's single scores; None without one
 
 
 @dataclass(frozen=True, slots=True)
-class VideoTiming:
-    """What only a video has: time."""
+class VideoTimeline:
+    """The results of a video over time."""
 
-    duration: float  # seconds of media time that were analysed
+    duration: float  # analysed media time, seconds
     frames: int
     faces: int  # tracks
-    fake_spans: tuple[TimeSpan, ...] | None  # the truth; None: the whole file carries its label
-    alarms: tuple[TimeSpan, ...]  # suspicious spans, those of several faces joined where they overlap
-    moments: tuple[FrameOutcome, ...]  # in order of time
+    fake_spans: tuple[MediaSpan, ...] | None  # the truth; None: the label applies to the whole file
+    alarms: tuple[MediaSpan, ...]  # suspicious spans; overlapping spans of several faces are merged
+    moments: tuple[ScoredFrame, ...]  # ordered by time
     face_seconds: float  # media time under any label, summed over faces
-    abstaining_seconds: float  # the part of it under NOT_ENOUGH_EVIDENCE
+    abstaining_seconds: float  # of these, under NOT_ENOUGH_EVIDENCE
     flips: int  # changes of a face's label after its first decision, summed over faces
-    ended_early: str = ""  # why, if the file broke off before its end
+    ended_early: str = ""  # reason, if the file ended early
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,17 +70,17 @@ class Outcome:
 
     dataset: str
     id: str  # unique within the data set
-    path: str  # as the data set names it; may be "" for crops
+    path: str  # path in the data set; may be "" for crops
     label: int  # the truth: 1 fake, 0 real
-    method: str  # of the fake; "" for real
-    group: str  # what intervals resample together; "" stands for the id alone
-    decision: Label | None  # None: it failed
-    probability: float | None  # calibrated P(fake), 0..1; a video's: its highest face's mean; None without one
-    reasons: tuple[Reason, ...] = ()  # why the program abstained
-    failure: str = ""  # why it could not be read; empty if it could
-    logit: float | None = None  # crops: the classifier's own log-odds, before calibration
-    footage: VideoTiming | None = None  # videos only
-    picture: bytes | None = None  # a small JPEG of the face that was scored highest
+    method: str  # manipulation method; "" for real
+    group: str  # resampled together; "": the file is its own group
+    decision: Label | None  # None: failure
+    probability: float | None  # calibrated P(fake), 0..1; of a video: the highest mean of a face
+    reasons: tuple[Reason, ...] = ()  # reasons of an abstention
+    failure: str = ""  # why it could not be read; else empty
+    logit: float | None = None  # crops only: uncalibrated log-odds
+    footage: VideoTimeline | None = None  # videos only
+    picture: bytes | None = None  # a small JPEG of the face with the highest score
 
     def __post_init__(self) -> None:
         if (self.decision is None) != bool(self.failure):
@@ -93,7 +92,7 @@ class Outcome:
 
     @property
     def unit(self) -> str:
-        """What intervals resample: the group, or the file itself."""
+        """The resampling unit: the group, or else the file."""
         return f"{self.dataset}/{self.group or self.id}"
 
     @property
@@ -103,7 +102,7 @@ class Outcome:
 
     @property
     def abstained(self) -> bool:
-        """Whether the program said that it does not know."""
+        """Whether the program abstained."""
         return self.decision is Label.NOT_ENOUGH_EVIDENCE
 
     @property
@@ -113,12 +112,12 @@ class Outcome:
 
     @property
     def loss(self) -> float | None:
-        """How far the probability lies on the wrong side, 0..1; None without one."""
+        """Distance of the probability from the truth, 0..1; None without a probability."""
         return None if self.probability is None else abs(self.label - self.probability)
 
 
 def decide(probability: float, settings: VerdictSettings) -> tuple[Label, tuple[Reason, ...]]:
-    """The label of a single score by the shipped thresholds, as a still picture gets it."""
+    """The label of a single score by the shipped thresholds, as for a still picture."""
     if probability >= settings.fake_at:
         return Label.LIKELY_FAKE, ()
     if probability >= settings.suspicious_at:
@@ -130,7 +129,7 @@ def decide(probability: float, settings: VerdictSettings) -> tuple[Label, tuple[
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Columns:
-    """Outcomes as arrays, failures left out; rows in the order of ``outcomes``."""
+    """Outcomes without failures as arrays; rows in the order of ``outcomes``."""
 
     outcomes: tuple[Outcome, ...]
     labels: NDArray[np.int64]  # (N,) 1 fake, 0 real
@@ -141,7 +140,7 @@ class Columns:
 
     @classmethod
     def of(cls, outcomes: Sequence[Outcome]) -> Columns:
-        """Outcomes that did not fail, column by column."""
+        """Arrays of the outcomes that are not failures."""
         kept = tuple(outcome for outcome in outcomes if not outcome.failed)
         return cls(
             outcomes=kept,
@@ -167,7 +166,7 @@ class Columns:
 
 
 def numbered(names: Sequence[Any]) -> NDArray[np.int64]:
-    """A number for each distinct name, (N,)."""
+    """Integer codes (N,) of names, one per distinct name."""
     if not len(names):
         return np.zeros(0, np.int64)
     return np.unique(np.array(names, np.str_), return_inverse=True)[1].astype(np.int64)

@@ -1,4 +1,4 @@
-"""A scorecard as a page: one HTML file with everything in it, no network, light or dark, wide or narrow."""
+"""The HTML report: one self-contained file for light and dark themes and any width."""
 
 from __future__ import annotations
 
@@ -20,18 +20,19 @@ from monitor.types import Label, Reason
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from monitor.classifiers.model_card import ModelCard
     from monitor.lab.evaluation.bootstrap import Estimate
     from monitor.lab.evaluation.metrics_summary import MetricsSection, MetricsSummary
     from monitor.lab.evaluation.outcomes import Outcome
-    from monitor.lab.evaluation.report import Subject
     from monitor.lab.evaluation.timelines import Detection, EventRate, Monitoring
+    from monitor.settings import Settings
 
     Pictures = Callable[[Outcome], bytes | None]
 
-FEW_GROUPS = 50  # under which the page warns that its figures describe the files, not the detector
+FEW_GROUPS = 50  # with fewer, the page warns that its figures describe these files only
 MOST_TIMELINES = 24
-MOST_MISTAKES = 8  # of each kind
-DASH = "–"  # noqa: RUF001 - what tables show where there is nothing
+MOST_MISTAKES = 8  # worst mistakes shown per class
+DASH = "–"  # noqa: RUF001 - shown in empty table cells
 NAMES = {
     "auc": ("AUC", "area under the ROC curve; 0.5 is chance"),
     "ap": ("Average precision", "area under the precision-recall curve; chance is the share of fakes"),
@@ -52,13 +53,27 @@ NAMES = {
 
 
 @dataclass(frozen=True, slots=True)
+class Subject:
+    """Data, weights, engine and settings of an evaluation."""
+
+    name: str  # of the data
+    split: str  # or ""
+    kind: str  # "videos" or "crops"
+    card: ModelCard
+    engine: str
+    engine_reason: str
+    settings: Settings
+    selection: str = ""  # description of the selection; empty: everything
+
+
+@dataclass(frozen=True, slots=True)
 class Figure:
-    """A number as it is shown."""
+    """A formatted number."""
 
     name: str
     meaning: str
     value: str
-    interval: str  # or why there is none
+    interval: str  # or the reason why there is none
 
 
 def page(
@@ -69,14 +84,14 @@ def page(
     facts: Mapping[str, Any],
     pictures: Pictures | None,
 ) -> str:
-    """The page.
+    """Render the page.
 
     Args:
         card: the figures.
-        outcomes: what they were computed from.
-        subject: what was evaluated, with what.
+        outcomes: source of the figures.
+        subject: data, weights and settings.
         facts: the content of ``metrics.json``, for dates, versions and settings.
-        pictures: gives the face of an outcome; None: no picture may be shown.
+        pictures: returns the face of an outcome; None: the page shows no faces.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
@@ -108,7 +123,7 @@ def page(
 
 
 def headline(card: MetricsSummary) -> list[Figure]:
-    """The figures to be read first."""
+    """The key figures, shown first."""
     whole = card.whole
     accuracy = replace(
         figure("accuracy", whole.decisions["accuracy"]), name=f"Accuracy of the {_decided(card)} decided"
@@ -123,7 +138,7 @@ def headline(card: MetricsSummary) -> list[Figure]:
 
 
 def figure(name: str, estimate: Estimate) -> Figure:
-    """An estimate under its name."""
+    """An estimate, formatted with its display name."""
     if estimate.value is None:
         return Figure(*NAMES[name], DASH, estimate.why)
     if estimate.low is None or estimate.high is None:
@@ -132,7 +147,7 @@ def figure(name: str, estimate: Estimate) -> Figure:
 
 
 def tables(card: MetricsSummary) -> list[dict[str, Any]]:
-    """Tables of figures: a title, what they rest on, rows."""
+    """Tables of figures, each with title, sample sizes and rows."""
     whole, counts = card.whole, card.whole.counts
     ranked = counts.total - counts.failed - counts.without_probability
     found = [
@@ -167,7 +182,7 @@ def _table(title: str, rests_on: str, estimates: Mapping[str, Estimate]) -> dict
 
 
 def drawings(card: MetricsSummary, outcomes: Sequence[Outcome], subject: Subject) -> list[tuple[Markup, str]]:
-    """Figures and what is said under them."""
+    """Charts with their captions."""
     columns, whole = Columns.of(outcomes), card.whole
     rows = columns.ranked
     labels, scores = columns.labels[rows], columns.probabilities[rows]
@@ -206,7 +221,7 @@ def drawings(card: MetricsSummary, outcomes: Sequence[Outcome], subject: Subject
 
 
 def subset_cells(section: MetricsSection) -> list[Figure]:
-    """One row of a table of data sets or methods: the cells after the name."""
+    """Cells of one row in the table of data sets or methods, without the name."""
     counts = section.counts
     chosen = (
         figure("auc", section.ranking["auc"]),
@@ -219,7 +234,7 @@ def subset_cells(section: MetricsSection) -> list[Figure]:
 
 
 def monitoring(found: Monitoring) -> list[Figure]:
-    """What only a monitor has."""
+    """The figures over time."""
     real = f"{_time(found.real_hours)} of real footage"
     alarms, flips = found.false_alarms_per_hour, found.flips_per_minute
     return [
@@ -307,5 +322,5 @@ def _timelines(outcomes: Iterable[Outcome], subject: Subject) -> list[dict[str, 
 
 
 def _inline(svg: str) -> Markup:
-    """Our own drawing, whose texts are escaped already."""
+    """Marks an SVG of ``plots`` as safe; its texts are escaped."""
     return Markup(svg)  # noqa: S704

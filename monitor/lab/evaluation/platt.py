@@ -1,8 +1,8 @@
-"""Platt scaling (Platt, 1999): logits -> calibrated log-odds ``scale * logit + shift``.
+"""Platt scaling (Platt, 1999): calibrated log-odds are ``scale * logit + shift``.
 
-Fitted by maximum likelihood on Platt's smoothed targets, which keep a perfect separation from running to
-infinity. Both classes weigh the same however many there are of each: P(fake) is that of a face drawn from
-as many fakes as reals.
+The fit is scikit-learn's logistic regression without a penalty, on Platt's smoothed targets. These keep the scale
+finite for perfectly separated classes. Both classes have the same total weight, so P(fake) assumes as many fakes as
+reals. Only the fit needs the library; a card stores the two numbers.
 """
 
 from __future__ import annotations
@@ -10,25 +10,29 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from sklearn.linear_model import LogisticRegression
 
 from monitor.errors import DatasetError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_STEPS, _ENOUGH = 100, 1e-10
-_LEAST_SCALE = 1e-3  # a classifier that knows nothing: all but flat, and still increasing
+_TOLERANCE = 1e-10  # of the gradient
+_MIN_SCALE = 1e-3  # for uninformative logits: nearly flat, but increasing
+_MIN_SPREAD = 1e-9  # standard deviation under which all logits count as equal
 
 
 def fit_platt(logits: NDArray[np.floating], labels: NDArray[np.integer]) -> tuple[float, float]:
-    """Scale (> 0) and shift.
+    """Scale (> 0) and shift of the calibrated log-odds.
+
+    Logits that are all equal, or that are higher for real faces than for fake ones, get the smallest scale.
 
     Args:
         logits: (N,) > 0 leans to fake.
         labels: (N,) 1 = fake, 0 = real.
 
     Raises:
-        DatasetError: one class only, or a logit is no number.
+        DatasetError: there is one class only, or a logit is not a finite number.
     """
     x, fake = np.asarray(logits, np.float64), np.asarray(labels) == 1
     fakes, reals = int(fake.sum()), int((~fake).sum())
@@ -38,32 +42,26 @@ def fit_platt(logits: NDArray[np.floating], labels: NDArray[np.integer]) -> tupl
     if not np.isfinite(x).all():
         msg = "a logit is no number: the weights cannot be calibrated"
         raise DatasetError(msg)
-    targets = np.where(fake, (fakes + 1) / (fakes + 2), 1 / (reals + 2))
-    weights = np.where(fake, 0.5 / fakes, 0.5 / reals)  # both classes count the same
-    spread = max(float(x.std()), 1e-9)
-    scale, shift = _newton((x - x.mean()) / spread, targets, weights)
-    if scale / spread < _LEAST_SCALE:
-        return _LEAST_SCALE, -_LEAST_SCALE * float(x.mean())
-    return scale / spread, shift - scale / spread * float(x.mean())
+    middle, spread = float(x.mean()), float(x.std())
+    scale = shift = 0.0
+    if spread >= _MIN_SPREAD:
+        targets = np.where(fake, (fakes + 1) / (fakes + 2), 1 / (reals + 2))
+        weights = np.where(fake, 0.5 / fakes, 0.5 / reals) * len(x)
+        scale, shift = _regression((x - middle) / spread, targets, weights)
+        scale /= spread
+    if scale < _MIN_SCALE:
+        return _MIN_SCALE, -_MIN_SCALE * middle
+    return scale, shift - scale * middle
 
 
-def _newton(x: NDArray[np.float64], targets: NDArray[np.float64], weights: NDArray[np.float64]) -> tuple[float, float]:
-    """The minimum of the weighted cross-entropy over scale and shift, by damped Newton steps."""
-    design = np.stack((x, np.ones_like(x)), axis=1)
-    answer = np.array((1.0, 0.0))
-
-    def loss(at: NDArray[np.float64]) -> float:
-        z = design @ at
-        return float(weights @ (np.logaddexp(0, z) - targets * z))
-
-    for _ in range(_STEPS):
-        p = 0.5 + 0.5 * np.tanh(design @ answer / 2)
-        gradient = design.T @ (weights * (p - targets))
-        hessian = (design * (weights * p * (1 - p))[:, None]).T @ design + 1e-12 * np.eye(2)
-        step, size = np.linalg.solve(hessian, gradient), 1.0
-        while loss(answer - size * step) > loss(answer) and size > _ENOUGH:
-            size /= 2
-        answer = answer - size * step
-        if np.abs(size * step).max() < _ENOUGH:
-            break
-    return float(answer[0]), float(answer[1])
+def _regression(
+    x: NDArray[np.float64], targets: NDArray[np.float64], weights: NDArray[np.float64]
+) -> tuple[float, float]:
+    """Slope and intercept for fractional targets: each row enters as a fake and as a real one, weighted by target."""
+    fit = LogisticRegression(C=np.inf, solver="newton-cholesky", tol=_TOLERANCE)
+    fit.fit(
+        np.concatenate((x, x))[:, None],
+        np.repeat((1, 0), len(x)),
+        sample_weight=np.concatenate((weights * targets, weights * (1 - targets))),
+    )
+    return float(fit.coef_[0, 0]), float(fit.intercept_[0])

@@ -1,6 +1,6 @@
-"""Figures as SVG that can be put into a page: they take the page's colours, light or dark, and its font.
+"""Charts as inline SVG with the colours and the font of the page, for light and dark themes.
 
-Each function gives ``<svg ...>...</svg>``. Colour is never the only sign: fakes are solid, reals dashed or
+Each function returns ``<svg ...>...</svg>``. Colour is never the only difference: fakes are solid, reals dashed or
 hatched. The page must define the CSS variables ``--ink --muted --grid --real --fake --surface``.
 """
 
@@ -15,8 +15,8 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator
+from sklearn import metrics
 
-from monitor.lab.evaluation.metrics import OperatingPoints
 from monitor.overlay import clock
 
 if TYPE_CHECKING:
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 
     from monitor.lab.evaluation.bootstrap import Estimate
     from monitor.lab.evaluation.metrics import Doubles, Integers, ReliabilityBin
-    from monitor.lab.evaluation.outcomes import VideoTiming
+    from monitor.lab.evaluation.outcomes import VideoTimeline
     from monitor.settings import VerdictSettings
 
 INK, MUTED, GRID, REAL, FAKE, SURFACE = (f"#0{number}0a0{number}" for number in range(1, 7))
 _VARIABLES: Final = {INK: "ink", MUTED: "muted", GRID: "grid", REAL: "real", FAKE: "fake", SURFACE: "surface"}
 _SIZE: Final = (4.4, 3.5)  # inches: about 400 pixels wide, so that text stays legible on a phone
-_POINTS: Final = 400  # of a curve, at most
+_POINTS: Final = 400  # points of a curve, at most
 _STEPS: Final = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)  # seconds between ticks
 _TICKS: Final = 8  # of a time axis, at most
 _STYLE: Final[dict[Any, Any]] = {
@@ -58,34 +58,34 @@ _STYLE: Final[dict[Any, Any]] = {
 
 
 def roc_curve(labels: Integers, scores: Doubles, *, area: Estimate) -> str:
-    """Share of fakes found against share of reals accused, at every threshold."""
-    points = OperatingPoints.of(labels, scores)
+    """True positive rate against false positive rate, at every threshold."""
+    alarms, hits, _ = metrics.roc_curve(labels, scores, drop_intermediate=False)
     with mpl.rc_context(_STYLE):
         figure, axes = _axes("Reals accused (false positive rate)", "Fakes found (true positive rate)")
         axes.plot([0, 1], [0, 1], color=MUTED, linestyle=":", linewidth=1, label="chance")
-        rows = _thinned(len(points.thresholds))
-        axes.plot(points.fpr[0, rows], points.tpr[0, rows], color=FAKE, label=f"AUC {in_words(area)}")
+        rows = _thinned(len(hits))
+        axes.plot(alarms[rows], hits[rows], color=FAKE, label=f"AUC {in_words(area)}")
         _legend(axes)
         return _svg(figure, "roc", "ROC curve")
 
 
 def precision_recall_curve(labels: Integers, scores: Doubles, *, area: Estimate) -> str:
-    """How many of the accused are fake against how many fakes are accused, at every threshold."""
-    points = OperatingPoints.of(labels, scores)
+    """Precision against recall, at every threshold."""
+    precisions, recalls, _ = (values[::-1] for values in metrics.precision_recall_curve(labels, scores))
     with mpl.rc_context(_STYLE):
         figure, axes = _axes("Fakes found (recall)", "Fakes among the accused (precision)")
         share = float((labels == 1).mean())
         axes.axhline(share, color=MUTED, linestyle=":", linewidth=1, label=f"chance, {share:.2f}")
-        rows = _thinned(len(points.thresholds))[1:]  # at the first nothing is accused
-        recall = np.concatenate(([0.0], points.tpr[0, rows]))
-        precision = np.concatenate((points.precision[0, rows[:1]], points.precision[0, rows]))
+        rows = _thinned(len(recalls))[1:]  # at the first nothing is accused
+        recall = np.concatenate(([0.0], recalls[rows]))
+        precision = np.concatenate((precisions[rows[:1]], precisions[rows]))
         axes.plot(recall, precision, color=FAKE, drawstyle="steps-pre", label=f"AP {in_words(area)}")
         _legend(axes)
         return _svg(figure, "pr", "Precision-recall curve")
 
 
 def reliability_curve(bins: Sequence[ReliabilityBin], *, error: Estimate) -> str:
-    """What became of the scores of each bin, and how many there were."""
+    """Share of fakes against mean P(fake) per bin, with a histogram of the scores."""
     known = [one for one in bins if one.count]
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=_SIZE, layout="constrained")
@@ -110,7 +110,7 @@ def reliability_curve(bins: Sequence[ReliabilityBin], *, error: Estimate) -> str
 
 
 def score_histogram(labels: Integers, scores: Doubles, *, settings: VerdictSettings) -> str:
-    """How P(fake) is distributed among reals and fakes, with the shipped thresholds."""
+    """Histogram of P(fake) by class, with the shipped thresholds."""
     edges = np.linspace(0, 1, 26).tolist()
     with mpl.rc_context(_STYLE):
         figure, axes = _axes("P(fake)", "Share of the class", limits=False)
@@ -146,7 +146,7 @@ def score_histogram(labels: Integers, scores: Doubles, *, settings: VerdictSetti
 
 
 def interval_chart(estimates: Mapping[str, Estimate], *, title: str, chance: float | None = None) -> str:
-    """A dot and its interval for each name, first on top."""
+    """A dot with its interval per name, the first on top."""
     known = [(name, one, one.value) for name, one in estimates.items() if one.value is not None][::-1]
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(_SIZE[0], 0.9 + 0.34 * max(len(known), 1)), layout="constrained")
@@ -163,8 +163,8 @@ def interval_chart(estimates: Mapping[str, Estimate], *, title: str, chance: flo
         return _svg(figure, f"intervals-{title}", title)
 
 
-def timeline(footage: VideoTiming, *, settings: VerdictSettings, name: str) -> str:
-    """P(fake) of a video over time, its alarms, and the truth where only parts are manipulated."""
+def timeline(footage: VideoTimeline, *, settings: VerdictSettings, name: str) -> str:
+    """P(fake) of a video over time, with its alarms, and the truth of a partly fake video."""
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(7.2, 1.9), layout="constrained")
         axes = figure.subplots()
@@ -195,7 +195,7 @@ def timeline(footage: VideoTiming, *, settings: VerdictSettings, name: str) -> s
 
 
 def in_words(estimate: Estimate) -> str:
-    """``0.67 [0.65, 0.69]``, or a dash."""
+    """An estimate as ``0.67 [0.65, 0.69]``, or a dash."""
     if estimate.value is None:
         return "–"  # noqa: RUF001 - a dash, as in tables
     interval = f" [{estimate.low:.2f}, {estimate.high:.2f}]" if estimate.low is not None else ""
@@ -212,17 +212,17 @@ def _axes(xlabel: str, ylabel: str, *, limits: bool = True) -> tuple[Figure, Axe
 
 
 def _legend(axes: Axes) -> None:
-    """Above the drawing, where it hides nothing."""
+    """Puts the legend above the drawing."""
     axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=2, borderaxespad=0.2)
 
 
 def _thinned(count: int) -> Integers:
-    """Which points of a curve are drawn."""
+    """Indices of the points to draw."""
     return np.unique(np.linspace(0, count - 1, min(count, _POINTS)).round().astype(np.int64))
 
 
 def _step(duration: float) -> float:
-    """Seconds between the ticks of a time axis: round ones, whole hours at the end."""
+    """Seconds between the ticks of a time axis, from round steps up to whole hours."""
     return next((step for step in _STEPS if duration <= step * _TICKS), math.ceil(duration / _TICKS / 3600) * 3600)
 
 
@@ -231,7 +231,7 @@ def _short(name: str) -> str:
 
 
 def _svg(figure: Figure, salt: str, label: str) -> str:
-    """The figure with the page's colours; ids start with ``salt``, so that several fit into one page."""
+    """The figure as SVG with CSS variables as colours; ids start with ``salt`` to be unique in a page."""
     written = io.StringIO()
     with mpl.rc_context({"svg.hashsalt": salt}):
         figure.savefig(written, format="svg", transparent=True, metadata={"Date": None, "Creator": None})

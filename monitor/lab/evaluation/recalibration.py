@@ -1,7 +1,7 @@
-"""Scores with known answers -> a calibration, what it changes, and a model card that holds it.
+"""Fits a calibration on labelled scores, measures its effect, and writes it to a model card.
 
-The fit is Platt's (``monitor.lab.evaluation.platt``) on single scores: of prepared crops, or of the faces that
-people flagged. What it changes is judged out of fold: every group's scores by a fit that has not seen the group.
+The fit is Platt's (``monitor.lab.evaluation.platt``) on single scores of prepared crops or of flagged faces. Its
+effect is measured out of fold: each group is calibrated by a fit without that group.
 """
 
 from __future__ import annotations
@@ -42,19 +42,19 @@ if TYPE_CHECKING:
 
 MEASURES: Final = ("ece", "brier", "nll", "accuracy")
 _FOLDS, _LEAST_GROUPS = 5, 10
-_FRAMES = 5  # of a flagged clip
+_FRAMES = 5  # scored frames of a flagged clip
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LabelledScores:
-    """Single scores and the truth."""
+    """Single scores with their labels."""
 
     logits: NDArray[np.float64]  # (N,)
     labels: NDArray[np.int64]  # (N,) 1 fake, 0 real
     groups: NDArray[np.int64]  # (N,)
     material: str
     left_out: int  # without a usable face
-    failures: tuple[str, ...] = ()  # crops that could not be read, each with its reason; not among the N
+    failures: tuple[str, ...] = ()  # reasons of unreadable crops, not among the N
 
 
 def of_crops(
@@ -63,10 +63,10 @@ def of_crops(
     """The scores of prepared crops.
 
     Args:
-        faces: the crops, of a split that no figures are reported on.
-        engines: what scores them.
+        faces: the crops, of a split without reported figures.
+        engines: of the classifier.
         settings: the verdict's thresholds.
-        on_done: told how many more are done.
+        on_done: called with the number of crops just finished.
 
     Raises:
         DatasetError: there is only one class, or the crops are too narrow for these weights.
@@ -82,15 +82,15 @@ def of_crops(
 def of_feedback(root: Path, *, engines: Engines, settings: Settings) -> LabelledScores:
     """The scores of the faces that people flagged real or fake.
 
-    A face's score is its mean logit: of the picture, or of frames spread over the flagged span of the clip.
+    A face's score is the mean logit over the picture, or over frames spread across the flagged span of the clip.
 
     Args:
         root: a feedback folder, see ``monitor.lab.datasets.feedback``.
-        engines: what finds and scores the faces.
+        engines: of the pipeline.
         settings: of sources and of the quality gate.
 
     Raises:
-        DatasetError: the folder is not what it should be, or there is only one class.
+        DatasetError: the folder is malformed, or there is only one class.
         SourceError: a flagged file cannot be read.
         EngineError: the engine failed.
     """
@@ -110,10 +110,10 @@ def of_feedback(root: Path, *, engines: Engines, settings: Settings) -> Labelled
 
 
 def out_of_fold(sample: LabelledScores) -> NDArray[np.float64]:
-    """Calibrated log-odds (N,), each by a fit that has not seen its group; few groups: one group left out at a time.
+    """Calibrated log-odds (N,), each from a fit without its group: five folds, or leave-one-out for few groups.
 
     Raises:
-        DatasetError: without one of the groups there is only one class.
+        DatasetError: one class is missing after a fold was left out.
     """
     names = np.unique(sample.groups)
     folds = _FOLDS if len(names) >= _LEAST_GROUPS else len(names)
@@ -146,30 +146,30 @@ def measured(log_odds: NDArray[np.float64], sample: LabelledScores, *, at: float
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CalibrationFit:
-    """What a calibration is, and what it rests on."""
+    """A calibration, its effect and its data."""
 
     calibration: Calibration
-    input_size: int  # pixels, that it is for
+    input_size: int  # pixels
     figures: Mapping[str, Mapping[str, Estimate]]  # "before" and "after" -> ``MEASURES``
     sample: LabelledScores
 
 
 def publish(weights: Path, fit: CalibrationFit, *, folder: Path | None) -> Path:
-    """Write the new card, checked as every card is, beside a copy of the weights or in place of the old one.
+    """Write the new card, validated, beside a copy of the weights or in place of the old one.
 
-    What is fitted at another size than the card's becomes one of its profiles.
+    A calibration for another input size than the card's is written as one of its profiles.
 
     Args:
-        weights: whose card is to be changed.
-        fit: what goes into it.
+        weights: file beside the card.
+        fit: the calibration.
         folder: for the copy; None: in place.
 
     Returns:
-        Where the new card lies.
+        Path of the new card.
 
     Raises:
         UsageError: there is a file of that name already.
-        ModelCardError: the new card is none.
+        ModelCardError: the new card is invalid.
         OutputError: it cannot be written.
     """
     facts = _new_card(weights, fit)
@@ -188,7 +188,7 @@ def publish(weights: Path, fit: CalibrationFit, *, folder: Path | None) -> Path:
         read_card(partial, weights=target)
         partial.replace(path)
     except (OSError, ModelCardError) as error:
-        with contextlib.suppress(OSError):  # what was never written
+        with contextlib.suppress(OSError):  # the file may be missing
             partial.unlink(missing_ok=True)
             if folder is not None:
                 target.unlink(missing_ok=True)
@@ -218,7 +218,7 @@ def _sample(rows: list[Scored], *, material: str, failures: tuple[str, ...] = ()
 
 
 def _frames(path: Path, *, start: float, end: float, settings: Settings) -> list[Pixels]:
-    """Up to ``_FRAMES`` pictures, evenly spread between two moments of media time."""
+    """Up to ``_FRAMES`` frames, evenly spaced between two media times."""
     with open_source(path, settings.source) as source:
         last = min(end, source.info.duration or end)
         times = np.linspace(start, last, _FRAMES, endpoint=False) if np.isfinite(last) else np.array([start])
@@ -235,7 +235,10 @@ def _frames(path: Path, *, start: float, end: float, settings: Settings) -> list
 def _logit(
     pixels: Pixels, box: tuple[float, float, float, float] | None, *, engines: Engines, settings: Settings
 ) -> float | None:
-    """Of the face that overlaps the flagged box most, or else of the largest; None where none is usable."""
+    """Logit of the face with the largest overlap with the flagged box, or of the largest face without a box.
+
+    None if no usable face is found.
+    """
     faces = engines.faces.detect(pixels)
     if not len(faces):
         return None
@@ -259,7 +262,7 @@ def _new_card(weights: Path, fit: CalibrationFit) -> dict[str, Any]:
         profiles = {profile["size"]: profile for profile in facts.get("profiles", ())}
         place = profiles.setdefault(fit.input_size, {"size": fit.input_size})
         facts["profiles"] = [profiles[size] for size in sorted(profiles)]
-    for stale in ("curves", "preset_clips"):  # of the old calibration; lab card makes new curves
+    for stale in ("curves", "preset_clips"):  # these belong to the old calibration; ``lab card`` renews them
         place.pop(stale, None)
     place["calibration"] = {
         "kind": "platt",

@@ -1,7 +1,7 @@
-"""Fakes whose manipulated area is known: real crops, self-blended inside one region of the face.
+"""Fakes with a known manipulated area: real crops, self-blended inside one region of the face.
 
-Mouth only, eye band, left or right half, so that a map which always glows in the centre cannot win. Images are
-float32 (N, 3, S, S) in [0, 1], RGB, cut as the classifier's card says.
+The regions are mouth, eye band, left half and right half, so that a map which is always high in the centre does not
+score well. Images are float32 (N, 3, S, S) in [0, 1], RGB, cut by the crop policy of the classifier's card.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ if TYPE_CHECKING:
 
 REGIONS: Final = ("mouth", "eyes", "left_half", "right_half")
 OPPOSITE: Final = {"mouth": "eyes", "eyes": "mouth", "left_half": "right_half", "right_half": "left_half"}
-LEAST_CHANGE = 0.005  # mean absolute difference inside the mask under which a pair is not used
+LEAST_CHANGE = 0.005  # mean absolute difference inside the mask; pairs with less are dropped
 _LEAST_COVER = 0.5  # share of its region that a fake's mask must cover
-_DRAWS = 8  # of a self-blended fake, until one covers and changes its region
-_PURPOSES = ("crops", "fakes", "maps", "order", "shuffles")  # of random numbers, each a stream of its own
-_LEAST_MASK = 0.1  # of its peak, a mask's blend weight counts as manipulated
+_DRAWS = 8  # attempts per fake to cover and change its region
+_PURPOSES = ("crops", "fakes", "maps", "order", "shuffles")  # independent random streams
+_LEAST_MASK = 0.1  # blend weights above this share of the mask's peak count as manipulated
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pairs:
-    """Real crops and the fakes made from them."""
+    """Real crops with the fakes made from them."""
 
     reals: Tensor  # (N, 3, S, S)
     fakes: Tensor  # (N, 3, S, S), equal to ``reals`` outside the masks
     masks: Tensor  # (N, S, S) 1 where manipulated, else 0
-    opposites: Tensor  # (N, S, S) 1 in the opposite region, and not in the mask
+    opposites: Tensor  # (N, S, S) 1 in the opposite region outside the mask
     regions: tuple[str, ...]  # (N,) of REGIONS
     groups: NDArray[np.int64]  # (N,) number of the real crop's group
 
@@ -62,10 +62,10 @@ class Pairs:
 
 
 def make_pairs(faces: FaceSet, classifier: Classifier, *, limit: int, seed: int = 0) -> Pairs:
-    """Self-blended fakes of up to ``limit`` real crops, the regions in turn.
+    """Self-blended fakes of up to ``limit`` real crops; regions take turns.
 
     Raises:
-        DatasetError: the set has no real crop, or none that a fake can be made from.
+        DatasetError: the set has no usable real crop.
     """
     rows = [row for row, face in enumerate(faces.rows) if not face.label]
     rows = sorted(np.random.default_rng(stream("crops", seed)).permutation(rows)[:limit].tolist())
@@ -97,7 +97,7 @@ def make_pairs(faces: FaceSet, classifier: Classifier, *, limit: int, seed: int 
 
 
 def stream(purpose: str, seed: int, *, number: int = 0) -> int:
-    """The seed, 64 bits, of one purpose's random numbers (``_PURPOSES``): independent of every other purpose's."""
+    """The 64-bit seed of one purpose (``_PURPOSES``), independent of the others."""
     sequence = np.random.SeedSequence(seed, spawn_key=(_PURPOSES.index(purpose), number))
     return int(sequence.generate_state(1, np.uint64)[0])
 
@@ -108,7 +108,7 @@ def to_images(pixels: NDArray[np.uint8]) -> Tensor:
 
 
 def _cropped(faces: FaceSet, rows: list[int], *, classifier: Classifier) -> tuple[Tensor, Tensor]:
-    """Images (N, 3, S, S) as the card wants them cut, and their landmarks (N, 5, 2)."""
+    """Images (N, 3, S, S), cut by the card's policy, and their landmarks (N, 5, 2)."""
     size, policy = classifier.input_size, classifier.card.crop
     images, landmarks = [], []
     for row in rows:
@@ -125,7 +125,7 @@ def _cropped(faces: FaceSet, rows: list[int], *, classifier: Classifier) -> tupl
 
 
 def _softened(masks: Tensor) -> Tensor:
-    """Edges a twentieth of the side wide, so that the seam itself is not what is found."""
+    """Masks with soft edges, a twentieth of the side wide, so that no visible seam gives the fake away."""
     width = masks.shape[-1] // 20 * 2 + 1
     padded = functional.pad(masks, (width // 2,) * 4, "replicate")
     return functional.avg_pool2d(padded, width, stride=1)
@@ -136,8 +136,8 @@ def _blended_inside(
 ) -> tuple[Tensor, Tensor]:
     """Self-blended fakes that differ only in or next to ``allowed`` (N, 1, S, S), and their masks (N, S, S) of 0 and 1.
 
-    The hull that self-blending draws must cover half of the region and change it; of several draws the first
-    that does is taken, and where none does the mask stays empty.
+    The drawn hull must cover half of the region and change it. The first of several draws that does so is used;
+    if none does, the mask stays empty.
     """
     fakes, masks = reals.clone(), torch.zeros(allowed.shape)
     soft = _softened(allowed)

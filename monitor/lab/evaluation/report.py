@@ -1,28 +1,28 @@
-"""``metrics.json``, ``metrics.csv`` and ``report.html``: what was evaluated, with what, and what came out.
+"""Writes an evaluation as ``metrics.json``, ``metrics.csv`` and ``report.html``.
 
-Fields of ``metrics.json`` (numbers are rounded to six digits; null stands for what is undefined, with the reason
-beside it; an *estimate* is ``{value, low, high, n, groups, why}``, its interval 95 %):
+Fields of ``metrics.json`` (numbers are rounded to six digits; undefined values are null, with the reason beside
+them; an *estimate* is ``{value, low, high, n, groups, why}``, its interval 95 %):
 
-``schema_version``   the first number grows when a reader of older files would misread a newer one
+``schema_version``   the first number changes with every incompatible change
 ``program``          name and version
 ``created_at``       UTC, ISO 8601
-``note``             what such figures are not
-``data``             name, split, kind (videos or crops), selection (in words, empty: all of it)
+``note``             limits of the figures
+``data``             name, split, kind (videos or crops), selection (a description; empty: everything)
 ``model``            id, architecture, weights_sha256, calibration, limits, licence
 ``engine``           name, and why it was chosen
 ``settings``         of every stage
 ``intervals``        method, level, resamples, seed
 ``whole``            counts (total, fakes, reals, groups, failed, abstained, without_probability) and estimates by
                      name: ranking, ranking_of_all, decisions, forced, calibration
-``datasets``         the same for each data set, where there are several
-``methods``          the same for the fakes of each method with all reals of their data sets
+``datasets``         the same per data set, if there are several
+``methods``          the same per method: its fakes with all reals of their data sets
 ``moments``          videos: n, fakes, groups; ranking and calibration of single scores
 ``monitoring``       videos: hours, real_hours, false_alarms_per_hour and flips_per_minute (events, time, value, low,
                      high), false_alarm_share, switch and whole (spans, detected, already, median, fastest,
                      slowest; seconds), matches (alarms, spans, matched), abstain_share
-``confusion``        real and fake: how many got each label
-``abstentions``      how many for each foremost reason
-``failures``         id and reason of each file that could not be read
+``confusion``        counts of labels for real and fake files
+``abstentions``      counts by main reason
+``failures``         id and reason of each unreadable file
 ``reliability``      15 bins: low, high, count, mean_probability, fake_share
 """
 
@@ -31,7 +31,6 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -47,10 +46,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from monitor.classifiers.model_card import ModelCard
     from monitor.lab.evaluation.outcomes import Outcome
-    from monitor.lab.evaluation.page import Pictures
-    from monitor.settings import Settings
+    from monitor.lab.evaluation.page import Pictures, Subject
 
 SCHEMA_VERSION = "1.0"
 METRICS_FILE, OUTCOMES_FILE, PAGE_FILE = "metrics.json", "metrics.csv", "report.html"
@@ -80,20 +77,6 @@ COLUMNS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """What was evaluated, with what."""
-
-    name: str  # of the data
-    split: str  # or ""
-    kind: str  # "videos" or "crops"
-    card: ModelCard
-    engine: str
-    engine_reason: str
-    settings: Settings
-    selection: str = ""  # in words, if not all of it was taken
-
-
 def write_report(
     out: Path,
     outcomes: Sequence[Outcome],
@@ -103,13 +86,13 @@ def write_report(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> tuple[Path, MetricsSummary]:
-    """Write the three files into a new folder, which appears whole or not at all.
+    """Write the three files into a new folder, atomically.
 
     Args:
-        out: the folder; where there is one already, it stays, and the new one is called ``<out>-2``, ...
+        out: the folder; if it exists, the new one is called ``<out>-2``, and so on.
         outcomes: of every file.
-        subject: what was evaluated, with what.
-        pictures: gives the face of an outcome for the worst mistakes; None: no picture is shown.
+        subject: data, weights and settings.
+        pictures: returns the face of an outcome, for the worst mistakes; None: no faces are shown.
         resamples: of the intervals.
         seed: of the intervals.
 
@@ -167,7 +150,7 @@ def metrics_record(
 
 
 def _plain(value: object) -> Any:  # noqa: ANN401 - JSON
-    """Values as JSON holds them."""
+    """A value converted for JSON."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, dict):

@@ -1,8 +1,8 @@
-"""How much worse does it get under what happens to pictures: compression, noise, blur, darkness, small faces.
+"""Loss of accuracy under perturbations: compression, noise, blur, darkness, small faces.
 
-Of a grid (``monitor.lab.evaluation.grids``): every cell ranks the same items; intervals, and those of the drops,
-resample whole groups for all cells at once. The *AUC of the judged* is over what the program would judge. On videos
-the alarms over genuine files are counted, too, per hour of media time.
+Summarises a grid (``monitor.lab.evaluation.grids``), in which every cell ranks the same items. The intervals, also
+those of the drops, resample whole groups for all cells at once. The *AUC of the judged* leaves out items without a
+judgement. On videos, false alarms per hour of media time are counted, too.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from monitor.lab.evaluation.grids import CellScores, Doubles, Grid, Place
 
-MILD: Final = (1, 2)  # levels that everyday material has
+MILD: Final = (1, 2)  # levels of everyday material
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,29 +32,29 @@ class Cell:
 
     perturbation: str
     level: int  # 0: untouched
-    auc: Estimate  # of all items; those without a score tie at 0.5
-    auc_judged: Estimate  # of those that the program judges
-    drop: Estimate  # of ``auc`` against the untouched items
+    auc: Estimate  # of all items; missing scores count as 0.5
+    auc_judged: Estimate  # of the judged items
+    drop: Estimate  # of ``auc``, compared with the unchanged items
     abstain_share: float
-    false_alarms_per_hour: EventRate | None  # over genuine videos; None of crops
+    false_alarms_per_hour: EventRate | None  # over genuine videos; None for crops
 
 
 @dataclass(frozen=True, slots=True)
 class Robustness:
-    """The grid in figures."""
+    """Summary figures of a grid."""
 
     items: int
     fakes: int
     groups: int
-    cells: tuple[Cell, ...]  # the untouched one first
+    cells: tuple[Cell, ...]  # the unchanged one first
     mild_drop: Estimate  # mean over all cells of levels 1 and 2
     mean_drop: Estimate  # mean over all cells
-    false_alarms_per_hour: EventRate | None  # over genuine videos, in all cells together; None of crops
+    false_alarms_per_hour: EventRate | None  # over genuine videos, all cells together; None for crops
     failures: tuple[str, ...]
 
     @property
     def clean(self) -> Cell:
-        """The untouched items."""
+        """The cell of the unchanged items."""
         return self.cells[0]
 
     @property
@@ -64,7 +64,7 @@ class Robustness:
 
 
 def summarise(grid: Grid) -> Robustness:
-    """Figures with 95 % intervals, all from the same resamples of the groups.
+    """Figures with 95 % intervals, from shared resamples of the groups.
 
     Raises:
         DatasetError: there are only fakes, or only reals: nothing can be ranked.
@@ -122,7 +122,7 @@ def _false_alarms(grid: Grid, cells: Sequence[CellScores]) -> EventRate | None:
 
 
 def _auc(grid: Grid, place: Place, weights: Doubles, *, judged: bool = False) -> Doubles:
-    """(B,) of all items, or of those that were judged in this cell."""
+    """(B,) AUC of all items, or of those judged in this cell."""
     cell = grid.cells[place]
     rows = ~cell.abstained if judged else np.ones(len(grid.labels), np.bool_)
     scores = np.where(np.isfinite(cell.scores), cell.scores, TIED)

@@ -1,4 +1,4 @@
-"""Faces per second of several classifiers, taken in turns, so that a machine whose speed drifts slows all of them."""
+"""Faces per second of several classifiers, measured in turns, so that a change of machine speed affects all of them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ROUNDS: Final = 15
 
 
 def faces_per_second(engines: Sequence[Engines], *, rounds: int = ROUNDS) -> list[float]:
-    """Speed of each classifier on one face at a time: the median of rounds in which all take turns, wall-clock time."""
+    """Speed of each classifier at batch size 1: wall-clock median of rounds in which all take turns."""
     noise = np.random.default_rng(1)
     sizes = [one.classifier.input_size for one in engines]
     faces = [noise.integers(0, 256, (1, size, size, 3), np.uint8) for size in sizes]

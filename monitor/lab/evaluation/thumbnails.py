@@ -1,6 +1,6 @@
-"""Pictures of faces for the pages of a report: small JPEGs, as data URIs.
+"""Small JPEGs of faces, as data URIs for the pages of a report.
 
-Faces are data that often may not be redistributed: a page without them must be possible everywhere.
+Often faces may not be redistributed, so every page must work without them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _QUALITY = 80
 
 
 def face_jpeg(pixels: Pixels, *, side: int = SIDE) -> bytes:
-    """A picture (H, W, 3) RGB, its centred square, as a JPEG of ``side`` x ``side`` pixels."""
+    """The centred square of a picture (H, W, 3) RGB, as a JPEG of ``side`` x ``side`` pixels."""
     height, width = pixels.shape[:2]
     edge = min(height, width)
     left, top = (width - edge) / 2, (height - edge) / 2
@@ -30,12 +30,12 @@ def face_jpeg(pixels: Pixels, *, side: int = SIDE) -> bytes:
 
 
 def data_uri(jpeg: bytes) -> str:
-    """The bytes of a JPEG as the address of an image."""
+    """A JPEG as a data URI."""
     return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode('ascii')}"
 
 
 class HighestFace:
-    """A sink that keeps the face that was scored highest, as the classifier saw it."""
+    """A sink that keeps the face with the highest score, as the classifier saw it."""
 
     def __init__(self) -> None:
         self._highest = -np.inf

@@ -1,10 +1,9 @@
-"""What only a monitor has: alarms per hour, time to detect, spans found, flips, time without an answer.
+"""Figures over time: alarms per hour, detection delay, matched spans, flips, time without a decision.
 
-All on media time. An alarm is a suspicious span as the program reports it, those of several faces joined
-where they overlap. Footage is real where nothing is manipulated: real files, and partly fake ones outside
-their fake spans, which end with the film at the latest. An alarm is false if most of it lies over real footage:
-one that lags behind a manipulation is late, not false; every second of it over real footage counts in
-``false_alarm_share``.
+All times are media time. An alarm is a suspicious span of the report; overlapping spans of several faces are merged.
+Footage is real where nothing is manipulated: in real files, and in partly fake ones outside the fake spans, which are
+cut at the end of the video. An alarm is false if most of it lies over real footage. An alarm that lags behind a
+manipulation is late, not false; its seconds over real footage still count in ``false_alarm_share``.
 """
 
 from __future__ import annotations
@@ -14,35 +13,36 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.stats import chi2
 
-from monitor.lab.evaluation.outcomes import TimeSpan
+from monitor.lab.evaluation.outcomes import MediaSpan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
-    from monitor.lab.evaluation.outcomes import Outcome, VideoTiming
+    from monitor.lab.evaluation.outcomes import Outcome, VideoTimeline
 
 IOU = 0.5
-_SURE = 0.025  # either tail of a 95 % interval
-_SWITCH_AFTER = 0.5  # seconds of real footage that must come before a switch
+_TAIL = 0.025  # either side of a 95 % interval
+_SWITCH_AFTER = 0.5  # seconds of real footage required before a switch
 
 
 @dataclass(frozen=True, slots=True)
 class EventRate:
     """Events per unit of time with the exact 95 % interval of a Poisson count (Garwood 1936).
 
-    The interval holds for events that are independent; alarms of one file often are not.
+    The interval assumes independent events, which alarms of one file often are not.
     """
 
     events: int
     time: float  # in the unit of the rate
-    value: float | None  # None: no such footage
+    value: float | None  # None without such footage
     low: float | None
     high: float | None
 
     @classmethod
     def of(cls, events: int, time: float) -> EventRate:
-        """The rate of a count in ``time`` units."""
+        """The rate of ``events`` in ``time`` units."""
         if time <= 0:
             return cls(events, 0.0, None, None, None)
         low, high = poisson_interval(events)
@@ -51,19 +51,19 @@ class EventRate:
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """How long a manipulation went on until the program said so."""
+    """Delays between the start of a manipulation and its detection."""
 
     spans: int  # manipulated spans
-    detected: int  # of these, the ones during which it was said
-    already: int  # of these, the ones that began under a false alarm: no delay can be measured
-    median: float | None  # seconds, over all measurable spans, missed ones counting as endless; None: half were missed
+    detected: int  # of these, detected while they lasted
+    already: int  # of these, started during a false alarm: no measurable delay
+    median: float | None  # seconds, over all measurable spans, missed ones as infinite; None if infinite
     fastest: float | None  # seconds
-    slowest: float | None  # seconds, of those detected
+    slowest: float | None  # seconds, of the detected spans
 
 
 @dataclass(frozen=True, slots=True)
 class Matches:
-    """Alarms and manipulated spans that overlap by half (intersection over union), each used once."""
+    """One-to-one matches of alarms and manipulated spans, with an intersection over union of at least 0.5."""
 
     alarms: int
     spans: int
@@ -82,22 +82,22 @@ class Matches:
 
 @dataclass(frozen=True, slots=True)
 class Monitoring:
-    """What the program would be like on a wall, from all videos together."""
+    """Figures over time of all videos together."""
 
     videos: int
     hours: float  # of media time
     real_hours: float
     false_alarms_per_hour: EventRate
-    false_alarm_share: float | None  # of the real time that lies under an alarm
+    false_alarm_share: float | None  # share of real time under an alarm
     switch: Detection  # from real to fake within a file
     whole: Detection  # from the first frame of files that are fake throughout
     matches: Matches  # in partly fake files
     flips_per_minute: EventRate  # changes of a face's label after its first decision, per minute of face
-    abstain_share: float | None  # of the time faces were followed, spent under NOT_ENOUGH_EVIDENCE
+    abstain_share: float | None  # share of tracked face time under NOT_ENOUGH_EVIDENCE
 
 
 def monitoring(outcomes: Sequence[Outcome]) -> Monitoring | None:
-    """All of it; None if no outcome is a video."""
+    """Figures of all videos; None if no outcome is a video."""
     films = [(one.label, one.footage) for one in outcomes if one.footage is not None]
     if not films:
         return None
@@ -127,26 +127,26 @@ def monitoring(outcomes: Sequence[Outcome]) -> Monitoring | None:
     )
 
 
-def genuine(footage: VideoTiming, *, label: int) -> tuple[TimeSpan, ...]:
-    """The parts of a film in which nothing is manipulated, in order."""
+def genuine(footage: VideoTimeline, *, label: int) -> tuple[MediaSpan, ...]:
+    """The parts of a video without manipulation, in order."""
     if footage.fake_spans is None:
-        return () if label else (TimeSpan(0.0, footage.duration),)
+        return () if label else (MediaSpan(0.0, footage.duration),)
     free, begin = [], 0.0
     for span in manipulated(footage):
-        free.append(TimeSpan(begin, span.start))
+        free.append(MediaSpan(begin, span.start))
         begin = span.end
-    free.append(TimeSpan(begin, footage.duration))
+    free.append(MediaSpan(begin, footage.duration))
     return tuple(span for span in free if span.duration > 0)
 
 
-def manipulated(footage: VideoTiming) -> tuple[TimeSpan, ...]:
-    """The fake spans of a film, in order and joined, as far as they lie within it; empty if the whole has a label."""
-    within = (TimeSpan(max(one.start, 0.0), min(one.end, footage.duration)) for one in footage.fake_spans or ())
+def manipulated(footage: VideoTimeline) -> tuple[MediaSpan, ...]:
+    """The fake spans, merged, in order and cut to the video; empty if one label applies to the whole video."""
+    within = (MediaSpan(max(one.start, 0.0), min(one.end, footage.duration)) for one in footage.fake_spans or ())
     return joined(span for span in within if span.duration > 0)
 
 
-def false_alarms(footage: VideoTiming, *, label: int) -> list[TimeSpan]:
-    """The alarms of a film of which more than half lies over real footage, or that touch no manipulated moment."""
+def false_alarms(footage: VideoTimeline, *, label: int) -> list[MediaSpan]:
+    """Alarms with more than half of their time over real footage, or without contact to a manipulated span."""
     if footage.fake_spans is None:
         return [] if label else list(footage.alarms)
     fakes = manipulated(footage)
@@ -158,25 +158,25 @@ def false_alarms(footage: VideoTiming, *, label: int) -> list[TimeSpan]:
     ]
 
 
-def switch_delays(footage: VideoTiming) -> list[float]:
+def switch_delays(footage: VideoTimeline) -> list[float]:
     """Seconds from each switch real -> fake to the first accusation within the manipulated span.
 
-    Infinite if it was missed, NaN if the program was accusing already.
+    Infinite for a missed switch; NaN if an accusation was already active.
     """
     return [_delay(footage, span) for span, before in _with_real_lead(manipulated(footage)) if before >= _SWITCH_AFTER]
 
 
-def _with_real_lead(spans: Sequence[TimeSpan]) -> list[tuple[TimeSpan, float]]:
-    """Joined manipulated spans, and the seconds of real footage before each."""
+def _with_real_lead(spans: Sequence[MediaSpan]) -> list[tuple[MediaSpan, float]]:
+    """Merged manipulated spans, with the seconds of real footage before each."""
     ends = [0.0, *(span.end for span in spans)]
     return [(span, span.start - end) for span, end in zip(spans, ends[:-1], strict=True)]
 
 
-def _first_delay(footage: VideoTiming) -> float:
-    return _delay(footage, TimeSpan(0.0, math.inf))
+def _first_delay(footage: VideoTimeline) -> float:
+    return _delay(footage, MediaSpan(0.0, math.inf))
 
 
-def _delay(footage: VideoTiming, span: TimeSpan) -> float:
+def _delay(footage: VideoTimeline, span: MediaSpan) -> float:
     earlier = [moment for moment in footage.moments if moment.media_time < span.start]
     if earlier and earlier[-1].label.suspects:
         return math.nan
@@ -185,11 +185,11 @@ def _delay(footage: VideoTiming, span: TimeSpan) -> float:
 
 
 def detection(delays: Iterable[float]) -> Detection:
-    """What delays come to: seconds each, infinite for a miss, NaN where none can be measured."""
+    """Summary of delays in seconds, infinite for a miss, NaN if not measurable."""
     every = np.array(list(delays), np.float64)
     measured = every[~np.isnan(every)]
     found = measured[np.isfinite(measured)]
-    middle = np.sort(measured)[(len(measured) - 1) // 2 :][: 2 - len(measured) % 2]  # one or two in the middle
+    middle = np.sort(measured)[(len(measured) - 1) // 2 :][: 2 - len(measured) % 2]  # the middle one or two
     known = len(middle) and np.isfinite(middle).all()
     return Detection(
         spans=len(every),
@@ -201,8 +201,8 @@ def detection(delays: Iterable[float]) -> Detection:
     )
 
 
-def matched(films: Sequence[VideoTiming]) -> Matches:
-    """Alarms against manipulated spans, film by film, the best overlap first."""
+def matched(films: Sequence[VideoTimeline]) -> Matches:
+    """Match alarms with manipulated spans per video, the best overlap first."""
     alarms = spans = hits = 0
     for footage in films:
         truth = manipulated(footage)
@@ -221,53 +221,35 @@ def matched(films: Sequence[VideoTiming]) -> Matches:
     return Matches(alarms=alarms, spans=spans, matched=hits)
 
 
-def joined(spans: Iterable[TimeSpan]) -> tuple[TimeSpan, ...]:
-    """Spans in order of time, those that touch or overlap made one."""
-    whole: list[TimeSpan] = []
+def joined(spans: Iterable[MediaSpan]) -> tuple[MediaSpan, ...]:
+    """Spans in order of time; touching and overlapping ones are merged."""
+    whole: list[MediaSpan] = []
     for span in sorted(spans, key=lambda span: span.start):
         if whole and span.start <= whole[-1].end:
-            whole[-1] = TimeSpan(whole[-1].start, max(whole[-1].end, span.end))
+            whole[-1] = MediaSpan(whole[-1].start, max(whole[-1].end, span.end))
         else:
             whole.append(span)
     return tuple(whole)
 
 
-def overlap(some: TimeSpan, other: TimeSpan) -> float:
-    """Seconds that two spans share."""
+def overlap(some: MediaSpan, other: MediaSpan) -> float:
+    """Shared seconds of two spans."""
     return max(0.0, min(some.end, other.end) - max(some.start, other.start))
 
 
-def meet(some: TimeSpan, other: TimeSpan) -> bool:
-    """Whether two spans have a moment in common."""
+def meet(some: MediaSpan, other: MediaSpan) -> bool:
+    """Whether two spans touch or overlap."""
     return some.start <= other.end and other.start <= some.end
 
 
-def iou(some: TimeSpan, other: TimeSpan) -> float:
-    """Shared seconds over the seconds of both together, 0..1."""
+def iou(some: MediaSpan, other: MediaSpan) -> float:
+    """Intersection over union of two spans, 0..1."""
     shared = overlap(some, other)
     union = some.duration + other.duration - shared
     return shared / union if union > 0 else 0.0
 
 
 def poisson_interval(events: int) -> tuple[float, float]:
-    """The expected counts under which ``events`` or more, or as few or fewer, have a chance of 2.5 %."""
-    low = 0.0 if events == 0 else _solved(lambda mean: 1.0 - _at_most(events - 1, mean) - _SURE, events)
-    return low, _solved(lambda mean: _SURE - _at_most(events, mean), events)
-
-
-def _solved(rising: Callable[[float], float], events: int) -> float:
-    """The root of a rising function of the mean, by bisection."""
-    low, high = 0.0, 2.0 * events + 20.0
-    for _ in range(100):
-        middle = (low + high) / 2
-        low, high = (low, middle) if rising(middle) > 0 else (middle, high)
-    return (low + high) / 2
-
-
-def _at_most(events: int, mean: float) -> float:
-    """P(a Poisson count of that mean is at most ``events``)."""
-    if mean == 0.0:
-        return 1.0
-    counts = np.arange(events + 1)
-    factorials = np.concatenate(([0.0], np.cumsum(np.log(np.arange(1, events + 1)))))
-    return float(np.exp(counts * math.log(mean) - mean - factorials).sum())
+    """The exact 95 % interval of the expected count, from chi-squared quantiles (Garwood 1936)."""
+    low = 0.0 if events == 0 else float(chi2.ppf(_TAIL, 2 * events)) / 2
+    return low, float(chi2.ppf(1 - _TAIL, 2 * events + 2)) / 2

@@ -1,9 +1,10 @@
-"""Labelled videos and pictures -> Outcome, through the pipeline that ships, exactly as ``analyze`` runs it.
+"""Outcomes of labelled videos and pictures, from the shipped pipeline, as in ``analyze``.
 
-The decision is the program's own verdict. The probability, which ranks files, is one statistic for all of them: the
-mean over time of each face's P(fake), of the highest face (``TimelineCollector.mean_probability``). The verdict's own
-is not one: of a suspected face it is the peak, of an acquitted one a mean, of an undecided file there is none; which
-it is depends on the thresholds, and a peak grows with the length of a film. Papers average frames, too.
+The decision is the program's own verdict. The probability, by which files are ranked, is the same statistic for all
+files: the mean over time of each face's P(fake), of the face with the highest mean
+(``VideoWatcher.mean_probability``). The verdict's own probability does not serve. It is the peak for a suspected face,
+a mean for an acquitted one, and missing for an undecided file. So it depends on the thresholds, and its peak grows
+with the length of a video. Papers average over frames, too.
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ from typing import TYPE_CHECKING
 
 from monitor.analysis.pipeline import Engines
 from monitor.errors import MonitorError
-from monitor.lab.evaluation.outcomes import Outcome, TimeSpan, VideoTiming
+from monitor.lab.evaluation.outcomes import MediaSpan, Outcome, VideoTimeline
 from monitor.lab.evaluation.thumbnails import HighestFace
 from monitor.lab.evaluation.timelines import joined
-from monitor.lab.evaluation.watch import TimelineCollector
+from monitor.lab.evaluation.watch import VideoWatcher
 from monitor.media.sources import open_source
 from monitor.results.recorder import run
 
@@ -44,14 +45,14 @@ def video_outcomes(
     jobs: int = 1,
     on_done: Callable[[Outcome], None] = lambda _: None,
 ) -> list[Outcome]:
-    """An outcome for each record, in their order; one that cannot be read is a failure and stops nothing.
+    """One outcome per record, in order. An unreadable file is a failure; the others go on.
 
     Args:
         records: labelled files.
         settings: of every stage.
-        engines: loaded already; used when ``jobs`` is 1.
-        jobs: processes, each with engines of its own.
-        on_done: told of each outcome as it is there, on this thread.
+        engines: loaded engines, used if ``jobs`` is 1.
+        jobs: number of processes, each with its own engines.
+        on_done: called with each outcome as it completes, on this thread.
 
     Raises:
         MonitorError: the engines cannot be loaded.
@@ -64,20 +65,18 @@ def video_outcomes(
 
 
 def video_outcome(record: Record, *, settings: Settings, engines: Engines) -> Outcome:
-    """What the program says of one record."""
+    """The outcome of one record."""
     if any(folder.is_file() for folder in record.path.parents):
         return _outcome(record, failure=f"{record.path}: {ARCHIVED}")
     face = HighestFace()
     try:
         with open_source(record.path, settings.source) as source:
             info = source.info
-            watch = TimelineCollector(
-                settings.verdict, calibration=engines.classifier.card.calibration, still=info.still
-            )
+            watch = VideoWatcher(settings.verdict, calibration=engines.classifier.card.calibration, still=info.still)
             result = run(source, engines=engines, settings=settings, sinks=(watch, face))
     except MonitorError as error:
         return _outcome(record, failure=str(error))
-    except Exception as error:  # noqa: BLE001 - told as this file's failure, the others go on
+    except Exception as error:  # noqa: BLE001 - reported as this file's failure
         return _outcome(record, failure=f"{record.path}: nobody foresaw {error!r}; please report it")
     return _outcome(
         record,
@@ -89,13 +88,13 @@ def video_outcome(record: Record, *, settings: Settings, engines: Engines) -> Ou
     )
 
 
-def _footage(record: Record, info: SourceInfo, result: AnalysisResult, watch: TimelineCollector) -> VideoTiming:
-    return VideoTiming(
+def _footage(record: Record, info: SourceInfo, result: AnalysisResult, watch: VideoWatcher) -> VideoTimeline:
+    return VideoTimeline(
         duration=watch.last_time + (1.0 / info.fps if info.fps else 0.0),
         frames=result.stats.frames_analysed,
         faces=result.tracks,
-        fake_spans=None if record.spans is None else tuple(TimeSpan(span.start, span.end) for span in record.spans),
-        alarms=joined(TimeSpan(segment.start, segment.end) for segment in result.segments),
+        fake_spans=None if record.spans is None else tuple(MediaSpan(span.start, span.end) for span in record.spans),
+        alarms=joined(MediaSpan(segment.start, segment.end) for segment in result.segments),
         moments=tuple(watch.moments),
         face_seconds=watch.face_seconds,
         abstaining_seconds=watch.abstaining_seconds,
@@ -111,7 +110,7 @@ def _outcome(
     probability: float | None = None,
     reasons: tuple[Reason, ...] = (),
     failure: str = "",
-    footage: VideoTiming | None = None,
+    footage: VideoTimeline | None = None,
     picture: bytes | None = None,
 ) -> Outcome:
     return Outcome(
@@ -143,7 +142,7 @@ def _here(
 def _in_processes(
     records: Sequence[Record], *, settings: Settings, jobs: int, on_done: Callable[[Outcome], None]
 ) -> dict[int, Outcome]:
-    """All at once; if a process dies, what is left is done one by one, so that the file that kills is known."""
+    """Runs all records in a pool. If a process dies, the rest run one by one, which identifies the fatal file."""
     found: dict[int, Outcome] = {}
     try:
         with _processes(jobs) as pool:
@@ -169,7 +168,7 @@ def _isolated(record: Record, settings: Settings) -> Outcome:
 
 @contextmanager
 def _processes(jobs: int) -> Iterator[ProcessPoolExecutor]:
-    """Processes that end with the block: an interruption does not wait for files that have not begun."""
+    """A pool that ends with the block; an interruption cancels files that have not started."""
     pool = ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"))
     try:
         yield pool
@@ -178,7 +177,7 @@ def _processes(jobs: int) -> Iterator[ProcessPoolExecutor]:
 
 
 def _alone(record: Record, settings: Settings) -> Outcome:
-    """In a process of its own, which keeps its engines."""
+    """One record in a pool process, which keeps its engines."""
     return video_outcome(record, settings=settings, engines=_engines(settings))
 
 

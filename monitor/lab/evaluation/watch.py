@@ -1,11 +1,11 @@
-"""A sink that writes down what the program said over time, face by face."""
+"""A sink that records the verdicts of every face over time."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from monitor.lab.evaluation.outcomes import FrameOutcome
+from monitor.lab.evaluation.outcomes import ScoredFrame
 from monitor.types import Label
 
 if TYPE_CHECKING:
@@ -18,19 +18,20 @@ class _Face:
     seen: float  # media time when it was last seen
     label: Label
     decided: bool = False
-    total: float = 0.0  # P(fake), summed over the moments with enough witnesses
+    total: float = 0.0  # sum of P(fake) over the frames with enough effective samples
     count: int = 0
 
 
-class TimelineCollector:
-    """Collects moments, and the time of each face under each label. Memory grows with the moments, five a second.
+class VideoWatcher:
+    """Collects scored frames, and the time of each face under each label.
 
-    A gap between two frames of a face counts for ``stale_after`` seconds at most.
+    Memory grows with the scored frames, five per second. A gap between two frames of a face counts as at most
+    ``stale_after`` seconds.
 
     Args:
         settings: of the verdicts.
-        calibration: from the card of the weights, for the single scores.
-        still: one picture is all there is: its single sample is witness enough.
+        calibration: of the single scores, from the model card.
+        still: the source is one picture, so that a single sample suffices.
     """
 
     def __init__(self, settings: VerdictSettings, *, calibration: Calibration, still: bool = False) -> None:
@@ -38,14 +39,14 @@ class TimelineCollector:
         self._witnesses = 0.0 if still else settings.min_effective_samples
         self._calibration = calibration
         self._faces: dict[int, _Face] = {}
-        self.moments: list[FrameOutcome] = []
+        self.moments: list[ScoredFrame] = []
         self.last_time = 0.0  # media time of the last frame
         self.face_seconds = 0.0
         self.abstaining_seconds = 0.0
         self.flips = 0
 
     def __call__(self, frame: Frame, observation: Observation) -> None:  # noqa: ARG002 - a sink
-        """Take in one frame's observation."""
+        """Record one frame's observation."""
         now = self.last_time = observation.media_time
         scores = observation.scores
         due = bool(len(scores) or scores.rejected)
@@ -56,7 +57,7 @@ class TimelineCollector:
         probabilities = [one.probability for one in observation.verdicts if one.probability is not None]
         samples = [self._calibration.probability(logit) for logit in scores.logits.tolist()]
         self.moments.append(
-            FrameOutcome(
+            ScoredFrame(
                 media_time=now,
                 label=max((one.label for one in observation.verdicts), key=lambda label: label.severity),
                 probability=max(probabilities, default=None),
@@ -66,9 +67,9 @@ class TimelineCollector:
 
     @property
     def mean_probability(self) -> float | None:
-        """The highest mean P(fake) of a face, over the moments at which it had enough witnesses; None without any.
+        """The highest mean P(fake) of a face, over the frames with enough effective samples; None without any.
 
-        This ranks a file, whatever the program decided: it depends on no threshold of the labels.
+        Files are ranked by it. It does not depend on the label thresholds.
         """
         return max((face.total / face.count for face in self._faces.values() if face.count), default=None)
 

@@ -1,1 +1,1 @@
-"""Pseudo-fakes made from real faces, and what happens to pictures on their way: batched torch operations."""
+"""Pseudo-fakes made from real faces, and degradations of pictures, as batched torch operations."""

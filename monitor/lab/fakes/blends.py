@@ -1,9 +1,9 @@
-"""Real faces -> pseudo-fakes with the mask of what was changed: nothing else of the picture differs.
+"""Makes pseudo-fakes from real faces, with the mask of the changed pixels.
 
-Three kinds: *self-blended* (Shiohara & Yamasaki, CVPR 2022: a face is blended with a slightly changed copy of
-itself, so that only the traces of blending tell), *cross-blended* (Li et al., "Face X-ray", CVPR 2020: the face
-of another person of similar pose, aligned and colour-matched), and *decoded* (the limited resolution, smoothed
-detail and slightly wrong shapes that an autoencoder's decoder leaves).
+There are three kinds. *Self-blended* (Shiohara & Yamasaki, CVPR 2022): a face is blended with a slightly changed copy
+of itself, so that only traces of blending remain. *Cross-blended* (Li et al., "Face X-ray", CVPR 2020): the face of
+another person with a similar pose is aligned and colour-matched. *Decoded*: the face gets the limited resolution,
+smoothed detail and slightly wrong shapes of an autoencoder's output.
 """
 
 from __future__ import annotations
@@ -29,29 +29,29 @@ if TYPE_CHECKING:
 
 KINDS: tuple[str, ...] = ("self_blended", "cross_blended", "decoded")
 
-_RATIOS = (0.25, 0.5, 0.75, 1.0, 1.0, 1.0)  # of the source in the blend, drawn with equal chances, as in the paper
-_DECODED_RATIOS = (0.5, 0.75, 1.0, 1.0, 1.0, 1.0)  # a face swap shows little of what was there
+_RATIOS = (0.25, 0.5, 0.75, 1.0, 1.0, 1.0)  # blend ratios of the source, drawn uniformly, as in the paper
+_DECODED_RATIOS = (0.5, 0.75, 1.0, 1.0, 1.0, 1.0)  # a face swap shows little of the original
 _WHOLE_FACE = ("full_face", "brow_down", "inner_face", "oval", "square", "below_eyes", "above_mouth")
-_ANY_SHAPE = (*SHAPES, *_WHOLE_FACE)  # those of the whole face twice as often: they are what most tools change
-_SIDE = 96  # pixels, at which sizes in pixels below are meant
-_RECOMPRESSED = 0.15  # of the rows
-_NEAREST = 3  # a donor is one of so many closest rows
-_THUMBNAIL = 12  # pixels a side, enough to tell a pose
-_SHAPES_APART, _LOOKS_APART = 0.01, 0.4  # what is far, of landmarks and of thumbnails: 1 - their correlation
+_ANY_SHAPE = (*SHAPES, *_WHOLE_FACE)  # whole-face shapes twice as often, as most tools change the whole face
+_SIDE = 96  # picture side, pixels, to which lengths in pixels below refer
+_RECOMPRESSED = 0.15  # share of the rows
+_NEAREST = 3  # the donor is drawn from this many closest rows
+_THUMBNAIL = 12  # pixels a side, enough to compare poses
+_SHAPES_APART, _LOOKS_APART = 0.01, 0.4  # scales of the distances: of landmarks, of thumbnails (1 - correlation)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Blended:
-    """Pseudo-fakes, aligned with the real pictures that they were made from."""
+    """Pseudo-fakes, aligned with their original pictures."""
 
     images: Tensor  # (N, 3, S, S) float32 RGB in [0, 1]; equal to the original, to the bit, where the mask is 0
-    masks: Tensor  # (N, 1, S, S) float32 in [0, 1]: the weight of what was put in (mask x blend ratio)
+    masks: Tensor  # (N, 1, S, S) float32 in [0, 1]: weight of the source (mask x blend ratio)
 
 
 def self_blended(images: Tensor, landmarks: Tensor, *, generator: torch.Generator) -> Blended:
-    """Blend every picture with a copy of itself of other colours and detail, a little moved and resized.
+    """Blend every picture with a slightly moved and resized copy of itself, with changed colours and detail.
 
-    Either the inside or the outside may be the sharper one: detail is removed or added.
+    Detail is removed or added, so that either the inside or the outside is sharper.
 
     Args:
         images: (N, 3, S, S) float32 RGB in [0, 1], real faces.
@@ -71,7 +71,7 @@ def self_blended(images: Tensor, landmarks: Tensor, *, generator: torch.Generato
 
 
 def cross_blended(images: Tensor, landmarks: Tensor, *, generator: torch.Generator) -> Blended:
-    """Put the face of another row, of similar landmarks, on every picture: aligned, colour-matched, blended.
+    """Blend the face of another row with similar landmarks into every picture, aligned and colour-matched.
 
     Args:
         images: (N, 3, S, S) float32 RGB in [0, 1], real faces, N >= 2.
@@ -79,13 +79,13 @@ def cross_blended(images: Tensor, landmarks: Tensor, *, generator: torch.Generat
         generator: on the images' device.
 
     Raises:
-        ExperimentError: there is one row only, and so no donor.
+        ExperimentError: there is only one row, so no donor.
     """
     return _cross_blended(images, landmarks, torch.arange(len(images), device=images.device), generator=generator)
 
 
 def decoded(images: Tensor, landmarks: Tensor, *, generator: torch.Generator) -> Blended:
-    """Re-make the face as a small decoder would: less resolution, smoothed detail, bent shapes, drifted colours.
+    """Imitate a small decoder's output: less resolution, smoothed detail, bent shapes, shifted colours.
 
     Args:
         images: (N, 3, S, S) float32 RGB in [0, 1], real faces.
@@ -109,7 +109,7 @@ def decoded(images: Tensor, landmarks: Tensor, *, generator: torch.Generator) ->
     coarse = resampling.apply(source, vertical=smooth, horizontal=smooth)
     faint = (0.02 * draws[:, 4])[:, None, None, None]
     fine = source - coarse
-    source = coarse + (fine - fine.clamp(-faint, faint))  # as denoising takes the faint part of detail away
+    source = coarse + (fine - fine.clamp(-faint, faint))  # removes faint detail, as denoising does
     return _blend(_drift(n, generator=generator).apply(source), images, masks)
 
 
@@ -121,22 +121,22 @@ def pseudo_fakes(
     shares: Mapping[str, float],
     rows: Tensor | None = None,
 ) -> Blended:
-    """A mixture: every row becomes a pseudo-fake of a kind drawn by its share.
+    """Make every row a pseudo-fake of a random kind, drawn by the shares.
 
-    One face alone has no donor: it is never cross-blended, and the other kinds take that share.
+    A single face has no donor. It is never cross-blended, and the other kinds take that share.
 
     Args:
         images: (N, 3, S, S) float32 RGB in [0, 1], real faces; any may be the donor of another.
         landmarks: (N, 5, 2) pixels.
         generator: on the images' device.
         shares: by kind (``KINDS``), >= 0; normalised to a sum of 1.
-        rows: (R,) which rows to make fakes of, the others are donors only; default: all.
+        rows: (R,) rows to make fakes of; the others are donors only. Default: all.
 
     Returns:
         R fakes, in the order of ``rows``.
 
     Raises:
-        ExperimentError: a kind is unknown, a share is negative, or all that can be drawn are zero.
+        ExperimentError: a kind is unknown, a share is negative, or all usable shares are zero.
     """
     wanted = torch.arange(len(images), device=images.device) if rows is None else rows
     limits = _chances(shares, donors=len(images) - 1).cumsum(0)[:-1].to(images.device)
@@ -220,7 +220,7 @@ def _changed_detail(n: int, *, size: int, generator: torch.Generator) -> tuple[T
 
 
 def _recompressed(source: Tensor, *, generator: torch.Generator) -> Tensor:
-    """Some rows with a JPEG history of their own, as a face that was made from a stored picture has."""
+    """Compress some rows as JPEG, as if their face came from a stored picture."""
     draws = _uniform(len(source), 2, generator)
     rows = torch.nonzero(draws[:, 0] < _RECOMPRESSED)[:, 0]
     if len(rows):
@@ -229,10 +229,10 @@ def _recompressed(source: Tensor, *, generator: torch.Generator) -> Tensor:
 
 
 def _drift(n: int, *, generator: torch.Generator) -> Colours:
-    """Changes of colour, mostly small, each applied to half of the rows, at least one to every row."""
+    """Mostly small changes of colour; each applies to half of the rows, and every row gets at least one."""
     draws, chosen = 2 * _uniform(n, 7, generator) - 1, _uniform(n, 5, generator) < 0.5
     chosen[:, 0] |= ~chosen.any(1)
-    draws *= 0.15 + 0.85 * _uniform(n, 1, generator)  # a good fake has but a trace of each
+    draws *= 0.15 + 0.85 * _uniform(n, 1, generator)  # good fakes have only a trace of each
     amounts = draws * draws.abs().sqrt()
     return adjusted(
         contrast=torch.exp(0.3 * amounts[:, 0] * chosen[:, 1]),
@@ -243,10 +243,10 @@ def _drift(n: int, *, generator: torch.Generator) -> Colours:
 
 
 def _donors(images: Tensor, landmarks: Tensor, rows: Tensor, *, generator: torch.Generator) -> Tensor:
-    """(R,): for each of rows (R,) another row, one of the few that are nearest in pose and light.
+    """(R,) donor of each of rows (R,), drawn from the other rows with the most similar pose and light.
 
-    Near are landmarks that a similarity transform maps onto each other, and faces that look alike from afar:
-    the latter alone decides where landmarks are but the usual ones.
+    The distance combines landmarks, after a similarity transform, and thumbnails. Average landmarks (of unknown
+    faces) are all equal, so that thumbnails alone decide.
     """
     shapes = torch.view_as_complex(landmarks.float().contiguous())
     shapes = shapes - shapes.mean(1, keepdim=True)

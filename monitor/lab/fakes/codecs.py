@@ -1,4 +1,4 @@
-"""What compression does: JPEG to batches of tensors, in torch; H.264 to a clip, by the real encoder."""
+"""Compression: JPEG for batches of tensors, in torch; H.264 for a clip, by the real encoder."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _FPS = 25
 _WORST_CRF = 51
 _BLOCK = 8
-_MCU = 16  # pixels a side that share their colour blocks at 4:2:0
+_MCU = 16  # pixels a side of a 4:2:0 block group
 
 # ITU-T T.81, Annex K, tables K.1 and K.2.
 _LUMA = (
@@ -39,9 +39,9 @@ _YCC = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.
 
 
 def jpeg(images: Tensor, qualities: Tensor) -> Tensor:
-    """Encode and decode as JPEG, 4:2:0, with libjpeg's tables, roundings and smooth enlargement of colours.
+    """Encode and decode as JPEG, 4:2:0, with libjpeg's tables, rounding and smooth chroma upsampling.
 
-    On average within 0.5 grey levels of what libjpeg makes of the same picture.
+    The result is on average within 0.5 grey levels of libjpeg's.
 
     Args:
         images: (N, 3, H, W) RGB in [0, 1].
@@ -73,11 +73,11 @@ def h264(frames: Pixels, *, crf: int) -> Pixels:
     """Encode a clip with x264 (preset medium, 4:2:0, 25 frames per second) and decode it again.
 
     Args:
-        frames: (T, H, W, 3) RGB; one frame is a key frame alone.
+        frames: (T, H, W, 3) RGB; a single frame is a key frame.
         crf: constant rate factor, 0 (lossless but for colour) .. 51 (worst).
 
     Returns:
-        (T, H, W, 3), always the same for the same frames.
+        (T, H, W, 3), deterministic.
 
     Raises:
         ExperimentError: the factor is outside 0 .. 51.
@@ -130,7 +130,7 @@ def _quantised(planes: Tensor, tables: Tensor) -> Tensor:
 
 @cache
 def _bias(columns: int, device: torch.device) -> Tensor:
-    """(columns,): what libjpeg adds before it rounds the mean of four colours down, by turns 1/4 and 1/2."""
+    """(columns,): libjpeg's bias before it rounds the mean of four chroma samples down, alternately 1/4 and 1/2."""
     return (0.25 + 0.25 * (torch.arange(columns) % 2)).to(device)
 
 

@@ -18,7 +18,7 @@ _OPPONENT = (
     (0.70710678, -0.70710678, 0.0),
     (0.40824829, 0.40824829, -0.81649658),
 )
-_LEAST_SPREAD = 0.01  # of 1; below it a colour does not vary and must not be stretched
+_LEAST_SPREAD = 0.01  # of 1; a smaller standard deviation is not stretched
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,14 +35,14 @@ class Colours:
         return torch.baddbmm(self.offsets[:, :, None], self.gains, flat).view(n, channels, height, width)
 
     def towards_identity(self, strength: Tensor) -> Colours:
-        """The map, mixed with no change at all: ``strength`` (N,) 0 .. 1."""
+        """The map, interpolated towards the identity; ``strength`` (N,) from 0 (identity) to 1."""
         identity = torch.eye(3, device=strength.device)
         gains = identity + strength[:, None, None] * (self.gains - identity)
         return Colours(gains, self.offsets * strength[:, None])
 
 
 def adjusted(*, contrast: Tensor, saturation: Tensor, hue: Tensor, shift: Tensor) -> Colours:
-    """Contrast about mid-grey, saturation and hue about grey of equal luma, then a shift per channel.
+    """Changes contrast about mid-grey, saturation and hue about grey of equal luma, then shifts each channel.
 
     Args:
         contrast: (N,) factors, 1 = none.
@@ -63,15 +63,15 @@ def adjusted(*, contrast: Tensor, saturation: Tensor, hue: Tensor, shift: Tensor
 
 
 def matched(pictures: Tensor, targets: Tensor, masks: Tensor, *, most: float = 1.6) -> Colours:
-    """The map that gives pictures the targets' mean and spread inside masks, along opponent colour axes.
+    """The map that transfers the targets' mean and standard deviation inside masks, along opponent colour axes.
 
     Reinhard et al., 2001, "Color Transfer between Images", on linear opponent axes.
 
     Args:
-        pictures: (N, 3, H, W) to be changed.
-        targets: (N, 3, H, W) whose colours they get.
+        pictures: (N, 3, H, W) pictures to change.
+        targets: (N, 3, H, W) pictures with the desired colours.
         masks: (N, 1, H, W) weights >= 0, not all zero.
-        most: by how much a spread is enlarged or, inverted, reduced at most.
+        most: largest factor of the standard deviation; its inverse is the smallest.
     """
     axes = torch.tensor(_OPPONENT, device=pictures.device)
     weights = masks.flatten(2)

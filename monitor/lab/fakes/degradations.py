@@ -1,6 +1,6 @@
-"""What happens to any picture on its way, real or fake: drawn once per row, applied to both halves of a pair alike.
+"""Degradations of real and fake pictures, drawn once per row and applied equally to both halves of a pair.
 
-Order as in life: something in front of the face, light and colour, lens and motion, rescaling, sensor noise, JPEG.
+The order is the physical one: occluder, light and colour, lens and motion, rescaling, sensor noise, JPEG.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ _CHANCES = {
     "noise": 0.25,
     "jpeg": 0.7,
 }
-_SPARED = 0.2  # of the rows nothing happens to at strength 1
+_SPARED = 0.2  # share of rows without degradation at strength 1
 _SHARED = ("grain", "grid")  # fields that are not per row
-_SIDE = 96  # pixels, at which sizes in pixels below are meant
-_TAPS = 9  # copies that a moving picture is averaged from
+_SIDE = 96  # picture side, pixels, to which lengths in pixels below refer
+_TAPS = 9  # samples averaged for motion blur
 _BEST_JPEG, _WORST_JPEG = 100, 30  # at strength 1
 _BLOCK = 8  # pixels a side of JPEG's blocks
 _FULL_WELL = 800.0  # electrons of a white pixel where shot noise is strongest
@@ -42,15 +42,15 @@ _FULL_WELL = 800.0  # electrons of a white pixel where shot noise is strongest
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Degradation:
-    """One degradation per row. A value that means "none" leaves the row's picture as it is, to the bit."""
+    """One degradation per row. A value that means "none" leaves the row's picture unchanged, bit for bit."""
 
     gamma: Tensor  # (N,) exponent; 1 = none
     gains: Tensor  # (N, 3, 3) of the colour map
     offsets: Tensor  # (N, 3) of the colour map
     blur: Tensor  # (N,) sigma, pixels; 0 = none
     motion: Tensor  # (N, 2) x and y of the stroke, pixels; 0 = none
-    side: Tensor  # (N,) pixels that the picture is reduced to; its own size = none
-    kernels: Tensor  # (N, 2) int: shrink by area (1) or samples (0); enlarge nearest, linear or cubic (0, 1, 2)
+    side: Tensor  # (N,) reduced size, pixels; the original size = none
+    kernels: Tensor  # (N, 2) int: shrink by samples (0) or area (1); enlarge nearest, linear or cubic (0, 1, 2)
     noise: Tensor  # (N, 2) standard deviation of white noise, and of shot noise at full light; 0 = none
     grain: Tensor  # (M, 3, S, S) unit noise of the noisy rows
     grain_row: Tensor  # (N,) int, row of ``grain``; -1 = none
@@ -68,7 +68,7 @@ class Degradation:
             n: rows.
             size: side of the pictures, pixels.
             generator: source of the randomness.
-            strength: 0 (nothing happens) .. 2; scales how often and how much.
+            strength: 0 (none) .. 2; scales probability and size.
 
         Raises:
             ExperimentError: the strength is outside 0 .. 2.
@@ -121,7 +121,7 @@ class Degradation:
         return type(self)(**{name: part if name in _SHARED else part[rows] for name, part in parts.items()})
 
     def apply(self, images: Tensor) -> Tensor:
-        """Degrade pictures (N, 3, S, S) float32 RGB in [0, 1] of the size that was drawn for; same shape and range."""
+        """Degrade pictures (N, 3, S, S) float32 RGB in [0, 1] of the drawn size; same shape and range."""
         images = images.clone()
         for active, step in (
             (self.occluder[:, 2] > 0, self._occluded),
@@ -141,7 +141,7 @@ class Degradation:
         return images
 
     def _occluded(self, images: Tensor, rows: Tensor) -> Tensor:
-        """Something small in front of the face: a superellipse (disc to rectangle) of one colour, its edge soft."""
+        """Draw an occluder: a small superellipse (disc to rectangle) of one colour with a soft edge."""
         x, y, wide, tall, angle, exponent = (self.occluder[rows, i, None, None] for i in range(6))
         axis = torch.arange(images.shape[-1], device=images.device) + 0.5
         along = (axis[None, None, :] - x) * angle.cos() + (axis[None, :, None] - y) * angle.sin()
@@ -166,7 +166,7 @@ class Degradation:
         return resampling.apply(images, vertical=both, horizontal=both)
 
     def _moved(self, images: Tensor, rows: Tensor) -> Tensor:
-        """The mean of the picture along its stroke, linear samples."""
+        """Motion blur: the mean of linear samples along the stroke."""
         size = images.shape[-1]
         axis = (torch.arange(size, device=images.device) + 0.5) * (2 / size) - 1
         places = torch.stack((axis[None, :].expand(size, size), axis[:, None].expand(size, size)), dim=2)
@@ -184,34 +184,30 @@ class Degradation:
 
     def _compressed(self, images: Tensor, rows: Tensor) -> Tensor:
         top, left = self.grid.tolist()
-        moved = functional.pad(images, (left, 0, top, 0), mode="replicate")  # a crop's blocks begin anywhere
+        moved = functional.pad(images, (left, 0, top, 0), mode="replicate")  # JPEG blocks start anywhere in a crop
         return jpeg(moved, self.quality[rows])[:, :, top:, left:]
 
 
-def flip(
-    images: Tensor, landmarks: Tensor, masks: Tensor | None = None, *, rows: Tensor
-) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Mirror some rows left to right; left and right landmarks change places.
+def flip(images: Tensor, landmarks: Tensor, *, rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Mirror some rows left to right, and swap left and right landmarks.
 
     Args:
         images: (N, 3, S, S).
         landmarks: (N, 5, 2) pixels.
-        masks: (N, 1, S, S) or None.
         rows: (N,) bool.
 
     Returns:
-        New tensors.
+        New images and landmarks.
     """
     size = images.shape[-1]
     chosen = rows[:, None, None, None]
     mirrored = landmarks[:, (1, 0, 2, 4, 3)] * landmarks.new_tensor((-1, 1)) + landmarks.new_tensor((size, 0))
     points = torch.where(rows[:, None, None], mirrored, landmarks)
-    turned = None if masks is None else torch.where(chosen, masks.flip(3), masks)
-    return torch.where(chosen, images.flip(3), images), points, turned
+    return torch.where(chosen, images.flip(3), images), points
 
 
 def _grain(noisy: Tensor, coarse: Tensor, *, size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Unit noise (M, 3, S, S) of the M noisy rows of (N,), half of it two pixels coarse, and each row's place in it."""
+    """Unit noise (M, 3, S, S) of the M noisy rows, half of it two pixels coarse, and each row's index in it (N,)."""
     order = noisy.long().cumsum(0)
     where = torch.where(noisy, order - 1, -torch.ones_like(order))
     rows = torch.nonzero(noisy)[:, 0]
@@ -221,7 +217,7 @@ def _grain(noisy: Tensor, coarse: Tensor, *, size: int, generator: torch.Generat
 
 
 def _occluders(u: Tensor, *, size: int, strength: float) -> Tensor:
-    """(N, 9) occluders from (N, 7) uniform numbers; see the field."""
+    """(N, 9) occluders from (N, 7) uniform numbers; see ``Degradation.occluder``."""
     middle = size * (0.05 + 0.9 * u[:, :2])
     half = size * (0.03 + 0.07 * strength * u[:, 2:4])
     angle = torch.pi * u[:, 4:5]

@@ -1,10 +1,11 @@
-"""Five landmarks -> masks of a face or of a part of it, soft and random, or binary and fixed.
+"""Masks of a face or a part of it from five landmarks: soft and random, or binary and fixed.
 
-A mask is a closed curve around a centre, ``radius(angle)``, in the face's own frame: x along the eyes, y from
-them to the mouth, in units of the distance of the eyes and of eyes to mouth, from the point 45 % of the way
-between them. So eyes lie at (-.5, -.45) and (.5, -.45), the mouth's corners near (-.4, .55) and (.4, .55), the
-chin near (0, 1.2). The random ones follow Shiohara & Yamasaki, "Detecting Deepfakes with Self-Blended Images"
-(CVPR 2022), and Li et al., "Face X-ray" (CVPR 2020): a hull is drawn, deformed, eroded or dilated, and blurred.
+A mask is a closed curve ``radius(angle)`` around a centre, in the face's frame. x points along the eyes, y from the
+eyes to the mouth; the units are the distance between the eyes and the distance from eyes to mouth. The origin is at
+45 % of the way from eyes to mouth. So eyes lie at (-.5, -.45) and (.5, -.45), the mouth's corners near (-.4, .55)
+and (.4, .55), the chin near (0, 1.2). The random masks follow Shiohara & Yamasaki, "Detecting Deepfakes with
+Self-Blended Images" (CVPR 2022), and Li et al., "Face X-ray" (CVPR 2020): a hull is drawn, deformed, eroded or
+dilated, and blurred.
 """
 
 from __future__ import annotations
@@ -24,10 +25,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _CENTRE = 0.45  # of the way from eyes to mouth
-_ANGLES = 96  # directions in which a curve's radius is known
-_KNOTS = 14  # directions in which it is disturbed
-_ELASTIC = 5  # knots a side of the field that bends a mask
-_COARSE = 2  # pixels per sample of the distance field: it is smooth, and its edge is drawn at full resolution
+_ANGLES = 96  # directions of a curve's radii
+_KNOTS = 14  # directions of random disturbances
+_ELASTIC = 5  # knots a side of the bending field
+_COARSE = 2  # pixels per sample of the distance field; the edge is drawn at full resolution
 
 _Points = tuple[tuple[float, float], ...]
 
@@ -76,15 +77,15 @@ REGIONS: tuple[str, ...] = tuple(_REGIONS)
 
 
 class _Curves(NamedTuple):
-    """Tables of shapes; P curves in all, a shape has one or two."""
+    """Tables of shapes: P curves in all, one or two per shape."""
 
     centres: Tensor  # (P, 2) in units of the face frame
     radii: Tensor  # (P, _ANGLES)
-    parts: Tensor  # (shapes, 2) rows of the above; the second is that of the first again where there is one only
+    parts: Tensor  # (shapes, 2) rows of the above; the first is repeated if there is only one
 
 
 def face_masks(landmarks: Tensor, *, size: int, generator: torch.Generator, shapes: Sequence[str] = SHAPES) -> Tensor:
-    """Random soft masks: shape, outline, bend, growth and the width of the edge are drawn anew for every row.
+    """Random soft masks: shape, outline, bend, growth and edge width are drawn per row.
 
     Args:
         landmarks: (N, 5, 2) pixels of a picture of ``size`` x ``size``.
@@ -93,10 +94,10 @@ def face_masks(landmarks: Tensor, *, size: int, generator: torch.Generator, shap
         shapes: of ``SHAPES``, drawn with equal probability.
 
     Returns:
-        (N, 1, size, size) float32 in [0, 1], exactly 0 away from the shape.
+        (N, 1, size, size) float32 in [0, 1], exactly 0 outside the soft edge.
 
     Raises:
-        ExperimentError: a shape is unknown, or there is none.
+        ExperimentError: a shape is unknown, or none is given.
     """
     n, device = len(landmarks), landmarks.device
     curves = _curves(tuple(shapes), device)
@@ -120,7 +121,7 @@ def face_masks(landmarks: Tensor, *, size: int, generator: torch.Generator, shap
         reach.append(radii.amin(1))
     field = torch.maximum(fields[0], fields[1])[:, None]
     width = torch.minimum(0.03 * 20 ** draws[:, 4], 0.9 * torch.minimum(reach[0], reach[1]))
-    inward = (draws[:, 5] - 0.35) * width  # whether the edge lies inside or outside the outline
+    inward = (draws[:, 5] - 0.35) * width  # position of the edge, inside or outside the outline
     field = functional.interpolate(field, size=(size, size), mode="bilinear", align_corners=False)
     ramp = ((field - inward[:, None, None, None]) / width[:, None, None, None] + 0.5).clamp(0, 1)
     mask = ramp * ramp * (3 - 2 * ramp)
@@ -128,18 +129,18 @@ def face_masks(landmarks: Tensor, *, size: int, generator: torch.Generator, shap
 
 
 def region_masks(landmarks: Tensor, *, size: int, regions: Sequence[str] = REGIONS) -> dict[str, Tensor]:
-    """Fixed binary masks of named regions, to ask where a heat-map's energy lies.
+    """Fixed binary masks of named regions, for the energy of a heat-map.
 
     Args:
         landmarks: (N, 5, 2) pixels of a picture of ``size`` x ``size``.
         size: side of the masks, pixels.
-        regions: of ``REGIONS``; left and right as seen.
+        regions: of ``REGIONS``; left and right in the picture.
 
     Returns:
         Per region (N, 1, size, size) float32, 0 or 1.
 
     Raises:
-        ExperimentError: a region is unknown, or there is none.
+        ExperimentError: a region is unknown, or none is given.
     """
     unknown = sorted(set(regions) - set(_REGIONS))
     if unknown:
@@ -156,7 +157,7 @@ def region_masks(landmarks: Tensor, *, size: int, regions: Sequence[str] = REGIO
 
 
 def _face_coordinates(landmarks: Tensor, *, size: int, side: int) -> Tensor:
-    """(N, 2, side, side): x and y in the face's frame, at the centres of a picture's cells."""
+    """(N, 2, side, side): x and y in the face's frame at the cell centres of a picture."""
     left_eye, right_eye, nose, left_mouth, right_mouth = landmarks.float().unbind(1)
     eyes, mouth = (left_eye + right_eye) / 2, (left_mouth + right_mouth) / 2
     centre = eyes + _CENTRE * (mouth - eyes)
@@ -165,11 +166,11 @@ def _face_coordinates(landmarks: Tensor, *, size: int, side: int) -> Tensor:
     down = torch.stack((-right[:, 1], right[:, 0]), dim=1)
     apart = ((right_eye - left_eye) * right).sum(1)
     height = ((mouth - eyes) * down).sum(1)
-    least = 0.08 * size  # of a face so turned or so wrong that a length vanishes
+    least = 0.08 * size  # smallest length, for extreme poses and wrong landmarks
     wide = torch.maximum(apart, 0.75 * height).clamp(min=least)
     tall = torch.maximum(height, 0.75 * apart).clamp(min=least)
     yaw = (((nose - centre) * right).sum(1) / wide).clamp(-0.6, 0.6)
-    centre = centre - right * (0.3 * yaw * wide)[:, None]  # the outline lies behind the eyes: it turns away
+    centre = centre - right * (0.3 * yaw * wide)[:, None]  # the outline lies behind the eyes and shifts with the yaw
     wide = wide * (1 - 0.25 * yaw.abs())
 
     axis = (torch.arange(side, device=landmarks.device) + 0.5) * (size / side)
@@ -184,7 +185,7 @@ def _face_coordinates(landmarks: Tensor, *, size: int, side: int) -> Tensor:
 
 
 def _distances(around: Tensor, radii: Tensor) -> Tensor:
-    """(N, H, W): how far inside a curve (negative: outside) points (N, 2, H, W) around its centre are."""
+    """(N, H, W): signed distance of points (N, 2, H, W) from the curve around their origin; positive inside."""
     n, _, height, width = around.shape
     x, y = around[:, 0].reshape(n, -1), around[:, 1].reshape(n, -1)
     turn = (torch.atan2(y, x) * (_ANGLES / (2 * torch.pi))) % _ANGLES
@@ -193,7 +194,7 @@ def _distances(around: Tensor, radii: Tensor) -> Tensor:
     first = below.long() % _ANGLES
     second = (first + 1) % _ANGLES
     steep = (radii.roll(-1, 1) - radii.roll(1, 1)) * (_ANGLES / (4 * torch.pi)) / radii
-    slopes = torch.rsqrt(1 + steep * steep)  # a ray meets the curve aslant: the nearest point is nearer
+    slopes = torch.rsqrt(1 + steep * steep)  # correct the radial distance where the curve is oblique
 
     def at_turn(table: Tensor) -> Tensor:
         return torch.lerp(table.gather(1, first), table.gather(1, second), part)
@@ -223,7 +224,7 @@ def _curves(shapes: tuple[str, ...], device: torch.device) -> _Curves:
 
 
 def _radii(polygon: Tensor) -> Tensor:
-    """(_ANGLES,): how far from the origin each ray leaves a polygon (K, 2) that contains it; corners a bit rounded."""
+    """(_ANGLES,): radius of a polygon (K, 2) around the origin in each direction, with slightly rounded corners."""
     angles = torch.arange(_ANGLES) * (2 * torch.pi / _ANGLES)
     ray = torch.stack((angles.cos(), angles.sin()), dim=1)[:, None]
     start, along = polygon, polygon.roll(-1, 0) - polygon

@@ -1,4 +1,4 @@
-"""Stored crops -> crops of a network's size: random squares of them, as the live path would cut them."""
+"""Random square crops of the stored crops at a network's input size, cut as in the live path."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Jitter:
-    """How crops vary from step to step; lengths are in heights of the detector's box.
+    """Range of the random crops; lengths in heights of the detector's box.
 
     Raises:
         ExperimentError: the scales are not 0 < smallest <= largest, or the shift is negative.
     """
 
     scale: tuple[float, float]  # smallest and largest side
-    shift: float  # the most that the middle moves along each axis
-    centre: float  # of the square below the box's centre, before it moves
+    shift: float  # largest offset of the centre along each axis
+    centre: float  # of the square below the box's centre, before the shift
 
     def __post_init__(self) -> None:
         smallest, largest = self.scale
@@ -39,14 +39,13 @@ class Jitter:
 def draw_squares(sides: Tensor, centres: Tensor, *, stored: int, jitter: Jitter, generator: torch.Generator) -> Tensor:
     """Random squares of stored pictures: (N, 4) ``x1 y1 x2 y2`` pixels, inside them.
 
-    No square is larger than what was stored, and each is moved inside (:func:`moved_inside`): nothing is shown
-    that the stored picture lacks.
+    No square is larger than the stored picture, and each is moved inside it (:func:`moved_inside`).
 
     Args:
         sides: (N,) of the stored squares, box heights.
         centres: (N,) of the stored squares below the box's centre, box heights.
         stored: side of the stored pictures, pixels.
-        jitter: what is drawn.
+        jitter: ranges of the crops.
         generator: source of the randomness, on the tensors' device.
     """
     draws = torch.rand(len(sides), 3, generator=generator, device=generator.device)
@@ -60,7 +59,7 @@ def draw_squares(sides: Tensor, centres: Tensor, *, stored: int, jitter: Jitter,
 
 
 def moved_inside(squares: Tensor, *, stored: int) -> Tensor:
-    """Squares (N, 4), moved no further than it takes to lie inside a stored picture, or to hold all of it if larger."""
+    """Squares (N, 4), moved as little as possible to lie inside the stored picture, or to contain it if larger."""
     sides = squares[:, 2:] - squares[:, :2]
     room = stored - sides
     starts = squares[:, :2].maximum(room.clamp(max=0)).minimum(room.clamp(min=0))
@@ -87,6 +86,6 @@ def recrop(images: Tensor, squares: Tensor, *, size: int) -> Tensor:
 
 
 def recrop_landmarks(landmarks: Tensor, squares: Tensor, *, size: int) -> Tensor:
-    """Where landmarks (N, 5, 2), pixels of the whole pictures, lie in their squares' crops of ``size``, pixels."""
+    """Landmarks (N, 5, 2), converted from pixels of the pictures to pixels of their crops of ``size``."""
     sides = squares[:, 2:3] - squares[:, :1]
     return (landmarks - squares[:, None, :2]) * (size / sides)[:, None]

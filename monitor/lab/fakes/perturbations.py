@@ -1,12 +1,12 @@
-"""The graded grid of "diverse scenarios": what a picture or clip may have suffered, in five levels each.
+"""Perturbations of pictures and clips, in five levels each.
 
-Seven of them are those of DeeperForensics-1.0 (Jiang et al., CVPR 2020) with the parameters of its published
-tools: saturation, contrast, blocks, noise, blur, pixelation, H.264. Two details are ours: the number of blocks
-follows the picture's size without rounding down to nothing below 256 pixels, and noise is white in full-range
-YCbCr. The others (JPEG, low light, motion blur, small face) and their levels are ours.
+Seven are those of DeeperForensics-1.0 (Jiang et al., CVPR 2020), with the parameters of its published tools:
+saturation, contrast, blocks, noise, blur, pixelation, H.264. Two details differ: the number of blocks scales with the
+picture's size, but is never rounded down to 0; and noise is white in full-range YCbCr. The others (JPEG, low light,
+motion blur, small face) and their levels are our own.
 
-Numpy and OpenCV, one picture at a time, so that they work on whole frames as on crops. Lengths are pixels of
-the picture that is given, so a crop suffers more from the same level than the frame that it was cut from.
+They use NumPy and OpenCV on single pictures, either frames or crops. Lengths are pixels of the given picture, so the
+same level changes a crop more than the whole frame.
 """
 
 from __future__ import annotations
@@ -32,30 +32,30 @@ OURS: Final = "ours"
 LEVELS: Final = (1, 2, 3, 4, 5)
 
 _BLOCK = 8  # pixels a side
-_BLOCKS_PER = 256  # pixels of the shorter side, to which the number of blocks refers
+_BLOCKS_PER = 256  # shorter side, pixels, to which the number of blocks refers
 _LINEAR = 2.2  # exponent from stored values to light
 _READ_NOISE, _WELL = 0.002, 4000.0  # of white's light; electrons of white in good light
-_GAIN = 0.35  # how much of the lost light a camera makes up for: darkness raised to this power
+_GAIN = 0.35  # exponent of the camera's compensation of low light
 
 
 @dataclass(frozen=True, slots=True)
 class Perturbation:
-    """One row of the grid; level 0 leaves the picture as it is."""
+    """One row of the grid; level 0 leaves the picture unchanged."""
 
     name: str
     parameters: tuple[float, ...]  # of levels 1 .. 5
     meaning: str  # of the parameter
     origin: str  # of the parameters: PUBLISHED or OURS
     change: Change
-    change_clip: Callable[[Pixels, float], Pixels] | None = None  # where frames are not changed one by one
+    change_clip: Callable[[Pixels, float], Pixels] | None = None  # for perturbations of whole clips
 
     def apply(self, frame: Pixels, *, level: int, seed: int) -> Pixels:
         """Perturb one picture.
 
         Args:
             frame: (H, W, 3) RGB.
-            level: 0 (nothing) .. 5.
-            seed: of what is random; at one seed a higher level does the same, more strongly.
+            level: 0 (none) .. 5.
+            seed: of the random draws, which do not depend on the level.
 
         Returns:
             (H, W, 3), a new array.
@@ -68,7 +68,7 @@ class Perturbation:
         return self.change(frame, self.parameters[level - 1], np.random.default_rng(seed))
 
     def apply_clip(self, frames: Pixels, *, level: int, seed: int) -> Pixels:
-        """Perturb a clip (T, H, W, 3): as a whole where frames hang together, else one by one, seeds ``seed + t``.
+        """Perturb a clip (T, H, W, 3), as a whole or frame by frame with seeds ``seed + t``.
 
         Raises:
             ExperimentError: there is no such level.
@@ -92,7 +92,7 @@ class Perturbation:
 def resized_and_back(frame: Pixels, *, factor: float) -> Pixels:
     """Shrink a picture (H, W, 3) by area to ``factor`` (0 .. 1) of its size and enlarge it again, linearly.
 
-    For a face of ``h`` pixels in a whole frame, ``factor = 64 / h`` makes it one of 64 pixels.
+    For example, ``factor = 64 / h`` reduces a face of ``h`` pixels to 64 pixels.
     """
     height, width = frame.shape[:2]
     if factor >= 1:
@@ -132,14 +132,14 @@ def _blur(frame: Pixels, kernel: float, _: np.random.Generator) -> Pixels:
 
 
 def _pixelation(frame: Pixels, factor: float, _: np.random.Generator) -> Pixels:
-    """Linear both ways, as published: it aliases."""
+    """Linear in both directions, as published, with aliasing."""
     height, width = frame.shape[:2]
     small = cv2.resize(frame, (max(1, int(width // factor)), max(1, int(height // factor))))
     return _pixels(cv2.resize(small, (width, height)))
 
 
 def _h264(frame: Pixels, crf: float, _: np.random.Generator) -> Pixels:
-    """A picture alone is a key frame: compressed less hard than within a clip."""
+    """A single picture is a key frame, which is compressed less than a frame in a clip."""
     return _pixels(h264(frame[None], crf=int(crf))[0])
 
 
@@ -154,7 +154,7 @@ def _jpeg(frame: Pixels, quality: float, _: np.random.Generator) -> Pixels:
 
 
 def _low_light(frame: Pixels, light: float, rng: np.random.Generator) -> Pixels:
-    """Less light reaches the sensor, the camera makes up for some of it, and its noise with it."""
+    """Reduce the light on the sensor; the camera's compensation amplifies the noise, too."""
     scene = light * (frame / np.float32(255)) ** np.float32(_LINEAR)
     noise = rng.standard_normal(frame.shape, np.float32)
     seen = scene + np.sqrt(scene / np.float32(_WELL) + np.float32(_READ_NOISE**2)) * noise
@@ -163,7 +163,7 @@ def _low_light(frame: Pixels, light: float, rng: np.random.Generator) -> Pixels:
 
 
 def _motion(frame: Pixels, length: float, rng: np.random.Generator) -> Pixels:
-    """The mean along a straight stroke of random direction, one sample for each pixel of its length."""
+    """The mean along a straight stroke in a random direction, one sample per pixel of length."""
     angle = rng.uniform(0, np.pi)
     height, width = frame.shape[:2]
     total = np.zeros(frame.shape, np.float32)

@@ -1,8 +1,8 @@
-"""Everything that is separable (crop, shift, shrink and enlarge, blur, sharpen) as one matrix per row and axis.
+"""Separable operations (crop, shift, shrink, enlarge, blur, sharpen) as one matrix per row and axis.
 
-``pictures = vertical @ pictures @ horizontal^T``: operations compose by multiplying their small matrices, so a
-chain of them costs two matrix products per picture, runs batched on any device, and is exact: no grid, no taps.
-Positions are pixels; pixel ``j`` covers ``j .. j + 1``. Beyond the border the last pixel is repeated.
+``pictures = vertical @ pictures @ horizontal^T``: operations are composed by multiplying their small matrices. So a
+chain of operations costs two matrix products per picture, runs batched on any device, and is exact. Positions are
+pixels; pixel ``j`` covers ``j .. j + 1``. Beyond the border the last pixel is repeated.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _KEYS = -0.75  # the cubic's free parameter, as in OpenCV
-_SMALLEST_SIGMA = 0.15  # pixels; a Gaussian so narrow is the identity to 1e-9
+_SMALLEST_SIGMA = 0.15  # pixels; a narrower Gaussian equals the identity to 1e-9
 _CUBIC_REACH = 2  # pixels on both sides
 
 
@@ -31,10 +31,10 @@ def apply(pictures: Tensor, *, vertical: Tensor, horizontal: Tensor) -> Tensor:
 
 
 def crops(starts: Tensor, sides: Tensor, *, size: int, length: int) -> Tensor:
-    """(N, size, length): the stretch from ``starts`` (N,) of ``sides`` (N,) pixels, resampled to ``size``.
+    """(N, size, length): resample the interval from ``starts`` (N,), ``sides`` (N,) pixels long, to ``size``.
 
-    As :func:`monitor.classifiers.crops.cut_squares` does it: per pixel, the mean of as many linear samples as keep
-    them at most 1.1 source pixels apart, so that shrinking averages over the area that a pixel covers.
+    As in :func:`monitor.classifiers.crops.cut_squares`, each pixel is the mean of linear samples at most 1.1 source
+    pixels apart, so that shrinking averages over the pixel's area.
     """
     densities = (sides / size - 0.1).ceil().clamp(min=1)
     cells = torch.arange(length, device=sides.device)
@@ -65,7 +65,7 @@ def blurs(sigmas: Tensor, *, length: int) -> Tensor:
 
 
 def detail(sigmas: Tensor, amounts: Tensor, *, length: int) -> Tensor:
-    """(N, length, length): detail finer than ``sigmas`` times ``1 + amounts``: -1 blurs, 0 keeps, > 0 sharpens."""
+    """(N, length, length): scale detail finer than ``sigmas`` by ``1 + amounts``; -1 blurs, 0 keeps, > 0 sharpens."""
     identity = torch.eye(length, device=sigmas.device)
     return identity + amounts[:, None, None] * (identity - blurs(sigmas, length=length))
 
@@ -81,7 +81,7 @@ def reductions(sides: Tensor, *, length: int, averaging: Tensor, enlarging: Tens
     """
     cells = torch.arange(length, device=sides.device, dtype=torch.float32)
     ratio = (length / sides)[:, None]
-    edges = cells * ratio  # where each cell of the small picture begins
+    edges = cells * ratio  # start of each cell of the small picture
     overlap = torch.minimum(edges + ratio, torch.full_like(edges, length))[..., None].minimum(cells + 1)
     area = (overlap - torch.maximum(edges[..., None], cells)).clamp(min=0) / ratio[..., None]
     sampled = _triangle(((cells + 0.5) * ratio - 0.5).clamp(0, length - 1)[..., None] - cells)
@@ -99,14 +99,14 @@ def reductions(sides: Tensor, *, length: int, averaging: Tensor, enlarging: Tens
 
 @cache
 def between_knots(knots: int, *, length: int, device: torch.device) -> Tensor:
-    """(length, knots): smooth (cubic) interpolation between knots, of which the outermost are the border's pixels."""
+    """(length, knots): cubic interpolation between knots; the outermost knots are the border pixels."""
     unit = torch.eye(knots, device=device)[None, :, :, None]
     curves = functional.interpolate(unit, size=(length, 1), mode="bicubic", align_corners=True)
     return curves[0, :, :, 0].T.contiguous()
 
 
 def _interpolation(positions: Tensor, *, length: int, kernel: Callable[[Tensor], Tensor], reach: int) -> Tensor:
-    """(N, size, length) weights of a kernel at positions (N, size); what lies outside falls to the border's pixel."""
+    """(N, size, length) weights of a kernel at positions (N, size); weights outside go to the border pixel."""
     cells = torch.arange(-reach, length + reach, device=positions.device)
     weights = kernel(positions.clamp(1 - reach, length - 2 + reach)[..., None] - cells)
     inside = weights[..., reach : length + reach].clone()

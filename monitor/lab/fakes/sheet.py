@@ -1,4 +1,4 @@
-"""A contact sheet, to look at what training will see: real crops, pseudo-fakes of each kind, masks, differences."""
+"""A contact sheet of training material: real crops, pseudo-fakes of each kind, masks, differences."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from monitor.types import Pixels
 
 DIFFERENCE_GAIN: Final = 5
-DONORS: Final = 48  # at least so many faces are there for cross-blending to choose from
+DONORS: Final = 48  # smallest number of faces for cross-blending to choose from
 
 _HEADING = 22  # pixels
 _GREY = 40
@@ -29,20 +29,20 @@ _MAKERS = dict(zip(KINDS, (self_blended, cross_blended, decoded), strict=True))
 
 
 def contact_sheet(faces: FaceSet, *, rows: int, size: int, seed: int) -> Pixels:
-    """One row per real crop: the crop; for each kind the fake, its mask, five times the difference; a degraded pair.
+    """One row per real crop: the crop; per kind the fake, its mask and five times the difference; a degraded pair.
 
     Args:
         faces: a set with real crops.
         rows: how many crops, drawn by ``seed``; fewer if there are fewer.
         size: side of the crops, pixels.
-        seed: of everything that is random.
+        seed: of all random draws.
 
     Returns:
         (H, W, 3) RGB with a heading over each column.
 
     Raises:
         DatasetError: the set has fewer than two real crops, or a crop is damaged.
-        ExperimentError: there are no rows, or a size that leaves nothing to see.
+        ExperimentError: there are no rows, or the size is too small.
     """
     if rows < 1 or size < 32:
         msg = f"a contact sheet needs at least one row and crops of 32 pixels, got {rows} rows of {size} pixels"
@@ -67,7 +67,7 @@ def contact_sheet(faces: FaceSet, *, rows: int, size: int, seed: int) -> Pixels:
 
 
 def _crops(faces: FaceSet, rows: list[int], *, size: int) -> tuple[Tensor, Tensor]:
-    """Images (N, 3, size, size) and landmarks (N, 5, 2), in the square that training and the live path look at."""
+    """Images (N, 3, size, size) and landmarks (N, 5, 2) in the square of training and live path."""
     images, points = [], []
     for row in rows:
         pixels = faces.pixels(row)

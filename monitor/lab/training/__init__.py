@@ -1,1 +1,1 @@
-"""An experiment to its weights: pairs, batches, steps, checkpoints, model card."""
+"""Training of an experiment: pairs, batches, steps, checkpoints, model card."""

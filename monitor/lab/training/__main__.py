@@ -1,4 +1,4 @@
-"""``python -m monitor.lab.training EXPERIMENT --data FOLDER --out FOLDER``: ``lab train`` with fewer needs."""
+"""``python -m monitor.lab.training EXPERIMENT --data FOLDER --out FOLDER``: ``lab train`` with fewer dependencies."""
 
 import argparse
 import sys
@@ -9,8 +9,8 @@ from monitor.lab.training.command import train
 
 
 def main() -> None:
-    """Train what the command line says; a failure is one sentence and an exit code."""
-    parser = argparse.ArgumentParser(prog="python -m monitor.lab.training", description="Train a detector.")
+    """Run a training from the command line; an error is printed as one sentence, with an exit code."""
+    parser = argparse.ArgumentParser(prog="python -m monitor.lab.training", description="Train a classifier.")
     parser.add_argument("experiment", type=Path)
     parser.add_argument("--data", type=Path, action="append", required=True)
     parser.add_argument("--out", type=Path, required=True)

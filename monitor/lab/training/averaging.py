@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 
 class AveragedWeights:
-    """Weights that follow those of a network: after ``memory`` images old ones count 1/e.
+    """Averaged weights of a network; the weight of old values falls to 1/e after ``memory`` images.
 
-    At first they count less, so that the random start is soon forgotten: the decay is at most
-    ``(1 + n) / (10 + n)`` after n updates (as in TensorFlow's ExponentialMovingAverage).
+    The decay is at most ``(1 + n) / (10 + n)`` after n updates (as in TensorFlow's ExponentialMovingAverage), so that
+    the random initial weights soon lose their influence.
 
     Args:
-        network: whose weights are followed; it is copied, not kept.
-        memory: images; 0: the newest weights, unaveraged.
+        network: to be averaged; it is copied.
+        memory: images; 0: no averaging.
     """
 
     def __init__(self, network: torch.nn.Module, *, memory: float) -> None:
@@ -31,7 +31,7 @@ class AveragedWeights:
 
     @torch.no_grad()
     def update(self, network: torch.nn.Module, *, images: int) -> None:
-        """Take in the weights after a step on ``images`` images."""
+        """Update the average after a step on ``images`` images."""
         decay = math.exp(-images / self._memory) if self._memory > 0 else 0.0
         decay = min(decay, (1 + self.updates) / (10 + self.updates))
         self.updates += 1
@@ -42,10 +42,10 @@ class AveragedWeights:
             mine[name].copy_(theirs[name])
 
     def state_dict(self) -> dict[str, object]:
-        """Everything that is needed to go on."""
+        """The state needed to resume."""
         return {"updates": self.updates, "network": self.network.state_dict()}
 
     def load_state_dict(self, state: Mapping[str, object]) -> None:
-        """Go on from what :meth:`state_dict` gave."""
+        """Resume from a :meth:`state_dict`."""
         self.updates = int(state["updates"])  # type: ignore[call-overload]
         self.network.load_state_dict(state["network"])  # type: ignore[arg-type]

@@ -1,27 +1,24 @@
-"""Stored pairs -> what the network sees: re-cropped, faked, degraded; on any device, a pure function of the step.
+"""Turns stored pairs into batches: crops, pseudo-fakes and degradations, on any device.
 
-Both halves of a pair get the same square, the same mirror and the same degradation: nothing but the manipulation
-tells them apart.
+A batch is a pure function of the step. Both halves of a pair get the same square, mirroring and degradation, so that
+they differ in the manipulation alone.
 """
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import torch
 
 from monitor.lab.fakes.blends import pseudo_fakes
 from monitor.lab.fakes.degradations import Degradation, flip
-from monitor.lab.fakes.differences import differences
 from monitor.lab.fakes.jitter import Jitter, draw_squares, recrop, recrop_landmarks
 from monitor.lab.training.pairs import STORED_SIZE
 
 if TYPE_CHECKING:
     from monitor.lab.training.experiment import Experiment
     from monitor.lab.training.pairs import PairBatch
-
-UNKNOWN: Final = -1.0  # of a mask: where a labelled fake was altered is not known, its original lies elsewhere
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,11 +27,10 @@ class Batch:
 
     images: torch.Tensor  # (2 P, 3, S, S) float32, normalised for the network
     labels: torch.Tensor  # (2 P,) float32, 1 = fake
-    masks: torch.Tensor  # (2 P, 1, S, S) float32 in [0, 1]: how far each pixel was altered, or UNKNOWN
 
 
 def generator(device: torch.device, *seed: int) -> torch.Generator:
-    """A random generator for one purpose: the same numbers give the same draws, in any order of calls."""
+    """A generator seeded by all numbers of ``seed``; its draws do not depend on the order of calls."""
     mixed = 0x9E3779B97F4A7C15
     for number in seed:
         mixed = (mixed ^ (number + 0x7F4A7C15)) * 0xBF58476D1CE4E5B9 % 2**64
@@ -44,13 +40,13 @@ def generator(device: torch.device, *seed: int) -> torch.Generator:
 
 @torch.no_grad()
 def augmented(pairs: PairBatch, experiment: Experiment, *, size: int, seed: tuple[int, ...]) -> Batch:
-    """What the network sees of these pairs.
+    """The network's input for these pairs.
 
     Args:
-        pairs: on the device where the work shall be done.
+        pairs: on the device used for the computation.
         experiment: crops, kinds of pseudo-fakes, strength of degradation, normalisation.
         size: S, pixels.
-        seed: of all random choices.
+        seed: of all random draws.
     """
     device, count = pairs.real.device, len(pairs.pseudo)
     rng = generator(device, *seed)
@@ -60,28 +56,25 @@ def augmented(pairs: PairBatch, experiment: Experiment, *, size: int, seed: tupl
     real, fake = (recrop(half, squares, size=size) for half in (pairs.real, pairs.fake))
     landmarks = recrop_landmarks(pairs.landmarks, squares, size=size)
     mirrored = torch.rand(count, generator=rng, device=device) < 0.5
-    fake, _, _ = flip(fake, landmarks, rows=mirrored)
-    real, landmarks, _ = flip(real, landmarks, rows=mirrored)
-    masks, known = differences(real, fake)
-    masks[~known] = UNKNOWN
+    fake, _ = flip(fake, landmarks, rows=mirrored)
+    real, landmarks = flip(real, landmarks, rows=mirrored)
     made = pairs.pseudo.nonzero().squeeze(1)
     if len(made):
         blended = pseudo_fakes(real, landmarks, generator=rng, shares=asdict(experiment.fakes), rows=made)
-        fake[made], masks[made] = blended.images, blended.masks
+        fake[made] = blended.images
     if experiment.degradation > 0:
         degradation = Degradation.draw(count, size=size, generator=rng, strength=experiment.degradation)
         real, fake = degradation.apply(real), degradation.apply(fake)
     return Batch(
         images=normalised(torch.cat((real, fake)), experiment),
         labels=torch.cat((torch.zeros(count, device=device), torch.ones(count, device=device))),
-        masks=torch.cat((torch.zeros_like(masks), masks)),
     )
 
 
 def normalised(images: torch.Tensor, experiment: Experiment) -> torch.Tensor:
-    """Pictures (N, 3, S, S) in [0, 1] for the network, rounded to bytes as every crop of the live path is.
+    """Pictures (N, 3, S, S) in [0, 1], rounded to bytes like crops of the live path, then normalised.
 
-    Without it fine detail would tell what was computed from what was stored.
+    Without rounding, fine detail would separate computed pictures from stored ones.
     """
     mean, std = experiment.normalisation
     return ((images * 255).round() - mean) / std

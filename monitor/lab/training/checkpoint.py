@@ -1,6 +1,6 @@
-"""Where a training stands, on disk: written as a whole, checked before it is used, the one before kept.
+"""Checkpoints of a training: written atomically, verified when loaded; the previous one is kept.
 
-A training killed at any moment goes on from the newest checkpoint that is sound.
+A killed training resumes from the newest intact checkpoint.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ _HASH_BYTES: Final = 32
 
 
 def save_checkpoint(folder: Path, state: dict[str, Any]) -> Path:
-    """Write ``state`` as the newest checkpoint; what was the newest becomes the one before.
+    """Write ``state`` as the newest checkpoint; the former newest becomes the previous one.
 
     Raises:
-        OutputError: the folder cannot be written; the checkpoints that were there stay.
+        OutputError: the folder cannot be written; existing checkpoints stay.
     """
     buffer = io.BytesIO()
     torch.save(state, buffer)
@@ -57,11 +57,11 @@ def save_checkpoint(folder: Path, state: dict[str, Any]) -> Path:
 
 
 def load_checkpoint(folder: Path, *, digest: str) -> dict[str, Any] | None:
-    """The newest sound checkpoint in ``folder``, None if there is none at all.
+    """The newest intact checkpoint in ``folder``; None without any checkpoint.
 
     Args:
         folder: where :func:`save_checkpoint` wrote.
-        digest: of the experiment that wants to go on.
+        digest: of the experiment to resume.
 
     Raises:
         CheckpointError: it belongs to another experiment, or every checkpoint is damaged.

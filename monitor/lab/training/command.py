@@ -1,6 +1,6 @@
-"""A training as a person follows it: progress and validations on stderr, the path of the weights at the end.
+"""The training command: progress and validations on stderr, and the path of the weights as result.
 
-Needs torch, OpenCV and rich, no more: it also runs where the rest of this program is not installed.
+It needs only torch, OpenCV and rich, so that it also runs where the rest of this program is not installed.
 """
 
 from __future__ import annotations
@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-from monitor.lab.training.validation import MASK_ENERGY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -33,18 +31,18 @@ def train(
     device: str | None = None,
     threads: int | None = None,
 ) -> Path | None:
-    """Train what a TOML file says; a training found in ``out`` goes on.
+    """Train the experiment of a TOML file, or resume the training in ``out``.
 
     Args:
         experiment: the file.
-        data: folders that hold its sets of face crops.
+        data: folders of its face-crop sets.
         out: folder of checkpoints and weights.
-        minutes: stop after so long; None: at the end.
+        minutes: time limit; None: no limit.
         device: "cpu" or "cuda"; default: a GPU if there is one.
         threads: of a CPU; default: all.
 
     Returns:
-        The weights, their card beside them; None if there was no validation yet.
+        Path of the weights, with the card beside them; None before the first validation.
 
     Raises:
         MonitorError: see ``Trainer`` and ``finish``.
@@ -98,9 +96,7 @@ def _beginning(trainer: Trainer) -> str:
 
 def _validation(row: dict[str, float]) -> str:
     areas = ", ".join(f"{name.removeprefix('auc_')} {value:.3f}" for name, value in row.items() if name[:4] == "auc_")
-    said = [f"val AUC {areas}"] if areas else []
-    said += [f"mask energy {row[MASK_ENERGY]:.2f}"] if MASK_ENERGY in row else []
-    return f"{row['images']:,.0f} images, {row['hours']:.2f} h, {row['size']:.0f} px: {', '.join(said)}"
+    return f"{row['images']:,.0f} images, {row['hours']:.2f} h, {row['size']:.0f} px: val AUC {areas}"
 
 
 def _bar() -> Progress:
@@ -110,9 +106,9 @@ def _bar() -> Progress:
 
 @contextmanager
 def _asked_to_stop() -> Iterator[list[int]]:
-    """A list that is empty until SIGINT or SIGTERM asks to stop: the step at hand is finished and kept first.
+    """A list that is empty until SIGINT or SIGTERM; the current step is then finished and saved.
 
-    Whoever asks twice does not want to wait.
+    A second signal stops at once.
     """
     asked: list[int] = []
 

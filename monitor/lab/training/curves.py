@@ -6,8 +6,6 @@ import importlib.util
 import logging
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from monitor.lab.training.validation import MASK_ENERGY
-
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -20,11 +18,11 @@ _EVERY: Final = 10  # steps between two points of the loss
 
 
 class Curves:
-    """Writes loss and validation AUC against images seen; without TensorBoard it says so once and does nothing.
+    """Writes loss and validation AUC by images seen; without TensorBoard it logs one warning and does nothing.
 
     Args:
         out: folder of the training.
-        validations: how many an earlier call wrote already.
+        validations: number of those written by earlier calls.
     """
 
     def __init__(self, out: Path, *, validations: int = 0) -> None:
@@ -46,7 +44,7 @@ class Curves:
             self._writer.close()
 
     def add(self, progress: Progress, loss: float) -> None:
-        """One step."""
+        """Add one step."""
         if self._writer is None:
             return
         self._losses.append(loss)
@@ -58,11 +56,11 @@ class Curves:
         self.add_validations(progress)
 
     def add_validations(self, progress: Progress) -> None:
-        """The validations that were not written yet."""
+        """Write the validations that are new."""
         if self._writer is None:
             return
         for row in progress.history[self._validations :]:
             for name, value in row.items():
-                if name.startswith("auc_") or name == MASK_ENERGY:
+                if name.startswith("auc_"):
                     self._writer.add_scalar(name.replace("auc_", "AUC/"), value, int(row["images"]))
         self._validations = len(progress.history)

@@ -1,7 +1,7 @@
-"""An experiment: one readable TOML file that says all of what a training does.
+"""An experiment: one TOML file with all settings of a training.
 
-The file's tables are the values below, field for field; what is left out keeps its default, what is unknown is
-refused. ``monitor/lab/experiments`` holds the ones that made the shipped weights.
+The file's tables correspond to the classes below, field by field. Missing fields keep their defaults, unknown ones
+are errors. ``monitor/lab/experiments`` holds the experiments of the shipped weights.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ MAX_SIDE = 4.0  # box heights that a model card allows
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """One set of prepared face crops, its split "train", and its part in every batch."""
+    """Split "train" of one set of prepared face crops, and its share of every batch."""
 
     name: str  # folder below one of the data roots
     share: float = 1.0  # of the pairs, relative to the other sets
-    pseudo_fakes: float = 0.0  # share of its pairs whose fake is made from the real one
+    pseudo_fakes: float = 0.0  # share of its pairs with a pseudo-fake of the real crop
 
 
 @dataclass(frozen=True, slots=True)
 class Crops:
     """Random square crops around the faces, the same for both halves of a pair."""
 
-    scale: tuple[float, float] = (0.75, 1.0)  # smallest and largest side, box heights; never more than was stored
-    shift: float = 0.04  # the most that the centre moves along each axis, box heights
-    side: float = 0.85  # box heights: what evaluation and the live path cut; goes into the card
+    scale: tuple[float, float] = (0.75, 1.0)  # smallest and largest side, box heights; limited by the stored crop
+    shift: float = 0.04  # largest offset of the centre along each axis, box heights
+    side: float = 0.85  # box heights, for evaluation and the live path; written to the card
     centre: float = 0.06  # box heights below the box's centre
 
 
@@ -58,27 +58,27 @@ class Stage:
     """A part of the training at one input size; sizes may grow from stage to stage."""
 
     size: int  # pixels
-    images: int  # to be seen in this stage
-    batch: int = 32  # images a step, half of them real
+    images: int  # seen in this stage
+    batch: int = 32  # images per step, half of them real
 
 
 @dataclass(frozen=True, slots=True)
 class Optimizer:
     """AdamW with warm-up, cosine decay over the whole experiment, and an exponential moving average."""
 
-    lr: float = 1e-3  # at its height
+    lr: float = 1e-3  # the maximum
     final_lr: float = 1e-5
     warmup_images: int = 5_000
     weight_decay: float = 0.05
     clip_norm: float = 1.0
     label_smoothing: float = 0.05
-    ema_images: int = 20_000  # images after which old weights count 1/e
-    sam_radius: float = 0.0  # Sharpness-Aware Minimization (Foret et al., ICLR 2021); 0: off, else twice the work
+    ema_images: int = 20_000  # images after which the weight of old values falls to 1/e
+    sam_radius: float = 0.0  # Sharpness-Aware Minimization (Foret et al., ICLR 2021), at twice the cost; 0: off
 
 
 @dataclass(frozen=True, slots=True)
-class ValidationSettings:
-    """When and on what the averaged weights are judged; the best ones are kept."""
+class ValidationSchedule:
+    """Interval and material of the validations; the best averaged weights are kept."""
 
     every_images: int = 20_000
     sets: tuple[str, ...] = ()  # names of data sets, their split "val"; default: the labelled training sets
@@ -87,27 +87,25 @@ class ValidationSettings:
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
-    """All of it."""
+    """All settings of a training."""
 
     name: str
     model: str = "inception_resnet_v1"
-    question: str = ""  # what the experiment shall answer
+    question: str = ""  # the question that the experiment answers
     seed: int = 1
     init: str = ""  # "", "imagenet", "vggface2", or a safetensors file to start from
-    batch_norm: str = "trained"  # "frozen": running statistics stay those of ``init``, gains and biases are trained
-    frozen_stages: int = 0  # of EfficientNet-Lite: the stem and so many stages after it stay as ``init`` has them
+    batch_norm: str = "trained"  # "frozen": keep the running statistics of ``init``, train gains and biases
+    frozen_stages: int = 0  # EfficientNet-Lite: keep ``init`` in the stem and in this many stages
     dropout: float = 0.4
     degradation: float = 1.0  # strength, 0 = none
-    mask_head: float = 0.0  # weight of the mask head's loss, 0: no mask head
-    frozen: bool = False  # the classifier stays as ``init`` has it, the mask head alone is trained, from random weights
-    precision: str = "auto"  # "bf16", "fp32"; "auto": bf16 where the machine computes in it
+    precision: str = "auto"  # "bf16", "fp32"; "auto": bf16 where the hardware supports it
     normalisation: tuple[float, float] = (127.5, 128.0)  # mean and std of a channel, 0..255
     data: tuple[Data, ...] = ()
     crops: Crops = field(default_factory=Crops)
     fakes: PseudoFakes = field(default_factory=PseudoFakes)
     stages: tuple[Stage, ...] = ()
     optimizer: Optimizer = field(default_factory=Optimizer)
-    validation: ValidationSettings = field(default_factory=ValidationSettings)
+    validation: ValidationSchedule = field(default_factory=ValidationSchedule)
     notes: str = ""  # for the model card's limits
 
     def __post_init__(self) -> None:
@@ -116,7 +114,7 @@ class Experiment:
                 raise ExperimentError(why)
 
     def _faults(self) -> Iterator[tuple[bool, str]]:
-        """What could be wrong, whether it is, and what to say then."""
+        """Checks of the values: whether a value is wrong, and the message for it."""
         for name, value in _numbers(self):
             yield not math.isfinite(value), f"{name} must be a finite number"
             yield value < 0 and name not in ("crops.centre", "normalisation[0]"), f"{name} must not be negative"
@@ -136,8 +134,6 @@ class Experiment:
             "batch_norm = 'frozen' and frozen_stages keep what init brings: name one",
         )
         yield self.precision not in ("auto", "bf16", "fp32"), "precision must be auto, bf16 or fp32"
-        yield self.frozen and not self.mask_head, "frozen leaves nothing to train: give mask_head a weight"
-        yield self.frozen and self.init in ("", "vggface2"), "frozen keeps the classifier of init: name a weights file"
         yield self.dropout >= 1, "dropout must be from 0 to under 1"
         yield self.degradation > STRONGEST, f"degradation must be from 0 to {STRONGEST:g}"
         yield not any(asdict(self.fakes).values()), "fakes: at least one kind must have a share greater than 0"
@@ -157,12 +153,12 @@ class Experiment:
 
     @property
     def images(self) -> int:
-        """To be seen from start to end."""
+        """Number of images seen in the whole training."""
         return sum(stage.images // stage.batch * stage.batch for stage in self.stages)
 
     @property
     def digest(self) -> str:
-        """Identifies what this file says of the weights, the data aside."""
+        """Hash of all settings that affect the weights, without the data."""
         facts = asdict(self)
         for without_effect in ("question", "notes", "validation"):
             del facts[without_effect]
@@ -170,7 +166,7 @@ class Experiment:
 
 
 def _numbers(value: Any, name: str = "") -> Iterator[tuple[str, float]]:  # noqa: ANN401 - a tree of dataclasses
-    """Every number in an experiment, by its name in the file."""
+    """Every number in an experiment, with its name in the file."""
     if dataclasses.is_dataclass(value):
         for one in dataclasses.fields(value):
             yield from _numbers(getattr(value, one.name), f"{name}.{one.name}" if name else one.name)
@@ -185,7 +181,7 @@ def read_experiment(path: Path) -> Experiment:
     """The experiment in a TOML file.
 
     Raises:
-        ExperimentError: the file is missing or no TOML, a name is unknown, or a value makes no sense.
+        ExperimentError: the file is missing or no TOML, a name is unknown, or a value is invalid.
     """
     try:
         tree = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -204,7 +200,7 @@ def read_experiment(path: Path) -> Experiment:
 
 
 def _value(kind: Any, given: Any, *, where: str) -> Any:  # noqa: ANN401 - a TOML tree against a tree of types
-    """``given`` as ``kind``: a dataclass, a tuple of them, or a plain value."""
+    """Convert ``given`` to ``kind``: a dataclass, a tuple of them, or a plain value."""
     if dataclasses.is_dataclass(kind):
         return _table(kind, given, where=where)
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)

@@ -1,4 +1,4 @@
-"""What a training runs on, and in which precision."""
+"""Device and precision of a training."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def usable_device(name: str | None) -> torch.device:
     """The device called ``name``, or a GPU if there is one.
 
     Raises:
-        UsageError: it is not to be had.
+        UsageError: it is not available.
     """
     wanted = name or ("cuda" if torch.cuda.is_available() else "cpu")
     if wanted not in ("cpu", "cuda"):
@@ -24,15 +24,15 @@ def usable_device(name: str | None) -> torch.device:
 
 
 def in_words(device: torch.device, *, half: bool) -> str:
-    """What a model card says of it."""
+    """Description for the model card."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
     return f"{name}, {'bf16' if half else 'fp32'}"
 
 
 def computes_in_bf16(precision: str, device: torch.device) -> bool:
-    """Whether matrix products shall run in bf16 there: asked for, or "auto" on hardware that computes in it."""
+    """Whether matrix products run in bf16: requested, or "auto" on hardware that supports it."""
     if precision != "auto":
         return precision == "bf16"
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    return bool(torch.cpu._is_avx512_bf16_supported())  # noqa: SLF001 - torch has no public question for it
+    return bool(torch.cpu._is_avx512_bf16_supported())  # noqa: SLF001 - torch has no public function for it

@@ -1,4 +1,4 @@
-"""The network that an experiment starts from."""
+"""The initial network of an experiment."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _WEIGHTS = 3  # purpose of random numbers
 
 
 def initial_network(experiment: Experiment) -> torch.nn.Module:
-    """The body that an experiment starts from, on the CPU, in train mode; of a frozen one the mask head alone.
+    """The initial network body of an experiment, on the CPU, in train mode.
 
     Raises:
         UsageError: the model is unknown.
-        ExperimentError: a size or an initialisation does not fit it, or a frozen one has no card.
-        ModelError: the initialisation cannot be had.
+        ExperimentError: a size or an initialisation does not fit it.
+        ModelError: the initial weights are not available.
     """
     model = architecture(experiment.model)
     for stage in experiment.stages:
@@ -33,8 +33,6 @@ def initial_network(experiment: Experiment) -> torch.nn.Module:
     with torch.random.fork_rng():
         torch.manual_seed(experiment.seed * 10 + _WEIGHTS)
         network = model.body(dropout=experiment.dropout)
-        if experiment.mask_head > 0:
-            _add_mask_head(network, experiment)
     if experiment.init:
         _initialise(network, experiment)
     network.train()
@@ -42,13 +40,11 @@ def initial_network(experiment: Experiment) -> torch.nn.Module:
         _freeze_batch_norm(network)
     if experiment.frozen_stages > 0:
         _freeze_stages(network, experiment)
-    if experiment.frozen:
-        _freeze(network, experiment)
     return network
 
 
 def _freeze_batch_norm(network: torch.nn.Module) -> None:
-    """Keep the running statistics; on small batches of a new domain their estimates would only add noise."""
+    """Keep the running statistics; small batches would give noisy estimates."""
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.eval()
@@ -65,24 +61,6 @@ def _freeze_stages(network: torch.nn.Module, experiment: Experiment) -> None:
         raise ExperimentError(msg)
     for part in [layers["conv_stem"], layers["bn1"], *list(stages)[: experiment.frozen_stages]]:
         part.requires_grad_(requires_grad=False)
-
-
-def _add_mask_head(network: torch.nn.Module, experiment: Experiment) -> None:
-    from monitor.classifiers.architectures.mask_head import MaskHead
-
-    if experiment.model != "inception_resnet_v1":
-        msg = f"mask_head needs inception_resnet_v1, the experiment trains {experiment.model}"
-        raise ExperimentError(msg)
-    network.add_module("mask_head", MaskHead())
-
-
-def _freeze(network: torch.nn.Module, experiment: Experiment) -> None:
-    card = Path(experiment.init).with_suffix(".json")
-    if not card.is_file():
-        msg = f"frozen keeps the classifier of {experiment.init} and its model card: {card} is missing"
-        raise ExperimentError(msg)
-    network.eval().requires_grad_(requires_grad=False)
-    network.get_submodule("mask_head").train().requires_grad_(requires_grad=True)
 
 
 def _initialise(network: torch.nn.Module, experiment: Experiment) -> None:
@@ -103,14 +81,12 @@ def _initialise(network: torch.nn.Module, experiment: Experiment) -> None:
         state = vggface2_state()
     else:
         state = read_weights(Path(experiment.init), architecture=experiment.model)
-    if experiment.frozen:
-        state = {name: value for name, value in state.items() if not name.startswith("mask_head.")}
     try:
         lacking, surplus = network.load_state_dict(state, strict=False)
     except RuntimeError as error:
         msg = f"init = {experiment.init!r} does not fit {experiment.model}: {str(error).splitlines()[-1].strip()}"
         raise ExperimentError(msg) from error
-    lacking = [name for name in lacking if not name.startswith(("logits.", "mask_head."))]
+    lacking = [name for name in lacking if not name.startswith("logits.")]
     if lacking or surplus:
         msg = f"init = {experiment.init!r} does not fit {experiment.model}: {(lacking + surplus)[0]} does not match"
         raise ExperimentError(msg)

@@ -1,8 +1,8 @@
-"""Which crops a step sees: pairs of a real face and a fake of it, drawn as a pure function of the step.
+"""Selects the pairs of a real face and its fake for each step, as a pure function of the step.
 
-Every set of faces gives up to two streams of pairs: *labelled* ones (a fake and the crop it was made from) and
-*pseudo* ones (a real crop, whose fake is made on the way). A stream is an endless chain of shuffled epochs; how far
-each one is at a step follows from the shares alone, so nothing needs to be remembered to resume.
+Every set of faces has up to two streams of pairs: *labelled* pairs (a fake and the crop it was made from) and
+*pseudo* pairs (a real crop, of which a fake is made during training). A stream is an endless chain of shuffled
+epochs. Its position at a step follows from the shares, so resuming needs no stored state.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-STORED_SIZE: Final = 256  # pixels: crops of other sizes are brought to it when they are loaded
-SMALLEST: Final = 32  # pixels: less shows no face
-AHEAD: Final = 2  # batches that are loaded while one is in work
+STORED_SIZE: Final = 256  # pixels; crops are resized to it when loaded
+SMALLEST: Final = 32  # pixels; a smaller crop shows no face
+AHEAD: Final = 2  # batches loaded while one is processed
 _LABELLED, _PSEUDO, _MATES = 0, 1, 2  # purposes of random numbers
 
 
@@ -44,14 +44,14 @@ _LABELLED, _PSEUDO, _MATES = 0, 1, 2  # purposes of random numbers
 class PairBatch:
     """P pairs as they are stored: row i of ``fake`` is a fake of row i of ``real``.
 
-    Where ``pseudo`` is true it is a copy of the real crop that is still to be altered.
+    Where ``pseudo`` is true, the fake is still an unaltered copy of the real crop.
     """
 
     real: torch.Tensor  # (P, 3, 256, 256) uint8 RGB
     fake: torch.Tensor  # the same
     landmarks: torch.Tensor  # (P, 5, 2) float32, pixels of the real crop
     side: torch.Tensor  # (P,) float32, side of the stored crop in box heights
-    centre: torch.Tensor  # (P,) float32, where it lies below the box's centre, in the same unit
+    centre: torch.Tensor  # (P,) float32, its offset below the box's centre, box heights
     pseudo: torch.Tensor  # (P,) bool
 
     def to(self, device: torch.device) -> Self:
@@ -62,16 +62,16 @@ class PairBatch:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PairStream:
-    """An endless chain of shuffled pairs out of one set of faces."""
+    """An endless chain of shuffled pairs from one set of faces."""
 
     faces: FaceSet
-    pairs: NDArray[np.int64]  # (N, 2) rows of the real crop and of its fake, -1: to be made
+    pairs: NDArray[np.int64]  # (N, 2) rows of the real crop and its fake; -1: pseudo-fake
     share: float  # of all pairs; the shares of all streams add up to 1
     seed: tuple[int, ...]
-    mated: int = 0  # pairs whose real half is somebody else, since the fake's original is not there
+    mated: int = 0  # pairs with another real crop, for lack of the fake's original
 
     def rows(self, start: int, stop: int) -> list[tuple[int, int]]:
-        """Pairs number ``start`` to ``stop`` of the chain."""
+        """Pairs ``start`` to ``stop`` of the chain."""
         count = len(self.pairs)
         places = [(number // count, number % count) for number in range(start, stop)]
         return [tuple(self.pairs[_order(self.seed, epoch, count)[place]].tolist()) for epoch, place in places]
@@ -86,7 +86,7 @@ def open_streams(data: Sequence[Data], *, roots: Sequence[Path], seed: int) -> l
     """The streams of an experiment's sets.
 
     Raises:
-        DatasetError: a set is missing or damaged, or lacks the class that its part needs.
+        DatasetError: a set is missing or damaged, or lacks a required class.
     """
     total = sum(one.share for one in data)
     streams: list[PairStream] = []
@@ -107,10 +107,10 @@ def open_streams(data: Sequence[Data], *, roots: Sequence[Path], seed: int) -> l
 
 
 def find_set(name: str, *, roots: Sequence[Path]) -> Path:
-    """The folder of the set called ``name`` below the first of ``roots`` that has one.
+    """The folder of the set ``name``, in the first of ``roots`` that contains it.
 
     Raises:
-        DatasetError: none has.
+        DatasetError: none contains it.
     """
     for root in roots:
         if (root / name).is_dir():
@@ -121,9 +121,9 @@ def find_set(name: str, *, roots: Sequence[Path]) -> Path:
 
 
 def _labelled_pairs(faces: FaceSet, rng: np.random.Generator) -> tuple[NDArray[np.int64], int]:
-    """Fakes and their originals, (N, 2) rows; and how many originals are not there.
+    """Rows (N, 2) of originals and their fakes, and the number of missing originals.
 
-    A fake without its original goes with a real crop that is the original of no fake, and of those with any.
+    A fake without its original is paired with a random real crop, if possible one that is the original of no fake.
     """
     by_name = {face.name: row for row, face in enumerate(faces.rows)}
     reals = [row for row, face in enumerate(faces.rows) if face.label == 0]
@@ -147,13 +147,13 @@ def _labelled_pairs(faces: FaceSet, rng: np.random.Generator) -> tuple[NDArray[n
 
 
 def forbid_leaks(folders: Sequence[Path]) -> None:
-    """Nothing that is learned from may be what is measured on.
+    """Check that training and evaluation data are disjoint.
 
-    Groups and originals must lie in one split, over all of these sets together. The same person in two splits is
-    only told: some published splits cannot avoid it.
+    Each group and each original must lie in one split, over all sets. A person in two splits only causes a warning,
+    as some published splits cannot avoid it.
 
     Raises:
-        DatasetError: one does not.
+        DatasetError: a group or an original is in several splits.
     """
     places: dict[tuple[str, str, str], set[str]] = {}
     for folder in dict.fromkeys(folders):
@@ -177,12 +177,12 @@ def forbid_leaks(folders: Sequence[Path]) -> None:
 
 
 class PairLoader:
-    """Loads the pairs of any step, and the next steps' ahead of time.
+    """Loads the pairs of each step, ahead of time.
 
     Args:
-        streams: where pairs come from.
-        workers: threads that decode; default: as many as ``device`` is worth, one beside a CPU that learns.
-        device: where the batches go.
+        streams: sources of the pairs.
+        workers: decoding threads; default: by ``device``, one if the CPU trains.
+        device: of the batches.
     """
 
     def __init__(
@@ -196,11 +196,11 @@ class PairLoader:
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="crops")
 
     def close(self) -> None:
-        """Let the threads go."""
+        """Stop the threads."""
         self._pool.shutdown(cancel_futures=True)
 
     def batches(self, plan: Iterator[tuple[int, int]]) -> Iterator[PairBatch]:
-        """The batch for each (first pair, number of pairs) of ``plan``, loaded ahead.
+        """Yields the batch for each (first pair, number of pairs) of ``plan``, loaded ahead.
 
         Raises:
             DatasetError: a crop is damaged.
@@ -214,7 +214,7 @@ class PairLoader:
             yield self._collect(submitted)
 
     def span(self, stream: int, first: int, count: int) -> tuple[int, int]:
-        """Which pairs of stream number ``stream``, from and up to, are among ``count`` pairs from ``first`` on."""
+        """Start and stop of the pairs of stream number ``stream`` among ``count`` pairs from ``first`` on."""
         low, high = self._bounds[stream : stream + 2]
         start, stop = (_upto(pairs, high) - _upto(pairs, low) for pairs in (first, first + count))
         return start, stop
@@ -240,7 +240,7 @@ class PairLoader:
 
 
 def _upto(pairs: int, bound: float) -> int:
-    """How many of the first ``pairs`` pairs belong to streams below ``bound``."""
+    """Number of the first ``pairs`` pairs in streams below ``bound``."""
     return math.floor(pairs * bound + 1e-9)
 
 
@@ -254,10 +254,10 @@ def _load(stream: PairStream, pair: tuple[int, int]) -> tuple[Pixels, Pixels, Fl
 
 
 def stored_crop(faces: FaceSet, row: int) -> tuple[Pixels, Floats]:
-    """A crop at (256, 256, 3) and its landmarks (5, 2), pixels; usual ones where none are known.
+    """A crop (256, 256, 3) and its landmarks (5, 2), pixels; average landmarks if unknown.
 
     Raises:
-        DatasetError: it cannot be decoded, is no square or too small, or its landmarks lie far outside.
+        DatasetError: it cannot be decoded, is not square or too small, or its landmarks lie far outside.
     """
     pixels = faces.pixels(row)
     height, width = pixels.shape[:2]

@@ -1,8 +1,7 @@
-"""What a training leaves behind: weights, their model card, and the learning curve.
+"""The results of a training: weights, model card and learning curve.
 
-The weights are the averaged ones that were best on split "val"; they are calibrated there. Nothing here has
-seen split "test": that is reported by ``lab evaluate``. A frozen classifier keeps its card, which only learns of
-its mask head.
+The weights are the averaged weights with the best result on split "val", calibrated on that split. Split "test" is
+not used here; ``lab evaluate`` reports on it.
 """
 
 from __future__ import annotations
@@ -12,7 +11,6 @@ import dataclasses
 import io
 import json
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -23,11 +21,12 @@ from monitor.errors import ExperimentError
 from monitor.lab.evaluation.platt import fit_platt
 from monitor.lab.training.network import initial_network
 from monitor.lab.training.trainer import best_weights
-from monitor.lab.training.validation import MASK_ENERGY, Validation
+from monitor.lab.training.validation import Validator
 from monitor.system.files import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from torch import Tensor
 
@@ -42,9 +41,9 @@ def finish(experiment: Experiment, progress: Progress, *, roots: Sequence[Path],
     """Write weights and model card, as fp16, and ``history.csv``.
 
     Args:
-        experiment: what was trained.
-        progress: how far, with its validations.
-        roots: folders that hold the experiment's sets.
+        experiment: settings of the training.
+        progress: with the validations.
+        roots: folders of the experiment's sets.
         out: folder of the training.
 
     Returns:
@@ -52,7 +51,7 @@ def finish(experiment: Experiment, progress: Progress, *, roots: Sequence[Path],
 
     Raises:
         ExperimentError: there was no validation yet.
-        DatasetError: the sets do not hold both classes.
+        DatasetError: a class is missing in the sets.
         OutputError: the folder cannot be written.
     """
     best = best_weights(out, progress)
@@ -60,11 +59,7 @@ def finish(experiment: Experiment, progress: Progress, *, roots: Sequence[Path],
         msg = f"{experiment.name} was never validated: train longer than validation.every_images"
         raise ExperimentError(msg)
     state = read_weights(best, architecture=architecture(experiment.model).ARCHITECTURE)
-    facts = (
-        _with_new_mask_head(experiment, progress)
-        if experiment.frozen
-        else _new_card(experiment, progress, state=state, roots=roots)
-    )
+    facts = _new_card(experiment, progress, state=state, roots=roots)
     weights = out / f"{experiment.model}.safetensors"
     digest = export_weights(state, weights)
     card = json.dumps(facts | {"weights_sha256": digest, "dtype": "float16"}, indent=2, ensure_ascii=False)
@@ -73,20 +68,13 @@ def finish(experiment: Experiment, progress: Progress, *, roots: Sequence[Path],
     return weights
 
 
-def _with_new_mask_head(experiment: Experiment, progress: Progress) -> dict[str, Any]:
-    """The card of the classifier that stayed as it was, with what is known of its new mask head."""
-    facts: dict[str, Any] = json.loads(Path(experiment.init).with_suffix(".json").read_text(encoding="utf-8"))
-    metrics = {f"val_{MASK_ENERGY}_self_blended": _rounded(progress.best)}
-    return facts | {"mask_head": {"id": experiment.name, **_training(experiment, progress), "metrics": metrics}}
-
-
 def _new_card(
     experiment: Experiment, progress: Progress, *, state: Mapping[str, Tensor], roots: Sequence[Path]
 ) -> dict[str, Any]:
     network = initial_network(dataclasses.replace(experiment, init="", batch_norm="trained", frozen_stages=0))
     network.load_state_dict(state)
     size = progress.best_size
-    judged = Validation(experiment, roots=roots).judge(network.eval(), size=size)
+    judged = Validator(experiment, roots=roots).judge(network.eval(), size=size)
     logits = np.concatenate([one.logits for one in judged])
     scale, shift = fit_platt(logits, np.concatenate([one.labels for one in judged]))
     sets = ", ".join(one.name for one in judged)
@@ -131,7 +119,7 @@ def _training(experiment: Experiment, progress: Progress) -> dict[str, Any]:
 
 
 def _history(progress: Progress) -> str:
-    """The learning curve as CSV: a row per validation."""
+    """The learning curve as CSV, one row per validation."""
     names = list(dict.fromkeys(name for row in progress.history for name in row))
     text = io.StringIO()
     writer = csv.DictWriter(text, names, lineterminator="\n")

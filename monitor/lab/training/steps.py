@@ -1,43 +1,40 @@
-"""One step of learning: loss, gradients, optimizer; plain or sharpness-aware."""
+"""One training step: loss, gradients, optimizer; optionally sharpness-aware."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
-from torch.nn.functional import adaptive_avg_pool2d, binary_cross_entropy_with_logits
+from torch.nn.functional import binary_cross_entropy_with_logits
 
-from monitor.lab.training.batches import UNKNOWN, generator
+from monitor.lab.training.batches import generator
 
 if TYPE_CHECKING:
     from monitor.lab.training.batches import Batch
     from monitor.lab.training.experiment import Experiment, Optimizer
 
-LEAST_WEIGHT: Final = 0.1  # of a mask's peak: a pixel that is changed less does not count as altered
 _BETAS = (0.9, 0.99)
 
 
 class StepResult(NamedTuple):
-    """What one step did."""
+    """Loss and gradient norm of one step."""
 
     loss: float
     gradient_norm: float  # before clipping
 
 
 class Learner:
-    """Steps on one network.
+    """Trains one network, step by step.
 
     Args:
-        network: the body of an architecture, on its device; a child ``mask_head`` is trained with it.
-            Parameters that require no gradient stay as they are.
-        experiment: what the loss and the optimizer are.
+        network: the body of an architecture, on its device. Parameters without ``requires_grad`` stay unchanged.
+        experiment: settings of loss and optimizer.
         half: whether matrix products run in bf16.
     """
 
     def __init__(self, network: torch.nn.Module, *, experiment: Experiment, half: bool) -> None:
         self.network = network
-        self._mask_head = dict(network.named_children()).get("mask_head")
         self._experiment = experiment
         self._half = half
         self._device = next(network.parameters()).device
@@ -47,7 +44,7 @@ class Learner:
         )
 
     def step(self, batch: Batch, *, lr: float, seed: tuple[int, ...]) -> StepResult:
-        """Learn from one batch; dropout draws from ``seed`` alone."""
+        """Train on one batch; dropout depends on ``seed`` only."""
         for group in self.optimizer.param_groups:
             group["lr"] = lr
         radius = self._experiment.optimizer.sam_radius
@@ -65,13 +62,8 @@ class Learner:
         self.optimizer.zero_grad(set_to_none=True)
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._half):
             images = batch.images.contiguous(memory_format=torch.channels_last)
-            logits = None if self._experiment.frozen else self.network(images)
-            cells = None if self._mask_head is None else self._mask_head(images)
-        loss = torch.zeros((), device=self._device)
-        if logits is not None:
-            loss = loss + classification_loss(logits.float().flatten(), batch.labels, self._experiment.optimizer)
-        if cells is not None:
-            loss = loss + self._experiment.mask_head * mask_loss(cells.float(), batch.masks)
+            logits = self.network(images)
+        loss = classification_loss(logits.float().flatten(), batch.labels, self._experiment.optimizer)
         loss.backward()  # type: ignore[no-untyped-call]
         return loss.detach()
 
@@ -80,9 +72,9 @@ class Learner:
 
 
 class _Climbed:
-    """Inside, the weights stand where the loss is highest within ``radius`` (SAM, Foret et al., ICLR 2021, eq. 2).
+    """Context in which the weights are moved by ``radius`` along the gradient (SAM, Foret et al., ICLR 2021, eq. 2).
 
-    The BatchNorms' running statistics are those of the first pass alone.
+    The BatchNorms' running statistics are updated by the first pass only.
     """
 
     def __init__(self, network: torch.nn.Module, parameters: list[torch.nn.Parameter], radius: float) -> None:
@@ -114,25 +106,8 @@ def classification_loss(logits: torch.Tensor, labels: torch.Tensor, settings: Op
     return binary_cross_entropy_with_logits(logits, labels * (1 - smooth) + smooth / 2)
 
 
-def mask_loss(cells: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
-    """Binary cross-entropy of mask logits (N, 1, h, w) against the altered share of each cell; 0 if no mask is known.
-
-    Masks (N, 1, S, S) say how far each pixel was altered, or that it is ``UNKNOWN``.
-    """
-    known = masks[:, 0, 0, 0] != UNKNOWN
-    if not known.any():
-        return cells.sum() * 0
-    wanted = adaptive_avg_pool2d(altered(masks[known]), (cells.shape[-2], cells.shape[-1])).squeeze(1)
-    return binary_cross_entropy_with_logits(cells[known].reshape(wanted.shape), wanted)
-
-
-def altered(masks: torch.Tensor) -> torch.Tensor:
-    """1 where masks (N, 1, S, S) of how far each pixel was altered reach ``LEAST_WEIGHT`` of their peak, else 0."""
-    return (masks > LEAST_WEIGHT * masks.amax((2, 3), keepdim=True)).float()
-
-
 def learning_rate(images: int, *, total: int, settings: Optimizer) -> float:
-    """After so many images: linear warm-up, then half a cosine down to ``final_lr`` (Loshchilov & Hutter, 2017)."""
+    """Rate after ``images``: linear warm-up, then a half cosine down to ``final_lr`` (Loshchilov & Hutter, 2017)."""
     if images < settings.warmup_images:
         return settings.lr * (images + 1) / (settings.warmup_images + 1)
     done = (images - settings.warmup_images) / max(1, total - settings.warmup_images)
@@ -140,7 +115,7 @@ def learning_rate(images: int, *, total: int, settings: Optimizer) -> float:
 
 
 def _decayed(network: torch.nn.Module, weight_decay: float) -> list[dict[str, object]]:
-    """Matrices and kernels decay; gains, biases and what timm's networks name (position embeddings) do not."""
+    """Parameter groups: matrices and kernels decay; gains, biases and the exceptions named by timm do not."""
     excepted: set[str] = getattr(network, "no_weight_decay", set)()
     kernels: list[torch.nn.Parameter] = []
     others: list[torch.nn.Parameter] = []

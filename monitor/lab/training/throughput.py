@@ -1,7 +1,7 @@
-"""How fast an experiment trains on this machine, where the time goes, and how far that is from the machine's peak.
+"""Training speed on this machine, by part and relative to the machine's peak.
 
-The peak is measured, not looked up: torch's own matrix product of 2048 x 2048 in the precision and with the
-threads that the training uses, before and after the steps. The work of a step is counted by torch's FLOP counter.
+The peak is measured before and after the steps: torch's matrix product of 2048 x 2048 with the precision and the
+threads of the training. torch's FLOP counter counts the work of a step.
 """
 
 from __future__ import annotations
@@ -46,29 +46,29 @@ class Throughput:
 
     @property
     def peak_share(self) -> float:
-        """Work done per second as a share of the peak, everything included."""
+        """FLOP per second of whole steps, as a share of the peak."""
         return self.gflop_per_image * self.images_per_second / self.peak_gflops
 
     @property
     def learning_share(self) -> float:
-        """The same for the time spent learning alone."""
+        """The same for the part "learn"."""
         return self.gflop_per_image / (self.milliseconds["learn"] / 1e3) / self.peak_gflops
 
 
 def measure_throughput(
     experiment: Experiment, stage: Stage, *, roots: Sequence[Path], device: torch.device, steps: int = 12
 ) -> Throughput:
-    """Run some steps of one stage on fresh weights; nothing is kept.
+    """Run some steps of one stage on initial weights, and discard the result.
 
     Args:
-        experiment: what is trained.
-        stage: at which size and batch.
-        roots: folders that hold the experiment's sets.
-        device: where.
-        steps: that are timed; one more warms up.
+        experiment: settings of the training.
+        stage: size and batch.
+        roots: folders of the experiment's sets.
+        device: of the training.
+        steps: timed steps, after one warm-up step.
 
     Raises:
-        MonitorError: as training would.
+        MonitorError: see ``Trainer``.
     """
     half = computes_in_bf16(experiment.precision, device)
     network = initial_network(experiment).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -108,7 +108,7 @@ def measure_throughput(
 
 
 class _Clock:
-    """Seconds spent in each part, pass by pass."""
+    """Records the seconds of each part, step by step."""
 
     def __init__(self) -> None:
         self.spent: dict[str, list[float]] = {}

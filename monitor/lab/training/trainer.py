@@ -1,8 +1,8 @@
-"""An experiment from its first step to its last, over any number of interruptions.
+"""Runs an experiment from first to last step, across interruptions.
 
-What a step does is a pure function of the experiment and of the weights before it. So a training that was
-killed and goes on from its checkpoint ends with the same weights, bit for bit, as one that was never disturbed:
-on one kind of CPU with one number of threads. (On a GPU some of torch's kernels add in varying order.)
+A step is a pure function of the experiment and the weights before it. So a training that was killed and resumed ends
+with the same weights, bit for bit, as an uninterrupted one, on the same kind of CPU with the same number of threads.
+(On a GPU, some of torch's kernels add in varying order.)
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from monitor.lab.training.hardware import computes_in_bf16, in_words, usable_dev
 from monitor.lab.training.network import initial_network
 from monitor.lab.training.pairs import PairLoader, forbid_leaks, open_streams
 from monitor.lab.training.steps import Learner, learning_rate
-from monitor.lab.training.validation import MASK_ENERGY, Validation
+from monitor.lab.training.validation import Validator
 from monitor.system.files import alone_in
 
 if TYPE_CHECKING:
@@ -46,43 +46,43 @@ _AUGMENT, _DROPOUT = 1, 2  # purposes of random numbers
 
 
 class Step(NamedTuple):
-    """One step's place in its experiment."""
+    """Position and size of one step."""
 
     number: int
     size: int  # pixels
     batch: int  # images
-    images: int  # seen before it
+    images: int  # seen before this step
 
 
 @dataclass(slots=True)
 class Progress:
-    """How far a training is, and what its validations said."""
+    """Progress of a training and results of its validations."""
 
     step: int = 0
     images: int = 0
-    seconds: float = 0.0  # of work, over all interruptions
+    seconds: float = 0.0  # training time, without interruptions
     history: list[dict[str, float]] = field(default_factory=list)  # one row per validation
-    best: float = -1.0  # the highest mean AUC on val; of a frozen classifier, the highest energy of its mask head
-    best_images: int = 0  # seen when it was reached
+    best: float = -1.0  # highest mean AUC on val
+    best_images: int = 0  # seen at the best validation
     best_size: int = 0
-    hardware: str = ""  # of the last call
+    hardware: str = ""  # of the most recent run
 
 
 class Trainer:
     """One experiment, in one folder.
 
     Args:
-        experiment: what is trained.
+        experiment: settings of the training.
         roots: folders that hold the experiment's sets of face crops.
-        out: folder of checkpoints and weights; a training found there goes on.
+        out: folder of checkpoints and weights; an existing training is resumed.
         device: "cpu" or "cuda"; default: a GPU if there is one.
         threads: of torch on a CPU; default: all.
 
     Raises:
         DatasetError: a set is missing, damaged or leaks.
-        CheckpointError: the folder holds another experiment or other data, or nothing sound.
+        CheckpointError: the folder belongs to another experiment or other data, or is damaged.
         ExperimentError: the experiment does not fit the model or the crops.
-        UsageError: there is no such device.
+        UsageError: the device is not available.
         OutputError: ``out`` cannot be written.
     """
 
@@ -101,7 +101,7 @@ class Trainer:
         self.half = computes_in_bf16(experiment.precision, self.device)
         self.progress = Progress()
         self.streams = open_streams(experiment.data, roots=roots, seed=experiment.seed)
-        self._validation = Validation(experiment, roots=roots)
+        self._validation = Validator(experiment, roots=roots)
         sets = {stream.faces.folder: stream.faces for stream in self.streams}
         forbid_leaks([*sets, *self._validation.folders])
         _require_wide_enough([*sets.values()], experiment)
@@ -116,20 +116,20 @@ class Trainer:
 
     @property
     def done(self) -> bool:
-        """Whether every image was seen."""
+        """Whether the training is complete."""
         return self.progress.images >= self.experiment.images
 
     def run(self, *, minutes: float | None = None, on_step: OnStep = lambda _progress, _loss: True) -> Progress:
-        """Train to the end, or until time is up; what was reached is checkpointed.
+        """Train to the end or to the time limit, and write a checkpoint.
 
         Args:
-            minutes: of wall-clock time that this call may take; None: no limit.
-            on_step: called after each step with the progress and the loss; False ends the call as time would.
+            minutes: wall-clock limit of this call; None: no limit.
+            on_step: called after each step with progress and loss; returning False stops the training.
 
         Raises:
-            DatasetError: a crop is damaged; what was reached is kept.
+            DatasetError: a crop is damaged; a checkpoint is written first.
             OutputError: a checkpoint cannot be written.
-            ExperimentError: the loss is no number any more.
+            ExperimentError: the loss is not finite.
             UsageError: another process is training in this folder.
         """
         with alone_in(self.out):
@@ -164,7 +164,7 @@ class Trainer:
             loader.close()
 
     def _plan(self) -> Iterator[Step]:
-        """The steps that are still to be done."""
+        """Yields the remaining steps."""
         number = images = 0
         for stage in self.experiment.stages:
             for _ in range(stage.images // stage.batch):
@@ -195,13 +195,10 @@ class Trainer:
     def _validate(self, step: Step) -> None:
         network, progress = self.averaged.network, self.progress
         row = {"images": float(progress.images), "hours": progress.seconds / 3600, "size": float(step.size)}
-        if self.experiment.mask_head > 0:
-            value = row[MASK_ENERGY] = self._validation.judge_mask(network, size=step.size)
-        if not self.experiment.frozen:
-            judged = self._validation.judge(network, size=step.size)
-            row |= {f"auc_{one.name}": one.auc for one in judged}
-            row["auc_self_blended"] = self._validation.judge_self_blended(network, size=step.size).auc
-            value = sum(one.auc for one in judged) / len(judged)
+        judged = self._validation.judge(network, size=step.size)
+        row |= {f"auc_{one.name}": one.auc for one in judged}
+        row["auc_self_blended"] = self._validation.judge_self_blended(network, size=step.size).auc
+        value = sum(one.auc for one in judged) / len(judged)
         progress.history.append(row)
         if value > progress.best:
             progress.best, progress.best_images, progress.best_size = value, progress.images, step.size
@@ -245,12 +242,12 @@ class Trainer:
 
 
 def best_weights(out: Path, progress: Progress) -> Path:
-    """Where the weights lie that were best when ``progress`` was kept; a later best never takes their name."""
+    """Path of the best weights at ``progress``; every new best gets a name of its own."""
     return out / BEST.format(progress.best_images)
 
 
 def _digest(experiment: Experiment, sets: Sequence[FaceSet]) -> str:
-    """Identifies everything that the weights depend on; a checkpoint belongs to one digest."""
+    """Hash of everything that affects the weights; a checkpoint belongs to one digest."""
     digest = hashlib.sha256(experiment.digest.encode())
     for faces in sets:
         digest.update(faces.digest.encode())

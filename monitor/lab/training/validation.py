@@ -1,26 +1,23 @@
-"""How good are the averaged weights now? Logits on crops that training never sees, cut as the live path cuts them."""
+"""Validation of the averaged weights on crops of split "val", cut as in the live path."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch.nn import functional
+from sklearn.metrics import roc_auc_score
 
 from monitor.classifiers.crops import cut_squares
 from monitor.errors import DatasetError
 from monitor.lab.datasets.faceset import FaceSet
-from monitor.lab.evaluation.faithfulness import energy_ratio
-from monitor.lab.evaluation.metrics import auc
 from monitor.lab.fakes.blends import self_blended
 from monitor.lab.fakes.degradations import Degradation
 from monitor.lab.fakes.jitter import recrop_landmarks
 from monitor.lab.training.batches import generator, normalised
 from monitor.lab.training.pairs import find_set, stored_crop
-from monitor.lab.training.steps import altered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,13 +29,12 @@ if TYPE_CHECKING:
     from monitor.lab.training.experiment import Experiment
     from monitor.types import Floats
 
-MASK_ENERGY: Final = "mask_energy"  # column of a learning curve: what ``Validation.judge_mask`` says
 _BATCH = 32
 _SEED = 20
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class SetLogits:
+class ValidationLogits:
     """Logits of one set of crops."""
 
     name: str
@@ -47,17 +43,18 @@ class SetLogits:
 
     @property
     def auc(self) -> float:
-        """Area under the ROC curve; NaN where there is one class only, which no validation set is."""
-        value = auc(self.labels, self.logits.astype(np.float64)).value
-        return math.nan if value is None else value
+        """Area under the ROC curve; NaN if there is only one class."""
+        if len(np.unique(self.labels)) < 2:
+            return math.nan
+        return float(roc_auc_score(self.labels, self.logits))
 
 
-class Validation:
-    """The crops of split "val".
+class Validator:
+    """Validates a network on the crops of split "val".
 
     Args:
-        experiment: which sets, at which crop.
-        roots: where the sets lie.
+        experiment: names the sets and the crop policy.
+        roots: folders of the sets.
 
     Raises:
         DatasetError: a set is missing or damaged, or has one class only.
@@ -76,23 +73,23 @@ class Validation:
         for faces in self._sets:
             _require_both(faces)
             for row in range(len(faces)):
-                stored_crop(faces, row)  # what is damaged is said now, not after hours
+                stored_crop(faces, row)  # fail now on a damaged crop, not after hours
 
     @property
     def folders(self) -> list[Path]:
-        """Where the sets lie."""
+        """Folders of the sets."""
         return [faces.folder for faces in self._sets]
 
     @property
     def digest(self) -> str:
-        """Identifies the yardstick: which crops are judged, cut how."""
+        """Hash of the validation crops and their geometry."""
         return "".join(faces.digest for faces in self._sets)
 
-    def judge(self, network: torch.nn.Module, *, size: int) -> list[SetLogits]:
+    def judge(self, network: torch.nn.Module, *, size: int) -> list[ValidationLogits]:
         """Logits of ``network`` on every set at ``size`` pixels."""
         return [self._judge(faces, network, size=size) for faces in self._sets]
 
-    def judge_self_blended(self, network: torch.nn.Module, *, size: int) -> SetLogits:
+    def judge_self_blended(self, network: torch.nn.Module, *, size: int) -> ValidationLogits:
         """Logits on the real crops of all sets and on a self-blended copy of each, both degraded the same way."""
         logits: list[Floats] = []
         labels: list[int] = []
@@ -100,21 +97,10 @@ class Validation:
             for half, label in ((images, 0), (blended.images, 1)):
                 logits.append(self._logits(network, light.apply(half)))
                 labels += [label] * len(half)
-        return SetLogits("self-blended", np.concatenate(logits), np.array(labels))
-
-    @torch.inference_mode()
-    def judge_mask(self, network: torch.nn.Module, *, size: int) -> float:
-        """The mask head's energy on those self-blended copies: its share in what was altered, over the area's share."""
-        head = network.get_submodule("mask_head")
-        ratios = []
-        for _, blended, light in self._self_blended(next(network.parameters()).device, size=size):
-            said = head(normalised(light.apply(blended.images), self._experiment)).float().sigmoid()
-            maps = functional.interpolate(said, (size, size), mode="bilinear", align_corners=False).squeeze(1)
-            ratios.append(energy_ratio(maps.cpu(), altered(blended.masks).squeeze(1).cpu()))
-        return float(np.nanmean(np.concatenate(ratios)))
+        return ValidationLogits("self-blended", np.concatenate(logits), np.array(labels))
 
     def _self_blended(self, device: torch.device, *, size: int) -> Iterator[tuple[torch.Tensor, Blended, Degradation]]:
-        """Real crops of all sets, their self-blended copies, and what is to be done to both; always the same."""
+        """Yields real crops of all sets, their self-blended copies and a degradation for both; deterministic."""
         for number, faces in enumerate(self._sets):
             reals = [row for row, face in enumerate(faces.rows) if face.label == 0]
             for batch, rows in enumerate(_chunks(reals)):
@@ -123,14 +109,14 @@ class Validation:
                 blended = self_blended(images, landmarks, generator=rng)
                 yield images, blended, Degradation.draw(len(rows), size=size, generator=rng, strength=0.5)
 
-    def _judge(self, faces: FaceSet, network: torch.nn.Module, *, size: int) -> SetLogits:
+    def _judge(self, faces: FaceSet, network: torch.nn.Module, *, size: int) -> ValidationLogits:
         device = next(network.parameters()).device
         logits = [
             self._logits(network, self._pictures(faces, rows, size=size)[0].to(device))
             for rows in _chunks(range(len(faces)))
         ]
         labels = np.array([face.label for face in faces.rows], np.int64)
-        return SetLogits(faces.folder.name, np.concatenate(logits), labels)
+        return ValidationLogits(faces.folder.name, np.concatenate(logits), labels)
 
     def _pictures(self, faces: FaceSet, rows: Sequence[int], *, size: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Crops (N, 3, S, S) in [0, 1] and landmarks (N, 5, 2)."""
@@ -158,7 +144,7 @@ def _require_both(faces: FaceSet) -> None:
 
 
 def _limited(faces: FaceSet, limit: int) -> FaceSet:
-    """At most ``limit`` crops, whole groups, always the same."""
+    """At most ``limit`` crops in whole groups; a deterministic choice."""
     groups = sorted({face.group for face in faces.rows})
     order = np.random.default_rng(_SEED).permutation(len(groups))
     sizes: dict[str, int] = {}

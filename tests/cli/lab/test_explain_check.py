@@ -50,28 +50,6 @@ def test_any_architecture_explains_itself(cli: Callable, shards: Path, tmp_path:
     assert min(record["cells"]) >= 4
 
 
-def test_a_mask_head_is_asked_too(cli: Callable, shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import torch
-    from support.random_weights import lively_body
-
-    from monitor.classifiers import architecture, engines_dir
-    from monitor.classifiers.architectures.mask_head import MaskHead
-    from monitor.classifiers.weights import export_weights
-
-    body = lively_body("inception_resnet_v1")
-    torch.manual_seed(1)
-    body.add_module("mask_head", MaskHead())
-    path = tmp_path / "headed.safetensors"
-    digest = export_weights(body.state_dict(), path)
-    card = json.loads((engines_dir() / "inception_resnet_v1.json").read_text(encoding="utf-8"))
-    named = architecture("inception_resnet_v1").ARCHITECTURE
-    path.with_suffix(".json").write_text(json.dumps(card | {"weights_sha256": digest, "architecture": named}))
-    said = cli("lab", "explain-check", shards, "--weights", path, "--size", "139", "--limit", "8", "--out", "check")
-    assert said.code == 0, said.err
-    record = json.loads((tmp_path / "check" / "faithfulness.json").read_text(encoding="utf-8"))
-    assert record["energy"]["all"]["mask head"]["value"] > 0
-
-
 def test_an_unwritable_place_is_told_first(
     cli: Callable, shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,8 +5,7 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from monitor.lab.datasets.answers import contradictory, faces_in, newest, same_face
-from monitor.lab.datasets.feedback import FeedbackRow
+from monitor.lab.datasets.answers import FeedbackRow, contradictory, faces_in, newest, same_face
 from monitor.lab.datasets.record import Box
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -17,8 +17,8 @@ from monitor.lab.datasets.faceset import FaceSet
 from monitor.lab.evaluation.bootstrap import Estimate
 from monitor.lab.evaluation.comparison import (
     FIGURES,
-    ComparisonEntry,
-    MeasuredCrops,
+    ComparedModel,
+    CropSummary,
     chart,
     compared,
     entries_from,
@@ -31,7 +31,7 @@ from monitor.lab.evaluation.metrics_summary import section_of
 from monitor.settings import Settings
 
 
-def entry(name: str, auc: float | None = 0.7, **others: object) -> ComparisonEntry:
+def entry(name: str, auc: float | None = 0.7, **others: object) -> ComparedModel:
     interval = (None, None) if auc is None else (auc - 0.05, auc + 0.05)
     facts = {
         "model": name,
@@ -45,10 +45,10 @@ def entry(name: str, auc: float | None = 0.7, **others: object) -> ComparisonEnt
         "engine": "onnxruntime-fp32",
         "faces_per_second": 61.0,
         "figures": {figure: Estimate(auc, *interval, n=100, groups=50) for figure in FIGURES},
-        "material": MeasuredCrops("dfdc-faces, split test", fakes=60, reals=40, groups=50, digest="d"),
+        "material": CropSummary("dfdc-faces, split test", fakes=60, reals=40, groups=50, digest="d"),
         "run": "0123456789abcdef",
     }
-    return ComparisonEntry(**{**facts, **others})  # type: ignore[arg-type]
+    return ComparedModel(**{**facts, **others})  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
@@ -63,10 +63,7 @@ class TestLikeWithLike:
             ({"trained_on": "another set"}, "'another set'"),
             ({"images_trained": 200_000}, "a-1 was trained on 100,000 images, b-1 on 200,000"),
             ({"images_trained": None}, "the card of b-1 does not say"),
-            (
-                {"material": MeasuredCrops("x", fakes=1, reals=1, groups=2, digest="other")},
-                "measured on different crops",
-            ),
+            ({"material": CropSummary("x", fakes=1, reals=1, groups=2, digest="other")}, "measured on different crops"),
             ({"engine": "openvino-int8"}, "a-1 ran on onnxruntime-fp32, b-1 on openvino-int8"),
         ],
     )
@@ -105,7 +102,7 @@ class TestLikeWithLike:
         assert "in turns in one run" in untimed.caption, "one of them was timed"
 
     def test_crops_that_could_not_be_read_are_named(self) -> None:
-        material = MeasuredCrops("x", fakes=2, reals=1, groups=2, digest="d", failures=("broken", "oblong"))
+        material = CropSummary("x", fakes=2, reals=1, groups=2, digest="d", failures=("broken", "oblong"))
         caption = compared([entry("a", material=material)]).caption
         assert "2 fake and 1 real crops" in caption
         assert "2 further crops could not be read and are part of no figure (broken and 1 more)" in caption
@@ -185,21 +182,21 @@ class TestKeeping:
 
 class TestMeasuring:
     def test_material_knows_its_crops(self, faces: FaceSet) -> None:
-        whole, some = MeasuredCrops.of(faces), MeasuredCrops.of(faces.select(lambda face: face.name != "test0f"))
+        whole, some = CropSummary.of(faces), CropSummary.of(faces.select(lambda face: face.name != "test0f"))
         assert (whole.fakes, whole.reals, whole.groups) == (6, 6, 6)
         assert whole.name.endswith("split test")
         assert whole.digest != some.digest
-        assert whole == MeasuredCrops.of(faces)
+        assert whole == CropSummary.of(faces)
 
     def test_other_pictures_or_another_square_under_the_same_names_are_other_crops(
         self, faces: FaceSet, tmp_path: Path
     ) -> None:
         rows = pair_rows(6, split="test")
         same, wider, smaller = (
-            MeasuredCrops.of(FaceSet.open(write_faces(tmp_path / name, rows, **others)))
+            CropSummary.of(FaceSet.open(write_faces(tmp_path / name, rows, **others)))
             for name, others in (("same", {}), ("wider", {"side": 1.2}), ("smaller", {"size": 160}))
         )
-        assert same.digest == MeasuredCrops.of(faces).digest
+        assert same.digest == CropSummary.of(faces).digest
         assert len({same.digest, wider.digest, smaller.digest}) == 3
 
     def test_a_damaged_crop_is_counted_apart(self, settings: Settings, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from support.outcomes import outcome
 
 from monitor.errors import DatasetError
-from monitor.lab.evaluation.fairness import LEAST_FACES, Z95, PersonAttributes, Proportion, fairness, person_in, wilson
+from monitor.lab.evaluation.fairness import LEAST_FACES, LEVEL, CountedShare, Demographics, fairness, person_in, wilson
 from monitor.types import Reason
 
 
@@ -16,14 +16,14 @@ class TestNames:
     @pytest.mark.parametrize(
         ("name", "person"),
         [
-            ("25_1_2_20170116174525125", PersonAttributes("20-39", "female", "Asian")),
-            ("folder/9_0_0_x", PersonAttributes("0-9", "male", "White")),
-            ("part0__10_1_1_20170116225209209", PersonAttributes("10-19", "female", "Black")),
-            ("set__part2__60_0_3_x", PersonAttributes("60-120", "male", "Indian")),
-            ("utk\\110_0_4_20170103.jpg", PersonAttributes("60-120", "male", "other")),
+            ("25_1_2_20170116174525125", Demographics("20-39", "female", "Asian")),
+            ("folder/9_0_0_x", Demographics("0-9", "male", "White")),
+            ("part0__10_1_1_20170116225209209", Demographics("10-19", "female", "Black")),
+            ("set__part2__60_0_3_x", Demographics("60-120", "male", "Indian")),
+            ("utk\\110_0_4_20170103.jpg", Demographics("60-120", "male", "other")),
         ],
     )
-    def test_utkface_names_are_read(self, name: str, person: PersonAttributes) -> None:
+    def test_utkface_names_are_read(self, name: str, person: Demographics) -> None:
         assert person_in(name) == person
 
     @pytest.mark.parametrize(
@@ -35,21 +35,22 @@ class TestNames:
 
 class TestWilson:
     def test_agrees_with_the_textbook(self) -> None:
-        low, high = wilson(0.1, 100, z=Z95)  # Wilson (1927) as tabulated: 5.52 % to 17.44 %
+        low, high = wilson(10, 100, level=LEVEL)  # Wilson (1927) as tabulated: 5.52 % to 17.44 %
         assert (low, high) == (pytest.approx(0.05523, abs=1e-4), pytest.approx(0.17437, abs=1e-4))
 
     def test_nothing_of_many_has_an_upper_end(self) -> None:
-        rate = Proportion.share(0, 50)
+        rate = CountedShare.share(0, 50)
         assert (rate.value, rate.low) == (0.0, 0.0)
-        assert rate.high == pytest.approx(Z95**2 / (50 + Z95**2))
+        square = 1.959963984540054**2
+        assert rate.high == pytest.approx(square / (50 + square))
 
     def test_nothing_of_nothing_has_no_value(self) -> None:
-        assert Proportion.share(0, 0) == Proportion(0, 0, None, None, None)
+        assert CountedShare.share(0, 0) == CountedShare(0, 0, None, None, None)
 
     @given(n=st.integers(1, 500), data=st.data())
     def test_the_interval_holds_the_share_and_mirrors(self, n: int, data: st.DataObject) -> None:
         count = data.draw(st.integers(0, n))
-        rate, mirrored = Proportion.share(count, n), Proportion.share(n - count, n)
+        rate, mirrored = CountedShare.share(count, n), CountedShare.share(n - count, n)
         assert 0 <= rate.low <= rate.value <= rate.high <= 1
         assert math.isclose(rate.low, 1 - mirrored.high, abs_tol=1e-12)
 

@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
-from monitor.lab.evaluation import metrics
-from monitor.lab.evaluation.metrics import OperatingPoints, calibration, decisions, ranking, reliability
+from monitor.lab.evaluation.metrics import calibration, decisions, ranking, reliability, why_undefined
 
 FEW = st.sampled_from([0.0, 0.1, 0.25, 0.5, 0.75, 1.0])  # so that scores tie
 
@@ -138,14 +137,13 @@ def test_the_reliability_curve_accounts_for_every_score() -> None:
 )
 def test_one_class_has_no_ranking_and_says_why(labels: list[int], why: str) -> None:
     truth, scores = np.array(labels, np.int64), np.linspace(0, 1, len(labels))
-    for measure in metrics.measured(ranking(truth, scores), truth).values():
-        assert measure.value is None
-        assert why in measure.why
-    assert metrics.auc(truth, scores).value is None
+    for name, value in ranking(truth, scores).items():
+        assert np.isnan(value[0])
+        assert why in why_undefined(name, truth)
 
 
 @pytest.mark.parametrize("labels", [[], [1], [0], [0, 1]])
-def test_no_measure_is_ever_nan(labels: list[int]) -> None:
+def test_what_is_undefined_is_nan_without_a_warning_and_has_a_reason(labels: list[int]) -> None:
     truth, nothing = np.array(labels, np.int64), np.zeros(len(labels))
     silent = np.ones(len(labels), np.bool_)
     for values in (
@@ -153,19 +151,11 @@ def test_no_measure_is_ever_nan(labels: list[int]) -> None:
         calibration(truth, nothing),
         decisions(truth, silent & False, abstained=silent),
     ):
-        for measure in metrics.measured(values, truth).values():
-            assert (measure.value is None) == bool(measure.why)
-            assert measure.value is None or math.isfinite(measure.value)
+        for name, value in values.items():
+            assert value.shape == (1,)
+            assert math.isfinite(value[0]) or why_undefined(name, truth)
 
 
 def test_a_score_that_is_no_number_is_refused() -> None:
     with pytest.raises(ValueError, match="no number"):
         ranking(np.array([0, 1]), np.array([0.5, np.nan]))
-
-
-def test_operating_points_begin_with_nothing_and_end_with_everything() -> None:
-    points = OperatingPoints.of(np.array([1, 0, 1]), np.array([0.5, 0.5, 0.2]))
-    assert points.thresholds.tolist() == [math.inf, 0.5, 0.2]
-    assert points.tpr.tolist() == [[0, 0.5, 1]]
-    assert points.fpr.tolist() == [[0, 1, 1]]
-    assert np.isnan(points.precision[0, 0])

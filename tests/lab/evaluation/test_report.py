@@ -12,7 +12,8 @@ from support.outcomes import subject as made
 
 from monitor.errors import OutputError
 from monitor.lab.evaluation.outcomes import Outcome
-from monitor.lab.evaluation.report import COLUMNS, Subject, write_report
+from monitor.lab.evaluation.page import Subject
+from monitor.lab.evaluation.report import COLUMNS, write_report
 from monitor.lab.evaluation.report import __doc__ as described
 from monitor.lab.evaluation.thumbnails import face_jpeg
 

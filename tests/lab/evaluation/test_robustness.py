@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from monitor.errors import DatasetError
-from monitor.lab.evaluation.grids import CLEAN, CellMonitoring, CellScores, Grid
+from monitor.lab.evaluation.grids import CLEAN, CellAlarms, CellScores, Grid
 from monitor.lab.evaluation.robustness import summarise
 
 
@@ -66,7 +66,7 @@ class TestSummary:
             return CellScores(
                 np.linspace(0, 1, 4),
                 np.zeros(4, bool),
-                CellMonitoring(np.array([90.0, 270.0, 50.0, 70.0]), np.array(alarms)),
+                CellAlarms(np.array([90.0, 270.0, 50.0, 70.0]), np.array(alarms)),
             )
 
         cells = {CLEAN: seen(0, 0, 1, 1), ("noise", 1): seen(1, 2, 0, 1)}

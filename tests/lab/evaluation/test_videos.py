@@ -15,7 +15,7 @@ from monitor.analysis.pipeline import Engines
 from monitor.analysis.scores import Scorer
 from monitor.lab.datasets.record import FakeSpan, Record
 from monitor.lab.evaluation import videos
-from monitor.lab.evaluation.outcomes import Outcome, TimeSpan
+from monitor.lab.evaluation.outcomes import MediaSpan, Outcome
 from monitor.lab.evaluation.videos import video_outcomes
 from monitor.media.sources import open_source
 from monitor.results.recorder import run
@@ -73,7 +73,7 @@ def test_a_video_is_what_analyze_says_of_it(folder: Path, engines: Engines, sett
     assert film is not None
     assert film.duration == pytest.approx(3.0)
     assert (film.frames, film.faces) == (30, 1)
-    assert film.alarms == tuple(TimeSpan(one.start, one.end) for one in result.segments)
+    assert film.alarms == tuple(MediaSpan(one.start, one.end) for one in result.segments)
     assert 12 <= len(film.moments) <= 16, "five a second, once the face is followed"
     assert film.moments[-1].label is Label.LIKELY_FAKE
     assert film.face_seconds == pytest.approx(2.8, abs=0.2)
@@ -134,7 +134,7 @@ def test_fake_spans_come_along(folder: Path, engines: Engines, settings: Setting
     partly = record(folder, "face.mp4", 1, spans=(FakeSpan(1.0, 2.0),), group="g")
     (found,) = video_outcomes([partly], settings=settings, engines=says(engines, 0.0))
     assert found.footage is not None
-    assert found.footage.fake_spans == (TimeSpan(1.0, 2.0),)
+    assert found.footage.fake_spans == (MediaSpan(1.0, 2.0),)
     assert (found.group, found.method) == ("g", "swap")
 
 

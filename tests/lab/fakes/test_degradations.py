@@ -161,16 +161,12 @@ class TestParts:
 class TestFlip:
     def test_chosen_rows_are_mirrored_with_all_that_belongs_to_them(self, faces: Faces) -> None:
         images, landmarks = faces[0][:2], faces[1][:2]
-        masks = torch.rand(2, 1, SIZE, SIZE, generator=seeded(0))
         rows = torch.tensor([True, False])
-        turned, points, turned_masks = flip(images, landmarks, masks, rows=rows)
+        turned, points = flip(images, landmarks, rows=rows)
         assert torch.equal(turned[0], images[0].flip(2))
         assert torch.equal(turned[1], images[1])
-        assert turned_masks is not None
-        assert torch.equal(turned_masks[0], masks[0].flip(2))
         assert torch.equal(points[1], landmarks[1])
         assert points[0, 0, 0] < points[0, 1, 0]
-        back, again, nothing = flip(turned, points, rows=rows)
+        back, again = flip(turned, points, rows=rows)
         assert torch.equal(back, images)
         assert torch.allclose(again, landmarks)
-        assert nothing is None

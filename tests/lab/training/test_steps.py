@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from monitor.classifiers import architecture
-from monitor.lab.training.batches import UNKNOWN, Batch
+from monitor.lab.training.batches import Batch
 from monitor.lab.training.experiment import Experiment, Optimizer
-from monitor.lab.training.steps import Learner, altered, classification_loss, learning_rate, mask_loss
+from monitor.lab.training.steps import Learner, classification_loss, learning_rate
 
 
 class Small(torch.nn.Module):
@@ -28,7 +28,7 @@ class Small(torch.nn.Module):
 @pytest.fixture
 def batch() -> Batch:
     images = torch.randn(8, 3, 2, 2, generator=torch.Generator().manual_seed(1))
-    return Batch(images, (torch.arange(8) >= 4).float(), torch.zeros(8, 1, 2, 2))
+    return Batch(images, (torch.arange(8) >= 4).float())
 
 
 def weights(learner: Learner) -> torch.Tensor:
@@ -53,7 +53,7 @@ def test_steps_learn(batch: Batch, experiment: Callable[..., Experiment]) -> Non
 
 
 def test_gradients_are_clipped(batch: Batch, experiment: Callable[..., Experiment]) -> None:
-    steep = Batch(batch.images * 1e3, batch.labels, batch.masks)
+    steep = Batch(batch.images * 1e3, batch.labels)
     learner = Learner(Small(), experiment=experiment(optimizer=Optimizer(clip_norm=1e-3)), half=False)
     learned = learner.step(steep, lr=0.0, seed=(1,))
     gradients = torch.cat([p.grad.flatten() for p in learner.network.parameters() if p.grad is not None])
@@ -117,58 +117,6 @@ def test_smoothed_labels_pull_certainty_back() -> None:
     torch.testing.assert_close(logits.grad, torch.zeros(2), atol=1e-4, rtol=0)
 
 
-def test_the_mask_loss_ignores_unknown_masks() -> None:
-    masks = torch.zeros(3, 1, 8, 8)
-    masks[1] = UNKNOWN
-    masks[2, :, :, 4:] = 1.0
-    cells = torch.zeros(3, 1, 2, 2)
-    assert mask_loss(cells, masks) == pytest.approx(0.6931, abs=1e-4)
-    cells[2, 0, :, 1], cells[:, 0, :, 0], cells[0] = 20.0, -20.0, -20.0
-    assert mask_loss(cells, masks) == pytest.approx(0.0, abs=1e-4)
-    cells[1] = 99.0
-    assert mask_loss(cells, masks) == pytest.approx(0.0, abs=1e-4)
-    assert mask_loss(cells, torch.full_like(masks, UNKNOWN)) == 0
-
-
-def test_what_is_hardly_changed_is_not_altered() -> None:
-    masks = torch.zeros(2, 1, 4, 4)
-    masks[0, :, :, 2:], masks[0, :, :, 1] = 0.25, 0.02
-    assert altered(masks)[0, 0, 0].tolist() == [0, 0, 1, 1]
-    assert altered(masks)[1].sum() == 0
-    cells = torch.full((1, 1, 4, 4), -20.0)
-    cells[:, :, :, 2:] = 20.0
-    assert mask_loss(cells, masks[:1]) == pytest.approx(0.0, abs=1e-4)
-
-
-class Headed(Small):
-    """With a mask head of one number per pixel."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.mask_head = torch.nn.Conv2d(3, 1, 1)
-
-
-def test_a_mask_head_learns_from_the_masks_alone(batch: Batch, experiment: Callable[..., Experiment]) -> None:
-    masks = (batch.images[:, :1] > 0).float()
-    learner = Learner(Headed(), experiment=experiment(mask_head=1.0), half=False)
-    before = learner.network.linear.weight.clone()
-    for number in range(100):
-        learner.step(Batch(batch.images, batch.labels, masks), lr=0.1, seed=(number,))
-    assert mask_loss(learner.network.mask_head(batch.images), masks) < 0.2
-    assert not torch.equal(learner.network.linear.weight, before)
-
-
-def test_a_frozen_classifier_is_left_alone(batch: Batch, experiment: Callable[..., Experiment]) -> None:
-    network = Headed().eval().requires_grad_(requires_grad=False)
-    network.mask_head.requires_grad_(requires_grad=True)
-    before = {name: value.clone() for name, value in network.state_dict().items()}
-    plan = experiment(mask_head=1.0, frozen=True, init="shipped.safetensors")
-    learner = Learner(network, experiment=plan, half=False)
-    learner.step(batch, lr=0.1, seed=(1,))
-    changed = {name for name, value in network.state_dict().items() if not torch.equal(value, before[name])}
-    assert changed == {"mask_head.weight", "mask_head.bias"}
-
-
 def test_the_learning_rate_warms_up_and_falls_like_a_cosine() -> None:
     settings = Optimizer(lr=1.0, final_lr=0.1, warmup_images=100)
     rates = [learning_rate(images, total=1100, settings=settings) for images in range(0, 1101, 10)]
@@ -178,3 +126,12 @@ def test_the_learning_rate_warms_up_and_falls_like_a_cosine() -> None:
     assert rates[-1] == pytest.approx(0.1)
     assert rates[10:] == sorted(rates[10:], reverse=True)
     assert rates[:11] == sorted(rates[:11])
+
+
+def test_frozen_parameters_are_left_alone(batch: Batch, experiment: Callable[..., Experiment]) -> None:
+    network = Small()
+    network.norm.requires_grad_(requires_grad=False)
+    before = {name: value.clone() for name, value in network.named_parameters()}
+    Learner(network, experiment=experiment(), half=False).step(batch, lr=0.1, seed=(1,))
+    changed = {name for name, value in network.named_parameters() if not torch.equal(value, before[name])}
+    assert changed == {"linear.weight", "linear.bias"}

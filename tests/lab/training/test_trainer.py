@@ -18,8 +18,7 @@ from support.face_shards import pair_rows, write_faces
 
 from monitor.errors import CheckpointError, DatasetError, ExperimentError, OutputError, UsageError
 from monitor.lab.training.checkpoint import _MAGIC, NEWEST
-from monitor.lab.training.experiment import Crops, Data, Experiment, Optimizer, Stage, ValidationSettings
-from monitor.lab.training.network import initial_network
+from monitor.lab.training.experiment import Crops, Data, Experiment, Optimizer, Stage, ValidationSchedule
 from monitor.lab.training.trainer import Progress, Trainer, best_weights
 from monitor.system.files import alone_in
 
@@ -157,20 +156,6 @@ def test_time_is_up_after_the_step_at_hand(
     assert state_in(tmp_path)["progress"]["step"] == 1
 
 
-def test_a_mask_head_learns_beside_the_classifier(
-    roots: list[Path], experiment: Callable[..., Experiment], tmp_path: Path
-) -> None:
-    plan = experiment(model="inception_resnet_v1", mask_head=0.5, stages=(Stage(75, 8, 4),), dropout=0.0)
-    before = initial_network(plan).state_dict()
-    trainer = trained(plan, roots, tmp_path)
-    after = weights(trainer)
-    heads = [name for name in after if name.startswith("mask_head.")]
-    assert heads
-    assert all(not torch.equal(before[name], after[name]) for name in heads)
-    assert {"auc_pairs", "mask_energy"} <= trainer.progress.history[-1].keys()
-    assert trainer.progress.best == max(row["auc_pairs"] for row in trainer.progress.history)
-
-
 def test_another_experiment_does_not_go_on_from_its_checkpoint(
     roots: list[Path], experiment: Callable[..., Experiment], tmp_path: Path
 ) -> None:
@@ -178,7 +163,7 @@ def test_another_experiment_does_not_go_on_from_its_checkpoint(
     for change in ({"model": "meso4", "stages": (Stage(256, 8, 4),)}, {"seed": 9}, {"crops": Crops(shift=0.2)}):
         with pytest.raises(CheckpointError, match="belongs to another experiment"):
             Trainer(experiment(**change), roots=roots, out=tmp_path, device="cpu", threads=1)
-    asked_otherwise = replace(experiment(), question="what else?", validation=ValidationSettings(every_images=8))
+    asked_otherwise = replace(experiment(), question="what else?", validation=ValidationSchedule(every_images=8))
     assert Trainer(asked_otherwise, roots=roots, out=tmp_path, device="cpu", threads=1).progress.step == 1
 
 
@@ -238,7 +223,7 @@ def test_a_new_yardstick_forgets_what_was_best(
     trainer = Trainer(plan, roots=roots, out=tmp_path, device="cpu", threads=1)
     trainer.run(on_step=lambda progress, _loss: progress.step < 3)
     assert trainer.progress.best >= 0
-    other = replace(plan, validation=ValidationSettings(every_images=12, limit=4))
+    other = replace(plan, validation=ValidationSchedule(every_images=12, limit=4))
     again = Trainer(other, roots=roots, out=tmp_path, device="cpu", threads=1)
     assert again.progress.best == -1.0
     assert "validation is on other crops" in caplog.text
@@ -247,7 +232,7 @@ def test_a_new_yardstick_forgets_what_was_best(
 def test_killed_right_after_a_validation_the_best_weights_are_those_of_the_checkpoint(
     roots: list[Path], experiment: Callable[..., Experiment], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plan = experiment(validation=ValidationSettings(every_images=4))
+    plan = experiment(validation=ValidationSchedule(every_images=4))
     trainer = Trainer(plan, roots=roots, out=tmp_path, device="cpu", threads=1)
     trainer.run(on_step=lambda progress, _loss: progress.step < 1)
     kept = best_weights(tmp_path, trainer.progress).read_bytes()
@@ -256,7 +241,9 @@ def test_killed_right_after_a_validation_the_best_weights_are_those_of_the_check
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Trainer, "_save", killed)
-    monkeypatch.setattr("monitor.lab.training.validation.SetLogits.auc", 0.999)  # the next one is better in any case
+    monkeypatch.setattr(
+        "monitor.lab.training.validation.ValidationLogits.auc", 0.999
+    )  # the next one is better in any case
     with pytest.raises(KeyboardInterrupt):
         trainer.run()
     resumed = Trainer(plan, roots=roots, out=tmp_path, device="cpu", threads=1)

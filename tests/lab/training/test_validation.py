@@ -11,10 +11,9 @@ from support.face_shards import pair_rows, write_faces
 from monitor.classifiers.crops import cut_squares
 from monitor.errors import DatasetError
 from monitor.lab.datasets.faceset import FaceSet
-from monitor.lab.training.experiment import Crops, Data, Experiment, ValidationSettings
-from monitor.lab.training.steps import altered
-from monitor.lab.training.validation import SetLogits
-from monitor.lab.training.validation import Validation as Judge
+from monitor.lab.training.experiment import Crops, Data, Experiment, ValidationSchedule
+from monitor.lab.training.validation import ValidationLogits
+from monitor.lab.training.validation import Validator as Judge
 
 
 class Brightness(torch.nn.Module):
@@ -52,28 +51,10 @@ def test_self_blended_copies_of_the_reals_are_judged_the_same_each_time(
     assert np.abs(one.logits[:3] - one.logits[3:]).max() > 0
 
 
-class Oracle(Brightness):
-    """A mask head that knows where the crops in ``truth``, one batch, were altered."""
-
-    def __init__(self, truth: torch.Tensor) -> None:
-        super().__init__()
-        self.mask_head = torch.nn.Module()
-        self.mask_head.forward = lambda x: (40 * truth - 20)[: len(x)]  # type: ignore[method-assign]
-
-
-def test_a_mask_head_is_judged_by_its_energy(roots: list[Path], experiment: Callable[..., Experiment]) -> None:
-    judge = Judge(experiment(), roots=roots)
-    ((_, blended, _),) = judge._self_blended(torch.device("cpu"), size=96)
-    truth = altered(blended.masks)
-    shares = truth.mean((1, 2, 3))
-    assert judge.judge_mask(Oracle(truth), size=96) == pytest.approx((1 / shares).mean().item(), rel=1e-4)
-    assert judge.judge_mask(Oracle(torch.full_like(truth, 0.5)), size=96) == pytest.approx(1, abs=1e-4)
-
-
 def test_a_limit_keeps_whole_groups_and_always_the_same(
     roots: list[Path], experiment: Callable[..., Experiment]
 ) -> None:
-    plan = experiment(validation=ValidationSettings(limit=4))
+    plan = experiment(validation=ValidationSchedule(limit=4))
     (judged,) = Judge(plan, roots=roots).judge(Brightness(), size=48)
     (again,) = Judge(plan, roots=roots).judge(Brightness(), size=48)
     assert sorted(judged.labels.tolist()) == [0, 0, 1, 1]
@@ -82,7 +63,7 @@ def test_a_limit_keeps_whole_groups_and_always_the_same(
 
 def test_sets_may_be_named(roots: list[Path], experiment: Callable[..., Experiment], tmp_path: Path) -> None:
     write_faces(tmp_path / "other", pair_rows(1, split="val"))
-    plan = experiment(validation=ValidationSettings(sets=("other", "pairs")))
+    plan = experiment(validation=ValidationSchedule(sets=("other", "pairs")))
     judged = Judge(plan, roots=[*roots, tmp_path]).judge(Brightness(), size=48)
     assert [one.name for one in judged] == ["other", "pairs"]
 
@@ -91,7 +72,7 @@ def test_a_set_without_validation_faces_is_one_sentence(
     roots: list[Path], experiment: Callable[..., Experiment]
 ) -> None:
     with pytest.raises(DatasetError, match="holds no crop of split val: its index has train"):
-        Judge(experiment(validation=ValidationSettings(sets=("reals",))), roots=roots)
+        Judge(experiment(validation=ValidationSchedule(sets=("reals",))), roots=roots)
     only_reals = experiment(data=(Data("reals", pseudo_fakes=1.0),))
     with pytest.raises(DatasetError, match=r"validation\.sets"):
         Judge(only_reals, roots=roots)
@@ -116,5 +97,5 @@ def test_a_damaged_crop_is_said_at_the_start(experiment: Callable[..., Experimen
 
 
 def test_one_class_has_no_auc() -> None:
-    assert np.isnan(SetLogits("reals", np.zeros(3, np.float32), np.zeros(3, np.int64)).auc)
-    assert SetLogits("both", np.array([0, 1, 2], np.float32), np.array([0, 1, 1])).auc == 1.0
+    assert np.isnan(ValidationLogits("reals", np.zeros(3, np.float32), np.zeros(3, np.int64)).auc)
+    assert ValidationLogits("both", np.array([0, 1, 2], np.float32), np.array([0, 1, 1])).auc == 1.0
