@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Final
 import cv2
 import numpy as np
 
-from monitor.system import jpeg
-from monitor.system.files import write_whole
 from monitor.overlay import OverlaySettings
 from monitor.overlay.heat import colours
+from monitor.system import jpeg
+from monitor.system.files import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

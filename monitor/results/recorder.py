@@ -7,15 +7,15 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from monitor.system import memory
+from monitor.analysis.pipeline import Pipeline
+from monitor.analysis.verdicts import source_verdict
 from monitor.errors import OutputError, SourceError
-from monitor.results.result_folder import VIDEO_FILE, OutputFolder, result_name
-from monitor.results.report import Provenance, Report
 from monitor.media.video_writer import VideoWriter
 from monitor.overlay import Overlay
-from monitor.analysis.pipeline import Pipeline
+from monitor.results.report import Provenance, Report
+from monitor.results.result_folder import VIDEO_FILE, OutputFolder, result_name
 from monitor.runtime import Session
-from monitor.analysis.verdicts import source_verdict
+from monitor.system import memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from monitor.analysis.pipeline import Engines
+    from monitor.media.sources import Source
     from monitor.runtime import SessionStats, Sink
     from monitor.settings import Settings
-    from monitor.media.sources import Source
     from monitor.types import Frame, Hint, Observation, Segment, SourceVerdict, TrackSummary
 
 _TICK = 0.5  # seconds

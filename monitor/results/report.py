@@ -13,15 +13,15 @@ from monitor import __version__
 from monitor.errors import SourceUnavailableError
 from monitor.results import records
 from monitor.results.result_folder import REPORT_FILE
-from monitor.system.files import unwritable
 from monitor.results.timeline import Timeline
+from monitor.system.files import unwritable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from types import TracebackType
 
-    from monitor.classifiers.model_card import ModelCard
     from monitor.analysis.pipeline import Engines
+    from monitor.classifiers.model_card import ModelCard
     from monitor.settings import Settings
     from monitor.types import Hint, LabelChange, Observation, Segment, SourceInfo, SourceVerdict, TrackSummary
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 from support.observations import ENGINE, source_info
 
-from monitor.results.report import Provenance
 from monitor.classifiers.model_card import ModelCard
+from monitor.results.report import Provenance
 from monitor.settings import Settings
 
 

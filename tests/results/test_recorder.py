@@ -7,15 +7,15 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from PIL import Image
 from support.clips import video
 from support.observations import observation
-from PIL import Image
 
-from monitor.results.recorder import ResultRecorder, AnalysisResult, VerdictCollector, run
-from monitor.errors import EngineError, OutputError, SourceUnavailableError
 from monitor.analysis.pipeline import Engines
-from monitor.settings import Settings, SourceSettings
+from monitor.errors import EngineError, OutputError, SourceUnavailableError
 from monitor.media.sources import Source, open_source
+from monitor.results.recorder import AnalysisResult, ResultRecorder, VerdictCollector, run
+from monitor.settings import Settings, SourceSettings
 from monitor.types import Hint, HintKind, Label, Reason, Segment
 
 
