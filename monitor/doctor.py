@@ -1,14 +1,13 @@
 """Is this machine ready? One finding per question, each with what to do when the answer is no."""
 
-from __future__ import annotations
-
 import importlib.metadata
 import platform
 import sys
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 
@@ -19,14 +18,8 @@ from monitor.errors import MonitorError
 from monitor.inference import backends
 from monitor.inference.cache import default_cache_dir
 from monitor.media.sources import cameras, demo_faces
-from monitor.types import TrackedFaces
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from monitor.settings import Settings
-    from monitor.types import Pixels
+from monitor.settings import Settings
+from monitor.types import Pixels, TrackedFaces
 
 _PACKAGES = ("torch", "facenet-pytorch", "opencv-python-headless", "av", "numpy", "onnxruntime", "openvino")
 

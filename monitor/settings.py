@@ -4,13 +4,12 @@ A later one wins: built-in default < TOML file < environment (``DEEPFAKE_MONITOR
 < command line. Seconds are media time unless a name says otherwise.
 """
 
-from __future__ import annotations
-
 import os
 import tomllib
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
     AfterValidator,
@@ -25,9 +24,6 @@ from pydantic import (
 )
 
 from monitor.errors import UsageError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 ENVIRONMENT_PREFIX = "DEEPFAKE_MONITOR_"
 DEFAULT_FILE = Path("deepfake-monitor.toml")
@@ -187,18 +183,16 @@ class VerdictSettings(_Settings):
         """Whether the thresholds are the preset's, none given beside it."""
         return self.thresholds == PRESETS[self.preset]
 
-    def under(self, preset: Preset) -> VerdictSettings:
+    def under(self, preset: Preset) -> "VerdictSettings":
         """The same with another preset's thresholds."""
         return VerdictSettings.model_validate({**self.model_dump(), **PRESETS[preset], "preset": preset})
 
     @model_validator(mode="after")
-    def _ordered(self) -> VerdictSettings:
+    def _ordered(self) -> "VerdictSettings":
         if not self.real_at < self.suspicious_at < self.fake_at:
-            msg = "real_at < suspicious_at < fake_at must hold"
-            raise ValueError(msg)
+            raise ValueError("real_at < suspicious_at < fake_at must hold")
         if not self.min_effective_samples < self.max_effective_samples:
-            msg = "min_effective_samples < max_effective_samples must hold, or nothing is ever judged"
-            raise ValueError(msg)
+            raise ValueError("min_effective_samples < max_effective_samples must hold, or nothing is ever judged")
         return self
 
 
@@ -347,8 +341,7 @@ def load_settings(
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "settings"
         why = "there is no such setting" if first["type"] == "extra_forbidden" else first["msg"].lower()
-        msg = f"setting {where}: {why} (see the settings table in the README)"
-        raise UsageError(msg) from None
+        raise UsageError(f"setting {where}: {why} (see the settings table in the README)") from None
 
 
 def _lines(value: object) -> object:
@@ -375,7 +368,6 @@ def _put(tree: dict[str, Any], dotted: str, value: object) -> None:
     for stage in stages:
         branch = tree.setdefault(stage, {})
         if not isinstance(branch, dict):
-            msg = f"setting {dotted}: {stage} is not a group of settings"
-            raise UsageError(msg)
+            raise UsageError(f"setting {dotted}: {stage} is not a group of settings")
         tree = branch
     tree[name] = value

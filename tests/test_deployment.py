@@ -1,7 +1,5 @@
 """The examples of docs/deployment, as far as they can be checked without running them."""
 
-from __future__ import annotations
-
 import re
 import shlex
 import shutil

@@ -1,21 +1,16 @@
 """Faults of cameras and processes: the watch tells them, and goes on by itself."""
 
-from __future__ import annotations
-
 import signal
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from support import clips, faults, rtsp_server
 
 from monitor.runtime import StreamState
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 pytestmark = [pytest.mark.fault, pytest.mark.rtsp]
 

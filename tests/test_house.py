@@ -1,7 +1,5 @@
 """The house's own rules: sizes, a test file per module, and a map that is true."""
 
-from __future__ import annotations
-
 import ast
 from pathlib import Path
 

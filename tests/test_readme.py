@@ -3,8 +3,6 @@
 ``python tests/test_readme.py`` writes the table.
 """
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Disks that are full, locked or read-only, and ends that come amid a flag: nothing that was told is lost."""
 
-from __future__ import annotations
-
 import os
 import random
 import signal

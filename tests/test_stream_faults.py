@@ -1,7 +1,5 @@
 """Streams that change in the middle, lines that lose packets: nothing is seen that was not sent, and all is told."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing

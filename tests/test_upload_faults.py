@@ -3,8 +3,6 @@
 The same as ``tests/benchmarks/measure_uploads.py`` with its thousand, for some of them.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from pathlib import Path
 

@@ -16,21 +16,16 @@ the same hints. Thresholds were set on real clips, see docs/measurements.md:
                 step, a playlist a saw-tooth), or frames come faster than twice and a half the announced rate.
 """
 
-from __future__ import annotations
-
 import re
 from collections import deque
 from dataclasses import dataclass
 from statistics import median
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import cv2
 import numpy as np
 
-from monitor.types import Floats, Hint, HintKind
-
-if TYPE_CHECKING:
-    from monitor.types import Frame, Pixels, SourceInfo
+from monitor.types import Floats, Frame, Hint, HintKind, Pixels, SourceInfo
 
 _COLUMNS, _ROWS = 320, 180  # of the pixels that are looked at, at most
 

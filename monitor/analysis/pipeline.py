@@ -4,15 +4,15 @@ Everything runs on media time, so the same frames give the same observations, bi
 fast or slow they arrive.
 """
 
-from __future__ import annotations
-
 import math
 import os
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import cv2
+import numpy as np
+from numpy.typing import NDArray
 
 from monitor.analysis import quality
 from monitor.analysis.integrity import Integrity
@@ -21,27 +21,19 @@ from monitor.analysis.scores import Scorer
 from monitor.analysis.segments import Segments
 from monitor.analysis.tracks import Tracker
 from monitor.analysis.verdicts import Judge
-from monitor.classifiers import load_classifier
+from monitor.classifiers import Classifier, load_classifier
 from monitor.classifiers.reference_crops import reference_crops
 from monitor.faces.mtcnn.cascade import FaceDetector, MtcnnEngines
 from monitor.faces.mtcnn.networks import mtcnn_networks
-from monitor.inference.backends import choose, resampler
+from monitor.inference.backends import Backend, BackendSelection, Engine, choose, resampler
 from monitor.inference.batches import DynamicBatcher
 from monitor.inference.cache import default_cache_dir
 from monitor.inference.engine_upgrade import promoted
+from monitor.inference.network import Network
 from monitor.inference.onnx_graph import exported_elsewhere
+from monitor.settings import Settings
 from monitor.system import memory
-from monitor.types import Observation, Qualities, Scores
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from monitor.classifiers import Classifier
-    from monitor.inference.backends import Backend, BackendSelection, Engine
-    from monitor.inference.network import Network
-    from monitor.settings import Settings
-    from monitor.types import Frame, Segment, SourceInfo, TrackedFaces, TrackSummary
+from monitor.types import Frame, Observation, Qualities, Scores, Segment, SourceInfo, TrackedFaces, TrackSummary
 
 
 @dataclass(slots=True, eq=False)

@@ -32,11 +32,10 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from monitor.types import Qualities, Reason
+from monitor.types import Faces, Floats, Pixels, Qualities, Reason
 
 if TYPE_CHECKING:
     from monitor.settings import QualitySettings
-    from monitor.types import Faces, Floats, Pixels
 
 _SIDE = 64
 _INNER = 0.7  # share of the box, about its centre, that shows face

@@ -8,15 +8,10 @@ dropped), pans of a tenth of the width per frame by 0.9, hard flashes by 0.6; fr
 scenes by 0.15 in the median and 0.50 at most, true cuts within one broadcast by 0.3.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import cv2
 import numpy as np
 
-if TYPE_CHECKING:
-    from monitor.types import Pixels
+from monitor.types import Pixels
 
 _WIDTH, _HEIGHT = 32, 18
 _SHIFT_X, _SHIFT_Y = 4, 2

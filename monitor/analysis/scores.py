@@ -5,22 +5,19 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from monitor.classifiers.crops import crop_faces
 from monitor.errors import EngineError
-from monitor.types import Reason, Scores
+from monitor.inference.backends import Engine
+from monitor.types import Floats, Pixels, Qualities, Reason, Scores, TrackedFaces
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
     from monitor.classifiers.model_card import ModelCard
-    from monitor.inference.backends import Engine
-    from monitor.types import Floats, Pixels, Qualities, TrackedFaces
 
 logger = logging.getLogger(__name__)
 
@@ -118,8 +115,9 @@ class Scorer:
             self._failures += 1
             failures = self._failures
         if failures > TOLERATED_FAILURES:
-            msg = f"{name} failed {failures} times in a row, last: {failure}; try another backend"
-            raise EngineError(msg) from failure
+            raise EngineError(
+                f"{name} failed {failures} times in a row, last: {failure}; try another backend"
+            ) from failure
         if failures == 1:
             logger.warning("faces are not scored, they count as %s: %s", Reason.ENGINE_DEGRADED.value, failure)
 

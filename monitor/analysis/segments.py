@@ -12,16 +12,14 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from monitor.types import Label, Segment
+from monitor.types import Calibration, Judgement, Label, LabelChange, Scores, Segment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from monitor.settings import SegmentSettings
-    from monitor.types import Calibration, Judgement, LabelChange, Scores
 
 MAX_RECENT: Final = 1024  # scores per track that wait to be counted, whatever their rate
 

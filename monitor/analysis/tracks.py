@@ -14,17 +14,15 @@ The same faces at the same times give the same ids.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from monitor.types import Faces, TrackedFaces
+from monitor.types import Faces, Floats, TrackedFaces
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from monitor.settings import TrackerSettings
-    from monitor.types import Floats
 
 _SAME_FACE = 0.5  # overlap beyond which two boxes show one face
 _UNCONFIRMED = 2.5  # beats of full detection that a followed face may be missing from
@@ -77,8 +75,7 @@ class Tracker:
             media_time: seconds; small steps back are borne.
         """
         if len(refined) != len(self._followed):
-            msg = f"{len(self._followed)} tracks are followed, got {len(refined)} refined faces"
-            raise ValueError(msg)
+            raise ValueError(f"{len(self._followed)} tracks are followed, got {len(refined)} refined faces")
         if not self._was_cut:
             self._ended = []
         self._was_cut = False

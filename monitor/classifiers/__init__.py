@@ -86,8 +86,7 @@ def architecture(name: str) -> Architecture:
         UsageError: the name is unknown.
     """
     if name not in _ARCHITECTURES:
-        msg = f"unknown model {name!r}: this program knows {', '.join(_ARCHITECTURES)}"
-        raise UsageError(msg)
+        raise UsageError(f"unknown model {name!r}: this program knows {', '.join(_ARCHITECTURES)}")
     module, attribute = _ARCHITECTURES[name]
     found = importlib.import_module(f"{__name__}.architectures.{module}")
     return cast("Architecture", getattr(found, attribute) if attribute else found)
@@ -121,20 +120,17 @@ def load_classifier(
     known = architecture(name)
     path = weights or engines_dir() / f"{name}.safetensors"
     if not path.is_file():
-        msg = (
+        raise WeightsMissingError(
             f"weights {path} are missing, and nothing is ever scored with random ones: put {path.name} and its "
             f"card {path.stem}.json there (both are part of the repository's engines folder), or name other weights "
             "with the setting classifier.weights"
         )
-        raise WeightsMissingError(msg)
     card = read_card(path.with_suffix(".json"), weights=path)
     if card.architecture != known.ARCHITECTURE:
-        msg = f"{path} holds {card.architecture!r}, but {name} is {known.ARCHITECTURE!r}"
-        raise ModelCardError(msg)
+        raise ModelCardError(f"{path} holds {card.architecture!r}, but {name} is {known.ARCHITECTURE!r}")
     size = input_size or card.input.size
     if size not in known.INPUT_SIZES:
-        msg = f"{name} takes crops of {_sides(known.INPUT_SIZES)}, {size} were asked for"
-        raise UsageError(msg)
+        raise UsageError(f"{name} takes crops of {_sides(known.INPUT_SIZES)}, {size} were asked for")
     preprocessing = Preprocessing(card.input.mean, card.input.std)
     facts = "\n".join((card.weights_sha256, known.ARCHITECTURE, known.REVISION, str(size), repr(preprocessing)))
     network = Network(

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
+
+from monitor.types import Floats, Pixels
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from monitor.classifiers.model_card import CropPolicy
-    from monitor.types import Floats, Pixels
 
 _ALIGNED_FROM = 4.0  # shrinking at least so much, half a source pixel is an eighth of a crop's
 

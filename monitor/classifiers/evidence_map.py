@@ -10,8 +10,6 @@ Transformer that averages them: there E is complete as well, though attention ha
 MesoNet's head is piecewise linear and has its own closed form, see :mod:`monitor.classifiers.architectures.mesonet`.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 
@@ -57,8 +55,7 @@ def fold_head(linear: nn.Linear, *, norm: nn.BatchNorm1d, classifier: nn.Linear)
     """
     mean, variance = norm.running_mean, norm.running_var
     if mean is None or variance is None:
-        msg = "a BatchNorm without running statistics cannot be folded"
-        raise ValueError(msg)
+        raise ValueError("a BatchNorm without running statistics cannot be folded")
     with torch.no_grad():
         d = norm.weight.double() / torch.sqrt(variance.double() + norm.eps)
         v = classifier.weight.double()

@@ -3,20 +3,16 @@
 A card lies beside its weights (``<name>.json`` beside ``<name>.safetensors``) and names their hash.
 """
 
-from __future__ import annotations
-
 import hashlib
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from monitor.errors import ModelCardError
 from monitor.types import Calibration
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 class _Facts(BaseModel):
@@ -50,8 +46,7 @@ class PlattCalibration(Calibration):
 
 def _increasing(calibration: PlattCalibration) -> PlattCalibration:
     if not (math.isfinite(calibration.shift) and 0 < calibration.scale < math.inf):
-        msg = "scale must be > 0, and both scale and shift finite"
-        raise ValueError(msg)
+        raise ValueError("scale must be > 0, and both scale and shift finite")
     return calibration
 
 
@@ -96,7 +91,7 @@ class ModelCard(_Facts):
         """The input sizes that these weights are calibrated for, the usual one first; pixels."""
         return (self.input.size, *(profile.size for profile in self.profiles))
 
-    def at(self, size: int) -> ModelCard:
+    def at(self, size: int) -> "ModelCard":
         """What the card says of the same weights at another input size.
 
         Raises:
@@ -109,11 +104,10 @@ class ModelCard(_Facts):
                 resized = self.input.model_copy(update={"size": size})
                 changes = {name: getattr(profile, name) for name in ("calibration", "metrics", "demo_logits")}
                 return self.model_copy(update=changes | {"input": resized, "profiles": ()})
-        msg = (
+        raise ModelCardError(
             f"weights {self.id} are calibrated for {' or '.join(map(str, self.sizes))} pixels, {size} were asked for: "
             f"choose one of these, or fit them with lab calibrate --size {size}"
         )
-        raise ModelCardError(msg)
 
 
 def read_card(path: Path, *, weights: Path) -> ModelCard:
@@ -127,20 +121,18 @@ def read_card(path: Path, *, weights: Path) -> ModelCard:
         with weights.open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
     except FileNotFoundError as error:
-        msg = f"{error.filename} is missing: weights are used only with the card that describes them, {path.name}"
-        raise ModelCardError(msg) from None
+        raise ModelCardError(
+            f"{error.filename} is missing: weights are used only with the card that describes them, {path.name}"
+        ) from None
     except OSError as error:
-        msg = f"{error.filename} cannot be read: {error.strerror or error}"
-        raise ModelCardError(msg) from None
+        raise ModelCardError(f"{error.filename} cannot be read: {error.strerror or error}") from None
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"
-        msg = f"model card {path} is malformed at {where}: {first['msg'].lower()}"
-        raise ModelCardError(msg) from None
+        raise ModelCardError(f"model card {path} is malformed at {where}: {first['msg'].lower()}") from None
     if found != card.weights_sha256:
-        msg = (
+        raise ModelCardError(
             f"model card {path} describes other weights (SHA-256 {card.weights_sha256[:12]}...) than {weights} "
             f"({found[:12]}...): the file is damaged or replaced, fetch the pair again"
         )
-        raise ModelCardError(msg)
     return card

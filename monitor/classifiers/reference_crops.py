@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 import cv2
@@ -9,12 +10,10 @@ import numpy as np
 
 from monitor.classifiers.crops import crop_faces
 from monitor.media.sources.demo import DEMO_FACE_BOX, demo_faces
+from monitor.types import Pixels
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from monitor.classifiers.model_card import CropPolicy
-    from monitor.types import Pixels
 
 _SHIFTS: Final = (0.0, -9.0, 9.0)  # pixels, down and right
 _SEED: Final = 7

@@ -4,10 +4,10 @@ A file is written under a temporary name and renamed, so that nobody ever reads 
 same parameters give the same bytes, so that a SHA-256 names them.
 """
 
-from __future__ import annotations
-
 import hashlib
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Literal
 
 import safetensors
 import torch
@@ -15,10 +15,6 @@ from safetensors.torch import load_file, save
 
 from monitor.errors import ModelCardError, OutputError
 from monitor.system.files import write_whole
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from pathlib import Path
 
 _DTYPES = {"float16": torch.float16, "float32": torch.float32}
 
@@ -81,8 +77,7 @@ def export_weights(
         if value.is_floating_point():
             value = value.to(_DTYPES[dtype] if value.ndim > 1 else torch.float32)
             if not bool(torch.isfinite(value).all()):
-                msg = f"{name} holds values that are not finite in {dtype}: nothing was written to {path}"
-                raise OutputError(msg)
+                raise OutputError(f"{name} holds values that are not finite in {dtype}: nothing was written to {path}")
         tensors[name] = value.contiguous().clone()  # safetensors refuses tensors that share memory
     content = save(tensors)
     write_whole(path, content)

@@ -4,8 +4,6 @@ Exit codes: 0 done; 1 the work failed (no weights, no engine, no space); 2 usage
 could not be read; 130 interrupted.
 """
 
-from __future__ import annotations
-
 import logging
 import sys
 

@@ -1,16 +1,14 @@
 """``deepfake-monitor analyze``: anything that has an end, to report, timeline and annotated video."""
 
-from __future__ import annotations
-
 import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from monitor.analysis.pipeline import Engines
@@ -19,15 +17,10 @@ from monitor.cli.terminal import AsJson, Backend, MinFace, Set, SettingsFile, co
 from monitor.errors import MonitorError, UsageError
 from monitor.media.sources import expand, open_isolated
 from monitor.overlay.plates import percent
-from monitor.results.recorder import ResultRecorder, run
+from monitor.results.recorder import AnalysisResult, ResultRecorder, run
+from monitor.settings import Settings
 from monitor.system.masking import mask
-
-if TYPE_CHECKING:
-    from rich.progress import TaskID
-
-    from monitor.results.recorder import AnalysisResult
-    from monitor.settings import Settings
-    from monitor.types import Frame, Observation, SourceInfo
+from monitor.types import Frame, Observation, SourceInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +91,9 @@ def _attempt(name: str, *, engines: Engines, settings: Settings, out: Path, vide
 
 def _require_end(info: SourceInfo) -> None:
     if info.live:
-        msg = f"{info.name}: is live and has no end; use `deepfake-monitor watch`, with --duration if it shall stop"
-        raise UsageError(msg)
+        raise UsageError(
+            f"{info.name}: is live and has no end; use `deepfake-monitor watch`, with --duration if it shall stop"
+        )
 
 
 def _progress() -> Progress:

@@ -1,13 +1,11 @@
 """``deepfake-monitor bench``."""
 
-from __future__ import annotations
-
 import json
 import tempfile
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.progress import Progress
@@ -15,13 +13,9 @@ from rich.table import Table
 
 from monitor.cli.terminal import AsJson, Backend, MinFace, Set, SettingsFile, console, errors, settings_from
 from monitor.lab.bench.clips import crowd_clip, one_face_clip, scaled_clip
-from monitor.lab.bench.compare import Scenario, compare, one_thread_process
-from monitor.lab.bench.peak import classifier_speed
+from monitor.lab.bench.compare import Scenario, ScenarioResult, compare, one_thread_process
+from monitor.lab.bench.peak import ClassifierSpeed, classifier_speed
 from monitor.lab.bench.stages import stage_times
-
-if TYPE_CHECKING:
-    from monitor.lab.bench.compare import ScenarioResult
-    from monitor.lab.bench.peak import ClassifierSpeed
 
 
 def bench(

@@ -1,7 +1,5 @@
 """``deepfake-monitor doctor``."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import asdict
 from pathlib import Path

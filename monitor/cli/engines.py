@@ -1,13 +1,11 @@
 """``deepfake-monitor engines``: which inference engines this machine has, how fast and how right each is."""
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.markup import escape
@@ -20,15 +18,12 @@ from monitor.errors import EngineError, MonitorError, UsageError
 from monitor.faces.mtcnn.networks import mtcnn_networks
 from monitor.inference.backends import all_backends, choose
 from monitor.inference.cache import artefacts, default_cache_dir
+from monitor.inference.network import Network
 from monitor.inference.onnx_graph import exported_elsewhere
-from monitor.lab.bench.engines import available, compiled, flop_per_face, verify
+from monitor.lab.bench.engines import EngineMeasurement, Verification, available, compiled, flop_per_face, verify
 from monitor.lab.bench.engines import bench as measure
-
-if TYPE_CHECKING:
-    from monitor.inference.network import Network
-    from monitor.lab.bench.engines import EngineMeasurement, Verification
-    from monitor.settings import Settings
-    from monitor.types import Pixels
+from monitor.settings import Settings
+from monitor.types import Pixels
 
 app = typer.Typer(
     name="engines",
@@ -164,8 +159,7 @@ def bench(
             except MonitorError as error:
                 errors.print(f"[yellow]left out:[/] {backend.name}: {escape(str(error))}")
     if not made:
-        msg = f"none of {', '.join(backend.name for backend in names)} could be built: see above"
-        raise EngineError(msg)
+        raise EngineError(f"none of {', '.join(backend.name for backend in names)} could be built: see above")
     reference = made.get("torch") or compiled(network, available(("torch",))[0], threads=threads, cache_dir=folder)
     with Progress(console=errors, transient=True) as progress:
         task = progress.add_task("taking turns", total=rounds + 1)
@@ -215,8 +209,7 @@ def _classifier(settings: Settings) -> tuple[Network, Pixels]:
     """The network that the settings name, and the faces to try its engines on."""
     network = configured_classifier(settings).network
     if network.witnesses is None:
-        msg = f"there are no faces to try {network.name} on"
-        raise EngineError(msg)
+        raise EngineError(f"there are no faces to try {network.name} on")
     return network, network.witnesses()
 
 
@@ -261,8 +254,7 @@ def _drawing() -> None:
     from importlib.util import find_spec
 
     if find_spec("matplotlib") is None:
-        msg = "a plot needs matplotlib: pip install 'deepfake-monitor[lab]', or leave --plot out"
-        raise UsageError(msg)
+        raise UsageError("a plot needs matplotlib: pip install 'deepfake-monitor[lab]', or leave --plot out")
 
 
 def _draw(rows: Sequence[EngineMeasurement], path: Path, *, title: str) -> None:
@@ -290,6 +282,5 @@ def _draw(rows: Sequence[EngineMeasurement], path: Path, *, title: str) -> None:
     try:
         figure.savefig(drawn, format=path.suffix.removeprefix(".") or "png", dpi=150)
     except ValueError as error:
-        msg = f"{path} cannot be drawn: {error}"
-        raise UsageError(msg) from error
+        raise UsageError(f"{path} cannot be drawn: {error}") from error
     write_whole(path, drawn.getvalue())

@@ -1,21 +1,15 @@
 """What a terminal says: one line, or one JSON object, for each thing that happened."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import Any
 
 from rich.markup import escape
 
 from monitor.overlay import clock
 from monitor.overlay.plates import percent
-from monitor.types import Label
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from monitor.results.recorder import AnalysisResult
-    from monitor.runtime import SessionStats, StreamStatus
-    from monitor.types import Hint, LabelChange, Reason, Segment, SourceVerdict, TrackSummary, Verdict
+from monitor.results.recorder import AnalysisResult
+from monitor.runtime import SessionStats, StreamStatus
+from monitor.types import Hint, Label, LabelChange, Reason, Segment, SourceVerdict, TrackSummary, Verdict
 
 STYLES = {
     Label.NOT_ENOUGH_EVIDENCE: "dim",

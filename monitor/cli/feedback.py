@@ -4,28 +4,21 @@ The key frame of a flag is what is taught: its box and its moment are known exac
 without a box. Frames of one source lie in one folder, which the laboratory keeps in one split.
 """
 
-from __future__ import annotations
-
 import hashlib
 import re
 import shutil
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from monitor.errors import UsageError
-from monitor.flags.files import CLIP, FRAME
+from monitor.flags.files import CLIP, FRAME, FlagFiles
 from monitor.lab.datasets.answers import FeedbackRow
 from monitor.lab.datasets.feedback import FILE_NAME, write_rows
 from monitor.system.files import unwritable
-from monitor.types import Label, Opinion
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from monitor.flags.files import FlagFiles
-    from monitor.types import Flag
+from monitor.types import Flag, Label, Opinion
 
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9]+")
 _SETTLED: Final = "real where the program was undecided"
@@ -75,8 +68,7 @@ def write_feedback(flags: Iterable[Flag], out: Path, *, exhibits: FlagFiles) -> 
         OutputError: it cannot be written.
     """
     if (out / FILE_NAME).exists():
-        msg = f"{out / FILE_NAME} is there already: name another folder with --out"
-        raise UsageError(msg)
+        raise UsageError(f"{out / FILE_NAME} is there already: name another folder with --out")
     counts: Counter[str] = Counter()
     rows: list[FeedbackRow] = []
     files: list[tuple[Path, PurePosixPath]] = []
@@ -89,10 +81,9 @@ def write_feedback(flags: Iterable[Flag], out: Path, *, exhibits: FlagFiles) -> 
             rows.append(_row(flag, kept))
             files.append((kept, rows[-1].path))
     if not rows:
-        msg = (
+        raise UsageError(
             f"no flag teaches anything ({FeedbackExport(out, counts).in_words}): review some and call them fake or real"
         )
-        raise UsageError(msg)
     try:
         for kept, path in files:
             (out / path).parent.mkdir(parents=True, exist_ok=True)

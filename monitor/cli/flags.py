@@ -1,12 +1,10 @@
 """``deepfake-monitor flags``: what was flagged, and the evidence that is kept with it."""
 
-from __future__ import annotations
-
 import getpass
 import json
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.markup import escape
@@ -20,9 +18,7 @@ from monitor.flags.queries import FlagQuery
 from monitor.flags.retention import rules
 from monitor.overlay import clock
 from monitor.overlay.plates import percent
-
-if TYPE_CHECKING:
-    from monitor.types import Flag
+from monitor.types import Flag
 
 app = typer.Typer(
     name="flags", no_args_is_help=True, help="List, show, export, verify, delete and learn from flagged moments."
@@ -102,16 +98,13 @@ def export(
 ) -> None:
     """Write flags with their files, log and a page for people into one zip that can be verified anywhere."""
     if sum((bool(ids), bool(text), everything)) != 1:
-        msg = "say which flags: their ids, or --text, or --all"
-        raise UsageError(msg)
+        raise UsageError("say which flags: their ids, or --text, or --all")
     if out.exists():
-        msg = f"{out} is there already: name another file with --out"
-        raise UsageError(msg)
+        raise UsageError(f"{out} is there already: name another file with --out")
     with _archive(settings_file, assignments) as archive:
         flags = [archive.store.get(flag_id) for flag_id in ids] if ids else list(archive.every(FlagQuery(text=text)))
         if not flags:
-            msg = f"no flag in {archive.folder} matches: nothing was written"
-            raise UsageError(msg)
+            raise UsageError(f"no flag in {archive.folder} matches: nothing was written")
         made = archive.export(flags, out, actor=getpass.getuser(), blur=blur)
     for clause in made.left_out:
         errors.print(f"left out: {escape(clause)}")
@@ -135,8 +128,7 @@ def verify(
     else:
         found = verified(bundle)
         if sha256 and found.sha256 != sha256.lower().strip():
-            msg = f"{bundle} is not the file that was exported: its manifest has SHA-256 {found.sha256}"
-            raise BundleError(msg)
+            raise BundleError(f"{bundle} is not the file that was exported: its manifest has SHA-256 {found.sha256}")
         for clause in found.declared:
             errors.print(f"declared by the export: {escape(clause)}")
         faults, about = list(found.faults), f"{len(found.flags)} flags exported at {found.made_at}"
@@ -160,16 +152,16 @@ def delete(
 ) -> None:
     """Forget flags and their files for good; the log keeps their ids and who deleted them."""
     if bool(ids) == bool(source):
-        msg = "say which flags: their ids, or --source"
-        raise UsageError(msg)
+        raise UsageError("say which flags: their ids, or --source")
     with _archive(settings_file, assignments) as archive:
         # All or none: a mistyped id is told before anything is gone.
         wanted = [archive.store.get(flag_id).id for flag_id in dict.fromkeys(ids or ())]
         if source:
             wanted = [flag.id for flag in archive.every(FlagQuery(source=source, order="oldest"))]
         if not wanted:
-            msg = f"no flag in {archive.folder} is of the source {source}: nothing was deleted (flags list shows them)"
-            raise UsageError(msg)
+            raise UsageError(
+                f"no flag in {archive.folder} is of the source {source}: nothing was deleted (flags list shows them)"
+            )
         if not yes:
             of = f" of {source}" if source else ""
             question = f"Delete {len(wanted)} flags{of} and their files? They cannot be brought back"
@@ -188,11 +180,10 @@ def tidy(
     """Delete automatic flags that nobody reviewed, or that people called false alarms, as the settings say."""
     settings = settings_from(settings_file, assignments).evidence
     if all(rule.days is None and rule.gigabytes is None for rule in rules(settings).values()):
-        msg = (
+        raise UsageError(
             "nothing says how long flags are kept: set evidence.keep_days or evidence.max_gigabytes, "
             "or the same of false alarms (evidence.false_alarm_days, evidence.false_alarm_gigabytes)"
         )
-        raise UsageError(msg)
     now = datetime.now(UTC)
     with FlagArchive.open(settings) as archive:
         plan = archive.plan(settings, now=now) if dry_run else archive.tidy(settings, now=now)

@@ -1,14 +1,12 @@
 """``deepfake-monitor people``: who may sign in at the dashboard with a password, and who did what there."""
 
-from __future__ import annotations
-
 import getpass
 import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.markup import escape
@@ -19,9 +17,7 @@ from monitor.flags.archive import FlagArchive
 from monitor.server.auth.accounts import Accounts
 from monitor.server.auth.audit import AuditLog
 from monitor.server.auth.user import Role
-
-if TYPE_CHECKING:
-    from monitor.settings import Settings
+from monitor.settings import Settings
 
 app = typer.Typer(
     name="people",

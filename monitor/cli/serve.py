@@ -104,8 +104,9 @@ def _listening(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family)
     except OSError as error:
-        msg = f"{host}:{port} cannot be listened on ({error.strerror or error}): choose another with --host or --port"
-        raise UsageError(msg) from None
+        raise UsageError(
+            f"{host}:{port} cannot be listened on ({error.strerror or error}): choose another with --host or --port"
+        ) from None
 
 
 def _serve(app: st.App, *, host: str, port: int, listening: socket.socket) -> None:

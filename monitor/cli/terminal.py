@@ -1,7 +1,5 @@
 """The two terminals (results on stdout, everything else on stderr) and the options that commands share."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -44,7 +42,6 @@ def settings_from(
     for assignment in assignments or ():
         name, equals, value = assignment.partition("=")
         if not equals:
-            msg = f"--set {assignment}: expected STAGE.NAME=VALUE, for example --set tracker.memory=2"
-            raise UsageError(msg)
+            raise UsageError(f"--set {assignment}: expected STAGE.NAME=VALUE, for example --set tracker.memory=2")
         overrides[name.strip()] = value.strip()
     return load_settings(file, overrides=overrides)

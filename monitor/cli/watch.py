@@ -1,14 +1,13 @@
 """``deepfake-monitor watch``: sources, live, a line at each change of label."""
 
-from __future__ import annotations
-
 import json
 import signal
 import threading
 import time
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.markup import escape
@@ -18,12 +17,7 @@ from monitor.analysis.pipeline import Engines
 from monitor.cli.terminal import AsJson, Backend, MinFace, Set, SettingsFile, console, errors, settings_from
 from monitor.cli.watched_source import WatchedSource
 from monitor.errors import OutputError
-from monitor.runtime import EngineBuild, LoadShedder, side_by_side
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
-    from monitor.runtime import Cadence
+from monitor.runtime import Cadence, EngineBuild, LoadShedder, side_by_side
 
 _TICK = 0.2  # seconds (wall clock)
 _STATUS_EVERY = 10.0  # seconds between status lines where the terminal cannot redraw one

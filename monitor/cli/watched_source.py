@@ -1,28 +1,22 @@
 """One source of ``deepfake-monitor watch``: the watch itself, and what the terminal is told of it."""
 
-from __future__ import annotations
-
 import json
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import typer
 from rich.markup import escape
 
+from monitor.analysis.pipeline import Engines
 from monitor.cli import event_lines
 from monitor.cli.terminal import console
 from monitor.errors import SourceError
+from monitor.media.sources import Source
 from monitor.results.recorder import ConnectionRecorder, ResultRecorder
-from monitor.runtime import StreamState, StreamSupervisor
+from monitor.runtime import ConnectionSummary, LoadShedder, StreamState, StreamStatus, StreamSupervisor
+from monitor.settings import Settings
 from monitor.system.masking import mask
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from monitor.analysis.pipeline import Engines
-    from monitor.media.sources import Source
-    from monitor.runtime import ConnectionSummary, LoadShedder, StreamStatus
-    from monitor.settings import Settings
-    from monitor.types import Frame, Observation
+from monitor.types import Frame, Observation
 
 _TOLD = (StreamState.STALLED, StreamState.RECONNECTING, StreamState.FAILED)
 

@@ -1,17 +1,12 @@
 """What runs in the browser: a Streamlit component (v2) put together from files, without a build step."""
 
-from __future__ import annotations
-
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import streamlit as st
-
-if TYPE_CHECKING:
-    from streamlit.components.v2.types import ComponentRenderer
-
+from streamlit.components.v2.types import ComponentRenderer
 
 _SHARED: Final = Path(__file__).with_name("browser")  # .js and .css of every part
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -14,20 +16,16 @@ import platformdirs
 
 from monitor.errors import FlagNotFoundError, MonitorError
 from monitor.flags import bundle
+from monitor.flags.bundle import ExportedBundle
 from monitor.flags.database import FlagStore
 from monitor.flags.files import CLIP, FlagFiles
 from monitor.flags.queries import FlagQuery
 from monitor.flags.retention import RetentionClass, RetentionPlan, planned
 from monitor.system.files import unwritable
-from monitor.types import ClipState
+from monitor.types import ClipState, Flag, FlagFile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-    from datetime import datetime
-
-    from monitor.flags.bundle import ExportedBundle
     from monitor.settings import EvidenceSettings
-    from monitor.types import Flag, FlagFile
 
 _PAGE = 500  # flags read at a time
 

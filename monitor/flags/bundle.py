@@ -15,31 +15,25 @@ A blurred export holds pictures that are not the kept ones: the manifest declare
 was kept and what was done, and the files that were left out.
 """
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import json
 import zipfile
 import zlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path
+from typing import Any, Final
 
 import monitor
 from monitor.errors import BundleError
-from monitor.flags.export_files import PICTURES, copied
+from monitor.flags.database import FlagStore
+from monitor.flags.export_files import PICTURES, ExportFiles, copied
+from monitor.flags.files import FlagFiles
 from monitor.flags.history import HistoryEvent
 from monitor.system.files import unwritable
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
-
-    from monitor.flags.database import FlagStore
-    from monitor.flags.export_files import ExportFiles
-    from monitor.flags.files import FlagFiles
-    from monitor.types import Flag
+from monitor.types import Flag
 
 MANIFEST: Final = "manifest.json"
 FORMAT: Final = 1
@@ -172,8 +166,7 @@ def verify(path: Path) -> BundleVerification:
             manifest = json.loads(content)
             listed: dict[str, dict[str, Any]] = manifest["files"]
             if manifest["format"] != FORMAT:
-                msg = f"{path} has format {manifest['format']}, this program knows {FORMAT}: update it"
-                raise BundleError(msg)
+                raise BundleError(f"{path} has format {manifest['format']}, this program knows {FORMAT}: update it")
             names = archive.namelist()
             faults = [f"{name} is there twice" for name in sorted({name for name in names if names.count(name) > 1})]
             faults += [f"{name} is missing" for name in sorted(listed.keys() - set(names))]
@@ -191,8 +184,7 @@ def verify(path: Path) -> BundleVerification:
                 declared=tuple(_declared(manifest)),
             )
     except (*_UNREADABLE, KeyError, TypeError, ValueError, AttributeError) as error:
-        msg = f"{path} is no bundle of flags, or too damaged to be read: {error}"
-        raise BundleError(msg) from error
+        raise BundleError(f"{path} is no bundle of flags, or too damaged to be read: {error}") from error
 
 
 def _declared(manifest: Mapping[str, Any]) -> Iterator[str]:

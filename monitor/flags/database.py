@@ -4,21 +4,20 @@ SQLite by default (one file, write-ahead log, every commit on the disk before it
 SQLAlchemy speaks by its URL. Usable from several threads and processes.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import secrets
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import Any, Final, Self
 
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
-from sqlalchemy import create_engine, func, select
+from sqlalchemy import ColumnElement, Connection, Engine, create_engine, func, select
 from sqlalchemy import event as hooks
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
@@ -28,11 +27,6 @@ from monitor.flags import tables
 from monitor.flags.history import HistoryEvent, first_break, following
 from monitor.flags.queries import ALL, FlagQuery
 from monitor.types import ClipState, Flag, FlagFile, Label, Opinion, Origin, Reason
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from sqlalchemy import ColumnElement, Connection, Engine
 
 _BUSY: Final = 10.0  # seconds that a writer waits for another
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
@@ -66,14 +60,12 @@ class FlagStore:
                 Path(str(parsed.database)).parent.mkdir(parents=True, exist_ok=True)
             engine = create_engine(parsed)
         except (ArgumentError, NoSuchModuleError, ImportError) as error:
-            msg = (
+            raise StoreError(
                 f"{_masked(url)} is no database this program can use ({error}): "
                 "use an SQLAlchemy URL such as sqlite:///flags.db"
-            )
-            raise StoreError(msg) from None
+            ) from None
         except OSError as error:
-            msg = f"the folder of {_masked(url)} cannot be made: {error.strerror or error}"
-            raise StoreError(msg) from None
+            raise StoreError(f"the folder of {_masked(url)} cannot be made: {error.strerror or error}") from None
         if engine.dialect.name == "sqlite":
             _prepare_sqlite(engine)
         try:
@@ -292,8 +284,9 @@ def _migrate(engine: Engine) -> None:
             command.upgrade(config, "head")
         except CommandError as error:
             shown = engine.url.render_as_string(hide_password=True)
-            msg = f"the flags in {shown} are of a newer program ({error}): update this one, or name another database"
-            raise StoreError(msg) from None
+            raise StoreError(
+                f"the flags in {shown} are of a newer program ({error}): update this one, or name another database"
+            ) from None
 
 
 @contextmanager
@@ -304,8 +297,9 @@ def _told(engine: Engine) -> Iterator[None]:
     except SQLAlchemyError as error:
         reason = error.orig if isinstance(error, DBAPIError) else error
         shown = engine.url.render_as_string(hide_password=True)
-        msg = f"the flags in {shown} cannot be read or written: {str(reason).splitlines()[0]}; nothing was changed"
-        raise StoreError(msg) from error
+        raise StoreError(
+            f"the flags in {shown} cannot be read or written: {str(reason).splitlines()[0]}; nothing was changed"
+        ) from error
 
 
 def _masked(url: str) -> str:
@@ -323,8 +317,9 @@ def _events(connection: Connection, *conditions: ColumnElement[bool]) -> list[Hi
 def _one(connection: Connection, flag_id: str) -> Flag:
     content = connection.execute(select(tables.flags.c.content).where(tables.flags.c.id == flag_id)).scalar()
     if content is None:
-        msg = f"there is no flag {flag_id}: it was deleted, or the id is mistyped (flags list shows them)"
-        raise FlagNotFoundError(msg)
+        raise FlagNotFoundError(
+            f"there is no flag {flag_id}: it was deleted, or the id is mistyped (flags list shows them)"
+        )
     return _flag(content)
 
 

@@ -3,28 +3,22 @@
 The same :class:`ExportDocument` is what ``printout`` puts on paper.
 """
 
-from __future__ import annotations
-
 import base64
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import jinja2
 
 import monitor
+from monitor.flags.export_files import ExportFiles
 from monitor.flags.files import CLIP
+from monitor.flags.history import HistoryEvent
 from monitor.overlay import clock
 from monitor.overlay.plates import percent
-from monitor.types import ClipState
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    from monitor.flags.export_files import ExportFiles
-    from monitor.flags.history import HistoryEvent
-    from monitor.types import Flag
+from monitor.types import ClipState, Flag
 
 _TEMPLATE: Final = Path(__file__).with_name("export_document.html.j2")
 _PICTURES: Final = {".jpg": "image/jpeg", ".png": "image/png"}

@@ -1,21 +1,15 @@
 """The files of a flag as they go into an export: as they were kept, blurred, or not at all."""
 
-from __future__ import annotations
-
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 from monitor.errors import OutputError
-from monitor.flags.files import FACES
+from monitor.flags.files import FACES, FlagFiles
 from monitor.flags.redaction import Redaction
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
-    from monitor.flags.files import FlagFiles
-    from monitor.types import Flag, FlagFile
+from monitor.types import Flag, FlagFile
 
 PICTURES: Final = (".jpg", ".png")
 _TEXT: Final = (".json", ".csv", ".txt")  # shows nobody
@@ -96,8 +90,7 @@ def _blurred(copy: ExportFile, bystanders: Redaction | None) -> ExportFile | str
     try:
         content = bystanders.blurred(copy.path.read_bytes(), suffix=suffix)
     except OSError as error:
-        msg = f"{copy.path} cannot be read: {error.strerror or error}"
-        raise OutputError(msg) from error
+        raise OutputError(f"{copy.path} cannot be read: {error.strerror or error}") from error
     except ValueError as error:
         return str(error)
     if content is None:

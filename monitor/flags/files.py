@@ -5,27 +5,21 @@ committed, the clip is recorded after it is on the disk. So a folder without a f
 flag whose clip is still pending after a restart either has a whole clip or none.
 """
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import os
 import shutil
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 from monitor.errors import FlagNotFoundError, OutputError
+from monitor.flags.database import FlagStore
 from monitor.flags.queries import FlagQuery
 from monitor.system.files import unwritable, write_whole
-from monitor.types import ClipState, FlagFile
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from pathlib import Path
-
-    from monitor.flags.database import FlagStore
-    from monitor.types import Flag
+from monitor.types import ClipState, Flag, FlagFile
 
 CLIP: Final = "clip.mp4"
 FRAME: Final = "frame.jpg"  # the picture at the moment, or the last one that was scored before it
@@ -90,8 +84,7 @@ class FlagFiles:
         """
         folder = self.folder(flag_id)
         if not folder.is_dir():
-            msg = f"the files of flag {flag_id} are gone: it was deleted"
-            raise FlagNotFoundError(msg)
+            raise FlagNotFoundError(f"the files of flag {flag_id} are gone: it was deleted")
         working = folder / f"{name}{_PARTIAL}"
         try:
             yield working
@@ -115,8 +108,7 @@ class FlagFiles:
             with path.open("rb") as file:
                 return FlagFile(name, hashlib.file_digest(file, "sha256").hexdigest(), path.stat().st_size)
         except OSError as error:
-            msg = f"{path} cannot be read: {error.strerror or error}"
-            raise OutputError(msg) from error
+            raise OutputError(f"{path} cannot be read: {error.strerror or error}") from error
 
     def size(self, flag_id: str) -> int:
         """Bytes of a flag's files, recorded or not; what goes away meanwhile counts as nothing."""
@@ -138,8 +130,7 @@ class FlagFiles:
         except FileNotFoundError:
             return
         except OSError as error:
-            msg = f"{folder} cannot be deleted ({error.strerror or error}): delete it by hand"
-            raise OutputError(msg) from error
+            raise OutputError(f"{folder} cannot be deleted ({error.strerror or error}): delete it by hand") from error
 
     def faults(self, flag: Flag) -> list[str]:
         """Files of a flag that were changed, are missing, or were never recorded: a clause each.

@@ -1,28 +1,23 @@
 """A span of an analysed file becomes a flag: from its report, its annotated video and the file itself."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
 from monitor.errors import SourceUnreadableError
+from monitor.flags.archive import FlagArchive
 from monitor.flags.clips import cut
 from monitor.flags.database import new_id
 from monitor.flags.files import FRAME, OVERLAY, TRACE
 from monitor.media.sources import open_source
 from monitor.results.result_folder import TIMELINE_FILE, VIDEO_FILE
 from monitor.types import Flag, Label, Origin, Reason
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from monitor.flags.archive import FlagArchive
 
 _QUALITY = 90  # JPEG
 
@@ -119,5 +114,4 @@ def _picture(file: Path, media_time: float) -> tuple[bytes, datetime]:
                 buffer = io.BytesIO()
                 Image.fromarray(frame.pixels).save(buffer, "JPEG", quality=_QUALITY)
                 return buffer.getvalue(), frame.captured_at
-    msg = f"{file.name}: it ends before {media_time:g} s; was it replaced?"
-    raise SourceUnreadableError(msg)
+    raise SourceUnreadableError(f"{file.name}: it ends before {media_time:g} s; was it replaced?")

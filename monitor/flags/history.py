@@ -4,15 +4,11 @@ Every event names the hash of the one before it and of the flag as the event lef
 database can rewrite the whole chain, but not so that it ends in a hash that an earlier export names.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Final
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+from typing import Any, Final
 
 BEGINNING: Final = "0" * 64
 

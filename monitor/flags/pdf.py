@@ -11,7 +11,9 @@ import importlib.util
 import io
 import textwrap
 import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import fields, is_dataclass, replace
+from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -22,9 +24,6 @@ from fpdf.fonts import FontFace, TTFFont
 from PIL import Image, UnidentifiedImageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
-    from datetime import datetime
-
     from monitor.flags.export_document import DocumentEntry, DocumentFact, DocumentPicture, ExportDocument
 
 _MARGIN: Final = 18  # mm

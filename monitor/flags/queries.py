@@ -1,21 +1,13 @@
 """Which flags somebody wants to see, and in which order."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from datetime import UTC
-from typing import TYPE_CHECKING, Any, Final, Literal
+from datetime import UTC, datetime
+from typing import Any, Final, Literal
 
-from sqlalchemy import func, or_
+from sqlalchemy import ColumnElement, Select, func, or_
 
 from monitor.flags import tables
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from sqlalchemy import ColumnElement, Select
-
-    from monitor.types import ClipState, Label, Opinion, Origin
+from monitor.types import ClipState, Label, Opinion, Origin
 
 _COLUMNS: Final = tables.flags.c
 _SEARCHED: Final = (_COLUMNS.source, _COLUMNS.note, _COLUMNS.category, _COLUMNS.reporter)

@@ -1,32 +1,26 @@
 """From a marked moment to a flag: its pictures are kept at once, its clip when the seconds after it are over."""
 
-from __future__ import annotations
-
 import json
 import logging
 import threading
 from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from pathlib import Path
+from typing import Any, Final, Protocol
 
 import monitor
 from monitor.errors import FlagNotFoundError, MonitorError, UsageError
+from monitor.flags.archive import FlagArchive
 from monitor.flags.database import new_id
 from monitor.flags.files import FACES, FRAME, OVERLAY, TRACE
 from monitor.overlay import Overlay
 from monitor.results import records
+from monitor.results.report import Provenance
 from monitor.system import jpeg
-from monitor.types import Flag, Frame, Label, Observation, Origin, Verdict
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from pathlib import Path
-
-    from monitor.flags.archive import FlagArchive
-    from monitor.results.report import Provenance
-    from monitor.types import LabelChange, Opinion
+from monitor.types import Flag, Frame, Label, LabelChange, Observation, Opinion, Origin, Verdict
 
 _KEPT_SECONDS: Final = 30.0  # of media time in which a moment can still be flagged
 _KEPT_BYTES: Final = 64 << 20
@@ -203,16 +197,13 @@ class FlagRecorder:
     def _found(self, mark: FlagRequest) -> tuple[_Connection, _Moment]:
         """The newest kept moment that is not after the mark: what was on the screen."""
         if self._epoch is None or not self._moments:
-            msg = "nothing has been seen yet: wait for the first picture"
-            raise UsageError(msg)
+            raise UsageError("nothing has been seen yet: wait for the first picture")
         if mark.epoch != self._epoch.number:
-            msg = "that moment is gone: the source was opened again meanwhile"
-            raise UsageError(msg)
+            raise UsageError("that moment is gone: the source was opened again meanwhile")
         for moment in reversed(self._moments):
             if moment.observation.media_time <= mark.media_time + 1e-3:
                 return self._epoch, moment
-        msg = f"that moment is gone: only the last {_KEPT_SECONDS:g} s can be flagged"
-        raise UsageError(msg)
+        raise UsageError(f"that moment is gone: only the last {_KEPT_SECONDS:g} s can be flagged")
 
     def _accuse(self, change: LabelChange, *, epoch: int) -> None:
         """Flag a face that became suspicious, unless it did so a moment ago."""

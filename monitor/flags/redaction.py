@@ -1,21 +1,16 @@
 """The faces in a flag's pictures that the flag is not about, made unrecognisable."""
 
-from __future__ import annotations
-
 import json
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Self
+from pathlib import Path
+from typing import Any, Final, Self
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from numpy.typing import NDArray
-
-    Box = tuple[float, float, float, float]  # x1 y1 x2 y2, pixels
+Box = tuple[float, float, float, float]  # x1 y1 x2 y2, pixels
 
 _CELLS: Final = 6  # of a face's shorter side: 36 colours are no face
 _MARGIN: Final = 0.25  # of the box, on each side: hair, ears, chin
@@ -74,13 +69,11 @@ class Redaction:
             return None
         decoded = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR) if content else None
         if decoded is None:
-            msg = "it cannot be decoded"
-            raise ValueError(msg)
+            raise ValueError("it cannot be decoded")
         pixels = np.asarray(decoded, np.uint8)
         height, width = pixels.shape[:2]
         if abs(math.log(width * self.height / (height * self.width))) > _OFF:
-            msg = "it is cut differently from the frame whose faces are known"
-            raise ValueError(msg)
+            raise ValueError("it is cut differently from the frame whose faces are known")
         spared = pixels.copy()
         scale = width / self.width
         for box in self.boxes:
@@ -97,8 +90,7 @@ class Redaction:
 def _box(edges: Any) -> Box:  # noqa: ANN401 - from a file
     x1, y1, x2, y2 = map(float, edges)
     if not all(map(math.isfinite, (x1, y1, x2, y2))):
-        msg = "a box is not finite"
-        raise ValueError(msg)
+        raise ValueError("a box is not finite")
     return x1, y1, x2, y2
 
 

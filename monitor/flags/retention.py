@@ -7,19 +7,16 @@ or looked at without calling it a false alarm stays until a person deletes it.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from monitor.types import ClipState, Opinion, Origin
+from monitor.types import ClipState, Flag, Opinion, Origin
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-    from datetime import datetime
-
     from monitor.settings import EvidenceSettings
-    from monitor.types import Flag
 
 GIGABYTE: Final = 1_000_000_000
 

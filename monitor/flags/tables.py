@@ -1,7 +1,5 @@
 """The tables of the store; ``migrations`` make them, a test holds both against each other."""
 
-from __future__ import annotations
-
 from sqlalchemy import JSON, Column, Float, Index, Integer, MetaData, String, Table, Text
 
 metadata = MetaData()

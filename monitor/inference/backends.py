@@ -1,26 +1,21 @@
 """What an engine is, what makes one, and which backend suits this machine: ``choose()``."""
 
-from __future__ import annotations
-
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from pathlib import Path
+from typing import Protocol
 
 from monitor.errors import EngineError
 from monitor.inference.cuda import CudaBackend, cuda_missing
 from monitor.inference.engine_upgrade import NOT_BUILT
+from monitor.inference.network import Network
 from monitor.inference.onnx_int8 import OnnxRuntimeInt8Backend
 from monitor.inference.onnx_runtime import CUDA, OnnxRuntimeBackend
 from monitor.inference.openvino_runtime import OpenVinoBackend
 from monitor.inference.summed_area import SummedArea
 from monitor.inference.tensorrt import TensorRtBackend
 from monitor.inference.torch_runtime import TorchBackend
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
-    from monitor.inference.network import Network
-    from monitor.types import Floats, Pixels
+from monitor.types import Floats, Pixels
 
 
 class Engine(Protocol):
@@ -63,7 +58,7 @@ class Backend(Protocol):
         """
         ...
 
-    def exact(self) -> Backend:
+    def exact(self) -> "Backend":
         """The backend that computes the same in fp32; this one, if it does: MTCNN's boxes stay where they are."""
         ...
 
@@ -120,13 +115,13 @@ def choose(name: str = "auto") -> BackendSelection:
         reason = "it was asked for"
         preferred = f"{name} was asked for"
     else:
-        msg = f"unknown backend {name!r}: this program knows auto, {', '.join(backends)}"
-        raise EngineError(msg)
+        raise EngineError(f"unknown backend {name!r}: this program knows auto, {', '.join(backends)}")
     chosen = backends.pop(name)
     missing = chosen.unavailable()
     if missing:
-        msg = f"the backend {name} cannot be used: {missing}; choose another with the setting classifier.backend"
-        raise EngineError(msg)
+        raise EngineError(
+            f"the backend {name} cannot be used: {missing}; choose another with the setting classifier.backend"
+        )
     others = {other.name: other.unavailable() or preferred for other in backends.values()}
     choice = BackendSelection(backend=chosen, reason=reason, others=others)
     faster = TensorRtBackend()

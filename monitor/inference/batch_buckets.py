@@ -8,22 +8,20 @@ from __future__ import annotations
 
 import logging
 from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from monitor.errors import EngineError
+from monitor.inference.network import Network
+from monitor.types import Floats, Pixels
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
     import torch
-    from numpy.typing import NDArray
-
-    from monitor.inference.network import Network
-    from monitor.types import Floats, Pixels
 
 BUCKETS: Final = (1, 2, 4, 8, 16, 32, 64)  # rows
 
@@ -85,11 +83,10 @@ class BucketEngine:
                     return self._in_pieces(batch)
                 except Exception as error:  # TensorRT's errors have no common type
                     if "out of memory" not in str(error).lower():
-                        msg = (
+                        raise EngineError(
                             f"{self.name} failed on {self._network.name} with a batch of shape {tuple(batch.shape)}: "
                             f"{first_line(error)}"
-                        )
-                        raise EngineError(msg) from error
+                        ) from error
                     tries += self._make_smaller(len(batch), error, last=tries > 0)
 
     def open(self, bucket: int) -> None:
@@ -110,11 +107,10 @@ class BucketEngine:
         )
         if not fits or given != expected or not len(batch):
             sides = " x ".join("any" if size is None else str(size) for size in shape)
-            msg = (
+            raise EngineError(
                 f"{self.name} runs {self._network.name} on {sides} of {expected}, "
                 f"not on a batch of shape {tuple(batch.shape)} of {given}"
             )
-            raise EngineError(msg)
 
     def _in_pieces(self, batch: Pixels | Floats | torch.Tensor) -> tuple[Floats, ...]:
         waiting: deque[Callable[[], tuple[Floats, ...]]] = deque()
@@ -154,11 +150,10 @@ class BucketEngine:
             _log.warning(words, tried, self._network.name, smaller[-1], first_line(error))
             self._buckets = smaller
         elif last:
-            msg = (
+            raise EngineError(
                 f"the GPU has no memory left to run {self._network.name} even on one row: end what else uses the GPU, "
                 f"or choose the setting classifier.backend=onnxruntime ({first_line(error)})"
-            )
-            raise EngineError(msg) from error
+            ) from error
         return not smaller
 
 

@@ -9,18 +9,17 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from monitor.errors import EngineError
+from monitor.types import Floats, Pixels
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from monitor.inference.backends import Engine
-    from monitor.types import Floats, Pixels
 
 
 @dataclass(slots=True, eq=False)

@@ -4,24 +4,19 @@ An artefact is one file and a JSON sidecar beside it that holds its SHA-256. Wha
 is built again; a folder that cannot be written costs time, never the run.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import logging
 import os
 import re
 import secrets
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import platformdirs
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
 
 logger = logging.getLogger(__name__)
 

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import ctypes
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from monitor.errors import EngineError
 from monitor.inference.batch_buckets import BucketEngine, first_line
+from monitor.inference.network import Network
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import torch
-
-    from monitor.inference.network import Network
 
 
 class CudaBackend:
@@ -42,19 +40,17 @@ class CudaBackend:
         """
         reason = self.unavailable()
         if reason:
-            msg = f"the backend cuda cannot run {network.name}: {reason}"
-            raise EngineError(msg)
+            raise EngineError(f"the backend cuda cannot run {network.name}: {reason}")
         import torch
 
         dtype = torch.float32 if self._exact else half_type()
         try:
             return cuda_engine(network, dtype=dtype)
         except RuntimeError as error:
-            msg = (
+            raise EngineError(
                 f"{network.name} cannot be put on the GPU ({first_line(error)}): end what else uses it, "
                 "or choose the setting classifier.backend=onnxruntime"
-            )
-            raise EngineError(msg) from error
+            ) from error
 
     def exact(self) -> CudaBackend:
         """This GPU in fp32."""

@@ -3,25 +3,20 @@
 Importing this module imports torch.
 """
 
-from __future__ import annotations
-
 from collections import deque
+from collections.abc import Callable
 from functools import partial
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from monitor.inference.network import Network, Preprocessing
+from monitor.types import Floats
 
-    from numpy.typing import NDArray
-    from torch import Tensor, nn
-
-    from monitor.inference.network import Network, Preprocessing
-    from monitor.types import Floats
-
-    Compute = Callable[[Tensor], tuple[Tensor, ...]]
+Compute = Callable[[Tensor], tuple[Tensor, ...]]
 
 DEVICE: Final = "cuda"
 _WARM_UP: Final = 3  # calls before recording: libraries choose and allocate in the first ones

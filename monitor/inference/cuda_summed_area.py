@@ -3,26 +3,19 @@
 Importing this module imports torch.
 """
 
-from __future__ import annotations
-
 import logging
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
 from monitor.errors import EngineError
 from monitor.inference import cuda_graph_runner
 from monitor.inference.batch_buckets import first_line
-from monitor.inference.summed_area import SummedArea
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from numpy.typing import NDArray
-    from torch import Tensor
-
-    from monitor.inference.summed_area import Integers, Sides
+from monitor.inference.summed_area import Integers, Sides, SummedArea
 
 _log = logging.getLogger(__name__)
 
@@ -73,8 +66,7 @@ class CudaSummedArea(SummedArea):
                 return means(self._table)
         except RuntimeError as error:
             if "out of memory" not in str(error).lower():
-                msg = f"the GPU failed to resample a frame: {first_line(error)}"
-                raise EngineError(msg) from error
+                raise EngineError(f"the GPU failed to resample a frame: {first_line(error)}") from error
             _log.debug("a frame is resampled on the CPU: %s", first_line(error))
             torch.cuda.empty_cache()
             return None

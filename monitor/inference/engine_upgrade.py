@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from monitor.errors import EngineError
+from monitor.inference.network import Network
 from monitor.inference.parity import require_parity
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from monitor.inference.backends import BackendSelection, Engine
-    from monitor.inference.network import Network
 
 NOT_BUILT = "its engine for this GPU is not built yet"
 

@@ -1,13 +1,8 @@
 """facenet-pytorch (InceptionResnetV1, MTCNN and its P-, R- and O-nets)."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from types import ModuleType
 
 from monitor.inference.foreign import foreign_package
-
-if TYPE_CHECKING:
-    from types import ModuleType
 
 
 def facenet_pytorch() -> ModuleType:

@@ -1,7 +1,5 @@
 """Fewer layers, the same function: BatchNorms in eval mode folded into the convolutions before them."""
 
-from __future__ import annotations
-
 import logging
 from collections import Counter
 

@@ -5,20 +5,16 @@ does not exist``. There the two missing operators are declared (never called by 
 import is tried once more.
 """
 
-from __future__ import annotations
-
 import importlib
 import sys
 import warnings
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from types import ModuleType
+from typing import Any
 
 import torch
 
 from monitor.errors import ModelError
-
-if TYPE_CHECKING:
-    from types import ModuleType
 
 _OPERATORS = (
     "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
@@ -59,8 +55,9 @@ def timm() -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name != "timm":
             raise
-        msg = "this architecture is built by timm, which is not installed: pip install 'deepfake-monitor[lab]'"
-        raise ModelError(msg) from None
+        raise ModelError(
+            "this architecture is built by timm, which is not installed: pip install 'deepfake-monitor[lab]'"
+        ) from None
 
 
 def _import(name: str) -> ModuleType:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from monitor.types import Pixels
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     import torch
-
-    from monitor.types import Pixels
 
 Shape = tuple[int | None, int | None, int | None, int | None]  # None: free
 

@@ -4,26 +4,21 @@ Torch is imported only when there is nothing in the cache: a warm start is small
 ``exported_elsewhere()`` it is imported by a child process, so that a cold start stays small, too.
 """
 
-from __future__ import annotations
-
 import multiprocessing
 import sys
 import warnings
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from contextvars import ContextVar
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from monitor.errors import EngineError
 from monitor.inference.cache import ArtefactKey, fetch
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from monitor.inference.network import Network
+from monitor.inference.network import Network
 
 INPUT = "input"
 _REVISION = "2"  # raised when this module writes other graphs from the same network
@@ -73,8 +68,9 @@ def _exported(network: Network) -> bytes:
     try:
         return pool.submit(_export, network).result()
     except BrokenProcessPool as error:
-        msg = f"{network.name} could not be exported to ONNX: the exporting process died, perhaps for want of memory"
-        raise EngineError(msg) from error
+        raise EngineError(
+            f"{network.name} could not be exported to ONNX: the exporting process died, perhaps for want of memory"
+        ) from error
 
 
 def _export(network: Network) -> bytes:
@@ -98,10 +94,10 @@ def _export(network: Network) -> bytes:
                 verbose=False,
             )
         except torch.onnx.OnnxExporterError as error:
-            msg = f"{network.name} cannot be exported to ONNX by torch {torch.__version__}: {error}"
-            raise EngineError(msg) from error
+            raise EngineError(
+                f"{network.name} cannot be exported to ONNX by torch {torch.__version__}: {error}"
+            ) from error
     if program is None:
-        msg = f"{network.name} cannot be exported to ONNX: torch {torch.__version__} returned nothing"
-        raise EngineError(msg)
+        raise EngineError(f"{network.name} cannot be exported to ONNX: torch {torch.__version__} returned nothing")
     content: bytes = program.model_proto.SerializeToString()
     return content

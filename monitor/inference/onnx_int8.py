@@ -6,30 +6,24 @@ The first two convolutions, which are cheap and feel every rounding, and the evi
 the ranges that the laboratory measured (``monitor.inference.ranges``).
 """
 
-from __future__ import annotations
-
 import hashlib
 import logging
+from collections.abc import Mapping
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 
 from monitor.errors import EngineError
 from monitor.inference.cache import ArtefactKey, fetch
+from monitor.inference.network import Network
 from monitor.inference.onnx_graph import onnx_graph, versions
 from monitor.inference.onnx_runtime import OnnxRuntimeBackend, OnnxRuntimeEngine, session
-from monitor.inference.parity import measure_parity
+from monitor.inference.parity import Parity, measure_parity
+from monitor.types import Pixels
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
-    from monitor.inference.network import Network
-    from monitor.inference.parity import Parity
-    from monitor.types import Pixels
-
-    Ranges = Mapping[str, tuple[float, float]]
+Ranges = Mapping[str, tuple[float, float]]
 
 LOGIT_TOLERANCE: Final = 0.2  # natural log-odds, of any witness
 MAP_TOLERANCE: Final = 0.6  # the same, of one cell
@@ -60,11 +54,10 @@ class OnnxRuntimeInt8Backend:
         """
         witnesses = network.witnesses
         if network.ranges is None or witnesses is None:
-            msg = (
+            raise EngineError(
                 f"{network.name} has no int8 engine: nobody has measured how far its activations reach, or there are "
                 "no faces to try it on; choose another with the setting classifier.backend"
             )
-            raise EngineError(msg)
         ranges = network.ranges()
         facts = {
             "onnxruntime": version("onnxruntime"),
@@ -110,12 +103,11 @@ def require_close(found: Parity, *, network: str) -> None:
     """
     if found.logit <= LOGIT_TOLERANCE and found.evidence <= MAP_TOLERANCE:
         return
-    msg = (
+    raise EngineError(
         f"the int8 engine of {network} is refused: on {found.crops} faces its logits differ from fp32 by up to "
         f"{found.logit:.3f} (allowed: {LOGIT_TOLERANCE:g}), its evidence maps by up to {found.evidence:.3f} (allowed: "
         f"{MAP_TOLERANCE:g}); choose another with the setting classifier.backend"
     )
-    raise EngineError(msg)
 
 
 def quantised(content: bytes, ranges: Ranges, *, network: str) -> bytes:
@@ -156,11 +148,10 @@ def quantised(content: bytes, ranges: Ranges, *, network: str) -> bytes:
         )
         quantizer.quantize_model()
     except (ValueError, KeyError, IndexError, RuntimeError) as error:
-        msg = (
+        raise EngineError(
             f"{network} cannot be quantised by onnxruntime {version('onnxruntime')} ({error}); if its table of "
             "activation ranges is older than the program, make it anew with `deepfake-monitor lab ranges`"
-        )
-        raise EngineError(msg) from error
+        ) from error
     result: bytes = quantizer.model.model.SerializeToString()
     return result
 

@@ -1,21 +1,15 @@
 """ONNX Runtime, fp32: the default engine on a CPU; on a GPU by name, where its build has CUDA."""
 
-from __future__ import annotations
-
 import os
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import Any, Final, Self
 
 from monitor.errors import EngineError
+from monitor.inference.network import Network
 from monitor.inference.onnx_graph import INPUT, onnx_graph
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from monitor.inference.network import Network
-    from monitor.types import Floats, Pixels
-
+from monitor.types import Floats, Pixels
 
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read as it is imported; newer builds report to their maker
 
@@ -44,8 +38,9 @@ class OnnxRuntimeEngine:
         try:
             return tuple(self._session.run(self._outputs, {INPUT: batch}))
         except Exception as error:
-            msg = f"ONNX Runtime failed on {self._network} with a batch of shape {batch.shape}: {error}"
-            raise EngineError(msg) from error
+            raise EngineError(
+                f"ONNX Runtime failed on {self._network} with a batch of shape {batch.shape}: {error}"
+            ) from error
 
 
 class OnnxRuntimeBackend:
@@ -107,9 +102,9 @@ def session(model: Path | bytes, *, network: str, threads: int, provider: str = 
     try:
         made = onnxruntime.InferenceSession(graph, options, providers=[(provider, exact)])
     except Exception as error:
-        msg = f"ONNX Runtime {onnxruntime.__version__} cannot compile {network}: {error}"
-        raise EngineError(msg) from error
+        raise EngineError(f"ONNX Runtime {onnxruntime.__version__} cannot compile {network}: {error}") from error
     if made.get_providers()[0] != provider:
-        msg = f"ONNX Runtime {onnxruntime.__version__} cannot use the GPU here and fell back to the CPU: refused"
-        raise EngineError(msg)
+        raise EngineError(
+            f"ONNX Runtime {onnxruntime.__version__} cannot use the GPU here and fell back to the CPU: refused"
+        )
     return made

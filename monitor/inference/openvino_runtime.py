@@ -1,25 +1,19 @@
 """OpenVINO on a CPU, fp32: an extra (``pip install deepfake-monitor[openvino]``)."""
 
-from __future__ import annotations
-
 import logging
 from contextlib import suppress
 from importlib.util import find_spec
+from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import Any, Final, Self
 
 import numpy as np
 
 from monitor.errors import EngineError
 from monitor.inference.cache import KEEP
+from monitor.inference.network import Network
 from monitor.inference.onnx_graph import onnx_graph
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from monitor.inference.network import Network
-    from monitor.types import Floats, Pixels
-
+from monitor.types import Floats, Pixels
 
 COMPILED: Final = "openvino"  # the folder inside our cache where OpenVINO keeps what it compiled
 
@@ -44,8 +38,9 @@ class OpenVinoEngine:
                 results = self._request.infer([batch], share_inputs=True)
                 return tuple(np.array(results[i], np.float32) for i in range(self._outputs))
         except RuntimeError as error:
-            msg = f"OpenVINO failed on {self._network} with a batch of shape {batch.shape}: {error}"
-            raise EngineError(msg) from error
+            raise EngineError(
+                f"OpenVINO failed on {self._network} with a batch of shape {batch.shape}: {error}"
+            ) from error
 
 
 class OpenVinoBackend:
@@ -86,8 +81,7 @@ class OpenVinoBackend:
             compiled = core.compile_model(core.read_model(graph), "CPU", options)
             request = compiled.create_infer_request()
         except RuntimeError as error:
-            msg = f"OpenVINO {openvino.__version__} cannot compile {network.name}: {error}"
-            raise EngineError(msg) from error
+            raise EngineError(f"OpenVINO {openvino.__version__} cannot compile {network.name}: {error}") from error
         return OpenVinoEngine(request, network=network.name, outputs=len(network.outputs))
 
     def exact(self) -> Self:

@@ -7,19 +7,18 @@ the map by 0.003 or 0.07 (docs/measurements.md). An engine that was compiled wro
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from monitor.errors import EngineError
+from monitor.inference.network import Network
 from monitor.inference.torch_runtime import TorchBackend
+from monitor.types import Floats, Pixels
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from monitor.inference.backends import Engine
-    from monitor.inference.network import Network
-    from monitor.types import Floats, Pixels
 
 LOGIT_TOLERANCE: Final = 0.05  # natural log-odds
 MAP_TOLERANCE: Final = 0.15  # the same, of one cell
@@ -76,13 +75,11 @@ def require_parity(engine: Engine, network: Network, *, threads: int, cache_dir:
         EngineError: it does not say the same, or failed, or there are no witnesses.
     """
     if network.witnesses is None:
-        msg = f"{engine.name} is refused: there are no faces to compare it on with {network.name} in fp32"
-        raise EngineError(msg)
+        raise EngineError(f"{engine.name} is refused: there are no faces to compare it on with {network.name} in fp32")
     reference = TorchBackend().compile(network, threads=threads, cache_dir=cache_dir)
     found = measure_parity(engine, reference, network.witnesses())
     if not found.close:
-        msg = f"{engine.name} is refused: {found}"
-        raise EngineError(msg)
+        raise EngineError(f"{engine.name} is refused: {found}")
     return found
 
 

@@ -1,7 +1,5 @@
 """Crops as they are cut, uint8 and channels last, to a network's outputs."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

@@ -4,24 +4,19 @@ A table lies beside its weights (``<name>.ranges.json`` beside ``<name>.safetens
 have thousands of faces at hand, and on too few of them an int8 engine clips what it never saw.
 """
 
-from __future__ import annotations
-
 import math
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from monitor.errors import ModelCardError
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
 
 def _ordered(span: tuple[float, float]) -> tuple[float, float]:
     if not (math.isfinite(span[0]) and math.isfinite(span[1]) and span[0] <= span[1]):
-        msg = "a range has two finite ends, the lower one first"
-        raise ValueError(msg)
+        raise ValueError("a range has two finite ends, the lower one first")
     return span
 
 
@@ -53,21 +48,23 @@ def read_ranges(path: Path, *, weights_sha256: str, size: int) -> Mapping[str, t
     try:
         table = RangesTable.model_validate_json(path.read_bytes())
     except OSError as error:
-        msg = f"the table of activation ranges {path} cannot be read ({error.strerror or error}): {remedy}"
-        raise ModelCardError(msg) from None
+        raise ModelCardError(
+            f"the table of activation ranges {path} cannot be read ({error.strerror or error}): {remedy}"
+        ) from None
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"
-        msg = f"the table of activation ranges {path} is malformed at {where}: {first['msg'].lower()}; {remedy}"
-        raise ModelCardError(msg) from None
+        raise ModelCardError(
+            f"the table of activation ranges {path} is malformed at {where}: {first['msg'].lower()}; {remedy}"
+        ) from None
     if table.weights_sha256 != weights_sha256:
-        msg = (
+        raise ModelCardError(
             f"the table of activation ranges {path} was measured on other weights (SHA-256 "
             f"{table.weights_sha256[:12]}..., not {weights_sha256[:12]}...): {remedy}"
         )
-        raise ModelCardError(msg)
     if size not in table.sizes:
         known = " and ".join(map(str, sorted(table.sizes)))
-        msg = f"the table of activation ranges {path} knows crops of {known} pixels, not of {size}: {remedy}"
-        raise ModelCardError(msg)
+        raise ModelCardError(
+            f"the table of activation ranges {path} knows crops of {known} pixels, not of {size}: {remedy}"
+        )
     return table.sizes[size]

@@ -3,21 +3,16 @@
 Importing this module does not import torch; :mod:`monitor.inference.cuda_summed_area` does the same on a GPU.
 """
 
-from __future__ import annotations
-
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from monitor.types import Floats, Pixels
 
-    from monitor.types import Floats, Pixels
-
-    Integers = NDArray[np.int64]
-    Sides = tuple[Integers, Integers, Integers, Integers]  # top, bottom, left, right of pooling bins
+Integers = NDArray[np.int64]
+Sides = tuple[Integers, Integers, Integers, Integers]  # top, bottom, left, right of pooling bins
 
 
 class SummedArea:

@@ -15,24 +15,22 @@ import io
 import logging
 import shutil
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import packages_distributions, version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from monitor.errors import EngineError, OutputError, UsageError
 from monitor.inference import cache
 from monitor.inference.batch_buckets import BucketEngine, first_line
 from monitor.inference.cuda import CudaBackend, cuda_missing
+from monitor.inference.network import Network
 from monitor.inference.parity import require_parity
 from monitor.system.files import alone_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
     import torch
-
-    from monitor.inference.network import Network
 
 LARGEST_BATCH: Final = 64
 USUAL_BATCH: Final = 8  # rows that TensorRT optimises for
@@ -98,16 +96,14 @@ class TensorRtBackend:
         """
         reason = self.unavailable()
         if reason:
-            msg = f"the backend tensorrt cannot run {network.name}: {reason}"
-            raise EngineError(msg)
+            raise EngineError(f"the backend tensorrt cannot run {network.name}: {reason}")
         engine = self.cached(network, cache_dir=cache_dir)
         if engine is None:
             _log.warning("building a TensorRT engine for %s: this takes minutes, once", network.name)
             build(network, self.target(), cache_dir=cache_dir, on_step=lambda step: _log.info("%s", step))
             engine = self.cached(network, cache_dir=cache_dir)
         if engine is None:
-            msg = f"the TensorRT engine of {network.name} was built but cannot be loaded: see the log"
-            raise EngineError(msg)
+            raise EngineError(f"the TensorRT engine of {network.name} was built but cannot be loaded: see the log")
         found = require_parity(engine, network, threads=threads, cache_dir=cache_dir)
         _log.info("%s may be used: %s", engine.name, found)
         return engine
@@ -129,8 +125,9 @@ class TensorRtBackend:
             return _loaded(library, path, network, target)
         except Exception as error:  # TensorRT's errors have no common type
             if "out of memory" in str(error).lower():
-                msg = f"the GPU has no memory left for the TensorRT engine: end what else uses it ({first_line(error)})"
-                raise EngineError(msg) from error
+                raise EngineError(
+                    f"the GPU has no memory left for the TensorRT engine: end what else uses it ({first_line(error)})"
+                ) from error
             _log.warning("the TensorRT engine %s cannot be loaded (%s): it is built again", path, first_line(error))
             cache.discard(path)
             return None
@@ -171,8 +168,9 @@ def build(network: Network, target: Target, *, cache_dir: Path, on_step: Callabl
             library.save(module, content, output_format="exported_program", arg_inputs=[example], dynamic_shapes=shapes)
             return cache.store(key, lambda path: path.write_bytes(content.getbuffer()), folder=cache_dir, suffix=SUFFIX)
     except UsageError as error:
-        msg = f"another process is building a TensorRT engine in {cache_dir}: it is there at the next start"
-        raise EngineError(msg) from error
+        raise EngineError(
+            f"another process is building a TensorRT engine in {cache_dir}: it is there at the next start"
+        ) from error
     except EngineError:
         raise
     except OutputError as error:
@@ -180,8 +178,7 @@ def build(network: Network, target: Target, *, cache_dir: Path, on_step: Callabl
     except OSError as error:
         raise EngineError(_no_room(cache_dir, error.strerror or str(error))) from error
     except Exception as error:
-        msg = f"TensorRT cannot build an engine for {network.name}: {first_line(error)}"
-        raise EngineError(msg) from error
+        raise EngineError(f"TensorRT cannot build an engine for {network.name}: {first_line(error)}") from error
 
 
 def engine_key(network: Network, target: Target) -> cache.ArtefactKey:
@@ -210,8 +207,7 @@ def torch_tensorrt() -> Any:  # noqa: ANN401 - untyped library
         with contextlib.redirect_stdout(io.StringIO()):
             import torch_tensorrt as library
     except Exception as error:
-        msg = f"torch_tensorrt is installed but cannot be imported: {first_line(error)}"
-        raise EngineError(msg) from error
+        raise EngineError(f"torch_tensorrt is installed but cannot be imported: {first_line(error)}") from error
     return library
 
 
@@ -234,8 +230,7 @@ def _exported(network: Network, target: Target) -> tuple[torch.export.ExportedPr
 
     free, *sides = network.input_shape
     if free is not None or None in sides:
-        msg = f"{network.name} has other free sizes than its batch: it is run by the backend cuda"
-        raise EngineError(msg)
+        raise EngineError(f"{network.name} has other free sizes than its batch: it is run by the backend cuda")
     dtype = getattr(torch, target.dtype)
     module = network.build().to(target.device, dtype)
     example = torch.zeros((USUAL_BATCH, *sides), dtype=dtype, device=target.device)  # type: ignore[arg-type]

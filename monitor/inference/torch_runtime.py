@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from monitor.errors import EngineError
+from monitor.inference.network import Network
+from monitor.types import Floats, Pixels
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import torch
-
-    from monitor.inference.network import Network
-    from monitor.types import Floats, Pixels
 
 
 class TorchEngine:
@@ -33,8 +31,9 @@ class TorchEngine:
             with torch.inference_mode():
                 return tuple(output.numpy() for output in self._module(torch.from_numpy(batch)))
         except RuntimeError as error:
-            msg = f"torch failed on {self._network} with a batch of shape {batch.shape}: {error}"
-            raise EngineError(msg) from error
+            raise EngineError(
+                f"torch failed on {self._network} with a batch of shape {batch.shape}: {error}"
+            ) from error
 
 
 class TorchBackend:
@@ -60,8 +59,7 @@ class TorchBackend:
         """
         reason = self.unavailable()
         if reason:
-            msg = f"torch cannot run {network.name}: {reason}"
-            raise EngineError(msg)
+            raise EngineError(f"torch cannot run {network.name}: {reason}")
         import torch
 
         torch.set_num_threads(threads)

@@ -1,7 +1,5 @@
 """What was written of a span, and the sentence for a span that is gone."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from monitor.errors import SourceError

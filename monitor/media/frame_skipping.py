@@ -1,7 +1,5 @@
 """Fewer frames of a live source, evenly apart: on a busy machine those that nobody will look at need not be made."""
 
-from __future__ import annotations
-
 import math
 import time
 from typing import Final

@@ -1,7 +1,5 @@
 """The media time of pictures, whatever their timestamps look like."""
 
-from __future__ import annotations
-
 TICK = 1e-3  # seconds between two pictures that claim the same moment
 RESET = 1.0  # a step back further than this is a new start of the timestamps, not a disorder
 LEAP = 86_400.0  # and so is a step forward of a day ...

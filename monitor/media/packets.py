@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+from fractions import Fraction
+from typing import Final, Protocol
 
 import av
-
-if TYPE_CHECKING:
-    from fractions import Fraction
-
-    from av.packet import Packet
-    from av.video.stream import VideoStream
+from av.packet import Packet
+from av.video.stream import VideoStream
 
 _HOLDERS: Final = ("mp4", "avi")  # an mp4 knows of rotation too, but writes an Annex B description anew; AVI does not
 

@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import io
+from collections.abc import Sequence
 from fractions import Fraction
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final, NamedTuple
+from pathlib import Path
+from typing import Final, NamedTuple
 
 import av
+from av.container import OutputContainer
+from av.packet import Packet
+from av.video.stream import VideoStream
 
 from monitor.errors import SourceUnreadableError
 from monitor.media.clip import Clip, gone
+from monitor.media.packets import PacketStream
 from monitor.system.files import unwritable
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    from av.container import OutputContainer
-    from av.packet import Packet
-    from av.video.stream import VideoStream
-
-    from monitor.media.packets import PacketStream
 
 _TICKS: Final = 90_000  # a second, as in annotated.mp4
 _UNKNOWN_FPS: Final = 25
@@ -106,8 +102,9 @@ def write(path: Path, stream: PacketStream, packets: Sequence[TimedPacket]) -> C
             raise
     except (av.InvalidDataError, av.ArgumentError) as error:
         path.unlink(missing_ok=True)
-        msg = f"{path}: these packets do not fit into an mp4 ({error.strerror}); keep pictures instead"
-        raise SourceUnreadableError(msg) from error
+        raise SourceUnreadableError(
+            f"{path}: these packets do not fit into an mp4 ({error.strerror}); keep pictures instead"
+        ) from error
     except (OSError, av.FFmpegError) as error:
         with contextlib.suppress(OSError):
             path.unlink(missing_ok=True)

@@ -1,21 +1,16 @@
 """From a decoded FFmpeg frame to the RGB pixels that a player would show."""
 
-from __future__ import annotations
-
 import math
-from typing import TYPE_CHECKING, Any
+from fractions import Fraction
+from typing import Any
 
 import cv2
 import numpy as np
+from av import VideoFrame
 from av.error import FFmpegError
+from av.video.stream import VideoStream
 
-if TYPE_CHECKING:
-    from fractions import Fraction
-
-    from av import VideoFrame
-    from av.video.stream import VideoStream
-
-    from monitor.types import Pixels
+from monitor.types import Pixels
 
 Matrix = tuple[int, int, int, int]  # a b c d of a display matrix: x' = a x + c y, y' = b x + d y
 
@@ -64,8 +59,7 @@ def rgb(frame: VideoFrame, *, aspect: float = 1.0, orientation: Orientation | No
         ValueError: FFmpeg has no way from its pixel format to RGB.
     """
     if frame.format.name.startswith(_FATAL):
-        msg = frame.format.name
-        raise ValueError(msg)
+        raise ValueError(frame.format.name)
     width = max(1, round(frame.width * aspect))
     try:
         pixels = np.asarray(frame.to_ndarray(format="rgb24", width=width, threads=1), np.uint8)

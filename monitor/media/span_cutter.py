@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import chain, takewhile
 from math import inf
-from typing import TYPE_CHECKING, Final, NamedTuple
+from pathlib import Path
+from typing import Final, NamedTuple
 
 from av import FFmpegError
+from av.container import InputContainer
+from av.packet import Packet
 from av.video.stream import VideoStream
 
 from monitor.errors import SourceUnreadableError
@@ -22,15 +26,7 @@ from monitor.media.sources.container import open_container
 from monitor.media.sources.reader import Reader
 from monitor.media.video_writer import VideoWriter
 from monitor.settings import SourceSettings
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from pathlib import Path
-
-    from av.container import InputContainer
-    from av.packet import Packet
-
-    from monitor.types import Pixels
+from monitor.types import Pixels
 
 # Others have no index (a search lands anywhere), or timestamps that lie or start anew: read from their beginning.
 _INDEXED: Final = {"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"}
@@ -96,8 +92,7 @@ def _opened(file: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     with open_container(f"file:{file}", address=address, settings=_SETTINGS, options=options) as container:
         stream = container.streams.best("video")
         if not isinstance(stream, VideoStream) or not stream.codec_context:
-            msg = f"{address.name}: holds no picture that can be decoded; choose a video"
-            raise SourceUnreadableError(msg)
+            raise SourceUnreadableError(f"{address.name}: holds no picture that can be decoded; choose a video")
         yield container, stream
 
 
@@ -151,14 +146,12 @@ def _in_order(packets: Iterable[Packet[VideoStream]]) -> Iterator[tuple[Packet[V
         if not packet.size:
             continue
         if packet.pts is None:
-            msg = "a packet without a timestamp"
-            raise ValueError(msg)
+            raise ValueError("a packet without a timestamp")
         decoded = -inf
         if packet.dts is not None:
             decoded = float(packet.dts * packet.time_base)
             if last is not None and not -RESET <= decoded - last < LEAP:
-                msg = "timestamps that start anew"
-                raise ValueError(msg)
+                raise ValueError("timestamps that start anew")
             last = decoded
         yield packet, float(packet.pts * packet.time_base), decoded
 

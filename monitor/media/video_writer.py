@@ -1,27 +1,21 @@
 """``annotated.mp4``: the frames that were drawn on, with their own timing and sound, for any browser."""
 
-from __future__ import annotations
-
 import contextlib
 import secrets
 from fractions import Fraction
-from typing import TYPE_CHECKING, Final, Self
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
 
 import av
 import cv2
 import numpy as np
+from av.video.stream import VideoStream
 
 from monitor.errors import OutputError
 from monitor.media.soundtrack import Soundtrack
 from monitor.system.files import unwritable
-
-if TYPE_CHECKING:
-    from pathlib import Path
-    from types import TracebackType
-
-    from av.video.stream import VideoStream
-
-    from monitor.types import Pixels
+from monitor.types import Pixels
 
 _ENCODER: Final = "libx264"
 _OPTIONS = {"preset": "superfast", "crf": "23"}  # 40 % less CPU than veryfast at the same PSNR, files a fifth larger
@@ -50,8 +44,9 @@ class VideoWriter:
 
     def __init__(self, path: Path, *, fps: float | None, audio_from: Path | None = None) -> None:
         if _ENCODER not in av.codecs_available:
-            msg = f"{path} cannot be written: this PyAV has no libx264; install its own wheel (pip install av)"
-            raise OutputError(msg)
+            raise OutputError(
+                f"{path} cannot be written: this PyAV has no libx264; install its own wheel (pip install av)"
+            )
         self._path = path
         self._partial = path.with_name(f".{path.stem}-{secrets.token_hex(4)}.partial")
         self._rate = Fraction(fps or _UNKNOWN_FPS).limit_denominator(1001)

@@ -1,19 +1,14 @@
 """Draws an observation on the frame that it belongs to: boxes, labels, heat-map."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from monitor.overlay import plates
+from monitor.overlay.bitmaps import Bitmap
 from monitor.overlay.heat import EvidenceMemory, colours
 from monitor.overlay.layout import Layout, Rectangle
 from monitor.overlay.outlines import draw_leader, draw_outline
-
-if TYPE_CHECKING:
-    from monitor.overlay.bitmaps import Bitmap
-    from monitor.types import Floats, Frame, Observation, Pixels
+from monitor.types import Floats, Frame, Observation, Pixels
 
 _SMALLEST_WRITTEN_ON = 96  # pixels; a smaller picture would vanish under its plates
 

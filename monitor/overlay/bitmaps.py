@@ -1,17 +1,13 @@
 """Small translucent pictures, drawn once and pasted many times."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import cv2
 import numpy as np
+from PIL import Image
 
-if TYPE_CHECKING:
-    from PIL import Image
-
-    from monitor.types import Pixels
+from monitor.types import Pixels
 
 
 @dataclass(frozen=True, slots=True, eq=False)

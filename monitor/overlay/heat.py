@@ -3,19 +3,14 @@
 Never stretched to a frame's own minimum and maximum: an indifferent face stays nearly clear.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
 from monitor.overlay.bitmaps import Bitmap
-
-if TYPE_CHECKING:
-    from monitor.types import Floats, Observation, Pixels
+from monitor.types import Floats, Observation, Pixels
 
 FAKE_RGB = (225, 29, 40)
 REAL_RGB = (20, 96, 235)

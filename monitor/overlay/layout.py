@@ -1,11 +1,7 @@
 """Where plates go: inside the frame, beside their face, off each other and off other faces."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, NamedTuple
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 _PLATE_COVERED = 8.0  # what covering all of a plate costs, against 1 for all of a face
 _NEXT_SIDE = 0.03  # what each step down the list of sides costs
@@ -28,19 +24,19 @@ class Rectangle(NamedTuple):
     def bottom(self) -> float:
         return self.top + self.height
 
-    def covered_by(self, other: Rectangle) -> float:
+    def covered_by(self, other: "Rectangle") -> float:
         """The share of this one that lies under ``other``, 0..1."""
         wide = min(self.right, other.right) - max(self.left, other.left)
         high = min(self.bottom, other.bottom) - max(self.top, other.top)
         return max(wide, 0.0) * max(high, 0.0) / max(self.width * self.height, 1.0)
 
-    def towards(self, other: Rectangle) -> tuple[tuple[float, float], tuple[float, float]]:
+    def towards(self, other: "Rectangle") -> tuple[tuple[float, float], tuple[float, float]]:
         """The shortest line from this one to ``other``: start and end, x y."""
         xs = _between((self.left, self.right), (other.left, other.right))
         ys = _between((self.top, self.bottom), (other.top, other.bottom))
         return (xs[0], ys[0]), (xs[1], ys[1])
 
-    def inside(self, width: float, height: float) -> Rectangle:
+    def inside(self, width: float, height: float) -> "Rectangle":
         """Moved into a frame of that size; what is larger starts at its edge."""
         left = max(0.0, min(self.left, width - self.width))
         return self._replace(left=left, top=max(0.0, min(self.top, height - self.height)))

@@ -1,20 +1,13 @@
 """A face's outline: one line style per label, so that colour never speaks alone."""
 
-from __future__ import annotations
-
 import itertools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from monitor.types import Label
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from monitor.types import Floats, Pixels
+from monitor.types import Floats, Label, Pixels
 
 _SHADOW = (18, 20, 24)
 _SUBPIXEL_BITS = 4  # OpenCV draws anti-aliased lines at 1/16 pixel: slow boxes glide

@@ -1,9 +1,6 @@
 """What is written on the picture: the plate of each face, the status line, the legend of the heat-map."""
 
-from __future__ import annotations
-
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -11,10 +8,7 @@ from PIL import Image, ImageDraw, ImageFont
 from monitor.overlay.bitmaps import Bitmap
 from monitor.overlay.heat import colours
 from monitor.overlay.outlines import OUTLINES
-from monitor.types import Label
-
-if TYPE_CHECKING:
-    from monitor.types import Verdict
+from monitor.types import Label, Verdict
 
 _BACK = (16, 18, 22, 205)
 _BRIGHT = (255, 255, 255)

@@ -1,10 +1,10 @@
 """The moments of an analysed file that spoke most for manipulation, each face with its heat-map."""
 
-from __future__ import annotations
-
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 import cv2
 import numpy as np
@@ -13,12 +13,7 @@ from monitor.overlay import OverlaySettings
 from monitor.overlay.heat import colours
 from monitor.system import jpeg
 from monitor.system.files import write_whole
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    from monitor.types import Floats, Frame, Observation, Pixels
+from monitor.types import Floats, Frame, Observation, Pixels
 
 LIST_FILE: Final = "key-frames.json"
 _EACH: Final = 4  # of one face

@@ -1,32 +1,25 @@
 """From observations to results: what ``analyze``, ``watch --out`` and an upload all do."""
 
-from __future__ import annotations
-
 from collections import deque
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from pathlib import Path
+from types import TracebackType
+from typing import Self
 
-from monitor.analysis.pipeline import Pipeline
+from monitor.analysis.pipeline import Engines, Pipeline
 from monitor.analysis.verdicts import source_verdict
 from monitor.errors import OutputError, SourceError
+from monitor.media.sources import Source
 from monitor.media.video_writer import VideoWriter
 from monitor.overlay import Overlay
 from monitor.results.report import Provenance, Report
 from monitor.results.result_folder import VIDEO_FILE, OutputFolder, result_name
-from monitor.runtime import Session
+from monitor.runtime import Session, SessionStats, Sink
+from monitor.settings import Settings
 from monitor.system import memory
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from pathlib import Path
-    from types import TracebackType
-
-    from monitor.analysis.pipeline import Engines
-    from monitor.media.sources import Source
-    from monitor.runtime import SessionStats, Sink
-    from monitor.settings import Settings
-    from monitor.types import Frame, Hint, Observation, Segment, SourceVerdict, TrackSummary
+from monitor.types import Frame, Hint, Observation, Segment, SourceVerdict, TrackSummary
 
 _TICK = 0.5  # seconds
 _KEPT = 10_000

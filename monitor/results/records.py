@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from monitor.overlay.plates import percent
-from monitor.types import Label
+from monitor.types import Hint, Label, LabelChange, Segment, SourceInfo, SourceVerdict, TrackSummary
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from monitor.classifiers.model_card import ModelCard
-    from monitor.types import Hint, LabelChange, Segment, SourceInfo, SourceVerdict, TrackSummary
 
 Record = dict[str, Any]
 

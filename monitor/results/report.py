@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from monitor import __version__
@@ -15,15 +17,12 @@ from monitor.results import records
 from monitor.results.result_folder import REPORT_FILE
 from monitor.results.timeline import Timeline
 from monitor.system.files import unwritable
+from monitor.types import Hint, LabelChange, Observation, Segment, SourceInfo, SourceVerdict, TrackSummary
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from types import TracebackType
-
     from monitor.analysis.pipeline import Engines
     from monitor.classifiers.model_card import ModelCard
     from monitor.settings import Settings
-    from monitor.types import Hint, LabelChange, Observation, Segment, SourceInfo, SourceVerdict, TrackSummary
 
 SCHEMA_VERSION = "1.1"  # the first number grows when a reader of older reports would misread a newer one
 SCHEMA_FILE = Path(__file__).with_name("report.schema.json")
@@ -192,5 +191,6 @@ def sha256_of(path: Path) -> str:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        msg = f"{path} cannot be read: {error.strerror or error}; check its permissions"
-        raise SourceUnavailableError(msg) from error
+        raise SourceUnavailableError(
+            f"{path} cannot be read: {error.strerror or error}; check its permissions"
+        ) from error

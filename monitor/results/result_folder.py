@@ -1,7 +1,5 @@
 """Where results are kept: a folder that appears whole, or not at all."""
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import itertools
@@ -9,15 +7,12 @@ import json
 import re
 import secrets
 import shutil
-from typing import TYPE_CHECKING, Self
+from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from monitor.system.files import unwritable
-
-if TYPE_CHECKING:
-    from pathlib import Path
-    from types import TracebackType
-
-    from monitor.types import SourceInfo
+from monitor.types import SourceInfo
 
 VIDEO_FILE, TIMELINE_FILE, REPORT_FILE = "annotated.mp4", "timeline.csv", "report.json"
 _RESULTS = (VIDEO_FILE, TIMELINE_FILE, REPORT_FILE)

@@ -1,19 +1,14 @@
 """``timeline.csv``: one row for each sample that was scored or rejected, written as it happens."""
 
-from __future__ import annotations
-
 import contextlib
 import csv
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 from monitor.results.result_folder import TIMELINE_FILE
 from monitor.system.files import unwritable
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from monitor.types import Calibration, Observation, Verdict
+from monitor.types import Calibration, Observation, Verdict
 
 COLUMNS = (
     "frame_index",  # 0-based position in the source

@@ -1,15 +1,11 @@
 """One thread for what must not hold up the frames."""
 
-from __future__ import annotations
-
 import logging
 import queue
 import threading
 import time
-from typing import TYPE_CHECKING, Self
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence
+from typing import Self
 
 _log = logging.getLogger(__name__)
 

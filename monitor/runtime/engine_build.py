@@ -9,24 +9,20 @@ import os
 import signal
 import threading
 import time
-from typing import TYPE_CHECKING, Final, Self
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Final, Self
 
+from monitor.analysis.pipeline import Engines
 from monitor.errors import EngineError
+from monitor.inference.backends import BackendSelection, Engine
 from monitor.inference.cache import default_cache_dir
 from monitor.inference.engine_upgrade import explained, promoted
-from monitor.inference.tensorrt import build
+from monitor.inference.network import Network
+from monitor.inference.tensorrt import Target, build
 from monitor.runtime.background_worker import BackgroundWorker
-
-if TYPE_CHECKING:
-    from multiprocessing.connection import Connection
-    from multiprocessing.process import BaseProcess
-    from pathlib import Path
-
-    from monitor.analysis.pipeline import Engines
-    from monitor.inference.backends import BackendSelection, Engine
-    from monitor.inference.network import Network
-    from monitor.inference.tensorrt import Target
-    from monitor.settings import Settings
+from monitor.settings import Settings
 
 _TICK: Final = 0.5  # seconds between two looks at the child
 _PATIENCE: Final = 2.0  # seconds for the thread to end
@@ -140,11 +136,10 @@ class EngineBuild:
                 answer = answers.recv()
             except EOFError:
                 child.join()
-                msg = (
+                raise EngineError(
                     f"the process that built the {name} engine died (exit code {child.exitcode}), perhaps for want of "
                     "memory: it is built anew at the next start"
-                )
-                raise EngineError(msg) from None
+                ) from None
             if answer is None:
                 _log.info("the %s engine was built in %.0f s", name, time.monotonic() - began)
                 return

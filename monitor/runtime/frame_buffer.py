@@ -1,14 +1,10 @@
 """The bounded hand-over between two threads; back-pressure is a named value and every loss is counted."""
 
-from __future__ import annotations
-
 import threading
 from collections import Counter, deque
+from collections.abc import Iterator, Mapping
 from enum import Enum
-from typing import TYPE_CHECKING, Generic, TypeVar
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -32,8 +28,7 @@ class FrameBuffer(Generic[T]):
 
     def __init__(self, capacity: int, when_full: OverflowPolicy) -> None:
         if capacity < 1:
-            msg = f"a buffer holds at least one item, not {capacity}"
-            raise ValueError(msg)
+            raise ValueError(f"a buffer holds at least one item, not {capacity}")
         self._capacity = capacity
         self._when_full = when_full
         self._items: deque[T] = deque()

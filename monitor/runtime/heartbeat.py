@@ -5,27 +5,22 @@ one scores higher": an engine whose scores have drifted is not the one that was 
 faces rightly, and weights may be sound and yet rank these two by a hair.
 """
 
-from __future__ import annotations
-
 import logging
 import math
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 
+from monitor.analysis.pipeline import Engines
 from monitor.classifiers.crops import crop_faces
 from monitor.errors import MonitorError
 from monitor.media.sources import DEMO_FACE_BOX, demo_faces
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from monitor.analysis.pipeline import Engines
 
 TOLERANCE: Final = (
     0.1  # logits; bf16 moves these faces by up to 0.010, another runtime by 0.0005 (docs/measurements.md)
@@ -44,7 +39,7 @@ class FaceLogits:
     def __str__(self) -> str:
         return f"genuine {self.genuine:+.3f}, blended {self.blended:+.3f}"
 
-    def far_from(self, other: FaceLogits) -> bool:
+    def far_from(self, other: "FaceLogits") -> bool:
         """Whether one of them differs by more than the tolerance; a value that is no number does."""
         gaps = (self.genuine - other.genuine, self.blended - other.blended)
         return not all(abs(gap) <= TOLERANCE for gap in gaps)

@@ -7,16 +7,12 @@ analysed. When all has been well for a while it tries the step above; each time 
 twice as long before it tries that one again.
 """
 
-from __future__ import annotations
-
 import logging
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from typing import Final
 
 _log = logging.getLogger(__name__)
 

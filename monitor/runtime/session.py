@@ -7,32 +7,26 @@ that cannot keep up, what is left out is chosen for all live sources together (s
 every frame is analysed, in order.
 """
 
-from __future__ import annotations
-
 import contextlib
 import math
 import threading
 import time
 from bisect import bisect_left
 from collections import deque
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final, Protocol, Self
+from types import TracebackType
+from typing import Final, Protocol, Self
 
 import numpy as np
 
+from monitor.analysis.pipeline import Pipeline
+from monitor.media.sources import Source
 from monitor.runtime.frame_buffer import ANALYSIS_BEHIND, FrameBuffer, OverflowPolicy
-from monitor.runtime.load_shedder import LEFT_OUT, StreamLoad
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from types import TracebackType
-
-    from monitor.analysis.pipeline import Pipeline
-    from monitor.media.sources import Source
-    from monitor.runtime.load_shedder import LoadShedder
-    from monitor.settings import SessionSettings
-    from monitor.types import Frame, Observation
+from monitor.runtime.load_shedder import LEFT_OUT, LoadShedder, StreamLoad
+from monitor.settings import SessionSettings
+from monitor.types import Frame, Observation
 
 ANALYSIS_FAILED = "analysis failed"
 LATENCIES: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)  # seconds, upper edges of the histogram

@@ -1,20 +1,13 @@
 """What one watch has counted over all its epochs: a source that is lost and opened again begins no count anew."""
 
-from __future__ import annotations
-
 import threading
 from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import TYPE_CHECKING
 
-from monitor.runtime.session import LATENCIES
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from monitor.runtime.session import SessionStats
-    from monitor.types import Frame, HintKind, Label, Observation
+from monitor.runtime.session import LATENCIES, SessionStats
+from monitor.types import Frame, HintKind, Label, Observation
 
 
 @dataclass(frozen=True, slots=True)

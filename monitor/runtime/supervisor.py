@@ -1,29 +1,21 @@
 """One address for as long as somebody wants it: opened, watched, lost, opened again."""
 
-from __future__ import annotations
-
 import random
 import threading
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import Final, Protocol
 
-from monitor.analysis.pipeline import Pipeline
+from monitor.analysis.pipeline import Engines, Pipeline
 from monitor.errors import MonitorError, SourceError, SourceNotFoundError, SourceRefusedError
-from monitor.media.sources import open_isolated
-from monitor.runtime.session import Session
+from monitor.media.sources import Source, open_isolated
+from monitor.runtime.load_shedder import LoadShedder
+from monitor.runtime.session import Session, SessionStats
+from monitor.settings import Settings
 from monitor.system import memory
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from monitor.analysis.pipeline import Engines
-    from monitor.media.sources import Source
-    from monitor.runtime.load_shedder import LoadShedder
-    from monitor.runtime.session import SessionStats
-    from monitor.settings import Settings
-    from monitor.types import Frame, Observation, Segment, SourceInfo, TrackSummary
+from monitor.types import Frame, Observation, Segment, SourceInfo, TrackSummary
 
 STALLED_AFTER: Final = 3.0  # seconds (wall clock) without an analysed frame
 _FIRST_PAUSE: Final = 0.5  # seconds until the first new attempt; doubles from attempt to attempt
@@ -235,8 +227,7 @@ class StreamSupervisor:
                     self._session = session
                     self._follow(session, live=source.info.live)
                 if source.info.live and self._wanted and not self._paused:
-                    msg = f"{source.info.name}: the stream ended"
-                    raise SourceError(msg)  # noqa: TRY301 - caught to be told, and raised again
+                    raise SourceError(f"{source.info.name}: the stream ended")  # noqa: TRY301 - caught to be told, and raised again
             except Exception as error:
                 failure = error
                 raise

@@ -1,13 +1,9 @@
 """One thread that does a job now and then."""
 
-from __future__ import annotations
-
 import logging
 import threading
-from typing import TYPE_CHECKING, Self
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from collections.abc import Callable
+from typing import Self
 
 _log = logging.getLogger(__name__)
 

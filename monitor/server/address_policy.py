@@ -5,21 +5,17 @@ settings name; nor are link-local addresses, where clouds keep their credentials
 not covered: docs/decisions/008.
 """
 
-from __future__ import annotations
-
 import socket
+from collections.abc import Sequence
 from contextlib import suppress
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 from monitor.errors import UsageError
 from monitor.media.sources.address import Address
 from monitor.runtime import side_by_side
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 LOOK_UP: Final = 5.0  # seconds (wall clock) for a name to be found
 _METADATA: Final = (IPv4Address("100.100.100.200"), IPv6Address("fd00:ec2::254"))  # not link-local
@@ -36,26 +32,22 @@ def allowed(url: str, *, folders: Sequence[Path]) -> None:
         UsageError: it makes no sense, or may not be opened from a browser.
     """
     if not url.strip():
-        msg = "type an address: rtsp://..., http(s)://..., webcam:0, screen: or demo:"
-        raise UsageError(msg)
+        raise UsageError("type an address: rtsp://..., http(s)://..., webcam:0, screen: or demo:")
     address = Address.of(url.strip())
     if address.kind == "path":
         path = Path(address.target).resolve()
         if not any(path.is_relative_to(folder.resolve()) for folder in folders):
-            msg = (
+            raise UsageError(
                 f"{address.name}: files of the server may not be opened from a browser; upload it under Analyse, "
                 "or name its folder in the setting dashboard.media_folders"
             )
-            raise UsageError(msg)
     if address.kind in ("rtsp", "http"):
         try:
             host = urlsplit(address.target).hostname or ""
         except ValueError:
-            msg = f"{address.name}: is no address: check its brackets"
-            raise UsageError(msg) from None
+            raise UsageError(f"{address.name}: is no address: check its brackets") from None
         if any(_link_local(found) for found in _addresses(host, shown=address.name)):
-            msg = f"{address.name}: link-local addresses may not be opened from a browser"
-            raise UsageError(msg)
+            raise UsageError(f"{address.name}: link-local addresses may not be opened from a browser")
 
 
 def _addresses(host: str, *, shown: str) -> list[IPv4Address | IPv6Address]:
@@ -72,8 +64,7 @@ def _addresses(host: str, *, shown: str) -> list[IPv4Address | IPv6Address]:
             found.extend(ip_address(str(entry[4][0])) for entry in entries)
 
     if host and side_by_side([look_up], patience=LOOK_UP):
-        msg = f"{shown}: its name was not found within {LOOK_UP:g} s: use its address in numbers"
-        raise UsageError(msg)
+        raise UsageError(f"{shown}: its name was not found within {LOOK_UP:g} s: use its address in numbers")
     return found
 
 

@@ -1,11 +1,10 @@
 """What the server does while it runs: Streamlit's pages and our own routes on one port, the station behind both."""
 
-from __future__ import annotations
-
 import asyncio
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import streamlit as st
 from starlette.middleware import Middleware
@@ -14,11 +13,7 @@ from monitor.errors import UsageError
 from monitor.server import service
 from monitor.server.auth.access_middleware import AccessMiddleware, only_loopback
 from monitor.server.routes import ROUTES
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from monitor.settings import AccessSettings
+from monitor.settings import AccessSettings
 
 __all__ = ["MIDDLEWARE", "ROUTES", "lifespan", "require_access"]
 
@@ -36,17 +31,16 @@ def require_access(settings: AccessSettings, *, host: str = "localhost") -> None
         UsageError: other machines could come in though nobody signs in, or nobody could.
     """
     if settings.mode == "open" and not settings.open_to_network and not only_loopback(host):
-        msg = (
+        raise UsageError(
             f"on {host} other machines would come in, and nobody signs in: make accounts with `people add` and set "
             "access.mode to password, or to oidc; or let everybody in as an administrator with access.open_to_network"
         )
-        raise UsageError(msg)
     if settings.mode == "oidc" and not all(map(find_spec, ("authlib", "httpx"))):
-        msg = "access.mode is oidc, and Authlib is not installed: pip install 'deepfake-monitor[oidc]'"
-        raise UsageError(msg)
+        raise UsageError("access.mode is oidc, and Authlib is not installed: pip install 'deepfake-monitor[oidc]'")
     if settings.mode == "oidc" and not _provider_is_named():
-        msg = "access.mode is oidc, and no provider is named: write [auth] into .streamlit/secrets.toml, see st.login"
-        raise UsageError(msg)
+        raise UsageError(
+            "access.mode is oidc, and no provider is named: write [auth] into .streamlit/secrets.toml, see st.login"
+        )
 
 
 def _provider_is_named() -> bool:

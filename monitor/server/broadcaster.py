@@ -1,23 +1,18 @@
 """The newest frame of one watch, for any number of viewers: encoded once for each level of quality, never queued."""
 
-from __future__ import annotations
-
 import asyncio
 import threading
 import time
 from collections import deque
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from monitor.overlay.heat import EvidenceMemory
 from monitor.server.frame_messages import header, pack, picture, portrait
 from monitor.server.quality_levels import QualityAdaptation, QualityLevel
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from monitor.types import Frame, Observation
+from monitor.types import Frame, Observation
 
 _HOLD: Final = 1.0  # seconds of media time that an evidence map stays with its face
 _COUNTED: Final = 5.0  # seconds over which shown frames are counted

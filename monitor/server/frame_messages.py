@@ -9,24 +9,19 @@ that refuses or ends a stream accepts the WebSocket first and then closes it wit
 below: a browser does not tell its page why a handshake failed.
 """
 
-from __future__ import annotations
-
 import base64
 import json
 import struct
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 import cv2
 import numpy as np
 
 from monitor.classifiers.crops import cut_squares
+from monitor.overlay.heat import EvidenceMemory
 from monitor.system import jpeg
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from monitor.overlay.heat import EvidenceMemory
-    from monitor.types import Floats, Frame, Observation, Pixels, Verdict
+from monitor.types import Floats, Frame, Observation, Pixels, Verdict
 
 ENDED: Final = 4000  # close code: nothing more will come; the close reason says why (123 bytes at most)
 NOT_ALLOWED: Final = 4401  # close code: wrong or expired token; a viewer does not try again
@@ -160,11 +155,9 @@ def unpack(message: bytes) -> tuple[dict[str, Any], bytes]:
         ValueError: it is cut off, or no such message.
     """
     if len(message) < _LENGTH.size:
-        msg = f"a message of {len(message)} bytes has no header"
-        raise ValueError(msg)
+        raise ValueError(f"a message of {len(message)} bytes has no header")
     (length,) = _LENGTH.unpack_from(message)
     end = _LENGTH.size + length
     if len(message) < end:
-        msg = f"the header has {length} bytes, the message only {len(message) - _LENGTH.size}"
-        raise ValueError(msg)
+        raise ValueError(f"the header has {length} bytes, the message only {len(message) - _LENGTH.size}")
     return json.loads(message[_LENGTH.size : end]), message[end:]

@@ -5,12 +5,12 @@ whoever comes through a proxy is not taken for this machine. Streamlit's own ``/
 are served.
 """
 
-from __future__ import annotations
-
 import asyncio
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
@@ -22,11 +22,6 @@ from monitor.server.auth.client_address import came_directly, cannot_be_taken, i
 from monitor.server.metrics import MetricsSnapshot, StreamSnapshot, rendered
 from monitor.system.logs import masked
 from monitor.types import Origin
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from starlette.requests import Request
 
 LEAST_FREE: Final = 256 << 20  # bytes of disk: some dozen clips
 _HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}

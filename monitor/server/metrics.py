@@ -4,14 +4,13 @@ Whoever asks gets a picture of this moment, made from what the watches, the arch
 ``id`` is a watch's, ``source`` the name that people gave it, or its masked address.
 """
 
-from __future__ import annotations
-
 import re
 import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector, exposition
 from prometheus_client.core import (
@@ -24,14 +23,9 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from monitor import __version__
-from monitor.runtime import LATENCIES, StreamState
+from monitor.analysis.pipeline import Engines
+from monitor.runtime import LATENCIES, HeartbeatResult, StreamState, StreamStatus, StreamTotals
 from monitor.types import HintKind, Label
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-
-    from monitor.analysis.pipeline import Engines
-    from monitor.runtime import HeartbeatResult, StreamStatus, StreamTotals
 
 PREFIX: Final = "deepfake_monitor"
 _PROC: Final = Path("/proc/self")

@@ -6,8 +6,6 @@ about twice the bytes of the next, and ``SLOW`` is more than twice ``QUICK``: wh
 the one above, so a steady line ends at a steady level.
 """
 
-from __future__ import annotations
-
 from collections import deque
 from typing import Final, NamedTuple
 

@@ -4,34 +4,28 @@ Streamlit checks nothing here, so each route does: a request that names an Origi
 every request shows a token that only a page hands out, to somebody whose role suffices.
 """
 
-from __future__ import annotations
-
 import asyncio
 import tempfile
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from starlette.background import BackgroundTask
+from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
-from starlette.websockets import WebSocketDisconnect
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from monitor.errors import FlagNotFoundError, MonitorError
 from monitor.server import service
 from monitor.server.auth.authorization import admitted, client_of, no_longer_admitted, token_of
 from monitor.server.auth.sign_in_route import sign_in
 from monitor.server.auth.user import Role
+from monitor.server.broadcaster import Broadcaster, Viewer
 from monitor.server.frame_messages import ENDED, NOT_ALLOWED
 from monitor.server.health import HEALTH_ROUTES
 from monitor.server.uploads import checked_size
 from monitor.server.webcam_route import camera
-
-if TYPE_CHECKING:
-    from starlette.requests import Request
-    from starlette.websockets import WebSocket
-
-    from monitor.server.broadcaster import Broadcaster, Viewer
 
 PREFIX: Final = "monitor"  # of all paths below; pages name them relative to their own address
 CREDIT: Final = 2  # frames under way to one viewer

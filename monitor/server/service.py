@@ -1,12 +1,11 @@
 """All that runs behind the dashboard, in one place that the server owns: pages and routes only look it up."""
 
-from __future__ import annotations
-
 import logging
 import threading
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final, Self
+from typing import Final, Self
 
 from monitor.analysis.pipeline import Engines
 from monitor.errors import UsageError
@@ -18,14 +17,10 @@ from monitor.server.auth.accounts import Accounts
 from monitor.server.auth.audit import AuditLog
 from monitor.server.auth.login_throttle import LoginThrottle
 from monitor.server.auth.sessions import Sessions
+from monitor.server.auth.user import User
 from monitor.server.stream import Stream, camera_id
 from monitor.server.uploads import Uploads
 from monitor.settings import Preset, Settings, load_settings
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from monitor.server.auth.user import User
 
 MOST_CHANNELS: Final = 16
 CAMERA_GRACE: Final = 30.0  # seconds (wall clock) without its camera until a browser's channel ends
@@ -36,7 +31,7 @@ _TO_CLOSE: Final = 3.5  # the same for that, and for the clips that are under wa
 
 _log = logging.getLogger(__name__)
 
-_current: MonitorService | None = None
+_current: "MonitorService | None" = None
 _lock = threading.Lock()
 
 
@@ -176,8 +171,7 @@ class MonitorService:
 
     def _watch(self, source: str | PushInbox, *, name: str, repeat: bool = False, channel_id: str = "") -> Stream:
         if len(self._channels) >= MOST_CHANNELS:
-            msg = f"{MOST_CHANNELS} sources are watched already: remove one first"
-            raise UsageError(msg)
+            raise UsageError(f"{MOST_CHANNELS} sources are watched already: remove one first")
         channel = Stream(
             source,
             name=name,

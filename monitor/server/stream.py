@@ -1,30 +1,30 @@
 """One watched source: the watch itself, and all who are told what it sees."""
 
-from __future__ import annotations
-
 import hashlib
 import secrets
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
+from typing import Final
 
-from monitor.flags.clips import follow
+from monitor.analysis.pipeline import Engines
+from monitor.flags.archive import FlagArchive
+from monitor.flags.clips import PacketRing, PictureRing, follow
 from monitor.flags.recorder import FlagRecorder
+from monitor.media.sources import Source
 from monitor.media.sources.push import PushInbox
 from monitor.results.report import Provenance
-from monitor.runtime import StreamMetrics, StreamSupervisor
+from monitor.runtime import (
+    BackgroundWorker,
+    ConnectionSummary,
+    LoadShedder,
+    StreamMetrics,
+    StreamStatus,
+    StreamSupervisor,
+)
 from monitor.server.broadcaster import Broadcaster
 from monitor.server.verdict_history import VerdictHistory
+from monitor.settings import Settings
 from monitor.system.masking import mask
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from monitor.analysis.pipeline import Engines
-    from monitor.flags.archive import FlagArchive
-    from monitor.flags.clips import PacketRing, PictureRing
-    from monitor.media.sources import Source
-    from monitor.runtime import BackgroundWorker, ConnectionSummary, LoadShedder, StreamStatus
-    from monitor.settings import Settings
-    from monitor.types import Frame, Observation
+from monitor.types import Frame, Observation
 
 _SPARE: Final = 10.0  # seconds that a ring holds beyond a clip: a flag looks back, and key frames are apart
 _CLIP_BYTES: Final = 96 << 20  # of memory for a ring

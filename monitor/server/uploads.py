@@ -1,34 +1,28 @@
 """Uploaded files, analysed one after the other; what is queued survives a restart."""
 
-from __future__ import annotations
-
 import json
 import logging
 import secrets
 import shutil
 import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+from monitor.analysis.pipeline import Engines
 from monitor.errors import MonitorError, SourceError, SourceUnreadableError, UsageError
 from monitor.media.sources import open_isolated
 from monitor.results.key_frames import KeyFrameRecorder
 from monitor.results.recorder import ResultRecorder, run
 from monitor.results.result_folder import REPORT_FILE
-from monitor.runtime import BackgroundWorker
+from monitor.runtime import BackgroundWorker, SessionStats
+from monitor.settings import Settings
 from monitor.system.files import unwritable, write_whole
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from monitor.analysis.pipeline import Engines
-    from monitor.runtime import SessionStats
-    from monitor.settings import Settings
-    from monitor.types import SourceInfo
+from monitor.types import SourceInfo
 
 JOB_FILE: Final = "job.json"
 _RESULTS: Final = "results"
@@ -213,8 +207,7 @@ class Uploads:
         """
         analysis = self.get(analysis_id)
         if self._closing.is_set() or analysis is None or analysis.state is not UploadState.RUNNING:
-            msg = "cancelled"
-            raise CancelledError(msg)
+            raise CancelledError("cancelled")
 
     def _analyse(self, analysis_id: str, upload: Path) -> None:
         engines, settings = self._engines(), self.settings
@@ -291,7 +284,6 @@ def checked_size(received: int, *, most_megabytes: int) -> None:
         UsageError: it is.
     """
     if received > most_megabytes * 1_000_000:
-        msg = (
+        raise UsageError(
             f"the file is larger than {most_megabytes} MB: raise the setting dashboard.max_upload_megabytes, or cut it"
         )
-        raise UsageError(msg)

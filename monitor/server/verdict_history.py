@@ -1,14 +1,10 @@
 """What was said of each face lately: for sparklines and the rolling timeline."""
 
-from __future__ import annotations
-
 import threading
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from monitor.types import Frame, Label, Observation
+from monitor.types import Frame, Label, Observation
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,29 +4,22 @@ The camera becomes a channel with its first connection, and that outlives short 
 come for a while after a connection was closed.
 """
 
-from __future__ import annotations
-
 import asyncio
 import re
 import struct
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from starlette.websockets import WebSocketDisconnect
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from monitor.errors import MonitorError
+from monitor.media.sources.push import PushInbox
 from monitor.server import service
 from monitor.server.auth.authorization import admitted, client_of, no_longer_admitted
 from monitor.server.auth.user import Role
 from monitor.server.frame_messages import ENDED, NOT_ALLOWED
-from monitor.server.stream import camera_id
-
-if TYPE_CHECKING:
-    from starlette.websockets import WebSocket
-
-    from monitor.media.sources.push import PushInbox
-    from monitor.server.service import MonitorService
-    from monitor.server.stream import Stream
+from monitor.server.service import MonitorService
+from monitor.server.stream import Stream, camera_id
 
 _KEY: Final = re.compile(r"[\w-]{16,64}", re.ASCII)
 _TIME: Final = struct.Struct(">d")  # Unix milliseconds

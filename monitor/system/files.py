@@ -7,15 +7,14 @@ import os
 import re
 import secrets
 import sys
+from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from monitor.errors import OutputError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from av import FFmpegError
 
 _HIDDEN = re.compile(r"\.([^/\\]+)-[0-9a-f]{8}\.partial")  # the name of a working folder
@@ -45,8 +44,9 @@ def write_whole(path: Path, content: bytes | str) -> None:
         finally:
             partial.unlink(missing_ok=True)
     except OSError as error:
-        msg = f"{path} cannot be written ({error.strerror or error}): choose another place, or free space"
-        raise OutputError(msg) from error
+        raise OutputError(
+            f"{path} cannot be written ({error.strerror or error}): choose another place, or free space"
+        ) from error
 
 
 @contextmanager
@@ -61,8 +61,7 @@ def alone_in(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         file = (folder / ".lock").open("wb")
     except OSError as error:
-        msg = f"{folder} cannot be written ({error.strerror or error}): choose another folder"
-        raise OutputError(msg) from error
+        raise OutputError(f"{folder} cannot be written ({error.strerror or error}): choose another folder") from error
     with file:
         if sys.platform != "win32":
             import fcntl
@@ -70,8 +69,9 @@ def alone_in(folder: Path) -> Iterator[None]:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                msg = f"another process is at work in {folder}: let it finish, or choose another folder"
-                raise UsageError(msg) from None
+                raise UsageError(
+                    f"another process is at work in {folder}: let it finish, or choose another folder"
+                ) from None
         yield
 
 

@@ -1,14 +1,9 @@
 """Pixels to JPEG and back, in the one order of channels that this program uses."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import cv2
 import numpy as np
 
-if TYPE_CHECKING:
-    from monitor.types import Pixels
+from monitor.types import Pixels
 
 
 def encoded(pixels: Pixels, *, quality: int) -> bytes:
@@ -26,8 +21,7 @@ def encoded(pixels: Pixels, *, quality: int) -> bytes:
     except cv2.error:
         done = False
     if not done:
-        msg = f"no JPEG can be made of {pixels.shape[1]} x {pixels.shape[0]} pixels"
-        raise ValueError(msg)
+        raise ValueError(f"no JPEG can be made of {pixels.shape[1]} x {pixels.shape[0]} pixels")
     return jpeg.tobytes()
 
 
@@ -39,6 +33,5 @@ def decoded(content: bytes) -> Pixels:
     """
     pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR_RGB) if content else None
     if pixels is None:
-        msg = "this is no JPEG that can be decoded"
-        raise ValueError(msg)
+        raise ValueError("this is no JPEG that can be decoded")
     return np.asarray(pixels, np.uint8)

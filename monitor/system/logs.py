@@ -9,18 +9,17 @@ from __future__ import annotations
 import json
 import logging
 import re
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from logging.handlers import RotatingFileHandler
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from monitor.errors import OutputError
 from monitor.system.masking import mask
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from monitor.settings import ServiceSettings
 
 FILE: Final = "logs/serve.log"  # in the folder of the flags, unless the settings say otherwise
@@ -109,8 +108,9 @@ def kept(settings: ServiceSettings, *, folder: Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         handler = RotatingFileHandler(path, maxBytes=_BYTES, backupCount=_FILES, encoding="utf-8")
     except OSError as error:
-        msg = f"the log {path} cannot be written ({error.strerror or error}): name another with service.log_file"
-        raise OutputError(msg) from error
+        raise OutputError(
+            f"the log {path} cannot be written ({error.strerror or error}): name another with service.log_file"
+        ) from error
     handler.setFormatter(JsonFormatter() if settings.log_format == "json" else TextFormatter())
     root, level = logging.getLogger(), settings.log_level.upper()
     handler.setLevel(level)

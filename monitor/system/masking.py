@@ -1,13 +1,8 @@
 """Addresses without their secrets, fit to be shown or stored."""
 
-from __future__ import annotations
-
 import os
 import re
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from pathlib import Path
 
 _URL = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]+)://(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
 _HOST = re.compile(r"(\[[^\]]*\]|[^:]*)(:\d+)?(/.*)?", re.DOTALL)  # a host, a port, a path: no password in sight

@@ -4,16 +4,12 @@ glibc's allocator keeps what was freed, and as the places of what it hands out w
 resident: a monitor that runs for weeks would seem to leak. Loading the engines alone leaves 115 MB of it.
 """
 
-from __future__ import annotations
-
 import ctypes
 import threading
 import time
+from collections.abc import Callable
 from functools import cache
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from typing import Final
 
 EVERY: Final = 60.0  # seconds (wall clock): it takes some milliseconds, in which others wait for memory
 

@@ -1,21 +1,15 @@
 """Faces in one frame: found, followed, measured, scored."""
 
-from __future__ import annotations
-
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from monitor.types.frames import Floats, require
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from numpy.typing import NDArray
-
-    from monitor.types.labels import Reason
+from monitor.types.labels import Reason
 
 
 @dataclass(frozen=True, slots=True, eq=False)

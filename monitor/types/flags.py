@@ -1,17 +1,13 @@
 """A moment that somebody, or the program, marked as worth a second look, and what is kept of it."""
 
-from __future__ import annotations
-
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from monitor.types.labels import Label, Reason
+from monitor.types.labels import Label, Reason
 
 
 class Opinion(StrEnum):
@@ -88,11 +84,11 @@ class Flag:
         for name in ("created_at", "captured_at", "reviewed_at"):
             moment = getattr(self, name)
             if moment is not None and moment.utcoffset() is None:
-                msg = f"{name} needs a time zone"
-                raise ValueError(msg)
+                raise ValueError(f"{name} needs a time zone")
         if not self.start <= self.media_time <= self.end:
-            msg = f"the moment {self.media_time:g} s lies outside of its span {self.start:g} to {self.end:g} s"
-            raise ValueError(msg)
+            raise ValueError(
+                f"the moment {self.media_time:g} s lies outside of its span {self.start:g} to {self.end:g} s"
+            )
 
     def record(self) -> dict[str, Any]:
         """All of it as JSON values."""

@@ -1,16 +1,12 @@
 """Pictures, and where they come from."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-if TYPE_CHECKING:
-    from datetime import datetime
-    from pathlib import Path
 
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]
@@ -25,8 +21,7 @@ def require(array: NDArray[Any], shape: tuple[int | None, ...], name: str) -> No
     if array.ndim != len(shape) or any(
         want is not None and want != got for want, got in zip(shape, array.shape, strict=True)
     ):
-        msg = f"{name} must have shape {shape}, got {array.shape}"
-        raise ValueError(msg)
+        raise ValueError(f"{name} must have shape {shape}, got {array.shape}")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,8 +42,7 @@ class Frame:
     def __post_init__(self) -> None:
         require(self.pixels, (None, None, 3), "pixels")
         if self.pixels.dtype != np.uint8:
-            msg = f"pixels must be uint8, got {self.pixels.dtype}"
-            raise ValueError(msg)
+            raise ValueError(f"pixels must be uint8, got {self.pixels.dtype}")
         self.pixels.flags.writeable = False
 
     @property

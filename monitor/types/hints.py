@@ -1,7 +1,5 @@
 """What looks wrong with a stream itself, whoever is seen in it. It never touches what is said of a face."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from enum import StrEnum
 

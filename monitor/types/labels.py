@@ -1,7 +1,5 @@
 """What is said of a face, and why it cannot be said."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 
 

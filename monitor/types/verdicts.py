@@ -1,17 +1,11 @@
 """What is said over time: of a face, of a span, of a source, and all that one frame led to."""
 
-from __future__ import annotations
-
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from monitor.types.faces import Qualities, Scores, TrackedFaces
+from monitor.types.hints import Hint
 from monitor.types.labels import Label, Reason
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from monitor.types.faces import Qualities, Scores, TrackedFaces
-    from monitor.types.hints import Hint
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +23,7 @@ class Verdict:
 
     def __post_init__(self) -> None:
         if self.label is Label.NOT_ENOUGH_EVIDENCE and not self.reasons:
-            msg = "NOT_ENOUGH_EVIDENCE needs at least one reason"
-            raise ValueError(msg)
+            raise ValueError("NOT_ENOUGH_EVIDENCE needs at least one reason")
 
     @property
     def confidence(self) -> float | None:

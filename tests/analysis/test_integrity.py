@@ -1,7 +1,5 @@
 """Hints come where a stream is frozen, looped or out of time, and nowhere in genuine footage."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """The river on real pixels and real networks; only the classifier's opinion is scripted where a test needs one."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from dataclasses import fields, is_dataclass, replace
 from typing import Any

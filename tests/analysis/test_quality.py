@@ -1,7 +1,5 @@
 """Good faces pass; small, blurred, dark, turned and cut-off ones do not, and say why."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import cv2

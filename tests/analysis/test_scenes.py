@@ -1,7 +1,5 @@
 """Cuts are cuts; pans, flashes, fades and dropped frames are not."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import cv2

@@ -1,7 +1,5 @@
 """Identity over time: in a made-up world where the truth is known, with any input, and on real clips."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path

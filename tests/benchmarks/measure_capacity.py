@@ -9,8 +9,6 @@ watched as ``watch`` and the dashboard do. A machine holds so many if each face 
 at work; the server's own time is told, too. With ``--empty`` there is no face in the picture: only the latency counts.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import tempfile
@@ -65,7 +63,7 @@ class Moment:
     cpu: list[float]  # seconds: this process, the server, each that reads
 
     @classmethod
-    def now(cls, watches: list[StreamSupervisor], everybody: list[Seen], server: int) -> Moment:
+    def now(cls, watches: list[StreamSupervisor], everybody: list[Seen], server: int) -> "Moment":
         pids = [os.getpid(), server, *(seen.pid for seen in everybody)]
         return cls(
             time.monotonic(),

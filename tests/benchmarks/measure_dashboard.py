@@ -5,8 +5,6 @@
 Starts the server as a newcomer does, on the demo stream (720 lines, 25 frames a second), and talks to it on loopback.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import re

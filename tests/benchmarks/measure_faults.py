@@ -5,8 +5,6 @@
 Needs GStreamer's RTSP server. Takes about ten minutes for a hundred times.
 """
 
-from __future__ import annotations
-
 import argparse
 import random
 import signal

@@ -3,8 +3,6 @@
 PYTHONPATH=tests python tests/benchmarks/measure_isolation.py VIDEO [--rounds 5]
 """
 
-from __future__ import annotations
-
 import argparse
 import time
 from pathlib import Path

@@ -5,8 +5,6 @@
 Needs GStreamer's RTSP server. Takes ten minutes.
 """
 
-from __future__ import annotations
-
 import argparse
 import tempfile
 import time

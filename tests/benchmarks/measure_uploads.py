@@ -6,8 +6,6 @@ The dashboard's server runs in a process of its own. Each file is sent to it wit
 time, and followed until its analysis is over. Whatever should not be is printed at the end, and the exit status is 1.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import os

@@ -6,8 +6,6 @@ Prints the slope of resident memory after a warm-up (a quarter of the time), wit
 descriptors, threads and processes at its begin and end. Needs GStreamer's RTSP server.
 """
 
-from __future__ import annotations
-
 import argparse
 import csv
 import itertools

@@ -5,8 +5,6 @@
 Five scores per second with noise of standard deviation 1, white or correlating like exp(-dt / tau).
 """
 
-from __future__ import annotations
-
 import numpy as np
 from support.score_stream import noisy, play
 

@@ -1,7 +1,5 @@
 """Networks with fixed random weights: parity is tested without the shipped ones."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

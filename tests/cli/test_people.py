@@ -1,7 +1,5 @@
 """``people``: who may sign in, and who did what."""
 
-from __future__ import annotations
-
 import io
 import json
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """``serve`` as a process: it shows the page of the installed package, and ends when told to, in time and in order."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import pytest
 
 from monitor.cli.terminal import settings_from

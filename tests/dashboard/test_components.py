@@ -1,7 +1,5 @@
 """Every part has what it is made of; browsers run them in other tests."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Small networks with fixed random weights: engines are tested without the shipped ones."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 

@@ -1,7 +1,5 @@
 """The backend on a stand-in for ``torch.cuda``; at the end, on a real GPU, what only that can show (``-m gpu``)."""
 
-from __future__ import annotations
-
 import ctypes
 import os
 import subprocess

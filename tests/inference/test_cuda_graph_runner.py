@@ -1,7 +1,5 @@
 """Lanes on a stand-in for ``torch.cuda``, see cuda_stand_in; on a real GPU: test_cuda.py."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

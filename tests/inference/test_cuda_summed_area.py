@@ -1,7 +1,5 @@
 """What the GPU resamples is what the CPU resamples, to the bit: on a stand-in, and where there is a GPU, on it."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

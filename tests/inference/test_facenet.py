@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from monitor.inference.facenet import facenet_pytorch
 
 

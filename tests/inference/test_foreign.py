@@ -1,7 +1,5 @@
 """Both branches of the door, each in a process of its own: what torch is told there stays there."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

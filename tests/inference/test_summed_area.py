@@ -1,7 +1,5 @@
 """Resampling by summed areas is adaptive average pooling."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

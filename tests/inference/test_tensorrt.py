@@ -4,8 +4,6 @@ by handing back the module (tensorrt_stand_in), the GPU one for ``torch.cuda`` (
 No speed is claimed here. What only a GPU can show is at the end (``-m tensorrt``).
 """
 
-from __future__ import annotations
-
 import ctypes
 import dataclasses
 import logging

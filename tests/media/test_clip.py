@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from monitor.errors import SourceError
 from monitor.media.clip import gone
 

@@ -1,7 +1,5 @@
 """Which frames of a busy machine's live source are made."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

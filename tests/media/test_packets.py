@@ -1,8 +1,6 @@
-from __future__ import annotations
-
 import io
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import av
 import numpy as np
@@ -10,9 +8,6 @@ import pytest
 from support import clips
 
 from monitor.media.packets import CompressedPacket, PacketStream
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def stream_of(path: Path) -> tuple[PacketStream, bytes | None]:

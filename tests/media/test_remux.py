@@ -1,7 +1,5 @@
-from __future__ import annotations
-
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import av
 import pytest
@@ -10,9 +8,6 @@ from support import clips
 from monitor.errors import SourceError, SourceUnreadableError
 from monitor.media.packets import PacketStream
 from monitor.media.remux import TimedPacket, _retimed, chosen, is_playable, write
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def packets(*kinds: tuple[bool, float]) -> list[TimedPacket]:

@@ -1,7 +1,6 @@
-from __future__ import annotations
-
+from fractions import Fraction
+from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
 
 import av
 import numpy as np
@@ -10,10 +9,6 @@ from PIL import Image
 from support import clips
 
 from monitor.media.rgb import pixel_aspect, rgb
-
-if TYPE_CHECKING:
-    from fractions import Fraction
-    from pathlib import Path
 
 
 def first(path: Path) -> av.VideoFrame:

@@ -1,7 +1,5 @@
-from __future__ import annotations
-
 import importlib
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import av
 import pytest
@@ -12,11 +10,7 @@ from monitor.errors import OutputError, SourceError, SourceNotFoundError, Source
 from monitor.flags.clips import cut
 from monitor.media.media_clock import BREAK
 from monitor.media.sources import open_source
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from monitor.types import Frame
+from monitor.types import Frame
 
 LATE = {"output_ts_offset": "40"}  # timestamps that begin at 40 s
 

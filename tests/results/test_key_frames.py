@@ -1,7 +1,5 @@
 """The strongest moments of each face."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import cv2

@@ -1,8 +1,6 @@
 """From the first start on the backend that runs at once to the engine that was built meanwhile, on stand-ins for the
 library (tensorrt_stand_in) and for ``torch.cuda`` (cuda_stand_in). The child process is a real one."""
 
-from __future__ import annotations
-
 import logging
 import os
 import time

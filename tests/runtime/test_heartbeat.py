@@ -1,7 +1,5 @@
 """A broken engine turns the heartbeat red, a sound one leaves it green; on the shipped weights."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Totals do not fall, whatever happens to the source."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

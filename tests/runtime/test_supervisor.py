@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import threading
 import time
 import weakref
@@ -260,8 +258,7 @@ def test_while_a_source_is_away_its_frames_are_not_kept(start: Callable) -> None
             for frame in super().__iter__():
                 shown.append(weakref.ref(frame.pixels))
                 yield frame
-            msg = "cam: the line broke"
-            raise SourceUnavailableError(msg)
+            raise SourceUnavailableError("cam: the line broke")
 
     shown: list[weakref.ref[np.ndarray]] = []
     watch, audience = start(Remembered(count=3, live=True), SourceUnavailableError("cam: no answer"))

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import threading
 import time
 
@@ -25,8 +23,7 @@ def test_a_job_that_fails_is_logged_and_the_next_one_comes(caplog: pytest.LogCap
         times.append(1)
         if len(times) > 1:
             twice.set()
-        msg = "no"
-        raise ValueError(msg)
+        raise ValueError("no")
 
     with Timer("t", job, every=0.01):
         assert twice.wait(5)

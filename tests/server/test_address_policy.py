@@ -1,7 +1,5 @@
 """What somebody at a browser may open."""
 
-from __future__ import annotations
-
 import socket
 import time
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What the server begins with, and what it leaves behind."""
 
-from __future__ import annotations
-
 import asyncio
 import threading
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """The newest frame, for all who look."""
 
-from __future__ import annotations
-
 import asyncio
 import threading
 from collections.abc import Callable

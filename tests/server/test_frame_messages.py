@@ -1,7 +1,5 @@
 """One frame as one message."""
 
-from __future__ import annotations
-
 import base64
 import json
 import subprocess

@@ -1,7 +1,5 @@
 """What machines ask of the server."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

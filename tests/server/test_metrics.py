@@ -1,7 +1,5 @@
 """What Prometheus reads, read by its own parser."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """How a viewer's pictures follow its line."""
 
-from __future__ import annotations
-
 from itertools import pairwise
 
 import pytest

@@ -1,7 +1,5 @@
 """What the browser asks for beside the pages."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """Everything behind the dashboard, in one place."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Iterator

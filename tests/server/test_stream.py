@@ -1,7 +1,5 @@
 """One watched source, from its address to what is kept."""
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """Uploads, from the first byte to the report."""
 
-from __future__ import annotations
-
 import json
 import threading
 import time

@@ -1,7 +1,5 @@
 """What was said lately."""
 
-from __future__ import annotations
-
 import numpy as np
 from support.observations import Face, frame, observation
 

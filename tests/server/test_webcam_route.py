@@ -1,7 +1,5 @@
 """A browser's own camera, from its WebSocket to a channel."""
 
-from __future__ import annotations
-
 import secrets
 import struct
 import time

@@ -1,7 +1,5 @@
 """A sender over HTTP that can change its programme in the middle: transport streams of a face, at their own speed."""
 
-from __future__ import annotations
-
 import itertools
 import threading
 import time

@@ -1,20 +1,15 @@
 """Small real media, made with PyAV as tests need them."""
 
-from __future__ import annotations
-
 import os
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import av
 import numpy as np
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from pathlib import Path
-
-    from monitor.types import Pixels
+from monitor.types import Pixels
 
 RED, BLUE = (220, 30, 30), (30, 30, 220)
 

@@ -4,8 +4,6 @@ A graph keeps every operation with the very tensors that it had, as a CUDA graph
 copy the next batch into the recorded input gets the old answer here, too.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any

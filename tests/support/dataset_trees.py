@@ -1,7 +1,5 @@
 """Tiny data sets in the published layouts; a file says nothing but that it is there, unless it must be opened."""
 
-from __future__ import annotations
-
 import csv
 import io
 import os

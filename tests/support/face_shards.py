@@ -1,23 +1,17 @@
 """Small sets of face crops in the layout that ``lab prepare`` writes, made of the public-domain portrait."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json
 import tarfile
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import cv2
 import numpy as np
 
 from monitor.lab.datasets.faceset import COLUMNS, FACTS, INDEX
 from monitor.media.sources import demo_portrait
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from monitor.types import Pixels
+from monitor.types import Pixels
 
 LANDMARKS = np.array([[62, 95], [148, 95], [105, 140], [75, 175], [140, 175]], np.float32)  # about, in a 224 px crop
 

@@ -4,8 +4,6 @@
 what came of it.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import random

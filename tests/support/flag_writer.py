@@ -3,8 +3,6 @@
 PYTHONPATH=tests python tests/support/flag_writer.py FOLDER
 """
 
-from __future__ import annotations
-
 import itertools
 import sys
 from datetime import UTC, datetime

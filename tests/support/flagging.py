@@ -1,7 +1,5 @@
 """Flags as the tests need them."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from typing import Any
 

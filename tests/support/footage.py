@@ -1,7 +1,5 @@
 """Pictures and clips with faces for the tests of the stages: the portrait on a canvas, decoded files."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path

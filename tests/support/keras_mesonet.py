@@ -1,7 +1,5 @@
 """MesoNet as Keras 2 keeps and computes it: a file in its layout, and a forward pass in NumPy, channels last."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -4,8 +4,6 @@
 this module under its own name. ``/steer`` changes what the stream does, ``/seen`` says what arrived.
 """
 
-from __future__ import annotations
-
 import asyncio
 import json
 import os

@@ -3,8 +3,6 @@
 ``tests/test_upload_faults.py`` takes some of them, ``tests/benchmarks/measure_uploads.py`` a thousand.
 """
 
-from __future__ import annotations
-
 import itertools
 import struct
 import zlib

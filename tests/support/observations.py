@@ -1,7 +1,5 @@
 """Observations made by hand, for tests of what a person sees and keeps."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime

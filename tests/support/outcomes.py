@@ -1,13 +1,12 @@
 """Outcomes made by hand, for the tests of what is computed from them."""
 
-from __future__ import annotations
-
 import os
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 
 from monitor.classifiers import load_classifier
+from monitor.lab.datasets.record import Record
 from monitor.lab.evaluation.outcomes import (
     MediaSpan,
     Outcome,
@@ -18,11 +17,6 @@ from monitor.lab.evaluation.outcomes import (
 from monitor.lab.evaluation.page import Subject
 from monitor.settings import Settings, VerdictSettings
 from monitor.types import Label, Reason
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from monitor.lab.datasets.record import Record
 
 
 def outcome(

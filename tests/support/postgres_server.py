@@ -1,7 +1,5 @@
 """A real PostgreSQL server of a test's own, on a socket in a temporary folder."""
 
-from __future__ import annotations
-
 import contextlib
 import importlib.util
 import os

@@ -1,7 +1,5 @@
 """Detectors with fixed random weights: architectures are tested without trained ones."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -3,8 +3,6 @@
 Over UDP and over TCP alike: the proxy puts its own ports into the conversation, or takes the packets out of it.
 """
 
-from __future__ import annotations
-
 import contextlib
 import random
 import re

@@ -8,19 +8,15 @@ From a test: ``with serve(file) as url: ...``. The file is read once; with ``--l
 are sent again and again with timestamps that go on, as a camera would.
 """
 
-from __future__ import annotations
-
 import argparse
 import contextlib
 import os
 import subprocess
 import sys
 from collections import deque
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from typing import Any
 
 SYSTEM_PYTHON = "/usr/bin/python3"
 _PROBE = "import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import GstRtspServer"
@@ -67,8 +63,7 @@ def access_units(file: Path) -> tuple[list[tuple[bytes, int, int, int]], str]:
         units.append((buffer.extract_dup(0, buffer.get_size()), buffer.pts, buffer.dts, buffer.duration))
     pipeline.set_state(Gst.State.NULL)
     if not units:
-        msg = f"{file}: no H.264 in it"
-        raise SystemExit(msg)
+        raise SystemExit(f"{file}: no H.264 in it")
     first = min(dts for _, _, dts, _ in units)
     return [(data, pts - first, dts - first, duration) for data, pts, dts, duration in units], caps
 

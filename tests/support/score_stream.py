@@ -1,7 +1,5 @@
 """Streams of scores for one face or more, played through the judge and the segments as the pipeline does."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field

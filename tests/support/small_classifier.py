@@ -1,7 +1,5 @@
 """A classifier of a few convolutions with random weights, in the form of the shipped one: quantised in a moment."""
 
-from __future__ import annotations
-
 from functools import partial
 
 import numpy as np

@@ -1,7 +1,5 @@
 """A small classifier of crops with fixed random weights, built by name: a child process can, too."""
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 

@@ -5,8 +5,6 @@ is with the real 2.11. What it was asked is written into ``calls.jsonl`` beside 
 environment variable ``STAND_IN`` says how.
 """
 
-from __future__ import annotations
-
 import json
 import sys
 from pathlib import Path

@@ -1,7 +1,5 @@
 """People at the dashboard, for its tests."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path

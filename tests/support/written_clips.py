@@ -1,21 +1,15 @@
 """What is in a clip that was written: decoded again, as a player would."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from pathlib import Path
 
 import av
 import numpy as np
 from support import clips
 
+from monitor.flags.clips import Clip
 from monitor.media.sources import open_source
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    from monitor.flags.clips import Clip
-    from monitor.types import Frame
+from monitor.types import Frame
 
 B_FRAMES = {"bf": "3", "b_strategy": "0", "sc_threshold": "0"}  # three between two others, always
 

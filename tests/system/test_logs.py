@@ -1,7 +1,5 @@
 """No secret gets into the log, whoever writes it."""
 
-from __future__ import annotations
-
 import json
 import logging
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What was freed goes back to the system, and not too often."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 

@@ -63,8 +63,6 @@ source** is its worst track; LIKELY_REAL also needs the tracks found real to mak
 faces were seen.
 """
 
-from __future__ import annotations
-
 from monitor.analysis.verdicts.judge import Judge
 from monitor.analysis.verdicts.summary import source_verdict
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from monitor.analysis.verdicts.samples import Sample
 from monitor.analysis.verdicts.track import Track
-from monitor.types import Judgement, Reason
+from monitor.types import Calibration, Judgement, LabelChange, Reason, Scores, TrackSummary, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from monitor.settings import VerdictSettings
-    from monitor.types import Calibration, LabelChange, Scores, TrackSummary, Verdict
 
 
 class Judge:

@@ -1,16 +1,10 @@
 """The verdicts of a track's life -> TrackSummary, and of all tracks -> SourceVerdict."""
 
-from __future__ import annotations
-
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from monitor.types import Label, Reason, SourceVerdict, TrackSummary
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from monitor.types import Verdict
+from monitor.types import Label, Reason, SourceVerdict, TrackSummary, Verdict
 
 REASONS: Final = 3  # given at once, the longest-standing first
 REAL_SHARE: Final = 0.5  # of the time: LIKELY_REAL is said of a whole only if it held this long

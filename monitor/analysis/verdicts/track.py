@@ -6,14 +6,12 @@ from collections import Counter, deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from monitor.analysis.verdicts.samples import Samples
+from monitor.analysis.verdicts.samples import Sample, Samples
 from monitor.analysis.verdicts.summary import TrackTally
-from monitor.types import Label, LabelChange, Reason, Verdict
+from monitor.types import Label, LabelChange, Reason, TrackSummary, Verdict
 
 if TYPE_CHECKING:
-    from monitor.analysis.verdicts.samples import Sample
     from monitor.settings import VerdictSettings
-    from monitor.types import TrackSummary
 
 WITNESSES: Final = 8  # named in a trace
 REJECTIONS: Final = 16  # remembered per track

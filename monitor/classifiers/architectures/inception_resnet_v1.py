@@ -6,13 +6,12 @@ Torch is imported by the functions alone, so that a compiled engine starts witho
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from monitor.errors import ModelError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import torch
 
     from monitor.classifiers.evidence_map import EvidenceNetwork
@@ -104,9 +103,8 @@ def vggface2_state() -> dict[str, torch.Tensor]:
         network = facenet_pytorch().InceptionResnetV1(pretrained="vggface2")
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        msg = (
+        raise ModelError(
             f"facenet-pytorch's VGGFace2 weights cannot be had ({reason}): connect to the network and try again, "
             "or start from random weights"
-        )
-        raise ModelError(msg) from error
+        ) from error
     return {name: value for name, value in network.state_dict().items() if not name.startswith("logits.")}

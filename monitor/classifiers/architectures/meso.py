@@ -6,11 +6,10 @@ Torch is imported by the methods alone.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import torch
 
     from monitor.classifiers.architectures.mesonet import MesoEvidence, MesoNet

@@ -14,15 +14,10 @@ belongs to no cell, but changes with the input, and is spread evenly: so ``mean(
 the constant d of the last layer.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 INPUT_SIZE = 256  # pixels: the dense layer knows the last map's size
 _CELLS = 8

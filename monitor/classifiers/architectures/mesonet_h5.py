@@ -6,15 +6,15 @@ out); the last map is flattened channels last; the positive class is "real", so 
 turned. Input: RGB in [0, 1], 256 px.
 """
 
-from __future__ import annotations
-
 import importlib
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from monitor.classifiers.architectures.meso import MESO4, MESOINCEPTION4
 from monitor.classifiers.architectures.mesonet import INPUT_SIZE, MesoNet
@@ -23,12 +23,7 @@ from monitor.classifiers.weights import export_weights, fill
 from monitor.errors import ModelCardError, ModelError
 from monitor.system.files import write_whole
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from numpy.typing import NDArray
-
-    Layers = list[dict[str, NDArray[Any]]]
+Layers = list[dict[str, NDArray[Any]]]
 
 _CONVOLUTIONS = {4: MESO4, 16: MESOINCEPTION4}  # how many each architecture has
 _LIMITS = (
@@ -57,16 +52,18 @@ def read_mesonet(path: Path) -> KerasMesoNet:
     convolutions, norms, dense = (_of_kind(layers, kind) for kind in ("convolution", "norm", "dense"))
     known = _CONVOLUTIONS.get(len(convolutions))
     if known is None:
-        msg = f"{path} holds no MesoNet: {len(convolutions)} convolutions, Meso4 has 4 and MesoInception4 has 16"
-        raise ModelError(msg)
+        raise ModelError(
+            f"{path} holds no MesoNet: {len(convolutions)} convolutions, Meso4 has 4 and MesoInception4 has 16"
+        )
     network = known.body()
     modules = list(network.named_modules())
     state: dict[str, torch.Tensor] = {}
     for kind, found in ((torch.nn.Conv2d, convolutions), (torch.nn.BatchNorm2d, norms), (torch.nn.Linear, dense)):
         names = [name for name, module in modules if isinstance(module, kind)]  # in the order of Keras' numbers
         if len(names) != len(found):
-            msg = f"{path} holds no {known.ARCHITECTURE}: {len(found)} layers of a kind of which it has {len(names)}"
-            raise ModelError(msg)
+            raise ModelError(
+                f"{path} holds no {known.ARCHITECTURE}: {len(found)} layers of a kind of which it has {len(names)}"
+            )
         for name, layer in zip(names, found, strict=True):
             state |= {f"{name}.{parameter}": value for parameter, value in _translated(layer, network).items()}
     state |= {name: -value for name, value in state.items() if name.startswith("logit.")}  # Keras' one is "real"
@@ -113,8 +110,9 @@ def _layers(path: Path) -> Layers:
     try:
         h5py: Any = importlib.import_module("h5py")
     except ModuleNotFoundError:
-        msg = "Keras files are read by h5py, which is not installed: pip install 'deepfake-monitor[meso-h5]'"
-        raise ModelError(msg) from None
+        raise ModelError(
+            "Keras files are read by h5py, which is not installed: pip install 'deepfake-monitor[meso-h5]'"
+        ) from None
     layers: dict[str, dict[str, NDArray[Any]]] = {}
 
     def visit(name: str, item: object) -> None:
@@ -127,8 +125,7 @@ def _layers(path: Path) -> Layers:
         with h5py.File(path, "r") as file:
             file["model_weights"].visititems(visit) if "model_weights" in file else file.visititems(visit)
     except OSError as error:
-        msg = f"{path} cannot be read as a Keras .h5 file: {error}"
-        raise ModelError(msg) from error
+        raise ModelError(f"{path} cannot be read as a Keras .h5 file: {error}") from error
     return [layers[name] for name in sorted(layers, key=_number)]
 
 

@@ -1,7 +1,5 @@
 """A Vision Transformer's tokens as a map: what :mod:`monitor.classifiers.architectures.vit` exports."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

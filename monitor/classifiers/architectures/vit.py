@@ -10,11 +10,10 @@ sizes; ``with_evidence`` does so once, for good. Torch and timm are imported by 
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import torch
 
     from monitor.classifiers.evidence_map import EvidenceNetwork

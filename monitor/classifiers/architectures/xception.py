@@ -6,11 +6,10 @@ cells at 96 px, 5 x 5 at 160, 7 x 7 at 224. Torch and timm are imported by the f
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import torch
 
     from monitor.classifiers.evidence_map import EvidenceNetwork

@@ -1,7 +1,5 @@
 """``deepfake-monitor lab``: prepare and inspect data; train, evaluate and compare classifiers."""
 
-from __future__ import annotations
-
 from importlib.util import find_spec
 
 import typer
@@ -31,8 +29,7 @@ def lab() -> None:
     """Prepare and inspect data; train, evaluate and compare classifiers."""
     missing = [name for name in _NEEDED if find_spec(name) is None]
     if missing:
-        msg = f"the laboratory needs {', '.join(missing)}: pip install 'deepfake-monitor[lab]'"
-        raise UsageError(msg)
+        raise UsageError(f"the laboratory needs {', '.join(missing)}: pip install 'deepfake-monitor[lab]'")
 
 
 app.command("prepare")(prepare)

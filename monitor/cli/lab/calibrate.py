@@ -10,15 +10,15 @@ from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
+from monitor.analysis.pipeline import Engines
 from monitor.cli.terminal import Backend, Set, SettingsFile, console, errors, settings_from
 from monitor.errors import UsageError
+from monitor.settings import Settings
+from monitor.types import Calibration
 
 if TYPE_CHECKING:
-    from monitor.analysis.pipeline import Engines
     from monitor.lab.evaluation.bootstrap import Estimate
     from monitor.lab.evaluation.recalibration import LabelledScores
-    from monitor.settings import Settings
-    from monitor.types import Calibration
 
 _INDEX = "index.csv"
 _WIDTH = 110  # characters, minimum width of the table
@@ -53,8 +53,7 @@ def calibrate(
     from monitor.types import Calibration
 
     if (out is None) != in_place:
-        msg = "say where the new card goes: --out FOLDER for a copy of the weights, or --in-place"
-        raise UsageError(msg)
+        raise UsageError("say where the new card goes: --out FOLDER for a copy of the weights, or --in-place")
     named = {"classifier.model": model, "classifier.weights": weights}
     chosen = [f"{name}={value}" for name, value in named.items() if value is not None]
     settings = settings_from(settings_file, [*(assignments or ()), *chosen], backend=backend)

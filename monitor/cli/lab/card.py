@@ -1,10 +1,9 @@
 """``deepfake-monitor lab card``: write curves and preset error rates into a model card."""
 
-from __future__ import annotations
-
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -13,11 +12,7 @@ from rich.table import Table
 
 from monitor.cli.terminal import Backend, Set, SettingsFile, console, errors, settings_from
 from monitor.errors import UsageError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from monitor.settings import Settings
+from monitor.settings import Settings
 
 
 def card(
@@ -43,8 +38,7 @@ def card(
     settings = settings_from(settings_file, [*(assignments or ()), *chosen], backend=backend)
     material = open_material(source, split=split)
     if material.faces is None:
-        msg = f"{source} holds no prepared crops: name a folder of face shards (lab prepare)"
-        raise UsageError(msg)
+        raise UsageError(f"{source} holds no prepared crops: name a folder of face shards (lab prepare)")
     with errors.status("loading engines"):
         engines = Engines.load(settings)
     with Progress(console=errors, transient=True) as progress:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,13 +14,11 @@ from rich.progress import Progress
 from monitor.cli.terminal import Backend, Set, SettingsFile, console, errors, settings_from
 from monitor.errors import UsageError
 from monitor.results.result_folder import OutputFolder
+from monitor.settings import Settings
 from monitor.system.files import unwritable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from monitor.lab.evaluation.comparison import ComparedModel, Comparison
-    from monitor.settings import Settings
 
 Weights = Annotated[
     list[Path] | None, typer.Option(metavar="FILE", help="Weights to measure, their card beside them; repeat it.")
@@ -52,8 +51,7 @@ def compare(
     OutputFolder(out.parent, out.name).abort()  # fail before the work if nothing can be written
     shards = [source for source in sources if source.is_dir()] if weights else []
     if weights and len(shards) != 1:
-        msg = f"--weights are measured on one folder of shards, {len(shards)} were named"
-        raise UsageError(msg)
+        raise UsageError(f"--weights are measured on one folder of shards, {len(shards)} were named")
     entries = [entry for source in sources if source not in shards for entry in entries_from(source)]
     if weights:
         measured = _measured(weights, shards[0], settings=settings, sizes=size or [None], split=split, limit=limit)

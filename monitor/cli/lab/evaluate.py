@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,19 +12,17 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from monitor.analysis.pipeline import Engines
 from monitor.cli.terminal import AsJson, Backend, MinFace, Set, SettingsFile, console, errors, settings_from
 from monitor.errors import DatasetError, UsageError
 from monitor.results.result_folder import OutputFolder
+from monitor.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from monitor.analysis.pipeline import Engines
     from monitor.lab.evaluation.material import LabelledMaterial
     from monitor.lab.evaluation.metrics_summary import MetricsSummary
     from monitor.lab.evaluation.outcomes import Outcome
     from monitor.lab.evaluation.page import Pictures
-    from monitor.settings import Settings
 
 _UNREADABLE = 3  # exit code, as of `analyze`
 
@@ -57,8 +56,7 @@ def evaluate(
     from monitor.lab.evaluation.report import write_report
 
     if out.is_file():
-        msg = f"{out} is a file: name a folder for the results"
-        raise UsageError(msg)
+        raise UsageError(f"{out} is a file: name a folder for the results")
     OutputFolder(out.parent, out.name).abort()  # fail before the work if nothing can be written
     assignments = [*(assignments or ()), *_choices(model, weights)]
     settings = settings_from(settings_file, assignments, backend=backend, min_face=min_face)
@@ -124,8 +122,9 @@ def _complain(outcome: Outcome) -> None:
 def _require_any(outcomes: Sequence[Outcome]) -> None:
     if all(outcome.failed for outcome in outcomes):
         first = outcomes[0].failure if outcomes else "there is none"
-        msg = f"not one of {len(outcomes)} files could be read, so there is nothing to report; the first: {first}"
-        raise DatasetError(msg)
+        raise DatasetError(
+            f"not one of {len(outcomes)} files could be read, so there is nothing to report; the first: {first}"
+        )
 
 
 def _pictures(material: LabelledMaterial) -> Pictures:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,17 +12,15 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from monitor.classifiers import Classifier
 from monitor.cli.terminal import Set, SettingsFile, console, errors, settings_from
 from monitor.results.result_folder import OutputFolder
 from monitor.system.files import unwritable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from monitor.classifiers import Classifier
     from monitor.lab.evaluation.bootstrap import Estimate
     from monitor.lab.evaluation.faithfulness import Explainer, Faithfulness
     from monitor.lab.evaluation.region_fakes import Pairs

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
@@ -13,17 +14,15 @@ from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
+from monitor.analysis.pipeline import Engines
 from monitor.cli.terminal import AsJson, Backend, Set, SettingsFile, console, errors, settings_from
 from monitor.errors import DatasetError, UsageError
+from monitor.settings import Settings
 from monitor.system.files import write_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from monitor.analysis.pipeline import Engines
     from monitor.lab.evaluation.fairness import CountedShare, Fairness
     from monitor.lab.evaluation.outcomes import Outcome
-    from monitor.settings import Settings
 
 _INDEX = "index.csv"
 _WIDTH = 110  # characters, minimum width of the table
@@ -60,8 +59,7 @@ def fairness(
     settings = settings_from(settings_file, [*(assignments or ()), *chosen], backend=backend)
     sharded = (source / _INDEX).is_file()
     if split and not sharded:
-        msg = f"{source} is no folder of face shards, and only these have splits: leave --split out"
-        raise UsageError(msg)
+        raise UsageError(f"{source} is no folder of face shards, and only these have splits: leave --split out")
     if sharded:
         outcomes, engines, taken = _of_shards(source, settings, split=split, limit=limit)
     else:
@@ -99,8 +97,7 @@ def _of_shards(
     faces = open_material(source, split=split).faces
     reals = [] if faces is None else [face for face in faces.rows if not face.label]
     if faces is None or not reals:
-        msg = f"{source} holds no real face of that split, and a false alarm is about real faces"
-        raise DatasetError(msg)
+        raise DatasetError(f"{source} holds no real face of that split, and a false alarm is about real faces")
     kept = {face.name for face in _spread(reals, limit)}
     faces = faces.select(lambda face: face.name in kept)
     engines = _loaded(settings)
@@ -126,8 +123,9 @@ def _of_pictures(
     with tempfile.TemporaryDirectory() as folder:
         paths = [path for path in sorted(_pictures(source, Path(folder))) if person_in(path.stem) is not None]
         if not paths:
-            msg = f"{source} holds no picture named age_sex_race_*, as UTKFace writes them: no groups to compare"
-            raise DatasetError(msg)
+            raise DatasetError(
+                f"{source} holds no picture named age_sex_race_*, as UTKFace writes them: no groups to compare"
+            )
         chosen = _spread(paths, limit)
         if pad:
             chosen = [_padded(path, pad, Path(folder) / "padded") for path in chosen]
@@ -150,22 +148,19 @@ def _pictures(source: Path, unpacked: Path) -> list[Path]:
     from monitor.media.sources.image import SUFFIXES
 
     if not source.is_dir():
-        msg = f"{source} is no folder: name one of pictures, or of face shards"
-        raise DatasetError(msg)
+        raise DatasetError(f"{source} is no folder: name one of pictures, or of face shards")
     for archive in sorted(source.glob("*.tar")):
         members, folder = TarArchive(archive), (unpacked / archive.stem).resolve()
         for name in members.names:
             target = (folder / name).resolve()
             if not target.is_relative_to(folder):
-                msg = f"{archive} cannot be unpacked: {name} would lie outside of it; fetch it again"
-                raise DatasetError(msg)
+                raise DatasetError(f"{archive} cannot be unpacked: {name} would lie outside of it; fetch it again")
             if target.suffix.lower() in SUFFIXES:
                 try:
                     target.parent.mkdir(parents=True, exist_ok=True)
                     target.write_bytes(members.read(name))
                 except OSError as error:
-                    msg = f"{archive} cannot be unpacked: {error}"
-                    raise DatasetError(msg) from None
+                    raise DatasetError(f"{archive} cannot be unpacked: {error}") from None
     found = (path for folder in (source, unpacked) for path in folder.rglob("*"))
     return [path for path in found if path.suffix.lower() in SUFFIXES and path.is_file()]
 

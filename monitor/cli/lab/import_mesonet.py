@@ -1,7 +1,5 @@
 """``deepfake-monitor lab import-mesonet``."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

@@ -128,8 +128,9 @@ def _of_existing(root: Path, recipe: CropRecipe) -> CropRecipe:
     for option in ("size", "side", "centre"):
         typed = getattr(recipe, option)
         if typed not in (getattr(default, option), getattr(found, option)):
-            msg = f"--{option} {typed}: the crops in {root} exist already, with {option} {getattr(found, option):g}"
-            raise UsageError(msg)
+            raise UsageError(
+                f"--{option} {typed}: the crops in {root} exist already, with {option} {getattr(found, option):g}"
+            )
     return found
 
 

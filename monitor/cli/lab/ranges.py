@@ -1,7 +1,5 @@
 """``deepfake-monitor lab ranges``: measure the activation ranges for an int8 engine."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 
@@ -41,8 +39,7 @@ def ranges(
     settings = settings_from(settings_file, [*given, *(assignments or [])])
     material = open_material(data, split=split, limit=limit)
     if material.faces is None:
-        msg = f"{data} is no folder of face shards: make one with `deepfake-monitor lab prepare`"
-        raise UsageError(msg)
+        raise UsageError(f"{data} is no folder of face shards: make one with `deepfake-monitor lab prepare`")
     sizes: dict[int, dict[str, tuple[float, float]]] = {}
     with errors.status("loading the engines"):
         card = Engines.load(settings).classifier.card

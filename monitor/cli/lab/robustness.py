@@ -7,34 +7,33 @@ import csv
 import html
 import io
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import numpy as np
 import typer
+from numpy.typing import NDArray
 from rich.markup import escape
 from rich.progress import Progress
 
+from monitor.analysis.pipeline import Engines
 from monitor.cli.terminal import Backend, Set, SettingsFile, console, errors, settings_from
 from monitor.errors import UsageError
 from monitor.results.result_folder import OutputFolder
+from monitor.settings import Settings
 from monitor.system.files import unwritable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    import numpy as np
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-    from numpy.typing import NDArray
 
-    from monitor.analysis.pipeline import Engines
     from monitor.lab.datasets.faceset import FaceRow, FaceSet
     from monitor.lab.datasets.record import Record
     from monitor.lab.evaluation.grids import Grid, PerturbFunction
     from monitor.lab.evaluation.robustness import Robustness
     from monitor.lab.evaluation.timelines import EventRate
-    from monitor.settings import Settings
 
 _INDEX = "index.csv"
 _LEVELS = 5
@@ -145,8 +144,7 @@ def _chosen(only: list[str] | None) -> dict[str, PerturbFunction]:
 
     unknown = [name for name in only or () if name not in PERTURBATIONS]
     if unknown:
-        msg = f"there is no perturbation {unknown[0]!r}: choose from {', '.join(PERTURBATIONS)}"
-        raise UsageError(msg)
+        raise UsageError(f"there is no perturbation {unknown[0]!r}: choose from {', '.join(PERTURBATIONS)}")
     return {name: one for name, one in PERTURBATIONS.items() if not only or name in only}
 
 

@@ -1,7 +1,5 @@
 """``deepfake-monitor lab sheet``: inspect the pseudo-fakes used in training."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

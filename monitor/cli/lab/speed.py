@@ -1,7 +1,5 @@
 """``deepfake-monitor lab speed``: training speed of an experiment on this machine."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import asdict
 from pathlib import Path

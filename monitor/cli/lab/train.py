@@ -1,7 +1,5 @@
 """``deepfake-monitor lab train``: train an experiment, with resume."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

@@ -1,15 +1,11 @@
 """Pictures to choose from: rows of buttons, each a picture and some words."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, TypedDict
+from collections.abc import Callable, Sequence
+from typing import TypedDict
 
 import streamlit as st
 
 from monitor.dashboard.components import part
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
 
 
 class GalleryItem(TypedDict):

@@ -3,16 +3,11 @@
 Streamlit's own shortcuts refuse C and R, which people expect to confirm and to review.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
 
 import streamlit as st
 
 from monitor.dashboard.components import part
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
 
 
 def keys(wanted: Sequence[str], *, key: str, on_key: Callable[[str], None]) -> None:

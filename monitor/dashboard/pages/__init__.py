@@ -8,8 +8,6 @@ system    how this machine is doing
 sign_in   instead of all of them, while nobody is signed in
 """
 
-from __future__ import annotations
-
 from importlib import resources
 
 import streamlit as st

@@ -1,8 +1,7 @@
 """Uploaded files: what is said of them, and where."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import altair as alt
 import pandas as pd
@@ -22,14 +21,9 @@ from monitor.results.key_frames import key_frames
 from monitor.results.result_folder import REPORT_FILE, TIMELINE_FILE, VIDEO_FILE
 from monitor.server import service
 from monitor.server.auth.user import Role
-from monitor.server.uploads import UploadState
+from monitor.server.uploads import Upload, UploadState
 from monitor.settings import VerdictSettings
 from monitor.types import HintKind, Label
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from monitor.server.uploads import Upload
 
 Span = tuple[float, float | None]  # seconds of media time; None: to the end
 

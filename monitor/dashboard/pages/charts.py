@@ -1,19 +1,13 @@
 """P(fake) over media time, the same on every page."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import altair as alt
 import pandas as pd
 
 from monitor.overlay.outlines import OUTLINES
+from monitor.settings import VerdictSettings
 from monitor.types import Label
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from monitor.settings import VerdictSettings
 
 _ABOUT = ["face", "label", "media_time", "probability"]
 _HEIGHT = alt.Y("probability:Q", title="P(fake)", scale=alt.Scale(domain=(0, 1)))

@@ -1,9 +1,8 @@
 """Who looks at a tab, and what they may do: asked by every page and, as a sign-in may end, by what is drawn again."""
 
-from __future__ import annotations
-
+from collections.abc import Callable
 from functools import wraps
-from typing import TYPE_CHECKING, Any, Final, ParamSpec
+from typing import Any, Final, ParamSpec
 
 import streamlit as st
 
@@ -12,11 +11,7 @@ from monitor.server import service
 from monitor.server.auth.oidc import age_of, key_of, person_of
 from monitor.server.auth.sessions import COOKIE
 from monitor.server.auth.user import Role, User
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from monitor.server.service import MonitorService
+from monitor.server.service import MonitorService
 
 EVERYBODY: Final = User("", Role.ADMIN)  # where nobody signs in
 ENDED: Final = "Your sign-in has ended: sign in again. Nothing is lost, and what is watched goes on."

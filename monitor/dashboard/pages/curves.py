@@ -1,18 +1,14 @@
 """How good a classifier is, drawn from its model card: ROC, reliability, and how its scores spread."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 import altair as alt
 import pandas as pd
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from monitor.settings import VerdictSettings
 
-    from monitor.settings import VerdictSettings
-
-    Drawn = alt.LayerChart | alt.FacetChart  # what a layered chart is to Altair's types once it has a title
+Drawn = alt.LayerChart | alt.FacetChart  # what a layered chart is to Altair's types once it has a title
 
 _SHARE: Final = alt.Scale(domain=(0, 1))
 _HEIGHT: Final = 260  # pixels

@@ -1,9 +1,8 @@
 """What several pages say in the same way: labels with a sign beside their colour, times, and addresses of files."""
 
-from __future__ import annotations
-
 import re
-from typing import TYPE_CHECKING, Final
+from collections.abc import Mapping
+from typing import Final
 from urllib.parse import urlencode, urlsplit
 
 import streamlit as st
@@ -13,9 +12,6 @@ from monitor.overlay import clock
 from monitor.overlay.plates import percent
 from monitor.server.routes import PREFIX
 from monitor.types import HintKind, Label
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 _PUNCTUATION: Final = re.compile(r"([!-/:-@\[-`{-~])")  # what Markdown may take for its own
 _ESCAPE: Final = r"\\\1"

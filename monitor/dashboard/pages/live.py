@@ -1,10 +1,8 @@
 """What is watched now: the picture, each face and why, and the flag."""
 
-from __future__ import annotations
-
 import base64
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import altair as alt
 import pandas as pd
@@ -14,18 +12,15 @@ from monitor.dashboard.pages.charts import limits, sparkline, verdicts
 from monitor.dashboard.pages.current_user import ask_reporter, may, permitted, refreshed, reporter, token
 from monitor.dashboard.pages.formatting import INDICATION, badge, notice, probability, route
 from monitor.dashboard.pages.sources import WATCHED, ask_source, describe, list_sources
-from monitor.dashboard.viewer import viewer
+from monitor.dashboard.viewer import FlaggedView, viewer
 from monitor.errors import MonitorError
 from monitor.flags.recorder import FlagRequest
 from monitor.overlay import clock
 from monitor.server import service
 from monitor.server.auth.user import Role
+from monitor.server.stream import Stream
+from monitor.settings import VerdictSettings
 from monitor.types import HintKind, Label, Opinion
-
-if TYPE_CHECKING:
-    from monitor.dashboard.viewer import FlaggedView
-    from monitor.server.stream import Stream
-    from monitor.settings import VerdictSettings
 
 _CATEGORIES: Final = ("", "face swap", "lip sync", "generated person", "false alarm", "other")
 _EVERY: Final = 1.0  # seconds between two looks at the figures

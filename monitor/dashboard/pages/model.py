@@ -1,25 +1,19 @@
 """Who judges, how well, where its thresholds lie, and what the method cannot do."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
 
 import pandas as pd
 import streamlit as st
 
+from monitor.classifiers.model_card import ModelCard
 from monitor.dashboard.pages import curves
 from monitor.dashboard.pages.current_user import audit, lacking, permitted
 from monitor.errors import MonitorError
 from monitor.flags.export_document import LIMITS
 from monitor.server import service
 from monitor.server.auth.user import Role
-from monitor.settings import Preset
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from monitor.classifiers.model_card import ModelCard
-    from monitor.settings import VerdictSettings
+from monitor.settings import Preset, VerdictSettings
 
 _ACCUSED: Final = "accused_at_p_fake"
 _FOR: Final = {

@@ -1,8 +1,7 @@
 """Flags, and what people make of them."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Final
+from collections.abc import Sequence
+from typing import Final
 
 import pandas as pd
 import streamlit as st
@@ -12,16 +11,11 @@ from monitor.dashboard.pages.current_user import ask_reporter, audit, lacking, p
 from monitor.dashboard.pages.formatting import absolute, address, badge, probability
 from monitor.errors import MonitorError
 from monitor.flags.files import CLIP, FRAME, OVERLAY
-from monitor.flags.queries import FlagQuery
+from monitor.flags.queries import FlagQuery, Order
 from monitor.overlay import clock
 from monitor.server import service
 from monitor.server.auth.user import Role
 from monitor.types import ClipState, Flag, Label, Opinion, Origin
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from monitor.flags.queries import Order
 
 _SHOWN: Final = 500
 _SEEN: Final[dict[str, bool | None]] = {"to be looked at": False, "looked at": True, "all": None}

@@ -1,7 +1,5 @@
 """What somebody sees who is not signed in, and how to leave again."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from monitor.dashboard.pages.current_user import ENDED, WHO, audit, person, token

@@ -1,9 +1,8 @@
 """What is watched: add, pause, rename, remove."""
 
-from __future__ import annotations
-
 import secrets
-from typing import TYPE_CHECKING, Final
+from collections.abc import Mapping
+from typing import Final
 from urllib.parse import urlencode
 
 import streamlit as st
@@ -12,16 +11,10 @@ from monitor.dashboard.pages.current_user import audit, lacking, may, permitted,
 from monitor.dashboard.pages.formatting import route
 from monitor.dashboard.webcam import webcam
 from monitor.errors import MonitorError
-from monitor.runtime import StreamState
+from monitor.runtime import StreamState, StreamStatus
 from monitor.server.auth.user import Role
-from monitor.server.stream import camera_id
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from monitor.runtime import StreamStatus
-    from monitor.server.service import MonitorService
-    from monitor.server.stream import Stream
+from monitor.server.service import MonitorService
+from monitor.server.stream import Stream, camera_id
 
 _BADGES: Final[Mapping[StreamState, tuple[str, str]]] = {
     StreamState.CONNECTING: ("blue", ":material/sync:"),

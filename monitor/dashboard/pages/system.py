@@ -1,11 +1,9 @@
 """How this machine is doing."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import gettempdir
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import pandas as pd
 import streamlit as st
@@ -14,12 +12,9 @@ import monitor
 from monitor.dashboard.pages.current_user import may, permitted, refreshed
 from monitor.dashboard.pages.sources import describe
 from monitor.doctor import examine
-from monitor.flags.retention import RetentionClass, rules
+from monitor.flags.retention import RetentionClass, RetentionRule, rules
 from monitor.server import service
 from monitor.server.auth.user import Role
-
-if TYPE_CHECKING:
-    from monitor.flags.retention import RetentionRule
 
 _LINES: Final = 100  # of the log
 _CLASSES: Final = {

@@ -3,8 +3,6 @@
 Streamlit's own player begins at whole seconds, and loads the video anew for each of them.
 """
 
-from __future__ import annotations
-
 from monitor.dashboard.components import part
 
 

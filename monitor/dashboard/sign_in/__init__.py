@@ -1,7 +1,5 @@
 """A form for name and password that goes straight to the route that takes them: Streamlit never sees the password."""
 
-from __future__ import annotations
-
 from monitor.dashboard.components import part
 
 

@@ -3,16 +3,11 @@
 Streamlit's own uploader keeps the whole file in memory, twice.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import streamlit as st
 
 from monitor.dashboard.components import part
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 def upload(*, key: str, url: str, most_megabytes: int, on_done: Callable[[str], None]) -> None:

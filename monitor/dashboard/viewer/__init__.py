@@ -5,10 +5,9 @@ A Streamlit component (v2) without a build step. Its script is one module, put t
 The frames themselves never pass through Streamlit: see monitor.server.frame_messages.
 """
 
-from __future__ import annotations
-
 import math
-from typing import TYPE_CHECKING, Any, Final, TypedDict
+from collections.abc import Callable
+from typing import Any, Final, TypedDict
 
 import streamlit as st
 
@@ -16,10 +15,6 @@ from monitor.dashboard.components import part
 from monitor.overlay import OverlaySettings
 from monitor.overlay.heat import FAKE_RGB, REAL_RGB
 from monitor.overlay.outlines import OUTLINES
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 
 _SCRIPTS: Final = ("feed.js", "picture.js", "viewer.js")
 

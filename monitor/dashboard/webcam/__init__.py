@@ -6,8 +6,6 @@ text ``{"ack": n}``, n counting from 1, with ``"refused": why`` in it if it was 
 Browsers give a camera only to https pages and to localhost.
 """
 
-from __future__ import annotations
-
 from monitor.dashboard.components import part
 
 

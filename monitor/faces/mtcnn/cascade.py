@@ -17,18 +17,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
+from monitor.inference.backends import Engine
 from monitor.inference.summed_area import SummedArea
-from monitor.types import Faces
+from monitor.types import Faces, Floats, Pixels
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from monitor.inference.backends import Engine
     from monitor.settings import FaceDetectorSettings
-    from monitor.types import Floats, Pixels
 
-    Rows = NDArray[np.intp]
+Rows = NDArray[np.intp]
 
 _CELL = 12  # pixels that one cell of P-Net's map looks at
 _STRIDE = 2  # pixels between cells

@@ -6,8 +6,6 @@ and PReLU is spelled out. ONNX Runtime has no vectorised PReLU: spelled out, P-,
 2.0, 2.6 and 2.4 times faster.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

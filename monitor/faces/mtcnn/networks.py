@@ -79,5 +79,6 @@ def _weights(name: str) -> Path:
         path = folder / "data" / f"{name}.pt"
         if path.is_file():
             return path
-    msg = f"the face detector's weights ({name}.pt of facenet-pytorch) are missing: pip install facenet-pytorch==2.5.3"
-    raise WeightsMissingError(msg)
+    raise WeightsMissingError(
+        f"the face detector's weights ({name}.pt of facenet-pytorch) are missing: pip install facenet-pytorch==2.5.3"
+    )

@@ -7,17 +7,11 @@ A ring is fed by one thread (packets by the one that reads the source) and may b
 sound.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from monitor.flags.clips.packets import PacketRing
 from monitor.flags.clips.pictures import PictureRing
 from monitor.media.clip import Clip
+from monitor.media.sources import Source
 from monitor.media.span_cutter import cut
-
-if TYPE_CHECKING:
-    from monitor.media.sources import Source
 
 __all__ = ["Clip", "PacketRing", "PictureRing", "cut", "follow"]
 

@@ -1,24 +1,18 @@
 """The last seconds of a source as it sent them: its own compressed packets."""
 
-from __future__ import annotations
-
 import threading
 from collections import deque
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
-from monitor.media.clip import gone
+from monitor.media.clip import Clip, gone
 from monitor.media.media_clock import LEAP, RESET, TICK
+from monitor.media.packets import CompressedPacket, PacketStream
 from monitor.media.remux import TimedPacket, chosen, is_playable, write
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from pathlib import Path
-
-    from monitor.media.clip import Clip
-    from monitor.media.packets import CompressedPacket, PacketStream
-    from monitor.types import Frame
+from monitor.types import Frame
 
 _REORDERED: Final = 64  # packets that a decoder may hold back before their pictures come; H.264 and AV1 need 16 and 32
 

@@ -1,10 +1,9 @@
 """The last seconds of a source as JPEGs: for those without packets that a browser plays."""
 
-from __future__ import annotations
-
 import threading
 from collections import deque
-from typing import TYPE_CHECKING, Final, NamedTuple
+from pathlib import Path
+from typing import Final, NamedTuple
 
 import cv2
 import numpy as np
@@ -12,11 +11,7 @@ import numpy as np
 from monitor.media.clip import Clip, gone
 from monitor.media.video_writer import VideoWriter
 from monitor.system import jpeg
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from monitor.types import Frame, Pixels
+from monitor.types import Frame, Pixels
 
 _QUALITY: Final = 90  # of 100
 _WIDEST, _TALLEST = 1280, 8192  # pixels

@@ -1,7 +1,5 @@
 """Run by Alembic, with the connection that ``monitor.flags.database`` has opened."""
 
-from __future__ import annotations
-
 from alembic import context
 
 from monitor.flags.tables import metadata

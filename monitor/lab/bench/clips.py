@@ -1,10 +1,9 @@
 """The benchmark's clips: H.264, 720 lines, generated so that anybody can repeat a measurement."""
 
-from __future__ import annotations
-
 import math
+from collections.abc import Iterable, Iterator
 from itertools import takewhile
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -12,12 +11,7 @@ import numpy as np
 from monitor.media.sources import demo_portrait, open_source
 from monitor.media.video_writer import VideoWriter
 from monitor.settings import SourceSettings
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from pathlib import Path
-
-    from monitor.types import Pixels
+from monitor.types import Pixels
 
 _WIDTH, _LINES, _FPS = 1280, 720, 25
 _PEOPLE = ((40, 20, 0.80), (470, 0, 0.90), (880, 30, 0.75), (180, 340, 0.70), (690, 330, 0.80))  # x, y, scale

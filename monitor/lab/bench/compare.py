@@ -5,32 +5,25 @@ time, so that a change of machine speed affects both. The result is the median o
 includes decoding.
 """
 
-from __future__ import annotations
-
 import multiprocessing
 import os
 import sys
 import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from monitor.analysis.tracks import greedy, overlaps
 from monitor.errors import MonitorError
-from monitor.lab.bench.loops import LOOPS
+from monitor.lab.bench.loops import LOOPS, Loop
 from monitor.media.sources import open_source
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
-
-    from monitor.lab.bench.loops import Loop
-    from monitor.settings import Settings
-    from monitor.types import Floats, Frame
+from monitor.settings import Settings
+from monitor.types import Floats, Frame
 
 MATCH_IOU = 0.5
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
@@ -101,8 +94,7 @@ def compare(scenario: Scenario, *, settings: Settings, turns: int, on_turn: Call
         peak = ours.submit(_peak_rss_mb).result()
     pairs = [(theirs, own) for theirs, own in pairs[1:] if theirs.boxes]  # the first turn warms up
     if not pairs:
-        msg = f"{scenario.clip} is too short for a benchmark: it needs at least two seconds"
-        raise MonitorError(msg)
+        raise MonitorError(f"{scenario.clip} is too short for a benchmark: it needs at least two seconds")
     ratios = [theirs.cpu_seconds / own.cpu_seconds for theirs, own in pairs]
     reference = [boxes for theirs, _ in pairs for boxes in theirs.boxes]
     found = [boxes for _, own in pairs for boxes in own.boxes]

@@ -4,31 +4,25 @@ All engines run in one process and take turns, so that a change of machine speed
 wall-clock time. Shares of the peak use CPU time, which excludes other programs.
 """
 
-from __future__ import annotations
-
 import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 import numpy as np
 
 from monitor.errors import EngineError, MonitorError
 from monitor.inference import onnx_int8, parity
-from monitor.inference.backends import all_backends
+from monitor.inference.backends import Backend, Engine, all_backends
+from monitor.inference.network import Network
 from monitor.inference.onnx_graph import exported_elsewhere
 from monitor.inference.torch_runtime import TorchBackend
 from monitor.lab.bench.peak import SGEMM_FLOP, sgemm_calls
+from monitor.types import Pixels
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
-
-    from monitor.inference.backends import Backend, Engine
-    from monitor.inference.network import Network
-    from monitor.types import Pixels
-
-    _Call = tuple[str, int]  # a matrix product or an engine, and the batch size
+_Call = tuple[str, int]  # a matrix product or an engine, and the batch size
 
 EXACT_TOLERANCE: Final = 1e-3  # of fp32 on another runtime, in logits and in cells of a map
 
@@ -79,11 +73,9 @@ def available(names: Sequence[str] = ()) -> list[Backend]:
     known = {backend.name: backend for backend in all_backends()}
     for name in names:
         if name not in known:
-            msg = f"unknown engine {name!r}: this program knows {', '.join(known)}"
-            raise EngineError(msg)
+            raise EngineError(f"unknown engine {name!r}: this program knows {', '.join(known)}")
         if missing := known[name].unavailable():
-            msg = f"the engine {name} cannot be used here: {missing}"
-            raise EngineError(msg)
+            raise EngineError(f"the engine {name} cannot be used here: {missing}")
     return [known[name] for name in names] or [one for one in known.values() if one.unavailable() is None]
 
 

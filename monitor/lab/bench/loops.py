@@ -5,21 +5,15 @@ InceptionResnetV1 on every face. ``ours`` is the shipped pipeline. ``equal_work`
 also detects and classifies in every frame: its speed-up is due to the implementation, the rest to skipped work.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from monitor.analysis import quality
 from monitor.analysis.pipeline import Engines, Pipeline
-from monitor.types import TrackedFaces
-
-if TYPE_CHECKING:
-    from monitor.settings import Settings
-    from monitor.types import Floats, Frame
+from monitor.settings import Settings
+from monitor.types import Floats, Frame, TrackedFaces
 
 INPUT_SIZE = 160  # of both classifiers, whatever the shipped card says
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -10,12 +11,10 @@ import numpy as np
 import torch
 
 from monitor.inference.facenet import facenet_pytorch
+from monitor.types import Floats, Frame
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from monitor.settings import FaceDetectorSettings, Settings
-    from monitor.types import Floats, Frame
 
 
 def reference_mtcnn(settings: FaceDetectorSettings) -> Any:  # noqa: ANN401 - an untyped library's class

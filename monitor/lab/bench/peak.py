@@ -4,21 +4,15 @@ The peak is measured in the same interleaved rounds: the fastest single-threaded
 Runtime's MatMul and NumPy's BLAS on this machine.
 """
 
-from __future__ import annotations
-
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from monitor.analysis.pipeline import Engines
 from monitor.lab.bench.loops import INPUT_SIZE
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from monitor.settings import Settings
+from monitor.settings import Settings
 
 FLOP_PER_FACE = 2.84e9  # InceptionResnetV1 at 160 px, 1.42 GMAC
 _N = 1536

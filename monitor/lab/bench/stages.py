@@ -1,18 +1,13 @@
 """CPU time per frame of each stage, from a profiled pass over a clip."""
 
-from __future__ import annotations
-
 import cProfile
 import pstats
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from monitor.lab.bench.loops import ours
 from monitor.media.sources import open_source
-
-if TYPE_CHECKING:
-    from monitor.settings import Settings
+from monitor.settings import Settings
 
 # Entry function of each stage: (file, function) -> name in the table.
 _DOORS = {

@@ -5,9 +5,8 @@ Each data set has a reader, which turns the published layout into :class:`~monit
 ``faceset`` reads. Importing this package needs neither torch nor FFmpeg.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from pathlib import Path
 
 from monitor.errors import UsageError
 from monitor.lab.datasets.catalogue import Records
@@ -24,11 +23,7 @@ from monitor.lab.datasets.record import FakeSpan, Record
 from monitor.lab.datasets.shards import read_shards
 from monitor.lab.datasets.wild_deepfake import read_wild_deepfake
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    Reader = Callable[[Path], list[Record]]
+Reader = Callable[[Path], list[Record]]
 
 __all__ = ["READERS", "FakeSpan", "Record", "Records", "read"]
 
@@ -61,13 +56,11 @@ def read(name: str, root: Path, *, label: str = "") -> Records:
         DatasetError: the data set is malformed.
     """
     if name not in READERS:
-        msg = f"there is no reader for {name!r}: choose one of {', '.join(READERS)}"
-        raise UsageError(msg)
+        raise UsageError(f"there is no reader for {name!r}: choose one of {', '.join(READERS)}")
     if not label:
         return _whole(READERS[name](root))
     if name != "folder" or label not in LABELS:
-        msg = f"--label {label}: only 'folder' takes a label, and it is real or fake"
-        raise UsageError(msg)
+        raise UsageError(f"--label {label}: only 'folder' takes a label, and it is real or fake")
     return _whole(read_folder(root, label=label))
 
 

@@ -1,18 +1,12 @@
 """Combines answers of several people: the current ones, the contradictory ones, and those about the same face."""
 
-from __future__ import annotations
-
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Literal
+from pathlib import PurePosixPath
+from typing import Literal
 
-from monitor.lab.datasets.record import overlap
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from pathlib import PurePosixPath
-
-    from monitor.lab.datasets.record import Box
+from monitor.lab.datasets.record import Box, overlap
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
 _SAME_FACE = 0.3  # intersection over union of two boxes without track ids

@@ -1,7 +1,5 @@
 """Files in tar archives, plain or compressed, independent of the suffix."""
 
-from __future__ import annotations
-
 import re
 import tarfile
 import weakref
@@ -30,11 +28,9 @@ class TarArchive:
             weakref.finalize(self, self._tar.close)
             members = self._tar.getmembers()
         except FileNotFoundError:
-            msg = f"{path} does not exist; fetch it again"
-            raise DatasetError(msg) from None
+            raise DatasetError(f"{path} does not exist; fetch it again") from None
         except (OSError, tarfile.TarError, EOFError, zlib.error) as error:
-            msg = f"{path} is no complete tar archive ({error}); fetch it again"
-            raise DatasetError(msg) from None
+            raise DatasetError(f"{path} is no complete tar archive ({error}); fetch it again") from None
         self._members = {PurePosixPath(one.name).as_posix(): one for one in members if one.isfile()}
 
     @property
@@ -61,10 +57,8 @@ class TarArchive:
         except KeyError:
             pass
         except (OSError, tarfile.TarError, EOFError, zlib.error) as error:
-            msg = f"{self.path} breaks off at {name} ({error}); fetch it again"
-            raise DatasetError(msg) from None
-        msg = f"{self.path} holds no file {name}; is it complete?"
-        raise DatasetError(msg)
+            raise DatasetError(f"{self.path} breaks off at {name} ({error}); fetch it again") from None
+        raise DatasetError(f"{self.path} holds no file {name}; is it complete?")
 
 
 @lru_cache(maxsize=_OPEN)

@@ -1,21 +1,16 @@
 """Collects the records of a reader, with unique ids, and the listed entries without a file."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json
 import logging
 from collections import Counter
-from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any
 
 from monitor.errors import DatasetError
 from monitor.lab.datasets.record import Record
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
 logger = logging.getLogger(__name__)
 
@@ -40,8 +35,7 @@ class Catalogue:
 
     def __init__(self, dataset: str, root: Path) -> None:
         if not root.is_dir():
-            msg = f"{root} is not a folder: name the one that {dataset} was unpacked into"
-            raise DatasetError(msg)
+            raise DatasetError(f"{root} is not a folder: name the one that {dataset} was unpacked into")
         self.dataset = dataset
         self.root = root
         self._records: dict[str, Record] = {}
@@ -66,8 +60,7 @@ class Catalogue:
         video_id = facts.pop("video_id", None) or self.id_of(path)
         if video_id in self._records:
             if self._records[video_id].path == path or video_id + path.suffix in self._records:
-                msg = f"{path} is listed twice in {self.dataset}; remove one of the entries"
-                raise DatasetError(msg)
+                raise DatasetError(f"{path} is listed twice in {self.dataset}; remove one of the entries")
             video_id += path.suffix
         facts.setdefault("group", video_id)
         self._records[video_id] = Record(dataset=self.dataset, video_id=video_id, path=path, label=label, **facts)
@@ -90,8 +83,9 @@ class Catalogue:
         try:
             there = path.is_file()
         except (OSError, ValueError):
-            msg = f"a list of {self.dataset} names {str(path)[:80]!r}..., and no file can be called so; mend the list"
-            raise DatasetError(msg) from None
+            raise DatasetError(
+                f"a list of {self.dataset} names {str(path)[:80]!r}..., and no file can be called so; mend the list"
+            ) from None
         (self.add if there else self.miss)(path, label, **facts)
 
     def finish(self, expected: str, *, one_class: bool = False) -> Records:
@@ -106,8 +100,7 @@ class Catalogue:
         """
         if not self._records:
             lost = f", and none of the {len(self._missing)} listed files is there" if self._missing else ""
-            msg = f"{self.root} holds no record of {self.dataset}{lost}: expected {expected}"
-            raise DatasetError(msg)
+            raise DatasetError(f"{self.root} holds no record of {self.dataset}{lost}: expected {expected}")
         if self._missing:
             total, first = len(self._missing) + len(self._records), next(iter(self._missing.values())).path
             name = first.relative_to(self.root).as_posix() if first.is_relative_to(self.root) else str(first)
@@ -137,8 +130,7 @@ def inside(folder: Path, name: str, where: str) -> Path:
     """
     path = PurePosixPath(name.replace("\\", "/"))
     if not path.parts or "\0" in name or path.is_absolute() or ".." in path.parts or path.parts[0][1:2] == ":":
-        msg = f"{where}: the path {name[:80]!r} leads out of the data set; fetch the list again"
-        raise DatasetError(msg)
+        raise DatasetError(f"{where}: the path {name[:80]!r} leads out of the data set; fetch the list again")
     return folder / path
 
 
@@ -163,16 +155,17 @@ def table_of(path: Path, *, columns: Iterable[str]) -> Iterator[tuple[int, dict[
     try:
         lacking = [name for name in columns if name not in (reader.fieldnames or ())]
         if lacking:
-            msg = f"{path} has no column {lacking[0]!r}: its first line must name {', '.join(columns)}"
-            raise DatasetError(msg)
+            raise DatasetError(f"{path} has no column {lacking[0]!r}: its first line must name {', '.join(columns)}")
         for row in reader:
             if None in row:
-                msg = f"{path}, line {reader.line_num}: more cells than columns; quote a cell that holds a comma"
-                raise DatasetError(msg)
+                raise DatasetError(
+                    f"{path}, line {reader.line_num}: more cells than columns; quote a cell that holds a comma"
+                )
             yield reader.line_num, {name: cell.strip() for name, cell in row.items()}
     except csv.Error as error:
-        msg = f"{path}, line {reader.line_num}: no table of cells ({error}); is a quotation mark missing?"
-        raise DatasetError(msg) from None
+        raise DatasetError(
+            f"{path}, line {reader.line_num}: no table of cells ({error}); is a quotation mark missing?"
+        ) from None
 
 
 def json_of(path: Path, *, holds: str) -> Any:  # noqa: ANN401 - any JSON value
@@ -184,8 +177,7 @@ def json_of(path: Path, *, holds: str) -> Any:  # noqa: ANN401 - any JSON value
     try:
         return json.loads(_text(path, holds=holds))
     except (ValueError, RecursionError) as error:
-        msg = f"{path} is not valid JSON ({error}): fetch it again"
-        raise DatasetError(msg) from None
+        raise DatasetError(f"{path} is not valid JSON ({error}): fetch it again") from None
 
 
 def _text(path: Path, *, holds: str) -> str:

@@ -6,18 +6,13 @@
     List_of_testing_videos.txt           "1 YouTube-real/00170.mp4": in this list **1 is real and 0 is fake**
 """
 
-from __future__ import annotations
-
 import re
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from monitor.errors import DatasetError
 from monitor.lab.datasets.catalogue import Catalogue, lines_of, media_below
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from monitor.lab.datasets.record import Record
+from monitor.lab.datasets.record import Record
 
 LIST = "List_of_testing_videos.txt"
 FOLDERS = {"Celeb-real": 0, "YouTube-real": 0, "Celeb-synthesis": 1}
@@ -54,12 +49,14 @@ def _listed(root: Path) -> dict[str, int]:
         mark, _, entry = line.partition(" ")
         folder, _, name = entry.strip().partition("/")
         if mark not in ("0", "1") or folder not in FOLDERS or not name:
-            msg = f"{root / LIST}, line {number}: expected '<0 or 1> <folder>/<name>.mp4', got {line[:80]!r}"
-            raise DatasetError(msg)
+            raise DatasetError(
+                f"{root / LIST}, line {number}: expected '<0 or 1> <folder>/<name>.mp4', got {line[:80]!r}"
+            )
         label = 1 - int(mark)
         if label != FOLDERS[folder]:
-            msg = f"{root / LIST}, line {number}: calls {entry} {'fake' if label else 'real'}; here 1 is real, 0 fake"
-            raise DatasetError(msg)
+            raise DatasetError(
+                f"{root / LIST}, line {number}: calls {entry} {'fake' if label else 'real'}; here 1 is real, 0 fake"
+            )
         listed[f"{folder}/{name.rpartition('/')[2]}"] = label
     return listed
 
@@ -69,8 +66,7 @@ def _people(path: Path, folder: str) -> dict[str, Any]:
         return {"group": f"YouTube-real/{path.stem}"}
     found = re.fullmatch(_FAKE if folder == "Celeb-synthesis" else _REAL, path.stem)
     if found is None:
-        msg = f"{path}: the name is unlike those of Celeb-DF v2 in that folder; move the file elsewhere"
-        raise DatasetError(msg)
+        raise DatasetError(f"{path}: the name is unlike those of Celeb-DF v2 in that folder; move the file elsewhere")
     *people, clip = found.groups()
     original = f"{people[0]}_{clip}"
     facts: dict[str, Any] = {

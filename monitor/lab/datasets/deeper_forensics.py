@@ -9,19 +9,12 @@
 ``source_videos`` shows the actors in a studio. It is *not* the real class, and is not read.
 """
 
-from __future__ import annotations
-
 import re
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from monitor.errors import DatasetError
 from monitor.lab.datasets.catalogue import Catalogue, lines_of, media_below
-from monitor.lab.datasets.record import SPLITS
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from monitor.lab.datasets.record import Record
+from monitor.lab.datasets.record import SPLITS, Record
 
 REALS = "original_sequences/youtube/c23/videos"
 _NAME = re.compile(r"(\d+)_([A-Za-z]\w*)")
@@ -73,14 +66,14 @@ def _splits(root: Path) -> dict[str, str]:
             name = line.split("/")[-1].removesuffix(".mp4")
             _named(name, f"{path}, line {number}")
             if splits.setdefault(name, split) != split:
-                msg = f"{path}, line {number}: {name} belongs to {splits[name]} already; fetch the lists again"
-                raise DatasetError(msg)
+                raise DatasetError(
+                    f"{path}, line {number}: {name} belongs to {splits[name]} already; fetch the lists again"
+                )
     return splits
 
 
 def _named(name: str, where: str) -> tuple[str, str]:
     found = _NAME.fullmatch(name)
     if found is None:
-        msg = f"{where}: {name!r} is no <target>_<source> of DeeperForensics-1.0"
-        raise DatasetError(msg)
+        raise DatasetError(f"{where}: {name!r} is no <target>_<source> of DeeperForensics-1.0")
     return found[1], found[2]

@@ -10,18 +10,12 @@ Preview: ``dataset.json``, ``{"<relative path>": {"label": "fake" or "real", "se
 The actors of the full set are not published. So groups (a real video and its fakes) are not identities.
 """
 
-from __future__ import annotations
-
-from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any
+from pathlib import Path, PurePosixPath
+from typing import Any
 
 from monitor.errors import DatasetError
 from monitor.lab.datasets.catalogue import Catalogue, inside, json_of, table_of
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from monitor.lab.datasets.record import Record
+from monitor.lab.datasets.record import Record
 
 _LABELS = {"REAL": 0, "FAKE": 1, "0": 0, "1": 1}
 _TEST_FOLDERS = ("test", "test_videos")
@@ -59,8 +53,7 @@ def read_dfdc_preview(root: Path) -> list[Record]:
         where = f"{root / 'dataset.json'}, {name}"
         label = _label(str(facts.get("label", "")).upper(), where)
         if facts.get("set") not in ("train", "test"):
-            msg = f"{where}: the set is {facts.get('set')!r}, and must be train or test"
-            raise DatasetError(msg)
+            raise DatasetError(f"{where}: the set is {facts.get('set')!r}, and must be train or test")
         people = [facts.get(key) for key in ("target_id", "swapped_id")]
         catalogue.add_listed(
             inside(root, name, where),
@@ -90,16 +83,16 @@ def _add_described(catalogue: Catalogue, folder: Path, *, test: bool) -> None:
 
 def _label(text: str, where: str) -> int:
     if text not in _LABELS:
-        msg = f"{where}: the label is {text!r}, and must be one of REAL, FAKE, 0 (real), 1 (fake)"
-        raise DatasetError(msg)
+        raise DatasetError(f"{where}: the label is {text!r}, and must be one of REAL, FAKE, 0 (real), 1 (fake)")
     return _LABELS[text]
 
 
 def _mapping(path: Path) -> dict[str, dict[str, Any]]:
     listed = json_of(path, holds="the labels of the videos beside it")
     if not isinstance(listed, dict) or not all(isinstance(facts, dict) for facts in listed.values()):
-        msg = f'{path} must map file names to their facts, as {{"a.mp4": {{"label": "FAKE"}}}}: fetch it again'
-        raise DatasetError(msg)
+        raise DatasetError(
+            f'{path} must map file names to their facts, as {{"a.mp4": {{"label": "FAKE"}}}}: fetch it again'
+        )
     return listed
 
 

@@ -1,9 +1,7 @@
 """Cuts the face crops of a record, with the monitor's own face detector and crop code."""
 
-from __future__ import annotations
-
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -18,18 +16,12 @@ from monitor.inference.cache import default_cache_dir
 from monitor.inference.onnx_graph import exported_elsewhere
 from monitor.inference.onnx_runtime import OnnxRuntimeBackend
 from monitor.lab.datasets.archive import inside_archive, open_archive
-from monitor.lab.datasets.frames import decode, frames_of
+from monitor.lab.datasets.frames import SampledFrame, decode, frames_of
 from monitor.lab.datasets.main_face import flagged_face, protagonist
+from monitor.lab.datasets.record import Record
+from monitor.settings import Settings
 from monitor.system.jpeg import encoded
-from monitor.types import Faces, Reason
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from monitor.lab.datasets.frames import SampledFrame
-    from monitor.lab.datasets.record import Record
-    from monitor.settings import Settings
-    from monitor.types import Floats, Pixels
+from monitor.types import Faces, Floats, Pixels, Reason
 
 _DOUBTS = frozenset([Reason.UNCERTAIN_FACE, Reason.OUT_OF_FRAME])
 _SURE = 0.9  # smallest O-Net probability to accept landmarks in an existing crop
@@ -169,14 +161,14 @@ class FaceCropper:
         """An existing crop, byte for byte, with O-Net's landmarks at the policy's face position."""
         place = inside_archive(record.path)
         if place is None:
-            msg = f"{record.path} lies in no shard"
-            raise DatasetError(msg)
+            raise DatasetError(f"{record.path} lies in no shard")
         jpeg = open_archive(place[0]).read(place[1])
         pixels = decode(jpeg, name=str(record.path))
         height, width = pixels.shape[:2]
         if (height, width) != (self._recipe.size, self._recipe.size):
-            msg = f"{record.path} has {width} x {height} pixels, not {self._recipe.size} x {self._recipe.size}"
-            raise DatasetError(msg)
+            raise DatasetError(
+                f"{record.path} has {width} x {height} pixels, not {self._recipe.size} x {self._recipe.size}"
+            )
         face = self._landmarked(pixels)
         landmarks = face.landmarks[0] if face.probabilities[0] >= _SURE else None
         square = (0.0, 0.0, float(width), float(height))

@@ -5,27 +5,22 @@ member ``<name>.jpg`` per crop. ``faces.json`` holds the geometry of the squares
 :data:`DEFAULT_SIDE` box heights. Shards are memory-mapped, nothing is unpacked.
 """
 
-from __future__ import annotations
-
 import csv
 import hashlib
 import json
 import mmap
 import tarfile
 from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Self
+from pathlib import Path
+from typing import Final, Self
 
 import cv2
 import numpy as np
 
 from monitor.errors import DatasetError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
-    from pathlib import Path
-
-    from monitor.types import Floats, Pixels
+from monitor.types import Floats, Pixels
 
 INDEX, FACTS = "index.csv", "faces.json"
 LANDMARK_COLUMNS: Final = tuple(f"{axis}{point}" for point in range(1, 6) for axis in "xy")
@@ -96,14 +91,12 @@ class FaceSet:
         rows = read_index(folder)
         doubled = [name for name, count in Counter(row.name for row in rows).items() if count > 1]
         if doubled:
-            msg = f"{folder / INDEX} names {doubled[0]!r} twice: names must be unique"
-            raise DatasetError(msg)
+            raise DatasetError(f"{folder / INDEX} names {doubled[0]!r} twice: names must be unique")
         chosen = [row for row in rows if splits is None or row.split in splits]
         if not chosen:
             known = ", ".join(sorted({row.split or "none" for row in rows})) or "no rows at all"
             wanted = ", ".join(splits or ())
-            msg = f"{folder} holds no crop of split {wanted or 'any'}: its index has {known}"
-            raise DatasetError(msg)
+            raise DatasetError(f"{folder} holds no crop of split {wanted or 'any'}: its index has {known}")
         side, centre = _geometry(folder / FACTS)
         return cls(folder, chosen, side_over_box_height=side, centre_below_box_centre_over_box_height=centre)
 
@@ -130,7 +123,7 @@ class FaceSet:
             digest.update(f"{row.name}\n{row.label}\n{row.original}\n{row.group}\n{row.shard}\n".encode() + points)
         return digest.hexdigest()
 
-    def select(self, keep: Callable[[FaceRow], bool]) -> FaceSet:
+    def select(self, keep: Callable[[FaceRow], bool]) -> "FaceSet":
         """The crops for which ``keep`` is true."""
         return FaceSet(
             self.folder,
@@ -183,8 +176,9 @@ class FaceSet:
             picture = None
         if picture is None:
             face = self.rows[row]
-            msg = f"crop {face.name} in {self.folder / face.shard} is damaged: it cannot be decoded; prepare it again"
-            raise DatasetError(msg)
+            raise DatasetError(
+                f"crop {face.name} in {self.folder / face.shard} is damaged: it cannot be decoded; prepare it again"
+            )
         return np.asarray(picture, np.uint8)
 
 
@@ -203,17 +197,16 @@ class _Shard:
                         if member.isfile()
                     }
         except FileNotFoundError:
-            msg = f"shard {path} is missing, though {path.parent / INDEX} names it: fetch or prepare it again"
-            raise DatasetError(msg) from None
+            raise DatasetError(
+                f"shard {path} is missing, though {path.parent / INDEX} names it: fetch or prepare it again"
+            ) from None
         except (OSError, ValueError, tarfile.TarError) as error:
-            msg = f"shard {path} cannot be read ({error}): fetch or prepare it again"
-            raise DatasetError(msg) from None
+            raise DatasetError(f"shard {path} cannot be read ({error}): fetch or prepare it again") from None
 
     def require(self, name: str) -> None:
         start, size = self._places.get(name, (0, -1))
         if size < 0 or start + size > len(self._bytes):
-            msg = f"shard {self._path} lacks {name}.jpg, or is cut short: fetch or prepare it again"
-            raise DatasetError(msg)
+            raise DatasetError(f"shard {self._path} lacks {name}.jpg, or is cut short: fetch or prepare it again")
 
     def close(self) -> None:
         self._bytes.close()
@@ -235,28 +228,24 @@ def read_index(folder: Path) -> list[FaceRow]:
             reader = csv.DictReader(file)
             missing = [name for name in REQUIRED if name not in (reader.fieldnames or ())]
             if missing:
-                msg = f"{path} has no column {missing[0]!r}: it is no index of face crops (made by lab prepare)"
-                raise DatasetError(msg)
+                raise DatasetError(
+                    f"{path} has no column {missing[0]!r}: it is no index of face crops (made by lab prepare)"
+                )
             return [_row(line, where=f"{path}, line {number}") for number, line in enumerate(reader, 2)]
     except FileNotFoundError:
-        msg = f"{path} does not exist: name a folder of face crops that lab prepare made"
-        raise DatasetError(msg) from None
+        raise DatasetError(f"{path} does not exist: name a folder of face crops that lab prepare made") from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        msg = f"{path} cannot be read: {error}"
-        raise DatasetError(msg) from None
+        raise DatasetError(f"{path} cannot be read: {error}") from None
 
 
 def _row(line: Mapping[str, str | None], *, where: str) -> FaceRow:
     label, split = line["label"], line["split"] or ""
     if label not in ("0", "1"):
-        msg = f"{where}: label {label!r} is unknown, it must be 0 (real) or 1 (fake)"
-        raise DatasetError(msg)
+        raise DatasetError(f"{where}: label {label!r} is unknown, it must be 0 (real) or 1 (fake)")
     if split and split not in SPLITS:
-        msg = f"{where}: split {split!r} is unknown, it must be one of {', '.join(SPLITS)}"
-        raise DatasetError(msg)
+        raise DatasetError(f"{where}: split {split!r} is unknown, it must be one of {', '.join(SPLITS)}")
     if not line["name"] or not line["shard"]:
-        msg = f"{where}: name and shard must not be empty"
-        raise DatasetError(msg)
+        raise DatasetError(f"{where}: name and shard must not be empty")
     return FaceRow(
         name=line["name"],
         label=int(label),
@@ -280,8 +269,7 @@ def _landmarks(line: Mapping[str, str | None], *, where: str) -> Floats | None:
     except ValueError:
         points = np.full((5, 2), np.nan, np.float32)
     if not np.isfinite(points).all():
-        msg = f"{where}: landmarks must be ten numbers (x1 to y5), or all empty"
-        raise DatasetError(msg)
+        raise DatasetError(f"{where}: landmarks must be ten numbers (x1 to y5), or all empty")
     return points
 
 
@@ -294,9 +282,9 @@ def _geometry(path: Path) -> tuple[float, float]:
         side = float(facts["side_over_box_height"])
         centre = float(facts["centre_below_box_centre_over_box_height"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        msg = f"{path} cannot be understood ({error!r}): it must say which square was cut; prepare the crops again"
-        raise DatasetError(msg) from None
+        raise DatasetError(
+            f"{path} cannot be understood ({error!r}): it must say which square was cut; prepare the crops again"
+        ) from None
     if not (_LEAST_SIDE <= side <= _MOST_SIDE and abs(centre) <= 1):
-        msg = f"{path}: side_over_box_height {side} and centre {centre} make no square"
-        raise DatasetError(msg)
+        raise DatasetError(f"{path}: side_over_box_height {side} and centre {centre} make no square")
     return side, centre

@@ -5,18 +5,11 @@ comma adds an unnamed tenth column, which holds the folder; ``path`` holds the f
 across folders. A *RealVideo-FakeAudio* clip shows a real face, so its label is real.
 """
 
-from __future__ import annotations
-
-from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
+from pathlib import Path, PurePosixPath
 
 from monitor.errors import DatasetError
 from monitor.lab.datasets.catalogue import Catalogue, inside, table_of
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from monitor.lab.datasets.record import Record
+from monitor.lab.datasets.record import Record
 
 LIST = "meta_data.csv"
 LABELS = {"RealVideo-RealAudio": 0, "RealVideo-FakeAudio": 0, "FakeVideo-RealAudio": 1, "FakeVideo-FakeAudio": 1}
@@ -33,8 +26,7 @@ def read_fake_av_celeb(root: Path) -> list[Record]:
     for number, row in table_of(root / LIST, columns=_COLUMNS):
         kind, where = row["type"], f"{root / LIST}, line {number}"
         if kind not in LABELS:
-            msg = f"{where}: the type is {kind!r}, and must be one of {', '.join(LABELS)}"
-            raise DatasetError(msg)
+            raise DatasetError(f"{where}: the type is {kind!r}, and must be one of {', '.join(LABELS)}")
         label = LABELS[kind]
         people = [row[column] for column in ("source", "target1", "target2")]
         catalogue.add_listed(

@@ -18,26 +18,21 @@ If several faces of a file were flagged, answers without a box are ambiguous: co
 spreadsheet would run as a formula is written with a leading apostrophe, which is removed on reading.
 """
 
-from __future__ import annotations
-
 import csv
 import io
 import logging
 import math
 from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
-from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Final, get_args
+from pathlib import Path, PurePosixPath
+from typing import Final, get_args
 
 from monitor.errors import DatasetError
 from monitor.lab.datasets.answers import FeedbackLabel, FeedbackRow, contradictory, faces_in, newest
 from monitor.lab.datasets.record import FakeSpan, FlaggedFace, Record
 from monitor.system.files import write_whole
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-    from pathlib import Path
 
 logger = logging.getLogger(__name__)
 
@@ -91,8 +86,7 @@ def read_feedback(root: Path) -> list[Record]:
     """
     feedback = open_feedback(root)
     if not feedback.records:
-        msg = f"{root / FILE_NAME} teaches nothing: {feedback.in_words}; label some files real or fake"
-        raise DatasetError(msg)
+        raise DatasetError(f"{root / FILE_NAME} teaches nothing: {feedback.in_words}; label some files real or fake")
     if feedback.unsure or feedback.superseded or feedback.disputed or feedback.unplaced:
         logger.warning("%s: %s", root / FILE_NAME, feedback.in_words)
     return list(feedback.records)
@@ -149,17 +143,15 @@ def read_rows(root: Path) -> list[FeedbackRow]:
             for number, cells in _cells(csv.reader(file, strict=True), table):
                 rows.append(_parsed(cells, f"{table} row {number}", root=root.resolve()))
                 if len(rows) > MAX_ROWS:
-                    msg = f"{table} has more than {MAX_ROWS} rows: split it into several folders"
-                    raise DatasetError(msg)
+                    raise DatasetError(f"{table} has more than {MAX_ROWS} rows: split it into several folders")
     except FileNotFoundError:
-        msg = f"{table} does not exist: a feedback folder holds {FILE_NAME} and the files that it names"
-        raise DatasetError(msg) from None
+        raise DatasetError(
+            f"{table} does not exist: a feedback folder holds {FILE_NAME} and the files that it names"
+        ) from None
     except OSError as error:
-        msg = f"{table} cannot be read: {error.strerror or error}"
-        raise DatasetError(msg) from None
+        raise DatasetError(f"{table} cannot be read: {error.strerror or error}") from None
     except (UnicodeDecodeError, csv.Error) as error:
-        msg = f"{table} is no CSV table in UTF-8: {error}"
-        raise DatasetError(msg) from None
+        raise DatasetError(f"{table} is no CSV table in UTF-8: {error}") from None
     return rows
 
 
@@ -185,40 +177,37 @@ def _cells(lines: Iterator[list[str]], table: Path) -> Iterator[tuple[int, dict[
     unknown = [name for name in header if name not in COLUMNS]
     if missing or unknown or len(set(header)) != len(header):
         wrong = f"lacks {', '.join(missing)}" if missing else f"has {', '.join(map(repr, unknown)) or 'a column twice'}"
-        msg = (
+        raise DatasetError(
             f"the header of {table} {wrong[:200]}: its columns are {','.join(COLUMNS)}, of which path and label must be"
         )
-        raise DatasetError(msg)
     for number, line in enumerate(lines, 2):
         if not line:
             continue
         if len(line) != len(header):
-            msg = f"{table} row {number} has {len(line)} cells, its header has {len(header)}: quote cells with commas"
-            raise DatasetError(msg)
+            raise DatasetError(
+                f"{table} row {number} has {len(line)} cells, its header has {len(header)}: quote cells with commas"
+            )
         yield number, dict(zip(header, (cell.strip() for cell in line), strict=True))
 
 
 def _parsed(cells: dict[str, str], where: str, *, root: Path) -> FeedbackRow:
     for name, cell in cells.items():
         if len(cell) > MAX_TEXT or "\0" in cell:
-            msg = f"{where}: {name} holds more than {MAX_TEXT} characters, or a NUL: shorten it"
-            raise DatasetError(msg)
+            raise DatasetError(f"{where}: {name} holds more than {MAX_TEXT} characters, or a NUL: shorten it")
     label = cells["label"].lower()
     if label not in get_args(FeedbackLabel):
-        msg = f"{where}: the label is {cells['label'][:40]!r}, and must be real, fake or unsure"
-        raise DatasetError(msg)
+        raise DatasetError(f"{where}: the label is {cells['label'][:40]!r}, and must be real, fake or unsure")
     start, end = _numbers(cells, ("start", "end"), where, limit=1e9) or (None, None)
     box = _numbers(cells, ("x1", "y1", "x2", "y2"), where, limit=_LONGEST_SIDE)
     if start is not None and end is not None and not 0 <= start < end:
-        msg = f"{where}: the span runs from {start:g} to {end:g} s, and must have 0 <= start < end"
-        raise DatasetError(msg)
+        raise DatasetError(f"{where}: the span runs from {start:g} to {end:g} s, and must have 0 <= start < end")
     if box is not None and not (box[0] < box[2] and box[1] < box[3]):
-        msg = f"{where}: the box is {', '.join(f'{edge:g}' for edge in box)}, and must have x1 < x2 and y1 < y2"
-        raise DatasetError(msg)
+        raise DatasetError(
+            f"{where}: the box is {', '.join(f'{edge:g}' for edge in box)}, and must have x1 < x2 and y1 < y2"
+        )
     (probability,) = _numbers(cells, ("probability",), where, limit=1.0) or (None,)
     if probability is not None and probability < 0:
-        msg = f"{where}: the probability is {probability:g}, and must lie within 0 and 1"
-        raise DatasetError(msg)
+        raise DatasetError(f"{where}: the probability is {probability:g}, and must lie within 0 and 1")
     return FeedbackRow(
         path=_inside(_plain(cells["path"]), where, root=root),
         label=label,  # type: ignore[arg-type] # checked above
@@ -243,11 +232,11 @@ def _inside(text: str, where: str, *, root: Path) -> PurePosixPath:
     except (OSError, ValueError, RuntimeError):  # an invalid name, or a cycle of links
         whole, there = root, False
     if not text or path.is_absolute() or ".." in path.parts or not whole.is_relative_to(root):
-        msg = f"{where}: the path {text[:80]!r} leads out of the folder: name a file inside it, relative to it"
-        raise DatasetError(msg)
+        raise DatasetError(
+            f"{where}: the path {text[:80]!r} leads out of the folder: name a file inside it, relative to it"
+        )
     if not there:
-        msg = f"{where}: there is no file {text[:80]!r} in the folder: copy it there, or remove the row"
-        raise DatasetError(msg)
+        raise DatasetError(f"{where}: there is no file {text[:80]!r} in the folder: copy it there, or remove the row")
     return path
 
 
@@ -262,8 +251,9 @@ def _numbers(cells: dict[str, str], names: Sequence[str], where: str, *, limit: 
         numbers = (math.nan,)
     if not all(math.isfinite(number) and abs(number) <= limit for number in numbers):
         wanted = "a finite number" if len(names) == 1 else "finite numbers, all of them or none"
-        msg = f"{where}: {','.join(names)} is {','.join(texts)[:60]!r}, and must be {wanted}, {limit:g} at most"
-        raise DatasetError(msg)
+        raise DatasetError(
+            f"{where}: {','.join(names)} is {','.join(texts)[:60]!r}, and must be {wanted}, {limit:g} at most"
+        )
     return numbers
 
 
@@ -271,8 +261,7 @@ def _track(text: str, where: str) -> int | None:
     if not text:
         return None
     if not (text.isascii() and text.isdigit() and len(text) < 18 and int(text) > 0):
-        msg = f"{where}: the track id is {text[:40]!r}, and must be a whole number above 0"
-        raise DatasetError(msg)
+        raise DatasetError(f"{where}: the track id is {text[:40]!r}, and must be a whole number above 0")
     return int(text)
 
 
@@ -284,10 +273,9 @@ def _time(text: str, where: str) -> datetime | None:
     except ValueError:
         moment = None
     if moment is None or moment.tzinfo is None:
-        msg = (
+        raise DatasetError(
             f"{where}: created_at is {text[:40]!r}, and must be ISO 8601 with a time zone, as 2026-01-31T12:00:00+00:00"
         )
-        raise DatasetError(msg)
     return moment
 
 

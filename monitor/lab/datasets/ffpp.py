@@ -9,19 +9,12 @@
     train.json val.json test.json        pairs of ids; a fake is in a split if both of its ids are
 """
 
-from __future__ import annotations
-
 import re
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from monitor.errors import DatasetError
 from monitor.lab.datasets.catalogue import Catalogue, json_of, media_below
-from monitor.lab.datasets.record import SPLITS
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from monitor.lab.datasets.record import Record
+from monitor.lab.datasets.record import SPLITS, Record
 
 COMPRESSIONS = ("raw", "c0", "c23", "c40")
 _EXPECTED = "original_sequences and manipulated_sequences, with <compression>/videos in their folders"
@@ -94,8 +87,9 @@ def _videos(folder: Path, compression: str) -> list[Path]:
 def _named(pattern: str | re.Pattern[str], path: Path) -> tuple[str, ...]:
     found = re.fullmatch(pattern, path.stem)
     if found is None:
-        msg = f"{path}: the name is unlike those of FaceForensics++ in that folder; move the file elsewhere"
-        raise DatasetError(msg)
+        raise DatasetError(
+            f"{path}: the name is unlike those of FaceForensics++ in that folder; move the file elsewhere"
+        )
     return found.groups()
 
 
@@ -109,10 +103,10 @@ def _splits(root: Path) -> dict[str, str]:
         path = folder / f"{split}.json"
         pairs = json_of(path, holds="the pairs of ids of a split")
         if not isinstance(pairs, list) or not all(isinstance(pair, list) and len(pair) == 2 for pair in pairs):
-            msg = f'{path} is no list of pairs such as ["071", "054"]: fetch it again'
-            raise DatasetError(msg)
+            raise DatasetError(f'{path} is no list of pairs such as ["071", "054"]: fetch it again')
         for one in (str(one) for pair in pairs for one in pair):
             if splits.setdefault(one, split) != split:
-                msg = f"{path} assigns {one}, which belongs to {splits[one]} already: fetch the split files again"
-                raise DatasetError(msg)
+                raise DatasetError(
+                    f"{path} assigns {one}, which belongs to {splits[one]} already: fetch the split files again"
+                )
     return splits

@@ -15,20 +15,14 @@ With a label, the file name identifies the person (``Ann_Lee_0001.jpg``: Ann_Lee
 (``<age>_<sex>_<race>_<time>.jpg``) and of cameras and programs (``IMG_0001.jpg``) identify nobody.
 """
 
-from __future__ import annotations
-
 import re
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Sequence
+from pathlib import Path
 
 from monitor.errors import DatasetError
 from monitor.lab.datasets.catalogue import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Catalogue, media_below
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
-    from pathlib import Path
-
-    from monitor.lab.datasets.record import Record
+from monitor.lab.datasets.record import Record
 
 LABELS = {"real": 0, "fake": 1}
 _SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
@@ -73,8 +67,9 @@ def read_folder(root: Path, *, label: str = "") -> list[Record]:
                 found = True
                 _add_class(catalogue, folder, split=split, label=LABELS[name.lower()])
     if not found:
-        msg = f"{root} has no folders real/ and fake/ (nor train/real, ...): say --label real if all of it is real"
-        raise DatasetError(msg)
+        raise DatasetError(
+            f"{root} has no folders real/ and fake/ (nor train/real, ...): say --label real if all of it is real"
+        )
     return catalogue.finish("videos or pictures in real/ and fake/")
 
 

@@ -7,17 +7,12 @@ A line of a video list, without a header row::
 Segments are in frames, so a partly fake video is opened to get its frame rate.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from monitor.errors import DatasetError, SourceError
 from monitor.lab.datasets.catalogue import Catalogue, inside, lines_of
 from monitor.lab.datasets.record import FakeSpan, Record
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _FRAMES = 10**9  # larger numbers are errors
 _SPLITS = {"train": "train", "val": "val", "test": "test"}
@@ -73,16 +68,17 @@ def _parsed(line: str, where: str) -> _Entry:
         )
         binary, _, kind = map(int, words[-3:])
     except (ValueError, KeyError, IndexError):
-        msg = f"{where}: expected '<segments> <name> [<start> <frames> <fake|real>]... <2> <3> <16>', got {line[:80]!r}"
-        raise DatasetError(msg) from None
+        raise DatasetError(
+            f"{where}: expected '<segments> <name> [<start> <frames> <fake|real>]... <2> <3> <16>', got {line[:80]!r}"
+        ) from None
     if binary not in (0, 1) or binary != any(fake for *_, fake in segments):
-        msg = f"{where}: class {binary} contradicts the segments; fetch the list again"
-        raise DatasetError(msg)
+        raise DatasetError(f"{where}: class {binary} contradicts the segments; fetch the list again")
     entry = _Entry(words[1], segments, label=binary, kind=kind)
     fakes = [(start, frames) for start, frames, fake in segments if fake]
     if _is_partial(entry) and not all(0 <= start <= _FRAMES and 0 < frames <= _FRAMES for start, frames in fakes):
-        msg = f"{where}: a fake segment starts before the first frame, or is not 1 to {_FRAMES} frames long"
-        raise DatasetError(msg)
+        raise DatasetError(
+            f"{where}: a fake segment starts before the first frame, or is not 1 to {_FRAMES} frames long"
+        )
     return entry
 
 
@@ -90,8 +86,7 @@ def _exists(path: Path, where: str) -> bool:
     try:
         return path.is_file()
     except OSError:
-        msg = f"{where}: no file can be called {path.name[:80]!r}; fetch the list again"
-        raise DatasetError(msg) from None
+        raise DatasetError(f"{where}: no file can be called {path.name[:80]!r}; fetch the list again") from None
 
 
 def _is_partial(entry: _Entry) -> bool:

@@ -1,27 +1,21 @@
 """Selects frames of a record, evenly spaced inside or outside its fake spans."""
 
-from __future__ import annotations
-
 import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import cv2
 import numpy as np
 
 from monitor.errors import DatasetError
 from monitor.lab.datasets.archive import inside_archive, open_archive
+from monitor.lab.datasets.record import Record
 from monitor.media.sources import open_source
+from monitor.settings import SourceSettings
+from monitor.types import Pixels
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-    from pathlib import Path
-
-    from monitor.lab.datasets.record import Record
-    from monitor.settings import SourceSettings
-    from monitor.types import Pixels
-
-    _Span = tuple[float, float]
+_Span = tuple[float, float]
 
 _ROUNDING = 0.001  # seconds; some containers round their times to this
 _LAST_RESORT_FPS = 25.0  # for a tolerance of half a frame, if the source has no rate
@@ -62,8 +56,7 @@ def frames_of(record: Record, settings: SourceSettings, *, count: int) -> Iterat
             found = True
             yield frame
     if not found:
-        msg = f"{record.path}: no frame of it lies in the spans that count"
-        raise DatasetError(msg)
+        raise DatasetError(f"{record.path}: no frame of it lies in the spans that count")
 
 
 def moments(record: Record, *, duration: float, count: int) -> list[float]:
@@ -77,8 +70,7 @@ def moments(record: Record, *, duration: float, count: int) -> list[float]:
     if total <= 0:
         where = "lie outside" if record.label or record.spans is None else "cover all of"
         kind = "fake" if record.spans is not None else "flagged"
-        msg = f"{record.path}: its {kind} spans {where} the {duration:.2f} s that it lasts"
-        raise DatasetError(msg)
+        raise DatasetError(f"{record.path}: its {kind} spans {where} the {duration:.2f} s that it lasts")
     times, passed = [], 0.0
     wanted = [(part + 0.5) / count * total for part in range(count)]
     for start, end in allowed:
@@ -98,16 +90,14 @@ def decode(stored: bytes, *, name: str) -> Pixels:
     except cv2.error:  # a header with more pixels than OpenCV accepts
         pixels = None
     if pixels is None:
-        msg = f"{name} is no picture that can be decoded; is it complete?"
-        raise DatasetError(msg)
+        raise DatasetError(f"{name} is no picture that can be decoded; is it complete?")
     return np.asarray(pixels, np.uint8)
 
 
 def _members(archive: Path, name: str, *, count: int) -> Iterator[SampledFrame]:
     members = open_archive(archive).below(name)
     if not members:
-        msg = f"{archive} holds nothing called {name}; is it complete?"
-        raise DatasetError(msg)
+        raise DatasetError(f"{archive} holds nothing called {name}; is it complete?")
     for index in _evenly(len(members), count):
         pixels = decode(open_archive(archive).read(members[index]), name=f"{archive}/{members[index]}")
         yield SampledFrame(pixels, index, 0.0, still=len(members) == 1, picture=True)

@@ -5,20 +5,13 @@ would jump between people, and data sets rarely name the manipulated face.) The 
 otherwise the selection would give the label away. If a face was flagged, that one is selected.
 """
 
-from __future__ import annotations
-
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from monitor.lab.datasets.record import overlap
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from monitor.lab.datasets.record import FlaggedFace
-    from monitor.types import Faces, Floats
+from monitor.lab.datasets.record import FlaggedFace, overlap
+from monitor.types import Faces, Floats
 
 _REACH = 1.0  # largest movement between two sampled frames, box heights
 _GROWTH = 2.0  # largest change of size, as a factor

@@ -6,20 +6,12 @@ as real, without overlap. A file without a fake row is entirely real, so its row
 identities are separated by semicolons.
 """
 
-from __future__ import annotations
-
 from collections import defaultdict
-from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
+from pathlib import Path, PurePosixPath
 
 from monitor.errors import DatasetError
 from monitor.lab.datasets.catalogue import Catalogue, table_of
-from monitor.lab.datasets.record import FakeSpan
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from monitor.lab.datasets.record import Record
+from monitor.lab.datasets.record import FakeSpan, Record
 
 FILE_NAME = "manifest.csv"
 _LABELS = {"real": 0, "0": 0, "fake": 1, "1": 1}
@@ -40,8 +32,7 @@ def read_manifest(root: Path) -> list[Record]:
     for number, row in table_of(path, columns=("path", "label")):
         unknown = [name for name in row if name not in _KNOWN]
         if unknown:
-            msg = f"{path} has an unknown column {unknown[0]!r}: the columns are {', '.join(_KNOWN)}"
-            raise DatasetError(msg)
+            raise DatasetError(f"{path} has an unknown column {unknown[0]!r}: the columns are {', '.join(_KNOWN)}")
         rows[row["path"]].append((number, row))
     folder = path.parent
     catalogue = Catalogue(folder.resolve().name if path.name == FILE_NAME else path.stem, folder)
@@ -54,12 +45,10 @@ def _add(catalogue: Catalogue, name: str, entries: list[tuple[int, _Row]], *, ta
     number, first = entries[0]
     where = f"{table}, line {number}"
     if not name:
-        msg = f"{where}: the path is empty"
-        raise DatasetError(msg)
+        raise DatasetError(f"{where}: the path is empty")
     for column in ("split", "method", "identity", "group"):
         if len({row.get(column, "") for _, row in entries}) > 1:
-            msg = f"{where}: the rows of {name} differ in their {column}; make them agree"
-            raise DatasetError(msg)
+            raise DatasetError(f"{where}: the rows of {name} differ in their {column}; make them agree")
     label, spans = _label(entries, name, table=table)
     facts = {key: first[key] for key in ("split", "group") if first.get(key)}
     facts["method"] = first.get("method", "") if label else ""
@@ -76,27 +65,25 @@ def _label(entries: list[tuple[int, _Row]], name: str, *, table: Path) -> tuple[
         where = f"{table}, line {number}"
         label = _LABELS.get(row["label"].lower())
         if label is None:
-            msg = f"{where}: the label is {row['label']!r}, and must be real, fake, 0 (real) or 1 (fake)"
-            raise DatasetError(msg)
+            raise DatasetError(f"{where}: the label is {row['label']!r}, and must be real, fake, 0 (real) or 1 (fake)")
         span = _span(row, where)
         if span is None and len(entries) > 1:
-            msg = f"{where}: {name} has several rows, so each needs start and end; or is it listed twice?"
-            raise DatasetError(msg)
+            raise DatasetError(f"{where}: {name} has several rows, so each needs start and end; or is it listed twice?")
         labels.append(label)
         if span is not None:
             spans[label].append(span)
     reals, fakes = spans
     where = f"{table}, line {entries[0][0]}"
     if reals and not fakes:
-        msg = f"{where}: {name} is called real in a part, which says nothing of the rest; leave start and end empty"
-        raise DatasetError(msg)
+        raise DatasetError(
+            f"{where}: {name} is called real in a part, which says nothing of the rest; leave start and end empty"
+        )
     both = next(((r, f) for r in reals for f in fakes if r.start < f.end and f.start < r.end), None)
     if both:
         spoken = " and ".join(
             f"{kind} from {one.start:g} to {one.end:g} s" for kind, one in zip(_KINDS, both, strict=True)
         )
-        msg = f"{where}: {name} is called {spoken}, which overlap; make them agree"
-        raise DatasetError(msg)
+        raise DatasetError(f"{where}: {name} is called {spoken}, which overlap; make them agree")
     return max(labels), tuple(sorted(fakes, key=lambda one: one.start)) or None
 
 
@@ -107,5 +94,6 @@ def _span(row: _Row, where: str) -> FakeSpan | None:
     try:
         return FakeSpan(float(texts[0]), float(texts[1]))
     except ValueError:
-        msg = f"{where}: start and end are {texts[0]!r} and {texts[1]!r}, and must both be seconds"
-        raise DatasetError(msg) from None
+        raise DatasetError(
+            f"{where}: start and end are {texts[0]!r} and {texts[1]!r}, and must both be seconds"
+        ) from None

@@ -5,34 +5,27 @@ of the records and moved into place, ``faces.json`` last. So a killed run resume
 uninterrupted run, with any number of processes.
 """
 
-from __future__ import annotations
-
 import csv
 import hashlib
 import json
 import logging
 from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from monitor.errors import DatasetError
 from monitor.lab.datasets.catalogue import table_of
+from monitor.lab.datasets.face_cropper import Crop, CropRecipe, CropResult
 from monitor.lab.datasets.faceset import FACTS, INDEX, FaceSet
-from monitor.lab.datasets.record import overlap
+from monitor.lab.datasets.record import Record, overlap
 from monitor.lab.datasets.resume_log import ResumeLog, unwritable
 from monitor.lab.datasets.shard_writer import CropNames, IndexEntry, ShardWriter
-from monitor.lab.datasets.splits import leakage
+from monitor.lab.datasets.splits import Leakage, leakage
 from monitor.lab.datasets.worker_pool import WorkerJob, cut_all
+from monitor.settings import Settings
 from monitor.system.files import alone_in
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from pathlib import Path
-
-    from monitor.lab.datasets.face_cropper import Crop, CropRecipe, CropResult
-    from monitor.lab.datasets.record import Record
-    from monitor.lab.datasets.splits import Leakage
-    from monitor.settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -57,8 +50,7 @@ class PreparationPlan:
     def __post_init__(self) -> None:
         loose = next((record for record in self.records if not record.split), None)
         if loose is not None:
-            msg = f"{loose.video_id} has no split: divide the records first (monitor.lab.datasets.splits)"
-            raise DatasetError(msg)
+            raise DatasetError(f"{loose.video_id} has no split: divide the records first (monitor.lab.datasets.splits)")
 
     @property
     def digest(self) -> str:
@@ -132,8 +124,7 @@ def existing_recipe(root: Path, recipe: CropRecipe) -> CropRecipe:
     with FaceSet.open(root) as faces:
         height, width = faces.pixels(0).shape[:2]
     if height != width:
-        msg = f"{root}: its crops have {width} x {height} pixels; only squares can be prepared"
-        raise DatasetError(msg)
+        raise DatasetError(f"{root}: its crops have {width} x {height} pixels; only squares can be prepared")
     return replace(
         recipe,
         existing=True,
@@ -154,8 +145,7 @@ def _finished(out: Path, digest: str) -> dict[str, Any] | None:
         if isinstance(facts, dict) and facts.get("plan") == digest:
             return facts if _is_whole(out) else None
     if path.is_file() or ((out / INDEX).is_file() and not (out / _WORKING).is_dir()):
-        msg = f"{out} holds other face crops already: choose another --out, or remove it"
-        raise DatasetError(msg)
+        raise DatasetError(f"{out} holds other face crops already: choose another --out, or remove it")
     return None
 
 
@@ -173,8 +163,7 @@ def _publish(plan: PreparationPlan, out: Path, journal: ResumeLog, *, crossing: 
     """Write all files, then move them into place, faces.json last, as it marks the result as complete."""
     cuts = [_without_pictures(journal.read(number)) for number in range(len(plan.records))]
     if not any(cut.crops for cut in cuts):
-        msg = f"not one face was found in {len(cuts)} records, for example: {cuts[0].reason}"
-        raise DatasetError(msg)
+        raise DatasetError(f"not one face was found in {len(cuts)} records, for example: {cuts[0].reason}")
     entries = _entries(plan, cuts)
     facts = _facts(plan, cuts, crossing=crossing, digest=digest)
     ready = journal.folder / "ready"

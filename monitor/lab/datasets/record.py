@@ -1,15 +1,10 @@
 """One labelled video or picture of a data set, as returned by every reader."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from monitor.errors import DatasetError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 SPLITS = ("train", "val", "test")
 Box = tuple[float, float, float, float]  # x1 y1 x2 y2, pixels
@@ -24,8 +19,7 @@ class FakeSpan:
 
     def __post_init__(self) -> None:
         if not 0 <= self.start < self.end:
-            msg = f"a fake span cannot run from {self.start} to {self.end} s: it needs 0 <= start < end"
-            raise DatasetError(msg)
+            raise DatasetError(f"a fake span cannot run from {self.start} to {self.end} s: it needs 0 <= start < end")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +56,13 @@ class Record:
 
     def __post_init__(self) -> None:
         if self.label not in (0, 1):
-            msg = f"{self.video_id}: the label is {self.label!r}, and must be 1 (fake) or 0 (real)"
-            raise DatasetError(msg)
+            raise DatasetError(f"{self.video_id}: the label is {self.label!r}, and must be 1 (fake) or 0 (real)")
         if self.split not in ("", *SPLITS):
-            msg = f'{self.video_id}: the split is {self.split!r}, and must be train, val, test or "" (not assigned)'
-            raise DatasetError(msg)
+            raise DatasetError(
+                f'{self.video_id}: the split is {self.split!r}, and must be train, val, test or "" (not assigned)'
+            )
         if not self.video_id:
-            msg = f"{self.path}: a record needs a video id that is unique within {self.dataset}"
-            raise DatasetError(msg)
+            raise DatasetError(f"{self.path}: a record needs a video id that is unique within {self.dataset}")
 
 
 def overlap(one: Box, other: Box) -> float:

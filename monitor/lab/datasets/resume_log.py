@@ -3,21 +3,17 @@
 Several processes can commit into the same log.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os
 import shutil
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from monitor.errors import DatasetError, OutputError
 from monitor.lab.datasets.face_cropper import Crop, CropResult
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _PLAN = "plan"
 _PER_FOLDER = 1000
@@ -46,11 +42,10 @@ class ResumeLog:
         except OSError as error:
             raise unwritable(folder, error) from error
         if found not in (None, plan):
-            msg = (
+            raise DatasetError(
                 f"{folder} holds the unfinished crops of other options or data: repeat those to finish them, "
                 "remove the folder, or choose another --out"
             )
-            raise DatasetError(msg)
 
     def __contains__(self, number: int) -> bool:
         return self._path(number).is_file()
@@ -91,8 +86,7 @@ class ResumeLog:
             head, _, body = path.read_bytes().partition(b"\n")
             return _cut(json.loads(head), body)
         except (OSError, ValueError, KeyError, TypeError) as error:
-            msg = f"{path} is damaged ({error}): remove it and run again"
-            raise DatasetError(msg) from None
+            raise DatasetError(f"{path} is damaged ({error}): remove it and run again") from None
 
     def remove(self) -> None:
         """Delete the log, as far as files are not held open by a process that outlived its parent."""
@@ -137,6 +131,5 @@ def _cut(head: dict[str, Any], body: bytes) -> CropResult:
             )
         )
     if start != len(body):
-        msg = f"{len(body)} bytes of pictures where {start} are announced"
-        raise ValueError(msg)
+        raise ValueError(f"{len(body)} bytes of pictures where {start} are announced")
     return CropResult(tuple(crops), head["reason"], frames=head["frames"], faceless=head["faceless"])

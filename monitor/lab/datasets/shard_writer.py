@@ -8,15 +8,14 @@ import io
 import re
 import tarfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from monitor.lab.datasets.faceset import COLUMNS, INDEX, LANDMARK_COLUMNS
+from monitor.lab.datasets.record import Record
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from monitor.lab.datasets.face_cropper import Crop
-    from monitor.lab.datasets.record import Record
 
 SHARD_BYTES = 44_000_000
 _BLOCK, _TAR_RECORD = 512, 10_240  # a tar file is padded to the latter

@@ -1,17 +1,11 @@
 """Reader of existing face crops: ``index.csv`` and tar shards, see :mod:`monitor.lab.datasets.faceset`."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from monitor.errors import DatasetError
 from monitor.lab.datasets.catalogue import Catalogue, table_of
 from monitor.lab.datasets.faceset import INDEX, REQUIRED
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from monitor.lab.datasets.record import Record
+from monitor.lab.datasets.record import Record
 
 
 def read_shards(root: Path) -> list[Record]:
@@ -25,11 +19,9 @@ def read_shards(root: Path) -> list[Record]:
     for number, row in table_of(root / INDEX, columns=REQUIRED):
         where, shard = f"{root / INDEX}, line {number}", row["shard"]
         if row["label"] not in ("0", "1"):
-            msg = f"{where}: the label is {row['label']!r}, and must be 0 (real) or 1 (fake)"
-            raise DatasetError(msg)
+            raise DatasetError(f"{where}: the label is {row['label']!r}, and must be 0 (real) or 1 (fake)")
         if not row["name"] or not shard or "/" in shard or "\\" in shard:
-            msg = f"{where}: name and shard must not be empty, and a shard lies beside the index"
-            raise DatasetError(msg)
+            raise DatasetError(f"{where}: name and shard must not be empty, and a shard lies beside the index")
         people = row.get("identity", "")
         take = catalogue.add if there.setdefault(shard, (root / shard).is_file()) else catalogue.miss
         take(

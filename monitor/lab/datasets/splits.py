@@ -4,24 +4,17 @@ Records that share a group or an identity are *connected* and stay in one split.
 connected, as each actor was swapped with others. Then one split gets all records, with a warning.
 """
 
-from __future__ import annotations
-
 import hashlib
 import logging
 from collections import Counter, defaultdict
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from monitor.errors import DatasetError, UsageError
 from monitor.lab.datasets.archive import inside_archive, open_archive
-from monitor.lab.datasets.record import SPLITS
-
-if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Mapping, Sequence
-
-    from monitor.lab.datasets.record import Record
+from monitor.lab.datasets.record import SPLITS, Record
 
 logger = logging.getLogger(__name__)
 
@@ -42,17 +35,16 @@ class Shares:
 
     def __post_init__(self) -> None:
         if min(self.train, self.val, self.test) < 0 or abs(self.train + self.val + self.test - 1) > 1e-6:
-            msg = (
+            raise UsageError(
                 f"the split shares {self.train:g},{self.val:g},{self.test:g} must not be negative and must add up to 1"
             )
-            raise UsageError(msg)
 
     def of(self, split: str) -> float:
         """The share of one split."""
         return {"train": self.train, "val": self.val, "test": self.test}[split]
 
     @classmethod
-    def parse(cls, text: str) -> Shares:
+    def parse(cls, text: str) -> "Shares":
         """``0.8,0.1,0.1``: train, val, test.
 
         Raises:
@@ -61,8 +53,9 @@ class Shares:
         try:
             train, val, test = (float(part) for part in text.split(","))
         except ValueError:
-            msg = f"the split shares are {text!r}, and must be three numbers such as 0.8,0.1,0.1 (train, val, test)"
-            raise UsageError(msg) from None
+            raise UsageError(
+                f"the split shares are {text!r}, and must be three numbers such as 0.8,0.1,0.1 (train, val, test)"
+            ) from None
         return cls(train, val, test)
 
 
@@ -110,8 +103,9 @@ class Leakage:
             DatasetError: a group, identity or file is in several splits.
         """
         if self:
-            msg = f"{self.in_words}; split anew (--resplit), or accept figures that flatter (--allow-leakage)"
-            raise DatasetError(msg)
+            raise DatasetError(
+                f"{self.in_words}; split anew (--resplit), or accept figures that flatter (--allow-leakage)"
+            )
 
     def _kinds(self) -> Iterable[tuple[str, str, tuple[SplitOverlap, ...]]]:
         yield "group", "groups", self.groups
@@ -172,11 +166,11 @@ def val_from_train(records: Sequence[Record], share: float, *, seed: int = 0) ->
         UsageError: the share is not between 0 and 1, or there is a val already.
     """
     if not 0 < share < 1:
-        msg = f"--val-from-train {share:g}: it must lie between 0 and 1, such as 0.1"
-        raise UsageError(msg)
+        raise UsageError(f"--val-from-train {share:g}: it must lie between 0 and 1, such as 0.1")
     if any(record.split == "val" for record in records):
-        msg = "--val-from-train: there is a val already; leave the option out, or split all anew with --resplit"
-        raise UsageError(msg)
+        raise UsageError(
+            "--val-from-train: there is a val already; leave the option out, or split all anew with --resplit"
+        )
     train = [record for record in records if record.split == "train"]
     divided = iter(split_records(train, Shares(1 - share, share, 0.0), seed=seed, anew=True))
     return [next(divided) if record.split == "train" else record for record in records]
@@ -295,5 +289,4 @@ def _digest(record: Record) -> str:
         with record.path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        msg = f"{record.path} cannot be compared with the others: {error.strerror or error}"
-        raise DatasetError(msg) from None
+        raise DatasetError(f"{record.path} cannot be compared with the others: {error.strerror or error}") from None

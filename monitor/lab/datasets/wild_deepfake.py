@@ -4,19 +4,12 @@
 tar files despite their name. Nothing is unpacked; a record's path leads into the archive.
 """
 
-from __future__ import annotations
-
-from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
+from pathlib import Path, PurePosixPath
 
 from monitor.errors import DatasetError
 from monitor.lab.datasets.archive import TarArchive, natural
 from monitor.lab.datasets.catalogue import IMAGE_SUFFIXES, Catalogue
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from monitor.lab.datasets.record import Record
+from monitor.lab.datasets.record import Record
 
 FOLDERS = {
     f"{kind}_{split}": (label, split) for label, kind in enumerate(("real", "fake")) for split in ("train", "test")
@@ -52,6 +45,5 @@ def _sequences(path: Path, *, kind: str) -> list[str]:
     folders = {name.parent: None for name in names if name.suffix.lower() in IMAGE_SUFFIXES}
     for folder in folders:
         if kind not in folder.parts:
-            msg = f"{path} holds {folder}, where its folder promises only {kind} faces; fetch it again"
-            raise DatasetError(msg)
+            raise DatasetError(f"{path} holds {folder}, where its folder promises only {kind} faces; fetch it again")
     return [folder.as_posix() for folder in folders]

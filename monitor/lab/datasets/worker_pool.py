@@ -5,27 +5,19 @@ parent holds. If a worker crashes (a decoder on a broken file), only its record 
 killed from outside, the run ends; the next run resumes.
 """
 
-from __future__ import annotations
-
 import multiprocessing
 import signal
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from multiprocessing.connection import wait
-from typing import TYPE_CHECKING
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
 
 from monitor.errors import EngineError, MonitorError, OutputError
-from monitor.lab.datasets.face_cropper import CropResult, FaceCropper
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from multiprocessing.connection import Connection
-    from multiprocessing.context import SpawnProcess
-
-    from monitor.lab.datasets.face_cropper import CropRecipe
-    from monitor.lab.datasets.record import Record
-    from monitor.lab.datasets.resume_log import ResumeLog
-    from monitor.settings import Settings
+from monitor.lab.datasets.face_cropper import CropRecipe, CropResult, FaceCropper
+from monitor.lab.datasets.record import Record
+from monitor.lab.datasets.resume_log import ResumeLog
+from monitor.settings import Settings
 
 _READY = "ready"
 _KILLED = (-9, -15)  # exit codes of a killed process, most often out of memory
@@ -96,7 +88,7 @@ def _cut_by(tasks: Sequence[_Task], order: WorkerJob, *, jobs: int, stack: ExitS
                 busy[worker.connection] = worker, task
 
 
-def _buried(worker: _Worker, task: _Task | None, journal: ResumeLog) -> int:
+def _buried(worker: "_Worker", task: _Task | None, journal: ResumeLog) -> int:
     """Commit the crash of a process as the result of its record, and return the record's number.
 
     Raises:
@@ -104,12 +96,12 @@ def _buried(worker: _Worker, task: _Task | None, journal: ResumeLog) -> int:
     """
     code = worker.exit_code()
     if task is None:
-        msg = f"a process that should cut faces ended at once (exit code {code}); try --jobs 1"
-        raise EngineError(msg)
+        raise EngineError(f"a process that should cut faces ended at once (exit code {code}); try --jobs 1")
     number, record = task
     if code in _KILLED:
-        msg = f"a process was killed at {record.path} (out of memory?): run again to go on, with fewer --jobs"
-        raise EngineError(msg)
+        raise EngineError(
+            f"a process was killed at {record.path} (out of memory?): run again to go on, with fewer --jobs"
+        )
     journal.commit(number, CropResult(reason=f"the process that read it died (exit code {code})"))
     return number
 
@@ -124,7 +116,7 @@ class _Worker:
         self._process.start()
         theirs.close()
 
-    def __enter__(self) -> _Worker:
+    def __enter__(self) -> "_Worker":
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -1,21 +1,16 @@
 """Ranges of a network's activations on real faces, from which an int8 engine is quantised."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 
+from monitor.inference.network import Network
 from monitor.inference.onnx_graph import INPUT, onnx_graph
 from monitor.inference.onnx_int8 import activation_names
 from monitor.lab.fakes.perturbations import LEVELS, PERTURBATIONS
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from pathlib import Path
-
-    from monitor.inference.network import Network
-    from monitor.types import Pixels
+from monitor.types import Pixels
 
 _MEASURED: Final = ("Conv", "Relu", "Concat", "MaxPool", "Add")  # operators that int8 arithmetic replaces
 _DIGITS: Final = 6

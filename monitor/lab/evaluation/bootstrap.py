@@ -8,21 +8,14 @@ statistic is computed for many resamples at once.
 which a statistic is undefined, and they cannot be shifted for a statistic that noise inflates.
 """
 
-from __future__ import annotations
-
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from monitor.lab.evaluation.metrics import INFLATED, why_undefined
+from monitor.lab.evaluation.metrics import INFLATED, Doubles, Integers, why_undefined
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
-    from monitor.lab.evaluation.metrics import Doubles, Integers
-
-    Statistics = Callable[[Doubles], Mapping[str, Doubles]]  # weights (B, N) -> (B,) by name
+Statistics = Callable[[Doubles], Mapping[str, Doubles]]  # weights (B, N) -> (B,) by name
 
 RESAMPLES = 1000
 LEVEL = 0.95

@@ -7,18 +7,18 @@ them; the caption names speeds from different runs. Classifiers that differ in t
 or engine are refused, or compared with a caption that names the difference.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import secrets
 import textwrap
-from collections.abc import Mapping  # noqa: TC003 - pydantic reads the annotations
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import product
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from pathlib import Path
+from typing import Annotated, Any, Final
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from pydantic import Field, TypeAdapter, ValidationError
 
@@ -26,21 +26,14 @@ from monitor.analysis.pipeline import Engines
 from monitor.classifiers import architecture, available_models
 from monitor.classifiers.model_card import read_card
 from monitor.errors import DatasetError, ModelCardError, UsageError
-from monitor.lab.evaluation.bootstrap import Estimate  # noqa: TC001 - as above
+from monitor.lab.datasets.faceset import FaceSet
+from monitor.lab.evaluation.bootstrap import Estimate
 from monitor.lab.evaluation.crops import crop_outcomes
 from monitor.lab.evaluation.metrics_summary import section_of
+from monitor.lab.evaluation.outcomes import Outcome
 from monitor.lab.evaluation.plots import in_words
 from monitor.lab.evaluation.speeds import faces_per_second
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from pathlib import Path
-
-    from matplotlib.axes import Axes
-
-    from monitor.lab.datasets.faceset import FaceSet
-    from monitor.lab.evaluation.outcomes import Outcome
-    from monitor.settings import Settings
+from monitor.settings import Settings
 
 FIGURES: Final = ("accuracy", "precision", "recall", "f1", "auc")
 TITLES: Final = {"accuracy": "Accuracy", "precision": "Precision", "recall": "Recall", "f1": "F1", "auc": "AUC"}
@@ -69,7 +62,7 @@ class CropSummary:
     failures: tuple[str, ...] = ()  # names of unreadable crops, counted in none of the above
 
     @classmethod
-    def of(cls, faces: FaceSet, *, failures: Sequence[str] = ()) -> CropSummary:
+    def of(cls, faces: FaceSet, *, failures: Sequence[str] = ()) -> "CropSummary":
         """Summary of prepared crops; the counts leave out those named in ``failures``."""
         splits = "+".join(sorted({row.split or "none" for row in faces.rows}))
         lines = sorted(
@@ -187,8 +180,9 @@ def measure(
 
 def _require_both(material: CropSummary) -> None:
     if not (material.fakes and material.reals):
-        msg = f"{material.name} has {material.fakes} fake and {material.reals} real crops: a comparison needs both"
-        raise DatasetError(msg)
+        raise DatasetError(
+            f"{material.name} has {material.fakes} fake and {material.reals} real crops: a comparison needs both"
+        )
 
 
 def compared(entries: Sequence[ComparedModel], *, anyway: bool = False) -> Comparison:
@@ -202,12 +196,10 @@ def compared(entries: Sequence[ComparedModel], *, anyway: bool = False) -> Compa
         UsageError: there are no entries, or they differ.
     """
     if not entries:
-        msg = "there is no classifier to compare: name weights, or comparison.json files"
-        raise UsageError(msg)
+        raise UsageError("there is no classifier to compare: name weights, or comparison.json files")
     unlike = tuple(_differences(entries))
     if unlike and not anyway:
-        msg = f"these classifiers are not alike: {'; '.join(unlike)} (--anyway compares them, and says so)"
-        raise UsageError(msg)
+        raise UsageError(f"these classifiers are not alike: {'; '.join(unlike)} (--anyway compares them, and says so)")
     return Comparison(entries=tuple(entries), unlike=unlike)
 
 
@@ -243,13 +235,11 @@ def entries_from(path: Path) -> list[ComparedModel]:
         why = f"entries.{'.'.join(map(str, first['loc']))}: {first['msg']}"
     except (OSError, ValueError) as error:
         why = str(error)
-    msg = f"{path} is no comparison.json ({why}): lab compare --weights W SHARDS makes one"
-    raise DatasetError(msg)
+    raise DatasetError(f"{path} is no comparison.json ({why}): lab compare --weights W SHARDS makes one")
 
 
 def _refused(constant: str) -> float:
-    msg = f"{constant} is no number"
-    raise ValueError(msg)
+    raise ValueError(f"{constant} is no number")
 
 
 def markdown(comparison: Comparison) -> str:
@@ -351,8 +341,9 @@ def _loaded(path: Path, settings: Settings, *, input_size: int | None) -> tuple[
     named = read_card(path.with_suffix(".json"), weights=path).architecture
     name = next((known for known in available_models() if named == architecture(known).ARCHITECTURE), None)
     if name is None:
-        msg = f"{path} holds {named!r}, which this program does not know: it knows {', '.join(available_models())}"
-        raise ModelCardError(msg)
+        raise ModelCardError(
+            f"{path} holds {named!r}, which this program does not know: it knows {', '.join(available_models())}"
+        )
     changes = {"model": name, "weights": path, "threads": 1, "input_size": input_size}
     classifier = settings.classifier.model_copy(update=changes)
     return name, Engines.load(settings.model_copy(update={"classifier": classifier}))

@@ -7,23 +7,21 @@ stored crop instead of the frame, which costs a little sharpness.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from monitor.classifiers.crops import cut_squares
 from monitor.errors import DatasetError
+from monitor.lab.datasets.faceset import FaceRow, FaceSet
+from monitor.lab.evaluation.metrics import Doubles
 from monitor.lab.evaluation.outcomes import Outcome, decide
-from monitor.types import Label, Reason
+from monitor.types import Floats, Label, Pixels, Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
     from monitor.analysis.pipeline import Engines
-    from monitor.lab.datasets.faceset import FaceRow, FaceSet
-    from monitor.lab.evaluation.metrics import Doubles
     from monitor.settings import VerdictSettings
-    from monitor.types import Floats, Pixels
 
 BATCH = 32
 _SLACK = 0.01  # a square may extend this share of the stored side beyond it: half a pixel of rounding
@@ -48,12 +46,11 @@ class CropScorer:
         square = self._square(1)
         if square.min() < -_SLACK or square.max() > 1 + _SLACK:
             policy = self._card.crop
-            msg = (
+            raise DatasetError(
                 f"{faces.folder} holds squares of {faces.side_over_box_height:g} box heights, but the weights "
                 f"{self._card.id} look at {policy.side_over_box_height:g}, centred "
                 f"{policy.centre_below_box_centre_over_box_height:g} below its centre: prepare wider crops (--side)"
             )
-            raise DatasetError(msg)
 
     def _square(self, stored: int) -> Floats:
         policy = self._card.crop
@@ -71,11 +68,10 @@ class CropScorer:
         height, width = picture.shape[:2]
         if height != width:
             name = self._faces.rows[row].name
-            msg = (
+            raise DatasetError(
                 f"crop {name} in {self._faces.folder} is {width} x {height} pixels, where the square of a face "
                 f"belongs: prepare it again"
             )
-            raise DatasetError(msg)
         return picture
 
     def cut(self, picture: Pixels) -> Pixels:

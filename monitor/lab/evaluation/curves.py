@@ -3,10 +3,10 @@
 The numbers are few and rounded: people read the card, and so do pages that work without the laboratory.
 """
 
-from __future__ import annotations
-
 import json
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 from sklearn.metrics import roc_curve
@@ -14,17 +14,10 @@ from sklearn.metrics import roc_curve
 from monitor.classifiers.model_card import ModelCard, read_card
 from monitor.errors import DatasetError
 from monitor.lab.evaluation import metrics
-from monitor.lab.evaluation.bootstrap import estimate
-from monitor.lab.evaluation.outcomes import Columns
+from monitor.lab.evaluation.bootstrap import Estimate, estimate
+from monitor.lab.evaluation.outcomes import Columns, Outcome
 from monitor.settings import PRESETS
 from monitor.system.files import write_whole
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
-
-    from monitor.lab.evaluation.bootstrap import Estimate
-    from monitor.lab.evaluation.outcomes import Outcome
 
 POINTS: Final = 64  # of the ROC curve
 BINS: Final = 20  # of P(fake)
@@ -45,8 +38,7 @@ def curves(outcomes: Sequence[Outcome], *, material: str) -> dict[str, Any]:
     labels, units = columns.labels[scored], columns.units[scored]
     probabilities = columns.probabilities[scored]
     if len(set(labels.tolist())) < 2:
-        msg = f"{material}: curves need real and fake faces that were scored"
-        raise DatasetError(msg)
+        raise DatasetError(f"{material}: curves need real and fake faces that were scored")
     edges = np.linspace(0, 1, BINS + 1)
     return {
         "material": material,

@@ -9,23 +9,18 @@ is reliable for small groups and rates near 0. Faces without a judgement for lac
 because a group that is judged less often is treated differently, too.
 """
 
-from __future__ import annotations
-
 import math
 import re
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from scipy.stats import binomtest
 
 from monitor.errors import DatasetError
+from monitor.lab.evaluation.outcomes import Outcome
 from monitor.types import Label
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-
-    from monitor.lab.evaluation.outcomes import Outcome
 
 AGE_BANDS: Final = ((0, 9), (10, 19), (20, 39), (40, 59), (60, 120))
 SEXES: Final = ("male", "female")
@@ -56,7 +51,7 @@ class CountedShare:
     high: float | None
 
     @classmethod
-    def share(cls, count: int, of: int) -> CountedShare:
+    def share(cls, count: int, of: int) -> "CountedShare":
         """``count`` out of ``of``."""
         if not of:
             return cls(count, of, None, None, None)
@@ -149,8 +144,9 @@ def fairness(outcomes: Iterable[Outcome]) -> Fairness:
     known = [(outcome, person) for outcome in reals if (person := person_in(outcome.id)) is not None]
     if not known:
         example = reals[0].id if reals else "there are no real faces at all"
-        msg = f"no real face has a name of the form age_sex_race_*, as UTKFace writes them ({example}): no groups"
-        raise DatasetError(msg)
+        raise DatasetError(
+            f"no real face has a name of the form age_sex_race_*, as UTKFace writes them ({example}): no groups"
+        )
     kinds: dict[str, Callable[[Demographics], str]] = {
         "age": lambda person: person.age,
         "sex": lambda person: person.sex,

@@ -17,32 +17,26 @@ always high in the centre does not score well. Four tests:
 Images are float32 (N, 3, S, S) in [0, 1], RGB; maps (N, S, S) or (N, h, w), logit units, positive = fake.
 """
 
-from __future__ import annotations
-
 import copy
 import math
 import warnings
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy.stats import ConstantInputWarning, spearmanr
+from torch import Tensor
 from torch.nn import functional
 
+from monitor.classifiers import Classifier
 from monitor.errors import UsageError
 from monitor.lab.evaluation.bootstrap import Estimate, estimate
 from monitor.lab.evaluation.region_fakes import REGIONS, Pairs, stream, to_images
 from monitor.system import jpeg
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from numpy.typing import NDArray
-    from torch import Tensor
-
-    from monitor.classifiers import Classifier
-    from monitor.types import Floats
+from monitor.types import Floats
 
 STEPS: Final = 16  # of a deletion curve
 GRID: Final = 8  # cells per side in deletion
@@ -91,11 +85,10 @@ class Explainer:
         self._module = (module or classifier.network.build()).eval()
         self.cells = tuple(self(torch.zeros(1, 3, self.size, self.size)).maps.shape[1:])
         if math.prod(self.cells) < LEAST_CELLS:
-            msg = (
+            raise UsageError(
                 f"the evidence map of {classifier.card.id} has {self.cells[0]} x {self.cells[1]} cells at "
                 f"{self.size} px, which says nothing about where: use larger crops, --size 160 for example"
             )
-            raise UsageError(msg)
 
     def __call__(self, images: Tensor) -> Explained:
         """Logits and maps of images (N, 3, S, S)."""
@@ -106,7 +99,7 @@ class Explainer:
         logits, maps = (torch.cat(parts) for parts in zip(*outputs, strict=True))
         return Explained(logits=logits.numpy(), maps=maps)
 
-    def shuffled(self, share: float, *, seed: int) -> Explainer:
+    def shuffled(self, share: float, *, seed: int) -> "Explainer":
         """A copy with the last ``share`` of the parameter tensors shuffled, each within itself."""
         module = copy.deepcopy(self._module)
         tensors = list(module.parameters())

@@ -5,40 +5,32 @@ Items without a judgement are counted separately: for videos by the verdict, for
 gets the box from the crop geometry, at the stored size, so no face is too small.
 """
 
-from __future__ import annotations
-
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby, islice, product, takewhile
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from monitor.analysis import quality
-from monitor.analysis.pipeline import Pipeline
+from monitor.analysis.pipeline import Engines, Pipeline
 from monitor.analysis.verdicts import source_verdict
 from monitor.errors import DatasetError, MonitorError
+from monitor.lab.datasets.faceset import FaceSet
+from monitor.lab.datasets.record import Record
 from monitor.lab.evaluation.crops import CropScorer
 from monitor.lab.evaluation.outcomes import MediaSpan, numbered
 from monitor.lab.evaluation.timelines import joined
 from monitor.lab.evaluation.watch import VideoWatcher
 from monitor.media.sources import open_source
 from monitor.results.recorder import VerdictCollector
-from monitor.types import Faces, Label
+from monitor.settings import Settings
+from monitor.types import Faces, Frame, Label, Pixels
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-
-    from numpy.typing import NDArray
-
-    from monitor.analysis.pipeline import Engines
-    from monitor.lab.datasets.faceset import FaceSet
-    from monitor.lab.datasets.record import Record
-    from monitor.settings import Settings
-    from monitor.types import Frame, Pixels
-
-    Doubles = NDArray[np.float64]
-    Change = Callable[..., Pixels]  # (pixels, *, seed) -> pixels of the same shape
+Doubles = NDArray[np.float64]
+Change = Callable[..., Pixels]  # (pixels, *, seed) -> pixels of the same shape
 
 LEVELS: Final = (1, 2, 3, 4, 5)
 CLEAN: Final = ("clean", 0)
@@ -65,7 +57,7 @@ class CellScores:
 
     scores: Doubles  # (N,) P(fake); NaN where there was no usable face
     abstained: NDArray[np.bool_]  # (N,) without a judgement
-    watched: CellAlarms | None = None  # videos only
+    watched: "CellAlarms | None" = None  # videos only
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -204,8 +196,7 @@ def video_grid(
         readable = [record for record in readable if record.video_id not in failures]
         if not readable:
             first = next(iter(failures.values()), "none was given")
-            msg = f"not one of {len(records)} files could be read; the first: {first}"
-            raise DatasetError(msg)
+            raise DatasetError(f"not one of {len(records)} files could be read; the first: {first}")
         require_both([record.label for record in readable])
     return Grid(
         labels=np.array([record.label for record in readable], np.int64),
@@ -223,8 +214,9 @@ def require_both(labels: Sequence[int]) -> None:
     """
     fakes = sum(labels)
     if fakes in (0, len(labels)):
-        msg = f"robustness needs real and fake material, there are {len(labels) - fakes} real and {fakes} fake items"
-        raise DatasetError(msg)
+        raise DatasetError(
+            f"robustness needs real and fake material, there are {len(labels) - fakes} real and {fakes} fake items"
+        )
 
 
 def _readable(scorer: CropScorer, count: int) -> tuple[list[int], list[str]]:

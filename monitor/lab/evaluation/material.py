@@ -1,9 +1,8 @@
 """Resolves a path to the material of an evaluation: records of a data set or prepared crops, of one split."""
 
-from __future__ import annotations
-
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 
@@ -11,12 +10,7 @@ from monitor.errors import DatasetError, UsageError
 from monitor.lab.datasets import READERS, read
 from monitor.lab.datasets.faceset import INDEX, FaceSet, read_index
 from monitor.lab.datasets.manifest import FILE_NAME
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    from monitor.lab.datasets.record import Record
+from monitor.lab.datasets.record import Record
 
 EVERYTHING, DEFAULT_SPLIT = "all", "test"
 _CROPS = "shards"
@@ -88,10 +82,10 @@ def _reader(path: Path) -> str:
     if path.is_file() or (path / FILE_NAME).is_file():
         return "manifest"
     if not path.exists():
-        msg = f"{path} does not exist: name a manifest.csv, a folder of face shards, or a data set with --dataset"
-        raise DatasetError(msg)
-    msg = f"{path} is neither a manifest nor a folder of face shards: use --dataset ({', '.join(READERS)})"
-    raise UsageError(msg)
+        raise DatasetError(
+            f"{path} does not exist: name a manifest.csv, a folder of face shards, or a data set with --dataset"
+        )
+    raise UsageError(f"{path} is neither a manifest nor a folder of face shards: use --dataset ({', '.join(READERS)})")
 
 
 def _split(path: Path, found: Sequence[str], wanted: str) -> str:

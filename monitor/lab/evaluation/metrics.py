@@ -6,8 +6,6 @@ fake. scikit-learn computes the same for one row of weights at a time, which tak
 resamples of 200 rows. So it serves for single curves, and as the reference in the tests.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,8 +49,7 @@ def ranking(labels: Integers, scores: Doubles, weights: Doubles | None = None) -
     """
     labels, scores = np.asarray(labels), np.asarray(scores, np.float64)
     if not np.isfinite(scores).all():
-        msg = "a score is no number; leave such rows out or give them a value"
-        raise ValueError(msg)
+        raise ValueError("a score is no number; leave such rows out or give them a value")
     weights = np.ones((1, len(scores))) if weights is None else weights
     hits, alarms = (_accused(labels == label, scores, weights) for label in (1, 0))
     tpr, fpr = _ratio(hits, hits[:, -1:]), _ratio(alarms, alarms[:, -1:])

@@ -1,27 +1,19 @@
 """All figures of a report, computed from outcomes."""
 
-from __future__ import annotations
-
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from monitor.lab.evaluation import metrics, timelines
-from monitor.lab.evaluation.bootstrap import RESAMPLES, Estimate, estimate
-from monitor.lab.evaluation.outcomes import Columns, numbered
+from monitor.lab.evaluation.bootstrap import RESAMPLES, Estimate, Statistics, estimate
+from monitor.lab.evaluation.metrics import ReliabilityBin
+from monitor.lab.evaluation.outcomes import Columns, Outcome, ScoredFrame, numbered
+from monitor.lab.evaluation.timelines import Monitoring
 from monitor.types import Label
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from monitor.lab.evaluation.bootstrap import Statistics
-    from monitor.lab.evaluation.metrics import ReliabilityBin
-    from monitor.lab.evaluation.outcomes import Outcome, ScoredFrame
-    from monitor.lab.evaluation.timelines import Monitoring
-
-    Estimates = Mapping[str, Estimate]
+Estimates = Mapping[str, Estimate]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +66,7 @@ class MetricsSummary:
     reliability: tuple[ReliabilityBin, ...]
 
     @classmethod
-    def of(cls, outcomes: Sequence[Outcome], *, resamples: int = RESAMPLES, seed: int = 0) -> MetricsSummary:
+    def of(cls, outcomes: Sequence[Outcome], *, resamples: int = RESAMPLES, seed: int = 0) -> "MetricsSummary":
         """Compute the figures; they are reproducible for a seed."""
         columns = Columns.of(outcomes)
         ranked = columns.ranked

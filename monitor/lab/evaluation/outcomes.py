@@ -7,19 +7,17 @@ probability: inconclusive evidence ranks a file without deciding it. It has none
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from monitor.errors import DatasetError
 from monitor.types import Label, Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
     from monitor.settings import VerdictSettings
 
 TIED = 0.5  # score of a file without a probability, when every file is ranked
@@ -84,11 +82,11 @@ class Outcome:
 
     def __post_init__(self) -> None:
         if (self.decision is None) != bool(self.failure):
-            msg = f"{self.id}: an outcome either has a decision or a failure"
-            raise ValueError(msg)
+            raise ValueError(f"{self.id}: an outcome either has a decision or a failure")
         if self.label not in (0, 1):
-            msg = f"{self.dataset}/{self.id}: the label is {self.label!r}, it must be 1 (fake) or 0 (real)"
-            raise DatasetError(msg)
+            raise DatasetError(
+                f"{self.dataset}/{self.id}: the label is {self.label!r}, it must be 1 (fake) or 0 (real)"
+            )
 
     @property
     def unit(self) -> str:

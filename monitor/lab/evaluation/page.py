@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,24 +11,20 @@ import jinja2
 from markupsafe import Markup
 
 from monitor.lab.evaluation import plots
-from monitor.lab.evaluation.metrics_summary import mistakes
-from monitor.lab.evaluation.outcomes import Columns
+from monitor.lab.evaluation.bootstrap import Estimate
+from monitor.lab.evaluation.metrics_summary import MetricsSection, MetricsSummary, mistakes
+from monitor.lab.evaluation.outcomes import Columns, Outcome
 from monitor.lab.evaluation.thumbnails import data_uri
+from monitor.lab.evaluation.timelines import Detection, EventRate, Monitoring
 from monitor.overlay import clock
 from monitor.overlay.plates import percent
 from monitor.types import Label, Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
-
     from monitor.classifiers.model_card import ModelCard
-    from monitor.lab.evaluation.bootstrap import Estimate
-    from monitor.lab.evaluation.metrics_summary import MetricsSection, MetricsSummary
-    from monitor.lab.evaluation.outcomes import Outcome
-    from monitor.lab.evaluation.timelines import Detection, EventRate, Monitoring
     from monitor.settings import Settings
 
-    Pictures = Callable[[Outcome], bytes | None]
+Pictures = Callable[[Outcome], bytes | None]
 
 FEW_GROUPS = 50  # with fewer, the page warns that its figures describe these files only
 MOST_TIMELINES = 24

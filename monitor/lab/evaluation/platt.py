@@ -5,17 +5,11 @@ finite for perfectly separated classes. Both classes have the same total weight,
 reals. Only the fit needs the library; a card stores the two numbers.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
 from monitor.errors import DatasetError
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 _TOLERANCE = 1e-10  # of the gradient
 _MIN_SCALE = 1e-3  # for uninformative logits: nearly flat, but increasing
@@ -37,11 +31,9 @@ def fit_platt(logits: NDArray[np.floating], labels: NDArray[np.integer]) -> tupl
     x, fake = np.asarray(logits, np.float64), np.asarray(labels) == 1
     fakes, reals = int(fake.sum()), int((~fake).sum())
     if not fakes or not reals:
-        msg = f"calibration needs real and fake faces, there are {reals} real and {fakes} fake ones"
-        raise DatasetError(msg)
+        raise DatasetError(f"calibration needs real and fake faces, there are {reals} real and {fakes} fake ones")
     if not np.isfinite(x).all():
-        msg = "a logit is no number: the weights cannot be calibrated"
-        raise DatasetError(msg)
+        raise DatasetError("a logit is no number: the weights cannot be calibrated")
     middle, spread = float(x.mean()), float(x.std())
     scale = shift = 0.0
     if spread >= _MIN_SPREAD:

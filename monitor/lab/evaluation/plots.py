@@ -9,24 +9,22 @@ from __future__ import annotations
 import io
 import math
 import re
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator
 from sklearn import metrics
 
+from monitor.lab.evaluation.bootstrap import Estimate
+from monitor.lab.evaluation.metrics import Doubles, Integers, ReliabilityBin
+from monitor.lab.evaluation.outcomes import VideoTimeline
 from monitor.overlay import clock
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from matplotlib.axes import Axes
-
-    from monitor.lab.evaluation.bootstrap import Estimate
-    from monitor.lab.evaluation.metrics import Doubles, Integers, ReliabilityBin
-    from monitor.lab.evaluation.outcomes import VideoTimeline
     from monitor.settings import VerdictSettings
 
 INK, MUTED, GRID, REAL, FAKE, SURFACE = (f"#0{number}0a0{number}" for number in range(1, 7))

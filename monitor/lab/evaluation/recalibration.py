@@ -4,20 +4,23 @@ The fit is Platt's (``monitor.lab.evaluation.platt``) on single scores of prepar
 effect is measured out of fold: each group is calibrated by a fit without that group.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import shutil
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from monitor.analysis import quality
+from monitor.analysis.pipeline import Engines
 from monitor.analysis.tracks import overlaps
 from monitor.classifiers.model_card import read_card
 from monitor.errors import DatasetError, ModelCardError, OutputError, UsageError
+from monitor.lab.datasets.faceset import FaceSet
 from monitor.lab.datasets.feedback import open_feedback
 from monitor.lab.evaluation import metrics
 from monitor.lab.evaluation.bootstrap import Estimate, estimate
@@ -25,20 +28,10 @@ from monitor.lab.evaluation.crops import crop_outcomes
 from monitor.lab.evaluation.outcomes import numbered
 from monitor.lab.evaluation.platt import fit_platt
 from monitor.media.sources import open_source
-from monitor.types import TrackedFaces
+from monitor.settings import Settings
+from monitor.types import Calibration, Pixels, TrackedFaces
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from pathlib import Path
-
-    from numpy.typing import NDArray
-
-    from monitor.analysis.pipeline import Engines
-    from monitor.lab.datasets.faceset import FaceSet
-    from monitor.settings import Settings
-    from monitor.types import Calibration, Pixels
-
-    Scored = tuple[float | None, int, str]  # logit (None: no usable face), label, group
+Scored = tuple[float | None, int, str]  # logit (None: no usable face), label, group
 
 MEASURES: Final = ("ece", "brier", "nll", "accuracy")
 _FOLDS, _LEAST_GROUPS = 5, 10
@@ -124,8 +117,9 @@ def out_of_fold(sample: LabelledScores) -> NDArray[np.float64]:
         try:
             scale, shift = fit_platt(sample.logits[~held], sample.labels[~held])
         except DatasetError as error:
-            msg = f"{sample.material}: its groups are too few to judge a fit ({error}); bring more material"
-            raise DatasetError(msg) from None
+            raise DatasetError(
+                f"{sample.material}: its groups are too few to judge a fit ({error}); bring more material"
+            ) from None
         answer[held] = scale * sample.logits[held] + shift
     return answer
 
@@ -179,8 +173,7 @@ def publish(weights: Path, fit: CalibrationFit, *, folder: Path | None) -> Path:
     try:
         if folder is not None:
             if path.exists() or target.exists():
-                msg = f"{target} or its card is there already: choose another folder"
-                raise UsageError(msg)
+                raise UsageError(f"{target} or its card is there already: choose another folder")
             facts["id"] += "-calibrated"
             folder.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(weights, target)
@@ -194,8 +187,7 @@ def publish(weights: Path, fit: CalibrationFit, *, folder: Path | None) -> Path:
                 target.unlink(missing_ok=True)
         if isinstance(error, ModelCardError):
             raise
-        msg = f"{path} cannot be written: {error.strerror or error}"
-        raise OutputError(msg) from error
+        raise OutputError(f"{path} cannot be written: {error.strerror or error}") from error
     return path
 
 
@@ -203,10 +195,9 @@ def _sample(rows: list[Scored], *, material: str, failures: tuple[str, ...] = ()
     usable = [(logit, label, group) for logit, label, group in rows if logit is not None and np.isfinite(logit)]
     labels = [label for _, label, _ in usable]
     if sum(labels) in (0, len(labels)):
-        msg = (
+        raise DatasetError(
             f"{material}: {sum(labels)} fake and {len(labels) - sum(labels)} real usable faces, calibration needs both"
         )
-        raise DatasetError(msg)
     return LabelledScores(
         logits=np.array([logit for logit, _, _ in usable], np.float64),
         labels=np.array(labels, np.int64),

@@ -4,26 +4,21 @@ The regions are mouth, eye band, left half and right half, so that a map which i
 score well. Images are float32 (N, 3, S, S) in [0, 1], RGB, cut by the crop policy of the classifier's card.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 from torch.nn import functional
 
+from monitor.classifiers import Classifier
 from monitor.classifiers.crops import cut_squares
 from monitor.errors import DatasetError
+from monitor.lab.datasets.faceset import FaceSet
 from monitor.lab.fakes.blends import self_blended
 from monitor.lab.fakes.hulls import region_masks
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-    from torch import Tensor
-
-    from monitor.classifiers import Classifier
-    from monitor.lab.datasets.faceset import FaceSet
 
 REGIONS: Final = ("mouth", "eyes", "left_half", "right_half")
 OPPOSITE: Final = {"mouth": "eyes", "eyes": "mouth", "left_half": "right_half", "right_half": "left_half"}
@@ -48,7 +43,7 @@ class Pairs:
     def __len__(self) -> int:
         return len(self.reals)
 
-    def __getitem__(self, rows: NDArray[np.intp]) -> Pairs:
+    def __getitem__(self, rows: NDArray[np.intp]) -> "Pairs":
         """A selection of the pairs."""
         chosen = torch.from_numpy(rows)
         return Pairs(
@@ -70,8 +65,7 @@ def make_pairs(faces: FaceSet, classifier: Classifier, *, limit: int, seed: int 
     rows = [row for row, face in enumerate(faces.rows) if not face.label]
     rows = sorted(np.random.default_rng(stream("crops", seed)).permutation(rows)[:limit].tolist())
     if not rows:
-        msg = f"{faces.folder} has no real crop, and the fakes of this check are made from real ones"
-        raise DatasetError(msg)
+        raise DatasetError(f"{faces.folder} has no real crop, and the fakes of this check are made from real ones")
     reals, landmarks = _cropped(faces, rows, classifier=classifier)
     regions = np.array(REGIONS)[np.arange(len(rows)) % len(REGIONS)]
     fields = region_masks(landmarks, size=classifier.input_size, regions=REGIONS)
@@ -83,8 +77,9 @@ def make_pairs(faces: FaceSet, classifier: Classifier, *, limit: int, seed: int 
     fakes, masks = _blended_inside(reals, landmarks, allowed=allowed, generator=generator)
     kept = torch.nonzero(masks.amax((1, 2))).flatten()
     if not len(kept):
-        msg = f"no fake that differs from its original could be made from {len(rows)} real crops of {faces.folder}"
-        raise DatasetError(msg)
+        raise DatasetError(
+            f"no fake that differs from its original could be made from {len(rows)} real crops of {faces.folder}"
+        )
     names = [faces.rows[rows[row]].group for row in kept.tolist()]
     return Pairs(
         reals=reals[kept],

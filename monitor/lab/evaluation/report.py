@@ -26,28 +26,22 @@ them; an *estimate* is ``{value, low, high, n, groups, why}``, its interval 95 %
 ``reliability``      15 bins: low, high, count, mean_probability, fake_share
 """
 
-from __future__ import annotations
-
 import csv
 import dataclasses
 import json
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from monitor import __version__
 from monitor.lab.evaluation.bootstrap import LEVEL, RESAMPLES
 from monitor.lab.evaluation.metrics_summary import MetricsSummary
-from monitor.lab.evaluation.page import page
+from monitor.lab.evaluation.outcomes import Outcome
+from monitor.lab.evaluation.page import Pictures, Subject, page
 from monitor.results import records
 from monitor.results.result_folder import OutputFolder
 from monitor.system.files import unwritable
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
-
-    from monitor.lab.evaluation.outcomes import Outcome
-    from monitor.lab.evaluation.page import Pictures, Subject
 
 SCHEMA_VERSION = "1.0"
 METRICS_FILE, OUTCOMES_FILE, PAGE_FILE = "metrics.json", "metrics.csv", "report.html"

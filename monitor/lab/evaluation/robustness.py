@@ -5,23 +5,17 @@ those of the drops, resample whole groups for all cells at once. The *AUC of the
 judgement. On videos, false alarms per hour of media time are counted, too.
 """
 
-from __future__ import annotations
-
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 
 from monitor.lab.evaluation.bootstrap import Estimate, estimate
-from monitor.lab.evaluation.grids import CLEAN, require_both
+from monitor.lab.evaluation.grids import CLEAN, CellScores, Doubles, Grid, Place, require_both
 from monitor.lab.evaluation.metrics import ranking
 from monitor.lab.evaluation.outcomes import TIED
 from monitor.lab.evaluation.timelines import EventRate
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from monitor.lab.evaluation.grids import CellScores, Doubles, Grid, Place
 
 MILD: Final = (1, 2)  # levels of everyday material
 

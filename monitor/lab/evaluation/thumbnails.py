@@ -3,18 +3,13 @@
 Often faces may not be redistributed, so every page must work without them.
 """
 
-from __future__ import annotations
-
 import base64
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from monitor.classifiers.crops import cut_squares
 from monitor.system.jpeg import encoded
-
-if TYPE_CHECKING:
-    from monitor.types import Frame, Observation, Pixels
+from monitor.types import Frame, Observation, Pixels
 
 SIDE = 112  # pixels
 _QUALITY = 80

@@ -6,21 +6,14 @@ cut at the end of the video. An alarm is false if most of it lies over real foot
 manipulation is late, not false; its seconds over real footage still count in ``false_alarm_share``.
 """
 
-from __future__ import annotations
-
 import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.stats import chi2
 
-from monitor.lab.evaluation.outcomes import MediaSpan
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from monitor.lab.evaluation.outcomes import Outcome, VideoTimeline
+from monitor.lab.evaluation.outcomes import MediaSpan, Outcome, VideoTimeline
 
 IOU = 0.5
 _TAIL = 0.025  # either side of a 95 % interval
@@ -41,7 +34,7 @@ class EventRate:
     high: float | None
 
     @classmethod
-    def of(cls, events: int, time: float) -> EventRate:
+    def of(cls, events: int, time: float) -> "EventRate":
         """The rate of ``events`` in ``time`` units."""
         if time <= 0:
             return cls(events, 0.0, None, None, None)

@@ -7,31 +7,24 @@ a mean for an acquitted one, and missing for an undecided file. So it depends on
 with the length of a video. Papers average over frames, too.
 """
 
-from __future__ import annotations
-
 import multiprocessing
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import cache
-from typing import TYPE_CHECKING
 
 from monitor.analysis.pipeline import Engines
 from monitor.errors import MonitorError
+from monitor.lab.datasets.record import Record
 from monitor.lab.evaluation.outcomes import MediaSpan, Outcome, VideoTimeline
 from monitor.lab.evaluation.thumbnails import HighestFace
 from monitor.lab.evaluation.timelines import joined
 from monitor.lab.evaluation.watch import VideoWatcher
 from monitor.media.sources import open_source
-from monitor.results.recorder import run
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
-    from monitor.lab.datasets.record import Record
-    from monitor.results.recorder import AnalysisResult
-    from monitor.settings import Settings
-    from monitor.types import Label, Reason, SourceInfo
+from monitor.results.recorder import AnalysisResult, run
+from monitor.settings import Settings
+from monitor.types import Label, Reason, SourceInfo
 
 ARCHIVED = "it lies in an archive; run `lab prepare` and evaluate the face shards instead"
 CRASHED = "the process that analysed it died; the file may be damaged, or memory ran out"

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from monitor.lab.evaluation.outcomes import ScoredFrame
-from monitor.types import Label
+from monitor.types import Calibration, Frame, Label, Observation, Verdict
 
 if TYPE_CHECKING:
     from monitor.settings import VerdictSettings
-    from monitor.types import Calibration, Frame, Observation, Verdict
 
 
 @dataclass(slots=True)

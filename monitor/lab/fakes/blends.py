@@ -6,26 +6,18 @@ another person with a similar pose is aligned and colour-matched. *Decoded*: the
 smoothed detail and slightly wrong shapes of an autoencoder's output.
 """
 
-from __future__ import annotations
-
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
 from torch.nn import functional
 
 from monitor.errors import ExperimentError
 from monitor.lab.fakes import resampling
 from monitor.lab.fakes.codecs import jpeg
-from monitor.lab.fakes.colours import adjusted, matched
+from monitor.lab.fakes.colours import Colours, adjusted, matched
 from monitor.lab.fakes.hulls import SHAPES, face_masks
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from torch import Tensor
-
-    from monitor.lab.fakes.colours import Colours
 
 KINDS: tuple[str, ...] = ("self_blended", "cross_blended", "decoded")
 
@@ -161,8 +153,7 @@ def _decoded(images: Tensor, landmarks: Tensor, rows: Tensor, *, generator: torc
 
 def _cross_blended(images: Tensor, landmarks: Tensor, rows: Tensor, *, generator: torch.Generator) -> Blended:
     if len(images) < 2:
-        msg = "cross_blended takes the face of another row: give a batch of at least two faces"
-        raise ExperimentError(msg)
+        raise ExperimentError("cross_blended takes the face of another row: give a batch of at least two faces")
     size = images.shape[-1]
     masks = _weights(landmarks[rows], size=size, generator=generator)
     donors = _donors(images, landmarks, rows, generator=generator)
@@ -291,14 +282,14 @@ def _chances(shares: Mapping[str, float], *, donors: int) -> Tensor:
     """(kinds,) probabilities; that of cross-blending is 0 without donors."""
     unknown = sorted(set(shares) - set(KINDS))
     if unknown:
-        msg = f"there is no pseudo-fake called {', '.join(unknown)}; choose from {', '.join(KINDS)}"
-        raise ExperimentError(msg)
+        raise ExperimentError(f"there is no pseudo-fake called {', '.join(unknown)}; choose from {', '.join(KINDS)}")
     chances = torch.tensor([float(shares.get(kind, 0.0)) for kind in KINDS])
     if not donors:
         chances[KINDS.index("cross_blended")] = 0
     if chances.min() < 0 or not 0 < chances.sum() < torch.inf:
-        msg = f"shares of pseudo-fakes must be >= 0 and not all 0 (one face alone has no donor), got {dict(shares)}"
-        raise ExperimentError(msg)
+        raise ExperimentError(
+            f"shares of pseudo-fakes must be >= 0 and not all 0 (one face alone has no donor), got {dict(shares)}"
+        )
     return chances / chances.sum()
 
 

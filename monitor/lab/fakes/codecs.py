@@ -12,11 +12,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from monitor.errors import ExperimentError, UsageError
+from monitor.types import Pixels
 
 if TYPE_CHECKING:
     import av
-
-    from monitor.types import Pixels
 
 _FPS = 25
 _WORST_CRF = 51
@@ -84,16 +83,13 @@ def h264(frames: Pixels, *, crf: int) -> Pixels:
         UsageError: PyAV or its x264 is not installed.
     """
     if not 0 <= crf <= _WORST_CRF:
-        msg = f"H.264's constant rate factor goes from 0 to {_WORST_CRF}, got {crf}"
-        raise ExperimentError(msg)
+        raise ExperimentError(f"H.264's constant rate factor goes from 0 to {_WORST_CRF}, got {crf}")
     try:
         import av
     except ModuleNotFoundError as error:
-        msg = "H.264 compression needs PyAV, which is not installed: pip install av"
-        raise UsageError(msg) from error
+        raise UsageError("H.264 compression needs PyAV, which is not installed: pip install av") from error
     if "libx264" not in av.codecs_available:
-        msg = "H.264 compression needs x264, which this PyAV lacks: install its own wheel (pip install av)"
-        raise UsageError(msg)
+        raise UsageError("H.264 compression needs x264, which this PyAV lacks: install its own wheel (pip install av)")
     height, width = frames.shape[1:3]
     padded = np.pad(frames, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)), mode="edge")
     encoder, decoder = av.VideoCodecContext.create("libx264", "w"), av.VideoCodecContext.create("h264", "r")

@@ -1,14 +1,9 @@
 """Changes of colour as one affine map of RGB per row: gains (N, 3, 3) and offsets (N, 3)."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from torch import Tensor
 
 # RGB -> luma and two colour differences (NTSC's YIQ): hue is an angle in the latter two, saturation their length.
 _YIQ = ((0.299, 0.587, 0.114), (0.5959, -0.2746, -0.3213), (0.2115, -0.5227, 0.3112))
@@ -34,7 +29,7 @@ class Colours:
         flat = pictures.reshape(n, channels, height * width)
         return torch.baddbmm(self.offsets[:, :, None], self.gains, flat).view(n, channels, height, width)
 
-    def towards_identity(self, strength: Tensor) -> Colours:
+    def towards_identity(self, strength: Tensor) -> "Colours":
         """The map, interpolated towards the identity; ``strength`` (N,) from 0 (identity) to 1."""
         identity = torch.eye(3, device=strength.device)
         gains = identity + strength[:, None, None] * (self.gains - identity)

@@ -3,21 +3,17 @@
 The order is the physical one: occluder, light and colour, lens and motion, rescaling, sensor noise, JPEG.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import torch
+from torch import Tensor
 from torch.nn import functional
 
 from monitor.errors import ExperimentError
 from monitor.lab.fakes import resampling
 from monitor.lab.fakes.codecs import jpeg
 from monitor.lab.fakes.colours import Colours, adjusted
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 STRONGEST = 2.0
 
@@ -74,8 +70,7 @@ class Degradation:
             ExperimentError: the strength is outside 0 .. 2.
         """
         if not 0 <= strength <= STRONGEST:
-            msg = f"a degradation's strength goes from 0 (none) to {STRONGEST:g}, got {strength}"
-            raise ExperimentError(msg)
+            raise ExperimentError(f"a degradation's strength goes from 0 (none) to {STRONGEST:g}, got {strength}")
         chances = torch.tensor(list(_CHANCES.values()), device=generator.device) * strength
         chosen = torch.rand(n, len(_CHANCES), generator=generator, device=generator.device) < chances
         spared = torch.rand(n, 1, generator=generator, device=generator.device) < _SPARED

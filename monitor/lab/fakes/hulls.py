@@ -8,21 +8,16 @@ Self-Blended Images" (CVPR 2022), and Li et al., "Face X-ray" (CVPR 2020): a hul
 dilated, and blurred.
 """
 
-from __future__ import annotations
-
+from collections.abc import Sequence
 from functools import cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import torch
+from torch import Tensor
 from torch.nn import functional
 
 from monitor.errors import ExperimentError
 from monitor.lab.fakes import resampling
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from torch import Tensor
 
 _CENTRE = 0.45  # of the way from eyes to mouth
 _ANGLES = 96  # directions of a curve's radii
@@ -144,8 +139,7 @@ def region_masks(landmarks: Tensor, *, size: int, regions: Sequence[str] = REGIO
     """
     unknown = sorted(set(regions) - set(_REGIONS))
     if unknown:
-        msg = f"there is no face region {', '.join(unknown)}; choose from {', '.join(REGIONS)}"
-        raise ExperimentError(msg)
+        raise ExperimentError(f"there is no face region {', '.join(unknown)}; choose from {', '.join(REGIONS)}")
     curves = _curves(tuple(_REGIONS[name] for name in regions), landmarks.device)
     places = _face_coordinates(landmarks, size=size, side=size)
     masks = {}
@@ -207,8 +201,9 @@ def _distances(around: Tensor, radii: Tensor) -> Tensor:
 def _curves(shapes: tuple[str, ...], device: torch.device) -> _Curves:
     unknown = sorted(set(shapes) - set(_SHAPES))
     if unknown or not shapes:
-        msg = f"there is no face shape {', '.join(unknown) or '(none was named)'}; choose from {', '.join(SHAPES)}"
-        raise ExperimentError(msg)
+        raise ExperimentError(
+            f"there is no face shape {', '.join(unknown) or '(none was named)'}; choose from {', '.join(SHAPES)}"
+        )
     centres: list[Tensor] = []
     radii: list[Tensor] = []
     parts: list[tuple[int, int]] = []

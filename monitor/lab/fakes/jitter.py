@@ -1,17 +1,12 @@
 """Random square crops of the stored crops at a network's input size, cut as in the live path."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
 
 from monitor.errors import ExperimentError
 from monitor.lab.fakes import resampling
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +24,10 @@ class Jitter:
     def __post_init__(self) -> None:
         smallest, largest = self.scale
         if not 0 < smallest <= largest or self.shift < 0:
-            msg = (
+            raise ExperimentError(
                 f"crop jitter needs 0 < smallest <= largest scale and shift >= 0, got scale {self.scale}, "
                 f"shift {self.shift}"
             )
-            raise ExperimentError(msg)
 
 
 def draw_squares(sides: Tensor, centres: Tensor, *, stored: int, jitter: Jitter, generator: torch.Generator) -> Tensor:

@@ -9,23 +9,18 @@ They use NumPy and OpenCV on single pictures, either frames or crops. Lengths ar
 same level changes a crop more than the whole frame.
 """
 
-from __future__ import annotations
-
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import cv2
 import numpy as np
 
 from monitor.errors import ExperimentError
 from monitor.lab.fakes.codecs import h264
+from monitor.types import Floats, Pixels
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from monitor.types import Floats, Pixels
-
-    Change = Callable[[Pixels, float, np.random.Generator], Pixels]
+Change = Callable[[Pixels, float, np.random.Generator], Pixels]
 
 PUBLISHED: Final = "DeeperForensics-1.0"
 OURS: Final = "ours"
@@ -84,8 +79,7 @@ class Perturbation:
         if level == 0:
             return None
         if level not in LEVELS:
-            msg = f"perturbation {self.name} has levels 0 (none) to {LEVELS[-1]}, got {level}"
-            raise ExperimentError(msg)
+            raise ExperimentError(f"perturbation {self.name} has levels 0 (none) to {LEVELS[-1]}, got {level}")
         return self.parameters[level - 1]
 
 

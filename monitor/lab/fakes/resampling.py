@@ -5,18 +5,12 @@ chain of operations costs two matrix products per picture, runs batched on any d
 pixels; pixel ``j`` covers ``j .. j + 1``. Beyond the border the last pixel is repeated.
 """
 
-from __future__ import annotations
-
+from collections.abc import Callable
 from functools import cache
-from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
 from torch.nn import functional
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from torch import Tensor
 
 _KEYS = -0.75  # the cubic's free parameter, as in OpenCV
 _SMALLEST_SIGMA = 0.15  # pixels; a narrower Gaussian equals the identity to 1e-9

@@ -1,24 +1,18 @@
 """A contact sheet of training material: real crops, pseudo-fakes of each kind, masks, differences."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import cv2
 import numpy as np
 import torch
+from torch import Tensor
 
 from monitor.errors import DatasetError, ExperimentError
-from monitor.lab.datasets.faceset import DEFAULT_CENTRE, DEFAULT_SIDE
+from monitor.lab.datasets.faceset import DEFAULT_CENTRE, DEFAULT_SIDE, FaceSet
 from monitor.lab.fakes.blends import KINDS, cross_blended, decoded, self_blended
 from monitor.lab.fakes.degradations import Degradation
 from monitor.lab.fakes.jitter import recrop, recrop_landmarks
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from monitor.lab.datasets.faceset import FaceSet
-    from monitor.types import Pixels
+from monitor.types import Pixels
 
 DIFFERENCE_GAIN: Final = 5
 DONORS: Final = 48  # smallest number of faces for cross-blending to choose from
@@ -45,12 +39,12 @@ def contact_sheet(faces: FaceSet, *, rows: int, size: int, seed: int) -> Pixels:
         ExperimentError: there are no rows, or the size is too small.
     """
     if rows < 1 or size < 32:
-        msg = f"a contact sheet needs at least one row and crops of 32 pixels, got {rows} rows of {size} pixels"
-        raise ExperimentError(msg)
+        raise ExperimentError(
+            f"a contact sheet needs at least one row and crops of 32 pixels, got {rows} rows of {size} pixels"
+        )
     reals = [number for number, row in enumerate(faces.rows) if row.label == 0]
     if len(reals) < 2:
-        msg = f"{faces.folder} has {len(reals)} real crops: a contact sheet is made from at least two"
-        raise DatasetError(msg)
+        raise DatasetError(f"{faces.folder} has {len(reals)} real crops: a contact sheet is made from at least two")
     order = np.random.default_rng(seed).permutation(len(reals))[: max(rows, DONORS)]
     images, landmarks = _crops(faces, [reals[place] for place in order.tolist()], size=size)
     generator = torch.Generator().manual_seed(seed)

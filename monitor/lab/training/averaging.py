@@ -1,15 +1,10 @@
 """An exponential moving average of a network's weights and running statistics, counted in images."""
 
-from __future__ import annotations
-
 import copy
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 import torch
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 
 class AveragedWeights:

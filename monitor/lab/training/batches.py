@@ -4,21 +4,15 @@ A batch is a pure function of the step. Both halves of a pair get the same squar
 they differ in the manipulation alone.
 """
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
 
 import torch
 
 from monitor.lab.fakes.blends import pseudo_fakes
 from monitor.lab.fakes.degradations import Degradation, flip
 from monitor.lab.fakes.jitter import Jitter, draw_squares, recrop, recrop_landmarks
-from monitor.lab.training.pairs import STORED_SIZE
-
-if TYPE_CHECKING:
-    from monitor.lab.training.experiment import Experiment
-    from monitor.lab.training.pairs import PairBatch
+from monitor.lab.training.experiment import Experiment
+from monitor.lab.training.pairs import STORED_SIZE, PairBatch
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -3,22 +3,18 @@
 A killed training resumes from the newest intact checkpoint.
 """
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import io
 import logging
 import os
 import pickle
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path
+from typing import Any, Final
 
 import torch
 
 from monitor.errors import CheckpointError, OutputError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 logger = logging.getLogger(__name__)
 
@@ -51,8 +47,9 @@ def save_checkpoint(folder: Path, state: dict[str, Any]) -> Path:
     except OSError as error:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
-        msg = f"checkpoint {newest} cannot be written ({error.strerror or error}): free space or choose another --out"
-        raise OutputError(msg) from error
+        raise OutputError(
+            f"checkpoint {newest} cannot be written ({error.strerror or error}): free space or choose another --out"
+        ) from error
     return newest
 
 
@@ -77,15 +74,13 @@ def load_checkpoint(folder: Path, *, digest: str) -> dict[str, Any] | None:
             logger.warning("checkpoint %s is passed over: %s", path, error)
             continue
         if state.get("digest") != digest:
-            msg = (
+            raise CheckpointError(
                 f"checkpoint {path} belongs to another experiment ({state.get('name')}, {state.get('model')}): choose "
                 "another --out, or undo the change to the experiment"
             )
-            raise CheckpointError(msg)
         return state
     if damaged:
-        msg = f"no sound checkpoint: {'; '.join(damaged)}; remove the damaged files to start anew"
-        raise CheckpointError(msg)
+        raise CheckpointError(f"no sound checkpoint: {'; '.join(damaged)}; remove the damaged files to start anew")
     return None
 
 
@@ -93,11 +88,9 @@ def _read(path: Path) -> dict[str, Any]:
     content = path.read_bytes()
     head = len(_MAGIC) + _HASH_BYTES
     if not content.startswith(_MAGIC):
-        msg = "it is no checkpoint"
-        raise ValueError(msg)
+        raise ValueError("it is no checkpoint")
     body = memoryview(content)[head:]
     if hashlib.sha256(body).digest() != content[len(_MAGIC) : head]:
-        msg = "it is damaged"
-        raise ValueError(msg)
+        raise ValueError("it is damaged")
     state: dict[str, Any] = torch.load(io.BytesIO(body), map_location="cpu", weights_only=True)
     return state

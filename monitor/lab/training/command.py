@@ -6,16 +6,15 @@ It needs only torch, OpenCV and rich, so that it also runs where the rest of thi
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from pathlib import Path
-
     from monitor.lab.training.trainer import Progress as Reached
     from monitor.lab.training.trainer import Trainer
 

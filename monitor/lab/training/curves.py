@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from monitor.lab.training.trainer import Progress
 
 logger = logging.getLogger(__name__)

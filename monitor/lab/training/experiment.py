@@ -4,23 +4,19 @@ The file's tables correspond to the classes below, field by field. Missing field
 are errors. ``monitor/lab/experiments`` holds the experiments of the shipped weights.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import hashlib
 import json
 import math
 import tomllib
 import typing
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from monitor.errors import ExperimentError
 from monitor.lab.fakes.degradations import STRONGEST
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 MAX_SIDE = 4.0  # box heights that a model card allows
 
@@ -186,16 +182,13 @@ def read_experiment(path: Path) -> Experiment:
     try:
         tree = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        msg = f"experiment {path} does not exist"
-        raise ExperimentError(msg) from None
+        raise ExperimentError(f"experiment {path} does not exist") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        msg = f"experiment {path} cannot be read: {error}"
-        raise ExperimentError(msg) from None
+        raise ExperimentError(f"experiment {path} cannot be read: {error}") from None
     try:
         experiment: Experiment = _value(Experiment, tree, where="")
     except ExperimentError as error:
-        msg = f"experiment {path}: {error}"
-        raise ExperimentError(msg) from None
+        raise ExperimentError(f"experiment {path}: {error}") from None
     return experiment
 
 
@@ -228,13 +221,11 @@ def _table(kind: Any, given: Any, *, where: str) -> Any:  # noqa: ANN401 - as ab
     prefix = f"{where}." if where else ""
     for name in given:
         if name not in names:
-            msg = f"there is no {prefix}{name}; known are {', '.join(names)}"
-            raise ExperimentError(msg)
+            raise ExperimentError(f"there is no {prefix}{name}; known are {', '.join(names)}")
     for name, one in names.items():
         required = one.default is dataclasses.MISSING and one.default_factory is dataclasses.MISSING
         if required and name not in given:
-            msg = f"{prefix}{name} is missing"
-            raise ExperimentError(msg)
+            raise ExperimentError(f"{prefix}{name} is missing")
     return kind(**{name: _value(hints[name], item, where=f"{prefix}{name}") for name, item in given.items()})
 
 

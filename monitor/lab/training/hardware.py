@@ -1,7 +1,5 @@
 """Device and precision of a training."""
 
-from __future__ import annotations
-
 import torch
 
 from monitor.errors import UsageError
@@ -15,11 +13,11 @@ def usable_device(name: str | None) -> torch.device:
     """
     wanted = name or ("cuda" if torch.cuda.is_available() else "cpu")
     if wanted not in ("cpu", "cuda"):
-        msg = f"there is no device {wanted!r}: it is cpu or cuda"
-        raise UsageError(msg)
+        raise UsageError(f"there is no device {wanted!r}: it is cpu or cuda")
     if wanted == "cuda" and not torch.cuda.is_available():
-        msg = f"torch {torch.__version__} sees no CUDA GPU here: train on the cpu, or install a CUDA build of torch"
-        raise UsageError(msg)
+        raise UsageError(
+            f"torch {torch.__version__} sees no CUDA GPU here: train on the cpu, or install a CUDA build of torch"
+        )
     return torch.device(wanted)
 
 

@@ -1,18 +1,13 @@
 """The initial network of an experiment."""
 
-from __future__ import annotations
-
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 
 from monitor.classifiers import architecture
 from monitor.classifiers.weights import read_weights
 from monitor.errors import ExperimentError
-
-if TYPE_CHECKING:
-    from monitor.lab.training.experiment import Experiment
+from monitor.lab.training.experiment import Experiment
 
 _WEIGHTS = 3  # purpose of random numbers
 
@@ -28,8 +23,7 @@ def initial_network(experiment: Experiment) -> torch.nn.Module:
     model = architecture(experiment.model)
     for stage in experiment.stages:
         if stage.size not in model.INPUT_SIZES:
-            msg = f"{experiment.model} does not take crops of {stage.size} pixels (stages.size)"
-            raise ExperimentError(msg)
+            raise ExperimentError(f"{experiment.model} does not take crops of {stage.size} pixels (stages.size)")
     with torch.random.fork_rng():
         torch.manual_seed(experiment.seed * 10 + _WEIGHTS)
         network = model.body(dropout=experiment.dropout)
@@ -54,11 +48,9 @@ def _freeze_stages(network: torch.nn.Module, experiment: Experiment) -> None:
     layers = dict(network.named_children())
     stages = layers.get("blocks")
     if "conv_stem" not in layers or not isinstance(stages, torch.nn.Sequential):
-        msg = f"frozen_stages needs an EfficientNet-Lite, the experiment trains {experiment.model}"
-        raise ExperimentError(msg)
+        raise ExperimentError(f"frozen_stages needs an EfficientNet-Lite, the experiment trains {experiment.model}")
     if experiment.frozen_stages > len(stages):
-        msg = f"frozen_stages must be from 0 to {len(stages)} for {experiment.model}"
-        raise ExperimentError(msg)
+        raise ExperimentError(f"frozen_stages must be from 0 to {len(stages)} for {experiment.model}")
     for part in [layers["conv_stem"], layers["bn1"], *list(stages)[: experiment.frozen_stages]]:
         part.requires_grad_(requires_grad=False)
 
@@ -69,24 +61,28 @@ def _initialise(network: torch.nn.Module, experiment: Experiment) -> None:
 
         known = architecture(experiment.model)
         if not isinstance(known, EfficientNetLite):
-            msg = f"init = 'imagenet' needs efficientnet_lite0, 1 or 2, the experiment trains {experiment.model}"
-            raise ExperimentError(msg)
+            raise ExperimentError(
+                f"init = 'imagenet' needs efficientnet_lite0, 1 or 2, the experiment trains {experiment.model}"
+            )
         state = known.imagenet_state()
     elif experiment.init == "vggface2":
         from monitor.classifiers.architectures.inception_resnet_v1 import vggface2_state
 
         if experiment.model != "inception_resnet_v1":
-            msg = f"init = 'vggface2' needs inception_resnet_v1, the experiment trains {experiment.model}"
-            raise ExperimentError(msg)
+            raise ExperimentError(
+                f"init = 'vggface2' needs inception_resnet_v1, the experiment trains {experiment.model}"
+            )
         state = vggface2_state()
     else:
         state = read_weights(Path(experiment.init), architecture=experiment.model)
     try:
         lacking, surplus = network.load_state_dict(state, strict=False)
     except RuntimeError as error:
-        msg = f"init = {experiment.init!r} does not fit {experiment.model}: {str(error).splitlines()[-1].strip()}"
-        raise ExperimentError(msg) from error
+        raise ExperimentError(
+            f"init = {experiment.init!r} does not fit {experiment.model}: {str(error).splitlines()[-1].strip()}"
+        ) from error
     lacking = [name for name in lacking if not name.startswith("logits.")]
     if lacking or surplus:
-        msg = f"init = {experiment.init!r} does not fit {experiment.model}: {(lacking + surplus)[0]} does not match"
-        raise ExperimentError(msg)
+        raise ExperimentError(
+            f"init = {experiment.init!r} does not fit {experiment.model}: {(lacking + surplus)[0]} does not match"
+        )

@@ -5,32 +5,26 @@ Every set of faces has up to two streams of pairs: *labelled* pairs (a fake and 
 epochs. Its position at a step follows from the shares, so resuming needs no stored state.
 """
 
-from __future__ import annotations
-
 import logging
 import math
 import os
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any, Final, Self
+from pathlib import Path
+from typing import Any, Final, Self
 
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from monitor.errors import DatasetError
 from monitor.lab.datasets.faceset import FaceSet, read_index
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from pathlib import Path
-
-    from numpy.typing import NDArray
-
-    from monitor.lab.training.experiment import Data
-    from monitor.types import Floats, Pixels
+from monitor.lab.training.experiment import Data
+from monitor.types import Floats, Pixels
 
 logger = logging.getLogger(__name__)
 
@@ -99,8 +93,9 @@ def open_streams(data: Sequence[Data], *, roots: Sequence[Path], seed: int) -> l
         if one.pseudo_fakes > 0:
             reals = np.array([row for row, face in enumerate(faces.rows) if face.label == 0], np.int64)
             if not len(reals):
-                msg = f"{faces.folder} has no real face in split train: pseudo-fakes are made from real ones"
-                raise DatasetError(msg)
+                raise DatasetError(
+                    f"{faces.folder} has no real face in split train: pseudo-fakes are made from real ones"
+                )
             pairs = np.stack((reals, np.full_like(reals, -1)), axis=1)
             streams.append(PairStream(faces, pairs, share * one.pseudo_fakes, (seed, number, _PSEUDO)))
     return streams
@@ -116,8 +111,9 @@ def find_set(name: str, *, roots: Sequence[Path]) -> Path:
         if (root / name).is_dir():
             return root / name
     where = ", ".join(map(str, roots))
-    msg = f"there is no set of face crops {name!r} in {where}: make it with lab prepare, or name its folder with --data"
-    raise DatasetError(msg)
+    raise DatasetError(
+        f"there is no set of face crops {name!r} in {where}: make it with lab prepare, or name its folder with --data"
+    )
 
 
 def _labelled_pairs(faces: FaceSet, rng: np.random.Generator) -> tuple[NDArray[np.int64], int]:
@@ -130,16 +126,16 @@ def _labelled_pairs(faces: FaceSet, rng: np.random.Generator) -> tuple[NDArray[n
     fakes = [row for row, face in enumerate(faces.rows) if face.label == 1]
     if not reals or not fakes:
         missing = "real" if not reals else "fake"
-        msg = (
+        raise DatasetError(
             f"{faces.folder} has no {missing} face in this split: labelled pairs need both classes; "
             "set pseudo_fakes = 1.0 to make the fakes from real faces"
         )
-        raise DatasetError(msg)
     originals = [by_name.get(faces.rows[row].original, -1) for row in fakes]
     chained = next((faces.rows[row] for row in originals if row >= 0 and faces.rows[row].label == 1), None)
     if chained is not None:
-        msg = f"{faces.folder}: a fake names {chained.name!r} as its original, which is a fake itself: mend the index"
-        raise DatasetError(msg)
+        raise DatasetError(
+            f"{faces.folder}: a fake names {chained.name!r} as its original, which is a fake itself: mend the index"
+        )
     unused = sorted(set(reals) - set(originals)) or reals
     mates = iter(np.resize(rng.permutation(unused), originals.count(-1)).tolist())
     partners = [row if row >= 0 else next(mates) for row in originals]
@@ -169,11 +165,10 @@ def forbid_leaks(folders: Sequence[Path]) -> None:
         logger.warning("%d people are in several splits, such as %r: figures will flatter", len(people), people[0])
     for kind, dataset, name in crossing:
         if kind != "person":
-            msg = (
+            raise DatasetError(
                 f"{kind} {name!r} of {dataset} lies in more than one split: nothing measured on such a split would "
                 "hold; split by group and prepare again"
             )
-            raise DatasetError(msg)
 
 
 class PairLoader:
@@ -262,15 +257,15 @@ def stored_crop(faces: FaceSet, row: int) -> tuple[Pixels, Floats]:
     pixels = faces.pixels(row)
     height, width = pixels.shape[:2]
     if height != width or height < SMALLEST:
-        msg = (
+        raise DatasetError(
             f"crop {faces.rows[row].name} of {faces.folder} has {width} x {height} pixels: it must be a square of "
             f"{SMALLEST} or more"
         )
-        raise DatasetError(msg)
     landmarks = faces.landmarks(row, side=height) / np.float32(height)
     if landmarks.min() < -1 or landmarks.max() > 2:
-        msg = f"crop {faces.rows[row].name} of {faces.folder} has landmarks far outside of it: prepare it again"
-        raise DatasetError(msg)
+        raise DatasetError(
+            f"crop {faces.rows[row].name} of {faces.folder} has landmarks far outside of it: prepare it again"
+        )
     if height != STORED_SIZE:
         how = cv2.INTER_AREA if height > STORED_SIZE else cv2.INTER_CUBIC
         pixels = np.asarray(cv2.resize(pixels, (STORED_SIZE, STORED_SIZE), interpolation=how), np.uint8)

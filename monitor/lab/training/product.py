@@ -4,34 +4,27 @@ The weights are the averaged weights with the best result on split "val", calibr
 not used here; ``lab evaluate`` reports on it.
 """
 
-from __future__ import annotations
-
 import csv
 import dataclasses
 import io
 import json
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
+from torch import Tensor
 
 from monitor.classifiers import architecture
 from monitor.classifiers.weights import export_weights, read_weights
 from monitor.errors import ExperimentError
 from monitor.lab.evaluation.platt import fit_platt
+from monitor.lab.training.experiment import Experiment
 from monitor.lab.training.network import initial_network
-from monitor.lab.training.trainer import best_weights
+from monitor.lab.training.trainer import Progress, best_weights
 from monitor.lab.training.validation import Validator
 from monitor.system.files import write_whole
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
-
-    from torch import Tensor
-
-    from monitor.lab.training.experiment import Experiment
-    from monitor.lab.training.trainer import Progress
 
 HISTORY: Final = "history.csv"
 LICENCE: Final = "research use only, as the data that it was trained on"
@@ -56,8 +49,7 @@ def finish(experiment: Experiment, progress: Progress, *, roots: Sequence[Path],
     """
     best = best_weights(out, progress)
     if not best.is_file():
-        msg = f"{experiment.name} was never validated: train longer than validation.every_images"
-        raise ExperimentError(msg)
+        raise ExperimentError(f"{experiment.name} was never validated: train longer than validation.every_images")
     state = read_weights(best, architecture=architecture(experiment.model).ARCHITECTURE)
     facts = _new_card(experiment, progress, state=state, roots=roots)
     weights = out / f"{experiment.model}.safetensors"

@@ -1,18 +1,13 @@
 """One training step: loss, gradients, optimizer; optionally sharpness-aware."""
 
-from __future__ import annotations
-
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from monitor.lab.training.batches import generator
-
-if TYPE_CHECKING:
-    from monitor.lab.training.batches import Batch
-    from monitor.lab.training.experiment import Experiment, Optimizer
+from monitor.lab.training.batches import Batch, generator
+from monitor.lab.training.experiment import Experiment, Optimizer
 
 _BETAS = (0.9, 0.99)
 
@@ -67,7 +62,7 @@ class Learner:
         loss.backward()  # type: ignore[no-untyped-call]
         return loss.detach()
 
-    def _climbed(self, radius: float) -> _Climbed:
+    def _climbed(self, radius: float) -> "_Climbed":
         return _Climbed(self.network, self._parameters, radius)
 
 

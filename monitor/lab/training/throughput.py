@@ -4,29 +4,24 @@ The peak is measured before and after the steps: torch's matrix product of 2048 
 threads of the training. torch's FLOP counter counts the work of a step.
 """
 
-from __future__ import annotations
-
 import statistics
 import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from monitor.lab.training.averaging import AveragedWeights
 from monitor.lab.training.batches import augmented
+from monitor.lab.training.experiment import Experiment, Stage
 from monitor.lab.training.hardware import computes_in_bf16
 from monitor.lab.training.network import initial_network
 from monitor.lab.training.pairs import PairLoader, open_streams
 from monitor.lab.training.steps import Learner
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from pathlib import Path
-
-    from monitor.lab.training.experiment import Experiment, Stage
 
 _SIDE: Final = 2048
 

@@ -5,23 +5,24 @@ with the same weights, bit for bit, as an uninterrupted one, on the same kind of
 (On a GPU, some of torch's kernels add in varying order.)
 """
 
-from __future__ import annotations
-
 import hashlib
 import logging
 import os
 import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import torch
 
 from monitor.classifiers.weights import export_weights, sha256
 from monitor.errors import CheckpointError, DatasetError, ExperimentError
+from monitor.lab.datasets.faceset import FaceSet
 from monitor.lab.training.averaging import AveragedWeights
 from monitor.lab.training.batches import augmented
 from monitor.lab.training.checkpoint import load_checkpoint, save_checkpoint
+from monitor.lab.training.experiment import Experiment
 from monitor.lab.training.hardware import computes_in_bf16, in_words, usable_device
 from monitor.lab.training.network import initial_network
 from monitor.lab.training.pairs import PairLoader, forbid_leaks, open_streams
@@ -29,13 +30,7 @@ from monitor.lab.training.steps import Learner, learning_rate
 from monitor.lab.training.validation import Validator
 from monitor.system.files import alone_in
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
-    from monitor.lab.datasets.faceset import FaceSet
-    from monitor.lab.training.experiment import Experiment
-
-    OnStep = Callable[["Progress", float], bool]
+OnStep = Callable[["Progress", float], bool]
 
 logger = logging.getLogger(__name__)
 
@@ -179,11 +174,10 @@ class Trainer:
         lr = learning_rate(step.images, total=self.experiment.images, settings=optimizer)
         learned = self._learner.step(batch, lr=lr, seed=(seed, _DROPOUT, step.number))
         if not learned.loss < float("inf"):
-            msg = (
+            raise ExperimentError(
                 f"{self.experiment.name}: the loss is no number after {step.images} images: lower optimizer.lr and "
                 f"start in a new --out; the last sound weights are in {self.out}"
             )
-            raise ExperimentError(msg)
         self.averaged.update(self._learner.network, images=step.batch)
         self.progress.step, self.progress.images = step.number + 1, step.images + step.batch
         return learned.loss
@@ -227,11 +221,10 @@ class Trainer:
     def _restore(self, state: dict[str, Any]) -> None:
         if state["half"] != self.half:
             made, here = (("bf16" if half else "fp32") for half in (state["half"], self.half))
-            msg = (
+            raise CheckpointError(
                 f"the checkpoint in {self.out} was made in {made}, this machine would go on in {here}: set precision "
                 "in the experiment, or go on where it began"
             )
-            raise CheckpointError(msg)
         self._learner.network.load_state_dict(state["network"])
         self._learner.optimizer.load_state_dict(state["optimizer"])
         self.averaged.load_state_dict(state["averaged"])
@@ -260,8 +253,7 @@ def _digest(experiment: Experiment, sets: Sequence[FaceSet]) -> str:
 def _require_wide_enough(sets: Sequence[FaceSet], experiment: Experiment) -> None:
     for faces in sets:
         if faces.side_over_box_height < experiment.crops.side * (1 - _SLACK):
-            msg = (
+            raise ExperimentError(
                 f"{faces.folder} holds squares of {faces.side_over_box_height:g} box heights, the experiment wants "
                 f"{experiment.crops.side:g} (crops.side): prepare wider crops (lab prepare --side), or want less"
             )
-            raise ExperimentError(msg)

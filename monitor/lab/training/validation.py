@@ -1,33 +1,25 @@
 """Validation of the averaged weights on crops of split "val", cut as in the live path."""
 
-from __future__ import annotations
-
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
 from monitor.classifiers.crops import cut_squares
 from monitor.errors import DatasetError
 from monitor.lab.datasets.faceset import FaceSet
-from monitor.lab.fakes.blends import self_blended
+from monitor.lab.fakes.blends import Blended, self_blended
 from monitor.lab.fakes.degradations import Degradation
 from monitor.lab.fakes.jitter import recrop_landmarks
 from monitor.lab.training.batches import generator, normalised
+from monitor.lab.training.experiment import Experiment
 from monitor.lab.training.pairs import find_set, stored_crop
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from pathlib import Path
-
-    from numpy.typing import NDArray
-
-    from monitor.lab.fakes.blends import Blended
-    from monitor.lab.training.experiment import Experiment
-    from monitor.types import Floats
+from monitor.types import Floats
 
 _BATCH = 32
 _SEED = 20
@@ -63,8 +55,7 @@ class Validator:
     def __init__(self, experiment: Experiment, *, roots: Sequence[Path]) -> None:
         wanted = experiment.validation.sets or tuple(data.name for data in experiment.data if data.pseudo_fakes < 1)
         if not wanted:
-            msg = "there is nothing to validate on: name sets with both classes in validation.sets"
-            raise DatasetError(msg)
+            raise DatasetError("there is nothing to validate on: name sets with both classes in validation.sets")
         self._experiment = experiment
         self._sets = [
             _limited(FaceSet.open(find_set(name, roots=roots), splits={"val"}), experiment.validation.limit)
@@ -139,8 +130,7 @@ class Validator:
 def _require_both(faces: FaceSet) -> None:
     for label, name in enumerate(("real", "fake")):
         if not any(face.label == label for face in faces.rows):
-            msg = f"{faces.folder} has no {name} face in split val: validation needs both classes"
-            raise DatasetError(msg)
+            raise DatasetError(f"{faces.folder} has no {name} face in split val: validation needs both classes")
 
 
 def _limited(faces: FaceSet, limit: int) -> FaceSet:

@@ -13,8 +13,6 @@
     reachable  is anybody there?
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from monitor.media.packets import PacketListener

@@ -1,7 +1,5 @@
 """What a person typed: which kind of source it means, and how it is shown without its secrets."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -24,7 +22,7 @@ class Address:
     name: str  # masked: fit to be shown and stored
 
     @classmethod
-    def of(cls, url: str | Path) -> Address:
+    def of(cls, url: str | Path) -> "Address":
         """Understand what was typed.
 
         Raises:
@@ -40,11 +38,9 @@ class Address:
         if scheme == "file":
             return cls.of(Path(url2pathname(unquote(urlsplit(url).path))))
         if scheme in _STREAMS and not rest.startswith("//"):
-            msg = f"an address of {scheme}: begins with {scheme}://, with two slashes"
-            raise UsageError(msg)
+            raise UsageError(f"an address of {scheme}: begins with {scheme}://, with two slashes")
         if not rest.startswith("//") or len(scheme) < 2:  # a drive letter is no scheme
             return cls.of(Path(url))
         if scheme not in _STREAMS:
-            msg = f"{mask(url)}: {scheme}:// is no source this program knows; use {SCHEMES}"
-            raise UsageError(msg)
+            raise UsageError(f"{mask(url)}: {scheme}:// is no source this program knows; use {SCHEMES}")
         return cls(kind=_STREAMS[scheme], target=url, name=mask(url))

@@ -1,14 +1,14 @@
 """Frames from an FFmpeg container: what files, streams and devices have in common."""
 
-from __future__ import annotations
-
 import math
 import time
+from collections.abc import Iterator, Mapping
 from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import av
+from av import VideoFrame
+from av.container import InputContainer
 from av.error import FFmpegError
 from av.stream import Disposition
 from av.video.stream import VideoStream
@@ -16,21 +16,13 @@ from av.video.stream import VideoStream
 from monitor.errors import SourceUnavailableError, SourceUnreadableError
 from monitor.media.failures import failure, too_large
 from monitor.media.media_clock import LEAP, LIVE_LEAP, MediaClock
+from monitor.media.packets import PacketListener
 from monitor.media.rgb import Orientation, pixel_aspect, rgb
-from monitor.media.sources.reader import Reader
+from monitor.media.sources.address import Address
+from monitor.media.sources.reader import Arrival, Reader
 from monitor.media.sources.source import Source
+from monitor.settings import SourceSettings
 from monitor.types import Frame, SourceInfo
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from av import VideoFrame
-    from av.container import InputContainer
-
-    from monitor.media.packets import PacketListener
-    from monitor.media.sources.address import Address
-    from monitor.media.sources.reader import Arrival
-    from monitor.settings import SourceSettings
 
 BROKEN_TIME = "break in the timestamps"
 FALLBACK_FPS = 25.0  # where a source does not tell: FFmpeg's own default for image sequences
@@ -64,7 +56,7 @@ def open_container(
 
 def open_container_source(
     container: InputContainer, *, address: Address, settings: SourceSettings, live: bool
-) -> ContainerSource:
+) -> "ContainerSource":
     """The frames of a container's main video stream.
 
     The first picture is decoded here, and of a file the second: they tell what a header does not.
@@ -152,8 +144,9 @@ class ContainerSource(Source):
         """
         size, before = f"{picture.width} x {picture.height}", self._size
         if self.info.live and before not in ("", size):
-            msg = f"{self.info.name}: its pictures changed from {before} to {size} pixels; it is opened anew"
-            raise SourceUnavailableError(msg)
+            raise SourceUnavailableError(
+                f"{self.info.name}: its pictures changed from {before} to {size} pixels; it is opened anew"
+            )
         self._size = size
 
     def tap(self, listener: PacketListener) -> bool:
@@ -166,8 +159,7 @@ class ContainerSource(Source):
 def _first(pictures: Iterator[Arrival], count: int, *, address: Address) -> list[Arrival]:
     ahead = list(islice(pictures, count))
     if not ahead:
-        msg = f"{address.name}: not one of its pictures can be decoded; is it complete?"
-        raise SourceUnreadableError(msg)
+        raise SourceUnreadableError(f"{address.name}: not one of its pictures can be decoded; is it complete?")
     return ahead
 
 
@@ -176,8 +168,9 @@ def _shape(picture: VideoFrame, *, aspect: float, address: Address) -> tuple[int
     try:
         height, width, _ = rgb(picture, aspect=aspect).shape
     except ValueError as error:
-        msg = f"{address.name}: FFmpeg cannot turn its pixels ({error}) into RGB; convert it to H.264"
-        raise SourceUnreadableError(msg) from None
+        raise SourceUnreadableError(
+            f"{address.name}: FFmpeg cannot turn its pixels ({error}) into RGB; convert it to H.264"
+        ) from None
     return height, width
 
 
@@ -186,11 +179,9 @@ def _main_stream(container: InputContainer, address: Address, *, max_pixels: int
     stream = container.streams.best("video")
     attached = stream is not None and bool(stream.disposition & Disposition.attached_pic)
     if not isinstance(stream, VideoStream) or attached or not stream.codec_context:  # no decoder, no context
-        msg = f"{address.name}: {_without_picture(container)}"
-        raise SourceUnreadableError(msg)
+        raise SourceUnreadableError(f"{address.name}: {_without_picture(container)}")
     if container.format.name in _DRAWN_TEXT:
-        msg = f"{address.name}: is text; choose a video or an image"
-        raise SourceUnreadableError(msg)
+        raise SourceUnreadableError(f"{address.name}: is text; choose a video or an image")
     decoder = stream.codec_context
     if decoder.width * decoder.height > max_pixels:
         raise too_large(address, (decoder.width, decoder.height), max_pixels=max_pixels)

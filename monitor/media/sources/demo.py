@@ -5,27 +5,20 @@ then genuine again; a second, genuine person joins twice. The picture says that 
 nothing else that could tell a detector what to think. The same seconds give the same pixels.
 """
 
-from __future__ import annotations
-
 import math
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from functools import cache
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from monitor.media.sources import demo_portrait
 from monitor.media.sources.source import Source
-from monitor.types import Frame, SourceInfo
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from numpy.typing import NDArray
-
-    from monitor.types import Pixels
+from monitor.types import Frame, Pixels, SourceInfo
 
 WIDTH, HEIGHT, FPS = 1280, 720, 25
 _BACKGROUND = ((44, 48, 56), (26, 29, 35))  # RGB at the top and at the bottom

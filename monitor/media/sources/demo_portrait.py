@@ -5,18 +5,14 @@ Images" (CVPR 2022): source and target are the same picture; the source is trans
 frequency and slightly warped, then blended into the target through a soft, deformed mask of the face.
 """
 
-from __future__ import annotations
-
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 from PIL import Image
 
-if TYPE_CHECKING:
-    from monitor.types import Floats, Pixels
+from monitor.types import Floats, Pixels
 
 _FILE = Path(__file__).parents[2] / "assets" / "astronaut.jpg"
 FACE = (180, 61, 268, 172)  # x1 y1 x2 y2 of the face in the portrait, pixels

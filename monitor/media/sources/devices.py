@@ -1,27 +1,20 @@
 """Cameras and screens of this machine, by the names that each platform gives them."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import re
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from av.device import enumerate_input_devices
 from av.error import FFmpegError
 
 from monitor.errors import SourceError, SourceNotFoundError, SourceUnavailableError, UsageError
-from monitor.media.sources.container import open_container, open_container_source
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from monitor.media.sources.address import Address
-    from monitor.media.sources.container import ContainerSource
-    from monitor.settings import SourceSettings
+from monitor.media.sources.address import Address
+from monitor.media.sources.container import ContainerSource, open_container, open_container_source
+from monitor.settings import SourceSettings
 
 Options = dict[str, str]
 
@@ -86,8 +79,9 @@ def webcam(address: Address, *, platform: str) -> Device:
         if wanted.isdecimal():
             names = [name for name, _ in _enumerate("dshow")]
             if int(wanted) >= len(names):
-                msg = f"{address.name}: there is no such camera; `deepfake-monitor doctor` lists those there are"
-                raise SourceNotFoundError(msg)
+                raise SourceNotFoundError(
+                    f"{address.name}: there is no such camera; `deepfake-monitor doctor` lists those there are"
+                )
             wanted = names[int(wanted)]
         return Device("dshow", f"video={wanted}", (_HD, {}))
     file = f"/dev/video{wanted}" if wanted.isdecimal() else wanted
@@ -128,12 +122,10 @@ def screen(address: Address, *, fps: float, platform: str, environment: Mapping[
     options = {"framerate": f"{fps:g}"}
     match = _REGION.fullmatch(address.target)
     if address.target and not match:
-        msg = f"{address.name}: write screen: for all of it, or screen:WIDTHxHEIGHT+X+Y for a region"
-        raise UsageError(msg)
+        raise UsageError(f"{address.name}: write screen: for all of it, or screen:WIDTHxHEIGHT+X+Y for a region")
     if platform == "darwin":
         if match:
-            msg = f"{address.name}: macOS gives the whole screen only; write screen:"
-            raise UsageError(msg)
+            raise UsageError(f"{address.name}: macOS gives the whole screen only; write screen:")
         return Device("avfoundation", f"{_MAC_SCREEN} 0:none", (options,))
     windows = platform == "win32"
     options["draw_mouse"] = "0"
@@ -144,8 +136,7 @@ def screen(address: Address, *, fps: float, platform: str, environment: Mapping[
     if windows:
         return Device("gdigrab", "desktop", (options,))
     if not environment.get("DISPLAY"):
-        msg = f"{address.name}: there is no display here; set DISPLAY to one"
-        raise SourceUnavailableError(msg)
+        raise SourceUnavailableError(f"{address.name}: there is no display here; set DISPLAY to one")
     return Device("x11grab", environment["DISPLAY"], (options,))
 
 

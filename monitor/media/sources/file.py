@@ -1,19 +1,13 @@
 """A file on this machine, through FFmpeg: every frame, in order."""
 
-from __future__ import annotations
-
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from monitor.errors import SourceUnreadableError
 from monitor.media.failures import failure
-from monitor.media.sources.container import open_container, open_container_source
-
-if TYPE_CHECKING:
-    from monitor.media.sources.address import Address
-    from monitor.media.sources.container import ContainerSource
-    from monitor.settings import SourceSettings
+from monitor.media.sources.address import Address
+from monitor.media.sources.container import ContainerSource, open_container, open_container_source
+from monitor.settings import SourceSettings
 
 
 def open_file(address: Address, settings: SourceSettings) -> ContainerSource:
@@ -44,8 +38,6 @@ def check_readable(address: Address) -> None:
     except OSError as error:
         raise failure(error, address) from None
     if not stat.S_ISREG(status.st_mode):
-        msg = f"{address.name}: is not a regular file; choose a video or an image"
-        raise SourceUnreadableError(msg)
+        raise SourceUnreadableError(f"{address.name}: is not a regular file; choose a video or an image")
     if not status.st_size:
-        msg = f"{address.name}: is empty (0 bytes); copy it again"
-        raise SourceUnreadableError(msg)
+        raise SourceUnreadableError(f"{address.name}: is empty (0 bytes); copy it again")

@@ -1,12 +1,10 @@
 """A folder of images or videos as one stream, in the order of their names."""
 
-from __future__ import annotations
-
 import re
 from collections import Counter, deque
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from monitor.errors import SourceError, SourceNotFoundError
 from monitor.media.failures import failure
@@ -16,13 +14,8 @@ from monitor.media.sources.file import open_file
 from monitor.media.sources.image import SUFFIXES as IMAGE_SUFFIXES
 from monitor.media.sources.image import open_image
 from monitor.media.sources.source import Source
-from monitor.types import SourceInfo
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from monitor.settings import SourceSettings
-    from monitor.types import Frame
+from monitor.settings import SourceSettings
+from monitor.types import Frame, SourceInfo
 
 # fmt: off
 VIDEO_SUFFIXES = frozenset([
@@ -46,8 +39,9 @@ def media_files(folder: Path) -> list[Path]:
         raise failure(error, address) from None
     files = sorted((path for path in files if path.is_file() and not path.name.startswith(".")), key=_natural)
     if not files:
-        msg = f"{address.name}: holds no video or image (subfolders are not searched); choose another folder"
-        raise SourceNotFoundError(msg)
+        raise SourceNotFoundError(
+            f"{address.name}: holds no video or image (subfolders are not searched); choose another folder"
+        )
     return files
 
 

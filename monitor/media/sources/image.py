@@ -1,29 +1,22 @@
 """Image files: one upright picture, or those of an animation."""
 
-from __future__ import annotations
-
 import io
 import warnings
 from collections import Counter
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from monitor.errors import SourceUnreadableError
 from monitor.media.failures import failure, too_large
+from monitor.media.sources.address import Address
 from monitor.media.sources.file import check_readable, open_file
 from monitor.media.sources.source import Source
-from monitor.types import Frame, SourceInfo
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from monitor.media.sources.address import Address
-    from monitor.settings import SourceSettings
-    from monitor.types import Pixels
+from monitor.settings import SourceSettings
+from monitor.types import Frame, Pixels, SourceInfo
 
 # fmt: off
 SUFFIXES = frozenset([

@@ -1,15 +1,8 @@
 """Streams from the network: RTSP cameras, HTTP and HLS."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-from monitor.media.sources.container import open_container, open_container_source
-
-if TYPE_CHECKING:
-    from monitor.media.sources.address import Address
-    from monitor.media.sources.container import ContainerSource
-    from monitor.settings import SourceSettings
+from monitor.media.sources.address import Address
+from monitor.media.sources.container import ContainerSource, open_container, open_container_source
+from monitor.settings import SourceSettings
 
 # How long FFmpeg looks at a live stream before it hands out the first picture, microseconds. Its default
 # of 5 s costs 3 s of every start; the decoder learns what is left to learn. ``fflags=nobuffer``, the

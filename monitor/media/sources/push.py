@@ -1,14 +1,13 @@
 """Pictures that are pushed to this program instead of fetched by it: a browser's own camera."""
 
-from __future__ import annotations
-
 import io
 import math
 import threading
 import time
 from collections import Counter, deque
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from PIL import Image
 
@@ -17,9 +16,6 @@ from monitor.media.media_clock import MediaClock
 from monitor.media.sources.source import Source
 from monitor.system import jpeg
 from monitor.types import Frame, SourceInfo
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 REFUSED, BEHIND, UNWATCHED, UNDECODABLE = (
     "refused picture",
@@ -108,7 +104,7 @@ class PushInbox:
             self._changed.notify_all()
             return self._reader
 
-    def take(self, reader: PushSource) -> _PushedPicture | None:
+    def take(self, reader: "PushSource") -> _PushedPicture | None:
         """The next picture; None when the reader was closed, or another one was opened.
 
         Raises:
@@ -124,7 +120,7 @@ class PushInbox:
                 raise self._silent(self._read_timeout)
             return self._waiting.popleft()
 
-    def leave(self, reader: PushSource) -> None:
+    def leave(self, reader: "PushSource") -> None:
         """A reader wants no more."""
         with self._changed:
             if self._reader is reader:
@@ -188,8 +184,7 @@ class PushSource(Source):
 
 def _time(seconds: float) -> float:
     if not math.isfinite(seconds):
-        msg = "the picture has no time"
-        raise ValueError(msg)
+        raise ValueError("the picture has no time")
     return seconds
 
 
@@ -200,18 +195,14 @@ def _size(content: bytes) -> tuple[int, int]:
         ValueError: it is no JPEG, not whole, or too large.
     """
     if len(content) > _MOST_BYTES:
-        msg = f"the picture has more than {_MOST_BYTES} bytes"
-        raise ValueError(msg)
+        raise ValueError(f"the picture has more than {_MOST_BYTES} bytes")
     if not content.startswith(_BEGIN) or not content.endswith(_END):
-        msg = "the picture is no JPEG, or not a whole one"
-        raise ValueError(msg)
+        raise ValueError("the picture is no JPEG, or not a whole one")
     try:
         with Image.open(io.BytesIO(content), formats=("JPEG",)) as image:
             width, height = image.size
     except Exception:  # noqa: BLE001 - Pillow raises whatever its parsers meet
-        msg = "the picture's header cannot be read"
-        raise ValueError(msg) from None
+        raise ValueError("the picture's header cannot be read") from None
     if not 0 < width * height <= _MOST_PIXELS:
-        msg = f"the picture has {width} x {height} pixels; {_MOST_PIXELS} are the most"
-        raise ValueError(msg)
+        raise ValueError(f"the picture has {width} x {height} pixels; {_MOST_PIXELS} are the most")
     return width, height

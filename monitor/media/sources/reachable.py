@@ -1,17 +1,13 @@
 """Whether anybody listens at an address, asked cheaply before FFmpeg is."""
 
-from __future__ import annotations
-
 import errno
 import os
 import socket
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 from monitor.media.failures import failure
-
-if TYPE_CHECKING:
-    from monitor.media.sources.address import Address
+from monitor.media.sources.address import Address
 
 _PORTS: Final = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
 _PROXIES: Final = ("http_proxy", "https_proxy", "all_proxy")

@@ -7,28 +7,22 @@ import math
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
+from av import VideoFrame
+from av.container import InputContainer
 from av.error import EOFError as EndOfStream
 from av.error import FFmpegError, InvalidDataError
+from av.packet import Packet
+from av.video.stream import VideoStream
 
 from monitor.errors import SourceError, SourceUnavailableError, SourceUnreadableError
 from monitor.media.failures import failure
-from monitor.media.packets import CompressedPacket, PacketStream
+from monitor.media.packets import CompressedPacket, PacketListener, PacketStream
+from monitor.media.sources.address import Address
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from av import VideoFrame
-    from av.container import InputContainer
-    from av.packet import Packet
-    from av.video.stream import VideoStream
-
-    from monitor.media.packets import PacketListener
-    from monitor.media.sources.address import Address
-
-    Arrival = tuple[VideoFrame, datetime]  # a picture and when its packet arrived, UTC
+Arrival = tuple[VideoFrame, datetime]  # a picture and when its packet arrived, UTC
 
 _SETBACKS = 1000  # unreadable packets in a row after which there is no hope
 _REMEMBERED = 64  # packets since the first key frame, for whoever taps after the source was opened ...
@@ -222,11 +216,13 @@ class Reader:
         elif self._barren_since is None:
             self._barren_since = now
         elif self._began and now - self._barren_since > self._read_timeout:
-            msg = f"{self._address.name}: nothing that comes can be decoded any more; did it change its coding?"
-            raise SourceUnavailableError(msg)
+            raise SourceUnavailableError(
+                f"{self._address.name}: nothing that comes can be decoded any more; did it change its coding?"
+            )
         if now - self._damaged_since > _DAMAGED * self._read_timeout:
-            msg = f"{self._address.name}: none of its pictures comes whole; is the network overloaded?"
-            raise SourceUnavailableError(msg)
+            raise SourceUnavailableError(
+                f"{self._address.name}: none of its pictures comes whole; is the network overloaded?"
+            )
 
     def _wait(self) -> list[Arrival]:
         if time.monotonic() - self._heard_at > self._read_timeout:
@@ -240,7 +236,8 @@ class Reader:
         self._taint(None)
         self._setbacks += 1
         if self._setbacks > max(_SETBACKS, self._announced):
-            msg = f"{self._address.name}: breaks off: nothing that follows can be read; is it complete?"
-            raise SourceUnreadableError(msg)
+            raise SourceUnreadableError(
+                f"{self._address.name}: breaks off: nothing that follows can be read; is it complete?"
+            )
         self._packets = self._container.demux(self._stream)
         return []

@@ -1,18 +1,13 @@
 """What every source is, whatever is behind it."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Self
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Self
 
 from monitor.media.frame_skipping import FrameSkipper
-
-if TYPE_CHECKING:
-    from collections import Counter
-    from collections.abc import Iterator, Mapping
-
-    from monitor.media.packets import PacketListener
-    from monitor.types import Frame, SourceInfo
+from monitor.media.packets import PacketListener
+from monitor.types import Frame, SourceInfo
 
 
 class Source(ABC):

@@ -1,16 +1,13 @@
 """Memory that two processes share: a few slots, each as large as the largest picture that is allowed."""
 
-from __future__ import annotations
-
 import mmap
 import os
 import tempfile
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from monitor.types import Pixels
+from monitor.types import Pixels
 
 SLOTS: Final = 4
 _CHANNELS: Final = 3
@@ -31,7 +28,7 @@ class FrameRing:
         self._closed = False
 
     @classmethod
-    def create(cls, *, max_pixels: int) -> FrameRing:
+    def create(cls, *, max_pixels: int) -> "FrameRing":
         """A new one, that vanishes with the last process that has it; its size is final, whatever the other does."""
         size = SLOTS * _slot_bytes(max_pixels)
         if hasattr(os, "memfd_create"):
@@ -53,8 +50,7 @@ class FrameRing:
             ValueError: it is larger than a slot.
         """
         if pixels.nbytes > self._slot_bytes:
-            msg = f"{pixels.nbytes} bytes do not fit into a slot of {self._slot_bytes}"
-            raise ValueError(msg)
+            raise ValueError(f"{pixels.nbytes} bytes do not fit into a slot of {self._slot_bytes}")
         self._view(slot, pixels.shape[0], pixels.shape[1])[:] = pixels
 
     def take(self, slot: int, *, height: int, width: int) -> Pixels:
@@ -64,8 +60,7 @@ class FrameRing:
             ValueError: there is no such slot, or it cannot hold such a picture.
         """
         if slot not in range(SLOTS) or min(height, width) < 1 or height * width * _CHANNELS > self._slot_bytes:
-            msg = f"no picture of {width} x {height} pixels can be in slot {slot}"
-            raise ValueError(msg)
+            raise ValueError(f"no picture of {width} x {height} pixels can be in slot {slot}")
         return self._view(slot, height, width).copy()
 
     def _view(self, slot: int, height: int, width: int) -> Pixels:

@@ -1,7 +1,5 @@
 """What two processes say to each other: JSON with bytes behind it, over a pair of sockets."""
 
-from __future__ import annotations
-
 import json
 import select
 import socket
@@ -59,18 +57,15 @@ class IpcChannel:
         deadline = None if timeout is None else time.monotonic() + timeout
         head_length, payload_length = _LENGTHS.unpack(self._exactly(_LENGTHS.size, deadline))
         if head_length + payload_length > _MOST:
-            msg = f"a message of {head_length + payload_length} bytes"
-            raise IpcError(msg)
+            raise IpcError(f"a message of {head_length + payload_length} bytes")
         text = self._exactly(head_length, deadline)
         payload = self._exactly(payload_length, deadline)
         try:
             head = json.loads(text)
         except ValueError as error:
-            msg = "a head that is no JSON"
-            raise IpcError(msg) from error
+            raise IpcError("a head that is no JSON") from error
         if not isinstance(head, dict):
-            msg = "a head that is no object"
-            raise IpcError(msg)
+            raise IpcError("a head that is no object")
         return head, bytes(payload)
 
     def waits(self) -> bool:

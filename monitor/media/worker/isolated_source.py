@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from datetime import datetime
 from fractions import Fraction
@@ -17,18 +18,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from monitor import errors
 from monitor.errors import MonitorError, SourceError, SourceUnavailableError, SourceUnreadableError
-from monitor.media.packets import CompressedPacket, PacketStream
+from monitor.media.packets import CompressedPacket, PacketListener, PacketStream
 from monitor.media.sources.source import Source
 from monitor.media.worker.frame_ring import FrameRing
 from monitor.media.worker.ipc_channel import IpcChannel, IpcError
+from monitor.settings import SourceSettings
 from monitor.types import Frame, SourceInfo
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from monitor.media.packets import PacketListener
     from monitor.media.sources.address import Address
-    from monitor.settings import SourceSettings
 
 _START: Final = 30.0  # seconds (wall clock) until a process must have begun, on a busy machine
 _GRACE: Final = 1.0  # seconds in which it may take leave of a camera
@@ -93,8 +91,9 @@ class CaptureProcess:
                     self._popen = _started(theirs.fileno(), self.ring.descriptor)
                 undo.pop_all()
         except OSError as error:
-            msg = f"{address.name}: no process can be started to read it ({error.strerror}); close other programs"
-            raise SourceUnavailableError(msg) from None
+            raise SourceUnavailableError(
+                f"{address.name}: no process can be started to read it ({error.strerror}); close other programs"
+            ) from None
 
     @property
     def pid(self) -> int:

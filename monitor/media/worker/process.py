@@ -5,8 +5,6 @@
 It begins with what the other side says first (address, settings), since arguments can be read by everybody.
 """
 
-from __future__ import annotations
-
 import os
 import resource
 import socket
@@ -14,25 +12,21 @@ import sys
 import time
 import traceback
 from collections import deque
+from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from monitor.errors import MonitorError, SourceUnreadableError
 from monitor.media.failures import failure
-from monitor.media.sources import open_source
+from monitor.media.packets import CompressedPacket, PacketStream
+from monitor.media.sources import Source, open_source
 from monitor.media.sources.address import Address
 from monitor.media.worker.frame_ring import SLOTS, FrameRing
 from monitor.media.worker.ipc_channel import IpcChannel
 from monitor.settings import SourceSettings
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from monitor.media.packets import CompressedPacket, PacketStream
-    from monitor.media.sources import Source
-    from monitor.types import Frame
+from monitor.types import Frame
 
 BEHIND: Final = "hand-over behind"
 _SAY_EVERY: Final = 1.0  # seconds (wall clock)
@@ -125,11 +119,10 @@ class FrameSender:
         try:
             self._ring.put(slot, frame.pixels)
         except ValueError:
-            msg = (
+            raise SourceUnreadableError(
                 f"{frame.source}: {frame.width} x {frame.height} pixels are more than the setting source.max_pixels "
                 "allows; scale it down, or allow more"
-            )
-            raise SourceUnreadableError(msg) from None
+            ) from None
         when = (frame.index, frame.media_time, frame.captured_at.isoformat(), frame.disordered)
         head: dict[str, Any] = {"frame": [slot, frame.height, frame.width, *when], "left_out": left_out}
         if losses != self._told:

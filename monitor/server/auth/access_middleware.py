@@ -5,24 +5,19 @@ only by a name that no other site can take for itself: a site whose name is made
 of the same origin to the browser, but the name that it asks by is its own.
 """
 
-from __future__ import annotations
-
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import HTTPConnection
 from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
 from monitor.server import service
 from monitor.server.auth.client_address import came_directly, cannot_be_taken, is_near
 from monitor.server.health import HEALTH_ROUTES
-
-if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
-    from monitor.settings import AccessSettings
+from monitor.settings import AccessSettings
 
 HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",

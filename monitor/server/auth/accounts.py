@@ -1,29 +1,22 @@
 """People with passwords, kept beside the flags. Of a password only its Argon2 hash is kept."""
 
-from __future__ import annotations
-
 import threading
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerifyMismatchError
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 from sqlalchemy.exc import IntegrityError
 
 from monitor.errors import SignInError, UsageError
+from monitor.flags.database import FlagStore
 from monitor.flags.tables import people
 from monitor.server.auth.user import Role, User
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from sqlalchemy import Connection
-
-    from monitor.flags.database import FlagStore
 
 SHORTEST: Final = 12  # characters of a password; NIST SP 800-63B: length, no rules about its characters
 _LONGEST: Final = 1024
@@ -71,15 +64,13 @@ class Accounts:
         """
         name = folded(name)
         if not name or len(name) > _LONGEST_NAME or not name.isprintable():
-            msg = f"a name has 1 to {_LONGEST_NAME} characters that can be printed"
-            raise UsageError(msg)
+            raise UsageError(f"a name has 1 to {_LONGEST_NAME} characters that can be printed")
         values = self._password(name, password)
         with self._store.writing() as connection:
             try:
                 connection.execute(people.insert().values(name=name, role=role.value, **values))
             except IntegrityError:
-                msg = f"{name} has an account already: people role and people password change it"
-                raise UsageError(msg) from None
+                raise UsageError(f"{name} has an account already: people role and people password change it") from None
             return _one(connection, name)
 
     def change_role(self, name: str, role: Role) -> Account:
@@ -155,11 +146,9 @@ class Accounts:
     def _password(self, name: str, password: str) -> dict[str, str]:
         plain = _plain(password)
         if len(plain) < SHORTEST or plain.casefold() == name:
-            msg = f"a password has at least {SHORTEST} characters, and is not the name"
-            raise UsageError(msg)
+            raise UsageError(f"a password has at least {SHORTEST} characters, and is not the name")
         if len(plain) > _LONGEST:
-            msg = f"a password has at most {_LONGEST} characters"
-            raise UsageError(msg)
+            raise UsageError(f"a password has at most {_LONGEST} characters")
         with self._hashing:
             return {"password": self._hasher.hash(plain), "password_at": datetime.now(UTC).isoformat()}
 
@@ -185,6 +174,5 @@ def _account(row: Any) -> Account:  # noqa: ANN401 - SQLAlchemy's RowMapping
 def _one(connection: Connection, name: str) -> Account:
     row = connection.execute(select(people).where(people.c.name == name)).mappings().first()
     if row is None:
-        msg = f"nobody is called {name}: people list shows everybody"
-        raise UsageError(msg)
+        raise UsageError(f"nobody is called {name}: people list shows everybody")
     return _account(row)

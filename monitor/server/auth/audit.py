@@ -1,19 +1,13 @@
 """Who did what at the dashboard: a log that is only added to."""
 
-from __future__ import annotations
-
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
+from monitor.flags.database import FlagStore
 from monitor.flags.tables import audit
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from monitor.flags.database import FlagStore
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,16 +1,12 @@
 """Which requests our routes answer: those of a page of ours, shown to somebody of the role that it takes."""
 
-from __future__ import annotations
-
 import asyncio
-from typing import TYPE_CHECKING, Final
+from typing import Final
+
+from starlette.requests import HTTPConnection
 
 from monitor.server import service
-
-if TYPE_CHECKING:
-    from starlette.requests import HTTPConnection
-
-    from monitor.server.auth.user import Role, User
+from monitor.server.auth.user import Role, User
 
 _AGAIN: Final = 1.0  # seconds
 

@@ -1,15 +1,11 @@
 """Where somebody asks from: this machine, a network that is named, or anywhere."""
 
-from __future__ import annotations
-
+from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from starlette.datastructures import Address
-    from starlette.requests import HTTPConnection
+from starlette.datastructures import Address
+from starlette.requests import HTTPConnection
 
 _PROXIED: Final = ("forwarded", "x-forwarded-for", "x-real-ip")
 

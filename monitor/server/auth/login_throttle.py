@@ -1,7 +1,5 @@
 """Wrong passwords: who gets one wrong again and again waits longer and longer."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections import OrderedDict
@@ -43,8 +41,7 @@ class LoginThrottle:
         with self._lock:
             wait = max(self._wait(key, longest, now) for key, longest in keys)
             if wait > 0:
-                msg = f"too many wrong passwords: wait {wait:.0f} seconds, then try again"
-                raise SignInError(msg)
+                raise SignInError(f"too many wrong passwords: wait {wait:.0f} seconds, then try again")
             for key, _ in keys:
                 wrong = self._wrong.setdefault(key, _Wrong(0, now))
                 wrong.count, wrong.last = wrong.count + 1, now

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from monitor.server.auth.user import Role, User
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from monitor.settings import AccessSettings
 
 

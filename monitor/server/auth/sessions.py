@@ -7,16 +7,15 @@ import math
 import secrets
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from monitor.errors import StoreError
+from monitor.server.auth.user import User
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from monitor.server.auth.user import User
     from monitor.settings import AccessSettings
 
 COOKIE: Final = "deepfake-monitor-session"

@@ -1,12 +1,11 @@
 """The route that takes a name and a password; the answer's cookie signs in this browser, its token this page."""
 
-from __future__ import annotations
-
 import asyncio
 import json
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import streamlit as st
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from monitor.errors import MonitorError, SignInError
@@ -14,12 +13,8 @@ from monitor.server import service
 from monitor.server.auth.accounts import folded
 from monitor.server.auth.authorization import client_of, from_here, token_of
 from monitor.server.auth.sessions import COOKIE
-
-if TYPE_CHECKING:
-    from starlette.requests import Request
-
-    from monitor.server.auth.user import User
-    from monitor.server.service import MonitorService
+from monitor.server.auth.user import User
+from monitor.server.service import MonitorService
 
 _LARGEST: Final = 8192  # bytes of a name and a password
 _HEADERS: Final = {"Cache-Control": "no-store"}

@@ -1,7 +1,5 @@
 """Somebody at the dashboard, and how much they may do there."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from enum import Enum
 from functools import total_ordering
@@ -18,7 +16,7 @@ class Role(Enum):
     def __str__(self) -> str:
         return self.value
 
-    def __lt__(self, other: Role) -> bool:
+    def __lt__(self, other: "Role") -> bool:
         return _ORDER.index(self) < _ORDER.index(other)
 
 

@@ -1,7 +1,5 @@
 """What holds for any stream of scores: promptness, steadiness, frame-rate independence, bounded state."""
 
-from __future__ import annotations
-
 import math
 import statistics
 

@@ -4,8 +4,6 @@ A change that alters a verdict shows here, number by number. After one that is m
 ``PYTHONPATH=tests python tests/analysis/verdicts/test_timelines.py`` and read the difference.
 """
 
-from __future__ import annotations
-
 import json
 import math
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Labels, their reasons, hysteresis, dwell and traces."""
 
-from __future__ import annotations
-
 import math
 
 import pytest

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import pytest
 
 from monitor.classifiers.architectures.meso import MESO4, MESOINCEPTION4, Meso

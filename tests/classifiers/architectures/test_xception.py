@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import torch
 from support.random_weights import coarse_crops
 

@@ -1,7 +1,5 @@
 """What one small training needs, in the folder where the program is run."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """Who looks at a tab, and what they may do there: the pages without a browser."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any

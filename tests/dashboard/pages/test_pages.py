@@ -1,7 +1,5 @@
 """The dashboard as people see it: the real server on the demo stream, in a real browser."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -1,7 +1,5 @@
 """Signing in as people do it: the real server, a real browser and, for OpenID Connect, a real provider on loopback."""
 
-from __future__ import annotations
-
 import json
 import os
 import socket

@@ -1,7 +1,5 @@
 """The script is run by a real server in tests/cli/test_serve.py; here: it is a page."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from streamlit.testing.v1 import AppTest

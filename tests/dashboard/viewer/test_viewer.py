@@ -1,7 +1,5 @@
 """The viewer in a real browser: what is drawn, what is sent back, and how it lives through failures."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

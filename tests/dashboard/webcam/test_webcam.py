@@ -1,7 +1,5 @@
 """The browser's own camera, as Chromium fakes it: what arrives, and what is said when it cannot."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The cascade finds what facenet-pytorch's own MTCNN finds, and following survives the frame's border."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -201,8 +199,7 @@ def test_an_engine_that_fails_is_heard(engines: MtcnnEngines) -> None:
         name = "broken"
 
         def run(self, batch: Floats) -> tuple[Floats, ...]:
-            msg = f"cannot run {batch.shape}"
-            raise EngineError(msg)
+            raise EngineError(f"cannot run {batch.shape}")
 
     detector = FaceDetector(engines._replace(onet=Broken()), FaceDetectorSettings())
     with pytest.raises(EngineError, match=r"\(\d+, 3, 48, 48\)"):

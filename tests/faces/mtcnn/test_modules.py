@@ -1,7 +1,5 @@
 """The same functions as facenet-pytorch's own networks, input normalisation included."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import pytest

@@ -1,7 +1,5 @@
 """The networks as values: what identifies them, and that knowing it costs no torch."""
 
-from __future__ import annotations
-
 import hashlib
 import importlib.util
 import subprocess

@@ -1,10 +1,9 @@
-from __future__ import annotations
-
 import errno
 import threading
 from fractions import Fraction
 from itertools import islice, pairwise
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Any
 
 import av
 import pytest
@@ -16,12 +15,7 @@ from monitor.flags.clips import PacketRing, PictureRing, follow
 from monitor.media import remux as remux_module
 from monitor.media.media_clock import BREAK
 from monitor.media.sources import open_source
-
-if TYPE_CHECKING:
-    from pathlib import Path
-    from typing import Any
-
-    from monitor.types import Frame
+from monitor.types import Frame
 
 PLENTY = 2**30
 

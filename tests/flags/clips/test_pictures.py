@@ -1,8 +1,6 @@
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from itertools import islice
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -12,13 +10,7 @@ from support import clips, written_clips
 from monitor.errors import OutputError, SourceError
 from monitor.flags.clips import PictureRing, follow
 from monitor.media.sources import open_source
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from monitor.types import Pixels
-
-from monitor.types import Frame
+from monitor.types import Frame, Pixels
 
 PLENTY = 2**30
 

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from monitor.lab.bench.naive import naive_loop
 from monitor.media.sources import open_source
 from monitor.settings import Settings, SourceSettings

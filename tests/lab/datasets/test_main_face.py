@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import numpy as np
 
 from monitor.lab.datasets.main_face import flagged_face, protagonist

@@ -1,7 +1,5 @@
 """What a card shows of outcomes."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Two tiny sets of faces and an experiment that learns from them within seconds."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from pathlib import Path
 

@@ -1,8 +1,6 @@
-from __future__ import annotations
-
 import gc
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import av
 import numpy as np
@@ -11,17 +9,13 @@ from support import clips
 
 from monitor.errors import SourceUnavailableError, SourceUnreadableError
 from monitor.media.media_clock import BREAK
+from monitor.media.packets import CompressedPacket, PacketStream
 from monitor.media.rgb import rgb
 from monitor.media.sources import container as footage_module
 from monitor.media.sources.address import Address
 from monitor.media.sources.container import BROKEN_TIME, ContainerSource, open_container, open_container_source
 from monitor.settings import SourceSettings
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from monitor.media.packets import CompressedPacket, PacketStream
-    from monitor.types import Pixels
+from monitor.types import Pixels
 
 SETTINGS = SourceSettings()
 

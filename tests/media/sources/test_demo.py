@@ -1,7 +1,4 @@
-from __future__ import annotations
-
 from itertools import islice, pairwise
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -13,9 +10,7 @@ from monitor.inference.cache import default_cache_dir
 from monitor.media.sources import demo_faces, demo_spans, open_source
 from monitor.media.sources.demo import FPS, DemoSource
 from monitor.settings import Settings, SourceSettings
-
-if TYPE_CHECKING:
-    from monitor.types import Frame, Pixels
+from monitor.types import Frame, Pixels
 
 SECONDS = 2.4
 

@@ -1,12 +1,10 @@
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -16,9 +14,6 @@ from monitor.media.sources import cameras, devices, open_source
 from monitor.media.sources.address import Address
 from monitor.media.sources.devices import Device, screen, webcam
 from monitor.settings import SourceSettings
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 HD = {"video_size": "1280x720", "framerate": "30"}
 X11 = {"DISPLAY": ":7"}

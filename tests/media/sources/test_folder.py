@@ -1,6 +1,4 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,9 +7,6 @@ from support import clips
 
 from monitor.errors import SourceNotFoundError, SourceUnreadableError
 from monitor.media.sources import expand, open_source
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def image(path: Path, number: int, size: tuple[int, int] = (60, 40)) -> Path:

@@ -5,19 +5,14 @@ are opened in a child process, so that a crash inside FFmpeg would be a finding 
 By hand: ``python tests/media/sources/test_fuzz.py FILE...`` prints a line for each file.
 """
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 MUTATIONS = 100
 SEED = 20

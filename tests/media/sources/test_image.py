@@ -1,6 +1,4 @@
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,11 +8,7 @@ from support import clips
 from monitor.errors import SourceUnreadableError
 from monitor.media.sources import open_source
 from monitor.settings import SourceSettings
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from monitor.types import Frame, SourceInfo
+from monitor.types import Frame, SourceInfo
 
 SIZE = (60, 40)
 

@@ -1,14 +1,14 @@
 """Streams from real servers on the loopback: Python's HTTP server and GStreamer's RTSP server."""
 
-from __future__ import annotations
-
 import io
 import threading
 import time
+from collections.abc import Iterator
 from functools import cache
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from itertools import islice, pairwise
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -17,10 +17,6 @@ from support import clips, rtsp_server
 from monitor.errors import SourceNotFoundError, SourceUnavailableError, SourceUnreadableError
 from monitor.media.sources import open_source
 from monitor.settings import SourceSettings
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 BRISK = SourceSettings(open_timeout=2, read_timeout=1)
 

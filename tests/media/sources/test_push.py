@@ -1,7 +1,5 @@
 """Pictures that are pushed, and the sources that are opened on them."""
 
-from __future__ import annotations
-
 import struct
 import threading
 import time

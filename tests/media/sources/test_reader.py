@@ -1,25 +1,20 @@
-from __future__ import annotations
-
 import math
 import threading
 import time
+from collections.abc import Iterator
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import av
 import pytest
 from support import clips
 
 from monitor.errors import SourceUnavailableError, SourceUnreadableError
+from monitor.media.packets import CompressedPacket, PacketStream
 from monitor.media.sources import reader as reader_module
 from monitor.media.sources.address import Address
 from monitor.media.sources.reader import Reader
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from monitor.media.packets import CompressedPacket, PacketStream
 
 
 def reader(path: Path, *, read_timeout: float = 5.0, live: bool = False) -> Reader:

@@ -1,8 +1,6 @@
 """The door itself; what lies behind it has tests of its own."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -12,9 +10,6 @@ import monitor.media.sources
 from monitor.errors import MonitorError, UsageError
 from monitor.media.sources import Source, open_source
 from monitor.system.masking import mask
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def test_the_door_offers_what_it_names() -> None:

@@ -1,7 +1,5 @@
 """Real processes, killed, stopped and starved."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal
@@ -11,10 +9,11 @@ import sys
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
@@ -34,9 +33,6 @@ from monitor.media.packets import CompressedPacket, PacketStream
 from monitor.media.sources import open_isolated, open_source
 from monitor.media.worker.isolated_source import IsolatedSource, available
 from monitor.settings import SourceSettings
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 pytestmark = pytest.mark.skipif(not available(), reason="this system cannot hand descriptors to a process")
 

@@ -1,7 +1,5 @@
 """The child's parts in this process; as a process it is tested in test_isolated_source."""
 
-from __future__ import annotations
-
 import os
 import socket
 from collections import Counter

@@ -1,7 +1,5 @@
 """Who gets to the port, and what every answer says to a browser."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import pytest

@@ -1,7 +1,5 @@
 """People with passwords."""
 
-from __future__ import annotations
-
 import sqlite3
 from datetime import UTC, datetime, timedelta
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Who did what, for good."""
 
-from __future__ import annotations
-
 import sqlite3
 from datetime import UTC, datetime, timedelta
 from pathlib import Path

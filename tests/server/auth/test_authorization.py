@@ -1,7 +1,5 @@
 """Every route and every role: what is answered to whom."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from unittest.mock import ANY

@@ -1,7 +1,5 @@
 """Wrong passwords are slowed down."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 
 import pytest

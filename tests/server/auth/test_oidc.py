@@ -1,7 +1,5 @@
 """Whom a provider vouches for."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Who is signed in, and the tokens of their pages."""
 
-from __future__ import annotations
-
 import threading
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace

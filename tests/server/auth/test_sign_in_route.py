@@ -1,7 +1,5 @@
 """The route that takes a password."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterator
 from typing import Any

@@ -1,7 +1,5 @@
 """Flags and the log of what was done to them."""
 
-from __future__ import annotations
-
 import sqlalchemy as sa
 from alembic import op
 

@@ -1,7 +1,5 @@
 """People who sign in with a password, and who did what at the dashboard."""
 
-from __future__ import annotations
-
 import sqlalchemy as sa
 from alembic import op
 
