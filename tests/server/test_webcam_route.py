@@ -114,6 +114,7 @@ def test_what_is_no_picture_is_answered_and_counted(client: TestClient, station:
         ("short", Role.REVIEWER, {}),
         ("a" * 65, Role.REVIEWER, {}),
     ],
+    ids=["a viewer", "another site's page", "a short key", "a long key"],
 )
 def test_who_may_not_show_a_camera_is_sent_away(
     client: TestClient, station: MonitorService, key: str, role: Role, headers: dict[str, str]
