@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from monitor.classifiers.model_card import ModelCard
     from monitor.settings import Settings
 
-SCHEMA_VERSION = "1.1"  # the first number grows when a reader of older reports would misread a newer one
+SCHEMA_VERSION = "1.2"  # the first number grows when a reader of older reports would misread a newer one
 SCHEMA_FILE = Path(__file__).with_name("report.schema.json")
 NOTE = (
     "An indication, not proof: a statistical detector judged visible faces only. It misses manipulations, "
@@ -153,10 +153,10 @@ class Report:
                 "ended_early": ended_early,
             },
             "verdict": records.source_verdict(verdict),
-            "tracks": [records.track(summary) for summary in summaries],
-            "segments": [records.segment(segment) for segment in spans],
+            "tracks": [summary.to_dict() for summary in summaries],
+            "segments": [segment.to_dict() for segment in spans],
             "spans": records.merged(spans),
-            "label_changes": [records.change(change) for change in self._changes],
+            "label_changes": [change.to_dict() for change in self._changes],
             "hints": records.hints([*self._hints, *self._open_hints]),
             "model": records.model(self._provenance.card),
             "engine": self._engine(),

@@ -55,7 +55,7 @@ def test_a_change_tells_who_what_and_how_sure() -> None:
         "   0:12.4  face 3  likely real -> suspicious  P(fake) 78 %, 14 samples, 96 % usable"
     )
     record = event_lines.change_record(CHANGE, VERDICT)
-    assert (record["label"], record["samples"], record["probability"]) == ("SUSPICIOUS", 14, 0.781)
+    assert (record["after"], record["samples"], record["probability"]) == ("SUSPICIOUS", 14, 0.781)
 
 
 def test_coming_and_going() -> None:
@@ -96,7 +96,8 @@ def test_a_hint_says_what_is_wrong_with_the_stream_and_when() -> None:
     over = replace(hint, end=20.04)
     assert plain(event_lines.hint_line(over)) == "   0:20.0  stream  no longer virtual camera"
     assert event_lines.hint_record(over) == {
-        "event": "hint", "kind": "VIRTUAL_CAMERA", "start": 12.0, "end": 20.04, "detail": "Cam [red] 3"
+        "event": "hint", "kind": "VIRTUAL_CAMERA", "start": 12.0, "end": 20.04, "detail": "Cam [red] 3",
+        "in_words": "virtual camera (Cam [red] 3)",
     }  # fmt: skip
 
 
