@@ -7,7 +7,7 @@ from rich.markup import escape
 
 from monitor.overlay import clock
 from monitor.overlay.plates import percent
-from monitor.results.recorder import AnalysisResult
+from monitor.results.report import Report
 from monitor.runtime import SessionStats, StreamStatus
 from monitor.types import Hint, Label, LabelChange, Reason, Segment, SourceVerdict, TrackSummary, Verdict
 
@@ -152,11 +152,11 @@ def status_record(stats: SessionStats) -> dict[str, Any]:
     }
 
 
-def result_lines(result: AnalysisResult) -> list[str]:
+def result_lines(result: Report) -> list[str]:
     """Suspicious spans, hints on the stream, what could not be seen, and where the results lie."""
     found = [segment_line(segment) for segment in result.segments]
     found += [hint_span(hint) for hint in result.hints]
-    lost = _losses(result.stats)
+    lost = _losses(result.frames)
     if lost:
         found.append(f"  not seen: {lost}")
     if result.folder is not None:
@@ -164,17 +164,17 @@ def result_lines(result: AnalysisResult) -> list[str]:
     return found
 
 
-def result_record(name: str, result: AnalysisResult) -> dict[str, Any]:
+def result_record(name: str, result: Report) -> dict[str, Any]:
     """What a whole source came to, as a JSON object."""
     return {
         "event": "result",
         "source": name,
         **result.verdict.to_dict(),
-        "tracks": result.tracks,
+        "tracks": [track.to_dict() for track in result.tracks],
         "segments": [segment.to_dict() for segment in result.segments],
         "hints": [hint.to_dict() for hint in result.hints],
-        "frames_read": result.stats.frames_read,
-        "frames_analysed": result.stats.frames_analysed,
+        "frames_read": result.frames.frames_read,
+        "frames_analysed": result.frames.frames_analysed,
         "error": None if result.failure is None else str(result.failure),
         "folder": None if result.folder is None else str(result.folder),
     }

@@ -16,7 +16,7 @@ from monitor.runtime.background_worker import BackgroundWorker, side_by_side
 from monitor.runtime.engine_build import EngineBuild
 from monitor.runtime.heartbeat import Heartbeat, HeartbeatResult
 from monitor.runtime.load_shedder import LEFT_OUT, Cadence, LoadShedder
-from monitor.runtime.observers import FailurePolicy, Observer, Observers, Subscription
+from monitor.runtime.observers import FailurePolicy, Observer, Observers, StreamEvents, Subscription
 from monitor.runtime.session import ANALYSIS_FAILED, LATENCIES, Session, SessionStats, Sink
 from monitor.runtime.stream_metrics import StreamMetrics, StreamTotals
 from monitor.runtime.supervisor import (
@@ -46,6 +46,7 @@ __all__ = [
     "Session",
     "SessionStats",
     "Sink",
+    "StreamEvents",
     "StreamMetrics",
     "StreamState",
     "StreamStatus",

@@ -1,14 +1,17 @@
 """Passes the events of a stream on to its observers."""
 
 import logging
+import threading
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
-from monitor.types import Frame, Observation
-from monitor.types.events import Event, frame_events
+from monitor.runtime.session import SessionStats
+from monitor.types import Frame, Observation, Segment, SourceInfo, SourceVerdict, TrackSummary
+from monitor.types.events import Event, StreamClosed, StreamOpened, StreamStateChanged, frame_events
 
 _log = logging.getLogger(__name__)
 
@@ -86,3 +89,70 @@ class Observers:
         if kind not in self._logged:
             self._logged.add(kind)
             _log.warning("the observer %s failed, the stream goes on: %s", name, error, exc_info=error)
+
+
+class StreamEvents:
+    """Emits the events of one stream, never two at a time; a sink of its sessions.
+
+    Args:
+        observers: take the events.
+        stream: its name as shown, secrets masked.
+    """
+
+    def __init__(self, observers: Observers, *, stream: str) -> None:
+        self._observers, self._stream = observers, stream
+        self._lock = threading.RLock()
+        self._connection = 0
+
+    def open(self, source: SourceInfo, *, engine: str, model: str) -> None:
+        """A source is open: the next connection begins."""
+        self._connection += 1
+        self._emit(StreamOpened(**self._common(), source=source, engine=engine, model=model))
+
+    def __call__(self, frame: Frame, observation: Observation) -> None:
+        """A frame was analysed."""
+        with self._lock:
+            self._observers.emit_frame(frame, observation, stream=self._stream, connection=self._connection)
+
+    def close(
+        self,
+        verdict: SourceVerdict,
+        segments: Sequence[Segment],
+        tracks: Sequence[TrackSummary],
+        *,
+        stats: SessionStats,
+        failure: Exception | None,
+    ) -> None:
+        """The source is closed.
+
+        Args:
+            verdict: on the whole connection.
+            segments: that were still open.
+            tracks: that were still followed.
+            stats: where the frames went.
+            failure: what ended it before its time, if anything did.
+        """
+        closed = StreamClosed(
+            **self._common(),
+            verdict=verdict,
+            segments=tuple(segments),
+            tracks=tuple(tracks),
+            frames_read=stats.frames_read,
+            frames_analysed=stats.frames_analysed,
+            failure="" if failure is None else str(failure),
+        )
+        self._emit(closed)
+
+    def change_state(self, state: str, *, reason: str, attempt: int, retry_after: float | None) -> None:
+        """The stream was found, lost, paused, or given up."""
+        changed = StreamStateChanged(
+            **self._common(), state=state, reason=reason, attempt=attempt, retry_after=retry_after
+        )
+        self._emit(changed)
+
+    def _common(self) -> dict[str, Any]:
+        return {"stream": self._stream, "connection": self._connection, "at": datetime.now(UTC)}
+
+    def _emit(self, event: Event) -> None:
+        with self._lock:
+            self._observers.emit(event)
