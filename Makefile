@@ -5,8 +5,9 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 VIDEO ?= demo:
 OUT ?= results
+WORKERS ?= -n auto --maxprocesses 4
 
-.PHONY: setup run watch analyze test check bench soak clean
+.PHONY: setup run watch analyze quick test check bench soak docs clean
 
 setup: $(READY)
 
@@ -28,14 +29,21 @@ watch: setup
 analyze: setup
 	$(BIN)/deepfake-monitor analyze "$(VIDEO)" --out $(OUT)
 
+quick: check
+	$(BIN)/python -m pytest $(WORKERS) -m "not slow"
+
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(WORKERS)
 
 check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: setup
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 bench: setup
 	$(BIN)/deepfake-monitor bench

@@ -341,7 +341,7 @@ def load_settings(
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "settings"
         why = "there is no such setting" if first["type"] == "extra_forbidden" else first["msg"].lower()
-        raise UsageError(f"setting {where}: {why} (see the settings table in the README)") from None
+        raise UsageError(f"setting {where}: {why} (see docs/settings.md)") from None
 
 
 def _lines(value: object) -> object:
