@@ -5,6 +5,7 @@ The rooms, from the top; imports run downhill only::
     cli/          what a person types
     dashboard/    what people at a browser see
     server/       the service: streams, uploads, routes, sign-in, health, metrics
+    api           the public door: analyze(), watch(), open_source(), values, errors
     lab/          data, pseudo-fakes, training, and measuring the thing that ships
     doctor        is this machine ready?
     flags/        the moments that somebody flagged: database, clips, files, export
@@ -23,4 +24,57 @@ The rooms, from the top; imports run downhill only::
 ``Source -> Frame -> [FrameBuffer] -> Faces -> TrackedFaces -> crops -> Scores -> Verdict -> Segment -> Observation``
 """
 
+import importlib
+
 __version__ = "0.1.0"
+
+__all__ = [
+    "Event",
+    "FailurePolicy",
+    "FlagCommitted",
+    "Frame",
+    "FrameAnalysed",
+    "Hint",
+    "HintRaised",
+    "Label",
+    "LabelChange",
+    "LabelChanged",
+    "MonitorError",
+    "Observation",
+    "Observer",
+    "OutputError",
+    "Reason",
+    "Report",
+    "Segment",
+    "SegmentClosed",
+    "Settings",
+    "SourceError",
+    "SourceInfo",
+    "StreamClosed",
+    "StreamOpened",
+    "StreamStateChanged",
+    "Subscription",
+    "TrackSummary",
+    "UsageError",
+    "Verdict",
+    "Watch",
+    "__version__",
+    "analyze",
+    "load_engines",
+    "load_settings",
+    "open_source",
+    "watch",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Import the door when something of it is first asked for: ``import monitor`` itself stays light."""
+    if name not in __all__:
+        raise AttributeError(f"module 'monitor' has no attribute {name!r}")
+    value: object = getattr(importlib.import_module("monitor.api"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

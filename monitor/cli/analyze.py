@@ -11,13 +11,14 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from monitor import api
 from monitor.analysis.pipeline import Engines
 from monitor.cli import event_lines, terminal
 from monitor.cli.terminal import AsJson, Backend, MinFace, Set, SettingsFile, console, errors, settings_from
 from monitor.errors import MonitorError, UsageError
 from monitor.media.sources import expand, open_isolated
 from monitor.overlay.plates import percent
-from monitor.results.recorder import AnalysisResult, ResultRecorder, run
+from monitor.results.report import Report
 from monitor.settings import Settings
 from monitor.system.masking import mask
 from monitor.types import Frame, Observation, SourceInfo
@@ -28,7 +29,7 @@ class _Outcome:
     """One source: what it came to, and why it could not be analysed, or not to its end."""
 
     name: str  # masked
-    result: AnalysisResult | None = None
+    result: Report | None = None
     failure: MonitorError | None = None
 
 
@@ -77,9 +78,8 @@ def _attempt(name: str, *, engines: Engines, settings: Settings, out: Path, vide
         with open_isolated(name, settings.source) as source, _progress() as progress:
             _require_end(source.info)
             task = progress.add_task(escape(source.info.name), total=source.info.frame_count)
-            recording = ResultRecorder(out, source=source, engines=engines, settings=settings, video=video)
             sinks = [_Advance(progress, task)]
-            result = run(source, engines=engines, settings=settings, recording=recording, sinks=sinks)
+            result = api.analyze(source, settings=settings, engines=engines, out=out, video=video, sinks=sinks)
         return _Outcome(mask(name), result=result, failure=result.failure)
     except MonitorError as error:
         return _Outcome(mask(name), failure=error)
@@ -133,7 +133,7 @@ def _table(outcomes: list[_Outcome]) -> Table:
             continue
         verdict = result.verdict
         probability = "" if verdict.probability is None else percent(verdict.probability)
-        counts = (result.tracks, len(result.segments), result.stats.frames_analysed)
+        counts = (len(result.tracks), len(result.segments), result.frames.frames_analysed)
         table.add_row(name, event_lines.styled(verdict.label), probability, *map(str, counts))
     return table
 

@@ -7,7 +7,7 @@ from rich.markup import escape
 
 from monitor.overlay import clock
 from monitor.overlay.plates import percent
-from monitor.results.recorder import AnalysisResult
+from monitor.results.report import Report
 from monitor.runtime import SessionStats, StreamStatus
 from monitor.types import Hint, Label, LabelChange, Reason, Segment, SourceVerdict, TrackSummary, Verdict
 
@@ -41,18 +41,8 @@ def change_line(change: LabelChange, verdict: Verdict) -> str:
 
 def change_record(change: LabelChange, verdict: Verdict) -> dict[str, Any]:
     """The same as a JSON object."""
-    return {
-        "event": "label",
-        "media_time": round(change.media_time, 3),
-        "frame_index": change.frame_index,
-        "track_id": change.track_id,
-        "before": change.before,
-        "label": change.after,
-        "probability": change.probability,
-        "samples": verdict.samples,
-        "usable_share": verdict.usable_share,
-        "reasons": list(change.reasons),
-    }
+    counts = {"samples": verdict.samples, "usable_share": verdict.to_dict()["usable_share"]}
+    return {"event": "label", **change.to_dict(), **counts}
 
 
 def appearance_line(verdict: Verdict, media_time: float) -> str:
@@ -63,14 +53,7 @@ def appearance_line(verdict: Verdict, media_time: float) -> str:
 
 def appearance_record(verdict: Verdict, media_time: float) -> dict[str, Any]:
     """The same as a JSON object."""
-    return {
-        "event": "face",
-        "media_time": round(media_time, 3),
-        "track_id": verdict.track_id,
-        "label": verdict.label,
-        "probability": verdict.probability,
-        "reasons": list(verdict.reasons),
-    }
+    return {"event": "face", "media_time": round(media_time, 3), **verdict.to_dict()}
 
 
 def departure_line(summary: TrackSummary) -> str:
@@ -85,14 +68,7 @@ def departure_line(summary: TrackSummary) -> str:
 
 def departure_record(summary: TrackSummary) -> dict[str, Any]:
     """The same as a JSON object."""
-    return {
-        "event": "gone",
-        "media_time": round(summary.last_seen, 3),
-        "track_id": summary.track_id,
-        "label": summary.verdict.label,
-        "probability": summary.verdict.probability,
-        "reasons": list(summary.verdict.reasons),
-    }
+    return {"event": "gone", "media_time": round(summary.last_seen, 3), **summary.to_dict()}
 
 
 def hint_line(hint: Hint) -> str:
@@ -104,7 +80,7 @@ def hint_line(hint: Hint) -> str:
 
 def hint_record(hint: Hint) -> dict[str, Any]:
     """A hint that began or ended, as a JSON object."""
-    return {"event": "hint", **_span(hint)}
+    return {"event": "hint", **hint.to_dict()}
 
 
 def hint_span(hint: Hint) -> str:
@@ -114,15 +90,6 @@ def hint_span(hint: Hint) -> str:
 
 def _end(hint: Hint) -> str:
     return "the end" if hint.end is None else clock(hint.end)
-
-
-def _span(hint: Hint) -> dict[str, Any]:
-    return {
-        "kind": hint.kind,
-        "start": round(hint.start, 3),
-        "end": None if hint.end is None else round(hint.end, 3),
-        "detail": hint.detail,
-    }
 
 
 def segment_line(segment: Segment) -> str:
@@ -185,11 +152,11 @@ def status_record(stats: SessionStats) -> dict[str, Any]:
     }
 
 
-def result_lines(result: AnalysisResult) -> list[str]:
+def result_lines(result: Report) -> list[str]:
     """Suspicious spans, hints on the stream, what could not be seen, and where the results lie."""
     found = [segment_line(segment) for segment in result.segments]
     found += [hint_span(hint) for hint in result.hints]
-    lost = _losses(result.stats)
+    lost = _losses(result.frames)
     if lost:
         found.append(f"  not seen: {lost}")
     if result.folder is not None:
@@ -197,30 +164,17 @@ def result_lines(result: AnalysisResult) -> list[str]:
     return found
 
 
-def result_record(name: str, result: AnalysisResult) -> dict[str, Any]:
+def result_record(name: str, result: Report) -> dict[str, Any]:
     """What a whole source came to, as a JSON object."""
-    verdict = result.verdict
     return {
         "event": "result",
         "source": name,
-        "label": verdict.label,
-        "probability": verdict.probability,
-        "track_id": verdict.track_id,
-        "reasons": list(verdict.reasons),
-        "tracks": result.tracks,
-        "segments": [
-            {
-                "track_id": segment.track_id,
-                "start": round(segment.start, 3),
-                "end": round(segment.end, 3),
-                "label": segment.label,
-                "peak": segment.peak,
-            }
-            for segment in result.segments
-        ],
-        "hints": [_span(hint) for hint in result.hints],
-        "frames_read": result.stats.frames_read,
-        "frames_analysed": result.stats.frames_analysed,
+        **result.verdict.to_dict(),
+        "tracks": [track.to_dict() for track in result.tracks],
+        "segments": [segment.to_dict() for segment in result.segments],
+        "hints": [hint.to_dict() for hint in result.hints],
+        "frames_read": result.frames.frames_read,
+        "frames_analysed": result.frames.frames_analysed,
         "error": None if result.failure is None else str(result.failure),
         "folder": None if result.folder is None else str(result.folder),
     }

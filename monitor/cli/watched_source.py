@@ -13,6 +13,7 @@ from monitor.cli.terminal import console
 from monitor.errors import SourceError
 from monitor.media.sources import Source
 from monitor.results.recorder import ConnectionRecorder, ResultRecorder
+from monitor.results.report import Provenance
 from monitor.runtime import ConnectionSummary, LoadShedder, StreamState, StreamStatus, StreamSupervisor
 from monitor.settings import Settings
 from monitor.system.masking import mask
@@ -50,7 +51,7 @@ class WatchedSource:
         self.name = mask(url)
         self._engines, self._settings, self._out = engines, settings, out
         self._patient, self._as_json, self._named = patient, as_json, named
-        self._epoch = ConnectionRecorder()
+        self._epoch: ConnectionRecorder  # since ``opened``
         self._epochs = 0
         self._present: set[int] = set()  # tracks that were announced
         self._told = (StreamState.CONNECTING, "")
@@ -78,8 +79,9 @@ class WatchedSource:
         recording = None
         if self._out is not None:
             recording = ResultRecorder(self._out, source=source, engines=self._engines, settings=self._settings)
-        self._epoch, self._epochs, self._present = ConnectionRecorder(recording), epoch, set()
         info = source.info
+        of = recording.provenance if recording else Provenance.of(info, engines=self._engines, settings=self._settings)
+        self._epoch, self._epochs, self._present = ConnectionRecorder(of, recording), epoch, set()
         size = f"{info.width}x{info.height}"
         engine = (
             f"{self._engines.scorer.engine.name}: {self._engines.choice.reason}; {self._engines.classifier.card.id}"
@@ -117,7 +119,7 @@ class WatchedSource:
         failure = ending.failure if isinstance(ending.failure, SourceError) else None
         result = self._epoch.finish(ending.segments, ending.tracks, stats=ending.stats, failure=failure)
         self._say(
-            f"[dim]           {event_lines.status_line(result.stats)}[/]", event_lines.status_record(result.stats)
+            f"[dim]           {event_lines.status_line(result.frames)}[/]", event_lines.status_record(result.frames)
         )
         said = [f"[bold]verdict[/]: {event_lines.verdict_line(result.verdict)}", *event_lines.result_lines(result)]
         self._say("\n".join(said), event_lines.result_record(self.name, result) | {"epoch": self._epochs})

@@ -17,7 +17,6 @@ from monitor.flags.archive import FlagArchive
 from monitor.flags.database import new_id
 from monitor.flags.files import FACES, FRAME, OVERLAY, TRACE
 from monitor.overlay import Overlay
-from monitor.results import records
 from monitor.results.report import Provenance
 from monitor.system import jpeg
 from monitor.types import Flag, Frame, Label, LabelChange, Observation, Opinion, Origin, Verdict
@@ -265,7 +264,7 @@ def _draft(mark: FlagRequest, moment: _Moment, changes: Sequence[LabelChange], p
         samples=0 if verdict is None else verdict.samples,
         effective_samples=0.0 if verdict is None else verdict.effective_samples,
         reasons=() if verdict is None else verdict.reasons,
-        trace=tuple(records.change(change) for change in changes if change.track_id == track),
+        trace=tuple(change.to_dict() for change in changes if change.track_id == track),
         engine=seen.engine,
         model=provenance.card.id,
         weights_sha256=provenance.card.weights_sha256,

@@ -3,7 +3,6 @@
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -14,28 +13,15 @@ from monitor.errors import OutputError, SourceError
 from monitor.media.sources import Source
 from monitor.media.video_writer import VideoWriter
 from monitor.overlay import Overlay
-from monitor.results.report import Provenance, Report
+from monitor.results.report import Provenance, Report, ReportWriter
 from monitor.results.result_folder import VIDEO_FILE, OutputFolder, result_name
-from monitor.runtime import Session, SessionStats, Sink
+from monitor.runtime import Session, SessionStats, Sink, StreamEvents
 from monitor.settings import Settings
 from monitor.system import memory
-from monitor.types import Frame, Hint, Observation, Segment, SourceVerdict, TrackSummary
+from monitor.types import Frame, Hint, LabelChange, Observation, Segment, TrackSummary
 
 _TICK = 0.5  # seconds
 _KEPT = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class AnalysisResult:
-    """What a whole source came to."""
-
-    verdict: SourceVerdict
-    segments: tuple[Segment, ...]
-    tracks: int
-    stats: SessionStats
-    folder: Path | None  # where report, timeline and video lie, if they were kept
-    failure: SourceError | None  # what ended the source before its time
-    hints: tuple[Hint, ...] = ()  # on the stream itself
 
 
 class VerdictCollector:
@@ -44,6 +30,8 @@ class VerdictCollector:
     def __init__(self) -> None:
         self._ended: deque[TrackSummary] = deque(maxlen=_KEPT)
         self._segments: deque[Segment] = deque(maxlen=_KEPT)
+        self._changes: deque[LabelChange] = deque(maxlen=_KEPT)
+        self._engines: dict[str, None] = {}  # in order: a faster one may take over
         self._hints: deque[Hint] = deque(maxlen=_KEPT)
         self._open_hints: tuple[Hint, ...] = ()
         self.open_segments: tuple[Segment, ...] = ()
@@ -51,6 +39,8 @@ class VerdictCollector:
 
     def __call__(self, frame: Frame, observation: Observation) -> None:  # noqa: ARG002 - a sink
         """Take in one frame's observation."""
+        self._changes += observation.changes
+        self._engines.setdefault(observation.engine)
         self._segments += observation.closed_segments
         self._ended += observation.ended_tracks
         self._hints += (hint for hint in observation.hint_changes if hint.end is not None)
@@ -69,6 +59,16 @@ class VerdictCollector:
     def segments(self) -> tuple[Segment, ...]:
         """Every suspicious segment, or the last ten thousand."""
         return (*self._segments, *self.open_segments)
+
+    @property
+    def label_changes(self) -> tuple[LabelChange, ...]:
+        """Every change of a label, or the last ten thousand."""
+        return tuple(self._changes)
+
+    @property
+    def engines(self) -> tuple[str, ...]:
+        """All engines that scored, in order."""
+        return tuple(self._engines)
 
     @property
     def hints(self) -> tuple[Hint, ...]:
@@ -94,10 +94,10 @@ class ResultRecorder:
         self, parent: Path, *, source: Source, engines: Engines, settings: Settings, video: bool = True
     ) -> None:
         info = source.info
-        provenance = Provenance.of(info, engines=engines, settings=settings)
+        self.provenance = provenance = Provenance.of(info, engines=engines, settings=settings)
         with ExitStack() as stack:
             self._folder = stack.enter_context(OutputFolder(parent, result_name(info)))
-            self._report = stack.enter_context(Report(self._folder.working, provenance))
+            self._report = stack.enter_context(ReportWriter(self._folder.working, provenance))
             self._video = self._open_video(info.path if info.has_audio else None, fps=info.fps) if video else None
             if self._video is not None:
                 stack.enter_context(self._video)
@@ -160,10 +160,12 @@ class ConnectionRecorder:
     """A sink for one opening of a source: what it comes to, recorded if wanted.
 
     Args:
+        provenance: of the source that was opened.
         recording: is published, or not, by ``finish``.
     """
 
-    def __init__(self, recording: ResultRecorder | None = None) -> None:
+    def __init__(self, provenance: Provenance, recording: ResultRecorder | None = None) -> None:
+        self._provenance = provenance
         self._tally = VerdictCollector()
         self._recording = recording
 
@@ -184,7 +186,7 @@ class ConnectionRecorder:
         *,
         stats: SessionStats,
         failure: SourceError | None,
-    ) -> AnalysisResult:
+    ) -> Report:
         """The source is over.
 
         Args:
@@ -199,14 +201,17 @@ class ConnectionRecorder:
         tally = self._tally
         tally.finish(segments, tracks)
         kept = self._recording
-        return AnalysisResult(
+        return Report(
             folder=None if kept is None else kept.finish(tally, stats, ended_early=failure),
             verdict=source_verdict(tally.tracks),
             segments=tally.segments,
-            tracks=len(tally.tracks),
-            stats=stats,
-            failure=failure,
+            tracks=tally.tracks,
+            label_changes=tally.label_changes,
             hints=tally.hints,
+            frames=stats,
+            provenance=self._provenance,
+            engines=tally.engines,
+            failure=failure,
         )
 
     def abort(self) -> None:
@@ -223,7 +228,8 @@ def run(
     recording: ResultRecorder | None = None,
     sinks: Sequence[Sink] = (),
     on_tick: Callable[[SessionStats], bool] | None = None,
-) -> AnalysisResult:
+    events: StreamEvents | None = None,
+) -> Report:
     """Analyse an open source to its end.
 
     Args:
@@ -233,6 +239,7 @@ def run(
         recording: what keeps the results, if anything.
         sinks: who else wants the observations; called on the analysis thread.
         on_tick: called twice a second on this thread; False ends the session early, and what was seen is kept.
+        events: emits what happens, on the analysis thread; opening and end on this one.
 
     Raises:
         SourceError: not one frame could be read.
@@ -242,11 +249,20 @@ def run(
         stack.callback(memory.give_back)
         if recording is not None:
             stack.enter_context(recording)
-        pipeline = Pipeline(engines, settings, still=source.info.still, info=source.info)
-        epoch = ConnectionRecorder(recording)
-        session = stack.enter_context(Session(source, pipeline, settings=settings.session, sinks=(epoch, *sinks)))
+        info = source.info
+        pipeline = Pipeline(engines, settings, still=info.still, info=info)
+        provenance = recording.provenance if recording else Provenance.of(info, engines=engines, settings=settings)
+        connection = ConnectionRecorder(provenance, recording)
+        sinks = (connection, *sinks, events) if events else (connection, *sinks)
+        if events:
+            events.open(info, engine=provenance.engine, model=provenance.card.id)
+        session = stack.enter_context(Session(source, pipeline, settings=settings.session, sinks=sinks))
         failure = _watched(session, on_tick)
-        return epoch.finish(*pipeline.finish(), stats=session.stats, failure=failure)
+        segments, tracks = pipeline.finish()
+        report = connection.finish(segments, tracks, stats=session.stats, failure=failure)
+        if events:
+            events.close(report.verdict, segments, tracks, stats=session.stats, failure=failure)
+        return report
 
 
 def _watched(session: Session, on_tick: Callable[[SessionStats], bool] | None) -> SourceError | None:

@@ -1,37 +1,30 @@
-"""The vocabulary as JSON: plain objects, finite numbers, rounded; their fields are in ``report.schema.json``."""
+"""The parts of a report that no single value holds; the values themselves have ``to_dict``."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from monitor.overlay.plates import percent
-from monitor.types import Hint, Label, LabelChange, Segment, SourceInfo, SourceVerdict, TrackSummary
+from monitor.types import Hint, Label, Segment, SourceInfo, SourceVerdict
+from monitor.types.serialise import JsonObject
 
 if TYPE_CHECKING:
     from monitor.classifiers.model_card import ModelCard
 
-Record = dict[str, Any]
 
-
-def merged(segments: Iterable[Segment]) -> list[Record]:
+def merged(segments: Iterable[Segment]) -> list[JsonObject]:
     """When anyone at all was suspicious: overlapping segments of all tracks joined, in order of time."""
-    spans: list[Record] = []
+    spans: list[JsonObject] = []
     for segment in sorted(segments, key=lambda segment: segment.start):
-        one = {
-            "start": _number(segment.start),
-            "end": _number(segment.end),
-            "label": segment.label,
-            "peak": _number(segment.peak, 4),
-            "track_ids": [segment.track_id],
-        }
+        facts = segment.to_dict()
+        one = {key: facts[key] for key in ("start", "end", "label", "peak")} | {"track_ids": [segment.track_id]}
         if not spans or one["start"] > spans[-1]["end"]:
             spans.append(one)
             continue
         last = spans[-1]
         last["end"] = max(last["end"], one["end"])
-        last["label"] = max(last["label"], segment.label, key=lambda label: label.severity)
+        last["label"] = max(Label(last["label"]), segment.label, key=lambda label: label.severity).value
         last["peak"] = max(last["peak"], one["peak"])
         last["track_ids"] = sorted({*last["track_ids"], segment.track_id})
     return spans
@@ -51,44 +44,18 @@ def in_words(verdict: SourceVerdict) -> str:
     return f"{sentence}; {because}." if because else f"{sentence}."
 
 
-def _number(value: float | None, digits: int = 3) -> float | None:
-    """Rounded; None for what is unknown or no finite number, which JSON cannot hold."""
-    return None if value is None or not math.isfinite(value) else round(float(value), digits)
-
-
-def source(info: SourceInfo, *, sha256: str | None) -> Record:
+def source(info: SourceInfo, *, sha256: str | None) -> JsonObject:
     """What was analysed."""
-    return {
-        "name": info.name,
-        "kind": info.kind,
-        "live": info.live,
-        "still": info.still,
-        "synthetic": info.synthetic,
-        "sha256": sha256,
-        "bytes": info.path.stat().st_size if info.path is not None and info.path.is_file() else None,
-        "width": info.width,
-        "height": info.height,
-        "fps": _number(info.fps),
-        "duration": _number(info.duration),
-        "has_audio": info.has_audio,
-    }
+    size = info.path.stat().st_size if info.path is not None and info.path.is_file() else None
+    return info.to_dict() | {"sha256": sha256, "bytes": size}
 
 
-def hints(found: Iterable[Hint]) -> list[Record]:
+def hints(found: Iterable[Hint]) -> list[JsonObject]:
     """What looks wrong with the stream itself, in order of time."""
-    return [
-        {
-            "kind": hint.kind,
-            "start": _number(hint.start),
-            "end": _number(hint.end),
-            "detail": hint.detail,
-            "in_words": hint.in_words,
-        }
-        for hint in sorted(found, key=lambda hint: (hint.start, hint.kind))
-    ]
+    return [hint.to_dict() for hint in sorted(found, key=lambda hint: (hint.start, hint.kind))]
 
 
-def model(card: ModelCard) -> Record:
+def model(card: ModelCard) -> JsonObject:
     """Who judged, and the limits that its makers state."""
     return {
         "id": card.id,
@@ -100,71 +67,6 @@ def model(card: ModelCard) -> Record:
     }
 
 
-def source_verdict(verdict: SourceVerdict) -> Record:
+def source_verdict(verdict: SourceVerdict) -> JsonObject:
     """What is said of the whole source, in words too."""
-    return {
-        "label": verdict.label,
-        "probability": _number(verdict.probability, 4),
-        "track_id": verdict.track_id,
-        "reasons": list(verdict.reasons),
-        "in_words": in_words(verdict),
-    }
-
-
-def track(summary: TrackSummary) -> Record:
-    """What is said of one face over its whole time."""
-    verdict = summary.verdict
-    return {
-        "track_id": summary.track_id,
-        "first_seen": _number(summary.first_seen),
-        "last_seen": _number(summary.last_seen),
-        "label": verdict.label,
-        "probability": _number(verdict.probability, 4),
-        "confidence": _number(verdict.confidence, 4),
-        "reasons": list(verdict.reasons),
-        "samples": verdict.samples,
-        "effective_samples": _number(verdict.effective_samples),
-        "usable_share": _number(verdict.usable_share, 4),
-        "label_seconds": {label: _number(summary.label_seconds.get(label, 0.0)) for label in Label},
-    }
-
-
-def segment(span: Segment) -> Record:
-    """When one face was suspicious."""
-    return {
-        "track_id": span.track_id,
-        "start": _number(span.start),
-        "end": _number(span.end),
-        "duration": _number(span.duration),
-        "label": span.label,
-        "peak": _number(span.peak, 4),
-        "mean": _number(span.mean, 4),
-        "best_frame": span.best_frame,
-        "best_time": _number(span.best_time),
-    }
-
-
-def change(change: LabelChange) -> Record:
-    """Why a label changed, and which samples moved it."""
-    return {
-        "track_id": change.track_id,
-        "frame_index": change.frame_index,
-        "media_time": _number(change.media_time),
-        "began": _number(change.began),
-        "restarted_at": _number(change.restarted_at),
-        "before": change.before,
-        "after": change.after,
-        "probability": _number(change.probability, 4),
-        "threshold": _number(change.threshold, 4),
-        "window": [_number(edge) for edge in change.window],
-        "reasons": list(change.reasons),
-        "witnesses": [
-            {
-                "frame_index": witness.frame_index,
-                "media_time": _number(witness.media_time),
-                "logit": _number(witness.logit, 4),
-                "contribution": _number(witness.contribution, 4),
-            }
-            for witness in change.witnesses
-        ],
-    }
+    return verdict.to_dict() | {"in_words": in_words(verdict)}

@@ -12,19 +12,21 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from monitor import __version__
-from monitor.errors import SourceUnavailableError
+from monitor.errors import SourceError, SourceUnavailableError
 from monitor.results import records
 from monitor.results.result_folder import REPORT_FILE
 from monitor.results.timeline import Timeline
+from monitor.runtime import SessionStats
 from monitor.system.files import unwritable
 from monitor.types import Hint, LabelChange, Observation, Segment, SourceInfo, SourceVerdict, TrackSummary
+from monitor.types.serialise import JsonObject
 
 if TYPE_CHECKING:
     from monitor.analysis.pipeline import Engines
     from monitor.classifiers.model_card import ModelCard
     from monitor.settings import Settings
 
-SCHEMA_VERSION = "1.1"  # the first number grows when a reader of older reports would misread a newer one
+SCHEMA_VERSION = "1.2"  # the first number grows when a reader of older reports would misread a newer one
 SCHEMA_FILE = Path(__file__).with_name("report.schema.json")
 NOTE = (
     "An indication, not proof: a statistical detector judged visible faces only. It misses manipulations, "
@@ -61,7 +63,42 @@ class Provenance:
         )
 
 
+@dataclass(frozen=True, slots=True)
 class Report:
+    """What a whole source came to: its verdict, its faces, and why; ``to_dict()`` is the content of report.json."""
+
+    verdict: SourceVerdict
+    tracks: tuple[TrackSummary, ...]  # every face that was followed, each with its verdict
+    segments: tuple[Segment, ...]  # suspicious spans
+    label_changes: tuple[LabelChange, ...]
+    hints: tuple[Hint, ...]  # on the stream itself
+    frames: SessionStats
+    provenance: Provenance
+    engines: tuple[str, ...]  # all that scored, in order
+    folder: Path | None = None  # where report, timeline and video lie, if they were kept
+    failure: SourceError | None = None  # what ended the source before its time
+
+    @property
+    def source(self) -> SourceInfo:
+        """What was analysed."""
+        return self.provenance.source
+
+    @property
+    def model(self) -> ModelCard:
+        """The classifier's card, with the limits that its makers state."""
+        return self.provenance.card
+
+    @property
+    def engine(self) -> str:
+        """The engine that scored at first."""
+        return self.provenance.engine
+
+    def to_dict(self) -> JsonObject:
+        """The report as JSON values; its keys are in ``report.schema.json``."""
+        return _content(self)
+
+
+class ReportWriter:
     """Collects one source's observations while they stream by; memory grows with tracks, label changes, hints only.
 
     Writes ``timeline.csv`` at once and ``report.json`` at the end into ``folder``: give it
@@ -137,31 +174,19 @@ class Report:
         """
         self._timeline.close()
         dropped = dict(dropped or {})
-        spans = sorted([*self._segments, *segments], key=lambda segment: (segment.start, segment.track_id))
-        summaries = sorted([*self._tracks, *tracks], key=lambda track: track.track_id)
-        content = {
-            "schema_version": SCHEMA_VERSION,
-            "program": {"name": "deepfake-monitor", "version": __version__},
-            "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
-            "note": NOTE,
-            "source": records.source(self._provenance.source, sha256=self._provenance.sha256),
-            "frames": {
-                "read": self._frames + sum(dropped.values()),
-                "analysed": self._frames,
-                "dropped": dropped,
-                "lost": dict(lost or {}),
-                "ended_early": ended_early,
-            },
-            "verdict": records.source_verdict(verdict),
-            "tracks": [records.track(summary) for summary in summaries],
-            "segments": [records.segment(segment) for segment in spans],
-            "spans": records.merged(spans),
-            "label_changes": [records.change(change) for change in self._changes],
-            "hints": records.hints([*self._hints, *self._open_hints]),
-            "model": records.model(self._provenance.card),
-            "engine": self._engine(),
-            "settings": self._provenance.settings.record(),
-        }
+        content = _content(
+            Report(
+                verdict=verdict,
+                tracks=(*self._tracks, *tracks),
+                segments=(*self._segments, *segments),
+                label_changes=tuple(self._changes),
+                hints=(*self._hints, *self._open_hints),
+                frames=SessionStats.counted(self._frames, dropped=dropped, lost=dict(lost or {})),
+                provenance=self._provenance,
+                engines=tuple(self._engines),
+            ),
+            ended_early=ended_early,
+        )
         path = self._folder / REPORT_FILE
         try:
             path.write_text(json.dumps(content, ensure_ascii=False, indent=2, allow_nan=False) + "\n", encoding="utf-8")
@@ -170,15 +195,39 @@ class Report:
         self._finished = True
         return content
 
-    def _engine(self) -> dict[str, Any]:
-        """What scored at first, and why; and all that scored, if a faster one took over."""
-        first = {"name": self._provenance.engine, "reason": self._provenance.engine_reason}
-        return first | {"all": list(self._engines)}
-
     def abort(self) -> None:
         """Remove what was written."""
         self._timeline.discard()
         (self._folder / REPORT_FILE).unlink(missing_ok=True)
+
+
+def _content(report: Report, *, ended_early: str | None = None) -> JsonObject:
+    frames, provenance = report.frames, report.provenance
+    failure = None if report.failure is None else str(report.failure)
+    spans = sorted(report.segments, key=lambda segment: (segment.start, segment.track_id))
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "program": {"name": "deepfake-monitor", "version": __version__},
+        "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "note": NOTE,
+        "source": records.source(provenance.source, sha256=provenance.sha256),
+        "frames": {
+            "read": frames.frames_analysed + sum(frames.dropped.values()),
+            "analysed": frames.frames_analysed,
+            "dropped": dict(frames.dropped),
+            "lost": dict(frames.lost),
+            "ended_early": ended_early or failure,
+        },
+        "verdict": records.source_verdict(report.verdict),
+        "tracks": [track.to_dict() for track in sorted(report.tracks, key=lambda track: track.track_id)],
+        "segments": [segment.to_dict() for segment in spans],
+        "spans": records.merged(spans),
+        "label_changes": [change.to_dict() for change in report.label_changes],
+        "hints": records.hints(report.hints),
+        "model": records.model(provenance.card),
+        "engine": {"name": provenance.engine, "reason": provenance.engine_reason, "all": list(report.engines)},
+        "settings": provenance.settings.record(),
+    }
 
 
 def sha256_of(path: Path) -> str:

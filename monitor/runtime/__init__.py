@@ -5,6 +5,7 @@ frame_buffer   the bounded hand-over between its threads, every loss counted
 supervisor     one address for as long as somebody wants it: opened, lost, opened again
 background_worker   one thread for what must not hold up the frames (clips, files)
 timer          one thread that does a job now and then
+observers      passes the events of a stream on to its observers
 stream_metrics      what one stream has counted over all its connections
 load_shedder   what a busy machine leaves out, of all live sources evenly
 engine_build   the faster engine, built in a child process while another one serves
@@ -15,9 +16,16 @@ from monitor.runtime.background_worker import BackgroundWorker, side_by_side
 from monitor.runtime.engine_build import EngineBuild
 from monitor.runtime.heartbeat import Heartbeat, HeartbeatResult
 from monitor.runtime.load_shedder import LEFT_OUT, Cadence, LoadShedder
+from monitor.runtime.observers import FailurePolicy, Observer, Observers, StreamEvents, Subscription
 from monitor.runtime.session import ANALYSIS_FAILED, LATENCIES, Session, SessionStats, Sink
 from monitor.runtime.stream_metrics import StreamMetrics, StreamTotals
-from monitor.runtime.supervisor import ConnectionSummary, Observer, StreamState, StreamStatus, StreamSupervisor
+from monitor.runtime.supervisor import (
+    ConnectionObserver,
+    ConnectionSummary,
+    StreamState,
+    StreamStatus,
+    StreamSupervisor,
+)
 from monitor.runtime.timer import Timer
 
 __all__ = [
@@ -26,20 +34,25 @@ __all__ = [
     "LEFT_OUT",
     "BackgroundWorker",
     "Cadence",
+    "ConnectionObserver",
     "ConnectionSummary",
     "EngineBuild",
+    "FailurePolicy",
     "Heartbeat",
     "HeartbeatResult",
     "LoadShedder",
     "Observer",
+    "Observers",
     "Session",
     "SessionStats",
     "Sink",
+    "StreamEvents",
     "StreamMetrics",
     "StreamState",
     "StreamStatus",
     "StreamSupervisor",
     "StreamTotals",
+    "Subscription",
     "Timer",
     "side_by_side",
 ]

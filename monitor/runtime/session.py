@@ -54,6 +54,12 @@ class SessionStats:
     latencies: tuple[int, ...] = ()  # analysed frames in each bin of ``LATENCIES``, and beyond the last
     latency: float = 0.0  # seconds, of all analysed frames together
 
+    @classmethod
+    def counted(cls, analysed: int, *, dropped: Mapping[str, int], lost: Mapping[str, int]) -> Self:
+        """Of a source whose frames were counted and not timed."""
+        read = analysed + sum(dropped.values())
+        return cls(read, analysed, dropped, lost, seconds=0.0, latency_p50=None, latency_p95=None)
+
     @property
     def fps(self) -> float:
         """Frames analysed per second of wall clock."""

@@ -66,7 +66,7 @@ class ConnectionSummary:
     failure: Exception | None  # why it ended before its time
 
 
-class Observer(Protocol):
+class ConnectionObserver(Protocol):
     """Who is told what a watch sees. All calls come from threads of the watch, never two at a time."""
 
     def opened(self, source: Source, epoch: int) -> None:
@@ -101,7 +101,7 @@ class StreamSupervisor:
         *,
         engines: Callable[[], Engines],
         settings: Settings,
-        audience: Observer,
+        audience: ConnectionObserver,
         repeat: bool = False,
         opener: Callable[[], Source] | None = None,
         load: LoadShedder | None = None,

@@ -1,12 +1,14 @@
 """Pictures, and where they come from."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from monitor.types.serialise import HIDDEN, Serialisable
 
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]
@@ -55,7 +57,7 @@ class Frame:
 
 
 @dataclass(frozen=True, slots=True)
-class SourceInfo:
+class SourceInfo(Serialisable):
     """What is known of a source once it is open. Unknown numbers are None, never guessed."""
 
     name: str  # masked: fit to be shown and stored
@@ -66,7 +68,7 @@ class SourceInfo:
     fps: float | None  # average frames per second of media time
     duration: float | None  # seconds of media time
     frame_count: int | None  # an estimate from the container
-    path: Path | None  # the local file, if it is one
+    path: Path | None = field(metadata=HIDDEN)  # the local file, if it is one
     has_audio: bool = False
     still: bool = False  # one picture: judged on one sample, and said so
     synthetic: bool = False  # made by this program (demo:)

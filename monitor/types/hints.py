@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import ClassVar
+
+from monitor.types.serialise import Serialisable
 
 
 class HintKind(StrEnum):
@@ -31,13 +34,14 @@ _KINDS_IN_WORDS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Hint:
+class Hint(Serialisable):
     """A span of media time in which a stream looks wrong in one way. An indication: there are innocent causes."""
 
     kind: HintKind
     start: float
     end: float | None = None  # None: it holds still
     detail: str = ""  # what was found, as people read it: "640 x 360 to 1280 x 720"
+    _shown: ClassVar = {"in_words": 0}
 
     @property
     def in_words(self) -> str:

@@ -1,25 +1,28 @@
 """What is said over time: of a face, of a span, of a source, and all that one frame led to."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import ClassVar
 
 from monitor.types.faces import Qualities, Scores, TrackedFaces
 from monitor.types.hints import Hint
 from monitor.types.labels import Label, Reason
+from monitor.types.serialise import HIDDEN, PROBABILITY, Serialisable, all_keys, inlined
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Serialisable):
     """What is said of one track at one moment, and what stands behind it."""
 
     track_id: int
     label: Label
-    probability: float | None  # calibrated P(fake), 0..1; None without a single usable sample
+    probability: float | None = field(metadata=PROBABILITY)  # calibrated P(fake); None without a usable sample
     samples: int  # usable samples so far
     effective_samples: float  # how many independent witnesses these amount to, now
-    usable_share: float  # 0..1, usable samples / samples attempted
+    usable_share: float = field(metadata=PROBABILITY)  # 0..1, usable samples / samples attempted
     reasons: tuple[Reason, ...]  # never empty for NOT_ENOUGH_EVIDENCE
     since: float  # media time of the last change of label
+    _shown: ClassVar = {"confidence": 4}
 
     def __post_init__(self) -> None:
         if self.label is Label.NOT_ENOUGH_EVIDENCE and not self.reasons:
@@ -37,17 +40,18 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class ScoredSample:
+class ScoredSample(Serialisable):
     """One scored sample and how far it moved the evidence."""
 
     frame_index: int
     media_time: float
-    logit: float
-    contribution: float  # log-odds, signed, after weight, calibration, correlation and forgetting
+    logit: float = field(metadata=PROBABILITY)
+    # log-odds, signed, after weight, calibration, correlation and forgetting
+    contribution: float = field(metadata=PROBABILITY)
 
 
 @dataclass(frozen=True, slots=True)
-class LabelChange:
+class LabelChange(Serialisable):
     """The trace of one change of label: enough to reconstruct why.
 
     The contributions of *all* samples that still count add up to the log-odds of ``probability``; what
@@ -59,9 +63,9 @@ class LabelChange:
     media_time: float
     before: Label
     after: Label
-    probability: float | None
+    probability: float | None = field(metadata=PROBABILITY)
     window: tuple[float, float]  # media times of the oldest and newest sample that still counts
-    threshold: float | None  # the probability that was crossed; None when evidence ran out
+    threshold: float | None = field(metadata=PROBABILITY)  # the probability crossed; None when evidence ran out
     reasons: tuple[Reason, ...]
     witnesses: tuple[ScoredSample, ...]  # the samples that moved it most, largest first
     began: float  # media time from which the evidence speaks for the new label: the change truly began here
@@ -77,17 +81,18 @@ class Judgement:
 
 
 @dataclass(frozen=True, slots=True)
-class Segment:
+class Segment(Serialisable):
     """A span of media time in which one track was suspicious."""
 
     track_id: int
     start: float
     end: float
     label: Label  # the worst that was reached
-    peak: float  # highest calibrated P(fake)
-    mean: float  # mean calibrated P(fake) over the scored samples
+    peak: float = field(metadata=PROBABILITY)  # highest calibrated P(fake)
+    mean: float = field(metadata=PROBABILITY)  # mean calibrated P(fake) over the scored samples
     best_frame: int  # index of the frame with the highest score
     best_time: float  # its media time
+    _shown: ClassVar = {"duration": 3}
 
     @property
     def duration(self) -> float:
@@ -96,28 +101,28 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True)
-class TrackSummary:
+class TrackSummary(Serialisable):
     """A whole track in one line, emitted when it ends (and for live tracks on demand)."""
 
     track_id: int
     first_seen: float
     last_seen: float
-    verdict: Verdict  # the worst verdict with enough evidence, else the last one
-    label_seconds: Mapping[Label, float]  # media time spent under each label
+    verdict: Verdict = field(metadata=inlined(without=["since"]))  # the worst with enough evidence, else the last
+    label_seconds: Mapping[Label, float] = field(metadata=all_keys(Label))  # media time spent under each label
 
 
 @dataclass(frozen=True, slots=True)
-class SourceVerdict:
+class SourceVerdict(Serialisable):
     """What is said of a whole stream or file: its worst track with enough evidence, never a mean over people."""
 
     label: Label
-    probability: float | None  # of that track; None when nothing could be judged
+    probability: float | None = field(metadata=PROBABILITY)  # of that track; None when nothing could be judged
     track_id: int | None
     reasons: tuple[Reason, ...]  # never empty for NOT_ENOUGH_EVIDENCE
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Observation:
+class Observation(Serialisable):
     """All that one frame led to.
 
     Faces are measured when they are due to be scored: then the rows of ``qualities`` align with
@@ -126,9 +131,9 @@ class Observation:
 
     frame_index: int
     media_time: float
-    tracked: TrackedFaces
-    qualities: Qualities
-    scores: Scores
+    tracked: TrackedFaces = field(metadata=HIDDEN)  # as JSON: ``boxes``
+    qualities: Qualities = field(metadata=HIDDEN)
+    scores: Scores = field(metadata=HIDDEN)
     verdicts: tuple[Verdict, ...]  # one per row of ``tracked``, same order
     changes: tuple[LabelChange, ...]
     closed_segments: tuple[Segment, ...]  # segments that ended with this frame
@@ -138,3 +143,9 @@ class Observation:
     scene_cut: bool
     hints: tuple[Hint, ...] = ()  # that hold now, of the stream itself
     hint_changes: tuple[Hint, ...] = ()  # that began with this frame (``end`` is None), or ended with it
+    _shown: ClassVar = {"boxes": 1}
+
+    @property
+    def boxes(self) -> Mapping[int, tuple[float, ...]]:
+        """Where each face is: track id to x1 y1 x2 y2, pixels of the frame."""
+        return dict(zip(self.tracked.track_ids.tolist(), map(tuple, self.tracked.faces.boxes.tolist()), strict=True))

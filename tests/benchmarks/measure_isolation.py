@@ -30,7 +30,7 @@ def main() -> None:
         source = open_isolated(given.video, settings.source)
         opened = time.monotonic()
         result = run(source, engines=engines, settings=settings)
-        rates[isolate].append(result.stats.frames_analysed / (time.monotonic() - opened))
+        rates[isolate].append(result.frames.frames_analysed / (time.monotonic() - opened))
         opening[isolate].append(opened - began)
     ratios = np.array(rates[True]) / np.array(rates[False])
     print(f"frames/s, own process / this one: median {np.median(ratios):.2f} [{ratios.min():.2f}, {ratios.max():.2f}]")

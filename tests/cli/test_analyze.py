@@ -2,14 +2,15 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import jsonschema
 import pytest
 from support.clips import video
 
+from monitor import api
 from monitor.media.sources import open_source
-from monitor.results.recorder import run
 from monitor.results.report import SCHEMA_FILE
 
 
@@ -114,9 +115,9 @@ def test_an_unforeseen_failure_of_one_file_never_stops_the_rest(
         raise RuntimeError("nobody thought of this")
 
     def fragile(source, **others):
-        return run(source, **others | ({"sinks": [broken]} if "bad" in source.info.name else {}))
+        return api.analyze(source, **others | ({"sinks": [broken]} if "bad" in source.info.name else {}))
 
-    monkeypatch.setattr("monitor.cli.analyze.run", fragile)
+    monkeypatch.setattr("monitor.cli.analyze.api", SimpleNamespace(analyze=fragile))
     for name in ("bad.mp4", "good.mp4"):
         video(tmp_path / name, frames=3)
     said = cli("analyze", "bad.mp4", "good.mp4", "--no-video", "--json")

@@ -2,9 +2,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from rich.text import Text
+from support.provenance import provenance
 
 from monitor.cli import event_lines
-from monitor.results.recorder import AnalysisResult
+from monitor.results.report import Report
 from monitor.runtime import SessionStats
 from monitor.types import Hint, HintKind, Label, LabelChange, Reason, Segment, SourceVerdict, TrackSummary, Verdict
 
@@ -46,6 +47,18 @@ SEGMENT = Segment(
 )
 
 
+RESULT = Report(
+    verdict=SourceVerdict(label=Label.LIKELY_REAL, probability=0.1, track_id=1, reasons=()),
+    tracks=(),
+    segments=(),
+    label_changes=(),
+    hints=(),
+    frames=STATS,
+    provenance=provenance(),
+    engines=("onnxruntime-fp32",),
+)
+
+
 def plain(line: str) -> str:
     return Text.from_markup(line).plain
 
@@ -55,7 +68,7 @@ def test_a_change_tells_who_what_and_how_sure() -> None:
         "   0:12.4  face 3  likely real -> suspicious  P(fake) 78 %, 14 samples, 96 % usable"
     )
     record = event_lines.change_record(CHANGE, VERDICT)
-    assert (record["label"], record["samples"], record["probability"]) == ("SUSPICIOUS", 14, 0.781)
+    assert (record["after"], record["samples"], record["probability"]) == ("SUSPICIOUS", 14, 0.781)
 
 
 def test_coming_and_going() -> None:
@@ -82,7 +95,7 @@ def test_a_whole_result(tmp_path: Path) -> None:
     verdict = SourceVerdict(
         label=Label.NOT_ENOUGH_EVIDENCE, probability=None, track_id=None, reasons=(Reason.TOO_SMALL, Reason.TOO_DARK)
     )
-    result = AnalysisResult(verdict=verdict, segments=(SEGMENT,), tracks=2, stats=STATS, folder=tmp_path, failure=None)
+    result = replace(RESULT, verdict=verdict, segments=(SEGMENT,), folder=tmp_path)
     assert plain(event_lines.verdict_line(verdict)) == "not enough evidence (face too small, face too dark)"
     assert "report [1].json" in plain(event_lines.result_lines(result)[-1])
     record = event_lines.result_record("cam", result)
@@ -96,14 +109,15 @@ def test_a_hint_says_what_is_wrong_with_the_stream_and_when() -> None:
     over = replace(hint, end=20.04)
     assert plain(event_lines.hint_line(over)) == "   0:20.0  stream  no longer virtual camera"
     assert event_lines.hint_record(over) == {
-        "event": "hint", "kind": "VIRTUAL_CAMERA", "start": 12.0, "end": 20.04, "detail": "Cam [red] 3"
+        "event": "hint", "kind": "VIRTUAL_CAMERA", "start": 12.0, "end": 20.04, "detail": "Cam [red] 3",
+        "in_words": "virtual camera (Cam [red] 3)",
     }  # fmt: skip
 
 
 def test_a_result_tells_the_hints_beside_its_verdict(tmp_path: Path) -> None:
     verdict = SourceVerdict(label=Label.LIKELY_REAL, probability=0.1, track_id=1, reasons=())
     hints = (Hint(HintKind.FROZEN, 3.0, 8.0), Hint(HintKind.LOOPED, 9.0, None, "the same pictures as 4.0 s before"))
-    result = AnalysisResult(verdict=verdict, segments=(), tracks=1, stats=STATS, folder=None, failure=None, hints=hints)
+    result = replace(RESULT, verdict=verdict, hints=hints)
     found = [plain(line) for line in event_lines.result_lines(result)]
     assert found[0] == "  stream  frozen  0:03.0 to 0:08.0"
     assert found[1] == "  stream  looped (the same pictures as 4.0 s before)  0:09.0 to the end"

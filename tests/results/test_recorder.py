@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 from PIL import Image
 from support.clips import video
-from support.observations import observation
+from support.observations import change, observation
 
 from monitor.analysis.pipeline import Engines
 from monitor.errors import EngineError, OutputError, SourceUnavailableError
 from monitor.media.sources import Source, open_source
-from monitor.results.recorder import AnalysisResult, ResultRecorder, VerdictCollector, run
+from monitor.results.recorder import ResultRecorder, VerdictCollector, run
+from monitor.results.report import Report
 from monitor.settings import Settings, SourceSettings
 from monitor.types import Hint, HintKind, Label, Reason, Segment
 
@@ -22,7 +23,7 @@ def demo() -> Source:
     return open_source("demo:", SourceSettings(demo_seconds=1.0))
 
 
-def kept(source: Source, folder: Path, engines: Engines, settings: Settings) -> AnalysisResult:
+def kept(source: Source, folder: Path, engines: Engines, settings: Settings) -> Report:
     recording = ResultRecorder(folder, source=source, engines=engines, settings=settings)
     return run(source, engines=engines, settings=settings, recording=recording)
 
@@ -30,14 +31,15 @@ def kept(source: Source, folder: Path, engines: Engines, settings: Settings) -> 
 def test_a_source_becomes_a_result(demo: Source, engines: Engines, settings: Settings, tmp_path: Path) -> None:
     result = kept(demo, tmp_path, engines, settings)
     assert result.failure is None
-    assert result.stats.frames_analysed == result.stats.frames_read == 25
-    assert result.tracks >= 1
+    assert result.frames.frames_analysed == result.frames.frames_read == 25
+    assert len(result.tracks) >= 1
     assert result.folder == tmp_path / "demo"
     report = json.loads((tmp_path / "demo" / "report.json").read_text(encoding="utf-8"))
     assert report["verdict"]["label"] == result.verdict.label
+    assert report == result.to_dict() | {"created_at": report["created_at"]}
     assert report["engine"]["name"] == "onnxruntime-fp32"
     assert report["model"]["id"] == engines.classifier.card.id
-    assert len(report["tracks"]) == result.tracks
+    assert len(report["tracks"]) == len(result.tracks)
 
 
 def test_without_a_recording_nothing_is_written(demo: Source, engines: Engines, settings: Settings) -> None:
@@ -65,7 +67,7 @@ def test_a_still_picture_is_judged_and_says_so(
 ) -> None:
     Image.fromarray(next(iter(demo)).pixels).save(tmp_path / "face.png")
     result = kept(open_source(tmp_path / "face.png"), tmp_path / "out", engines, settings)
-    assert result.tracks == 1
+    assert len(result.tracks) == 1
     assert Reason.SINGLE_IMAGE in result.verdict.reasons
     assert (tmp_path / "out" / "face" / "annotated.mp4").is_file()
 
@@ -133,7 +135,7 @@ def test_a_tick_can_end_the_session_early_and_keep_what_was_seen(
     source = open_source("demo:", SourceSettings(demo_seconds=600))
     recording = ResultRecorder(tmp_path, source=source, engines=engines, settings=settings, video=False)
     result = run(source, engines=engines, settings=settings, recording=recording, on_tick=lambda stats: False)
-    assert 0 < result.stats.frames_analysed < 600 * 25
+    assert 0 < result.frames.frames_analysed < 600 * 25
     assert sorted(path.name for path in (tmp_path / "demo").iterdir()) == ["report.json", "timeline.csv"]
 
 
@@ -142,12 +144,17 @@ def test_the_tallys_memory_is_bounded() -> None:
     segment = Segment(track_id=1, start=0, end=1, label=Label.SUSPICIOUS, peak=0.9, mean=0.8, best_frame=0, best_time=0)
     hint = Hint(HintKind.FROZEN, 0.0, 3.0)
     observation = SimpleNamespace(
-        closed_segments=(segment,) * 600, ended_tracks=(), hints=(), hint_changes=(hint,) * 600
+        changes=(change(1),) * 600,
+        closed_segments=(segment,) * 600,
+        ended_tracks=(),
+        hints=(),
+        hint_changes=(hint,) * 600,
+        engine="onnxruntime-fp32",
     )
     frame = np.zeros(1)
     for _ in range(100):
         tally(frame, observation)  # type: ignore[arg-type]
-    assert len(tally.segments) == 10_000
+    assert len(tally.segments) == len(tally.label_changes) == 10_000
 
 
 class Again(Source):

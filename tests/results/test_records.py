@@ -64,17 +64,17 @@ def test_the_verdict_is_said_in_plain_words(verdict: SourceVerdict, sentence: st
 def test_numbers_are_rounded_and_what_is_no_number_is_unknown() -> None:
     record = records.source(source_info(fps=29.970029970029, duration=math.nan), sha256=None)
     assert (record["fps"], record["duration"]) == (29.97, None)
-    assert records.change(change(1))["probability"] == 0.9312
-    assert records.change(change(1))["witnesses"][0]["logit"] == 3.1235
+    assert change(1).to_dict()["probability"] == 0.9312
+    assert change(1).to_dict()["witnesses"][0]["logit"] == 3.1235
 
 
 def test_numbers_of_numpy_become_json(tmp_path: Path) -> None:
     span = dataclasses.replace(segment(1, 1.0, 2.0), peak=np.float32(0.75), start=np.float64(1.0))
-    assert json.loads(json.dumps(records.segment(span)))["peak"] == 0.75
+    assert json.loads(json.dumps(span.to_dict()))["peak"] == 0.75
 
 
 def test_a_track_spends_its_seconds_under_every_label() -> None:
-    record = records.track(summary(7, Label.LIKELY_FAKE, 0.95))
+    record = summary(7, Label.LIKELY_FAKE, 0.95).to_dict()
     assert record["label_seconds"] == {
         "NOT_ENOUGH_EVIDENCE": 0.6,
         "LIKELY_REAL": 0.0,
@@ -82,7 +82,7 @@ def test_a_track_spends_its_seconds_under_every_label() -> None:
         "LIKELY_FAKE": 3.2,
     }
     assert record["confidence"] == 0.95
-    assert records.track(summary(8, Label.NOT_ENOUGH_EVIDENCE, 0.5))["confidence"] is None
+    assert summary(8, Label.NOT_ENOUGH_EVIDENCE, 0.5).to_dict()["confidence"] is None
 
 
 def test_a_file_has_a_size_and_a_folder_has_none(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator
 from support.observations import Face, change, observation, segment, source_info, summary
 
 from monitor.errors import OutputError, SourceUnavailableError
-from monitor.results.report import SCHEMA_FILE, SCHEMA_VERSION, Provenance, Report, sha256_of
+from monitor.results.report import SCHEMA_FILE, SCHEMA_VERSION, Provenance, ReportWriter, sha256_of
 from monitor.types import Hint, HintKind, Label, Observation, Reason, SourceVerdict
 
 FAKE = SourceVerdict(Label.LIKELY_FAKE, 0.95, 1, ())
@@ -35,7 +35,7 @@ def stream() -> list[Observation]:
 
 
 def written(folder: Path, provenance: Provenance, **finish: Any) -> dict[str, Any]:
-    with Report(folder, provenance) as report:
+    with ReportWriter(folder, provenance) as report:
         for each in stream():
             report.add(each)
         report.finish(finish.pop("verdict", FAKE), **finish)
@@ -87,7 +87,7 @@ def test_it_says_what_judged_and_its_limits(tmp_path: Path, provenance: Provenan
 
 def test_an_engine_that_took_over_is_named(tmp_path: Path, provenance: Provenance, schema: dict[str, Any]) -> None:
     first, *rest = stream()
-    with Report(tmp_path, provenance) as report:
+    with ReportWriter(tmp_path, provenance) as report:
         for each in (first, *(replace(one, engine="tensorrt-fp16") for one in rest)):
             report.add(each)
         content = report.finish(FAKE)
@@ -99,14 +99,14 @@ def test_an_engine_that_took_over_is_named(tmp_path: Path, provenance: Provenanc
 def test_a_source_without_a_face_has_a_valid_report(
     tmp_path: Path, provenance: Provenance, schema: dict[str, Any]
 ) -> None:
-    with Report(tmp_path, provenance) as report:
+    with ReportWriter(tmp_path, provenance) as report:
         content = report.finish(UNKNOWN)
     Draft202012Validator(schema).validate(content)
     assert (content["tracks"], content["spans"], content["label_changes"]) == ([], [], [])
 
 
 def test_what_is_returned_is_what_is_written(tmp_path: Path, provenance: Provenance) -> None:
-    with Report(tmp_path, provenance) as report:
+    with ReportWriter(tmp_path, provenance) as report:
         content = report.finish(FAKE)
     assert json.loads((tmp_path / "report.json").read_text(encoding="utf-8")) == content
 
@@ -134,20 +134,20 @@ def test_names_in_any_script_are_kept(tmp_path: Path, provenance: Provenance) ->
 
 def test_leaving_without_an_end_leaves_nothing(tmp_path: Path, provenance: Provenance) -> None:
     def fail() -> None:
-        with Report(tmp_path, provenance) as report:
+        with ReportWriter(tmp_path, provenance) as report:
             report.add(stream()[0])
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         fail()
-    with Report(tmp_path, provenance) as report:
+    with ReportWriter(tmp_path, provenance) as report:
         report.add(stream()[0])
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_full_disk_is_one_sentence(tmp_path: Path, provenance: Provenance, full_disk: None) -> None:
     def fill() -> None:
-        with Report(tmp_path, provenance) as report:
+        with ReportWriter(tmp_path, provenance) as report:
             for index in range(100_000):
                 report.add(observation([Face((10, 20, 110, 140), logit=2.0)], index=index))
 
@@ -158,7 +158,7 @@ def test_a_full_disk_is_one_sentence(tmp_path: Path, provenance: Provenance, ful
 
 def test_memory_does_not_grow_with_the_video(tmp_path: Path, provenance: Provenance) -> None:
     each = observation([Face((10, 20, 110, 140), logit=2.0)])
-    with Report(tmp_path, provenance) as report:
+    with ReportWriter(tmp_path, provenance) as report:
         report.add(each)
         tracemalloc.start()
         for _ in range(5000):
@@ -212,7 +212,7 @@ def test_hints_on_the_stream_are_told_in_order_and_those_that_hold_have_no_end(
 ) -> None:
     looped = Hint(HintKind.LOOPED, 1.0, None, "the same pictures as 2.0 s before")
     changes = [(looped,), (), (replace(looped, end=1.4), Hint(HintKind.FROZEN, 0.2))]
-    with Report(tmp_path, provenance) as report:
+    with ReportWriter(tmp_path, provenance) as report:
         for each, began in zip(stream(), changes, strict=True):
             report.add(replace(each, hint_changes=began, hints=began[1:] if len(began) > 1 else (looped,)))
         content = report.finish(FAKE)

@@ -22,7 +22,8 @@ from monitor.lab.evaluation.thumbnails import HighestFace
 from monitor.lab.evaluation.timelines import joined
 from monitor.lab.evaluation.watch import VideoWatcher
 from monitor.media.sources import open_source
-from monitor.results.recorder import AnalysisResult, run
+from monitor.results.recorder import run
+from monitor.results.report import Report
 from monitor.settings import Settings
 from monitor.types import Label, Reason, SourceInfo
 
@@ -81,11 +82,11 @@ def video_outcome(record: Record, *, settings: Settings, engines: Engines) -> Ou
     )
 
 
-def _footage(record: Record, info: SourceInfo, result: AnalysisResult, watch: VideoWatcher) -> VideoTimeline:
+def _footage(record: Record, info: SourceInfo, result: Report, watch: VideoWatcher) -> VideoTimeline:
     return VideoTimeline(
         duration=watch.last_time + (1.0 / info.fps if info.fps else 0.0),
-        frames=result.stats.frames_analysed,
-        faces=result.tracks,
+        frames=result.frames.frames_analysed,
+        faces=len(result.tracks),
         fake_spans=None if record.spans is None else tuple(MediaSpan(span.start, span.end) for span in record.spans),
         alarms=joined(MediaSpan(segment.start, segment.end) for segment in result.segments),
         moments=tuple(watch.moments),

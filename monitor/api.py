@@ -1,0 +1,216 @@
+"""The public door: analyse what has an end, watch what has none.
+
+>>> import monitor
+>>> report = monitor.analyze("demo:", settings=monitor.Settings(source={"demo_seconds": 1.0}))
+>>> report.frames.frames_analysed
+25
+>>> [track.track_id for track in report.tracks]
+[1]
+>>> report.to_dict()["verdict"]["label"] == report.verdict.label
+True
+
+``watch`` gives events while they happen::
+
+    with monitor.watch("rtsp://camera/stream") as events:
+        for event in events:
+            print(event.to_dict())
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+from monitor.analysis.pipeline import Engines
+from monitor.errors import MonitorError, OutputError, SourceError, UsageError
+from monitor.media.sources import Source, open_isolated, open_source
+from monitor.results.recorder import ResultRecorder, run
+from monitor.results.report import Report
+from monitor.results.watch import Watch
+from monitor.runtime import (
+    FailurePolicy,
+    LoadShedder,
+    Observer,
+    Observers,
+    SessionStats,
+    Sink,
+    StreamEvents,
+    Subscription,
+)
+from monitor.settings import Settings, load_settings
+from monitor.types import (
+    Frame,
+    Hint,
+    Label,
+    LabelChange,
+    Observation,
+    Reason,
+    Segment,
+    SourceInfo,
+    TrackSummary,
+    Verdict,
+)
+from monitor.types.events import (
+    Event,
+    FlagCommitted,
+    FrameAnalysed,
+    HintRaised,
+    LabelChanged,
+    SegmentClosed,
+    StreamClosed,
+    StreamOpened,
+    StreamStateChanged,
+)
+
+__all__ = [
+    "Event",
+    "FailurePolicy",
+    "FlagCommitted",
+    "Frame",
+    "FrameAnalysed",
+    "Hint",
+    "HintRaised",
+    "Label",
+    "LabelChange",
+    "LabelChanged",
+    "MonitorError",
+    "Observation",
+    "Observer",
+    "OutputError",
+    "Reason",
+    "Report",
+    "Segment",
+    "SegmentClosed",
+    "Settings",
+    "SourceError",
+    "SourceInfo",
+    "StreamClosed",
+    "StreamOpened",
+    "StreamStateChanged",
+    "Subscription",
+    "TrackSummary",
+    "UsageError",
+    "Verdict",
+    "Watch",
+    "analyze",
+    "load_engines",
+    "load_settings",
+    "open_source",
+    "watch",
+]
+
+_loading = threading.Lock()
+
+
+def load_engines(settings: Settings) -> Engines:
+    """The engines for these settings, loaded once per process; the first time on a machine may take a minute.
+
+    Raises:
+        ModelError: there are no weights, or their card does not fit them.
+        EngineError: the backend is not available.
+    """
+    with _loading:
+        return _loaded(settings.model_dump_json(include={"detector", "classifier", "cache_dir"}))
+
+
+@lru_cache(maxsize=2)
+def _loaded(settings: str) -> Engines:
+    return Engines.load(Settings.model_validate_json(settings))
+
+
+def analyze(
+    source: str | Path | Source,
+    *,
+    settings: Settings | None = None,
+    engines: Engines | None = None,
+    out: Path | None = None,
+    video: bool = True,
+    observers: Sequence[Observer | Subscription] = (),
+    sinks: Sequence[Sink] = (),
+    on_progress: Callable[[SessionStats], bool | None] | None = None,
+) -> Report:
+    """Analyse every frame of a source that has an end.
+
+    >>> from monitor import Settings, analyze
+    >>> types = []
+    >>> short = Settings(source={"demo_seconds": 0.2})
+    >>> report = analyze("demo:", settings=short, observers=[lambda event: types.append(event.type)])
+    >>> types[0], types.count("frame_analysed"), types[-1]
+    ('stream_opened', 5, 'stream_closed')
+
+    Args:
+        source: a path, an address, or an open source, which is closed afterwards.
+        settings: default: those of ``load_settings``.
+        engines: default: those of ``load_engines``.
+        out: results appear in a folder of their own there; None: nothing is written.
+        video: whether to write annotated.mp4 among the results.
+        observers: take the events; an observer without a ``Subscription`` is required: its failure ends the analysis.
+        sinks: take each frame with its observation, where no event is wanted.
+        on_progress: called twice a second; False ends the analysis early, and its report holds what was seen.
+
+    Raises:
+        UsageError: the address makes no sense, or the source is live.
+        SourceError: not one frame could be read.
+        MonitorError: an engine or the disk failed.
+    """
+    settings = settings or load_settings()
+    engines = engines or load_engines(settings)
+    with source if isinstance(source, Source) else open_isolated(source, settings.source) as opened:
+        info = opened.info
+        if info.live:
+            raise UsageError(f"{info.name}: is live and has no end; watch it instead")
+        recording = None
+        if out is not None:
+            recording = ResultRecorder(out, source=opened, engines=engines, settings=settings, video=video)
+        subscribed = _observers(observers, FailurePolicy.REQUIRED)
+        return run(
+            opened,
+            engines=engines,
+            settings=settings,
+            recording=recording,
+            sinks=sinks,
+            on_tick=None if on_progress is None else lambda stats: on_progress(stats) is not False,
+            events=StreamEvents(subscribed, stream=info.name) if subscribed else None,
+        )
+
+
+def watch(
+    url: str,
+    *,
+    settings: Settings | None = None,
+    engines: Engines | None = None,
+    observers: Sequence[Observer | Subscription] = (),
+    repeat: bool = False,
+    load: LoadShedder | None = None,
+) -> Watch:
+    """Watch a source until it is over or the ``with`` block is left; a lost stream is opened again.
+
+    >>> from monitor import Settings, watch
+    >>> with watch("demo:", settings=Settings(source={"demo_seconds": 0.2})) as events:
+    ...     types = [event.type for event in events]
+    >>> "stream_opened" in types, "frame_analysed" in types, "stream_closed" in types
+    (True, True, True)
+
+    Args:
+        url: a path or an address. A file is played at its own speed.
+        settings: default: those of ``load_settings``.
+        engines: default: those of ``load_engines``.
+        observers: take the events on the stream's threads, as they happen; an observer without a
+            ``Subscription`` is called with best effort.
+        repeat: play a file again when it is over.
+        load: shared by all streams of a process; says how much of a live source is analysed.
+    """
+    settings = settings or load_settings()
+    engines = engines or load_engines(settings)
+    subscriptions = [_subscription(one, FailurePolicy.BEST_EFFORT) for one in observers]
+    return Watch(url, engines=engines, settings=settings, subscriptions=subscriptions, repeat=repeat, load=load)
+
+
+def _observers(observers: Sequence[Observer | Subscription], policy: FailurePolicy) -> Observers:
+    return Observers(_subscription(one, policy) for one in observers)
+
+
+def _subscription(observer: Observer | Subscription, policy: FailurePolicy) -> Subscription:
+    if isinstance(observer, Subscription):
+        return observer
+    return Subscription(observer, getattr(observer, "__name__", type(observer).__name__), policy)

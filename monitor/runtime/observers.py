@@ -1,0 +1,158 @@
+"""Passes the events of a stream on to its observers."""
+
+import logging
+import threading
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, Protocol
+
+from monitor.runtime.session import SessionStats
+from monitor.types import Frame, Observation, Segment, SourceInfo, SourceVerdict, TrackSummary
+from monitor.types.events import Event, StreamClosed, StreamOpened, StreamStateChanged, frame_events
+
+_log = logging.getLogger(__name__)
+
+
+class Observer(Protocol):
+    """Takes the events of a stream, one at a time, on a thread of the stream; slow work belongs on another thread."""
+
+    def __call__(self, event: Event) -> None: ...
+
+
+class FailurePolicy(StrEnum):
+    """What happens to a stream when an observer raises."""
+
+    REQUIRED = "required"  # the stream ends with the observer's error
+    BEST_EFFORT = "best effort"  # the error is logged once per kind and counted; the stream goes on
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """An observer, its name in logs and counts, and what its failure means."""
+
+    observer: Observer
+    name: str
+    policy: FailurePolicy = FailurePolicy.BEST_EFFORT
+
+
+class Observers:
+    """The observers of one stream, called in order.
+
+    >>> observers = Observers([Subscription(print, "terminal")])
+    >>> bool(observers), bool(Observers())
+    (True, False)
+    """
+
+    def __init__(self, subscriptions: Iterable[Subscription] = ()) -> None:
+        self._subscriptions = tuple(subscriptions)
+        self._failures: Counter[str] = Counter()
+        self._logged: set[tuple[str, type[Exception]]] = set()
+
+    def __bool__(self) -> bool:
+        return bool(self._subscriptions)
+
+    @property
+    def failures(self) -> Mapping[str, int]:
+        """How often each best-effort observer has failed, by name."""
+        return dict(self._failures)
+
+    def emit(self, event: Event) -> None:
+        """Call every observer.
+
+        Raises:
+            Exception: what a required observer raised.
+        """
+        for subscription in self._subscriptions:
+            try:
+                subscription.observer(event)
+            except Exception as error:
+                if subscription.policy is FailurePolicy.REQUIRED:
+                    raise
+                self._count(subscription.name, error)
+
+    def emit_frame(self, frame: Frame, observation: Observation, *, stream: str, connection: int) -> None:
+        """Emit the events of one frame; without observers none is built.
+
+        Raises:
+            Exception: what a required observer raised.
+        """
+        if self._subscriptions:
+            for event in frame_events(frame, observation, stream=stream, connection=connection):
+                self.emit(event)
+
+    def _count(self, name: str, error: Exception) -> None:
+        self._failures[name] += 1
+        kind = (name, type(error))
+        if kind not in self._logged:
+            self._logged.add(kind)
+            _log.warning("the observer %s failed, the stream goes on: %s", name, error, exc_info=error)
+
+
+class StreamEvents:
+    """Emits the events of one stream, never two at a time; a sink of its sessions.
+
+    Args:
+        observers: take the events.
+        stream: its name as shown, secrets masked.
+    """
+
+    def __init__(self, observers: Observers, *, stream: str) -> None:
+        self._observers, self._stream = observers, stream
+        self._lock = threading.RLock()
+        self._connection = 0
+
+    def open(self, source: SourceInfo, *, engine: str, model: str) -> None:
+        """A source is open: the next connection begins."""
+        self._connection += 1
+        self._emit(StreamOpened(**self._common(), source=source, engine=engine, model=model))
+
+    def __call__(self, frame: Frame, observation: Observation) -> None:
+        """A frame was analysed."""
+        with self._lock:
+            self._observers.emit_frame(frame, observation, stream=self._stream, connection=self._connection)
+
+    def close(
+        self,
+        verdict: SourceVerdict,
+        segments: Sequence[Segment],
+        tracks: Sequence[TrackSummary],
+        *,
+        stats: SessionStats,
+        failure: Exception | None,
+    ) -> None:
+        """The source is closed.
+
+        Args:
+            verdict: on the whole connection.
+            segments: that were still open.
+            tracks: that were still followed.
+            stats: where the frames went.
+            failure: what ended it before its time, if anything did.
+        """
+        closed = StreamClosed(
+            **self._common(),
+            verdict=verdict,
+            segments=tuple(segments),
+            tracks=tuple(tracks),
+            frames_read=stats.frames_read,
+            frames_analysed=stats.frames_analysed,
+            failure="" if failure is None else str(failure),
+        )
+        self._emit(closed)
+
+    def change_state(self, state: str, *, reason: str, attempt: int, retry_after: float | None) -> None:
+        """The stream was found, lost, paused, or given up."""
+        changed = StreamStateChanged(
+            **self._common(), state=state, reason=reason, attempt=attempt, retry_after=retry_after
+        )
+        self._emit(changed)
+
+    def _common(self) -> dict[str, Any]:
+        return {"stream": self._stream, "connection": self._connection, "at": datetime.now(UTC)}
+
+    def _emit(self, event: Event) -> None:
+        with self._lock:
+            self._observers.emit(event)

@@ -1,0 +1,103 @@
+"""One serialiser for every value: a frozen dataclass becomes a dict that JSON can hold.
+
+Field names are the keys. Numbers are rounded, and None stands for a number that is not finite. Enumerations become
+their values, times ISO 8601 in UTC, paths texts, tuples lists. Arrays are left out: a value that wants to show one
+offers a property in ``_shown``.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, is_dataclass
+from datetime import UTC, datetime
+from enum import Enum
+from functools import cache
+from pathlib import PurePath
+from typing import Any, ClassVar, Final
+
+import numpy as np
+
+JsonObject = dict[str, Any]
+
+DIGITS: Final = 3  # after the decimal point, unless a field says otherwise
+
+# What a field may say of itself: ``field(metadata=PROBABILITY)``.
+PROBABILITY: Final[Mapping[str, Any]] = {"digits": 4}
+HIDDEN: Final[Mapping[str, Any]] = {"hidden": True}
+
+
+def inlined(*, without: Iterable[str] = ()) -> Mapping[str, Any]:
+    """Metadata of a field whose keys stand beside its neighbours' keys; a key of the outer value wins."""
+    return {"inlined": frozenset(without)}
+
+
+def all_keys(keys: Iterable[Any]) -> Mapping[str, Any]:
+    """Metadata of a mapping to numbers that is written with all of these keys, 0 where one is absent."""
+    return {"all_keys": tuple(keys)}
+
+
+class Serialisable:
+    """Gives a frozen dataclass its ``to_dict``; ``_shown`` names properties that are written beside the fields."""
+
+    __slots__ = ()
+    _shown: ClassVar[Mapping[str, int]] = {}  # property: digits
+
+    def to_dict(self) -> JsonObject:
+        """All of it as JSON values, under the names of the fields."""
+        return _object(self)
+
+
+@cache
+def _plan(kind: type) -> tuple[tuple[str, Mapping[str, Any]], ...]:
+    return tuple((field.name, field.metadata) for field in fields(kind) if "hidden" not in field.metadata)
+
+
+def _object(value: object) -> JsonObject:
+    record: JsonObject = {}
+    kind: Any = type(value)
+    for name, metadata in _plan(kind):
+        one = getattr(value, name)
+        if isinstance(one, np.ndarray):
+            continue
+        if "inlined" in metadata:
+            for key, inner in _object(one).items():
+                if key not in metadata["inlined"]:
+                    record.setdefault(key, inner)
+            continue
+        if "all_keys" in metadata:
+            one = dict.fromkeys(metadata["all_keys"], 0.0) | dict(one)
+        record[name] = _json(one, metadata.get("digits", DIGITS))
+    for name, digits in getattr(value, "_shown", {}).items():
+        record[name] = _json(getattr(value, name), digits)
+    return record
+
+
+def _json(value: object, digits: int) -> object:
+    match value:
+        case Mapping():
+            return {_key(key): _json(one, digits) for key, one in value.items()}
+        case list() | tuple():
+            return [_json(one, digits) for one in value]
+        case Serialisable():
+            return value.to_dict()
+    return _object(value) if is_dataclass(value) else _scalar(value, digits)
+
+
+def _scalar(value: object, digits: int) -> object:
+    match value:
+        case Enum():
+            return value.value
+        case None | bool() | str():
+            return value
+        case int() | np.integer():
+            return int(value)
+        case float() | np.floating():
+            return round(float(value), digits) if math.isfinite(value) else None
+        case datetime():
+            return value.astimezone(UTC).isoformat()
+        case PurePath() | Exception():
+            return str(value)
+    raise TypeError(f"{type(value).__name__} has no form in JSON; hide the field, or show a property instead")
+
+
+def _key(key: object) -> str:
+    return str(key.value if isinstance(key, Enum) else key)

@@ -1,0 +1,81 @@
+import doctest
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from support.clips import video
+
+import monitor
+from monitor import api
+from monitor.analysis.pipeline import Engines
+from monitor.errors import SourceNotFoundError, UsageError
+from monitor.settings import Settings, SourceSettings
+
+
+def short(settings: Settings, seconds: float = 0.4) -> Settings:
+    return settings.model_copy(update={"source": SourceSettings(demo_seconds=seconds)})
+
+
+def fails(event: monitor.Event) -> None:
+    raise RuntimeError(f"no room for {event.type}")
+
+
+def test_the_examples_of_the_door_are_true() -> None:
+    failed, tried = doctest.testmod(api)
+    assert (failed, tried > 8) == (0, True)
+
+
+def test_the_door_is_listed_and_opens_without_loading_anything_at_first() -> None:
+    heavy = "{'torch', 'av', 'cv2', 'numpy'} & set(sys.modules)"
+    code = f"import sys, monitor; print(sorted({heavy}), 'analyze' in dir(monitor))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[] True"
+    assert set(api.__all__) | {"__version__"} == set(monitor.__all__)
+    assert all(getattr(monitor, name) is getattr(api, name) for name in api.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        monitor.nonsense  # type: ignore[attr-defined]  # noqa: B018 - that it raises
+
+
+def test_a_report_is_what_report_json_holds(engines: Engines, settings: Settings, tmp_path: Path) -> None:
+    clip = video(tmp_path / "clip.mp4", frames=5)
+    report = monitor.analyze(clip, settings=settings, engines=engines, out=tmp_path / "out", video=False)
+    assert report.folder is not None
+    written = json.loads((report.folder / "report.json").read_text(encoding="utf-8"))
+    assert written | {"created_at": ""} == report.to_dict() | {"created_at": ""}
+    assert report.source.name == str(clip)
+    assert (report.engine, report.model.id) == (engines.scorer.engine.name, engines.classifier.card.id)
+
+
+def test_an_analysis_ends_when_its_progress_says_so(engines: Engines, settings: Settings) -> None:
+    report = monitor.analyze("demo:", settings=short(settings, 60.0), engines=engines, on_progress=lambda _: False)
+    assert 0 < report.frames.frames_analysed < 1500
+
+
+def test_an_observer_is_required_by_an_analysis_unless_it_is_said_otherwise(
+    engines: Engines, settings: Settings
+) -> None:
+    brief = short(settings)
+    with pytest.raises(RuntimeError, match="no room for stream_opened"):
+        monitor.analyze("demo:", settings=brief, engines=engines, observers=[fails])
+    spare = monitor.Subscription(fails, "spare", monitor.FailurePolicy.BEST_EFFORT)
+    report = monitor.analyze("demo:", settings=brief, engines=engines, observers=[spare])
+    assert report.frames.frames_analysed == 10
+
+
+def test_what_is_live_is_refused_by_an_analysis(engines: Engines, settings: Settings, tmp_path: Path) -> None:
+    source = monitor.open_source(video(tmp_path / "clip.mp4", frames=5))
+    source.info = replace(source.info, live=True)
+    with pytest.raises(UsageError, match="is live and has no end"):
+        monitor.analyze(source, settings=settings, engines=engines)
+
+
+def test_a_watch_of_nothing_says_so_after_its_last_event(engines: Engines, settings: Settings, tmp_path: Path) -> None:
+    states = []
+    with monitor.watch(str(tmp_path / "nothing.mp4"), settings=settings, engines=engines) as events:
+        states.append(next(events))
+        with pytest.raises(SourceNotFoundError, match="nothing"):
+            next(events)
+    assert [event.to_dict()["state"] for event in states] == ["failed"]
