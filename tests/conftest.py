@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parent.parent
 TESTS = Path(__file__).parent
+os.environ.pop("COLUMNS", None)  # pytest-xdist sets it for its workers, and rich keeps the first width that it finds
 # A test is slow, and so not part of `make quick`, if it uses one of these fixtures or lies in one of these places: they
 # export networks, decode long clips, train, start servers or drive a browser.
 SLOW_FIXTURES = frozenset(
