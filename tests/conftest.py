@@ -15,6 +15,28 @@ if TYPE_CHECKING:
     from monitor.analysis.pipeline import Engines
 
 ROOT = Path(__file__).parent.parent
+TESTS = Path(__file__).parent
+# A test is slow, and so not part of `make quick`, if it uses one of these fixtures or lies in one of these places: they
+# export networks, decode long clips, train, start servers or drive a browser.
+SLOW_FIXTURES = frozenset(
+    ("bodies", "browser", "camera", "engines", "library", "media", "page", "pairs", "provider", "reference", "server")
+)
+SLOW_PLACES = (
+    *("analysis/test_integrity.py", "classifiers", "cli/lab", "cli/test_analyze.py", "cli/test_bench.py"),
+    *("cli/test_engines.py", "cli/test_serve.py", "cli/test_watch.py", "dashboard/pages/test_pages.py"),
+    *("dashboard/pages/test_sign_in.py", "dashboard/viewer", "dashboard/webcam", "faces", "inference", "lab"),
+    *("media/sources/test_demo.py", "media/worker", "runtime/test_engine_build.py", "test_deployment.py"),
+    *("test_faults.py", "test_storage_faults.py", "test_stream_faults.py", "test_upload_faults.py"),
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what is slow."""
+    places = tuple(str(TESTS / place) for place in SLOW_PLACES)
+    for item in items:
+        used = SLOW_FIXTURES.intersection(getattr(item, "fixturenames", ()))
+        if used or str(item.path).startswith(places):
+            item.add_marker("slow")
 
 
 @pytest.fixture(scope="session")
