@@ -23,7 +23,9 @@ def fails(event: monitor.Event) -> None:
     raise RuntimeError(f"no room for {event.type}")
 
 
-def test_the_examples_of_the_door_are_true() -> None:
+@pytest.mark.usefixtures("engines")  # compiled in the tests' own cache
+def test_the_examples_of_the_door_are_true(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("monitor.inference.cache.platformdirs.user_cache_path", lambda *_, **__: settings.cache_dir)
     failed, tried = doctest.testmod(api)
     assert (failed, tried > 8) == (0, True)
 
@@ -37,6 +39,11 @@ def test_the_door_is_listed_and_opens_without_loading_anything_at_first() -> Non
     assert all(getattr(monitor, name) is getattr(api, name) for name in api.__all__)
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         monitor.nonsense  # type: ignore[attr-defined]  # noqa: B018 - that it raises
+
+
+def test_engines_are_loaded_once_for_the_same_settings(settings: Settings) -> None:
+    first = monitor.load_engines(settings)
+    assert monitor.load_engines(short(settings)) is first, "a source's settings make no other engines"
 
 
 def test_a_report_is_what_report_json_holds(engines: Engines, settings: Settings, tmp_path: Path) -> None:
