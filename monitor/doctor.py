@@ -20,6 +20,7 @@ from monitor.inference.cache import default_cache_dir
 from monitor.media.sources import cameras, demo_faces
 from monitor.settings import Settings
 from monitor.types import Pixels, TrackedFaces
+from monitor.types.faces import sigmoid
 
 _PACKAGES = ("torch", "facenet-pytorch", "opencv-python-headless", "av", "numpy", "onnxruntime", "openvino")
 
@@ -120,4 +121,4 @@ def _probability(engines: Engines, settings: Settings, picture: Pixels) -> float
     scores = engines.scorer.score(picture, tracked, qualities, rows=range(len(faces)))
     if not len(scores):
         return None
-    return engines.classifier.card.calibration.probability(float(scores.logits[0]))
+    return sigmoid(float(scores.log_odds[0]))

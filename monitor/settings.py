@@ -61,8 +61,9 @@ class SourceSettings(_Settings):
 
 
 class FaceDetectorSettings(_Settings):
-    """MTCNN, with facenet-pytorch's names for what it has too."""
+    """The face detector: MTCNN, with facenet-pytorch's names where both have a setting."""
 
+    model: str = Field("mtcnn", description="name in the registry of face detectors")
     min_face_size: int = Field(
         40, ge=12, le=2000, description="smallest face side looked for, pixels of the full frame"
     )

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from monitor.analysis.pipeline import Engines
+from monitor.analysis.scores import Scorer
 from monitor.doctor import Finding, Severity, examine
 from monitor.settings import Settings
 
@@ -70,8 +71,8 @@ def test_the_self_test_judges_the_running_engine(
         def run(self, batch: np.ndarray) -> tuple[np.ndarray, ...]:
             return np.array([next(answers)], np.float32), np.zeros((1, 2, 2), np.float32)
 
-    scorer = type(engines.scorer)(Scripted(), card=engines.classifier.card)
-    monkeypatch.setattr(Engines, "load", lambda _: replace(engines, scorer=scorer))
+    scorer = Scorer(engines.classifier, Scripted())
+    monkeypatch.setattr(Engines, "load", lambda _: replace(engines, scorers=(scorer,)))
     finding = findings(settings, tmp_path)["self-test"]
     assert finding.health is health
     assert words in finding.answer

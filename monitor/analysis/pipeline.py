@@ -6,6 +6,7 @@ fast or slow they arrive.
 
 import math
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Self
@@ -21,10 +22,10 @@ from monitor.analysis.scores import Scorer
 from monitor.analysis.segments import Segments
 from monitor.analysis.tracks import Tracker
 from monitor.analysis.verdicts import Judge
-from monitor.classifiers import Classifier, load_classifier
+from monitor.classifiers import Classifier
+from monitor.classifiers.committee import Committee, load_committee
 from monitor.classifiers.reference_crops import reference_crops
-from monitor.faces.mtcnn.cascade import FaceDetector, MtcnnEngines
-from monitor.faces.mtcnn.networks import mtcnn_networks
+from monitor.faces import FaceDetector, load_face_detector
 from monitor.inference.backends import Backend, BackendSelection, Engine, choose, resampler
 from monitor.inference.batches import DynamicBatcher
 from monitor.inference.cache import default_cache_dir
@@ -41,10 +42,20 @@ class Engines:
     """The loaded networks: made once, used by any number of pipelines of one thread each."""
 
     faces: FaceDetector
-    scorer: Scorer
-    classifier: Classifier
+    scorers: tuple[Scorer, ...]  # of the committee's classifiers, in its order
+    committee: Committee
     choice: BackendSelection
     batches: DynamicBatcher  # joins the faces of live streams
+
+    @property
+    def scorer(self) -> Scorer:
+        """The first classifier's."""
+        return self.scorers[0]
+
+    @property
+    def classifier(self) -> Classifier:
+        """The first of the committee, or the only one."""
+        return self.scorer.classifier
 
     @classmethod
     def load(cls, settings: Settings, *, input_size: int | None = None) -> Self:
@@ -52,7 +63,7 @@ class Engines:
 
         Args:
             settings: of all stages; only detector, classifier and cache_dir are read.
-            input_size: side of the classifier's crops, pixels, whatever the settings say and whether or not the
+            input_size: side of the classifiers' crops, pixels, whatever the settings say and whether or not the
                 weights are calibrated for it (benchmarks).
 
         Raises:
@@ -63,7 +74,7 @@ class Engines:
         """
         wanted = settings.classifier
         choice = choose(wanted.backend)
-        classifier = configured_classifier(settings, input_size=input_size)
+        committee = configured_committee(settings, input_size=input_size)
         cache_dir = default_cache_dir(settings.cache_dir)
         cv2.setNumThreads(wanted.threads)  # OpenCV's pool is the process's; beside an engine's it only costs
 
@@ -72,43 +83,53 @@ class Engines:
 
         with exported_elsewhere():
             exact = choice.backend.exact()
-            mtcnn = MtcnnEngines(*(compiled(network, exact) for network in mtcnn_networks()))
-            network, threads = classifier.network, wanted.threads
-            engine, choice = promoted(choice, network, threads=threads, cache_dir=cache_dir)
-            engine = engine or compiled(network, choice.backend)
+            faces = load_face_detector(
+                settings.detector, compiled=lambda network: compiled(network, exact), resampler=resampler(exact)
+            )
+            networks, threads = [one.network for one in committee.classifiers], wanted.threads
+            engines, choice = promoted(choice, networks, threads=threads, cache_dir=cache_dir)
+            engines = engines or [compiled(network, choice.backend) for network in networks]
         memory.give_back()
         return cls(
-            faces=FaceDetector(mtcnn, settings.detector, resampler=resampler(exact)),
-            scorer=Scorer(engine, card=classifier.card, input_size=classifier.input_size),
-            classifier=classifier,
+            faces=faces,
+            scorers=tuple(map(Scorer, committee.classifiers, engines)),
+            committee=committee,
             choice=choice,
             batches=DynamicBatcher(wait=wanted.batch_wait, at_once=_at_once(choice.backend, wanted.threads)),
         )
 
-    def serve(self, engine: Engine, choice: BackendSelection) -> None:
-        """Score live streams from their next frame on, and files begun later, with another engine; from any thread."""
-        self.scorer.engine, self.choice = engine, choice
+    def serve(self, engines: Sequence[Engine], choice: BackendSelection) -> None:
+        """Score live streams from their next frame on, and files begun later, with other engines; from any thread."""
+        for scorer, engine in zip(self.scorers, engines, strict=True):
+            scorer.engine = engine
+        self.choice = choice
 
 
-def configured_classifier(settings: Settings, *, input_size: int | None = None) -> Classifier:
-    """The classifier that ``settings`` names, with faces to try its engines on; nothing is compiled.
+def configured_committee(settings: Settings, *, input_size: int | None = None) -> Committee:
+    """The classifiers that ``settings`` names, with faces to try their engines on; nothing is compiled.
 
     Args:
         settings: only those of the classifier are read.
         input_size: as in ``Engines.load``.
 
     Raises:
+        UsageError: the name is unknown.
         WeightsMissingError: there are no weights.
         ModelCardError: the weights are not the ones that their card describes, or not calibrated for the
             input size of the settings.
     """
     wanted = settings.classifier
     size = input_size or wanted.input_size
-    classifier = load_classifier(wanted.model, weights=wanted.weights, input_size=size)
+    committee = load_committee(wanted.model, weights=wanted.weights, input_size=size)
     if input_size is None and wanted.input_size is not None:
-        classifier.card.at(wanted.input_size)  # refuses what the weights are not calibrated for
-    witnesses = partial(reference_crops, classifier.card.crop, size=classifier.input_size)
-    return replace(classifier, network=replace(classifier.network, witnesses=witnesses))
+        for classifier in committee.classifiers:
+            classifier.card.at(wanted.input_size)  # refuses what the weights are not calibrated for
+    return replace(committee, classifiers=tuple(map(_with_reference_crops, committee.classifiers)))
+
+
+def _with_reference_crops(classifier: Classifier) -> Classifier:
+    crops = partial(reference_crops, classifier.card.crop, size=classifier.input_size)
+    return replace(classifier, network=replace(classifier.network, witnesses=crops))
 
 
 def _at_once(backend: Backend, threads: int) -> int:
@@ -163,16 +184,15 @@ class Pipeline:
     ) -> None:
         self._engines = engines
         self._live = live
-        self._engine = engines.scorer.engine  # of a file to its end, whatever is served meanwhile
+        self._of_file = [scorer.engine for scorer in engines.scorers]  # to its end, whatever is served meanwhile
         self._settings = settings
         self._integrity = Integrity(info)
         self._scenes = SceneCuts()
         once = {"min_hits": 1} if still else {}
         self._tracker = Tracker(settings.tracker.model_copy(update=once))
         self._schedule = ScoreSchedule(settings.classifier.score_every)
-        calibration = engines.classifier.card.calibration
-        self._judge = Judge(settings.verdict, calibration=calibration, still=still)
-        self._segments = Segments(settings.segment, calibration=calibration)
+        self._judge = Judge(settings.verdict, still=still)
+        self._segments = Segments(settings.segment)
 
     def step(self, frame: Frame, *, rest: float = 0.0) -> Observation:
         """What this frame adds. Call it with the frames of one source, in order.
@@ -185,9 +205,9 @@ class Pipeline:
             EngineError: an engine failed for good.
         """
         now = frame.media_time
-        engine = self._engine
+        engines = self._of_file
         if self._live:  # the newest, for the whole frame
-            engine = self._engines.batches.of(self._engines.scorer.engine)
+            engines = [self._engines.batches.of(scorer.engine) for scorer in self._engines.scorers]
         hint_changes = self._integrity.update(frame)
         cut = self._scenes.is_cut(frame.pixels)
         tracked, detected = self._find(frame, cut=cut, rest=rest)
@@ -195,7 +215,12 @@ class Pipeline:
         rows = self._schedule.due(tracked.track_ids, now, rest=rest)
         if rows:
             qualities = quality.measure(frame.pixels, tracked.faces, self._settings.quality)
-            scores = self._engines.scorer.score(frame.pixels, tracked, qualities, rows=rows, engine=engine)
+            scores = self._engines.committee.fusion.fuse(
+                [
+                    scorer.score(frame.pixels, tracked, qualities, rows=rows, engine=engine)
+                    for scorer, engine in zip(self._engines.scorers, engines, strict=True)
+                ]
+            )
         judged = self._judge.update(scores, track_ids=tracked.track_ids, frame_index=frame.index, media_time=now)
         closed = self._segments.update(judged, scores, frame_index=frame.index, media_time=now)
         ended = self._tracker.ended
@@ -210,7 +235,7 @@ class Pipeline:
             changes=judged.changes,
             closed_segments=closed + self._segments.end(ended),
             ended_tracks=self._judge.end(ended),
-            engine=engine.name,
+            engine=engines[0].name,
             detected=detected,
             scene_cut=cut,
             hints=self._integrity.active,

@@ -1,4 +1,4 @@
-"""Tracked faces to scores: one crop per face, one batch per frame, a logit and an evidence map each."""
+"""TrackedFaces -> Scores: one crop per face, one batch per frame, calibrated log-odds and an evidence map each."""
 
 from __future__ import annotations
 
@@ -6,18 +6,15 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from monitor.classifiers import Classifier
 from monitor.classifiers.crops import crop_faces
 from monitor.errors import EngineError
 from monitor.inference.backends import Engine
-from monitor.types import Floats, Pixels, Qualities, Reason, Scores, TrackedFaces
-
-if TYPE_CHECKING:
-    from monitor.classifiers.model_card import ModelCard
+from monitor.types import ClassifierScores, Floats, Pixels, Qualities, Reason, Scores, TrackedFaces
 
 logger = logging.getLogger(__name__)
 
@@ -26,23 +23,21 @@ _SHARING = 16  # calls that streams may share at the same time, at most
 
 
 class Scorer:
-    """Runs the classifier on the faces that are due.
+    """Runs one classifier on the faces that are due, and calibrates its output.
 
     A face that cannot be scored is rejected with its reasons, never guessed: those of its quality, or
     ENGINE_DEGRADED where the engine failed or gave a value that is no number. The first of several
     failures in a row is logged; after ``TOLERATED_FAILURES`` of them the next one is raised.
 
     Args:
-        engine: compiled from the classifier's network; outputs logits (N,) and evidence maps (N, h, w). May be replaced
+        classifier: its network, its crop policy and its calibration.
+        engine: compiled from that network; outputs logits (N,) and evidence maps (N, h, w). May be replaced
             at any time, see ``Engines.serve``.
-        card: of its weights: crop policy.
-        input_size: side of the crops, pixels; default: the card's.
     """
 
-    def __init__(self, engine: Engine, *, card: ModelCard, input_size: int | None = None) -> None:
+    def __init__(self, classifier: Classifier, engine: Engine) -> None:
+        self.classifier = classifier
         self.engine = engine
-        self._card = card
-        self._size = input_size or card.input.size
         self._failures = 0
         self._counting = threading.Lock()
         self._counted: deque[object] = deque(maxlen=_SHARING)  # what the last failures were of
@@ -74,17 +69,21 @@ class Scorer:
         if not len(usable):
             return Scores.none(rejected)
         boxes = tracked.faces.boxes[usable]
-        crops, squares = crop_faces(pixels, boxes, policy=self._card.crop, size=self._size)
+        card = self.classifier.card
+        crops, squares = crop_faces(pixels, boxes, policy=card.crop, size=self.classifier.input_size)
         logits, maps = self._run(engine or self.engine, crops)
+        scale, shift = np.float32(card.calibration.scale), np.float32(card.calibration.shift)
+        log_odds = scale * logits + shift
         sound = np.isfinite(logits) & np.isfinite(maps).all(axis=(1, 2))
         rejected |= dict.fromkeys(ids[usable[~sound]].tolist(), (Reason.ENGINE_DEGRADED,))
         return Scores(
             track_ids=ids[usable[sound]],
-            logits=logits[sound],
-            evidence_maps=maps[sound],
+            log_odds=log_odds[sound],
+            evidence_maps=scale * maps[sound],
             crops=squares[sound],
             weights=qualities.weights[usable[sound]],
             rejected=rejected,
+            parts=(ClassifierScores(classifier=card.id, logits=logits[sound], log_odds=log_odds[sound]),),
         )
 
     def _run(self, engine: Engine, crops: Pixels) -> tuple[Floats, Floats]:

@@ -16,7 +16,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from monitor.types import Calibration, Judgement, Label, LabelChange, Scores, Segment
+from monitor.types import Judgement, Label, LabelChange, Scores, Segment
+from monitor.types.faces import sigmoid
 
 if TYPE_CHECKING:
     from monitor.settings import SegmentSettings
@@ -29,12 +30,10 @@ class Segments:
 
     Args:
         settings: how moments are joined.
-        calibration: from the card of the model whose scores come.
     """
 
-    def __init__(self, settings: SegmentSettings, *, calibration: Calibration) -> None:
+    def __init__(self, settings: SegmentSettings) -> None:
         self._settings = settings
-        self._calibration = calibration
         self._now = -math.inf
         self._tracks: dict[int, _TrackSegment] = {}
 
@@ -55,11 +54,11 @@ class Segments:
             done, self._now = self.flush(), media_time
         self._now = max(self._now, media_time)
         usable = {
-            track_id: self._calibration.probability(logit)
-            for track_id, logit, weight in zip(
-                scores.track_ids.tolist(), scores.logits.tolist(), scores.weights.tolist(), strict=True
+            track_id: sigmoid(log_odds)
+            for track_id, log_odds, weight in zip(
+                scores.track_ids.tolist(), scores.log_odds.tolist(), scores.weights.tolist(), strict=True
             )
-            if weight > 0.0 and math.isfinite(logit)
+            if weight > 0.0 and math.isfinite(log_odds)
         }
         changes = {change.track_id: change for change in judged.changes}
         for verdict in judged.verdicts:

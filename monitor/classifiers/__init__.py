@@ -1,9 +1,11 @@
 """Loads the networks that say how fake a face crop looks.
 
-``load_classifier()`` gives a network and its card; ``architecture()`` gives what training needs. Weights
-and cards live in ``engines/``; compiled engines are made from them by ``monitor.inference``.
+``load_classifier()`` gives a network and its card; ``architecture()`` gives what training needs. ``register()``
+adds an architecture. Weights and cards live in ``engines/``; compiled engines are made from them by
+``monitor.inference``.
 
 model_card       what is said of one set of weights;  weights  their files
+committee        several classifiers and their card;  fusion  their scores -> one
 crops            boxes -> the squares that a classifier sees;  reference_crops  crops that an engine is tried on
 evidence_map     a network whose second output says where
 architectures/   the networks
@@ -28,22 +30,22 @@ if TYPE_CHECKING:
 
     from monitor.classifiers.model_card import ModelCard
 
-_ARCHITECTURES = {  # name -> module of ``architectures``, and what in it, if it is not the module itself
-    "inception_resnet_v1": ("inception_resnet_v1", ""),
-    "efficientnet_lite0": ("efficientnet_lite", "LITE0"),
-    "efficientnet_lite1": ("efficientnet_lite", "LITE1"),
-    "efficientnet_lite2": ("efficientnet_lite", "LITE2"),
-    "xception": ("xception", ""),
-    "vit": ("vit", ""),
-    "meso4": ("meso", "MESO4"),
-    "mesoinception4": ("meso", "MESOINCEPTION4"),
+_ARCHITECTURES = {  # name -> module, and what in it, if it is not the module itself
+    "inception_resnet_v1": (f"{__name__}.architectures.inception_resnet_v1", ""),
+    "efficientnet_lite0": (f"{__name__}.architectures.efficientnet_lite", "LITE0"),
+    "efficientnet_lite1": (f"{__name__}.architectures.efficientnet_lite", "LITE1"),
+    "efficientnet_lite2": (f"{__name__}.architectures.efficientnet_lite", "LITE2"),
+    "xception": (f"{__name__}.architectures.xception", ""),
+    "vit": (f"{__name__}.architectures.vit", ""),
+    "meso4": (f"{__name__}.architectures.meso", "MESO4"),
+    "mesoinception4": (f"{__name__}.architectures.meso", "MESOINCEPTION4"),
 }
 _OUTPUTS = ("logit", "evidence_map")
 _PACKAGE = Path(__file__).parent.parent
 
 
 class Architecture(Protocol):
-    """What the registry offers of each; importing a module of it imports no torch, its functions do."""
+    """A network that the registry offers; importing its module imports no torch, its functions do."""
 
     @property
     def ARCHITECTURE(self) -> str:  # noqa: N802 - a constant of each
@@ -74,6 +76,17 @@ class Classifier:
     input_size: int  # S: side of a crop, pixels; the card's, unless another was asked for
 
 
+def register(name: str, *, module: str, attribute: str = "") -> None:
+    """Offer another architecture as ``classifier.model``.
+
+    Args:
+        name: in the registry, and of its files in ``engines/``.
+        module: full name of a module that is an ``Architecture``; it is imported when it is first used.
+        attribute: where an ``Architecture`` lies in that module, if the module is none.
+    """
+    _ARCHITECTURES[name] = (module, attribute)
+
+
 def available_models() -> tuple[str, ...]:
     """Names that ``load_classifier`` and ``architecture`` know."""
     return tuple(_ARCHITECTURES)
@@ -88,7 +101,7 @@ def architecture(name: str) -> Architecture:
     if name not in _ARCHITECTURES:
         raise UsageError(f"unknown model {name!r}: this program knows {', '.join(_ARCHITECTURES)}")
     module, attribute = _ARCHITECTURES[name]
-    found = importlib.import_module(f"{__name__}.architectures.{module}")
+    found = importlib.import_module(module)
     return cast("Architecture", getattr(found, attribute) if attribute else found)
 
 

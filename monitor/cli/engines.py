@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Column, Table
 
-from monitor.analysis.pipeline import configured_classifier
+from monitor.analysis.pipeline import configured_committee
 from monitor.cli.terminal import AsJson, Set, SettingsFile, console, errors, settings_from
 from monitor.errors import EngineError, MonitorError, UsageError
 from monitor.faces.mtcnn.networks import mtcnn_networks
@@ -73,7 +73,7 @@ def list_(
 def build(engine: Engines = None, settings_file: SettingsFile = None, assignments: Set = None) -> None:
     """Build engines into the cache, the face detector's too, so that the first start is as fast as any other."""
     settings = settings_from(settings_file, assignments)
-    network, _ = _classifier(settings)
+    networks = [network for network, _ in _networks(settings)]
     folder = default_cache_dir(settings.cache_dir)
     backends, failures = available(engine or ()), 0
     with Progress(console=errors, transient=True) as progress, exported_elsewhere():
@@ -82,8 +82,10 @@ def build(engine: Engines = None, settings_file: SettingsFile = None, assignment
             progress.update(task, description=backend.name)
             before, began = _bytes(artefacts(folder)), time.monotonic()
             try:
-                for one, by in ((network, backend), *((part, backend.exact()) for part in mtcnn_networks())):
-                    by.compile(one, threads=settings.classifier.threads, cache_dir=folder)
+                for network in networks:
+                    backend.compile(network, threads=settings.classifier.threads, cache_dir=folder)
+                for network in mtcnn_networks():
+                    backend.exact().compile(network, threads=settings.classifier.threads, cache_dir=folder)
             except MonitorError as error:
                 failures += 1
                 console.print(f"{backend.name}: [bold red]not built:[/] {escape(str(error))}")
@@ -105,14 +107,24 @@ def verify_(
 ) -> None:
     """Hold each engine against fp32 torch on the demo's faces; exit code 1 if one says something else."""
     settings = settings_from(settings_file, assignments)
-    network, crops = _classifier(settings)
     folder, threads = default_cache_dir(settings.cache_dir), settings.classifier.threads
-    found: list[Verification] = []
-    for backend in available(engine or ()):
-        with errors.status(f"verifying {backend.name}"):
-            found.append(verify(network, backend, crops=crops, threads=threads, cache_dir=folder))
+    failed: list[Verification] = []
+    for network, crops in _networks(settings):
+        found: list[Verification] = []
+        for backend in available(engine or ()):
+            with errors.status(f"verifying {network.name} on {backend.name}"):
+                found.append(verify(network, backend, crops=crops, threads=threads, cache_dir=folder))
+        _show_verified(network.name, found, as_json=as_json)
+        failed += [one for one in found if not one.passed]
+    for one in failed:
+        errors.print(f"[bold red]failed:[/] {escape(one.why)}")
+    if failed:
+        raise typer.Exit(1)
+
+
+def _show_verified(network: str, found: Sequence[Verification], *, as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps({"network": network.name, "engines": [_record(one) for one in found]}, indent=2))
+        typer.echo(json.dumps({"network": network, "engines": [_record(one) for one in found]}, indent=2))
     else:
         table = Table(
             Column("engine", no_wrap=True), "", "logits differ by", "maps by", "faces", box=None, pad_edge=False
@@ -125,13 +137,8 @@ def verify_(
                 f"{one.map_difference:.2g} (allowed {one.map_tolerance:g})",
                 str(one.crops),
             )
-        console.print(f"{network.name} against fp32 torch, largest differences", style="dim")
+        console.print(f"{network} against fp32 torch, largest differences", style="dim")
         console.print(table)
-    failed = [one for one in found if not one.passed]
-    for one in failed:
-        errors.print(f"[bold red]failed:[/] {escape(one.why)}")
-    if failed:
-        raise typer.Exit(1)
 
 
 @app.command()
@@ -148,7 +155,7 @@ def bench(
     settings = settings_from(settings_file, assignments)
     if plot is not None:
         _drawing()
-    network, crops = _classifier(settings)
+    network, crops = _networks(settings)[0]
     folder, threads = default_cache_dir(settings.cache_dir), settings.classifier.threads
     names = available(engine or ())
     made = {}
@@ -205,12 +212,10 @@ def clean(settings_file: SettingsFile = None, assignments: Set = None) -> None:
 _BATCHES = (1, 4, 8, 16)
 
 
-def _classifier(settings: Settings) -> tuple[Network, Pixels]:
-    """The network that the settings name, and the faces to try its engines on."""
-    network = configured_classifier(settings).network
-    if network.witnesses is None:
-        raise EngineError(f"there are no faces to try {network.name} on")
-    return network, network.witnesses()
+def _networks(settings: Settings) -> list[tuple[Network, Pixels]]:
+    """The networks of the classifiers that the settings name, each with faces to try its engines on."""
+    networks = [classifier.network for classifier in configured_committee(settings).classifiers]
+    return [(network, network.witnesses()) for network in networks if network.witnesses is not None]
 
 
 def _bytes(files: Sequence[Path]) -> int:

@@ -289,7 +289,7 @@ def _samples(moments: Sequence[_Moment], *, track: int | None, since: float) -> 
             {
                 "frame_index": seen.frame_index,
                 "media_time": round(seen.media_time, 3),
-                "logit": round(float(seen.scores.logits[row]), 4),
+                "log_odds": round(float(seen.scores.log_odds[row]), 4),
                 "weight": round(float(seen.scores.weights[row]), 4),
                 "label": verdict.label,
                 "probability": None if verdict.probability is None else round(verdict.probability, 4),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,38 +21,41 @@ _log = logging.getLogger(__name__)
 
 
 def promoted(
-    choice: BackendSelection, network: Network, *, threads: int, cache_dir: Path
-) -> tuple[Engine | None, BackendSelection]:
-    """The engine of the faster backend, if it is in the cache and agrees with fp32 torch; and why, or why not.
+    choice: BackendSelection, networks: Sequence[Network], *, threads: int, cache_dir: Path
+) -> tuple[list[Engine], BackendSelection]:
+    """The engines of the faster backend, if all are in the cache and agree with fp32 torch; and why, or why not.
 
     Args:
         choice: what runs otherwise.
-        network: the classifier, with its witnesses.
+        networks: the classifiers', with their witnesses.
         threads: of the reference, which runs on the CPU.
         cache_dir: where engines lie.
 
     Returns:
-        The engine and the choice that it makes; or None and ``choice`` with the reason. A faster backend whose engine
-        was refused is not to be built again: it is no longer named as ``faster``.
+        The engines, one for each network, and the choice that they make; or none, and ``choice`` with the reason. A
+        faster backend with an engine that was refused is not to be built again: it is no longer named as ``faster``.
     """
     if choice.faster is None:
-        return None, choice
-    name = choice.faster.name
+        return [], choice
+    name, found = choice.faster.name, []
+    engines: list[Engine] = []
     try:
-        engine = choice.faster.cached(network, cache_dir=cache_dir)
-        if engine is None:
-            return None, explained(choice, name, NOT_BUILT)
-        found = require_parity(engine, network, threads=threads, cache_dir=cache_dir)
+        for network in networks:
+            engine = choice.faster.cached(network, cache_dir=cache_dir)
+            if engine is None:
+                return [], explained(choice, name, NOT_BUILT)
+            found.append(str(require_parity(engine, network, threads=threads, cache_dir=cache_dir)))
+            engines.append(engine)
     except EngineError as error:
         _log.warning("%s goes on, %s is not used: %s", choice.backend.name, name, error)
-        return None, replace(explained(choice, name, str(error)), faster=None)
+        return [], replace(explained(choice, name, str(error)), faster=None)
     others = {other: why for other, why in choice.others.items() if other != name}
     preferred = f"{name} was preferred: it is faster"
-    reason = f"the fastest on this GPU; {found}"
+    reason = f"the fastest on this GPU; {'; '.join(found)}"
     chosen = replace(
         choice, backend=choice.faster, reason=reason, others=others | {choice.backend.name: preferred}, faster=None
     )
-    return engine, chosen
+    return engines, chosen
 
 
 def explained(choice: BackendSelection, name: str, why: str) -> BackendSelection:

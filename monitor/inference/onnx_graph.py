@@ -4,12 +4,9 @@ Torch is imported only when there is nothing in the cache: a warm start is small
 ``exported_elsewhere()`` it is imported by a child process, so that a cold start stays small, too.
 """
 
-import multiprocessing
 import sys
 import warnings
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from contextvars import ContextVar
 from importlib.metadata import version
@@ -18,12 +15,13 @@ from typing import Any
 
 from monitor.errors import EngineError
 from monitor.inference.cache import ArtefactKey, fetch
+from monitor.inference.export_process import ExportProcess
 from monitor.inference.network import Network
 
 INPUT = "input"
 _REVISION = "2"  # raised when this module writes other graphs from the same network
 _EXAMPLE = (2, 48, 64, 80)  # stands in for free sizes while tracing; 0 and 1 would be taken as fixed
-_exporter: ContextVar[ProcessPoolExecutor | None] = ContextVar("exporter", default=None)
+_exporter: ContextVar[ExportProcess | None] = ContextVar("exporter", default=None)
 
 
 @contextmanager
@@ -32,8 +30,8 @@ def exported_elsewhere() -> Iterator[None]:
 
     Exporting takes a gigabyte that no process gives back. Where torch is loaded already, nothing changes.
     """
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        token = _exporter.set(pool)
+    with ExportProcess() as process:
+        token = _exporter.set(process)
         try:
             yield
         finally:
@@ -62,18 +60,16 @@ def versions() -> dict[str, str]:
 
 
 def _exported(network: Network) -> bytes:
-    pool = _exporter.get()
-    if pool is None or "torch" in sys.modules:
-        return _export(network)
-    try:
-        return pool.submit(_export, network).result()
-    except BrokenProcessPool as error:
-        raise EngineError(
-            f"{network.name} could not be exported to ONNX: the exporting process died, perhaps for want of memory"
-        ) from error
+    process = _exporter.get()
+    return export(network) if process is None or "torch" in sys.modules else process.export(network)
 
 
-def _export(network: Network) -> bytes:
+def export(network: Network) -> bytes:
+    """The network's ONNX model, exported by torch in this process.
+
+    Raises:
+        EngineError: torch cannot export the network.
+    """
     import torch
 
     given = network.engine_shape

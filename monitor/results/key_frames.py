@@ -32,7 +32,7 @@ class KeyFrame:
     track_id: int
     frame_index: int
     media_time: float  # seconds
-    strength: float  # log-odds of this sample times its weight: > 0 leans to fake
+    strength: float  # calibrated log-odds of this sample times its weight: > 0 leans to fake
     file: str = ""
     jpeg: bytes = field(default=b"", repr=False)
 
@@ -49,9 +49,9 @@ class KeyFrameRecorder:
     def __call__(self, frame: Frame, observation: Observation) -> None:
         """Take in one frame. Runs on the analysis thread."""
         scores = observation.scores
-        columns = (scores.track_ids.tolist(), scores.logits.tolist(), scores.weights.tolist())
-        for row, (track, logit, weight) in enumerate(zip(*columns, strict=True)):
-            moment = KeyFrame(track, observation.frame_index, observation.media_time, logit * weight)
+        columns = (scores.track_ids.tolist(), scores.log_odds.tolist(), scores.weights.tolist())
+        for row, (track, log_odds, weight) in enumerate(zip(*columns, strict=True)):
+            moment = KeyFrame(track, observation.frame_index, observation.media_time, log_odds * weight)
             others = self._outdone(moment)
             if others is not None:
                 picture = _drawn(frame.pixels, scores.crops[row], scores.evidence_maps[row])
@@ -126,7 +126,7 @@ def _drawn(pixels: Pixels, square: Floats, evidence: Floats) -> bytes:
     Args:
         pixels: (H, W, 3) RGB.
         square: (4,) x1, y1, x2, y2; may reach beyond the picture.
-        evidence: (h, w) logit units.
+        evidence: (h, w) log-odds.
     """
     x1, y1, x2, y2 = (round(edge) for edge in square.tolist())
     margin = round(_AROUND * (x2 - x1))

@@ -111,7 +111,7 @@ class ReportWriter:
 
     def __init__(self, folder: Path, provenance: Provenance) -> None:
         self._folder, self._provenance = folder, provenance
-        self._timeline = Timeline(folder, provenance.card.calibration)
+        self._timeline = Timeline(folder)
         self._frames = 0
         self._engines: dict[str, None] = {}  # in order: a faster one may take over
         self._changes: list[LabelChange] = []

@@ -8,14 +8,15 @@ from typing import Any
 
 from monitor.results.result_folder import TIMELINE_FILE
 from monitor.system.files import unwritable
-from monitor.types import Calibration, Observation, Verdict
+from monitor.types import Observation, Verdict
+from monitor.types.faces import sigmoid
 
 COLUMNS = (
     "frame_index",  # 0-based position in the source
     "media_time",  # seconds from the first frame
     "track_id",
-    "logit",  # the classifier's raw log-odds, > 0 leans to fake; empty if the sample was rejected
-    "sample_probability",  # P(fake) of this sample alone, calibrated
+    "log_odds",  # calibrated natural log-odds of "fake" of this sample alone; empty if it was rejected
+    "sample_probability",  # the same as P(fake)
     "weight",  # 0..1, how much the sample counts
     "box_x1", "box_y1", "box_x2", "box_y2",  # the face, pixels of the full frame
     "crop_x1", "crop_y1", "crop_x2", "crop_y2",  # the square that the classifier saw
@@ -35,9 +36,8 @@ class Timeline:
         OutputError: the file cannot be made.
     """
 
-    def __init__(self, folder: Path, calibration: Calibration) -> None:
+    def __init__(self, folder: Path) -> None:
         self._path = folder / TIMELINE_FILE
-        self._calibration = calibration
         try:
             self._file = self._path.open("w", encoding="utf-8", newline="")
         except OSError as error:
@@ -82,9 +82,9 @@ class Timeline:
         def tail(track: int, rejected: str) -> tuple[Any, ...]:
             return rejected, *_verdict(verdicts.get(track)), observation.engine
 
-        columns = (scores.track_ids, scores.logits, scores.weights, scores.crops)
-        for track, logit, weight, crop in zip(*(column.tolist() for column in columns), strict=True):
-            numbers = (f"{logit:.4f}", f"{self._calibration.probability(logit):.4f}", f"{weight:.4f}")
+        columns = (scores.track_ids, scores.log_odds, scores.weights, scores.crops)
+        for track, log_odds, weight, crop in zip(*(column.tolist() for column in columns), strict=True):
+            numbers = (f"{log_odds:.4f}", f"{sigmoid(log_odds):.4f}", f"{weight:.4f}")
             yield *head, track, *numbers, *_pixels(boxes.get(track)), *_pixels(crop), *tail(track, "")
         for track, reasons in scores.rejected.items():
             yield *head, track, "", "", "", *_pixels(boxes.get(track)), *_NONE, *tail(track, " ".join(reasons))

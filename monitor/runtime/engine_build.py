@@ -9,6 +9,7 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -79,11 +80,12 @@ class EngineBuild:
         if faster is None:
             return
         try:
-            self._build(faster.name, faster.target())
-            if self._stop.is_set():
-                return
-            network = engines.classifier.network
-            engine, choice = promoted(before, network, threads=self._threads, cache_dir=self._cache_dir)
+            networks = [scorer.classifier.network for scorer in engines.scorers]
+            for network in networks:
+                self._build(network, faster.name, faster.target())
+                if self._stop.is_set():
+                    return
+            found, choice = promoted(before, networks, threads=self._threads, cache_dir=self._cache_dir)
             if self._stop.is_set():
                 return
         except EngineError as error:
@@ -94,19 +96,19 @@ class EngineBuild:
             engines.choice = explained(before, faster.name, why)
             raise
         else:
-            self._serve(engine, choice)
+            self._serve(found, choice)
 
-    def _serve(self, engine: Engine | None, choice: BackendSelection) -> None:
+    def _serve(self, found: Sequence[Engine], choice: BackendSelection) -> None:
         engines = self._engines
-        if engine is None:
+        if not found:
             if choice.faster is not None:
                 choice = explained(choice, choice.faster.name, "its engine was built but cannot be loaded: see the log")
             engines.choice = choice
             return
-        _log.info("%s scores from now on, instead of %s: %s", engine.name, engines.scorer.engine.name, choice.reason)
-        engines.serve(engine, choice)
+        _log.info("%s scores from now on, instead of %s: %s", found[0].name, engines.scorer.engine.name, choice.reason)
+        engines.serve(found, choice)
 
-    def _build(self, name: str, target: Target) -> None:
+    def _build(self, network: Network, name: str, target: Target) -> None:
         """Have it built by a child process.
 
         Raises:
@@ -114,7 +116,7 @@ class EngineBuild:
         """
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe(duplex=False)
-        task = (self._engines.classifier.network, target, self._cache_dir, theirs)
+        task = (network, target, self._cache_dir, theirs)
         child = context.Process(target=_build_in_child, args=task, name="engine build", daemon=True)
         child.start()
         theirs.close()

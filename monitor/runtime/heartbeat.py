@@ -9,7 +9,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
@@ -18,6 +18,7 @@ from typing import Final
 import numpy as np
 
 from monitor.analysis.pipeline import Engines
+from monitor.analysis.scores import Scorer
 from monitor.classifiers.crops import crop_faces
 from monitor.errors import MonitorError
 from monitor.media.sources import DEMO_FACE_BOX, demo_faces
@@ -52,7 +53,7 @@ class HeartbeatResult:
     at: datetime  # UTC
     healthy: bool
     why: str  # a sentence, of a sound engine too
-    scored: FaceLogits | None  # None: the engine gave no scores
+    scored: FaceLogits | None  # by the first classifier; None: an engine gave no scores
     seconds: float  # that the two faces took
 
 
@@ -66,7 +67,7 @@ class Heartbeat:
 
     def __init__(self, engines: Callable[[], Engines], *, longest: float = math.inf) -> None:
         self._engines, self._longest = engines, longest
-        self._first: FaceLogits | None = None
+        self._first: dict[str, FaceLogits] = {}  # by card id
         self._turn = threading.Lock()
         self._last: HeartbeatResult | None = None
 
@@ -87,8 +88,9 @@ class Heartbeat:
             try:
                 engines = self._engines()
                 began = time.monotonic()
-                scored = score(engines)
-                healthy, why = self._judged(scored, engines)
+                results = [(scorer, score(scorer)) for scorer in engines.scorers]
+                scored = results[0][1]
+                healthy, why = self._judged(results)
             except MonitorError as error:
                 healthy, why = False, str(error)
             beat = HeartbeatResult(datetime.now(UTC), healthy, why, scored, time.monotonic() - began)
@@ -99,15 +101,23 @@ class Heartbeat:
             _log.info("heartbeat: %s", why)
         return beat
 
-    def _judged(self, scored: FaceLogits, engines: Engines) -> tuple[bool, str]:
-        card, name = engines.classifier.card, engines.scorer.engine.name
+    def _judged(self, results: Sequence[tuple[Scorer, FaceLogits]]) -> tuple[bool, str]:
+        """Whether each classifier's engine is sound, and a sentence on all, or on the first that is not."""
+        found = [self._judge(scorer, scored) for scorer, scored in results]
+        broken = [why for healthy, why in found if not healthy]
+        return not broken, broken[0] if broken else "; ".join(why for _, why in found)
+
+    def _judge(self, scorer: Scorer, scored: FaceLogits) -> tuple[bool, str]:
+        card, name = scorer.classifier.card, scorer.engine.name
         if card.demo_logits is not None:
             expected, since = FaceLogits(**card.demo_logits.model_dump()), "when their card was written"
         elif abs(scored.blended - scored.genuine) < 1e-6 or not np.isfinite(scored.blended + scored.genuine):
             return False, f"{name} with {card.id} scores a genuine and a blended face the same: {scored}"
         else:
-            self._first = self._first or scored
-            expected, since = self._first, "at the first beat (their card says nothing of it)"
+            expected, since = (
+                self._first.setdefault(card.id, scored),
+                "at the first beat (their card says nothing of it)",
+            )
         if scored.far_from(expected):
             return False, (
                 f"{name} no longer scores as {card.id} did {since}: {scored} instead of {expected}; trust no "
@@ -116,18 +126,18 @@ class Heartbeat:
         return True, f"{name} scores as {card.id} did {since}: {scored}"
 
 
-def score(engines: Engines) -> FaceLogits:
-    """The logits of the demo's two faces, in one batch of two.
+def score(scorer: Scorer) -> FaceLogits:
+    """One classifier's logits of the demo's two faces, in one batch of two.
 
     Raises:
         EngineError: the engine failed.
     """
-    card = engines.classifier.card
+    classifier = scorer.classifier
     box = np.array([DEMO_FACE_BOX], np.float32)
     crops = [
-        crop_faces(picture, box, policy=card.crop, size=engines.classifier.input_size)[0] for picture in _pictures()
+        crop_faces(picture, box, policy=classifier.card.crop, size=classifier.input_size)[0] for picture in _pictures()
     ]
-    logits, *_ = engines.scorer.engine.run(np.concatenate(crops))
+    logits, *_ = scorer.engine.run(np.concatenate(crops))
     return FaceLogits(genuine=float(logits[0]), blended=float(logits[1]))
 
 

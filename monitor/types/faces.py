@@ -95,23 +95,35 @@ class Qualities:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class ClassifierScores:
+    """The scores of one classifier, where several are fused; rows align with those of ``Scores``."""
+
+    classifier: str  # the id on its card
+    logits: Floats  # (N,) its output before calibration
+    log_odds: Floats  # (N,) natural log-odds of "fake", calibrated
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Scores:
-    """What the classifier said of the faces that were due in one frame.
+    """Calibrated scores of the faces that were due in one frame.
 
     ``rejected`` names the tracks that were due but could not be scored, and why: they are counted,
     never guessed.
     """
 
     track_ids: NDArray[np.int64]  # (N,)
-    logits: Floats  # (N,) natural log-odds before calibration, > 0 leans to fake
-    evidence_maps: Floats  # (N, h, w) logit units, signed; mean + bias = logit (closed-form Grad-CAM)
-    crops: Floats  # (N, 4) x1 y1 x2 y2, pixels: the square that the classifier saw
+    log_odds: Floats  # (N,) natural log-odds of "fake", calibrated, of all classifiers together
+    evidence_maps: Floats  # (N, h, w) log-odds, signed; mean + bias = log-odds (closed-form Grad-CAM)
+    crops: Floats  # (N, 4) x1 y1 x2 y2, pixels: the square that the map covers
     weights: Floats  # (N,) 0..1
     rejected: Mapping[int, tuple[Reason, ...]] = field(default_factory=dict)
+    parts: tuple[ClassifierScores, ...] = ()  # of each classifier
 
     def __post_init__(self) -> None:
         n = len(self.track_ids)
-        require(self.logits, (n,), "logits")
+        require(self.log_odds, (n,), "log_odds")
+        for part in self.parts:
+            require(part.log_odds, (n,), "parts.log_odds")
         require(self.evidence_maps, (n, None, None), "evidence_maps")
         require(self.crops, (n, 4), "crops")
         require(self.weights, (n,), "weights")
@@ -121,7 +133,7 @@ class Scores:
         """No score in this frame."""
         return cls(
             track_ids=np.zeros(0, np.int64),
-            logits=np.zeros(0, np.float32),
+            log_odds=np.zeros(0, np.float32),
             evidence_maps=np.zeros((0, 1, 1), np.float32),
             crops=np.zeros((0, 4), np.float32),
             weights=np.zeros(0, np.float32),
@@ -140,9 +152,14 @@ class Calibration:
     shift: float = 0.0
 
     def log_odds(self, logit: float) -> float:
-        """What one score says, natural log-odds of "fake"."""
+        """The calibrated natural log-odds of "fake"."""
         return self.scale * logit + self.shift
 
     def probability(self, logit: float) -> float:
-        """What one score says, P(fake)."""
-        return 0.5 + 0.5 * math.tanh(self.log_odds(logit) / 2.0)
+        """The calibrated P(fake)."""
+        return sigmoid(self.log_odds(logit))
+
+
+def sigmoid(log_odds: float) -> float:
+    """The probability that has these natural log-odds."""
+    return 0.5 + 0.5 * math.tanh(log_odds / 2.0)

@@ -42,6 +42,7 @@ class Reason(StrEnum):
     INCONCLUSIVE = "INCONCLUSIVE"
     NOT_SEEN = "NOT_SEEN"
     ENGINE_DEGRADED = "ENGINE_DEGRADED"
+    MODELS_DISAGREE = "MODELS_DISAGREE"
 
     @property
     def in_words(self) -> str:
@@ -62,4 +63,5 @@ _REASONS_IN_WORDS = {
     Reason.INCONCLUSIVE: "leans neither way",
     Reason.NOT_SEEN: "not seen well lately",
     Reason.ENGINE_DEGRADED: "engine degraded",
+    Reason.MODELS_DISAGREE: "the classifiers disagree",
 }

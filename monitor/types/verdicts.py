@@ -45,8 +45,8 @@ class ScoredSample(Serialisable):
 
     frame_index: int
     media_time: float
-    logit: float = field(metadata=PROBABILITY)
-    # log-odds, signed, after weight, calibration, correlation and forgetting
+    log_odds: float = field(metadata=PROBABILITY)  # calibrated, clipped to verdict.max_sample_logit
+    # log-odds, signed, after weight, correlation and forgetting
     contribution: float = field(metadata=PROBABILITY)
 
 

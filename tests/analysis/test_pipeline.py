@@ -10,9 +10,12 @@ from support.observations import frame as made
 from support.observations import source_info
 
 from monitor.analysis.pipeline import Engines, Pipeline, ScoreSchedule, _at_once
+from monitor.analysis.scores import Scorer
 from monitor.analysis.verdicts import source_verdict
+from monitor.classifiers.model_card import PlattCalibration
 from monitor.inference.backends import all_backends
 from monitor.media.sources import demo_spans, open_source
+from monitor.results.key_frames import KeyFrameRecorder
 from monitor.settings import Settings, SourceSettings
 from monitor.types import Floats, Frame, HintKind, Label, Observation, Pixels, Reason, SourceVerdict
 
@@ -46,8 +49,7 @@ def analyse(
     frames: Iterable[Frame], engines: Engines, settings: Settings, *, opinion: Opinion | None = None
 ) -> tuple[list[Observation], SourceVerdict, list[Any]]:
     if opinion is not None:
-        scorer = type(engines.scorer)(opinion, card=engines.classifier.card)
-        engines = replace(engines, scorer=scorer)
+        engines = replace(engines, scorers=(Scorer(engines.classifier, opinion),))
     pipeline = Pipeline(engines, settings)
     observations = []
     for frame in frames:
@@ -143,8 +145,8 @@ def test_no_face_is_not_enough_evidence(engines: Engines, settings: Settings, de
 
 def test_a_still_picture_is_judged_on_its_one_sample(demo: list[Frame], engines: Engines, settings: Settings) -> None:
     opinion = Opinion(lambda _: 4.0)
-    scorer = type(engines.scorer)(opinion, card=engines.classifier.card)
-    pipeline = Pipeline(replace(engines, scorer=scorer), settings, still=True)
+    scorer = Scorer(engines.classifier, opinion)
+    pipeline = Pipeline(replace(engines, scorers=(scorer,)), settings, still=True)
     observation = pipeline.step(demo[0])
     assert opinion.calls == 1
     assert [verdict.label for verdict in observation.verdicts] == [Label.LIKELY_FAKE]
@@ -216,3 +218,17 @@ def test_batches_run_side_by_side_on_the_cores_of_a_cpu_where_the_engine_lets_th
         "tensorrt": 1,
     }
     assert _at_once(all_backends()[0], 16) == 1
+
+
+def test_evidence_and_key_frames_are_calibrated_at_another_input_size(
+    demo: list[Frame], engines: Engines, settings: Settings
+) -> None:
+    """A logit above 0 that is calibrated to less than one half never speaks for manipulation."""
+    card = engines.classifier.card.model_copy(update={"calibration": PlattCalibration(1.0, -3.0)})
+    classifier = replace(engines.classifier, card=card, input_size=224)
+    engines = replace(engines, scorers=(Scorer(classifier, Opinion(lambda _: 2.0)),))
+    pipeline, recorder = Pipeline(engines, settings), KeyFrameRecorder()
+    for frame in demo[:20]:
+        recorder(frame, pipeline.step(frame))
+    assert len(recorder.found) == 1
+    assert recorder.found[0].strength < 0

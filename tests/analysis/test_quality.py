@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from support.footage import FACE, decoded, mtcnn, portrait, posed
 
 from monitor.analysis.quality import measure
-from monitor.faces.mtcnn.cascade import FaceDetector
+from monitor.faces.mtcnn.cascade import MtcnnDetector
 from monitor.settings import QualitySettings, Settings
 from monitor.types import Faces, Floats, Pixels, Qualities, Reason
 
@@ -207,6 +207,6 @@ def test_an_unlit_audience_in_profile_does_not_count(media: Path, settings: Sett
 def along(path: Path, settings: Settings) -> list[Qualities]:
     """The qualities of what is detected in every 30th frame."""
     assert settings.cache_dir is not None
-    detector = FaceDetector(mtcnn(settings.cache_dir), settings.detector)
+    detector = MtcnnDetector(mtcnn(settings.cache_dir), settings.detector)
     frames = decoded(path, every=30, stop=275)
     return [measure(pixels, detector.detect(pixels), settings.quality) for _, pixels in frames]

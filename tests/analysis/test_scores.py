@@ -1,13 +1,14 @@
 import logging
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from monitor.analysis.scores import TOLERATED_FAILURES, Scorer
-from monitor.classifiers import load_classifier
+from monitor.classifiers import Classifier, load_classifier
 from monitor.classifiers.crops import crop_squares, cut_squares
-from monitor.classifiers.model_card import ModelCard
+from monitor.classifiers.model_card import PlattCalibration
 from monitor.errors import EngineError
 from monitor.inference.batches import DynamicBatcher
 from monitor.types import Faces, Floats, Pixels, Qualities, Reason, TrackedFaces
@@ -45,8 +46,10 @@ class FailingEngine(MeanEngine):
 
 
 @pytest.fixture(scope="module")
-def card() -> ModelCard:
-    return load_classifier().card
+def classifier() -> Classifier:
+    """The shipped one, with a calibration that is easy to work out."""
+    shipped = load_classifier()
+    return replace(shipped, card=shipped.card.model_copy(update={"calibration": PlattCalibration(2.0, -0.5)}))
 
 
 @pytest.fixture
@@ -75,46 +78,52 @@ def qualities(*weights: float, reasons: tuple[tuple[Reason, ...], ...] = ((), ()
     )
 
 
-def test_the_crops_of_the_card_are_scored_in_one_batch(pixels: Pixels, tracked: TrackedFaces, card: ModelCard) -> None:
+def test_the_crops_of_the_card_are_scored_in_one_batch(
+    pixels: Pixels, tracked: TrackedFaces, classifier: Classifier
+) -> None:
     engine = MeanEngine()
-    scores = Scorer(engine, card=card).score(pixels, tracked, qualities(1, 0.5, 0.25), rows=[0, 1, 2])
-    squares = crop_squares(tracked.faces.boxes, policy=card.crop)
-    expected = cut_squares(pixels, squares, size=card.input.size)
+    scores = Scorer(classifier, engine).score(pixels, tracked, qualities(1, 0.5, 0.25), rows=[0, 1, 2])
+    squares = crop_squares(tracked.faces.boxes, policy=classifier.card.crop)
+    expected = cut_squares(pixels, squares, size=classifier.input_size)
     assert len(engine.batches) == 1
     assert engine.batches[0].dtype == np.uint8
     np.testing.assert_array_equal(engine.batches[0], expected)
     np.testing.assert_array_equal(scores.track_ids, [4, 7, 9])
     np.testing.assert_array_equal(scores.crops, squares)
     np.testing.assert_array_equal(scores.weights, np.array([1, 0.5, 0.25], np.float32))
-    np.testing.assert_allclose(scores.logits, expected[..., 0].mean((1, 2)) / 255 + 0.5, atol=1e-5)
-    np.testing.assert_allclose(scores.evidence_maps.mean((1, 2)) + 0.5, scores.logits, atol=1e-5)
+    logits = expected[..., 0].mean((1, 2)) / 255 + 0.5
+    np.testing.assert_allclose(scores.log_odds, 2.0 * logits - 0.5, atol=1e-5)
+    np.testing.assert_allclose(scores.evidence_maps.mean((1, 2)) + 2.0 * 0.5 - 0.5, scores.log_odds, atol=1e-5)
+    (part,) = scores.parts
+    assert part.classifier == classifier.card.id
+    np.testing.assert_allclose(part.logits, logits, atol=1e-5)
     assert scores.rejected == {}
 
 
-def test_only_the_rows_that_are_due_are_scored(pixels: Pixels, tracked: TrackedFaces, card: ModelCard) -> None:
-    scorer = Scorer(MeanEngine(), card=card)
+def test_only_the_rows_that_are_due_are_scored(pixels: Pixels, tracked: TrackedFaces, classifier: Classifier) -> None:
+    scorer = Scorer(classifier, MeanEngine())
     everything = scorer.score(pixels, tracked, qualities(1, 1, 1), rows=[0, 1, 2])
     some = scorer.score(pixels, tracked, qualities(1, 1, 1), rows=[2, 0])
     np.testing.assert_array_equal(some.track_ids, [9, 4])
-    np.testing.assert_allclose(some.logits, everything.logits[[2, 0]], atol=1e-6)
+    np.testing.assert_allclose(some.log_odds, everything.log_odds[[2, 0]], atol=1e-6)
     np.testing.assert_array_equal(some.crops, everything.crops[[2, 0]])
     assert some.rejected == {}
 
 
 def test_faces_of_no_weight_are_rejected_with_their_reasons(
-    pixels: Pixels, tracked: TrackedFaces, card: ModelCard
+    pixels: Pixels, tracked: TrackedFaces, classifier: Classifier
 ) -> None:
     engine = MeanEngine()
     why = ((Reason.TOO_SMALL, Reason.TOO_DARK), (), (Reason.PROFILE_POSE,))
-    scores = Scorer(engine, card=card).score(pixels, tracked, qualities(0, 1, 0, reasons=why), rows=[0, 1])
+    scores = Scorer(classifier, engine).score(pixels, tracked, qualities(0, 1, 0, reasons=why), rows=[0, 1])
     np.testing.assert_array_equal(scores.track_ids, [7])
     assert scores.rejected == {4: (Reason.TOO_SMALL, Reason.TOO_DARK)}  # track 9 was not due
     assert engine.batches[0].shape[0] == 1
 
 
-def test_without_a_usable_face_the_engine_rests(pixels: Pixels, tracked: TrackedFaces, card: ModelCard) -> None:
+def test_without_a_usable_face_the_engine_rests(pixels: Pixels, tracked: TrackedFaces, classifier: Classifier) -> None:
     engine = MeanEngine()
-    scorer = Scorer(engine, card=card)
+    scorer = Scorer(classifier, engine)
     scores = scorer.score(pixels, tracked, qualities(0, 0, 0, reasons=((Reason.TOO_DARK,),) * 3), rows=[0, 1, 2])
     assert len(scores) == 0
     assert set(scores.rejected) == {4, 7, 9}
@@ -122,16 +131,16 @@ def test_without_a_usable_face_the_engine_rests(pixels: Pixels, tracked: Tracked
     assert engine.batches == []
 
 
-def test_another_input_size_reaches_the_engine(pixels: Pixels, tracked: TrackedFaces, card: ModelCard) -> None:
+def test_another_input_size_reaches_the_engine(pixels: Pixels, tracked: TrackedFaces, classifier: Classifier) -> None:
     engine = MeanEngine()
-    Scorer(engine, card=card, input_size=160).score(pixels, tracked, qualities(1, 1, 1), rows=[0])
-    assert engine.batches[0].shape == (1, 160, 160, 3)
+    Scorer(replace(classifier, input_size=128), engine).score(pixels, tracked, qualities(1, 1, 1), rows=[0])
+    assert engine.batches[0].shape == (1, 128, 128, 3)
 
 
 def test_a_failure_is_a_rejection_and_heard_once(
-    pixels: Pixels, tracked: TrackedFaces, card: ModelCard, caplog: pytest.LogCaptureFixture
+    pixels: Pixels, tracked: TrackedFaces, classifier: Classifier, caplog: pytest.LogCaptureFixture
 ) -> None:
-    scorer = Scorer(FailingEngine(calls=range(3)), card=card)
+    scorer = Scorer(classifier, FailingEngine(calls=range(3)))
     with caplog.at_level(logging.WARNING):
         scores = [scorer.score(pixels, tracked, qualities(1, 0, 1), rows=[0, 1, 2]) for _ in range(4)]
     for failed in scores[:3]:
@@ -144,21 +153,21 @@ def test_a_failure_is_a_rejection_and_heard_once(
 
 
 def test_a_value_that_is_no_number_rejects_its_face_alone(
-    pixels: Pixels, tracked: TrackedFaces, card: ModelCard, caplog: pytest.LogCaptureFixture
+    pixels: Pixels, tracked: TrackedFaces, classifier: Classifier, caplog: pytest.LogCaptureFixture
 ) -> None:
-    scorer = Scorer(FailingEngine(calls=range(1), rows=(1,)), card=card)
+    scorer = Scorer(classifier, FailingEngine(calls=range(1), rows=(1,)))
     scores = scorer.score(pixels, tracked, qualities(1, 1, 1), rows=[0, 1, 2])
     np.testing.assert_array_equal(scores.track_ids, [4, 9])
-    assert np.isfinite(scores.logits).all()
+    assert np.isfinite(scores.log_odds).all()
     assert scores.rejected == {7: (Reason.ENGINE_DEGRADED,)}
     assert "no number" in caplog.text
 
 
 @pytest.mark.parametrize("rows", [(), (0,)])
 def test_an_engine_that_keeps_failing_ends_it(
-    pixels: Pixels, tracked: TrackedFaces, card: ModelCard, rows: tuple[int, ...]
+    pixels: Pixels, tracked: TrackedFaces, classifier: Classifier, rows: tuple[int, ...]
 ) -> None:
-    scorer = Scorer(FailingEngine(calls=range(100), rows=rows), card=card)
+    scorer = Scorer(classifier, FailingEngine(calls=range(100), rows=rows))
     for _ in range(TOLERATED_FAILURES):
         scorer.score(pixels, tracked, qualities(1, 1, 1), rows=[0])
     with pytest.raises(EngineError, match=f"mean-fp32 failed {TOLERATED_FAILURES + 1} times in a row"):
@@ -167,11 +176,11 @@ def test_an_engine_that_keeps_failing_ends_it(
 
 @pytest.mark.parametrize("rows", [(), range(60)], ids=["raises", "no number"])
 def test_a_failed_call_that_many_streams_shared_counts_once(
-    pixels: Pixels, tracked: TrackedFaces, card: ModelCard, rows: tuple[int, ...]
+    pixels: Pixels, tracked: TrackedFaces, classifier: Classifier, rows: tuple[int, ...]
 ) -> None:
     streams = 2 * TOLERATED_FAILURES
     broken = FailingEngine(calls=range(1000), rows=rows)
-    scorer, batches = Scorer(broken, card=card), DynamicBatcher(wait=10, largest=3 * streams)
+    scorer, batches = Scorer(classifier, broken), DynamicBatcher(wait=10, largest=3 * streams)
 
     def rejected(_: int) -> int:
         found = scorer.score(pixels, tracked, qualities(1, 1, 1), rows=(0, 1, 2), engine=batches.of(broken))
@@ -182,8 +191,10 @@ def test_a_failed_call_that_many_streams_shared_counts_once(
     assert len(broken.batches) == 1
 
 
-def test_failed_calls_side_by_side_count_once_each(pixels: Pixels, tracked: TrackedFaces, card: ModelCard) -> None:
-    scorer = Scorer(MeanEngine(), card=card)
+def test_failed_calls_side_by_side_count_once_each(
+    pixels: Pixels, tracked: TrackedFaces, classifier: Classifier
+) -> None:
+    scorer = Scorer(classifier, MeanEngine())
     first, second = EngineError("out of memory"), EngineError("out of memory")
 
     class Fails(MeanEngine):
@@ -200,9 +211,9 @@ def test_failed_calls_side_by_side_count_once_each(pixels: Pixels, tracked: Trac
             assert list(found.rejected.values()) == [(Reason.ENGINE_DEGRADED,)]
 
 
-def test_a_success_forgives(pixels: Pixels, tracked: TrackedFaces, card: ModelCard) -> None:
+def test_a_success_forgives(pixels: Pixels, tracked: TrackedFaces, classifier: Classifier) -> None:
     engine = FailingEngine(calls=range(TOLERATED_FAILURES))
-    scorer = Scorer(engine, card=card)
+    scorer = Scorer(classifier, engine)
     for _ in range(TOLERATED_FAILURES + 1):
         scores = scorer.score(pixels, tracked, qualities(1, 1, 1), rows=[0])
     assert len(scores) == 1

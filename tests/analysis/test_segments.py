@@ -8,7 +8,7 @@ from support.score_stream import noisy, play, scores
 
 from monitor.analysis.segments import MAX_RECENT, Segments
 from monitor.settings import SegmentSettings
-from monitor.types import Calibration, Judgement, Label, LabelChange, Reason, Scores, Segment, Verdict
+from monitor.types import Judgement, Label, LabelChange, Reason, Scores, Segment, Verdict
 
 NONE, REAL, SUSPICIOUS, FAKE = Label.NOT_ENOUGH_EVIDENCE, Label.LIKELY_REAL, Label.SUSPICIOUS, Label.LIKELY_FAKE
 
@@ -48,7 +48,7 @@ class Script:
     """Frames at 10 fps with a score each; ``labels`` as said, each change ``late`` seconds after it began."""
 
     def __init__(self, late: float = 0.5, **others: float) -> None:
-        self.segments = Segments(SegmentSettings(**others), calibration=Calibration())
+        self.segments = Segments(SegmentSettings(**others))
         self.late, self.held = late, {}
         self.done: list[Segment] = []
         self.index = 0
@@ -167,7 +167,7 @@ class TestEnds:
         assert spans(script.finish()[1:]) == [(0.0, 2.0)]
 
     def test_nothing_scored_makes_no_span(self) -> None:
-        segments = Segments(SegmentSettings(), calibration=Calibration())
+        segments = Segments(SegmentSettings())
         for index in range(30):
             judged = Judgement((verdict(1, FAKE),), ())
             unusable = scores({1: math.nan}) if index % 2 else scores({1: 4.0}, weight=0.0)
@@ -175,7 +175,7 @@ class TestEnds:
         assert segments.flush() == ()
 
     def test_memory_is_bounded_at_any_rate_and_every_score_counts(self) -> None:
-        segments = Segments(SegmentSettings(), calibration=Calibration())
+        segments = Segments(SegmentSettings())
         n = 3 * MAX_RECENT
         for index in range(n):
             judged = Judgement((verdict(1, FAKE),), ())
@@ -220,6 +220,6 @@ class TestWithTheJudge:
 
 
 def test_frames_without_faces_are_fine() -> None:
-    segments = Segments(SegmentSettings(), calibration=Calibration())
+    segments = Segments(SegmentSettings())
     assert segments.update(Judgement((), ()), Scores.none(), frame_index=0, media_time=0.0) == ()
     assert segments.flush() == ()

@@ -13,7 +13,7 @@ from support.footage import decoded, mtcnn, overlaps, posed
 
 from monitor.analysis.scenes import SceneCuts
 from monitor.analysis.tracks import Tracker
-from monitor.faces.mtcnn.cascade import FaceDetector
+from monitor.faces.mtcnn.cascade import MtcnnDetector
 from monitor.settings import Settings, TrackerSettings
 from monitor.types import Faces, Floats, Pixels, TrackedFaces
 
@@ -339,12 +339,12 @@ def test_memory_stays_small_for_days() -> None:
 
 
 @pytest.fixture(scope="module")
-def detector(settings: Settings) -> FaceDetector:
+def detector(settings: Settings) -> MtcnnDetector:
     assert settings.cache_dir is not None
-    return FaceDetector(mtcnn(settings.cache_dir), settings.detector)
+    return MtcnnDetector(mtcnn(settings.cache_dir), settings.detector)
 
 
-def track(frames: Iterator[tuple[float, Pixels]], detector: FaceDetector) -> list[TrackedFaces]:
+def track(frames: Iterator[tuple[float, Pixels]], detector: MtcnnDetector) -> list[TrackedFaces]:
     tracker, scenes, seen = Tracker(TrackerSettings()), SceneCuts(), []
     for time, pixels in frames:
         if scenes.is_cut(pixels):
@@ -356,7 +356,7 @@ def track(frames: Iterator[tuple[float, Pixels]], detector: FaceDetector) -> lis
     return seen
 
 
-def test_real_networks_on_two_heads_that_pass(detector: FaceDetector) -> None:
+def test_real_networks_on_two_heads_that_pass(detector: MtcnnDetector) -> None:
     """The nearer head covers the farther one for half a second."""
     frames = ((t, posed((520 - 130 * t, 235, 80), (120 + 130 * t, 250, 120))) for t in beats(3, 20))
     seen = track(frames, detector)
@@ -367,12 +367,12 @@ def test_real_networks_on_two_heads_that_pass(detector: FaceDetector) -> None:
     assert min(len(tracked) for tracked in seen[1:]) == 1
 
 
-def test_a_talking_face_is_one_track(media: Path, detector: FaceDetector) -> None:
+def test_a_talking_face_is_one_track(media: Path, detector: MtcnnDetector) -> None:
     seen = track(decoded(media / "real" / "talking_1008_frames.mp4", every=2), detector)
     assert [tracked.track_ids.tolist() for tracked in seen[1:]] == [[1]] * (len(seen) - 1)
 
 
-def test_a_cut_starts_new_tracks(media: Path, detector: FaceDetector) -> None:
+def test_a_cut_starts_new_tracks(media: Path, detector: MtcnnDetector) -> None:
     seen = track(decoded(media / "real" / "scene_cuts.mp4"), detector)
     scenes = [{int(i) for tracked in seen[a:b] for i in tracked.track_ids} for a, b in ((0, 20), (20, 82), (82, 211))]
     assert all(one.isdisjoint(other) for one, other in pairwise(scenes))
@@ -380,7 +380,7 @@ def test_a_cut_starts_new_tracks(media: Path, detector: FaceDetector) -> None:
     assert sum(len(tracked) == 1 for tracked in seen[82:211]) >= 126
 
 
-def test_a_crowd_with_a_moving_camera(media: Path, detector: FaceDetector) -> None:
+def test_a_crowd_with_a_moving_camera(media: Path, detector: MtcnnDetector) -> None:
     """Of the faces that a full detection finds, the tracks hold 95 %; few ids come and go."""
     frames = list(decoded(media / "real" / "multiface_1080p.mp4", stop=60))
     small = [(time, np.ascontiguousarray(pixels[::2, ::2])) for time, pixels in frames]

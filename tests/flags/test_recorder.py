@@ -22,7 +22,7 @@ from monitor.types import ClipState, Frame, Label, LabelChange, Origin
 
 SETTINGS = Settings(evidence={"pre_roll": 2, "post_roll": 1})
 PROVENANCE = provenance(SETTINGS)
-CALM = Face((200, 40, 260, 120), track=1, label=Label.LIKELY_REAL, probability=0.1, logit=-2.0)
+CALM = Face((200, 40, 260, 120), track=1, label=Label.LIKELY_REAL, probability=0.1, log_odds=-2.0)
 
 
 class Clips:
@@ -95,7 +95,7 @@ def test_a_flag_is_kept_with_what_was_on_the_screen(flagger: FlagRecorder, archi
     assert [(face["track_id"], face["box"]) for face in faces["faces"]] == [(1, list(CALM.box)), (2, list(SUSPECT.box))]
     samples = json.loads((folder / "trace.json").read_text())["samples"]
     assert [sample["media_time"] for sample in samples] == [5.0, 6.0, 7.0, 8.0, 9.0]
-    assert {sample["logit"] for sample in samples} == {1.5}
+    assert {sample["log_odds"] for sample in samples} == {1.5}
 
 
 def test_a_face_can_be_chosen(flagger: FlagRecorder) -> None:
@@ -127,7 +127,7 @@ def test_the_same_mark_twice_is_one_flag_after_the_source_ended_too(
 
 def test_between_scores_the_last_scored_picture_is_kept(flagger: FlagRecorder, archive: FlagArchive) -> None:
     show(flagger, 1.0, SUSPECT, grey=50)
-    show(flagger, 1.2, replace(SUSPECT, logit=None), grey=200)
+    show(flagger, 1.2, replace(SUSPECT, log_odds=None), grey=200)
     flag = flagger.flag(mark(1.2))
     picture = np.asarray(Image.open(io.BytesIO((archive.exhibits.folder(flag.id) / "frame.jpg").read_bytes())))
     assert abs(float(picture.mean()) - 50) < 2

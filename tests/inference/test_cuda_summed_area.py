@@ -10,7 +10,7 @@ from support import cuda_stand_in
 from support.footage import mtcnn, portrait, posed
 
 from monitor.errors import EngineError
-from monitor.faces.mtcnn.cascade import FaceDetector, MtcnnEngines
+from monitor.faces.mtcnn.cascade import MtcnnDetector, MtcnnEngines
 from monitor.faces.mtcnn.networks import mtcnn_networks
 from monitor.inference import cuda, cuda_graph_runner, cuda_summed_area
 from monitor.inference.cuda import CudaBackend, cuda_missing
@@ -110,8 +110,8 @@ def test_the_cascade_finds_the_same_faces_and_the_frame_travels_once(
     backend = CudaBackend(exact=True)
     engines = MtcnnEngines(*(backend.compile(net, threads=1, cache_dir=tmp_path) for net in mtcnn_networks()))
     looked_for = FaceDetectorSettings(min_face_size=40)
-    theirs = FaceDetector(engines, looked_for, resampler=CudaSummedArea)
-    ours = FaceDetector(mtcnn(settings.cache_dir), looked_for)
+    theirs = MtcnnDetector(engines, looked_for, resampler=CudaSummedArea)
+    ours = MtcnnDetector(mtcnn(settings.cache_dir), looked_for)
     staged: list[Any] = []
     frames: list[Any] = []
     upload = cuda_summed_area._uploaded

@@ -50,14 +50,14 @@ def off(by: float, cache_dir: Path) -> Off:
     return Off(TorchBackend().compile(small_classifier(), threads=1, cache_dir=cache_dir), by)
 
 
-def promote(before: BackendSelection, cache_dir: Path) -> tuple[Engine | None, BackendSelection]:
-    return promoted(before, small_classifier(), threads=1, cache_dir=cache_dir)
+def promote(before: BackendSelection, cache_dir: Path) -> tuple[list[Engine], BackendSelection]:
+    return promoted(before, [small_classifier()], threads=1, cache_dir=cache_dir)
 
 
 def test_an_engine_that_agrees_is_chosen_and_says_so(tmp_path: Path) -> None:
     held = off(0.01, tmp_path)
     before = choice(held)
-    engine, after = promote(before, tmp_path)
+    (engine,), after = promote(before, tmp_path)
     assert engine is held
     assert after.backend is before.faster
     assert after.reason.startswith("the fastest on this GPU; on 30 faces its logits are within 0.0100 of fp32")
@@ -68,8 +68,8 @@ def test_an_engine_that_agrees_is_chosen_and_says_so(tmp_path: Path) -> None:
 def test_an_engine_that_does_not_agree_is_refused_for_good(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     before = choice(off(0.2, tmp_path))
     with caplog.at_level(logging.WARNING):
-        engine, after = promote(before, tmp_path)
-    assert engine is None
+        found, after = promote(before, tmp_path)
+    assert found == []
     assert after.backend is before.backend
     assert after.reason == before.reason
     assert after.others["tensorrt"].startswith("tensorrt-fp16 is refused: on 30 faces its logits are within 0.2000")
@@ -79,16 +79,16 @@ def test_an_engine_that_does_not_agree_is_refused_for_good(tmp_path: Path, caplo
 
 def test_an_engine_that_is_not_there_is_still_to_be_built(tmp_path: Path) -> None:
     before = choice(None)
-    assert promote(before, tmp_path) == (None, before)
+    assert promote(before, tmp_path) == ([], before)
 
 
 def test_a_library_that_cannot_be_imported_is_not_asked_again(tmp_path: Path) -> None:
-    engine, after = promote(choice(EngineError("torch_tensorrt is installed but cannot be imported: no")), tmp_path)
-    assert engine is None
+    found, after = promote(choice(EngineError("torch_tensorrt is installed but cannot be imported: no")), tmp_path)
+    assert found == []
     assert after.others["tensorrt"] == "torch_tensorrt is installed but cannot be imported: no"
     assert after.faster is None
 
 
 def test_without_a_faster_backend_nothing_changes(tmp_path: Path) -> None:
     before = replace(choice(None), faster=None)
-    assert promote(before, tmp_path) == (None, before)
+    assert promote(before, tmp_path) == ([], before)

@@ -23,7 +23,7 @@ from support import cuda_stand_in, tensorrt_stand_in
 from support.small_networks import SIDE, small_classifier
 from support.tensorrt_stand_in import TARGET, StandIn
 
-from monitor.analysis.pipeline import configured_classifier
+from monitor.analysis.pipeline import configured_committee
 from monitor.classifiers import load_classifier
 from monitor.errors import EngineError
 from monitor.faces.mtcnn.networks import mtcnn_networks
@@ -361,7 +361,7 @@ def gpu_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @needs_tensorrt
 @pytest.mark.timeout(1800)
 def test_gpu_an_engine_is_built_agrees_in_every_lane_and_is_found_again(gpu_cache: Path) -> None:
-    network = configured_classifier(Settings()).network
+    network = configured_committee(Settings()).classifiers[0].network
     backend = TensorRtBackend()
     engine = backend.compile(network, threads=4, cache_dir=gpu_cache)  # refuses what does not agree
     assert engine.name == "tensorrt-fp16"
@@ -373,7 +373,7 @@ def test_gpu_an_engine_is_built_agrees_in_every_lane_and_is_found_again(gpu_cach
 @pytest.mark.timeout(3600)
 def test_gpu_memory_does_not_grow(gpu_cache: Path) -> None:
     """5000 calls; DEEPFAKE_MONITOR_GPU_CALLS=100000 for the whole of it."""
-    network = configured_classifier(Settings()).network
+    network = configured_committee(Settings()).classifiers[0].network
     engine = TensorRtBackend().compile(network, threads=4, cache_dir=gpu_cache)
     faces = network.witnesses() if network.witnesses else crops(0)
     for count in LANES:
@@ -391,13 +391,13 @@ def test_gpu_two_processes_share_an_engine_and_a_card(gpu_cache: Path) -> None:
     program = f"""
 from pathlib import Path
 from monitor.inference.tensorrt import TensorRtBackend
-from monitor.analysis.pipeline import configured_classifier
+from monitor.analysis.pipeline import configured_committee
 from monitor.settings import Settings
-network = configured_classifier(Settings()).network
+network = configured_committee(Settings()).classifiers[0].network
 engine = TensorRtBackend().compile(network, threads=4, cache_dir=Path({str(gpu_cache)!r}))
 print(sorted({{engine.run(network.witnesses()[:8])[0].tobytes().hex() for _ in range(200)}}))
 """
-    TensorRtBackend().compile(configured_classifier(Settings()).network, threads=4, cache_dir=gpu_cache)
+    TensorRtBackend().compile(configured_committee(Settings()).classifiers[0].network, threads=4, cache_dir=gpu_cache)
     command = [sys.executable, "-c", program]
     running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     answers = [process.communicate(timeout=600)[0].splitlines()[-1] for process in running]

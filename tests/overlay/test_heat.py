@@ -54,7 +54,7 @@ def remembered(memory: EvidenceMemory, box: tuple[float, ...], track: int = 1) -
 
 def scored(media_time: float = 0.0) -> EvidenceMemory:
     memory = EvidenceMemory(hold=1.0)
-    face = Face((100, 100, 180, 200), logit=2.0, crop=(97.5, 113.5, 182.5, 198.5))
+    face = Face((100, 100, 180, 200), log_odds=2.0, crop=(97.5, 113.5, 182.5, 198.5))
     memory.update(observation([face], media_time=media_time))
     return memory
 

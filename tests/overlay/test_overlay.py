@@ -29,7 +29,7 @@ def heat_only(*steps: tuple[Pixels, object]) -> tuple[Pixels, Pixels]:
 def test_the_frame_itself_is_never_touched() -> None:
     pixels = noise()
     published, before = frame(pixels), pixels.copy()
-    drawn = Overlay().draw(published, observation([Face((200, 100, 280, 200), logit=3.0)]))
+    drawn = Overlay().draw(published, observation([Face((200, 100, 280, 200), log_odds=3.0)]))
     assert np.array_equal(published.pixels, before)
     assert drawn.shape == pixels.shape
     assert drawn.dtype == np.uint8
@@ -58,13 +58,13 @@ def test_captions_do_not_cover_each_other_on_a_narrow_picture() -> None:
 
 
 def test_the_heat_map_of_a_scored_frame_covers_exactly_the_scored_square() -> None:
-    face = Face((200, 60, 300, 200), logit=3.0, crop=(210, 80, 290, 160))
+    face = Face((200, 60, 300, 200), log_odds=3.0, crop=(210, 80, 290, 160))
     with_heat, without = heat_only((frame(noise()), observation([face])))
     assert changed(with_heat[:300], without[:300]) == (210, 80, 290, 160)
 
 
 def test_between_scores_the_heat_map_moves_with_the_box() -> None:
-    first = Face((200, 60, 300, 200), logit=3.0, crop=(210, 80, 290, 160))
+    first = Face((200, 60, 300, 200), log_odds=3.0, crop=(210, 80, 290, 160))
     moved = Face((250, 90, 350, 230))
     with_heat, without = heat_only(
         (frame(noise()), observation([first])), (frame(noise()), observation([moved], media_time=0.04, index=1))
@@ -73,14 +73,14 @@ def test_between_scores_the_heat_map_moves_with_the_box() -> None:
 
 
 def test_an_old_heat_map_is_gone_and_so_is_that_of_an_ended_track() -> None:
-    face, later = Face((200, 60, 300, 200), logit=3.0), Face((200, 60, 300, 200))
+    face, later = Face((200, 60, 300, 200), log_odds=3.0), Face((200, 60, 300, 200))
     for then in (observation([later], media_time=1.5), observation([later], media_time=0.1, ended=[summary(1)])):
         with_heat, without = heat_only((frame(noise()), observation([face])), (frame(noise()), then))
         assert changed(with_heat[:300], without[:300]) is None
 
 
 def test_a_square_that_leaves_the_frame_is_drawn_as_far_as_it_is_in_it() -> None:
-    face = Face((-40, -30, 60, 90), logit=-3.0, crop=(-50, -40, 70, 80))
+    face = Face((-40, -30, 60, 90), log_odds=-3.0, crop=(-50, -40, 70, 80))
     with_heat, without = heat_only((frame(noise()), observation([face])))
     x1, y1, x2, y2 = changed(with_heat[:300], without[:300]) or (0, 0, 0, 0)
     assert (x1, y1) == (0, 0)
@@ -95,7 +95,7 @@ def test_same_frames_same_pictures() -> None:
             overlay.draw(
                 frame(noise(), step / 25, step),
                 observation(
-                    [Face((100 + 4 * step, 80, 180 + 4 * step, 180), logit=2.0 if step % 5 == 0 else None)],
+                    [Face((100 + 4 * step, 80, 180 + 4 * step, 180), log_odds=2.0 if step % 5 == 0 else None)],
                     media_time=step / 25,
                     index=step,
                 ),
@@ -127,7 +127,7 @@ def test_lines_and_letters_scale_with_the_picture() -> None:
 
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (2, 900), (900, 3), (64, 48), (100, 100)])
 def test_tiny_and_thin_pictures_are_drawn_on_too(height: int, width: int) -> None:
-    face = Face((0, 0, width, height), logit=1.0)
+    face = Face((0, 0, width, height), log_odds=1.0)
     assert Overlay().draw(frame(noise(height, width)), observation([face])).shape == (height, width, 3)
 
 

@@ -26,7 +26,7 @@ def said(sink: KeyFrameRecorder) -> list[tuple[int, float]]:
 def test_the_strongest_moments_are_kept_a_second_apart_in_order_of_time() -> None:
     sink = KeyFrameRecorder()
     for number, logit in enumerate([1, 3, 2, 0.5, 0.5, 0.5, 0.5, 2.5, 1, 0, 0, 4, 0, 0, 0, 1, 0, 0, 0, 1.5]):
-        seen(sink, number * 0.4, Face(BOX, logit=logit))
+        seen(sink, number * 0.4, Face(BOX, log_odds=logit))
     assert said(sink) == [(1, 0.4), (1, 2.8), (1, 4.4), (1, 7.6)]
     assert [moment.strength for moment in sink.found] == pytest.approx([logit * WEIGHT for logit in (3, 2.5, 4, 1.5)])
 
@@ -34,14 +34,14 @@ def test_the_strongest_moments_are_kept_a_second_apart_in_order_of_time() -> Non
 def test_the_strongest_face_comes_first_and_one_that_never_leant_has_one_picture() -> None:
     sink = KeyFrameRecorder()
     for second in range(6):
-        seen(sink, float(second), Face(BOX, 1, logit=-3.0 + 0.1 * second), Face(BOX, 2, logit=2.0), Face(BOX, 3))
+        seen(sink, float(second), Face(BOX, 1, log_odds=-3.0 + 0.1 * second), Face(BOX, 2, log_odds=2.0), Face(BOX, 3))
     assert said(sink) == [(2, 0.0), (2, 1.0), (2, 2.0), (2, 3.0), (1, 5.0)]
 
 
 def test_of_many_faces_those_stay_that_leant_furthest() -> None:
     sink = KeyFrameRecorder()
     for track in range(40):
-        seen(sink, track / 10, Face(BOX, track, logit=(track * 7) % 40 / 10))
+        seen(sink, track / 10, Face(BOX, track, log_odds=(track * 7) % 40 / 10))
     assert len(sink.found) == 12
     assert min(moment.strength for moment in sink.found) == pytest.approx(2.8 * WEIGHT)
 
@@ -49,8 +49,8 @@ def test_of_many_faces_those_stay_that_leant_furthest() -> None:
 def test_pictures_show_the_face_under_its_evidence_and_are_found_again(tmp_path: Path) -> None:
     sink = KeyFrameRecorder()
     evidence = np.array([[4.0, -4.0]] * 2, np.float32)
-    seen(sink, 2.0, Face(BOX, 1, logit=2.0, evidence=evidence))
-    seen(sink, 4.0, Face((-50.0, -50.0, 40.0, 40.0), 2, logit=1.0))  # half of it is out of the picture
+    seen(sink, 2.0, Face(BOX, 1, log_odds=2.0, evidence=evidence))
+    seen(sink, 4.0, Face((-50.0, -50.0, 40.0, 40.0), 2, log_odds=1.0))  # half of it is out of the picture
     assert key_frames(tmp_path) == []
     sink.write(tmp_path)
     one, other = key_frames(tmp_path)

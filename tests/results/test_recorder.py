@@ -110,7 +110,9 @@ def test_a_failing_engine_leaves_nothing(demo: Source, engines: Engines, setting
     def broken(*_: object, **__: object) -> None:
         raise EngineError("the engine broke")
 
-    broken_engines = replace(engines, scorer=SimpleNamespace(score=broken, engine=engines.scorer.engine))
+    broken_engines = replace(
+        engines, scorers=(SimpleNamespace(score=broken, engine=engines.scorer.engine, classifier=engines.classifier),)
+    )
     with pytest.raises(EngineError, match="broke"):
         kept(demo, tmp_path / "out", broken_engines, settings)
     assert not (tmp_path / "out").exists()

@@ -65,7 +65,7 @@ def test_numbers_are_rounded_and_what_is_no_number_is_unknown() -> None:
     record = records.source(source_info(fps=29.970029970029, duration=math.nan), sha256=None)
     assert (record["fps"], record["duration"]) == (29.97, None)
     assert change(1).to_dict()["probability"] == 0.9312
-    assert change(1).to_dict()["witnesses"][0]["logit"] == 3.1235
+    assert change(1).to_dict()["witnesses"][0]["log_odds"] == 3.1235
 
 
 def test_numbers_of_numpy_become_json(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ def schema() -> dict[str, Any]:
 
 
 def stream() -> list[Observation]:
-    face = Face((10, 20, 110, 140), logit=2.0)
+    face = Face((10, 20, 110, 140), log_odds=2.0)
     return [
         observation([face], index=0),
         observation([face], index=1, media_time=0.04, changes=[change(1)]),
@@ -149,7 +149,7 @@ def test_a_full_disk_is_one_sentence(tmp_path: Path, provenance: Provenance, ful
     def fill() -> None:
         with ReportWriter(tmp_path, provenance) as report:
             for index in range(100_000):
-                report.add(observation([Face((10, 20, 110, 140), logit=2.0)], index=index))
+                report.add(observation([Face((10, 20, 110, 140), log_odds=2.0)], index=index))
 
     with pytest.raises(OutputError, match="cannot be written"):
         fill()
@@ -157,7 +157,7 @@ def test_a_full_disk_is_one_sentence(tmp_path: Path, provenance: Provenance, ful
 
 
 def test_memory_does_not_grow_with_the_video(tmp_path: Path, provenance: Provenance) -> None:
-    each = observation([Face((10, 20, 110, 140), logit=2.0)])
+    each = observation([Face((10, 20, 110, 140), log_odds=2.0)])
     with ReportWriter(tmp_path, provenance) as report:
         report.add(each)
         tracemalloc.start()

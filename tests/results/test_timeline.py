@@ -12,7 +12,7 @@ from monitor.types import Calibration, Label, Observation, Reason
 
 CALIBRATION = Calibration(scale=2.0, shift=-1.0)
 SCORED = Face(
-    (10, 20, 110, 140.26), track=3, logit=1.25, crop=(8, 40, 112, 144), label=Label.SUSPICIOUS, probability=0.81
+    (10, 20, 110, 140.26), track=3, log_odds=1.25, crop=(8, 40, 112, 144), label=Label.SUSPICIOUS, probability=0.81
 )
 REJECTED = Face(
     (300, 20, 320, 45),
@@ -25,7 +25,7 @@ REJECTED = Face(
 
 
 def rows(folder: Path, *observations: Observation) -> list[dict[str, str]]:
-    timeline = Timeline(folder, CALIBRATION)
+    timeline = Timeline(folder)
     for each in observations:
         timeline.add(each)
     timeline.close()
@@ -38,8 +38,8 @@ def test_a_scored_sample_is_one_row_with_all_that_led_to_it(tmp_path: Path) -> N
         "frame_index": "12",
         "media_time": "0.480",
         "track_id": "3",
-        "logit": "1.2500",
-        "sample_probability": f"{1 / (1 + math.exp(-1.5)):.4f}",
+        "log_odds": "1.2500",
+        "sample_probability": f"{1 / (1 + math.exp(-1.25)):.4f}",
         "weight": "0.7500",
         "box_x1": "10.0",
         "box_y1": "20.0",
@@ -60,7 +60,7 @@ def test_a_scored_sample_is_one_row_with_all_that_led_to_it(tmp_path: Path) -> N
 def test_a_rejected_sample_says_why_and_invents_no_number(tmp_path: Path) -> None:
     (row,) = rows(tmp_path, observation([REJECTED]))
     assert row["rejected"] == "TOO_SMALL TOO_DARK"
-    assert (row["logit"], row["sample_probability"], row["weight"], row["crop_x1"], row["probability"]) == ("",) * 5
+    assert (row["log_odds"], row["sample_probability"], row["weight"], row["crop_x1"], row["probability"]) == ("",) * 5
     assert (row["box_x1"], row["label"], row["track_id"]) == ("300.0", "NOT_ENOUGH_EVIDENCE", "4")
 
 
@@ -70,7 +70,7 @@ def test_a_frame_without_samples_writes_nothing_but_the_header_is_there(tmp_path
 
 
 def test_rows_go_to_the_disk_as_they_come(tmp_path: Path) -> None:
-    timeline = Timeline(tmp_path, CALIBRATION)
+    timeline = Timeline(tmp_path)
     for index in range(2000):
         timeline.add(observation([SCORED], index=index))
     assert (tmp_path / "timeline.csv").stat().st_size > 100_000
@@ -79,11 +79,11 @@ def test_rows_go_to_the_disk_as_they_come(tmp_path: Path) -> None:
 
 def test_a_folder_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"timeline\.csv cannot be written"):
-        Timeline(tmp_path / "absent", CALIBRATION)
+        Timeline(tmp_path / "absent")
 
 
 def test_a_discarded_timeline_is_gone(tmp_path: Path) -> None:
-    timeline = Timeline(tmp_path, CALIBRATION)
+    timeline = Timeline(tmp_path)
     timeline.add(observation([SCORED]))
     timeline.discard()
     assert list(tmp_path.iterdir()) == []

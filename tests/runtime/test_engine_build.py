@@ -17,6 +17,7 @@ from support.tensorrt_stand_in import TARGET, StandIn
 
 from monitor.analysis.pipeline import Engines, Pipeline
 from monitor.analysis.scores import Scorer
+from monitor.classifiers.committee import Committee
 from monitor.errors import EngineError
 from monitor.inference.backends import BackendSelection, CudaBackend, Engine
 from monitor.inference.engine_upgrade import NOT_BUILT, promoted
@@ -61,9 +62,7 @@ def small(engines: Engines, tmp_path: Path) -> Engines:
     choice = BackendSelection(
         CudaBackend(), "there is a CUDA GPU", {"tensorrt": NOT_BUILT}, faster=tensorrt_stand_in.backend()
     )
-    return replace(
-        engines, classifier=classifier, scorer=Scorer(served, card=classifier.card, input_size=SIDE), choice=choice
-    )
+    return replace(engines, scorers=(Scorer(classifier, served),), committee=Committee((classifier,)), choice=choice)
 
 
 @pytest.fixture(scope="module")
@@ -112,13 +111,7 @@ def test_the_next_start_finds_it(library: StandIn, small: Engines, own: Settings
     first = small.choice
     with EngineBuild(small, own) as build:
         build.wait()
-    engine, choice = promoted(
-        first,
-        small.classifier.network,
-        threads=1,
-        cache_dir=tmp_path / "cache",
-    )
-    assert engine is not None
+    (engine,), choice = promoted(first, [small.classifier.network], threads=1, cache_dir=tmp_path / "cache")
     assert (engine.name, choice.backend.name, choice.faster) == ("tensorrt-fp32", "tensorrt", None)
     again = replace(small, choice=choice)
     with EngineBuild(again, own) as build:
@@ -246,7 +239,7 @@ def test_a_frame_has_one_engine_even_if_another_one_serves_meanwhile(
     reference = TorchBackend().compile(small.classifier.network, threads=1, cache_dir=Path())
     after = Serving(reference)
     after.name = "tensorrt-fp16"
-    before = Serving(reference, when_run=lambda: small.serve(after, small.choice))
+    before = Serving(reference, when_run=lambda: small.serve([after], small.choice))
     small.scorer.engine = before
     pipeline = Pipeline(small, own, live=live)
     observations = [pipeline.step(frame) for frame in frames[:15]]
@@ -260,7 +253,7 @@ def test_with_the_explicit_name_the_engine_is_compared_too(
 ) -> None:
     """``classifier.backend=tensorrt`` builds in the foreground, and refuses as well: there is no other engine then."""
     classifier = replace(engines.classifier, network=small_classifier(), input_size=SIDE)
-    monkeypatch.setattr("monitor.analysis.pipeline.configured_classifier", lambda *_, **__: classifier)
+    monkeypatch.setattr("monitor.analysis.pipeline.configured_committee", lambda *_, **__: Committee((classifier,)))
     monkeypatch.setattr(TensorRtBackend, "exact", lambda _: TorchBackend())
     monkeypatch.setattr(TensorRtBackend, "target", lambda _: TARGET)
     asked = own.model_copy(update={"classifier": own.classifier.model_copy(update={"backend": "tensorrt"})})
@@ -277,7 +270,7 @@ def test_auto_starts_on_the_cached_engine(
     library: StandIn, own: Settings, small: Engines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     classifier, first = small.classifier, small.choice
-    monkeypatch.setattr("monitor.analysis.pipeline.configured_classifier", lambda *_, **__: classifier)
+    monkeypatch.setattr("monitor.analysis.pipeline.configured_committee", lambda *_, **__: Committee((classifier,)))
     monkeypatch.setattr("monitor.analysis.pipeline.choose", lambda _: first)
     monkeypatch.setattr(CudaBackend, "exact", lambda _: TorchBackend())
     monkeypatch.setattr(CudaBackend, "compile", lambda *_, **__: Serving(small.scorer.engine))

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from monitor.analysis.pipeline import Engines
+from monitor.analysis.scores import Scorer
 from monitor.errors import EngineError, WeightsMissingError
 from monitor.runtime import Heartbeat
 from monitor.runtime.heartbeat import TOLERANCE, score
@@ -31,8 +32,8 @@ class Broken:
 
 def with_engine(engines: Engines, engine: object, **card: object) -> Engines:
     known = engines.classifier.card.model_copy(update=card)
-    scorer = type(engines.scorer)(engine, card=known)  # type: ignore[arg-type]
-    return replace(engines, scorer=scorer, classifier=replace(engines.classifier, card=known))
+    scorer = Scorer(replace(engines.classifier, card=known), engine)  # type: ignore[arg-type]
+    return replace(engines, scorers=(scorer,))
 
 
 def test_the_shipped_weights_score_as_their_card_says(engines: Engines) -> None:
@@ -110,6 +111,6 @@ def test_an_engine_that_fails_or_cannot_be_loaded_is_red(engines: Engines, error
 
 def test_the_frames_failures_are_not_touched(engines: Engines) -> None:
     engines.scorer._failures = 3
-    score(engines)
+    score(engines.scorer)
     assert engines.scorer._failures == 3
     engines.scorer._failures = 0

@@ -178,7 +178,7 @@ def test_a_new_epoch_forgets_the_maps_of_the_last_one() -> None:
     hub = Broadcaster()
     assert hub.now is None
     hub.opened(1)
-    feed(hub, 0, Face(BOX, logit=2.0))
+    feed(hub, 0, Face(BOX, log_odds=2.0))
     feed(hub, 1, Face(BOX))
     assert hub.now is not None
     assert (hub.now["epoch"], hub.now["faces"][0]["map"] is None) == (1, False), "the map stays with its face"

@@ -75,7 +75,7 @@ def test_confidence_is_of_what_the_label_says(label: Label, confidence: float) -
 
 def test_the_map_is_signed_on_a_fixed_scale_and_row_by_row() -> None:
     evidence = np.array([[0.0, 2.0, 4.0], [-4.0, -99.0, 99.0]], np.float32)
-    (face,) = head([Face(BOX, logit=1.0, evidence=evidence, crop=(30, 20, 90, 100))])["faces"]
+    (face,) = head([Face(BOX, log_odds=1.0, evidence=evidence, crop=(30, 20, 90, 100))])["faces"]
     values = np.frombuffer(base64.b64decode(face["map"].pop("values")), np.int8)
     assert face["map"] == {"rows": 2, "columns": 3, "square": [30.0, 20.0, 90.0, 100.0]}
     assert values.tolist() == [0, 64, 127, -127, -127, 127]
@@ -83,7 +83,7 @@ def test_the_map_is_signed_on_a_fixed_scale_and_row_by_row() -> None:
 
 def test_the_map_of_an_earlier_frame_moves_with_its_face() -> None:
     maps = EvidenceMemory(1.0)
-    maps.update(observation([Face(BOX, logit=2.0, crop=(30, 20, 90, 100))], media_time=1.0))
+    maps.update(observation([Face(BOX, log_odds=2.0, crop=(30, 20, 90, 100))], media_time=1.0))
     (face,) = head([Face((50.0, 30.0, 90.0, 90.0))], maps=maps)["faces"]
     assert face["map"]["square"] == [40.0, 20.0, 100.0, 100.0]
 
@@ -93,7 +93,7 @@ def test_the_scale_is_that_of_the_overlay() -> None:
 
 
 def test_what_is_packed_comes_out_again() -> None:
-    first = head([Face(BOX, logit=1.0)])
+    first = head([Face(BOX, log_odds=1.0)])
     assert unpack(pack(first, b"\xff\xd8picture")) == (first, b"\xff\xd8picture")
 
 

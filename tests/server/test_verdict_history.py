@@ -11,14 +11,14 @@ BLACK = np.zeros((9, 9, 3), np.uint8)
 
 
 def feed(rolling: VerdictHistory, moment: float, *faces: Face) -> None:
-    rolling(frame(BLACK, moment), observation(faces or (Face(BOX, logit=1.0),), media_time=moment))
+    rolling(frame(BLACK, moment), observation(faces or (Face(BOX, log_odds=1.0),), media_time=moment))
 
 
 def test_only_faces_that_were_scored_or_rejected_are_kept() -> None:
     rolling = VerdictHistory()
     rolling.opened(3)
     unknown = Face(BOX, 2, Label.NOT_ENOUGH_EVIDENCE, None, (Reason.TOO_SMALL,), rejected=(Reason.TOO_SMALL,))
-    feed(rolling, 1.5, Face(BOX, 1, Label.SUSPICIOUS, 0.8, logit=2.0), unknown, Face(BOX, 3))
+    feed(rolling, 1.5, Face(BOX, 1, Label.SUSPICIOUS, 0.8, log_odds=2.0), unknown, Face(BOX, 3))
     assert rolling.points == [
         VerdictPoint(epoch=3, media_time=1.5, track_id=1, label=Label.SUSPICIOUS, probability=0.8),
         VerdictPoint(epoch=3, media_time=1.5, track_id=2, label=Label.NOT_ENOUGH_EVIDENCE, probability=None),

@@ -23,7 +23,7 @@ from monitor.types import Frame, Label, SourceInfo
 
 CARD = ModelCard.model_validate_json((engines_dir() / "inception_resnet_v1.json").read_bytes())
 INFO = SourceInfo("cam", "rtsp", live=True, width=320, height=240, fps=5, duration=None, frame_count=None, path=None)
-SUSPECT = Face((40, 40, 120, 140), track=2, label=Label.SUSPICIOUS, probability=0.8, logit=1.5)
+SUSPECT = Face((40, 40, 120, 140), track=2, label=Label.SUSPICIOUS, probability=0.8, log_odds=1.5)
 
 
 def provenance(settings: Settings) -> Provenance:

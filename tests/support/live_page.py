@@ -43,7 +43,7 @@ SMALL = (420.0, 150.0, 480.0, 220.0)  # face 5: not enough evidence
 def faces() -> list[Face]:
     evidence = np.array([[4.0, 4.0, -4.0, -4.0]] * 4, np.float32)
     return [
-        Face(FAKE, 3, Label.LIKELY_FAKE, 0.92, logit=3.0, evidence=evidence),
+        Face(FAKE, 3, Label.LIKELY_FAKE, 0.92, log_odds=3.0, evidence=evidence),
         Face(SMALL, 5, Label.NOT_ENOUGH_EVIDENCE, None, (Reason.TOO_SMALL,)),
     ]
 
@@ -52,9 +52,9 @@ def crowd() -> list[Face]:
     """Every label, at the frame's edges too: for looking at."""
     ramp = np.linspace(-4, 4, 49, dtype=np.float32).reshape(7, 7)
     return [
-        Face((2, 2, 92, 122), 1, Label.LIKELY_REAL, 0.17, logit=-2.0, evidence=-np.abs(ramp)),
-        Face((250, 90, 370, 250), 2, Label.LIKELY_FAKE, 0.993, logit=3.0, evidence=ramp),
-        Face((560, 60, 638, 170), 3, Label.SUSPICIOUS, 0.74, logit=1.0, evidence=ramp.T),
+        Face((2, 2, 92, 122), 1, Label.LIKELY_REAL, 0.17, log_odds=-2.0, evidence=-np.abs(ramp)),
+        Face((250, 90, 370, 250), 2, Label.LIKELY_FAKE, 0.993, log_odds=3.0, evidence=ramp),
+        Face((560, 60, 638, 170), 3, Label.SUSPICIOUS, 0.74, log_odds=1.0, evidence=ramp.T),
         Face((420, 290, 460, 344), 4, Label.NOT_ENOUGH_EVIDENCE, None, (Reason.OUT_OF_FRAME,)),
     ]
 

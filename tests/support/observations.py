@@ -29,16 +29,16 @@ ENGINE = "onnxruntime-fp32"
 
 @dataclass(frozen=True)
 class Face:
-    """One followed face in one frame; scored if it has a logit, rejected if it has reasons for that."""
+    """One followed face in one frame; scored if it has log-odds, rejected if it has reasons for that."""
 
     box: tuple[float, float, float, float]
     track: int = 1
     label: Label = Label.LIKELY_REAL
     probability: float | None = 0.1
     reasons: tuple[Reason, ...] = ()
-    logit: float | None = None
+    log_odds: float | None = None
     crop: tuple[float, float, float, float] | None = None  # the box's own if None
-    evidence: np.ndarray | None = None  # the logit everywhere if None
+    evidence: np.ndarray | None = None  # the log-odds everywhere if None
     rejected: tuple[Reason, ...] = ()
 
     @property
@@ -104,17 +104,17 @@ def observation(
 
 def _scores(faces: Sequence[Face]) -> Scores:
     rejected = {face.track: face.rejected for face in faces if face.rejected}
-    scored = [face for face in faces if face.logit is not None]
+    scored = [face for face in faces if face.log_odds is not None]
     if not scored:
         return Scores.none(rejected)
-    logits = [face.logit or 0.0 for face in scored]
+    log_odds = [face.log_odds or 0.0 for face in scored]
     maps = [
-        np.full((3, 3), logit) if face.evidence is None else face.evidence
-        for face, logit in zip(scored, logits, strict=True)
+        np.full((3, 3), score) if face.evidence is None else face.evidence
+        for face, score in zip(scored, log_odds, strict=True)
     ]
     return Scores(
         track_ids=np.array([face.track for face in scored], np.int64),
-        logits=np.array(logits, np.float32),
+        log_odds=np.array(log_odds, np.float32),
         evidence_maps=np.array(maps, np.float32),
         crops=np.array([face.crop or face.box for face in scored], np.float32),
         weights=np.full(len(scored), 0.75, np.float32),
@@ -144,7 +144,7 @@ def change(track: int, after: Label = Label.LIKELY_FAKE, media_time: float = 2.0
         window=(0.2, media_time),
         threshold=0.9,
         reasons=(),
-        witnesses=(ScoredSample(frame_index=40, media_time=1.6, logit=3.123_456, contribution=1.5),),
+        witnesses=(ScoredSample(frame_index=40, media_time=1.6, log_odds=3.123_456, contribution=1.5),),
         began=1.2,
         restarted_at=1.1,
     )

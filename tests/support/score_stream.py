@@ -9,7 +9,7 @@ import numpy as np
 from monitor.analysis.segments import Segments
 from monitor.analysis.verdicts import Judge
 from monitor.settings import SegmentSettings, VerdictSettings
-from monitor.types import Calibration, Label, LabelChange, Reason, Scores, Segment, TrackSummary, Verdict
+from monitor.types import Label, LabelChange, Reason, Scores, Segment, TrackSummary, Verdict
 
 Said = float | Reason | None  # a logit, why there is none, or no face in the frame
 FPS = 25.0
@@ -22,7 +22,7 @@ def scores(logits: Mapping[int, Said], *, weight: float = 1.0) -> Scores:
     n = len(usable)
     return Scores(
         track_ids=np.array(list(usable), np.int64),
-        logits=np.array(list(usable.values()), np.float32),
+        log_odds=np.array(list(usable.values()), np.float32),
         evidence_maps=np.zeros((n, 1, 1), np.float32),
         crops=np.zeros((n, 4), np.float32),
         weights=np.full(n, weight, np.float32),
@@ -52,13 +52,11 @@ def play(
     every: float = EVERY,
     keep: int = 1,
     weight: float = 1.0,
-    calibration: Calibration | None = None,
     settings: VerdictSettings | None = None,
 ) -> Timeline:
     """One face whose score at media time t is ``said(t)``, seen in each ``keep``-th frame, scored once per slot."""
-    calibration = calibration or Calibration()
-    judge = Judge(settings or VerdictSettings(), calibration=calibration)
-    segments = Segments(SegmentSettings(), calibration=calibration)
+    judge = Judge(settings or VerdictSettings())
+    segments = Segments(SegmentSettings())
     timeline, used = Timeline(), -1
     for index in range(0, round(seconds * fps), keep):
         now = index / fps

@@ -3,7 +3,7 @@ r"""Turns the scores of each face into a verdict over time.
 Every usable score of a track is a sample; a verdict is a function of the track's recent samples and
 of the label that it holds. Media time is the only clock.
 
-**A sample** is its calibrated log-odds ``z_i = clip(scale logit_i + shift, -max, +max)`` with a weight
+**A sample** is its calibrated log-odds ``z_i``, clipped to ``-max .. +max``, with a weight
 ``w_i`` in 0..1 from the face's quality.
 
 **How much is new in it.** Scores of one face correlate in time like ``exp(-dt / tau)`` (``correlation_time``).

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from monitor.analysis.verdicts.samples import Sample
 from monitor.analysis.verdicts.track import Track
-from monitor.types import Calibration, Judgement, LabelChange, Reason, Scores, TrackSummary, Verdict
+from monitor.types import Judgement, LabelChange, Reason, Scores, TrackSummary, Verdict
 
 if TYPE_CHECKING:
     from monitor.settings import VerdictSettings
@@ -19,16 +19,14 @@ class Judge:
 
     Args:
         settings: thresholds and time constants.
-        calibration: from the card of the model whose scores come.
         still: one picture is all there will ever be: one sample suffices, at once, and every verdict says
             ``SINGLE_IMAGE``.
     """
 
-    def __init__(self, settings: VerdictSettings, *, calibration: Calibration, still: bool = False) -> None:
+    def __init__(self, settings: VerdictSettings, *, still: bool = False) -> None:
         if still:
             settings = settings.model_copy(update={"dwell": 0.0, "min_effective_samples": 0.0})
         self._settings = settings
-        self._calibration = calibration
         self._still = still
         self._now = -math.inf
         self._tracks: dict[int, Track] = {}
@@ -84,10 +82,9 @@ class Judge:
         return track
 
     def _count(self, track: Track, scores: Scores, *, row: int, frame_index: int) -> None:
-        logit, weight = float(scores.logits[row]), float(scores.weights[row])
-        if not math.isfinite(logit) or not weight > 0.0:
+        log_odds, weight = float(scores.log_odds[row]), float(scores.weights[row])
+        if not math.isfinite(log_odds) or not weight > 0.0:
             track.reject((Reason.ENGINE_DEGRADED,) if weight > 0.0 else ())
             return
         most = self._settings.max_sample_logit
-        log_odds = min(max(self._calibration.log_odds(logit), -most), most)
-        track.accept(Sample(frame_index, self._now, logit, log_odds, min(weight, 1.0)))
+        track.accept(Sample(frame_index, self._now, min(max(log_odds, -most), most), min(weight, 1.0)))

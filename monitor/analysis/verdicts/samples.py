@@ -29,7 +29,6 @@ class Sample:
 
     frame_index: int
     media_time: float
-    logit: float  # as the classifier said it
     log_odds: float  # calibrated, clipped
     weight: float  # 0..1, > 0
 
@@ -104,7 +103,7 @@ class Samples:
             ScoredSample(
                 frame_index=self._samples[i].frame_index,
                 media_time=self._samples[i].media_time,
-                logit=self._samples[i].logit,
+                log_odds=self._samples[i].log_odds,
                 contribution=float(contributions[i]),
             )
             for i in order

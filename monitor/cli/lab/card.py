@@ -63,7 +63,7 @@ def _demo_logits(settings: Settings, *, sizes: Sequence[int]) -> dict[int, dict[
     found = {}
     for size in sizes:
         with errors.status(f"the demo's faces at {size} pixels"):
-            scored = score(Engines.load(settings, input_size=size))
+            scored = score(Engines.load(settings, input_size=size).scorer)
         found[size] = {name: round(logit, 4) for name, logit in asdict(scored).items()}
     return found
 

@@ -11,20 +11,19 @@ look-ups per output pixel (on the GPU, where the nets are there), crops are cut 
 the nets run on a runtime.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from monitor.faces.mtcnn.networks import mtcnn_networks
 from monitor.inference.backends import Engine
+from monitor.inference.network import Network
 from monitor.inference.summed_area import SummedArea
+from monitor.settings import FaceDetectorSettings
 from monitor.types import Faces, Floats, Pixels
-
-if TYPE_CHECKING:
-    from monitor.settings import FaceDetectorSettings
 
 Rows = NDArray[np.intp]
 
@@ -47,7 +46,18 @@ class MtcnnEngines(NamedTuple):
     onet: Engine
 
 
-class FaceDetector:
+def load(
+    settings: FaceDetectorSettings, *, compiled: Callable[[Network], Engine], resampler: type[SummedArea] = SummedArea
+) -> "MtcnnDetector":
+    """The detector on engines that ``compiled`` makes.
+
+    Raises:
+        EngineError: an engine cannot be built.
+    """
+    return MtcnnDetector(MtcnnEngines(*map(compiled, mtcnn_networks())), settings, resampler=resampler)
+
+
+class MtcnnDetector:
     """MTCNN on three engines. Keeps nothing between calls.
 
     Args:

@@ -10,8 +10,7 @@ from monitor.analysis.quality import measure
 from monitor.classifiers.crops import crop_faces
 from monitor.classifiers.model_card import CropPolicy
 from monitor.errors import DatasetError, SourceError
-from monitor.faces.mtcnn.cascade import FaceDetector, MtcnnEngines
-from monitor.faces.mtcnn.networks import mtcnn_networks
+from monitor.faces import load_face_detector
 from monitor.inference.cache import default_cache_dir
 from monitor.inference.onnx_graph import exported_elsewhere
 from monitor.inference.onnx_runtime import OnnxRuntimeBackend
@@ -85,8 +84,10 @@ class FaceCropper:
         cv2.setNumThreads(1)
         cache_dir, backend = default_cache_dir(settings.cache_dir), OnnxRuntimeBackend()
         with exported_elsewhere():
-            engines = (backend.compile(network, threads=1, cache_dir=cache_dir) for network in mtcnn_networks())
-            self._detector = FaceDetector(MtcnnEngines(*engines), settings.detector)
+            self._detector = load_face_detector(
+                settings.detector,
+                compiled=lambda network: backend.compile(network, threads=1, cache_dir=cache_dir),
+            )
         self._recipe = recipe
         self._settings = settings
 

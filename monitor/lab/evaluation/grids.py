@@ -290,7 +290,7 @@ def _watched(
         still = source.info.still
         pipeline = Pipeline(engines, settings, still=still)
         tally = VerdictCollector()
-        watch = VideoWatcher(settings.verdict, calibration=engines.classifier.card.calibration, still=still)
+        watch = VideoWatcher(settings.verdict, still=still)
         frames = takewhile(lambda frame: frame.media_time <= end, source)
         for frame in _changed(frames, change, seed=_SEED * number):
             observation = pipeline.step(frame)

@@ -243,7 +243,7 @@ def _logit(
     face = faces[[row]]
     tracked = TrackedFaces(faces=face, track_ids=np.ones(1, np.int64))
     scores = engines.scorer.score(pixels, tracked, quality.measure(pixels, face, settings.quality), rows=[0])
-    return float(scores.logits[0]) if len(scores) else None
+    return float(scores.parts[0].logits[0]) if len(scores) else None
 
 
 def _new_card(weights: Path, fit: CalibrationFit) -> dict[str, Any]:

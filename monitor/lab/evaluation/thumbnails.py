@@ -39,8 +39,8 @@ class HighestFace:
     def __call__(self, frame: Frame, observation: Observation) -> None:
         """Look at one frame."""
         scores = observation.scores
-        if not len(scores) or float(scores.logits.max()) <= self._highest:
+        if not len(scores) or float(scores.log_odds.max()) <= self._highest:
             return
-        row = int(scores.logits.argmax())
-        self._highest = float(scores.logits[row])
+        row = int(scores.log_odds.argmax())
+        self._highest = float(scores.log_odds[row])
         self.jpeg = encoded(cut_squares(frame.pixels, scores.crops[row : row + 1], size=SIDE)[0], quality=_QUALITY)

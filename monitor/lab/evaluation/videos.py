@@ -66,7 +66,7 @@ def video_outcome(record: Record, *, settings: Settings, engines: Engines) -> Ou
     try:
         with open_source(record.path, settings.source) as source:
             info = source.info
-            watch = VideoWatcher(settings.verdict, calibration=engines.classifier.card.calibration, still=info.still)
+            watch = VideoWatcher(settings.verdict, still=info.still)
             result = run(source, engines=engines, settings=settings, sinks=(watch, face))
     except MonitorError as error:
         return _outcome(record, failure=str(error))

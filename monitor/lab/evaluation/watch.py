@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from monitor.lab.evaluation.outcomes import ScoredFrame
-from monitor.types import Calibration, Frame, Label, Observation, Verdict
+from monitor.types import Frame, Label, Observation, Verdict
+from monitor.types.faces import sigmoid
 
 if TYPE_CHECKING:
     from monitor.settings import VerdictSettings
@@ -29,14 +30,12 @@ class VideoWatcher:
 
     Args:
         settings: of the verdicts.
-        calibration: of the single scores, from the model card.
         still: the source is one picture, so that a single sample suffices.
     """
 
-    def __init__(self, settings: VerdictSettings, *, calibration: Calibration, still: bool = False) -> None:
+    def __init__(self, settings: VerdictSettings, *, still: bool = False) -> None:
         self._stale_after = settings.stale_after
         self._witnesses = 0.0 if still else settings.min_effective_samples
-        self._calibration = calibration
         self._faces: dict[int, _Face] = {}
         self.moments: list[ScoredFrame] = []
         self.last_time = 0.0  # media time of the last frame
@@ -54,7 +53,7 @@ class VideoWatcher:
         if not observation.verdicts or not (due or observation.changes):
             return
         probabilities = [one.probability for one in observation.verdicts if one.probability is not None]
-        samples = [self._calibration.probability(logit) for logit in scores.logits.tolist()]
+        samples = [sigmoid(log_odds) for log_odds in scores.log_odds.tolist()]
         self.moments.append(
             ScoredFrame(
                 media_time=now,

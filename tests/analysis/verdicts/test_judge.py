@@ -11,7 +11,7 @@ from support.score_stream import EVERY, Said, Timeline, noisy, play, scores, swi
 
 from monitor.analysis.verdicts import Judge
 from monitor.settings import VerdictSettings
-from monitor.types import Calibration, Label, Reason, Scores
+from monitor.types import Label, Reason, Scores
 
 said_of_a_slot = st.one_of(
     st.floats(-8.0, 8.0), st.floats(width=32), st.none(), st.sampled_from([Reason.TOO_SMALL, Reason.TOO_DARK])
@@ -24,7 +24,7 @@ def slots(values: list[Said]) -> tuple[float, object]:
 
 
 def judge(**others: bool) -> Judge:
-    return Judge(VerdictSettings(), calibration=Calibration(), **others)
+    return Judge(VerdictSettings(), **others)
 
 
 def sides(timeline: Timeline) -> list[tuple[str, float]]:
@@ -204,7 +204,7 @@ def test_a_limit_under_which_nothing_is_ever_judged_is_refused() -> None:
 
 class TestStill:
     @pytest.mark.parametrize(
-        ("logit", "weight", "label", "probability"),
+        ("log_odds", "weight", "label", "probability"),
         [
             (3.0, 1.0, Label.LIKELY_FAKE, 0.953),
             (3.0, 0.5, Label.SUSPICIOUS, 0.818),
@@ -212,10 +212,10 @@ class TestStill:
         ],
     )
     def test_one_picture_is_judged_on_its_one_sample(
-        self, logit: float, weight: float, label: Label, probability: float
+        self, log_odds: float, weight: float, label: Label, probability: float
     ) -> None:
         judged = judge(still=True).update(
-            scores({1: logit}, weight=weight), track_ids=[1], frame_index=0, media_time=0.0
+            scores({1: log_odds}, weight=weight), track_ids=[1], frame_index=0, media_time=0.0
         )
         verdict = judged.verdicts[0]
         assert (verdict.label, verdict.samples, verdict.reasons) == (label, 1, (Reason.SINGLE_IMAGE,))

@@ -14,7 +14,7 @@ values = st.floats(-4.0, 4.0)
 
 
 def sample(time: float, log_odds: float = 1.0, weight: float = 1.0) -> Sample:
-    return Sample(round(time * 25), time, log_odds, log_odds, weight)
+    return Sample(round(time * 25), time, log_odds, weight)
 
 
 def gathered(*series: Sample, settings: VerdictSettings = SETTINGS) -> Samples:

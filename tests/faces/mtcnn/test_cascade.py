@@ -11,7 +11,7 @@ import torch
 from support.footage import decoded, mtcnn, overlaps, portrait, posed
 
 from monitor.errors import EngineError
-from monitor.faces.mtcnn.cascade import FaceDetector, MtcnnEngines, _distinct
+from monitor.faces.mtcnn.cascade import MtcnnDetector, MtcnnEngines, _distinct
 from monitor.inference.facenet import facenet_pytorch
 from monitor.settings import FaceDetectorSettings, Settings
 from monitor.types import Faces, Floats, Pixels
@@ -26,8 +26,8 @@ def engines(settings: Settings) -> MtcnnEngines:
 
 
 @pytest.fixture
-def detector(engines: MtcnnEngines) -> FaceDetector:
-    return FaceDetector(engines, FaceDetectorSettings())
+def detector(engines: MtcnnEngines) -> MtcnnDetector:
+    return MtcnnDetector(engines, FaceDetectorSettings())
 
 
 @pytest.fixture(scope="session")
@@ -95,7 +95,7 @@ def test_generated_frames_agree_with_facenet_pytorch(
     total = 0
     for pixels in GENERATED:
         boxes, probabilities, landmarks = reference(pixels, settings)
-        found = FaceDetector(engines, settings).detect(pixels)
+        found = MtcnnDetector(engines, settings).detect(pixels)
         best = np.argsort(-probabilities, kind="stable")
         np.testing.assert_allclose(found.boxes, boxes[best], atol=0.1)
         np.testing.assert_allclose(found.landmarks, landmarks[best], atol=0.1)
@@ -106,7 +106,7 @@ def test_generated_frames_agree_with_facenet_pytorch(
 
 def test_real_frames_agree_with_facenet_pytorch(media: Path, engines: MtcnnEngines, reference: Reference) -> None:
     settings = FaceDetectorSettings(min_face_size=40)
-    detector = FaceDetector(engines, settings)
+    detector = MtcnnDetector(engines, settings)
     expected = matched = extra = 0
     for path in sorted(media.glob("*/*.mp*g*")) + sorted(media.glob("*/*.mp4")):
         for _, pixels in decoded(path, every=23, stop=70):
@@ -118,7 +118,7 @@ def test_real_frames_agree_with_facenet_pytorch(media: Path, engines: MtcnnEngin
     assert extra <= 0.03 * expected
 
 
-def test_faces_are_in_frame_coordinates_best_first(detector: FaceDetector) -> None:
+def test_faces_are_in_frame_coordinates_best_first(detector: MtcnnDetector) -> None:
     faces = detector.detect(posed((150, 240, 60), (440, 240, 180)))
     assert len(faces) == 2
     assert (np.diff(faces.probabilities) <= 0).all()
@@ -133,33 +133,33 @@ def test_faces_are_in_frame_coordinates_best_first(detector: FaceDetector) -> No
 
 def test_smaller_faces_are_left_out(engines: MtcnnEngines) -> None:
     pixels = posed((320, 240, 45))
-    assert len(FaceDetector(engines, FaceDetectorSettings(min_face_size=20)).detect(pixels)) == 1
-    assert len(FaceDetector(engines, FaceDetectorSettings(min_face_size=120)).detect(pixels)) == 0
+    assert len(MtcnnDetector(engines, FaceDetectorSettings(min_face_size=20)).detect(pixels)) == 1
+    assert len(MtcnnDetector(engines, FaceDetectorSettings(min_face_size=120)).detect(pixels)) == 0
 
 
 def test_wide_frames_are_halved(engines: MtcnnEngines) -> None:
     pixels = posed((800, 500, 240), width=1280, height=960)
-    whole = FaceDetector(engines, FaceDetectorSettings(working_width=1280)).detect(pixels)
-    halved = FaceDetector(engines, FaceDetectorSettings(working_width=1279)).detect(pixels)
+    whole = MtcnnDetector(engines, FaceDetectorSettings(working_width=1280)).detect(pixels)
+    halved = MtcnnDetector(engines, FaceDetectorSettings(working_width=1279)).detect(pixels)
     assert len(whole) == len(halved) == 1
     assert 0.8 < overlaps(whole.boxes, halved.boxes)[0, 0] < 1
     np.testing.assert_allclose(whole.landmarks, halved.landmarks, atol=12)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 3000), (3000, 1), (11, 11), (12, 12), (39, 50), (13, 4000)])
-def test_frames_too_small_for_a_face(detector: FaceDetector, shape: tuple[int, int]) -> None:
+def test_frames_too_small_for_a_face(detector: MtcnnDetector, shape: tuple[int, int]) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8)
     pixels.flags.writeable = False
     assert len(detector.detect(pixels)) == 0
     assert detector.refine(pixels, np.array([(0, 0, 1, 1), (-9, -9, 60, 60)], np.float32)).probabilities.max() < 0.5
 
 
-def test_nothing_there_is_no_face(detector: FaceDetector) -> None:
+def test_nothing_there_is_no_face(detector: MtcnnDetector) -> None:
     assert len(detector.detect(np.zeros((360, 640, 3), np.uint8))) == 0
     assert len(detector.refine(portrait(), np.zeros((0, 4), np.float32))) == 0
 
 
-def test_refine_follows_a_face_that_moved(detector: FaceDetector) -> None:
+def test_refine_follows_a_face_that_moved(detector: MtcnnDetector) -> None:
     before = detector.detect(posed((300, 240, 140))).boxes
     for dx, dy, size in ((14, 0, 140), (0, -14, 140), (-12, 12, 140), (0, 0, 125), (0, 0, 155)):
         pixels = posed((300 + dx, 240 + dy, size))
@@ -168,7 +168,7 @@ def test_refine_follows_a_face_that_moved(detector: FaceDetector) -> None:
         assert overlaps(followed.boxes, detector.detect(pixels).boxes)[0, 0] > 0.75
 
 
-def test_refine_keeps_rows_and_doubts_the_background(detector: FaceDetector) -> None:
+def test_refine_keeps_rows_and_doubts_the_background(detector: MtcnnDetector) -> None:
     pixels = posed((150, 240, 90), (480, 240, 130))
     faces = detector.detect(pixels)
     away = np.array([(270, 20, 350, 120), (-900, -900, -800, -800), (5000, 0, 5100, 90), (50, 50, 50, 50)], np.float32)
@@ -179,7 +179,7 @@ def test_refine_keeps_rows_and_doubts_the_background(detector: FaceDetector) -> 
 
 
 @pytest.mark.parametrize("side", ["left", "top", "right", "bottom"])
-def test_refine_follows_a_face_over_the_border(detector: FaceDetector, side: str) -> None:
+def test_refine_follows_a_face_over_the_border(detector: MtcnnDetector, side: str) -> None:
     """With a quarter of the face cut off, its box goes on reaching outside, frame after frame."""
     pixels = posed((320, 240, 150))
     box = detector.detect(pixels).boxes[0]
@@ -201,7 +201,7 @@ def test_an_engine_that_fails_is_heard(engines: MtcnnEngines) -> None:
         def run(self, batch: Floats) -> tuple[Floats, ...]:
             raise EngineError(f"cannot run {batch.shape}")
 
-    detector = FaceDetector(engines._replace(onet=Broken()), FaceDetectorSettings())
+    detector = MtcnnDetector(engines._replace(onet=Broken()), FaceDetectorSettings())
     with pytest.raises(EngineError, match=r"\(\d+, 3, 48, 48\)"):
         detector.detect(portrait())
 

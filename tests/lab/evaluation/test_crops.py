@@ -41,9 +41,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def scripted(engines: Engines, engine: Brightness) -> Engines:
-    return replace(
-        engines, scorer=Scorer(engine, card=engines.classifier.card, input_size=engines.classifier.input_size)
-    )
+    return replace(engines, scorers=(Scorer(engines.classifier, engine),))
 
 
 def test_every_crop_gets_an_outcome_in_the_order_of_the_set(folder: Path, engines: Engines, settings: Settings) -> None:

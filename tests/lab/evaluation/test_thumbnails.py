@@ -35,9 +35,9 @@ def test_the_face_that_was_scored_highest_is_kept() -> None:
     kept = HighestFace()
     kept(frame(pixels), observation([]))
     assert kept.jpeg is None
-    kept(frame(pixels), observation([Face(left, logit=-1.0), Face(right, track=2, logit=0.5)]))
+    kept(frame(pixels), observation([Face(left, log_odds=-1.0), Face(right, track=2, log_odds=0.5)]))
     assert decoded(kept.jpeg)[..., 2].mean() > 200
-    kept(frame(pixels), observation([Face(left, logit=0.4, label=Label.SUSPICIOUS)]))
+    kept(frame(pixels), observation([Face(left, log_odds=0.4, label=Label.SUSPICIOUS)]))
     assert decoded(kept.jpeg)[..., 2].mean() > 200, "0.4 is less"
-    kept(frame(pixels), observation([Face(left, logit=0.6)]))
+    kept(frame(pixels), observation([Face(left, log_odds=0.6)]))
     assert decoded(kept.jpeg)[..., 0].mean() > 200

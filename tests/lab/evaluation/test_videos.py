@@ -34,7 +34,7 @@ class Says:
 
 
 def says(engines: Engines, logit: float) -> Engines:
-    return replace(engines, scorer=Scorer(Says(logit), card=engines.classifier.card))
+    return replace(engines, scorers=(Scorer(engines.classifier, Says(logit)),))
 
 
 @pytest.fixture(scope="module")

@@ -6,40 +6,42 @@ from support.observations import Face, frame, observation
 
 from monitor.lab.evaluation.watch import VideoWatcher
 from monitor.settings import VerdictSettings
-from monitor.types import Calibration, Label, Reason
+from monitor.types import Label, Reason
 
 BOX = (10.0, 10.0, 90.0, 110.0)
 REAL, FAKE, SUSPICIOUS, NONE = Label.LIKELY_REAL, Label.LIKELY_FAKE, Label.SUSPICIOUS, Label.NOT_ENOUGH_EVIDENCE
 FRAME = frame(np.zeros((120, 120, 3), np.uint8))
 
 
-def face(label: Label, probability: float | None = 0.5, *, track: int = 1, logit: float | None = 0.0, **others) -> Face:
+def face(
+    label: Label, probability: float | None = 0.5, *, track: int = 1, log_odds: float | None = 0.0, **others
+) -> Face:
     reasons = (Reason.INCONCLUSIVE,) if label is NONE else ()
-    return Face(BOX, track=track, label=label, probability=probability, reasons=reasons, logit=logit, **others)
+    return Face(BOX, track=track, label=label, probability=probability, reasons=reasons, log_odds=log_odds, **others)
 
 
 def watched(*frames: tuple[float, list[Face]], still: bool = False) -> VideoWatcher:
-    watch = VideoWatcher(VerdictSettings(), calibration=Calibration(scale=2.0), still=still)
+    watch = VideoWatcher(VerdictSettings(), still=still)
     for media_time, faces in frames:
         watch(FRAME, observation(faces, media_time=media_time))
     return watch
 
 
 def test_a_moment_is_the_worst_of_the_faces() -> None:
-    watch = watched((0.2, [face(REAL, 0.1, logit=-1.0), face(SUSPICIOUS, 0.8, track=2, logit=0.5)]))
+    watch = watched((0.2, [face(REAL, 0.1, log_odds=-1.0), face(SUSPICIOUS, 0.8, track=2, log_odds=0.5)]))
     (moment,) = watch.moments
     assert (moment.media_time, moment.label, moment.probability) == (0.2, SUSPICIOUS, 0.8)
-    assert moment.sample == pytest.approx(1 / (1 + np.exp(-1.0))), "calibrated, the highest"
+    assert moment.sample == pytest.approx(1 / (1 + np.exp(-0.5))), "the highest"
 
 
 def test_frames_in_which_nothing_was_due_are_no_moments() -> None:
-    watch = watched((0.0, [face(REAL)]), (0.04, [face(REAL, logit=None)]), (0.08, []), (0.2, [face(REAL)]))
+    watch = watched((0.0, [face(REAL)]), (0.04, [face(REAL, log_odds=None)]), (0.08, []), (0.2, [face(REAL)]))
     assert [moment.media_time for moment in watch.moments] == [0.0, 0.2]
     assert watch.last_time == 0.2
 
 
 def test_a_rejected_face_is_a_moment_without_a_score() -> None:
-    watch = watched((0.0, [face(NONE, None, logit=None, rejected=(Reason.TOO_DARK,))]))
+    watch = watched((0.0, [face(NONE, None, log_odds=None, rejected=(Reason.TOO_DARK,))]))
     (moment,) = watch.moments
     assert moment.sample is moment.probability is None
     assert watch.mean_probability is None
@@ -72,8 +74,8 @@ def test_an_undecided_file_is_ranked_by_its_highest_face() -> None:
 def test_too_few_witnesses_rank_nothing_but_a_still() -> None:
     lonely = observation([face(NONE, 0.9)])
     lonely = replace(lonely, verdicts=(replace(lonely.verdicts[0], effective_samples=1.0),))
-    film = VideoWatcher(VerdictSettings(), calibration=Calibration())
-    still = VideoWatcher(VerdictSettings(), calibration=Calibration(), still=True)
+    film = VideoWatcher(VerdictSettings())
+    still = VideoWatcher(VerdictSettings(), still=True)
     for watch in (film, still):
         watch(FRAME, lonely)
     assert film.mean_probability is None

@@ -3,7 +3,7 @@ from itertools import islice, pairwise
 import numpy as np
 import pytest
 
-from monitor.faces.mtcnn.cascade import FaceDetector, MtcnnEngines
+from monitor.faces.mtcnn.cascade import MtcnnDetector, MtcnnEngines
 from monitor.faces.mtcnn.networks import mtcnn_networks
 from monitor.inference.backends import choose
 from monitor.inference.cache import default_cache_dir
@@ -79,7 +79,7 @@ def test_the_people_move_smoothly(frames: list[Frame]) -> None:
 def test_a_detector_finds_its_people_and_nobody_else(settings: Settings) -> None:
     backend, cache = choose("onnxruntime").backend, default_cache_dir(settings.cache_dir)
     engines = [backend.compile(network, threads=1, cache_dir=cache) for network in mtcnn_networks()]
-    detector = FaceDetector(MtcnnEngines(*engines), settings.detector)
+    detector = MtcnnDetector(MtcnnEngines(*engines), settings.detector)
     found = [len(detector.detect(frame.pixels)) for frame in islice(DemoSource(24.0), 0, None, 40)]
     there = [2 if 3.0 <= 1.6 * number < 7.0 or 14.0 <= 1.6 * number < 20.0 else 1 for number in range(15)]
     assert found == there

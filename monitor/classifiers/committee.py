@@ -1,0 +1,107 @@
+"""The classifiers that judge together, and the card that fuses them."""
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from monitor.classifiers import Classifier, available_models, engines_dir, load_classifier
+from monitor.classifiers.fusion import ALONE, Fusion
+from monitor.errors import ModelCardError, UsageError
+
+
+class CommitteeMember(BaseModel):
+    """One classifier, and the weights with which it was fitted."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: str  # name in the registry
+    weights_sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    weight: float = Field(ge=0, allow_inf_nan=False)  # of its calibrated log-odds
+
+
+class CommitteeCard(BaseModel):
+    """The fitted fusion of two classifiers or more: ``engines/<name>.json``, without a weights file beside it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str = Field(min_length=1)
+    members: Annotated[tuple[CommitteeMember, ...], Field(min_length=2)]
+    bias: float = Field(0.0, allow_inf_nan=False)
+    max_difference: float | None = Field(None, gt=0)  # log-odds between two members; None: they may differ
+    fitted_on: str
+    metrics: dict[str, Any] = Field(default_factory=dict)
+    limits: str
+
+    @property
+    def fusion(self) -> Fusion:
+        """How the members' scores are fused."""
+        return Fusion(
+            weights=tuple(member.weight for member in self.members),
+            bias=self.bias,
+            max_difference=self.max_difference or math.inf,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Committee:
+    """One classifier or more, and how their scores are fused."""
+
+    classifiers: tuple[Classifier, ...]  # in the order of the fusion's weights
+    fusion: Fusion = ALONE
+    card: CommitteeCard | None = None  # None: one classifier alone
+
+    @property
+    def id(self) -> str:
+        """The name on the card: of the committee, or of the only classifier."""
+        return self.card.id if self.card else self.classifiers[0].card.id
+
+
+def load_committee(
+    name: str = "inception_resnet_v1", *, weights: Path | None = None, input_size: int | None = None
+) -> Committee:
+    """The classifier called ``name``, or the committee of that name in ``engines_dir()``.
+
+    Args:
+        name: one of ``available_models()``, or of a committee's card.
+        weights: as for ``load_classifier``; a committee's card names the weights of its members.
+        input_size: as for ``load_classifier``; of a committee, the size of each member.
+
+    Raises:
+        UsageError: the name is unknown, or a classifier cannot take that input size.
+        WeightsMissingError: the weights of a classifier are missing.
+        ModelCardError: a card is missing or malformed, or describes other weights.
+    """
+    path = engines_dir() / f"{name}.json"
+    if name in available_models() or not path.is_file():
+        return Committee((load_classifier(name, weights=weights, input_size=input_size),))
+    if weights is not None:
+        raise UsageError(
+            f"{name} is a committee, whose card names the weights of each member: leave classifier.weights empty"
+        )
+    card = _read_card(path)
+    classifiers = tuple(load_classifier(member.model, input_size=input_size) for member in card.members)
+    for member, classifier in zip(card.members, classifiers, strict=True):
+        if classifier.card.weights_sha256 != member.weights_sha256:
+            raise ModelCardError(
+                f"the committee {name} was fitted with other weights of {member.model} (SHA-256 "
+                f"{member.weights_sha256[:12]}...) than those in {engines_dir()} "
+                f"({classifier.card.weights_sha256[:12]}...): fit it again with lab committee"
+            )
+    return Committee(classifiers, card.fusion, card)
+
+
+def _read_card(path: Path) -> CommitteeCard:
+    try:
+        return CommitteeCard.model_validate(json.loads(path.read_bytes()))
+    except OSError as error:
+        raise ModelCardError(f"{path} cannot be read: {error.strerror or error}") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the file"
+        raise ModelCardError(f"committee card {path} is malformed at {where}: {first['msg'].lower()}") from None
+    except ValueError as error:
+        raise ModelCardError(f"committee card {path} is not valid JSON: {error}") from None
