@@ -4,7 +4,6 @@ import math
 import time
 from collections.abc import Iterator, Mapping
 from itertools import chain, islice
-from pathlib import Path
 
 import av
 from av import VideoFrame
@@ -44,7 +43,7 @@ def open_container(
     Raises:
         SourceError: it cannot be opened.
     """
-    timeout = None if address.kind == "path" else (settings.open_timeout, settings.read_timeout)
+    timeout = None if address.kind.is_path else (settings.open_timeout, settings.read_timeout)
     every = {"threads": "1", **_limit(settings.max_pixels)}
     try:
         return av.open(
@@ -76,7 +75,7 @@ def open_container_source(
         duration = None if live or still else _duration(container, stream)
         info = SourceInfo(
             name=address.name,
-            kind={"path": "image" if still else "file"}.get(address.kind, address.kind),
+            kind=_kind(address, still=still),
             live=live,
             width=width,
             height=height,
@@ -84,7 +83,7 @@ def open_container_source(
             duration=duration,
             frame_count=None if live else _count(stream, fps, duration),
             still=still,
-            path=Path(address.target) if address.kind == "path" else None,
+            path=address.path,
             has_audio=bool(container.streams.audio),
         )
     except BaseException:
@@ -154,6 +153,12 @@ class ContainerSource(Source):
 
     def close(self) -> None:
         self._reader.close()
+
+
+def _kind(address: Address, *, still: bool) -> str:
+    if not address.kind.is_path:
+        return address.kind.name
+    return "image" if still else "file"
 
 
 def _first(pictures: Iterator[Arrival], count: int, *, address: Address) -> list[Arrival]:

@@ -1,14 +1,16 @@
 """A folder of images or videos as one stream, in the order of their names."""
 
+import errno
 import re
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
-from monitor.errors import SourceError, SourceNotFoundError
-from monitor.media.failures import failure
-from monitor.media.sources.address import Address
+from monitor.errors import SourceError, SourceNotFoundError, SourceUnavailableError, SourceUnreadableError
+from monitor.media.failures import FailureCauses, failure
+from monitor.media.sources.address import Address, SourceKind
 from monitor.media.sources.container import FALLBACK_FPS
 from monitor.media.sources.file import open_file
 from monitor.media.sources.image import SUFFIXES as IMAGE_SUFFIXES
@@ -142,3 +144,26 @@ class FolderSource(Source):
                 self._losses["unreadable file"] += 1
                 error = caught
         raise error
+
+
+_MISSING = (SourceNotFoundError, "does not exist; is the path right?")
+_FORBIDDEN = (SourceUnavailableError, "no permission to read it; ask its owner")
+PATH: Final = SourceKind(
+    name="path",
+    form="a path",
+    example="clip.mp4",
+    open=open_path,
+    schemes={"file": None},
+    is_path=True,
+    is_remote=False,
+    failures=FailureCauses(
+        by_code={
+            errno.ENOENT: _MISSING,
+            errno.ENOTDIR: _MISSING,
+            errno.EACCES: _FORBIDDEN,
+            errno.EPERM: _FORBIDDEN,
+            errno.EIO: (SourceUnreadableError, "breaks off, or the disk does not give it; is it complete?"),
+        },
+        otherwise=(SourceUnavailableError, "the disk does not give it; can it be copied elsewhere?"),
+    ),
+)

@@ -122,7 +122,7 @@ class CaptureProcess:
 
     def failed(self, why: str) -> SourceError:
         """What becomes of a source whose process failed: a camera may come back, a file stays as it is."""
-        kind = SourceUnreadableError if self._address.kind == "path" else SourceUnavailableError
+        kind = SourceUnavailableError if self._address.kind.may_come_back else SourceUnreadableError
         return kind(f"{self._address.name}: {why}")
 
     def _told(self, error: Any) -> MonitorError:  # noqa: ANN401 - whatever it sent

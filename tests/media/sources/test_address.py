@@ -28,7 +28,7 @@ from monitor.media.sources.address import Address
 )
 def test_what_was_typed_is_understood(url: str | Path, kind: str, target: str) -> None:
     address = Address.of(url)
-    assert (address.kind, address.target) == (kind, target)
+    assert (address.kind.name, address.target) == (kind, target)
 
 
 def test_an_unknown_scheme_is_refused_with_the_known_ones_and_without_the_password() -> None:
