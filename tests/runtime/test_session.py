@@ -11,7 +11,7 @@ import pytest
 
 from monitor.errors import EngineError, SourceUnavailableError
 from monitor.media.sources import Source
-from monitor.runtime import ANALYSIS_FAILED, LEFT_OUT, Cadence, LoadShedder, Session
+from monitor.runtime import ANALYSIS_FAILED, SKIPPED, Cadence, LoadShedder, Session
 from monitor.runtime import session as module
 from monitor.runtime.frame_buffer import ANALYSIS_BEHIND
 from monitor.settings import SessionSettings
@@ -32,7 +32,7 @@ class Camera(Source):
         for index in range(self._count):
             if self.closed.is_set():
                 return
-            if not self.thinning.takes(index * 0.04):
+            if not self.frame_skipper.takes(index * 0.04):
                 continue
             yield Frame(
                 pixels=np.zeros((4, 4, 3), np.uint8),
@@ -242,8 +242,8 @@ def test_a_busy_machine_leaves_out_even_slots_of_live_frames_and_counts_them(liv
         return
     assert pipeline.rests == {0.5}
     dropped = session.stats.dropped
-    assert dropped[LEFT_OUT] in (78, 79, 80), "of 25 frames a second 5 stay, and one that comes early"
-    assert dropped.get(ANALYSIS_BEHIND, 0) == 100 - dropped[LEFT_OUT] - len(seen), "only the newest waits"
+    assert dropped[SKIPPED] in (78, 79, 80), "of 25 frames a second 5 stay, and one that comes early"
+    assert dropped.get(ANALYSIS_BEHIND, 0) == 100 - dropped[SKIPPED] - len(seen), "only the newest waits"
     assert len({index % 5 for index in seen[2:]}) <= 1, "evenly apart"
 
 

@@ -4,7 +4,7 @@
 ``Address``; what is read becomes a ``Source``, an iterator of frames::
 
     address    what was typed, how it is shown without its secrets, and the kinds of sources that it may mean
-    reader     container -> decoded pictures, losses counted
+    reader     container -> decoded pictures, drops counted
     container  the reader as a Source, for all that FFmpeg opens:
                file, network (RTSP, HTTP, HLS), devices (webcam, screen)
     image      image files;  folder  folders

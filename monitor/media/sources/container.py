@@ -70,7 +70,7 @@ def open_container_source(
         ahead = _first(pictures, 1 if live else 2, address=address)
         aspect = pixel_aspect(stream)
         height, width = _shape(ahead[0][0], aspect=aspect, address=address)
-        still = not live and len(ahead) == 1 and not reader.losses
+        still = not live and len(ahead) == 1 and not reader.drops
         fps = None if still else _rate(stream, live=live)
         duration = None if live or still else _duration(container, stream)
         info = SourceInfo(
@@ -99,7 +99,7 @@ class ContainerSource(Source):
     def __init__(
         self, info: SourceInfo, reader: Reader, *, pictures: Iterator[Arrival], aspect: float, untimed: bool
     ) -> None:
-        super().__init__(info, reader.losses)
+        super().__init__(info, reader.drops)
         self._reader = reader
         self._pictures = pictures
         self._index = 0
@@ -117,14 +117,14 @@ class ContainerSource(Source):
             media_time = self._clock.read(time.monotonic() if self._untimed else picture.time)
             index, self._index = self._index, self._index + 1
             if self._clock.breaks:
-                self._losses[BROKEN_TIME] = self._clock.breaks
+                self._drops[BROKEN_TIME] = self._clock.breaks
             self._reader.report(picture, media_time=media_time)
-            if not self.thinning.takes(media_time):
+            if not self.frame_skipper.takes(media_time):
                 continue
             try:
                 pixels = rgb(picture, aspect=self._aspect, orientation=self._orientation)
             except ValueError:
-                self._losses["unconvertible picture"] += 1
+                self._drops["unconvertible picture"] += 1
                 continue
             yield Frame(
                 pixels=pixels,

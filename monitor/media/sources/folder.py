@@ -79,7 +79,7 @@ class FolderSource(Source):
         """
         self._waiting = deque(files)
         self._settings = settings
-        self._losses = Counter()  # of the files that are done, and of those that could not be read
+        self._drops = Counter()  # of the files that are done, and of those that could not be read
         self._closed = False
         self._index = 0
         self._time = 0.0  # media time of the next frame
@@ -96,18 +96,18 @@ class FolderSource(Source):
             frame_count=None,
             path=Path(address.target),
         )
-        super().__init__(info, self._losses)
+        super().__init__(info, self._drops)
 
     @property
-    def losses(self) -> Mapping[str, int]:
-        return dict(Counter(super().losses) + Counter(self._member.losses))
+    def drops(self) -> Mapping[str, int]:
+        return dict(Counter(super().drops) + Counter(self._member.drops))
 
     def __iter__(self) -> Iterator[Frame]:
         while not self._closed:
             try:
                 yield from self._continued(self._member)
             except SourceError:
-                self._losses["file that breaks off"] += 1
+                self._drops["file that breaks off"] += 1
             if not self._turn_over():
                 return
         self._member.close()  # if it was opened while close() closed the one before
@@ -130,7 +130,7 @@ class FolderSource(Source):
             self._member = self._next()
         except SourceError:
             return False
-        self._losses.update(done.losses)
+        self._drops.update(done.drops)
         done.close()
         return True
 
@@ -141,7 +141,7 @@ class FolderSource(Source):
             try:
                 return open_path(Address.of(self._waiting.popleft()), self._settings)
             except SourceError as caught:
-                self._losses["unreadable file"] += 1
+                self._drops["unreadable file"] += 1
                 error = caught
         raise error
 

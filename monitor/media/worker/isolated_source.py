@@ -192,8 +192,8 @@ class IsolatedSource(Source):
             self._begun = True
             with suppress(OSError):  # it died: the next message says so
                 self.process.wire.send({"tap": bool(self._listeners)})
-                if self.thinning.fps is not None:
-                    self.process.wire.send({"fps": self.thinning.fps})
+                if self.frame_skipper.fps is not None:
+                    self.process.wire.send({"fps": self.frame_skipper.fps})
         while (heard := self._hear()) is not None:
             yield heard
 
@@ -231,10 +231,10 @@ class IsolatedSource(Source):
                     listener.picture(pts=pts, media_time=media_time)
                 return None
             if "frame" not in head:
-                self._count(head["losses"], left_out=head.get("left_out", 0))
+                self._count(head["drops"], skipped=head.get("skipped", 0))
                 return None
             slot, height, width, index, media_time, captured_at, disordered = head["frame"]
-            self._count(head.get("losses"), left_out=head["left_out"])
+            self._count(head.get("drops"), skipped=head["skipped"])
             pixels = self.process.ring.take(slot, height=height, width=width)
             frame = Frame(
                 pixels=pixels,
@@ -250,13 +250,13 @@ class IsolatedSource(Source):
             self.process.wire.send({"free": slot})
         return frame
 
-    def _count(self, losses: dict[str, int] | None, *, left_out: int = 0) -> None:
-        if losses is not None:  # they only grow; whoever reads them meanwhile must not see fewer
-            self._losses |= Counter(losses)
-        self.thinning.left_out = max(self.thinning.left_out, int(left_out))
+    def _count(self, drops: dict[str, int] | None, *, skipped: int = 0) -> None:
+        if drops is not None:  # they only grow; whoever reads them meanwhile must not see fewer
+            self._drops |= Counter(drops)
+        self.frame_skipper.skipped = max(self.frame_skipper.skipped, int(skipped))
 
-    def thin(self, fps: float | None) -> None:
-        super().thin(fps)
+    def skip_to(self, fps: float | None) -> None:
+        super().skip_to(fps)
         if self._begun and not self._closed:
             with suppress(OSError, ValueError):  # it died: the next message says so; or it is closed meanwhile
                 self.process.wire.send({"fps": fps})
