@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Final, Protocol, Self
+from typing import Final, NamedTuple, Protocol, Self
 
 import numpy as np
 
@@ -84,6 +84,12 @@ class _Counters:
         self.latency += latency
 
 
+class _CapturedFrame(NamedTuple):
+    frame: Frame
+    arrived: float  # time.monotonic()
+    disordered: int  # of the source, up to this frame
+
+
 class Session:
     """Runs one source through one pipeline on two threads of its own.
 
@@ -111,9 +117,7 @@ class Session:
         self._sinks = tuple(sinks)
         self._paced = paced and not source.info.live
         when_full = OverflowPolicy.DROP_OLDEST if source.info.live else OverflowPolicy.WAIT
-        self._buffer: FrameBuffer[tuple[Frame, float]] = FrameBuffer(
-            settings.buffer_size, when_full
-        )  # with its arrival
+        self._buffer: FrameBuffer[_CapturedFrame] = FrameBuffer(settings.buffer_size, when_full)
         self._load = load if source.info.live else None
         self._fare = None if self._load is None else StreamLoad(self._load)
         self._fps: float | None = None  # what the source was told to make, at most
@@ -209,9 +213,11 @@ class Session:
                     self._counters.started = time.monotonic()
                 self._counters.read += 1
                 self._skip_frames()
+                disordered = self._source.disordered
                 paced = self._at_its_pace(frame)
                 waiting = None if self._fps is None else 1  # else the last comes late
-                if not self._buffer.put((paced, self._arrival(paced)), capacity=waiting):
+                captured = _CapturedFrame(paced, self._arrival(paced), disordered)
+                if not self._buffer.put(captured, capacity=waiting):
                     break
         except BaseException as error:  # noqa: BLE001 - heard by the reader, raised again by wait()
             failure = None if self._stop.is_set() else error
@@ -249,11 +255,11 @@ class Session:
 
     def _analyse(self) -> None:
         try:
-            for frame, arrived in self._buffer:
+            for frame, arrived, disordered in self._buffer:
                 self._counters.taken += 1
                 began = time.monotonic()
                 rest = 0.0 if self._load is None else self._load.cadence.rest
-                observation = self._pipeline.step(frame, rest=rest)
+                observation = self._pipeline.step(frame, rest=rest, disordered=disordered)
                 latency = time.monotonic() - arrived
                 self._counters.analyse(latency)
                 for sink in self._sinks:

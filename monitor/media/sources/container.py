@@ -132,8 +132,11 @@ class ContainerSource(Source):
                 media_time=media_time,
                 captured_at=arrived,
                 source=self.info.name,
-                disordered=0 if self._untimed else self._clock.disordered,
             )
+
+    @property
+    def disordered(self) -> int:
+        return 0 if self._untimed else self._clock.disordered
 
     def _check_size(self, picture: VideoFrame) -> None:
         """A live stream that changes its size is another one, described anew; a file goes on.

@@ -80,6 +80,7 @@ class FolderSource(Source):
         self._waiting = deque(files)
         self._settings = settings
         self._drops = Counter()  # of the files that are done, and of those that could not be read
+        self._disordered = 0  # time stamps of the files that are done
         self._closed = False
         self._index = 0
         self._time = 0.0  # media time of the next frame
@@ -101,6 +102,10 @@ class FolderSource(Source):
     @property
     def drops(self) -> Mapping[str, int]:
         return dict(Counter(super().drops) + Counter(self._member.drops))
+
+    @property
+    def disordered(self) -> int:
+        return self._disordered + self._member.disordered
 
     def __iter__(self) -> Iterator[Frame]:
         while not self._closed:
@@ -131,6 +136,7 @@ class FolderSource(Source):
         except SourceError:
             return False
         self._drops.update(done.drops)
+        self._disordered += done.disordered
         done.close()
         return True
 

@@ -175,8 +175,11 @@ class PushSource(Source):
                 media_time=media_time,
                 captured_at=picture.arrived,
                 source=self.info.name,
-                disordered=self._clock.disordered,
             )
+
+    @property
+    def disordered(self) -> int:
+        return self._clock.disordered
 
     def close(self) -> None:
         self._inbox.leave(self)

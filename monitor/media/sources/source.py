@@ -28,6 +28,11 @@ class Source(ABC):
         """Frames that were not made because of ``skip_to``, so far."""
         return self.frame_skipper.skipped
 
+    @property
+    def disordered(self) -> int:
+        """Time stamps up to the newest frame that repeated one or ran back, before media time was made of them."""
+        return 0
+
     def skip_to(self, fps: float | None) -> None:
         """Make at most so many frames a second from now on, evenly apart; None: all.
 

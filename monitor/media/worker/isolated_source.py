@@ -185,6 +185,7 @@ class IsolatedSource(Source):
         self._listeners: list[PacketListener] = []
         self._begun = False
         self._closed = False
+        self._disordered = 0
         self._hearing = threading.Lock()
 
     def __iter__(self) -> Iterator[Frame]:
@@ -233,8 +234,9 @@ class IsolatedSource(Source):
             if "frame" not in head:
                 self._count(head["drops"], skipped=head.get("skipped", 0))
                 return None
-            slot, height, width, index, media_time, captured_at, disordered = head["frame"]
+            slot, height, width, index, media_time, captured_at = head["frame"]
             self._count(head.get("drops"), skipped=head["skipped"])
+            self._disordered = int(head["disordered"])
             pixels = self.process.ring.take(slot, height=height, width=width)
             frame = Frame(
                 pixels=pixels,
@@ -242,7 +244,6 @@ class IsolatedSource(Source):
                 media_time=media_time,
                 captured_at=datetime.fromisoformat(captured_at),
                 source=self.info.name,
-                disordered=int(disordered),
             )
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise self.process.failed(_NONSENSE.format(type(error).__name__)) from None
@@ -254,6 +255,10 @@ class IsolatedSource(Source):
         if drops is not None:  # they only grow; whoever reads them meanwhile must not see fewer
             self._drops |= Counter(drops)
         self.frame_skipper.skipped = max(self.frame_skipper.skipped, int(skipped))
+
+    @property
+    def disordered(self) -> int:
+        return self._disordered
 
     def skip_to(self, fps: float | None) -> None:
         super().skip_to(fps)

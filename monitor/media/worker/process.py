@@ -95,7 +95,8 @@ class FrameSender:
         for frame in source:
             self._hear(source)
             if self._free:
-                self._send(frame, drops=self.drops(source), skipped=source.skipped)
+                counts = {"skipped": source.skipped, "disordered": source.disordered}
+                self._send(frame, drops=self.drops(source), counts=counts)
             else:
                 self._dropped += 1
         self._wire.send({"drops": self.drops(source), "skipped": source.skipped, "end": True})
@@ -114,7 +115,7 @@ class FrameSender:
             else:
                 raise EOFError
 
-    def _send(self, frame: Frame, *, drops: dict[str, int], skipped: int) -> None:
+    def _send(self, frame: Frame, *, drops: dict[str, int], counts: dict[str, int]) -> None:
         slot = self._free.popleft()
         try:
             self._ring.put(slot, frame.pixels)
@@ -123,8 +124,8 @@ class FrameSender:
                 f"{frame.source}: {frame.width} x {frame.height} pixels are more than the setting source.max_pixels "
                 "allows; scale it down, or allow more"
             ) from None
-        when = (frame.index, frame.media_time, frame.captured_at.isoformat(), frame.disordered)
-        head: dict[str, Any] = {"frame": [slot, frame.height, frame.width, *when], "skipped": skipped}
+        when = (frame.index, frame.media_time, frame.captured_at.isoformat())
+        head: dict[str, Any] = {"frame": [slot, frame.height, frame.width, *when], **counts}
         if drops != self._told:
             head["drops"] = self._told = drops
         self._wire.send(head)

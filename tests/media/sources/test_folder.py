@@ -54,6 +54,14 @@ def test_what_cannot_be_read_is_skipped_and_counted(tmp_path: Path) -> None:
         assert list(source) == []
 
 
+def test_disordered_time_stamps_are_counted_over_all_files(tmp_path: Path) -> None:
+    for name in ("a.ts", "b.ts"):
+        clips.joined(tmp_path / name, frames=5)
+    with open_source(tmp_path) as source:
+        counts = [source.disordered for _ in source]
+    assert counts == [0] * 5 + [1] * 10 + [2] * 5
+
+
 def test_a_folder_in_which_nothing_can_be_read_says_what_is_wrong(tmp_path: Path) -> None:
     (tmp_path / "a.mp4").write_bytes(b"")
     with pytest.raises(SourceUnreadableError, match=r"a\.mp4: is empty"):

@@ -87,6 +87,11 @@ def test_losses_are_counted_as_they_are_here(tmp_path: Path) -> None:
         assert plain.drops == isolated.drops != {}
 
 
+def test_disordered_time_stamps_are_counted_with_the_same_frames(tmp_path: Path) -> None:
+    with opened(clips.joined(tmp_path / "a.ts", frames=10)) as source:
+        assert [source.disordered for _ in source] == [0] * 10 + [1] * 10
+
+
 def test_closed_as_soon_as_it_is_open(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     source = opened(clips.video(tmp_path / "a.mkv"))
     source.close()
@@ -290,7 +295,7 @@ def test_losses_never_fall_while_they_are_brought_up_to_date(tmp_path: Path, lia
 @pytest.mark.parametrize(
     "head",
     [
-        {"frame": [9, 1, 1, 0, 0.0, "2026-01-01T00:00:00+00:00", 0]},
+        {"frame": [9, 1, 1, 0, 0.0, "2026-01-01T00:00:00+00:00"], "skipped": 0, "disordered": 0},
         {"frame": [0]},
         {"frame": None},
         {"something": 1},
