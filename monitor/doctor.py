@@ -18,6 +18,7 @@ from monitor.errors import MonitorError
 from monitor.inference import backends
 from monitor.inference.cache import default_cache_dir
 from monitor.media.sources import cameras, demo_faces
+from monitor.media.sources.address import known_forms
 from monitor.settings import Settings
 from monitor.types import Pixels, TrackedFaces
 from monitor.types.faces import sigmoid
@@ -52,6 +53,7 @@ def examine(settings: Settings, *, out: Path) -> Iterator[Finding]:
     yield Finding("program", Severity.OK, f"deepfake-monitor {__version__}, Python {platform.python_version()}")
     yield _packages()
     yield from _engines(settings)
+    yield Finding("sources", Severity.OK, known_forms())
     yield _cameras()
     yield _writable("results", out)
     yield _writable("engine cache", default_cache_dir(settings.cache_dir))
@@ -83,7 +85,7 @@ def _cameras() -> Finding:
     found = cameras()
     if found:
         return Finding("cameras", Severity.OK, ", ".join(found))
-    return Finding("cameras", Severity.WARNING, "none found; files, streams, screen: and demo: work without one")
+    return Finding("cameras", Severity.WARNING, "none found; the other sources work without one")
 
 
 def _writable(what: str, folder: Path) -> Finding:

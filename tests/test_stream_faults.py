@@ -48,7 +48,7 @@ def film(folder: Path) -> Callable[..., Path]:
 def observed(path: Path, engines: Engines, settings: Settings) -> tuple[list[Observation], dict[str, int]]:
     with open_source(path, settings.source) as source:
         pipeline = Pipeline(engines, settings)
-        return [pipeline.step(frame) for frame in source], dict(source.losses)
+        return [pipeline.step(frame, disordered=source.disordered) for frame in source], dict(source.drops)
 
 
 @pytest.mark.parametrize(

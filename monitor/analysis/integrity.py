@@ -1,8 +1,9 @@
 """Frame -> Hint: does the stream itself look tampered with, or unreliable?
 
 What is found here is told beside the verdicts and never moves one: there are innocent causes for each.
-Everything runs on what a frame carries (pixels, media time, time of arrival), so the same frames give
-the same hints. Thresholds were set on real clips, see docs/measurements.md:
+Everything runs on what a frame carries (pixels, media time, time of arrival) and on the source's count of disordered
+time stamps, so the same frames and counts give the same hints. Thresholds were set on real clips, see
+docs/measurements.md:
 
     frozen      the picture of a live source stays the same for 2 s while frames come. Neighbouring frames of a
                 camera differ by its noise; what an encoder makes of a frozen picture differs only where it
@@ -92,9 +93,14 @@ class Integrity:
         self._sizes = _Sizes() if kind not in ("folder", "image") else None
         self._stamps = _Stamps()
 
-    def update(self, frame: Frame) -> tuple[Hint, ...]:
-        """The hints that begin with this frame, and those that end with it; all that hold are ``active``."""
-        found = {kind: what for kind, what in self._looked_at(frame).items() if what is not None}
+    def update(self, frame: Frame, *, disordered: int = 0) -> tuple[Hint, ...]:
+        """The hints that begin with this frame, and those that end with it; all that hold are ``active``.
+
+        Args:
+            frame: the next one.
+            disordered: the source's count of disordered time stamps, up to this frame.
+        """
+        found = {kind: what for kind, what in self._looked_at(frame, disordered).items() if what is not None}
         now = frame.media_time
         before = {hint.kind: hint for hint in self.active}
         ended = [
@@ -106,13 +112,13 @@ class Integrity:
         self.active = tuple(before.get(kind) or begun[kind] for kind in found)
         return (*ended, *begun.values())
 
-    def _looked_at(self, frame: Frame) -> dict[HintKind, _Found | None]:
+    def _looked_at(self, frame: Frame, disordered: int) -> dict[HintKind, _Found | None]:
         grid = _grid(frame.pixels) if self._loop is not None or self._freeze is not None else None
         now = frame.media_time
         return {
             HintKind.VIRTUAL_CAMERA: self._camera,
             HintKind.RESOLUTION_CHANGED: self._sizes.update(frame) if self._sizes else None,
-            HintKind.DUPLICATED_PTS: self._stamps.update(frame),
+            HintKind.DUPLICATED_PTS: self._stamps.update(now, disordered),
             HintKind.IMPOSSIBLE_CADENCE: self._cadence.update(frame) if self._cadence else None,
             HintKind.FROZEN: self._freeze.update(grid, now) if self._freeze and grid is not None else None,
             HintKind.LOOPED: self._loop.update(grid, now) if self._loop and grid is not None else None,
@@ -157,8 +163,7 @@ class _Stamps:
         self._last = -_HELD
         self._found: _Found | None = None
 
-    def update(self, frame: Frame) -> _Found | None:
-        now, count = frame.media_time, frame.disordered
+    def update(self, now: float, count: int) -> _Found | None:
         if count > self._seen:
             self._last = now
             self._found = self._found or _Found(now)

@@ -194,12 +194,13 @@ class Pipeline:
         self._judge = Judge(settings.verdict, still=still)
         self._segments = Segments(settings.segment)
 
-    def step(self, frame: Frame, *, rest: float = 0.0) -> Observation:
+    def step(self, frame: Frame, *, rest: float = 0.0, disordered: int = 0) -> Observation:
         """What this frame adds. Call it with the frames of one source, in order.
 
         Args:
             frame: the next one.
             rest: seconds of media time between two scores of one face, and two searches where nobody is seen, at least.
+            disordered: the source's count of disordered time stamps, up to this frame.
 
         Raises:
             EngineError: an engine failed for good.
@@ -208,7 +209,7 @@ class Pipeline:
         engines = self._of_file
         if self._live:  # the newest, for the whole frame
             engines = [self._engines.batches.of(scorer.engine) for scorer in self._engines.scorers]
-        hint_changes = self._integrity.update(frame)
+        hint_changes = self._integrity.update(frame, disordered=disordered)
         cut = self._scenes.is_cut(frame.pixels)
         tracked, detected = self._find(frame, cut=cut, rest=rest)
         qualities, scores = Qualities.none(), Scores.none()

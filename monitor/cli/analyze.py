@@ -17,6 +17,7 @@ from monitor.cli import event_lines, terminal
 from monitor.cli.terminal import AsJson, Backend, MinFace, Set, SettingsFile, console, errors, settings_from
 from monitor.errors import MonitorError, UsageError
 from monitor.media.sources import expand, open_isolated
+from monitor.media.sources.address import known_examples
 from monitor.overlay.plates import percent
 from monitor.results.report import Report
 from monitor.settings import Settings
@@ -34,7 +35,7 @@ class _Outcome:
 
 
 def analyze(
-    sources: Annotated[list[str], typer.Argument(help="Files, folders of files, addresses, or demo:.")],
+    sources: Annotated[list[str], typer.Argument(help=f"Files, folders of files, or addresses: {known_examples()}.")],
     out: Annotated[Path, typer.Option(help="Results appear in a folder of their own there.")] = Path("results"),
     video: Annotated[bool, typer.Option(help="Write annotated.mp4.")] = True,  # noqa: FBT002 - a flag
     backend: Backend = None,

@@ -17,6 +17,7 @@ from monitor.analysis.pipeline import Engines
 from monitor.cli.terminal import AsJson, Backend, MinFace, Set, SettingsFile, console, errors, settings_from
 from monitor.cli.watched_source import WatchedSource
 from monitor.errors import OutputError
+from monitor.media.sources.address import known_examples
 from monitor.runtime import Cadence, EngineBuild, LoadShedder, side_by_side
 
 _TICK = 0.2  # seconds (wall clock)
@@ -28,7 +29,7 @@ _TO_PUBLISH = 3600.0  # the same where it closes a recording, which may be long;
 def watch(
     sources: Annotated[
         list[str],
-        typer.Argument(metavar="SOURCE...", help="webcam:0, rtsp://..., http(s)://..., screen:, demo:, or a file."),
+        typer.Argument(metavar="SOURCE...", help=f"Addresses: {known_examples()}."),
     ],
     duration: Annotated[
         float | None, typer.Option(min=0.1, help="Stop after this many seconds; with --wait, from the start.")

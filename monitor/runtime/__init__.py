@@ -15,7 +15,7 @@ heartbeat      known faces through the running engine: does it still score as it
 from monitor.runtime.background_worker import BackgroundWorker, side_by_side
 from monitor.runtime.engine_build import EngineBuild
 from monitor.runtime.heartbeat import Heartbeat, HeartbeatResult
-from monitor.runtime.load_shedder import LEFT_OUT, Cadence, LoadShedder
+from monitor.runtime.load_shedder import SKIPPED, Cadence, LoadShedder
 from monitor.runtime.observers import FailurePolicy, Observer, Observers, StreamEvents, Subscription
 from monitor.runtime.session import ANALYSIS_FAILED, LATENCIES, Session, SessionStats, Sink
 from monitor.runtime.stream_metrics import StreamMetrics, StreamTotals
@@ -31,7 +31,7 @@ from monitor.runtime.timer import Timer
 __all__ = [
     "ANALYSIS_FAILED",
     "LATENCIES",
-    "LEFT_OUT",
+    "SKIPPED",
     "BackgroundWorker",
     "Cadence",
     "ConnectionObserver",

@@ -33,16 +33,16 @@ class FrameBuffer(Generic[T]):
         self._when_full = when_full
         self._items: deque[T] = deque()
         self._changed = threading.Condition()
-        self._losses: Counter[str] = Counter()
+        self._drops: Counter[str] = Counter()
         self._failure: BaseException | None = None
         self._closed = False
         self._stopped = False
 
     @property
-    def losses(self) -> Mapping[str, int]:
+    def drops(self) -> Mapping[str, int]:
         """Items put in that never came out, by cause."""
         with self._changed:
-            return dict(self._losses)
+            return dict(self._drops)
 
     def put(self, item: T, *, capacity: int | None = None) -> bool:
         """Hand an item over. Runs on the writer's thread.
@@ -59,11 +59,11 @@ class FrameBuffer(Generic[T]):
             while not self._stopped and len(self._items) >= most:
                 if self._when_full is OverflowPolicy.DROP_OLDEST:
                     self._items.popleft()
-                    self._losses[ANALYSIS_BEHIND] += 1
+                    self._drops[ANALYSIS_BEHIND] += 1
                 else:
                     self._changed.wait()
             if self._stopped:
-                self._losses[STOPPED] += 1
+                self._drops[STOPPED] += 1
                 return False
             self._items.append(item)
             self._changed.notify_all()
@@ -80,7 +80,7 @@ class FrameBuffer(Generic[T]):
         """The reader wants no more: what waits is counted as lost, and a waiting writer returns."""
         with self._changed:
             self._stopped = True
-            self._losses[STOPPED] += len(self._items)
+            self._drops[STOPPED] += len(self._items)
             self._items.clear()
             self._changed.notify_all()
 

@@ -16,7 +16,7 @@ from typing import Final
 
 _log = logging.getLogger(__name__)
 
-LEFT_OUT = "left out: the machine is busy"
+SKIPPED = "left out: the machine is busy"
 LATE: Final = 0.5  # seconds from a frame's arrival to its observation, beyond which it counts as a loss
 _LOOK_EVERY: Final = 2.0  # seconds (wall clock) of frames that are judged together
 _SETTLED: Final = 2.0  # seconds after which a stream no longer hands over what it had in store

@@ -17,14 +17,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Final, Protocol, Self
+from typing import Final, NamedTuple, Protocol, Self
 
 import numpy as np
 
 from monitor.analysis.pipeline import Pipeline
 from monitor.media.sources import Source
 from monitor.runtime.frame_buffer import ANALYSIS_BEHIND, FrameBuffer, OverflowPolicy
-from monitor.runtime.load_shedder import LEFT_OUT, LoadShedder, StreamLoad
+from monitor.runtime.load_shedder import SKIPPED, LoadShedder, StreamLoad
 from monitor.settings import SessionSettings
 from monitor.types import Frame, Observation
 
@@ -84,6 +84,12 @@ class _Counters:
         self.latency += latency
 
 
+class _CapturedFrame(NamedTuple):
+    frame: Frame
+    arrived: float  # time.monotonic()
+    disordered: int  # of the source, up to this frame
+
+
 class Session:
     """Runs one source through one pipeline on two threads of its own.
 
@@ -111,9 +117,7 @@ class Session:
         self._sinks = tuple(sinks)
         self._paced = paced and not source.info.live
         when_full = OverflowPolicy.DROP_OLDEST if source.info.live else OverflowPolicy.WAIT
-        self._buffer: FrameBuffer[tuple[Frame, float]] = FrameBuffer(
-            settings.buffer_size, when_full
-        )  # with its arrival
+        self._buffer: FrameBuffer[_CapturedFrame] = FrameBuffer(settings.buffer_size, when_full)
         self._load = load if source.info.live else None
         self._fare = None if self._load is None else StreamLoad(self._load)
         self._fps: float | None = None  # what the source was told to make, at most
@@ -142,13 +146,13 @@ class Session:
     @property
     def stats(self) -> SessionStats:
         """Where the session stands; may be asked from any thread, at any time."""
-        counters, left_out = self._counters, self._source.left_out
+        counters, skipped = self._counters, self._source.skipped
         latencies = np.array(counters.latencies)
         return SessionStats(
-            frames_read=counters.read + left_out,
+            frames_read=counters.read + skipped,
             frames_analysed=counters.analysed,
-            dropped=self._dropped(left_out),
-            lost=dict(self._source.losses),
+            dropped=self._dropped(skipped),
+            lost=dict(self._source.drops),
             seconds=0.0 if counters.started is None else (counters.ended or time.monotonic()) - counters.started,
             latency_p50=float(np.quantile(latencies, 0.50)) if len(latencies) else None,
             latency_p95=float(np.quantile(latencies, 0.95)) if len(latencies) else None,
@@ -156,9 +160,9 @@ class Session:
             latency=counters.latency,
         )
 
-    def _dropped(self, left_out: int) -> dict[str, int]:
+    def _dropped(self, skipped: int) -> dict[str, int]:
         failed = 0 if self._failure is None else self._counters.taken - self._counters.analysed
-        causes = {**self._buffer.losses, LEFT_OUT: left_out, ANALYSIS_FAILED: failed}
+        causes = {**self._buffer.drops, SKIPPED: skipped, ANALYSIS_FAILED: failed}
         return {cause: count for cause, count in causes.items() if count}
 
     def wait(self, timeout: float | None = None) -> bool:
@@ -203,26 +207,28 @@ class Session:
     def _capture(self) -> None:
         failure: BaseException | None = None
         try:
-            self._thin()
+            self._skip_frames()
             for frame in self._source:
                 if self._counters.started is None:
                     self._counters.started = time.monotonic()
                 self._counters.read += 1
-                self._thin()
+                self._skip_frames()
+                disordered = self._source.disordered
                 paced = self._at_its_pace(frame)
                 waiting = None if self._fps is None else 1  # else the last comes late
-                if not self._buffer.put((paced, self._arrival(paced)), capacity=waiting):
+                captured = _CapturedFrame(paced, self._arrival(paced), disordered)
+                if not self._buffer.put(captured, capacity=waiting):
                     break
         except BaseException as error:  # noqa: BLE001 - heard by the reader, raised again by wait()
             failure = None if self._stop.is_set() else error
         finally:
             self._buffer.close(failure)
 
-    def _thin(self) -> None:
+    def _skip_frames(self) -> None:
         """Have no frames made that the machine is too busy for."""
         if self._load is not None and (fps := self._load.cadence.fps) != self._fps:
             self._fps = fps
-            self._source.thin(fps)
+            self._source.skip_to(fps)
 
     def _at_its_pace(self, frame: Frame) -> Frame:
         """The frame, when a camera would have delivered it (and stamped so) if the session is paced."""
@@ -249,17 +255,17 @@ class Session:
 
     def _analyse(self) -> None:
         try:
-            for frame, arrived in self._buffer:
+            for frame, arrived, disordered in self._buffer:
                 self._counters.taken += 1
                 began = time.monotonic()
                 rest = 0.0 if self._load is None else self._load.cadence.rest
-                observation = self._pipeline.step(frame, rest=rest)
+                observation = self._pipeline.step(frame, rest=rest, disordered=disordered)
                 latency = time.monotonic() - arrived
                 self._counters.analyse(latency)
                 for sink in self._sinks:
                     sink(frame, observation)
                 if self._fare is not None:
-                    lost = self._buffer.losses.get(ANALYSIS_BEHIND, 0)
+                    lost = self._buffer.drops.get(ANALYSIS_BEHIND, 0)
                     self._fare.analysed(latency=latency, busy=time.monotonic() - began, lost=lost)
         except BaseException as error:  # noqa: BLE001 - raised again by wait()
             self._failure = error

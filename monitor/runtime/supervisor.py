@@ -11,6 +11,7 @@ from typing import Final, Protocol
 from monitor.analysis.pipeline import Engines, Pipeline
 from monitor.errors import MonitorError, SourceError, SourceNotFoundError, SourceRefusedError
 from monitor.media.sources import Source, open_isolated
+from monitor.media.sources.address import Address
 from monitor.runtime.load_shedder import LoadShedder
 from monitor.runtime.session import Session, SessionStats
 from monitor.settings import Settings
@@ -21,7 +22,6 @@ STALLED_AFTER: Final = 3.0  # seconds (wall clock) without an analysed frame
 _FIRST_PAUSE: Final = 0.5  # seconds until the first new attempt; doubles from attempt to attempt
 _SPARED: Final = {SourceNotFoundError: 4, SourceRefusedError: 24}  # longest pauses: who answers so, will again
 _TICK: Final = 0.1
-_MAY_COME_BACK: Final = ("rtsp", "http", "webcam:", "screen:")
 _SPARING: Final = 5.0  # seconds between two times that memory is given back, while nothing can be opened
 _UNEXPECTED: Final = "this should not happen"
 
@@ -270,9 +270,8 @@ class StreamSupervisor:
 
     def _lost(self, error: SourceError) -> None:
         """Try again later, unless it was something that stays as it is."""
-        stays = not self._url.lower().startswith(_MAY_COME_BACK) if self._info is None else not self._info.live
         attempts = self._settings.source.attempts
-        if stays:
+        if not self._may_come_back():
             self._set(StreamState.FAILED, str(error))
         elif attempts is not None and self._attempt > attempts:
             self.failure = type(error)(f"{error} (given up after {attempts} more attempts: source.attempts)")
@@ -281,6 +280,12 @@ class StreamSupervisor:
             longest = self._settings.source.longest_pause * _SPARED.get(type(error), 1)
             pause = min(longest, _FIRST_PAUSE * 2 ** min(self._attempt - 1, 16)) * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
             self._set(StreamState.RECONNECTING, str(error), next_try=time.monotonic() + pause)
+
+    def _may_come_back(self) -> bool:
+        """Whether another attempt may help: its kind says so until it has been open once."""
+        if self._info is not None:
+            return self._info.live
+        return self._opener is None and Address.of(self._url).kind.may_come_back
 
     def _set(self, state: StreamState, why: str = "", *, next_try: float | None = None) -> None:
         with self._changed:

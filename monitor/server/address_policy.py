@@ -14,7 +14,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from monitor.errors import UsageError
-from monitor.media.sources.address import Address
+from monitor.media.sources.address import Address, known_forms
 from monitor.runtime import side_by_side
 
 LOOK_UP: Final = 5.0  # seconds (wall clock) for a name to be found
@@ -32,20 +32,22 @@ def allowed(url: str, *, folders: Sequence[Path]) -> None:
         UsageError: it makes no sense, or may not be opened from a browser.
     """
     if not url.strip():
-        raise UsageError("type an address: rtsp://..., http(s)://..., webcam:0, screen: or demo:")
+        raise UsageError(f"type an address: {known_forms()}")
     address = Address.of(url.strip())
-    if address.kind == "path":
-        path = Path(address.target).resolve()
+    if address.path is not None:
+        path = address.path.resolve()
         if not any(path.is_relative_to(folder.resolve()) for folder in folders):
             raise UsageError(
                 f"{address.name}: files of the server may not be opened from a browser; upload it under Analyse, "
                 "or name its folder in the setting dashboard.media_folders"
             )
-    if address.kind in ("rtsp", "http"):
+    if address.kind.is_remote:
         try:
             host = urlsplit(address.target).hostname or ""
         except ValueError:
             raise UsageError(f"{address.name}: is no address: check its brackets") from None
+        if not host:
+            raise UsageError(f"{address.name}: names no host; write an address like {address.kind.example}")
         if any(_link_local(found) for found in _addresses(host, shown=address.name)):
             raise UsageError(f"{address.name}: link-local addresses may not be opened from a browser")
 

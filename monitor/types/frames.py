@@ -39,7 +39,6 @@ class Frame:
     media_time: float
     captured_at: datetime
     source: str
-    disordered: int = 0  # time stamps so far that repeated one or ran back, before media time was made of them
 
     def __post_init__(self) -> None:
         require(self.pixels, (None, None, 3), "pixels")

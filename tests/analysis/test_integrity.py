@@ -51,12 +51,14 @@ def frames(
         yield Frame(pixels, index, time, START + timedelta(seconds=arrival(time)), "test")
 
 
-def hints(info: SourceInfo | None, stream: Iterable[Frame]) -> list[Hint]:
-    """All hints; those that hold at the end have no end."""
+def hints(
+    info: SourceInfo | None, stream: Iterable[Frame], *, disordered: Callable[[Frame], int] = lambda frame: 0
+) -> list[Hint]:
+    """All hints; those that hold at the end have no end. ``disordered`` is the source's count at a frame."""
     integrity = Integrity(info)
     found: list[Hint] = []
     for frame in stream:
-        changes = integrity.update(frame)
+        changes = integrity.update(frame, disordered=disordered(frame))
         for hint in changes:
             known = [one for one in found if one.kind is hint.kind and one.end is None]
             assert bool(known) is (hint.end is not None), "it ends once, after it began"
@@ -82,7 +84,8 @@ def of_file(path: Path, **changes: object) -> list[Hint]:
     """Hints on a file as it is, or as if it were what the changes to its description say."""
     with open_source(path) as source:
         paced = (replace(one, captured_at=START + timedelta(seconds=one.media_time)) for one in source)
-        return hints(replace(source.info, **changes), paced)  # type: ignore[arg-type]
+        info = replace(source.info, **changes)  # type: ignore[arg-type]
+        return hints(info, paced, disordered=lambda frame: source.disordered)
 
 
 class TestGenuine:
@@ -239,8 +242,8 @@ class TestTimeStamps:
         assert hint.start == pytest.approx(4.0, abs=0.1)
 
     def test_it_ends_when_they_have_been_in_order_for_a_while(self) -> None:
-        stream = [replace(one, disordered=int(one.media_time >= 1)) for one in frames([portrait()[:9, :16]] * 400)]
-        (hint,) = hints(FILE, stream)
+        stream = frames([portrait()[:9, :16]] * 400)
+        (hint,) = hints(FILE, stream, disordered=lambda frame: int(frame.media_time >= 1))
         assert (hint.start, hint.end) == (pytest.approx(1.0), pytest.approx(11.0, abs=0.1))
 
     def test_a_file_with_even_time_stamps(self, tmp_path: Path) -> None:

@@ -190,13 +190,11 @@ def test_a_busy_machine_looks_for_faces_less_often(
 
 def test_hints_on_the_stream_move_no_verdict(demo: list[Frame], engines: Engines, settings: Settings) -> None:
     """The same frames, of a file and of a virtual camera whose picture stands still and whose time runs back."""
-    shown = [
-        replace(frame, pixels=demo[min(frame.index, 40)].pixels, disordered=frame.index // 50) for frame in demo[:125]
-    ]
+    shown = [replace(frame, pixels=demo[min(frame.index, 40)].pixels) for frame in demo[:125]]
     info = source_info(kind="webcam", live=True, device="OBS Virtual Camera")
     alone, hinted = Pipeline(engines, settings), Pipeline(engines, settings, info=info)
-    plain = [alone.step(frame) for frame in shown]
-    observed = [hinted.step(frame) for frame in shown]
+    plain = [alone.step(frame, disordered=frame.index // 50) for frame in shown]
+    observed = [hinted.step(frame, disordered=frame.index // 50) for frame in shown]
     kinds = {hint.kind for observation in observed for hint in observation.hint_changes}
     assert {HintKind.VIRTUAL_CAMERA, HintKind.DUPLICATED_PTS, HintKind.FROZEN} <= kinds
     assert any(observation.changes for observation in plain)

@@ -56,7 +56,7 @@ def lossy(camera: faults.Camera, sent: Floats, *, transport: str, loss: float, s
                         longest, seen_at = max(longest, time.monotonic() - seen_at), time.monotonic()
                         if seen_at > end:
                             break
-                    lost.update(source.losses)
+                    lost.update(source.drops)
             except SourceError:
                 continue
         share = line.dropped / max(1, line.dropped + line.passed)

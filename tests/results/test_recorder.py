@@ -76,7 +76,7 @@ class Lost(Source):
     """A camera that hangs up after some frames."""
 
     def __init__(self, source: Source, frames: int) -> None:
-        super().__init__(replace(source.info, live=True), source._losses)
+        super().__init__(replace(source.info, live=True), source._drops)
         self._source, self._frames = source, frames
 
     def __iter__(self):
@@ -163,7 +163,7 @@ class Again(Source):
     """A stream that shows its first passage twice."""
 
     def __init__(self, source: Source) -> None:
-        super().__init__(source.info, source._losses)
+        super().__init__(source.info, source._drops)
         self._source = source
 
     def __iter__(self):

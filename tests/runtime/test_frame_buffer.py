@@ -13,7 +13,7 @@ def test_items_come_out_in_order_and_iteration_ends_at_close() -> None:
         assert buffer.put(item)
     buffer.close()
     assert list(buffer) == [1, 2, 3]
-    assert sum(buffer.losses.values()) == 0
+    assert sum(buffer.drops.values()) == 0
 
 
 def test_newest_wins_and_each_loss_is_counted() -> None:
@@ -22,7 +22,7 @@ def test_newest_wins_and_each_loss_is_counted() -> None:
         buffer.put(item)
     buffer.close()
     assert list(buffer) == [8, 9]
-    assert buffer.losses == {ANALYSIS_BEHIND: 8}
+    assert buffer.drops == {ANALYSIS_BEHIND: 8}
 
 
 def test_a_waiting_writer_loses_nothing() -> None:
@@ -60,7 +60,7 @@ def test_stop_frees_a_waiting_writer_and_counts_what_waited() -> None:
     writer.join(5)
     assert not writer.is_alive()
     assert accepted == [False]
-    assert buffer.losses == {STOPPED: 2}
+    assert buffer.drops == {STOPPED: 2}
     assert list(buffer) == []
 
 
@@ -80,9 +80,9 @@ def test_every_item_is_read_or_counted(capacity: int, script: list[bool]) -> Non
         if write:
             buffer.put(put)
             put += 1
-        elif put - read - buffer.losses.get(ANALYSIS_BEHIND, 0) > 0:
+        elif put - read - buffer.drops.get(ANALYSIS_BEHIND, 0) > 0:
             next(reader)
             read += 1
     buffer.close()
     read += len(list(reader))
-    assert put == read + sum(buffer.losses.values())
+    assert put == read + sum(buffer.drops.values())

@@ -11,7 +11,7 @@ import pytest
 
 from monitor.errors import EngineError, SourceUnavailableError
 from monitor.media.sources import Source
-from monitor.runtime import ANALYSIS_FAILED, LEFT_OUT, Cadence, LoadShedder, Session
+from monitor.runtime import ANALYSIS_FAILED, SKIPPED, Cadence, LoadShedder, Session
 from monitor.runtime import session as module
 from monitor.runtime.frame_buffer import ANALYSIS_BEHIND
 from monitor.settings import SessionSettings
@@ -32,7 +32,7 @@ class Camera(Source):
         for index in range(self._count):
             if self.closed.is_set():
                 return
-            if not self.thinning.takes(index * 0.04):
+            if not self.frame_skipper.takes(index * 0.04):
                 continue
             yield Frame(
                 pixels=np.zeros((4, 4, 3), np.uint8),
@@ -56,7 +56,7 @@ class Echo:
     def __init__(self, *, seconds: float = 0.0, fails_at: int | None = None) -> None:
         self._seconds, self._fails_at = seconds, fails_at
 
-    def step(self, frame: Frame, *, rest: float = 0.0) -> int:
+    def step(self, frame: Frame, *, rest: float = 0.0, disordered: int = 0) -> int:
         time.sleep(self._seconds)
         if frame.index == self._fails_at:
             raise EngineError("the engine broke")
@@ -79,6 +79,33 @@ def test_a_file_is_analysed_whole_and_in_order() -> None:
     assert stats.lost == {"corrupt packet": 1}
     assert stats.latency_p50 is not None
     assert stats.latency_p50 <= stats.latency_p95
+
+
+class Disordered(Camera):
+    """Every time stamp of its frames runs back."""
+
+    count = 0
+
+    @property
+    def disordered(self) -> int:
+        return self.count
+
+    def __iter__(self) -> Iterator[Frame]:
+        for frame in super().__iter__():
+            self.count = frame.index + 1
+            yield frame
+
+
+def test_the_pipeline_takes_the_count_of_disordered_time_stamps_of_each_frame() -> None:
+    """Not the newest: the source is ahead of the analysis."""
+
+    class Counts(Echo):
+        def step(self, frame: Frame, *, rest: float = 0.0, disordered: int = 0) -> int:
+            super().step(frame)
+            return disordered
+
+    seen, _ = run(Disordered(20), Counts(seconds=0.001))
+    assert seen == list(range(1, 21))
 
 
 def test_a_live_source_drops_the_oldest_and_accounts_for_every_frame() -> None:
@@ -218,7 +245,7 @@ class Rests(Echo):
         super().__init__()
         self.rests: set[float] = set()
 
-    def step(self, frame: Frame, *, rest: float = 0.0) -> int:
+    def step(self, frame: Frame, *, rest: float = 0.0, disordered: int = 0) -> int:
         self.rests.add(rest)
         return super().step(frame)
 
@@ -242,8 +269,8 @@ def test_a_busy_machine_leaves_out_even_slots_of_live_frames_and_counts_them(liv
         return
     assert pipeline.rests == {0.5}
     dropped = session.stats.dropped
-    assert dropped[LEFT_OUT] in (78, 79, 80), "of 25 frames a second 5 stay, and one that comes early"
-    assert dropped.get(ANALYSIS_BEHIND, 0) == 100 - dropped[LEFT_OUT] - len(seen), "only the newest waits"
+    assert dropped[SKIPPED] in (78, 79, 80), "of 25 frames a second 5 stay, and one that comes early"
+    assert dropped.get(ANALYSIS_BEHIND, 0) == 100 - dropped[SKIPPED] - len(seen), "only the newest waits"
     assert len({index % 5 for index in seen[2:]}) <= 1, "evenly apart"
 
 

@@ -99,6 +99,13 @@ def video(
     return path
 
 
+def joined(path: Path, *, frames: int) -> Path:
+    """A recording twice in one file (a transport stream): its time stamps run back once."""
+    video(path, codec="mpeg2video", frames=frames)
+    path.write_bytes(path.read_bytes() * 2)
+    return path
+
+
 def silence(path: Path) -> Path:
     """A file with sound and no picture."""
     with av.open(str(path), "w") as out:

@@ -23,7 +23,7 @@ def check(path: Path, clip: Clip, originals: Sequence[Frame], *, tolerance: floa
     assert_plays(path)
     with open_source(path) as source:
         shown = list(source)
-        assert source.losses == {}
+        assert source.drops == {}
     times = [frame.media_time + clip.start for frame in shown]
     wanted = [frame for frame in originals if clip.start - 1e-3 < frame.media_time < clip.end + 1e-3]
     assert [round(time, 3) for time in times] == [round(frame.media_time, 3) for frame in wanted]

@@ -11,6 +11,7 @@ from monitor.dashboard.pages.current_user import audit, lacking, may, permitted,
 from monitor.dashboard.pages.formatting import route
 from monitor.dashboard.webcam import webcam
 from monitor.errors import MonitorError
+from monitor.media.sources.address import kinds, known_forms
 from monitor.runtime import StreamState, StreamStatus
 from monitor.server.auth.user import Role
 from monitor.server.service import MonitorService
@@ -25,12 +26,7 @@ _BADGES: Final[Mapping[StreamState, tuple[str, str]]] = {
     StreamState.ENDED: ("gray", ":material/stop_circle:"),
     StreamState.FAILED: ("red", ":material/error:"),
 }
-_KINDS: Final[Mapping[str, tuple[str, str]]] = {
-    "Camera or address": ("", "rtsp://user:password@camera/stream"),
-    "Webcam of the server": ("webcam:0", ""),
-    "Screen of the server": ("screen:", ""),
-    "Demo": ("demo:", ""),
-}
+_TYPED: Final = "Camera or address"
 WATCHED: Final = "watched"  # in the tab's session: the id of the channel that is looked at
 _OWN: Final = "Camera of this browser"
 _OWN_KEY, _OWN_IS_ON = "own-camera-key", "own-camera-is-on"  # in the tab's session
@@ -86,11 +82,12 @@ def ask_source(station: MonitorService) -> None:
     """A form for one more source, for those who may."""
     if not may(Role.REVIEWER):
         return
-    kinds = [*_KINDS, _OWN] if may(Role.ADMIN) else [_OWN]
+    choices = {kind.choice: kind.example for kind in kinds() if kind.choice}
+    offered = [_TYPED, *choices, _OWN] if may(Role.ADMIN) else [_OWN]
     with st.expander("Add a source", expanded=not station.channels):
-        kind = st.selectbox("Kind", kinds, key="new-kind")
+        kind = st.selectbox("Kind", offered, key="new-kind")
         if kind != _OWN:
-            _form(station, kind)
+            _form(station, fixed=choices.get(kind, ""))
     own = st.container()  # outside, so that what is on stays in sight whatever is chosen above
     if kind == _OWN or st.session_state.get(_OWN_IS_ON):
         with own:
@@ -111,13 +108,10 @@ def _own_camera() -> None:
     st.session_state[_OWN_IS_ON] = is_on
 
 
-def _form(station: MonitorService, kind: str) -> None:
-    """What a kind needs to be told."""
-    fixed, example = _KINDS[kind]
+def _form(station: MonitorService, *, fixed: str) -> None:
+    """Asks for a name and, where the kind has no ``fixed`` one, for an address."""
     with st.form("new-source", clear_on_submit=True, border=False):
-        url = fixed or st.text_input(
-            "Address", placeholder=example, help="rtsp://, http(s)://, webcam:, screen:, demo:"
-        )
+        url = fixed or st.text_input("Address", placeholder=kinds()[0].example, help=known_forms())
         name = st.text_input("Name", max_chars=80)
         if st.form_submit_button("Watch it", width="stretch") and permitted(Role.ADMIN):
             try:

@@ -3,8 +3,8 @@
 ``open_source(url)`` takes a file, image, folder, camera, stream, the screen, or ``demo:``. What is typed becomes an
 ``Address``; what is read becomes a ``Source``, an iterator of frames::
 
-    address    what was typed, and how it is shown without its secrets
-    reader     container -> decoded pictures, losses counted
+    address    what was typed, how it is shown without its secrets, and the kinds of sources that it may mean
+    reader     container -> decoded pictures, drops counted
     container  the reader as a Source, for all that FFmpeg opens:
                file, network (RTSP, HTTP, HLS), devices (webcam, screen)
     image      image files;  folder  folders
@@ -16,11 +16,11 @@
 from pathlib import Path
 
 from monitor.media.packets import PacketListener
-from monitor.media.sources.address import Address
-from monitor.media.sources.demo import DEMO_FACE_BOX, DemoSource, demo_faces, demo_spans
-from monitor.media.sources.devices import cameras, open_screen, open_webcam
-from monitor.media.sources.folder import media_files, open_path
-from monitor.media.sources.network import open_http, open_rtsp
+from monitor.media.sources.address import Address, SourceKind, register
+from monitor.media.sources.demo import DEMO, DEMO_FACE_BOX, DemoSource, demo_faces, demo_spans
+from monitor.media.sources.devices import SCREEN, WEBCAM, cameras
+from monitor.media.sources.folder import PATH, media_files
+from monitor.media.sources.network import HTTP, RTSP
 from monitor.media.sources.reachable import check_reachable
 from monitor.media.sources.source import Source
 from monitor.media.worker import isolated_source
@@ -28,15 +28,21 @@ from monitor.settings import SourceSettings
 
 __all__ = [
     "DEMO_FACE_BOX",
+    "DemoSource",
     "PacketListener",
     "Source",
+    "SourceKind",
     "cameras",
     "demo_faces",
     "demo_spans",
     "expand",
     "open_isolated",
     "open_source",
+    "register",
 ]
+
+for _kind in (RTSP, HTTP, WEBCAM, SCREEN, DEMO, PATH):
+    register(_kind)
 
 _DEFAULTS = SourceSettings()
 
@@ -54,9 +60,7 @@ def open_source(url: str | Path, settings: SourceSettings = _DEFAULTS) -> Source
         SourceError: it cannot be opened, or holds no picture.
     """
     address = Address.of(url)
-    if address.kind == "demo":
-        return DemoSource(settings.demo_seconds)
-    return _OPENERS[address.kind](address, settings)
+    return address.kind.open(address, settings)
 
 
 def open_isolated(url: str | Path, settings: SourceSettings = _DEFAULTS) -> Source:
@@ -73,7 +77,7 @@ def open_isolated(url: str | Path, settings: SourceSettings = _DEFAULTS) -> Sour
         SourceError: it cannot be opened, holds no picture, or its process died.
     """
     address = Address.of(url)
-    if address.kind == "demo" or not settings.isolate or not isolated_source.available():
+    if not address.kind.is_isolated or not settings.isolate or not isolated_source.available():
         return open_source(url, settings)
     check_reachable(address, timeout=settings.open_timeout)
     return isolated_source.open_isolated(url, address=address, settings=settings)
@@ -85,10 +89,7 @@ def expand(url: str | Path) -> list[str]:
     Raises:
         SourceError: the folder holds none, or cannot be read.
     """
-    address = Address.of(url)
-    if address.kind == "path" and Path(address.target).is_dir():
-        return [str(file) for file in media_files(Path(address.target))]
+    path = Address.of(url).path
+    if path is not None and path.is_dir():
+        return [str(file) for file in media_files(path)]
     return [str(url)]
-
-
-_OPENERS = {"path": open_path, "rtsp": open_rtsp, "http": open_http, "webcam": open_webcam, "screen": open_screen}

@@ -4,7 +4,6 @@ import math
 import time
 from collections.abc import Iterator, Mapping
 from itertools import chain, islice
-from pathlib import Path
 
 import av
 from av import VideoFrame
@@ -44,7 +43,7 @@ def open_container(
     Raises:
         SourceError: it cannot be opened.
     """
-    timeout = None if address.kind == "path" else (settings.open_timeout, settings.read_timeout)
+    timeout = None if address.kind.is_path else (settings.open_timeout, settings.read_timeout)
     every = {"threads": "1", **_limit(settings.max_pixels)}
     try:
         return av.open(
@@ -71,12 +70,12 @@ def open_container_source(
         ahead = _first(pictures, 1 if live else 2, address=address)
         aspect = pixel_aspect(stream)
         height, width = _shape(ahead[0][0], aspect=aspect, address=address)
-        still = not live and len(ahead) == 1 and not reader.losses
+        still = not live and len(ahead) == 1 and not reader.drops
         fps = None if still else _rate(stream, live=live)
         duration = None if live or still else _duration(container, stream)
         info = SourceInfo(
             name=address.name,
-            kind={"path": "image" if still else "file"}.get(address.kind, address.kind),
+            kind=_kind(address, still=still),
             live=live,
             width=width,
             height=height,
@@ -84,7 +83,7 @@ def open_container_source(
             duration=duration,
             frame_count=None if live else _count(stream, fps, duration),
             still=still,
-            path=Path(address.target) if address.kind == "path" else None,
+            path=address.path,
             has_audio=bool(container.streams.audio),
         )
     except BaseException:
@@ -100,7 +99,7 @@ class ContainerSource(Source):
     def __init__(
         self, info: SourceInfo, reader: Reader, *, pictures: Iterator[Arrival], aspect: float, untimed: bool
     ) -> None:
-        super().__init__(info, reader.losses)
+        super().__init__(info, reader.drops)
         self._reader = reader
         self._pictures = pictures
         self._index = 0
@@ -118,14 +117,14 @@ class ContainerSource(Source):
             media_time = self._clock.read(time.monotonic() if self._untimed else picture.time)
             index, self._index = self._index, self._index + 1
             if self._clock.breaks:
-                self._losses[BROKEN_TIME] = self._clock.breaks
+                self._drops[BROKEN_TIME] = self._clock.breaks
             self._reader.report(picture, media_time=media_time)
-            if not self.thinning.takes(media_time):
+            if not self.frame_skipper.takes(media_time):
                 continue
             try:
                 pixels = rgb(picture, aspect=self._aspect, orientation=self._orientation)
             except ValueError:
-                self._losses["unconvertible picture"] += 1
+                self._drops["unconvertible picture"] += 1
                 continue
             yield Frame(
                 pixels=pixels,
@@ -133,8 +132,11 @@ class ContainerSource(Source):
                 media_time=media_time,
                 captured_at=arrived,
                 source=self.info.name,
-                disordered=0 if self._untimed else self._clock.disordered,
             )
+
+    @property
+    def disordered(self) -> int:
+        return 0 if self._untimed else self._clock.disordered
 
     def _check_size(self, picture: VideoFrame) -> None:
         """A live stream that changes its size is another one, described anew; a file goes on.
@@ -154,6 +156,12 @@ class ContainerSource(Source):
 
     def close(self) -> None:
         self._reader.close()
+
+
+def _kind(address: Address, *, still: bool) -> str:
+    if not address.kind.is_path:
+        return address.kind.name
+    return "image" if still else "file"
 
 
 def _first(pictures: Iterator[Arrival], count: int, *, address: Address) -> list[Arrival]:

@@ -17,7 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.media.sources import demo_portrait
+from monitor.media.sources.address import Address, SourceKind
 from monitor.media.sources.source import Source
+from monitor.settings import SourceSettings
 from monitor.types import Frame, Pixels, SourceInfo
 
 WIDTH, HEIGHT, FPS = 1280, 720, 25
@@ -185,3 +187,20 @@ def _doubled(picture: Pixels) -> Pixels:
 
 def _within(time: float, spans: Iterable[DemoSpan]) -> bool:
     return any(span.start <= time < span.end for span in spans)
+
+
+def open_demo(address: Address, settings: SourceSettings) -> DemoSource:  # noqa: ARG001 - there is only one
+    """The demo, as long as the settings say."""
+    return DemoSource(settings.demo_seconds)
+
+
+DEMO: Final = SourceKind(
+    name="demo",
+    form="demo:",
+    example="demo:",
+    open=open_demo,
+    prefix="demo",
+    is_remote=False,
+    is_isolated=False,
+    choice="Demo",
+)

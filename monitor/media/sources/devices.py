@@ -1,18 +1,21 @@
 """Cameras and screens of this machine, by the names that each platform gives them."""
 
 import contextlib
+import errno
 import os
 import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 from av.device import enumerate_input_devices
 from av.error import FFmpegError
 
 from monitor.errors import SourceError, SourceNotFoundError, SourceUnavailableError, UsageError
-from monitor.media.sources.address import Address
+from monitor.media.failures import TIMED_OUT, FailureCauses
+from monitor.media.sources.address import Address, SourceKind
 from monitor.media.sources.container import ContainerSource, open_container, open_container_source
 from monitor.settings import SourceSettings
 
@@ -23,6 +26,10 @@ _HD = {"video_size": "1280x720", "framerate": "30"}
 _MAC_SCREEN = "Capture screen"  # AVFoundation lists its screens among the cameras
 _CLASSES = Path("/sys/class/video4linux")
 _CAMERAS = {"linux": "v4l2", "darwin": "avfoundation", "win32": "dshow"}
+
+_NO_CAMERA = "there is no such camera; `deepfake-monitor doctor` lists those there are"
+_FORBIDDEN = (SourceUnavailableError, "this program may not use it; allow it in the system's settings")
+_SILENT = (SourceUnavailableError, "the camera sends no picture; unplug it and plug it in again")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +86,7 @@ def webcam(address: Address, *, platform: str) -> Device:
         if wanted.isdecimal():
             names = [name for name, _ in _enumerate("dshow")]
             if int(wanted) >= len(names):
-                raise SourceNotFoundError(
-                    f"{address.name}: there is no such camera; `deepfake-monitor doctor` lists those there are"
-                )
+                raise SourceNotFoundError(f"{address.name}: {_NO_CAMERA}")
             wanted = names[int(wanted)]
         return Device("dshow", f"video={wanted}", (_HD, {}))
     file = f"/dev/video{wanted}" if wanted.isdecimal() else wanted
@@ -167,3 +172,46 @@ def _enumerate(format_name: str) -> list[tuple[str, str]]:
         for device in devices
         if "video" in (device.media_types or ["video"]) and not device.description.startswith(_MAC_SCREEN)
     ]
+
+
+WEBCAM: Final = SourceKind(
+    name="webcam",
+    form="webcam:",
+    example="webcam:0",
+    open=open_webcam,
+    prefix="webcam",
+    is_remote=False,
+    may_come_back=True,
+    failures=FailureCauses(
+        by_code={
+            errno.ENOENT: (SourceNotFoundError, _NO_CAMERA),
+            errno.EBUSY: (SourceUnavailableError, "the camera is busy; close the program that uses it"),
+            errno.EACCES: _FORBIDDEN,
+            errno.EPERM: _FORBIDDEN,
+            TIMED_OUT: _SILENT,
+            errno.ETIMEDOUT: _SILENT,
+        },
+        otherwise=(SourceUnavailableError, "the camera does not work; is it plugged in, and free?"),
+        broken_off=(SourceUnavailableError, "the camera is gone; was it unplugged?"),
+        has_content=False,
+    ),
+    choice="Webcam of the server",
+)
+SCREEN: Final = SourceKind(
+    name="screen",
+    form="screen:",
+    example="screen:",
+    open=open_screen,
+    prefix="screen",
+    is_remote=False,
+    may_come_back=True,
+    failures=FailureCauses(
+        by_code={errno.EACCES: _FORBIDDEN, errno.EPERM: _FORBIDDEN},
+        otherwise=(
+            SourceUnavailableError,
+            "the screen cannot be captured; is there one, and does the region lie on it?",
+        ),
+        has_content=False,
+    ),
+    choice="Screen of the server",
+)

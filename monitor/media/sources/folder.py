@@ -1,14 +1,16 @@
 """A folder of images or videos as one stream, in the order of their names."""
 
+import errno
 import re
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
-from monitor.errors import SourceError, SourceNotFoundError
-from monitor.media.failures import failure
-from monitor.media.sources.address import Address
+from monitor.errors import SourceError, SourceNotFoundError, SourceUnavailableError, SourceUnreadableError
+from monitor.media.failures import FailureCauses, failure
+from monitor.media.sources.address import Address, SourceKind
 from monitor.media.sources.container import FALLBACK_FPS
 from monitor.media.sources.file import open_file
 from monitor.media.sources.image import SUFFIXES as IMAGE_SUFFIXES
@@ -77,7 +79,8 @@ class FolderSource(Source):
         """
         self._waiting = deque(files)
         self._settings = settings
-        self._losses = Counter()  # of the files that are done, and of those that could not be read
+        self._drops = Counter()  # of the files that are done, and of those that could not be read
+        self._disordered = 0  # time stamps of the files that are done
         self._closed = False
         self._index = 0
         self._time = 0.0  # media time of the next frame
@@ -94,18 +97,22 @@ class FolderSource(Source):
             frame_count=None,
             path=Path(address.target),
         )
-        super().__init__(info, self._losses)
+        super().__init__(info, self._drops)
 
     @property
-    def losses(self) -> Mapping[str, int]:
-        return dict(Counter(super().losses) + Counter(self._member.losses))
+    def drops(self) -> Mapping[str, int]:
+        return dict(Counter(super().drops) + Counter(self._member.drops))
+
+    @property
+    def disordered(self) -> int:
+        return self._disordered + self._member.disordered
 
     def __iter__(self) -> Iterator[Frame]:
         while not self._closed:
             try:
                 yield from self._continued(self._member)
             except SourceError:
-                self._losses["file that breaks off"] += 1
+                self._drops["file that breaks off"] += 1
             if not self._turn_over():
                 return
         self._member.close()  # if it was opened while close() closed the one before
@@ -128,7 +135,8 @@ class FolderSource(Source):
             self._member = self._next()
         except SourceError:
             return False
-        self._losses.update(done.losses)
+        self._drops.update(done.drops)
+        self._disordered += done.disordered
         done.close()
         return True
 
@@ -139,6 +147,29 @@ class FolderSource(Source):
             try:
                 return open_path(Address.of(self._waiting.popleft()), self._settings)
             except SourceError as caught:
-                self._losses["unreadable file"] += 1
+                self._drops["unreadable file"] += 1
                 error = caught
         raise error
+
+
+_MISSING = (SourceNotFoundError, "does not exist; is the path right?")
+_FORBIDDEN = (SourceUnavailableError, "no permission to read it; ask its owner")
+PATH: Final = SourceKind(
+    name="path",
+    form="a path",
+    example="clip.mp4",
+    open=open_path,
+    schemes={"file": None},
+    is_path=True,
+    is_remote=False,
+    failures=FailureCauses(
+        by_code={
+            errno.ENOENT: _MISSING,
+            errno.ENOTDIR: _MISSING,
+            errno.EACCES: _FORBIDDEN,
+            errno.EPERM: _FORBIDDEN,
+            errno.EIO: (SourceUnreadableError, "breaks off, or the disk does not give it; is it complete?"),
+        },
+        otherwise=(SourceUnavailableError, "the disk does not give it; can it be copied elsewhere?"),
+    ),
+)

@@ -86,7 +86,7 @@ class ImageSource(Source):
             try:
                 pixels, seconds = self._ahead or self._decode()
             except Exception:  # noqa: BLE001 - see open_still
-                self._losses["undecodable picture"] += 1
+                self._drops["undecodable picture"] += 1
                 continue
             finally:
                 self._ahead = None

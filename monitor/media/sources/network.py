@@ -1,6 +1,13 @@
 """Streams from the network: RTSP cameras, HTTP and HLS."""
 
-from monitor.media.sources.address import Address
+import errno
+from typing import Final
+
+from av.error import tag_to_code
+
+from monitor.errors import SourceNotFoundError, SourceRefusedError, SourceUnavailableError
+from monitor.media.failures import TIMED_OUT, FailureCauses
+from monitor.media.sources.address import Address, SourceKind
 from monitor.media.sources.container import ContainerSource, open_container, open_container_source
 from monitor.settings import SourceSettings
 
@@ -10,6 +17,32 @@ from monitor.settings import SourceSettings
 # comes with the next key frame, and afterwards nothing is faster.
 _ANALYSIS = "500000"
 _PLAYLISTS = ("hls", "dash")  # their size is that of a text, not of the pictures
+
+_SILENT = (SourceUnavailableError, "no answer in time; is the address right and the camera on this network?")
+_HUNG_UP = (SourceUnavailableError, "the other side closed the connection; is it still switched on?")
+_REJECTED = (SourceUnavailableError, "the server rejects the request; is the address right?")
+_FAILURES = FailureCauses(
+    by_code={
+        tag_to_code(b"\xf8401"): (SourceRefusedError, "wrong or missing user name or password"),
+        tag_to_code(b"\xf8403"): (SourceRefusedError, "the server forbids it; may this user watch it?"),
+        tag_to_code(b"\xf8404"): (SourceNotFoundError, "the server has nothing there; is the path right?"),
+        tag_to_code(b"\xf8400"): _REJECTED,
+        tag_to_code(b"\xf8429"): (SourceUnavailableError, "too many requests; try again later"),
+        tag_to_code(b"\xf84XX"): _REJECTED,
+        tag_to_code(b"\xf85XX"): (SourceUnavailableError, "the server itself has failed; try again later"),
+        tag_to_code(b"\xf8PRO"): (SourceUnavailableError, "this FFmpeg does not speak that protocol"),
+        TIMED_OUT: _SILENT,
+        errno.ETIMEDOUT: _SILENT,
+        errno.ECONNREFUSED: (SourceUnavailableError, "nothing listens there; are host and port right?"),
+        errno.ECONNRESET: _HUNG_UP,
+        errno.ECONNABORTED: _HUNG_UP,
+        errno.EPIPE: _HUNG_UP,
+        errno.EHOSTUNREACH: (SourceUnavailableError, "there is no way to that host; is it on this network?"),
+        errno.ENETUNREACH: (SourceUnavailableError, "there is no network; is this machine connected?"),
+    },
+    otherwise=(SourceUnavailableError, "cannot be reached; is the host name right?"),
+    broken_off=_HUNG_UP,
+)
 
 
 def open_rtsp(address: Address, settings: SourceSettings) -> ContainerSource:
@@ -37,3 +70,23 @@ def open_http(address: Address, settings: SourceSettings) -> ContainerSource:
     playlist = container.format.name.startswith(_PLAYLISTS)
     live = container.duration is None and (playlist or container.size <= 0)
     return open_container_source(container, address=address, settings=settings, live=live)
+
+
+RTSP: Final = SourceKind(
+    name="rtsp",
+    form="rtsp://",
+    example="rtsp://user:password@camera/stream",
+    open=open_rtsp,
+    schemes={"rtsp": 554, "rtsps": 322},
+    may_come_back=True,
+    failures=_FAILURES,
+)
+HTTP: Final = SourceKind(
+    name="http",
+    form="http(s)://",
+    example="https://host/live.m3u8",
+    open=open_http,
+    schemes={"http": 80, "https": 443},
+    may_come_back=True,
+    failures=_FAILURES,
+)

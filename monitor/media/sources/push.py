@@ -54,7 +54,7 @@ class PushInbox:
         self._open_timeout, self._read_timeout = open_timeout, read_timeout
         self._changed = threading.Condition()
         self._waiting: deque[_PushedPicture] = deque()
-        self._losses: Counter[str] = Counter()
+        self._drops: Counter[str] = Counter()
         self._reader: PushSource | None = None
         self._closed = False
         self._heard_at = time.monotonic()
@@ -78,12 +78,12 @@ class PushInbox:
         try:
             picture = _PushedPicture(content, _time(taken_at), datetime.now(UTC), _size(content))
         except ValueError:
-            self._losses[REFUSED] += 1
+            self._drops[REFUSED] += 1
             raise
         with self._changed:
             if len(self._waiting) == _WAITING:
                 self._waiting.popleft()
-                self._losses[UNWATCHED if self._reader is None else BEHIND] += 1
+                self._drops[UNWATCHED if self._reader is None else BEHIND] += 1
             self._waiting.append(picture)
             self._changed.notify_all()
 
@@ -95,12 +95,12 @@ class PushInbox:
         """
         with self._changed:
             if self._waiting:
-                self._losses[UNWATCHED] += len(self._waiting)
+                self._drops[UNWATCHED] += len(self._waiting)
                 self._waiting.clear()
             self._changed.wait_for(lambda: self._waiting or self._closed, self._open_timeout)
             if self._closed or not self._waiting:
                 raise self._silent(self._open_timeout)
-            self._reader = PushSource(self, self._losses, size=self._waiting[0].size)
+            self._reader = PushSource(self, self._drops, size=self._waiting[0].size)
             self._changed.notify_all()
             return self._reader
 
@@ -141,7 +141,7 @@ class PushInbox:
 class PushSource(Source):
     """What is pushed into an inbox, decoded on the thread that iterates."""
 
-    def __init__(self, inbox: PushInbox, losses: Counter[str], *, size: tuple[int, int]) -> None:
+    def __init__(self, inbox: PushInbox, drops: Counter[str], *, size: tuple[int, int]) -> None:
         info = SourceInfo(
             name=inbox.name,
             kind="webcam",
@@ -153,7 +153,7 @@ class PushSource(Source):
             frame_count=None,
             path=None,
         )
-        super().__init__(info, losses)
+        super().__init__(info, drops)
         self._inbox = inbox
         self._clock = MediaClock(period=_PERIOD, lapse=0.0)  # a browser's clock was set: pictures came all the while
         self._index = 0
@@ -162,12 +162,12 @@ class PushSource(Source):
         while (picture := self._inbox.take(self)) is not None:
             media_time = self._clock.read(picture.taken_at)
             index, self._index = self._index, self._index + 1
-            if not self.thinning.takes(media_time):
+            if not self.frame_skipper.takes(media_time):
                 continue
             try:
                 pixels = jpeg.decoded(picture.jpeg)
             except ValueError:
-                self._losses[UNDECODABLE] += 1
+                self._drops[UNDECODABLE] += 1
                 continue
             yield Frame(
                 pixels=pixels,
@@ -175,8 +175,11 @@ class PushSource(Source):
                 media_time=media_time,
                 captured_at=picture.arrived,
                 source=self.info.name,
-                disordered=self._clock.disordered,
             )
+
+    @property
+    def disordered(self) -> int:
+        return self._clock.disordered
 
     def close(self) -> None:
         self._inbox.leave(self)

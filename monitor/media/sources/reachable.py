@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 from monitor.media.failures import failure
 from monitor.media.sources.address import Address
 
-_PORTS: Final = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
 _PROXIES: Final = ("http_proxy", "https_proxy", "all_proxy")
 
 
@@ -23,12 +22,15 @@ def check_reachable(address: Address, *, timeout: float) -> None:
     Raises:
         SourceUnavailableError: nobody answers.
     """
-    if address.kind not in ("rtsp", "http") or any(name in map(str.lower, os.environ) for name in _PROXIES):
+    if any(name in map(str.lower, os.environ) for name in _PROXIES):
         return
     try:
         parts = urlsplit(address.target)
-        host, port = parts.hostname, parts.port or _PORTS[parts.scheme.lower()]
+        usual = address.kind.schemes.get(parts.scheme.lower())
+        host, port = parts.hostname, parts.port or usual
     except ValueError:  # FFmpeg says what is wrong with it
+        return
+    if usual is None:
         return
     try:
         socket.create_connection((host, port), timeout).close()

@@ -56,7 +56,7 @@ class Reader:
         read_timeout: float,
         live: bool = False,
     ) -> None:
-        self.losses: Counter[str] = Counter()
+        self.drops: Counter[str] = Counter()
         self._container = container
         self._stream = stream
         self._address = address
@@ -150,7 +150,7 @@ class Reader:
         self._heard_at = time.monotonic()
         self._setbacks = 0
         if packet is None:
-            self.losses += Counter({"missing at the end": self._announced - self._received})
+            self.drops += Counter({"missing at the end": self._announced - self._received})
             return None
         if packet.size:
             self._received += 1
@@ -169,17 +169,17 @@ class Reader:
         except EndOfStream:  # the decoder was flushed before
             return []
         except FFmpegError:
-            self.losses["undecodable packet"] += 1
+            self.drops["undecodable packet"] += 1
             self._taint(packet.pts)
             return []
 
     def _is_whole(self, picture: VideoFrame) -> bool:
         """Whether it shows what the camera saw; counted if not."""
         if picture.is_corrupt:
-            self.losses["corrupt picture"] += 1
+            self.drops["corrupt picture"] += 1
             self._taint(picture.pts)
         elif self._whole_from is not None and not self._ends_taint(picture, self._whole_from):
-            self.losses["picture after a corrupt one"] += 1
+            self.drops["picture after a corrupt one"] += 1
         else:
             self._whole_from = None
         return self._whole_from is None
@@ -232,7 +232,7 @@ class Reader:
         return []
 
     def _skip(self) -> list[Arrival]:
-        self.losses["unreadable packet"] += 1
+        self.drops["unreadable packet"] += 1
         self._taint(None)
         self._setbacks += 1
         if self._setbacks > max(_SETBACKS, self._announced):

@@ -13,27 +13,32 @@ from monitor.types import Frame, SourceInfo
 class Source(ABC):
     """An open source of frames: iterate over it in one thread, ``close`` it from any."""
 
-    def __init__(self, info: SourceInfo, losses: Counter[str]) -> None:
+    def __init__(self, info: SourceInfo, drops: Counter[str]) -> None:
         self.info = info
-        self.thinning = FrameSkipper()  # asked of each frame by whoever makes it
-        self._losses = losses
+        self.frame_skipper = FrameSkipper()  # asked about each frame before it is made
+        self._drops = drops
 
     @property
-    def losses(self) -> Mapping[str, int]:
+    def drops(self) -> Mapping[str, int]:
         """Packets or pictures lost inside the source so far, by cause; a snapshot."""
-        return dict(self._losses)
+        return dict(self._drops)
 
     @property
-    def left_out(self) -> int:
-        """Frames that were not made because of ``thin``, so far."""
-        return self.thinning.left_out
+    def skipped(self) -> int:
+        """Frames that were not made because of ``skip_to``, so far."""
+        return self.frame_skipper.skipped
 
-    def thin(self, fps: float | None) -> None:
+    @property
+    def disordered(self) -> int:
+        """Time stamps up to the newest frame that repeated one or ran back, before media time was made of them."""
+        return 0
+
+    def skip_to(self, fps: float | None) -> None:
         """Make at most so many frames a second from now on, evenly apart; None: all.
 
         For live sources, all of which do; call it on the thread that iterates.
         """
-        self.thinning.fps = fps
+        self.frame_skipper.fps = fps
 
     @abstractmethod
     def __iter__(self) -> Iterator[Frame]:

@@ -122,7 +122,7 @@ class CaptureProcess:
 
     def failed(self, why: str) -> SourceError:
         """What becomes of a source whose process failed: a camera may come back, a file stays as it is."""
-        kind = SourceUnreadableError if self._address.kind == "path" else SourceUnavailableError
+        kind = SourceUnavailableError if self._address.kind.may_come_back else SourceUnreadableError
         return kind(f"{self._address.name}: {why}")
 
     def _told(self, error: Any) -> MonitorError:  # noqa: ANN401 - whatever it sent
@@ -185,6 +185,7 @@ class IsolatedSource(Source):
         self._listeners: list[PacketListener] = []
         self._begun = False
         self._closed = False
+        self._disordered = 0
         self._hearing = threading.Lock()
 
     def __iter__(self) -> Iterator[Frame]:
@@ -192,8 +193,8 @@ class IsolatedSource(Source):
             self._begun = True
             with suppress(OSError):  # it died: the next message says so
                 self.process.wire.send({"tap": bool(self._listeners)})
-                if self.thinning.fps is not None:
-                    self.process.wire.send({"fps": self.thinning.fps})
+                if self.frame_skipper.fps is not None:
+                    self.process.wire.send({"fps": self.frame_skipper.fps})
         while (heard := self._hear()) is not None:
             yield heard
 
@@ -231,10 +232,11 @@ class IsolatedSource(Source):
                     listener.picture(pts=pts, media_time=media_time)
                 return None
             if "frame" not in head:
-                self._count(head["losses"], left_out=head.get("left_out", 0))
+                self._count(head["drops"], skipped=head.get("skipped", 0))
                 return None
-            slot, height, width, index, media_time, captured_at, disordered = head["frame"]
-            self._count(head.get("losses"), left_out=head["left_out"])
+            slot, height, width, index, media_time, captured_at = head["frame"]
+            self._count(head.get("drops"), skipped=head["skipped"])
+            self._disordered = int(head["disordered"])
             pixels = self.process.ring.take(slot, height=height, width=width)
             frame = Frame(
                 pixels=pixels,
@@ -242,7 +244,6 @@ class IsolatedSource(Source):
                 media_time=media_time,
                 captured_at=datetime.fromisoformat(captured_at),
                 source=self.info.name,
-                disordered=int(disordered),
             )
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise self.process.failed(_NONSENSE.format(type(error).__name__)) from None
@@ -250,13 +251,17 @@ class IsolatedSource(Source):
             self.process.wire.send({"free": slot})
         return frame
 
-    def _count(self, losses: dict[str, int] | None, *, left_out: int = 0) -> None:
-        if losses is not None:  # they only grow; whoever reads them meanwhile must not see fewer
-            self._losses |= Counter(losses)
-        self.thinning.left_out = max(self.thinning.left_out, int(left_out))
+    def _count(self, drops: dict[str, int] | None, *, skipped: int = 0) -> None:
+        if drops is not None:  # they only grow; whoever reads them meanwhile must not see fewer
+            self._drops |= Counter(drops)
+        self.frame_skipper.skipped = max(self.frame_skipper.skipped, int(skipped))
 
-    def thin(self, fps: float | None) -> None:
-        super().thin(fps)
+    @property
+    def disordered(self) -> int:
+        return self._disordered
+
+    def skip_to(self, fps: float | None) -> None:
+        super().skip_to(fps)
         if self._begun and not self._closed:
             with suppress(OSError, ValueError):  # it died: the next message says so; or it is closed meanwhile
                 self.process.wire.send({"fps": fps})

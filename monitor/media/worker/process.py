@@ -40,11 +40,11 @@ class PacketForwarder:
 
     Args:
         wire: to the other side.
-        losses: of the source so far, by cause.
+        drops: of the source so far, by cause.
     """
 
-    def __init__(self, wire: IpcChannel, losses: Callable[[], dict[str, int]]) -> None:
-        self._wire, self._losses = wire, losses
+    def __init__(self, wire: IpcChannel, drops: Callable[[], dict[str, int]]) -> None:
+        self._wire, self._drops = wire, drops
         self._said_at = time.monotonic()
         self._early: list[CompressedPacket] = []
         self._wanted: bool | None = None  # None: not known yet
@@ -62,7 +62,7 @@ class PacketForwarder:
             self._wire.send({"packet": [packet.pts, packet.is_key]}, packet.data)
         if (now := time.monotonic()) - self._said_at > _SAY_EVERY:
             self._said_at = now
-            self._wire.send({"losses": self._losses()})
+            self._wire.send({"drops": self._drops()})
 
     def picture(self, *, pts: int | None, media_time: float) -> None:
         if self._wanted:
@@ -95,14 +95,15 @@ class FrameSender:
         for frame in source:
             self._hear(source)
             if self._free:
-                self._send(frame, losses=self.losses(source), left_out=source.left_out)
+                counts = {"skipped": source.skipped, "disordered": source.disordered}
+                self._send(frame, drops=self.drops(source), counts=counts)
             else:
                 self._dropped += 1
-        self._wire.send({"losses": self.losses(source), "left_out": source.left_out, "end": True})
+        self._wire.send({"drops": self.drops(source), "skipped": source.skipped, "end": True})
 
-    def losses(self, source: Source) -> dict[str, int]:
+    def drops(self, source: Source) -> dict[str, int]:
         """Those of the source, and the frames that nobody took in time."""
-        return {**source.losses, **({BEHIND: self._dropped} if self._dropped else {})}
+        return {**source.drops, **({BEHIND: self._dropped} if self._dropped else {})}
 
     def _hear(self, source: Source) -> None:
         while self._wire.waits() or not (self._free or source.info.live):
@@ -110,11 +111,11 @@ class FrameSender:
             if "free" in head:
                 self._free.append(head["free"])
             elif "fps" in head:
-                source.thin(head["fps"])
+                source.skip_to(head["fps"])
             else:
                 raise EOFError
 
-    def _send(self, frame: Frame, *, losses: dict[str, int], left_out: int) -> None:
+    def _send(self, frame: Frame, *, drops: dict[str, int], counts: dict[str, int]) -> None:
         slot = self._free.popleft()
         try:
             self._ring.put(slot, frame.pixels)
@@ -123,10 +124,10 @@ class FrameSender:
                 f"{frame.source}: {frame.width} x {frame.height} pixels are more than the setting source.max_pixels "
                 "allows; scale it down, or allow more"
             ) from None
-        when = (frame.index, frame.media_time, frame.captured_at.isoformat(), frame.disordered)
-        head: dict[str, Any] = {"frame": [slot, frame.height, frame.width, *when], "left_out": left_out}
-        if losses != self._told:
-            head["losses"] = self._told = losses
+        when = (frame.index, frame.media_time, frame.captured_at.isoformat())
+        head: dict[str, Any] = {"frame": [slot, frame.height, frame.width, *when], **counts}
+        if drops != self._told:
+            head["drops"] = self._told = drops
         self._wire.send(head)
 
 
@@ -152,7 +153,7 @@ def serve(wire: IpcChannel, ring_descriptor: int) -> None:
             if not source.info.live:
                 os.nice(_NICER)
             hand_over = FrameSender(wire, ring)
-            relay = PacketForwarder(wire, partial(hand_over.losses, source))
+            relay = PacketForwarder(wire, partial(hand_over.drops, source))
             source.tap(relay)
             _tell(source, relay.stream, wire)
             relay.decide(wanted=_packets_wanted(wire))

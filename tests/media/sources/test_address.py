@@ -1,3 +1,4 @@
+import doctest
 import os
 import sys
 from pathlib import Path
@@ -5,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from monitor.errors import UsageError
-from monitor.media.sources.address import Address
+from monitor.media.sources import address as module
+from monitor.media.sources.address import Address, kinds
 
 
 @pytest.mark.parametrize(
@@ -28,7 +30,7 @@ from monitor.media.sources.address import Address
 )
 def test_what_was_typed_is_understood(url: str | Path, kind: str, target: str) -> None:
     address = Address.of(url)
-    assert (address.kind, address.target) == (kind, target)
+    assert (address.kind.name, address.target) == (kind, target)
 
 
 def test_an_unknown_scheme_is_refused_with_the_known_ones_and_without_the_password() -> None:
@@ -43,3 +45,14 @@ def test_a_file_name_that_is_not_text_can_still_be_printed() -> None:
     address = Address.of(Path(name))
     assert address.target == name
     assert address.name.encode() == "caf�.mp4".encode()
+
+
+def test_the_example_of_a_kind_is_true() -> None:
+    failed, tried = doctest.testmod(module)
+    assert (failed, tried > 0) == (0, True)
+
+
+def test_each_kinds_own_example_means_that_kind() -> None:
+    assert {kind.name: Address.of(kind.example).kind.name for kind in kinds()} == {
+        kind.name: kind.name for kind in kinds()
+    }

@@ -94,7 +94,7 @@ def test_the_first_of_many_is_no_still_when_the_rest_is_lost(tmp_path: Path) -> 
     with footage(path) as source:
         assert not source.info.still
         assert len(list(source)) == 1
-        assert sum(source.losses.values()) == 19
+        assert sum(source.drops.values()) == 19
 
 
 def test_pictures_beyond_the_limit_are_refused_before_one_is_decoded(tmp_path: Path) -> None:
@@ -111,7 +111,7 @@ def test_pictures_that_grow_beyond_the_limit_midway_are_lost_and_counted(tmp_pat
     small.write_bytes(small.read_bytes() + large.read_bytes())
     with footage(small, settings=SourceSettings(max_pixels=200 * 200)) as source:
         assert {frame.width for frame in source} == {160}
-        assert source.losses["undecodable packet"] > 5
+        assert source.drops["undecodable packet"] > 5
 
 
 def test_a_live_stream_that_changes_its_size_is_another_one_and_a_file_goes_on(tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ def test_timestamps_that_start_anew_are_a_break_and_counted(tmp_path: Path) -> N
         with footage(path, live=live) as source:
             times = [frame.media_time for frame in source]
             assert max(np.diff(times)) == pytest.approx(step, abs=2.1 if not live else 0.01)
-            assert source.losses == ({BROKEN_TIME: 1} if live else {})
+            assert source.drops == ({BROKEN_TIME: 1} if live else {})
 
 
 def test_sound_alone_is_no_video(tmp_path: Path) -> None:
@@ -174,7 +174,7 @@ def test_pixels_that_cannot_be_converted_are_refused_at_once_and_counted_later(
     good = 0
     with footage(path) as source:
         assert [frame.index for frame in source] == [0]
-        assert source.losses == {"unconvertible picture": 11}
+        assert source.drops == {"unconvertible picture": 11}
 
 
 def test_a_format_that_this_ffmpeg_lacks_is_an_error_of_the_source() -> None:

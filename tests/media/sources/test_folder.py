@@ -21,7 +21,7 @@ def test_a_folder_is_one_stream_in_natural_order(tmp_path: Path) -> None:
         frames = list(source)
         assert (source.info.kind, source.info.still, source.info.live) == ("folder", False, False)
         assert (source.info.width, source.info.height, source.info.fps) == (60, 40, 25.0)
-        assert source.losses == {}
+        assert source.drops == {}
     assert [clips.number_of(frame.pixels) for frame in frames] == [1, 2, 10]
     assert [frame.index for frame in frames] == [0, 1, 2]
     assert [frame.media_time for frame in frames] == pytest.approx([0.0, 0.04, 0.08])
@@ -49,9 +49,17 @@ def test_what_cannot_be_read_is_skipped_and_counted(tmp_path: Path) -> None:
     (tmp_path / "e.mkv").write_bytes(b"no video")
     with open_source(tmp_path) as source:
         frames = list(source)
-        assert source.losses["unreadable file"] == 3
-        assert len(frames) - 1 + source.losses["missing at the end"] + source.losses.get("undecodable packet", 0) == 20
+        assert source.drops["unreadable file"] == 3
+        assert len(frames) - 1 + source.drops["missing at the end"] + source.drops.get("undecodable packet", 0) == 20
         assert list(source) == []
+
+
+def test_disordered_time_stamps_are_counted_over_all_files(tmp_path: Path) -> None:
+    for name in ("a.ts", "b.ts"):
+        clips.joined(tmp_path / name, frames=5)
+    with open_source(tmp_path) as source:
+        counts = [source.disordered for _ in source]
+    assert counts == [0] * 5 + [1] * 10 + [2] * 5
 
 
 def test_a_folder_in_which_nothing_can_be_read_says_what_is_wrong(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ def outcome(path: str) -> str:
     try:
         with open_source(path) as source:
             frames = sum(1 for _ in islice(source, FRAMES))
-            return f"{frames} frames, lost {sum(source.losses.values())}"
+            return f"{frames} frames, lost {sum(source.drops.values())}"
     except SourceError as error:
         return f"SourceError {error}"
 

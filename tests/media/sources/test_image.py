@@ -21,7 +21,7 @@ def saved(path: Path, image: Image.Image | None = None, **options: object) -> Pa
 def read(path: Path) -> tuple[SourceInfo, list[Frame]]:
     with open_source(path) as source:
         frames = list(source)
-        assert source.losses == {}
+        assert source.drops == {}
     return source.info, frames
 
 
@@ -102,7 +102,7 @@ def test_a_damaged_picture_of_an_animation_is_counted(tmp_path: Path) -> None:
     path.write_bytes(data[: last + 8] + bytes(len(data) - last - 8))
     with open_source(path) as source:
         assert len(list(source)) == 2
-        assert source.losses == {"undecodable picture": 1}
+        assert source.drops == {"undecodable picture": 1}
 
 
 def test_a_video_with_the_name_of_an_image_is_a_video(tmp_path: Path) -> None:

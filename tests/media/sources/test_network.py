@@ -204,7 +204,7 @@ def test_a_camera_is_watched_live(rtsp_clip: Path, transport: str) -> None:
         assert (info.kind, info.live, info.width, info.height) == ("rtsp", True, 160, 120)
         assert (info.duration, info.frame_count, info.still) == (None, None, False)
         frames = list(islice(source, 40))
-        assert source.losses == {}
+        assert source.drops == {}
     times = [frame.media_time for frame in frames]
     assert len(frames) == 40
     assert times[0] == 0.0

@@ -47,12 +47,12 @@ def test_what_is_pushed_becomes_frames(inbox: PushInbox) -> None:
     assert (first.index, first.media_time, second.index, second.media_time) == (0, 0.0, 1, 0.25)
     assert second.pixels.mean() == pytest.approx(200, abs=2)
     assert first.captured_at <= second.captured_at
-    assert source.losses == {}
+    assert source.drops == {}
 
 
 def test_what_nobody_will_look_at_is_not_decoded(inbox: PushInbox, monkeypatch: pytest.MonkeyPatch) -> None:
     frames, source = opened(inbox)
-    source.thin(2)
+    source.skip_to(2)
     assert next(frames).index == 0
     decoded: list[bytes] = []
     decode = jpeg.decoded
@@ -60,7 +60,7 @@ def test_what_nobody_will_look_at_is_not_decoded(inbox: PushInbox, monkeypatch: 
     for grey, later in ((50, 0.1), (200, 0.5)):
         inbox.push(picture(grey), taken_at=NOON + later)
     second = next(frames)
-    assert (second.index, second.media_time, source.left_out, len(decoded)) == (2, 0.5, 1, 1)
+    assert (second.index, second.media_time, source.skipped, len(decoded)) == (2, 0.5, 1, 1)
     assert second.pixels.mean() == pytest.approx(200, abs=2)
 
 
@@ -84,7 +84,7 @@ def test_the_newest_win_and_what_is_lost_is_counted(inbox: PushInbox) -> None:
         pytest.approx(110, abs=2),
         pytest.approx(160, abs=2),
     ]
-    assert source.losses == {BEHIND: 2}
+    assert source.drops == {BEHIND: 2}
 
 
 def test_pictures_that_nobody_wants_are_counted_and_never_shown_later(inbox: PushInbox) -> None:
@@ -92,7 +92,7 @@ def test_pictures_that_nobody_wants_are_counted_and_never_shown_later(inbox: Pus
         inbox.push(picture(grey), taken_at=NOON)
     frames, source = opened(inbox)
     assert round(next(frames).pixels.mean()) == pytest.approx(90, abs=2)
-    assert source.losses == {UNWATCHED: 3}
+    assert source.drops == {UNWATCHED: 3}
 
 
 def _sized(width: int, height: int) -> bytes:
@@ -125,7 +125,7 @@ def test_what_is_no_picture_is_refused_and_counted(inbox: PushInbox, content: by
     next(frames)
     with pytest.raises(ValueError, match=why):
         inbox.push(content, taken_at=taken_at)
-    assert source.losses == {REFUSED: 1}
+    assert source.drops == {REFUSED: 1}
     inbox.push(picture(), taken_at=NOON + 1)
     assert next(frames).index == 1, "it goes on"
 
@@ -139,7 +139,7 @@ def test_what_cannot_be_decoded_is_counted_and_no_frame(inbox: PushInbox, monkey
     inbox.push(broken, taken_at=NOON + 1)
     inbox.push(picture(200), taken_at=NOON + 2)
     assert next(frames).pixels.mean() == pytest.approx(200, abs=2)
-    assert source.losses == {UNDECODABLE: 1}
+    assert source.drops == {UNDECODABLE: 1}
 
 
 def test_silence_is_a_lost_source_and_it_can_be_opened_again() -> None:

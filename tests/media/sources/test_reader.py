@@ -93,8 +93,8 @@ def test_what_the_header_announces_and_the_file_lacks_is_counted(tmp_path: Path)
     read = reader(cut)
     pictures = list(read)
     assert 10 < len(pictures) < 40
-    assert len(pictures) + sum(read.losses.values()) == 50
-    assert read.losses["missing at the end"] > 10
+    assert len(pictures) + sum(read.drops.values()) == 50
+    assert read.drops["missing at the end"] > 10
 
 
 def test_a_damaged_packet_costs_itself_and_is_counted(tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_a_damaged_packet_costs_itself_and_is_counted(tmp_path: Path) -> None:
     read = reader(path)
     numbers = [clips.number_of(picture.to_ndarray(format="rgb24")) for picture, _ in read]
     assert numbers == [number for number in range(20) if number != 7]
-    assert sum(read.losses.values()) == 1
+    assert sum(read.drops.values()) == 1
 
 
 def test_what_is_drawn_from_a_damaged_picture_is_lost_up_to_the_next_key_frame(tmp_path: Path) -> None:
@@ -122,8 +122,8 @@ def test_what_is_drawn_from_a_damaged_picture_is_lost_up_to_the_next_key_frame(t
     read = reader(path)
     numbers = [clips.number_of(picture.to_ndarray(format="rgb24")) for picture, _ in read]
     assert numbers == [*range(13), *range(20, 30)]
-    assert sum(read.losses.values()) == 7
-    assert read.losses["picture after a corrupt one"] == 6
+    assert sum(read.drops.values()) == 7
+    assert read.drops["picture after a corrupt one"] == 6
 
 
 B_FRAMES = {"g": "10", "sc_threshold": "0", "bf": "2", "b_strategy": "0"}
@@ -149,7 +149,7 @@ def test_a_key_frame_that_was_decoded_before_the_damage_does_not_end_it(tmp_path
     numbers = {clips.number_of(picture.to_ndarray(format="rgb24")) for picture, _ in read}
     assert numbers >= {*range(8), *range(20, 30)}
     assert not numbers & set(range(11, 20))
-    assert read.losses["undecodable packet"] == 1
+    assert read.drops["undecodable packet"] == 1
 
 
 def test_damage_ends_with_a_key_frame_whose_timestamps_start_anew(tmp_path: Path) -> None:
@@ -179,7 +179,7 @@ def test_a_live_stream_that_becomes_another_coding_is_lost_and_a_file_is_read_to
     with pytest.raises(SourceUnavailableError, match="did it change its coding"):
         list(live)
     assert len(list(whole)) <= 20
-    assert sum(whole.losses.values()) > 10
+    assert sum(whole.drops.values()) > 10
 
 
 def test_a_live_stream_that_is_damaged_for_too_long_is_lost(tmp_path: Path) -> None:
@@ -238,14 +238,14 @@ def test_pictures_with_invented_pixels_are_withheld_and_counted(tmp_path: Path) 
     cut.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
     read = reader(cut)
     assert not any(picture.is_corrupt for picture, _ in read)
-    assert read.losses["corrupt picture"] == 1
+    assert read.drops["corrupt picture"] == 1
 
 
 def test_an_unreadable_packet_is_skipped_and_counted(tmp_path: Path) -> None:
     broken = av.error.InvalidDataError(1, "")
     read = stumbling(clips.video(tmp_path / "a.mkv", options={"g": "1"}), None, broken, None, broken)
     assert len(list(read)) == 12
-    assert read.losses == {"unreadable packet": 2}
+    assert read.drops == {"unreadable packet": 2}
 
 
 def test_what_is_drawn_from_an_unreadable_packet_is_lost_up_to_the_next_key_frame(tmp_path: Path) -> None:
@@ -253,7 +253,7 @@ def test_what_is_drawn_from_an_unreadable_packet_is_lost_up_to_the_next_key_fram
     read = stumbling(path, *[None] * 13, av.error.InvalidDataError(1, ""))
     numbers = [clips.number_of(picture.to_ndarray(format="rgb24")) for picture, _ in read]
     assert numbers == [*range(13), *range(20, 30)]
-    assert read.losses == {"unreadable packet": 1, "picture after a corrupt one": 7}
+    assert read.drops == {"unreadable packet": 1, "picture after a corrupt one": 7}
 
 
 def test_a_stream_without_end_of_errors_is_given_up(tmp_path: Path) -> None:

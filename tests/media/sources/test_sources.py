@@ -28,11 +28,11 @@ def test_every_kind_of_local_source_is_a_source(tmp_path: Path) -> None:
         source.close()
 
 
-def test_losses_are_a_snapshot(tmp_path: Path) -> None:
+def test_drops_are_a_snapshot(tmp_path: Path) -> None:
     with open_source(clips.video(tmp_path / "a.mp4")) as source:
-        before = source.losses
+        before = source.drops
         list(source)
-        assert before is not source.losses
+        assert before is not source.drops
         assert before == {}
 
 

@@ -71,7 +71,7 @@ def test_it_is_the_same_source(tmp_path: Path) -> None:
             assert np.array_equal(one.pixels, other.pixels)
             assert (one.index, one.media_time, one.source) == (other.index, other.media_time, other.source)
             assert other.captured_at.tzinfo is not None
-        assert isolated.losses == plain.losses == {}
+        assert isolated.drops == plain.drops == {}
         pid = isolated.process.pid
     assert gone(pid)
     assert descriptors() == before
@@ -84,7 +84,12 @@ def test_losses_are_counted_as_they_are_here(tmp_path: Path) -> None:
     path.write_bytes(content)
     with open_source(path) as plain, opened(path) as isolated:
         assert len(list(plain)) == len(list(isolated))
-        assert plain.losses == isolated.losses != {}
+        assert plain.drops == isolated.drops != {}
+
+
+def test_disordered_time_stamps_are_counted_with_the_same_frames(tmp_path: Path) -> None:
+    with opened(clips.joined(tmp_path / "a.ts", frames=10)) as source:
+        assert [source.disordered for _ in source] == [0] * 10 + [1] * 10
 
 
 def test_closed_as_soon_as_it_is_open(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -252,15 +257,15 @@ def test_an_error_that_is_none_of_ours_is_told_as_unexpected(liar: Callable[...,
 def test_what_is_lost_is_heard_without_a_frame(tmp_path: Path, liar: Callable[..., Path]) -> None:
     with open_source(clips.video(tmp_path / "a.mkv")) as plain:
         info = asdict(plain.info)
-    said = ({"losses": {"corrupt picture": 3}}, {"error": ["SourceUnavailableError", "it is gone"]})
+    said = ({"drops": {"corrupt picture": 3}}, {"error": ["SourceUnavailableError", "it is gone"]})
     with opened(liar({"opened": info, "packets": None}, *said)) as source:
         with pytest.raises(SourceUnavailableError, match="it is gone"):
             next(iter(source))
-        assert source.losses == {"corrupt picture": 3}
+        assert source.drops == {"corrupt picture": 3}
 
 
 class Growing(Counter[str]):
-    """Writes down how many losses whoever reads it would see after each change."""
+    """Writes down how many drops whoever reads it would see after each change."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -278,11 +283,11 @@ class Growing(Counter[str]):
 def test_losses_never_fall_while_they_are_brought_up_to_date(tmp_path: Path, liar: Callable[..., Path]) -> None:
     with open_source(clips.video(tmp_path / "a.mkv")) as plain:
         info = asdict(plain.info)
-    said = [{"losses": {"corrupt picture": count, "unreadable packet": 1}} for count in (3, 3, 5)]
-    with opened(liar({"opened": info, "packets": None}, *said, {"losses": None, "end": True})) as source:
-        source._losses = growing = Growing()
+    said = [{"drops": {"corrupt picture": count, "unreadable packet": 1}} for count in (3, 3, 5)]
+    with opened(liar({"opened": info, "packets": None}, *said, {"drops": None, "end": True})) as source:
+        source._drops = growing = Growing()
         assert list(source) == []
-        assert source.losses == {"corrupt picture": 5, "unreadable packet": 1}
+        assert source.drops == {"corrupt picture": 5, "unreadable packet": 1}
     assert growing.seen == sorted(growing.seen)
     assert growing.seen[0] > 0
 
@@ -290,12 +295,12 @@ def test_losses_never_fall_while_they_are_brought_up_to_date(tmp_path: Path, lia
 @pytest.mark.parametrize(
     "head",
     [
-        {"frame": [9, 1, 1, 0, 0.0, "2026-01-01T00:00:00+00:00", 0]},
+        {"frame": [9, 1, 1, 0, 0.0, "2026-01-01T00:00:00+00:00"], "skipped": 0, "disordered": 0},
         {"frame": [0]},
         {"frame": None},
         {"something": 1},
         {"packet": 5},
-        {"losses": 5},
+        {"drops": 5},
     ],
 )
 def test_a_process_that_talks_nonsense_is_ended(
@@ -359,13 +364,13 @@ def test_a_camera_is_followed_and_let_go_of(camera: Callable[..., Any]) -> None:
 @pytest.mark.rtsp
 def test_of_a_camera_fewer_frames_can_be_asked_for_and_all_are_counted(camera: Callable[..., Any]) -> None:
     with camera() as url, opened(url) as source:
-        source.thin(5)
+        source.skip_to(5)
         frames = list(islice(source, 15))  # the first ones were on their way
-        source.thin(None)
+        source.skip_to(None)
         again = list(islice(source, 30))[10:]
     assert np.median(np.diff([frame.media_time for frame in frames])) == pytest.approx(0.2, abs=0.05)
     assert np.diff([frame.media_time for frame in again]).max() < 0.1
-    assert again[-1].index + 1 == 45 + source.left_out + source.losses.get("hand-over behind", 0)
+    assert again[-1].index + 1 == 45 + source.skipped + source.drops.get("hand-over behind", 0)
 
 
 @pytest.mark.rtsp

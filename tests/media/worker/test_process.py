@@ -69,7 +69,7 @@ def test_packets_without_a_picture_say_what_is_lost_now_and_then(
     relay = PacketForwarder(there, lambda: {"corrupt picture": 3})
     relay.decide(wanted=False)
     relay.packet(CompressedPacket(b"damaged", pts=4, is_key=False))
-    assert here.receive(1) == ({"losses": {"corrupt picture": 3}}, b"")
+    assert here.receive(1) == ({"drops": {"corrupt picture": 3}}, b"")
     monkeypatch.setattr(process, "_SAY_EVERY", 60.0)
     relay.packet(CompressedPacket(b"damaged", pts=5, is_key=False))
     assert not here.waits()
@@ -83,7 +83,7 @@ class Camera(Source):
         self._source = source
 
     def __iter__(self) -> Iterator[Frame]:
-        return (frame for frame in self._source if self.thinning.takes(frame.media_time))
+        return (frame for frame in self._source if self.frame_skipper.takes(frame.media_time))
 
     def close(self) -> None: ...
 
@@ -95,9 +95,9 @@ def test_a_live_source_is_never_held_back(tmp_path: Path, ends: tuple[IpcChannel
         FrameSender(there, ring).run(Camera(source))
     said = heard(here)
     assert [head["frame"][3] for head in said if "frame" in head] == list(range(SLOTS))
-    assert said[0]["losses"] == {"corrupt picture": 2}, "told once"
-    assert "losses" not in said[1]
-    assert said[-1] == {"losses": {"corrupt picture": 2, BEHIND: 12 - SLOTS}, "left_out": 0, "end": True}
+    assert said[0]["drops"] == {"corrupt picture": 2}, "told once"
+    assert "drops" not in said[1]
+    assert said[-1] == {"drops": {"corrupt picture": 2, BEHIND: 12 - SLOTS}, "skipped": 0, "end": True}
     ring.close()
 
 
@@ -108,10 +108,10 @@ def test_frames_that_nobody_will_look_at_are_not_made(tmp_path: Path, ends: tupl
     with open_source(clips.video(tmp_path / "a.mkv")) as source:
         FrameSender(there, ring).run(Camera(source))
     *frames, end = heard(here)
-    assert [(head["frame"][3], head["left_out"]) for head in frames] == [(0, 0), (1, 0), (5, 3), (10, 7)], (
+    assert [(head["frame"][3], head["skipped"]) for head in frames] == [(0, 0), (1, 0), (5, 3), (10, 7)], (
         "from when it is heard"
     )
-    assert (end["left_out"], end["losses"]) == (8, {"corrupt picture": 2})
+    assert (end["skipped"], end["drops"]) == (8, {"corrupt picture": 2})
     ring.close()
 
 
@@ -151,7 +151,7 @@ def test_a_file_is_opened_handed_over_and_ended(tmp_path: Path, served: Callable
     assert (opened["opened"]["width"], opened["opened"]["path"]) == (160, str(tmp_path / "a.mkv"))
     assert opened["packets"]["codec"] == "h264"
     assert [head["frame"][1:5] for head in frames] == [[120, 160, 0, 0.0], [120, 160, 1, 0.04], [120, 160, 2, 0.08]]
-    assert end == {"losses": {}, "left_out": 0, "end": True}
+    assert end == {"drops": {}, "skipped": 0, "end": True}
 
 
 def test_what_went_wrong_is_told_with_its_kind(tmp_path: Path, served: Callable[..., list[dict[str, Any]]]) -> None:
