@@ -9,6 +9,7 @@ from monitor.overlay.heat import EvidenceMemory, colours
 from monitor.overlay.layout import Layout, Rectangle
 from monitor.overlay.outlines import draw_leader, draw_outline
 from monitor.types import Floats, Frame, Observation, Pixels
+from monitor.types.formatting import clock
 
 _SMALLEST_WRITTEN_ON = 96  # pixels; a smaller picture would vanish under its plates
 
@@ -104,15 +105,6 @@ class Overlay:
                 draw_leader(canvas, start, end, label=verdict.label, unit=unit)
         for bitmap, place in zip(bitmaps, places, strict=True):
             _pasted(bitmap, canvas, (round(place.left), round(place.top)))
-
-
-def clock(seconds: float) -> str:
-    """Media time as people read it: 0:07.4, 12:00.0, 1:02:03.0."""
-    tenths = round(seconds * 10)
-    minutes, tenths = divmod(tenths, 600)
-    hours, minutes = divmod(minutes, 60)
-    lead = f"{hours}:{minutes:02d}" if hours else f"{minutes}"
-    return f"{lead}:{tenths // 10:02d}.{tenths % 10}"
 
 
 def _pasted(bitmap: Bitmap, canvas: Pixels, at: tuple[int, int]) -> Rectangle:
