@@ -18,7 +18,7 @@ The rooms, from the top; imports run downhill only::
     inference/    engines that run networks
     media/        url -> Source -> Frame: webcam, RTSP, HTTP/HLS, file, image, folder, screen, demo;
                   decoded in a process of its own
-    system/       whole files, logs, masked addresses, memory, JPEG
+    system/       whole files, logs, masked addresses, memory, JPEG, the database
     settings      every setting;  types/  the values that all rooms share;  errors
 
 ``Source -> Frame -> [FrameBuffer] -> Faces -> TrackedFaces -> crops -> Scores -> Verdict -> Segment -> Observation``

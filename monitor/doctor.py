@@ -22,6 +22,7 @@ from monitor.media.sources.address import known_forms
 from monitor.settings import Settings
 from monitor.types import Pixels, TrackedFaces
 from monitor.types.faces import sigmoid
+from monitor.types.formatting import percent
 
 _PACKAGES = ("torch", "facenet-pytorch", "opencv-python-headless", "av", "numpy", "onnxruntime", "openvino")
 
@@ -109,7 +110,7 @@ def _self_test(settings: Settings) -> Finding:
         return Finding(
             question, Severity.FAILURE, "no face was found in a picture that shows one: reinstall the program"
         )
-    figures = f"P(fake) of one sample: known-real face {real:.0%}, known-blended face {blended:.0%}"
+    figures = f"P(fake) of one sample: known-real face {percent(real)}, known-blended face {percent(blended)}"
     if blended > real:
         return Finding(question, Severity.OK, f"{figures}, on {engines.scorer.engine.name}")
     why = f"{engines.classifier.card.id} does not tell them apart: read its limits in the model card"

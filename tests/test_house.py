@@ -38,7 +38,7 @@ def test_every_module_has_tests() -> None:
 
 
 def has_tests(path: Path) -> bool:
-    if path.stem in TESTED_ELSEWHERE or "migrations" in path.parts:  # tests/flags/test_tables.py
+    if path.stem in TESTED_ELSEWHERE or "migrations" in path.parts:  # tests/system/test_database.py
         return True
     parent = path.relative_to(PACKAGE).parent
     return any((TESTS / parent / f"test_{name}.py").is_file() for name in (path.stem, parent.name))

@@ -18,11 +18,11 @@ from monitor.cli.terminal import AsJson, Backend, MinFace, Set, SettingsFile, co
 from monitor.errors import MonitorError, UsageError
 from monitor.media.sources import expand, open_isolated
 from monitor.media.sources.address import known_examples
-from monitor.overlay.plates import percent
 from monitor.results.report import Report
 from monitor.settings import Settings
 from monitor.system.masking import mask
 from monitor.types import Frame, Observation, SourceInfo
+from monitor.types.formatting import percent
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from monitor.lab.bench.clips import crowd_clip, one_face_clip, scaled_clip
 from monitor.lab.bench.compare import Scenario, ScenarioResult, compare, one_thread_process
 from monitor.lab.bench.peak import ClassifierSpeed, classifier_speed
 from monitor.lab.bench.stages import stage_times
+from monitor.types.formatting import share
 
 
 def bench(
@@ -88,7 +89,7 @@ def _show(results: dict[str, ScenarioResult], stages: dict[str, float], classifi
             f"[bold]{result.ratio:.1f} x[/] ({result.ratio_min:.1f}-{result.ratio_max:.1f})",
             f"{result.naive_ms:.1f}",
             f"{result.ours_ms:.1f}",
-            f"{result.faces_matched:.1%} of {result.faces_naive}",
+            f"{share(result.faces_matched, digits=1)} of {result.faces_naive}",
             f"{result.peak_rss_mb:.0f}",
         )
     console.print("CPU milliseconds per 720p frame, decoding included, one thread, 160 px on both sides", style="dim")
@@ -96,7 +97,7 @@ def _show(results: dict[str, ScenarioResult], stages: dict[str, float], classifi
     parts = ", ".join(f"{stage} {spent:.2f}" for stage, spent in sorted(stages.items(), key=lambda item: -item[1]))
     console.print(f"ours, one face, ms per frame: {parts}")
     shares = ", ".join(
-        f"batch {batch}: {spent:.1f} ms per face, {classifier.sgemm_share[batch]:.0%}"
+        f"batch {batch}: {spent:.1f} ms per face, {share(classifier.sgemm_share[batch])}"
         for batch, spent in classifier.ms_per_face.items()
     )
     console.print(f"classifier on {classifier.engine}, share of this core's sgemm peak: {shares}")

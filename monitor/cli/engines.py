@@ -24,6 +24,7 @@ from monitor.lab.bench.engines import EngineMeasurement, Verification, available
 from monitor.lab.bench.engines import bench as measure
 from monitor.settings import Settings
 from monitor.types import Pixels
+from monitor.types.formatting import share
 
 app = typer.Typer(
     name="engines",
@@ -234,7 +235,7 @@ def _show(rows: Sequence[EngineMeasurement], *, network: str, threads: int, roun
     for row in rows:
         for size, speed in row.batches.items():
             first = size == next(iter(row.batches))
-            share = "-" if speed.peak_share is None else f"{speed.peak_share:.0%}"
+            of_peak = "-" if speed.peak_share is None else share(speed.peak_share)
             table.add_row(
                 row.engine if first else "",
                 str(size),
@@ -242,7 +243,7 @@ def _show(rows: Sequence[EngineMeasurement], *, network: str, threads: int, roun
                 f"{speed.p50_ms:.1f}",
                 f"{speed.p99_ms:.1f}",
                 f"{speed.cpu_ms_per_face:.1f}",
-                share,
+                of_peak,
                 f"{row.logit_difference:.2g}" if first else "",
                 f"{row.map_difference:.2g}" if first else "",
             )

@@ -5,11 +5,10 @@ from typing import Any
 
 from rich.markup import escape
 
-from monitor.overlay import clock
-from monitor.overlay.plates import percent
 from monitor.results.report import Report
 from monitor.runtime import SessionStats, StreamStatus
 from monitor.types import Hint, Label, LabelChange, Reason, Segment, SourceVerdict, TrackSummary, Verdict
+from monitor.types.formatting import clock, clock_span, percent, reasons_in_words, share
 
 STYLES = {
     Label.NOT_ENOUGH_EVIDENCE: "dim",
@@ -25,7 +24,7 @@ def styled(label: Label) -> str:
 
 
 def _because(reasons: Iterable[Reason]) -> str:
-    words = ", ".join(reason.in_words for reason in reasons)
+    words = reasons_in_words(reasons)
     return f" ({words})" if words else ""
 
 
@@ -35,7 +34,7 @@ def change_line(change: LabelChange, verdict: Verdict) -> str:
     line += _because(change.reasons)
     if change.probability is not None:
         line += f"  P(fake) {percent(change.probability)}"
-    line += f", {verdict.samples} samples, {100 * verdict.usable_share:.0f} % usable"
+    line += f", {verdict.samples} samples, {share(verdict.usable_share)} usable"
     return line
 
 
@@ -85,16 +84,12 @@ def hint_record(hint: Hint) -> dict[str, Any]:
 
 def hint_span(hint: Hint) -> str:
     """``stream  frozen  0:12.0 to 0:20.0``: a hint when all is over."""
-    return f"  stream  [magenta]{escape(hint.in_words)}[/]  {clock(hint.start)} to {_end(hint)}"
-
-
-def _end(hint: Hint) -> str:
-    return "the end" if hint.end is None else clock(hint.end)
+    return f"  stream  [magenta]{escape(hint.in_words)}[/]  {clock_span(hint.start, hint.end)}"
 
 
 def segment_line(segment: Segment) -> str:
     """``suspicious span  face 1  0:08.2 to 0:15.9  peak 97 %``."""
-    span = f"{clock(segment.start)} to {clock(segment.end)}"
+    span = clock_span(segment.start, segment.end)
     peak = f"peak P(fake) {percent(segment.peak)}"
     return f"  suspicious span  face {segment.track_id}  {span}  {styled(segment.label)}, {peak}"
 

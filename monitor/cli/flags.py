@@ -16,9 +16,8 @@ from monitor.flags.archive import FlagArchive
 from monitor.flags.bundle import verify as verified
 from monitor.flags.queries import FlagQuery
 from monitor.flags.retention import rules
-from monitor.overlay import clock
-from monitor.overlay.plates import percent
 from monitor.types import Flag
+from monitor.types.formatting import clock, clock_span, percent, percent_or_unknown, reasons_in_words
 
 app = typer.Typer(
     name="flags", no_args_is_help=True, help="List, show, export, verify, delete and learn from flagged moments."
@@ -54,7 +53,7 @@ def list_flags(
         return
     table = Table("id", "source", "at", "the program", "P(fake)", "a person", "clip", box=None, pad_edge=False)
     for flag in found:
-        said = "unknown" if flag.probability is None else percent(flag.probability)
+        said = percent_or_unknown(flag.probability)
         opinion = flag.opinion or ("seen" if flag.reviewed_at else "")
         row = (flag.id, flag.source, clock(flag.media_time), flag.label.in_words, said, opinion, flag.clip)
         table.add_row(*map(escape, row))
@@ -214,13 +213,13 @@ def feedback(
 
 def _facts(flag: Flag) -> list[tuple[str, str]]:
     said = "" if flag.probability is None else f", P(fake) {percent(flag.probability)}"
-    reasons = ", ".join(reason.in_words for reason in flag.reasons)
+    reasons = reasons_in_words(flag.reasons)
     opinion = (
         f"{flag.opinion or 'no opinion'} ({flag.reviewed_by}, {flag.reviewed_at})" if flag.reviewed_at else "not yet"
     )
     facts = {
         "source": flag.source,
-        "span": f"{clock(flag.start)} to {clock(flag.end)}, flagged at {clock(flag.media_time)}",
+        "span": f"{clock_span(flag.start, flag.end)}, flagged at {clock(flag.media_time)}",
         "face": "the picture as a whole" if flag.track_id is None else str(flag.track_id),
         "the program": f"{flag.label.in_words}{said}" + (f"; {reasons}" if reasons else ""),
         "a person": opinion,

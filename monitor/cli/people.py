@@ -34,7 +34,7 @@ RoleOption = Annotated[
 @contextmanager
 def _opened(settings: Settings) -> Iterator[tuple[Accounts, AuditLog]]:
     with FlagArchive.open(settings.evidence) as archive:
-        yield Accounts(archive.store), AuditLog(archive.store)
+        yield Accounts(archive.store.database), AuditLog(archive.store.database)
 
 
 @app.command()

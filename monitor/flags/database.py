@@ -1,35 +1,25 @@
-"""Flags in a database: committed before anybody is told so, with a log of who did what.
+"""Flags in the database: committed before anybody is told so, with a log of who did what.
 
-SQLite by default (one file, write-ahead log, every commit on the disk before it counts); any other database that
-SQLAlchemy speaks by its URL. Usable from several threads and processes.
+Usable from several threads and processes.
 """
 
 import hashlib
 import json
 import secrets
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Self
 
-from alembic import command
-from alembic.config import Config
-from alembic.util import CommandError
-from sqlalchemy import ColumnElement, Connection, Engine, create_engine, func, select
-from sqlalchemy import event as hooks
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy import ColumnElement, Connection, func, select
 
-from monitor.errors import FlagNotFoundError, StoreError
+from monitor.errors import FlagNotFoundError
 from monitor.flags import tables
 from monitor.flags.history import HistoryEvent, first_break, following
 from monitor.flags.queries import ALL, FlagQuery
+from monitor.system.database import Database
 from monitor.types import ClipState, Flag, FlagFile, Label, Opinion, Origin, Reason
-
-_BUSY: Final = 10.0  # seconds that a writer waits for another
-_MIGRATIONS: Final = Path(__file__).parent / "migrations"
 
 
 def new_id(now: datetime) -> str:
@@ -41,44 +31,24 @@ class FlagStore:
     """All flags and the log.
 
     Args:
-        engine: of a database whose tables are there; see :meth:`open`.
+        database: where they are; :meth:`close` closes it.
     """
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, database: Database) -> None:
+        self.database = database
 
     @classmethod
     def open(cls, url: str) -> Self:
-        """The store at an SQLAlchemy URL; its tables are made, or brought up to date.
+        """The store in the database at an SQLAlchemy URL.
 
         Raises:
             StoreError: the URL is none, the database does not answer, or was made by a newer program.
         """
-        try:
-            parsed = make_url(url)
-            if parsed.get_backend_name() == "sqlite" and parsed.database not in (None, "", ":memory:"):
-                Path(str(parsed.database)).parent.mkdir(parents=True, exist_ok=True)
-            engine = create_engine(parsed)
-        except (ArgumentError, NoSuchModuleError, ImportError) as error:
-            raise StoreError(
-                f"{_masked(url)} is no database this program can use ({error}): "
-                "use an SQLAlchemy URL such as sqlite:///flags.db"
-            ) from None
-        except OSError as error:
-            raise StoreError(f"the folder of {_masked(url)} cannot be made: {error.strerror or error}") from None
-        if engine.dialect.name == "sqlite":
-            _prepare_sqlite(engine)
-        try:
-            with _told(engine):
-                _migrate(engine)
-        except StoreError:
-            engine.dispose()
-            raise
-        return cls(engine)
+        return cls(Database.open(url))
 
     def close(self) -> None:
         """Let the connections go."""
-        self._engine.dispose()
+        self.database.close()
 
     def __enter__(self) -> Self:
         return self
@@ -92,7 +62,7 @@ class FlagStore:
         Raises:
             StoreError: it cannot be written; nothing was.
         """
-        with self.writing() as connection:
+        with self._writing() as connection:
             connection.execute(tables.flags.insert().values(_row(flag)))
             _log(connection, actor=actor, action="flagged", flag=flag, details={"origin": flag.origin})
 
@@ -103,18 +73,18 @@ class FlagStore:
             FlagNotFoundError: there is none of that id.
             StoreError: the database does not answer.
         """
-        with self.reading() as connection:
+        with self.database.reading() as connection:
             return _one(connection, flag_id)
 
     def find(self, query: FlagQuery = ALL, *, limit: int = 100, offset: int = 0) -> list[Flag]:
         """The flags that a query is about, in its order."""
-        with self.reading() as connection:
+        with self.database.reading() as connection:
             wanted = query.applied(select(tables.flags.c.content)).order_by(*query.sequence).limit(limit).offset(offset)
             return [_flag(content) for content in connection.execute(wanted).scalars()]
 
     def count(self, query: FlagQuery = ALL) -> int:
         """How many flags a query is about."""
-        with self.reading() as connection:
+        with self.database.reading() as connection:
             return int(connection.execute(query.applied(select(func.count()).select_from(tables.flags))).scalar_one())
 
     def review(
@@ -162,7 +132,7 @@ class FlagStore:
 
     def note(self, action: str, *, actor: str, flag_id: str = "", details: dict[str, Any] | None = None) -> None:
         """Log something that changes no flag, such as an export."""
-        with self.writing() as connection:
+        with self._writing() as connection:
             flag = _one(connection, flag_id) if flag_id else None
             _log(connection, actor=actor, action=action, flag=flag, details=details or {})
 
@@ -173,19 +143,19 @@ class FlagStore:
             FlagNotFoundError: there is none of that id.
             StoreError: it cannot be deleted; nothing was.
         """
-        with self.writing() as connection:
+        with self._writing() as connection:
             _one(connection, flag_id)
             connection.execute(tables.flags.delete().where(tables.flags.c.id == flag_id))
             _log(connection, actor=actor, action="deleted", flag_id=flag_id, details={"why": why} if why else {})
 
     def ids(self) -> set[str]:
         """Of all flags."""
-        with self.reading() as connection:
+        with self.database.reading() as connection:
             return set(connection.execute(select(tables.flags.c.id)).scalars())
 
     def events(self, flag_id: str = "") -> list[HistoryEvent]:
         """The log, in order; of one flag, or all of it."""
-        with self.reading() as connection:
+        with self.database.reading() as connection:
             return _events(connection, tables.events.c.flag_id == flag_id) if flag_id else _events(connection)
 
     def require_writable(self) -> None:
@@ -194,12 +164,12 @@ class FlagStore:
         Raises:
             StoreError: it cannot be had.
         """
-        with self.writing():
+        with self._writing():
             pass
 
     def first_fault(self) -> str | None:
         """The first thing in flags or log that is not as it was written, in words; None if nothing is."""
-        with self.reading() as connection:
+        with self.database.reading() as connection:
             log = _events(connection)
             rows = {row["id"]: dict(row) for row in connection.execute(select(tables.flags)).mappings()}
         broken = first_break(log)
@@ -222,91 +192,15 @@ class FlagStore:
         details: dict[str, Any],
         **changes: Any,  # noqa: ANN401 - fields
     ) -> Flag:
-        with self.writing() as connection:
+        with self._writing() as connection:
             flag = replace(_one(connection, flag_id), **changes)
             connection.execute(tables.flags.update().where(tables.flags.c.id == flag_id).values(_row(flag)))
             _log(connection, actor=actor, action=action, flag=flag, details=details)
         return flag
 
-    @contextmanager
-    def reading(self) -> Iterator[Connection]:
-        """A look at the database that sees one moment of it.
-
-        Raises:
-            StoreError: the database does not answer.
-        """
-        with _told(self._engine), self._engine.connect() as connection:
-            yield connection
-
-    @contextmanager
-    def writing(self) -> Iterator[Connection]:
-        """A transaction that nobody else writes beside, so that the log stays one chain.
-
-        Raises:
-            StoreError: it cannot be written; nothing was.
-        """
-        with (
-            _told(self._engine),
-            self._engine.connect().execution_options(writes=True) as connection,
-            connection.begin(),
-        ):
-            if self._engine.dialect.name == "postgresql":
-                connection.exec_driver_sql("LOCK TABLE events IN EXCLUSIVE MODE")
-            yield connection
-
-
-def _prepare_sqlite(engine: Engine) -> None:
-    """Write-ahead log, durable commits, and writers that queue up instead of failing half-way.
-
-    SQLAlchemy's documented recipe: the driver's own transactions are switched off, ours begin explicitly.
-    """
-
-    @hooks.listens_for(engine, "connect")
-    def connected(connection: Any, _record: object) -> None:  # noqa: ANN401 - sqlite3.Connection
-        connection.isolation_level = None
-        cursor = connection.cursor()
-        for pragma in (f"busy_timeout={int(1000 * _BUSY)}", "journal_mode=WAL", "synchronous=FULL"):
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
-
-    @hooks.listens_for(engine, "begin")
-    def begun(connection: Connection) -> None:
-        writes = connection.get_execution_options().get("writes", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-
-def _migrate(engine: Engine) -> None:
-    config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS))
-    with engine.connect().execution_options(writes=True) as connection, connection.begin():
-        config.attributes["connection"] = connection
-        try:
-            command.upgrade(config, "head")
-        except CommandError as error:
-            shown = engine.url.render_as_string(hide_password=True)
-            raise StoreError(
-                f"the flags in {shown} are of a newer program ({error}): update this one, or name another database"
-            ) from None
-
-
-@contextmanager
-def _told(engine: Engine) -> Iterator[None]:
-    """A database's failure as one sentence."""
-    try:
-        yield
-    except SQLAlchemyError as error:
-        reason = error.orig if isinstance(error, DBAPIError) else error
-        shown = engine.url.render_as_string(hide_password=True)
-        raise StoreError(
-            f"the flags in {shown} cannot be read or written: {str(reason).splitlines()[0]}; nothing was changed"
-        ) from error
-
-
-def _masked(url: str) -> str:
-    try:
-        return make_url(url).render_as_string(hide_password=True)
-    except ArgumentError:
-        return "that address"
+    def _writing(self) -> AbstractContextManager[Connection]:
+        """A transaction that nobody else writes beside, so that the log stays one chain."""
+        return self.database.writing(alone_in=tables.events.name)
 
 
 def _events(connection: Connection, *conditions: ColumnElement[bool]) -> list[HistoryEvent]:

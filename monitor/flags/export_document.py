@@ -16,9 +16,8 @@ import monitor
 from monitor.flags.export_files import ExportFiles
 from monitor.flags.files import CLIP
 from monitor.flags.history import HistoryEvent
-from monitor.overlay import clock
-from monitor.overlay.plates import percent
 from monitor.types import ClipState, Flag
+from monitor.types.formatting import clock, clock_span, count, percent_or_unknown, reasons_in_words
 
 _TEMPLATE: Final = Path(__file__).with_name("export_document.html.j2")
 _PICTURES: Final = {".jpg": "image/jpeg", ".png": "image/png"}
@@ -96,7 +95,7 @@ def compiled(
         blurred: whether bystanders were asked to be made unrecognisable.
     """
     return ExportDocument(
-        title=_many(len(flags), "flagged moment"),
+        title=count(len(flags), "flagged moment"),
         preface=f"Written by deepfake-monitor {monitor.__version__}. Times of day are UTC; media time counts from the "
         "start of the source.",
         limits=(*LIMITS, BLURRED) if blurred else LIMITS,
@@ -130,11 +129,11 @@ def _entry(flag: Flag, copies: ExportFiles, events: Sequence[HistoryEvent]) -> D
 
 
 def _summary(flag: Flag) -> str:
-    probability = "unknown" if flag.probability is None else percent(flag.probability)
+    probability = percent_or_unknown(flag.probability)
     witnesses = f"{flag.effective_samples:.1f} independent witness" + ("es" if flag.effective_samples != 1 else "")
-    reasons = ", ".join(reason.in_words for reason in flag.reasons)
+    reasons = reasons_in_words(flag.reasons)
     return (
-        f"P(fake) {probability}, from {_many(flag.samples, 'sample')} that amount to {witnesses}"
+        f"P(fake) {probability}, from {count(flag.samples, 'sample')} that amount to {witnesses}"
         + (f"; {reasons}" if reasons else "")
         + "."
     )
@@ -152,7 +151,7 @@ def _facts(flag: Flag, copies: ExportFiles) -> Iterator[DocumentFact]:
     yield DocumentFact("Flagged by", f"{flag.reporter or flag.origin}, {_utc(flag.created_at)}")
     yield DocumentFact(
         "Span",
-        f"{clock(flag.start)} to {clock(flag.end)}, frame {flag.frame_index} at {_utc(flag.captured_at)}",
+        f"{clock_span(flag.start, flag.end)}, frame {flag.frame_index} at {_utc(flag.captured_at)}",
     )
     yield DocumentFact("Face", face)
     digest = flag.source_sha256 or ""
@@ -190,10 +189,6 @@ def _files(flag: Flag, copies: ExportFiles) -> Iterator[tuple[str, str, str]]:
         yield (name, str(exhibit.size), exhibit.sha256)
         if copy is not None:
             yield (f"{exhibit.name}, here: {copy.altered}", str(copy.size), copy.sha256)
-
-
-def _many(number: int, noun: str) -> str:
-    return f"{number} {noun}" + ("s" if number != 1 else "")
 
 
 def _utc(moment: datetime | str) -> str:

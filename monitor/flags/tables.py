@@ -1,8 +1,8 @@
-"""The tables of the store; ``migrations`` make them, a test holds both against each other."""
+"""The tables of the flags and of their log."""
 
-from sqlalchemy import JSON, Column, Float, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import JSON, Column, Float, Index, Integer, String, Table, Text
 
-metadata = MetaData()
+from monitor.system.database import metadata
 
 flags = Table(
     "flags",
@@ -37,24 +37,4 @@ events = Table(
     Column("previous", String(64), nullable=False),
     Column("sha256", String(64), nullable=False),
     Index("events_flag_id", "flag_id"),
-)
-
-people = Table(
-    "people",
-    metadata,
-    Column("name", String(80), primary_key=True),  # lower case
-    Column("role", String(16), nullable=False),
-    Column("password", Text, nullable=False),  # its Argon2 hash
-    Column("password_at", String(32), nullable=False),
-)
-
-audit = Table(
-    "audit",
-    metadata,
-    Column("number", Integer, primary_key=True),
-    Column("at", String(32), nullable=False),
-    Column("person", String(200), nullable=False),
-    Column("action", String(32), nullable=False),
-    Column("what", Text, nullable=False),
-    Column("client", String(64), nullable=False),
 )

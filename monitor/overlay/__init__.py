@@ -1,14 +1,14 @@
 """Draws an observation on the frame that it belongs to: boxes, labels, heat-map."""
 
-import math
 from dataclasses import dataclass
 
 from monitor.overlay import plates
 from monitor.overlay.bitmaps import Bitmap
 from monitor.overlay.heat import EvidenceMemory, colours
-from monitor.overlay.layout import Layout, Rectangle
+from monitor.overlay.layout import Layout, Rectangle, leader, unit_of
 from monitor.overlay.outlines import draw_leader, draw_outline
 from monitor.types import Floats, Frame, Observation, Pixels
+from monitor.types.formatting import clock
 
 _SMALLEST_WRITTEN_ON = 96  # pixels; a smaller picture would vanish under its plates
 
@@ -41,7 +41,7 @@ class Overlay:
         canvas = frame.pixels.copy()
         self._evidence.update(observation)
         side = min(frame.width, frame.height)
-        size, unit = max(12, round(side / 44)), max(1.0, side / 420)
+        size, unit = max(12, round(side / 44)), unit_of(frame.width, frame.height)
         boxes = observation.tracked.faces.boxes
         if self._settings.heat_map:
             for track, box in zip(observation.tracked.track_ids.tolist(), boxes, strict=True):
@@ -86,6 +86,7 @@ class Overlay:
         self, canvas: Pixels, observation: Observation, *, size: int, unit: float, taken: list[Rectangle]
     ) -> None:
         """Each face's plate, the worst labels first; a line joins those that found no place beside their face."""
+        frame = canvas.shape[1], canvas.shape[0]
         faces = [Rectangle(x1, y1, x2 - x1, y2 - y1) for x1, y1, x2, y2 in observation.tracked.faces.boxes.tolist()]
         rows = sorted(
             zip(observation.verdicts, faces, strict=True), key=lambda row: (-row[0].label.severity, row[0].track_id)
@@ -94,25 +95,15 @@ class Overlay:
         places = self._layout.place(
             [(verdict.track_id, bitmap.size) for (verdict, _), bitmap in zip(rows, bitmaps, strict=True)],
             [face for _, face in rows],
-            frame=(canvas.shape[1], canvas.shape[0]),
+            frame=frame,
             taken=taken,
-            gap=3 * unit,
         )
         for (verdict, face), place in zip(rows, places, strict=True):
-            start, end = face.towards(place)
-            if math.dist(start, end) > 8 * unit:
-                draw_leader(canvas, start, end, label=verdict.label, unit=unit)
+            line = leader(face, place, frame=frame)
+            if line is not None:
+                draw_leader(canvas, *line, label=verdict.label, unit=unit)
         for bitmap, place in zip(bitmaps, places, strict=True):
             _pasted(bitmap, canvas, (round(place.left), round(place.top)))
-
-
-def clock(seconds: float) -> str:
-    """Media time as people read it: 0:07.4, 12:00.0, 1:02:03.0."""
-    tenths = round(seconds * 10)
-    minutes, tenths = divmod(tenths, 600)
-    hours, minutes = divmod(minutes, 60)
-    lead = f"{hours}:{minutes:02d}" if hours else f"{minutes}"
-    return f"{lead}:{tenths // 10:02d}.{tenths % 10}"
 
 
 def _pasted(bitmap: Bitmap, canvas: Pixels, at: tuple[int, int]) -> Rectangle:

@@ -1,11 +1,24 @@
-"""Where plates go: inside the frame, beside their face, off each other and off other faces."""
+"""Where plates go: inside the frame, beside their face, off each other and off other faces.
 
+The dashboard's ``viewer/layout.js`` places the same rectangles: ``tests/overlay/layout.json`` holds both to them.
+"""
+
+import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 _PLATE_COVERED = 8.0  # what covering all of a plate costs, against 1 for all of a face
 _NEXT_SIDE = 0.03  # what each step down the list of sides costs
 _MOVING = 0.25  # what leaving the side of the frame before costs: plates do not flicker
+_GAP = 3.0  # between a box and its plate, times the frame's unit
+_SHORTEST_LEADER = 8.0  # likewise: a plate that is closer to its box needs no line
+
+Point = tuple[float, float]  # x y
+
+
+def unit_of(width: float, height: float) -> float:
+    """The width of a plain line in pixels, for a frame of that size."""
+    return max(1.0, min(width, height) / 420)
 
 
 class Rectangle(NamedTuple):
@@ -30,7 +43,7 @@ class Rectangle(NamedTuple):
         high = min(self.bottom, other.bottom) - max(self.top, other.top)
         return max(wide, 0.0) * max(high, 0.0) / max(self.width * self.height, 1.0)
 
-    def towards(self, other: "Rectangle") -> tuple[tuple[float, float], tuple[float, float]]:
+    def towards(self, other: "Rectangle") -> tuple[Point, Point]:
         """The shortest line from this one to ``other``: start and end, x y."""
         xs = _between((self.left, self.right), (other.left, other.right))
         ys = _between((self.top, self.bottom), (other.top, other.bottom))
@@ -50,6 +63,12 @@ def _between(one: tuple[float, float], other: tuple[float, float]) -> tuple[floa
         return one[0], other[1]
     middle = (max(one[0], other[0]) + min(one[1], other[1])) / 2
     return middle, middle
+
+
+def leader(box: Rectangle, plate: Rectangle, *, frame: tuple[int, int]) -> tuple[Point, Point] | None:
+    """The line that joins a box to a plate which found no place beside it: start and end; None for the others."""
+    start, end = box.towards(plate)
+    return (start, end) if math.dist(start, end) > _SHORTEST_LEADER * unit_of(*frame) else None
 
 
 def _sides(box: Rectangle, plate: tuple[int, int], gap: float) -> Iterator[Rectangle]:
@@ -81,7 +100,6 @@ class Layout:
         *,
         frame: tuple[int, int],
         taken: Sequence[Rectangle],
-        gap: float,
     ) -> list[Rectangle]:
         """A place for each plate, earlier ones first.
 
@@ -90,10 +108,9 @@ class Layout:
             boxes: the face of each plate.
             frame: width and height of the frame.
             taken: what must not be covered, such as the status line.
-            gap: pixels between a box and its plate.
         """
         before, self._sides = self._sides, {}
-        placed = list(taken)
+        placed, gap = list(taken), _GAP * unit_of(*frame)
         for (track, size), box in zip(plates, boxes, strict=True):
             spots = [spot.inside(*frame) for spot in _sides(box, size, gap)]
             costs = [

@@ -9,18 +9,12 @@ from monitor.overlay.bitmaps import Bitmap
 from monitor.overlay.heat import colours
 from monitor.overlay.outlines import OUTLINES
 from monitor.types import Label, Verdict
+from monitor.types.formatting import percent
 
 _BACK = (16, 18, 22, 205)
 _BRIGHT = (255, 255, 255)
 _DIM = (200, 205, 212)
 _FINE = 3  # everything is drawn this much larger, then reduced: even spacing and smooth edges at ten pixels
-
-
-def percent(probability: float) -> str:
-    """Whole percent, never a certainty: "94 %", ">99 %", "<1 %"."""
-    if probability > 0.99:
-        return ">99 %"
-    return "<1 %" if probability < 0.01 else f"{100 * probability:.0f} %"
 
 
 def plate(verdict: Verdict, size: int) -> Bitmap:

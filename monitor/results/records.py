@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from monitor.overlay.plates import percent
 from monitor.types import Hint, Label, Segment, SourceInfo, SourceVerdict
+from monitor.types.formatting import percent, reasons_in_words
 from monitor.types.serialise import JsonObject
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def merged(segments: Iterable[Segment]) -> list[JsonObject]:
 
 def in_words(verdict: SourceVerdict) -> str:
     """The verdict on a whole source as one sentence."""
-    because = ", ".join(reason.in_words for reason in verdict.reasons)
+    because = reasons_in_words(verdict.reasons)
     if verdict.label is Label.NOT_ENOUGH_EVIDENCE or verdict.probability is None:
         return f"Not enough evidence: {because}."
     odds = f"P(fake) {percent(verdict.probability)}"

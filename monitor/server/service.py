@@ -53,7 +53,8 @@ class MonitorService:
         self._engines: Engines | None = None
         self._build: EngineBuild | None = None
         self._loading, self._adding = threading.Lock(), threading.Lock()
-        self.accounts, self.audit, self.guesses = Accounts(archive.store), AuditLog(archive.store), LoginThrottle()
+        database = archive.store.database
+        self.accounts, self.audit, self.guesses = Accounts(database), AuditLog(database), LoginThrottle()
         self.sessions = Sessions(settings.access, standing=self._standing)
         every = settings.service.heartbeat_every
         self.heartbeat = Heartbeat(self.engines, longest=2 * every + _ONE_BEAT)

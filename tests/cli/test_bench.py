@@ -58,7 +58,7 @@ def test_a_person_reads_a_table_and_may_add_a_video(cli: Callable, tmp_path: Pat
     assert said.code == 0, said.err
     assert "15.2 x" in said.out
     assert "video" in said.out
-    assert "batch 1: 15.0 ms per face, 95%" in said.out
+    assert "batch 1: 15.0 ms per face, 95 %" in said.out
 
 
 def test_a_video_that_is_not_there_is_one_sentence(cli: Callable) -> None:

@@ -30,7 +30,7 @@ def typed(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
 
 def check(kept: Path, name: str, password: str) -> User:
     with FlagArchive.open(EvidenceSettings(folder=kept)) as archive:
-        return Accounts(archive.store).check(name, password)
+        return Accounts(archive.store.database).check(name, password)
 
 
 def test_people_come_change_and_go(cli: Callable, kept: Path, typed: Callable[[str], None]) -> None:

@@ -1,32 +1,14 @@
-from pathlib import Path
+from dataclasses import fields
 
-import pytest
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
-from sqlalchemy import create_engine
 from support.flagging import flag
 
-from monitor.flags import database as module
-from monitor.flags.database import FlagStore
-from monitor.flags.tables import metadata
+from monitor.flags import tables
+from monitor.flags.history import HistoryEvent
 
 
-def test_migrations_make_these_tables(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/flags.db"
-    FlagStore.open(url).close()
-    with create_engine(url).connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+def test_a_flag_fills_the_columns_that_it_is_found_by() -> None:
+    assert set(tables.flags.c.keys()) - {"content"} <= set(flag().record())
 
 
-def test_what_an_older_version_made_is_brought_up_to_date(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    url = f"sqlite:///{tmp_path}/flags.db"
-    upgrade = module.command.upgrade
-    with monkeypatch.context() as older:
-        older.setattr(module.command, "upgrade", lambda config, _: upgrade(config, "0001"))
-        with FlagStore.open(url) as store:
-            store.add(flag(), actor="ada")
-    with FlagStore.open(url) as store:
-        assert store.get(flag().id) == flag()
-        assert store.first_fault() is None
-    with create_engine(url).connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+def test_an_event_of_the_log_fills_its_columns() -> None:
+    assert tables.events.c.keys() == [field.name for field in fields(HistoryEvent)]

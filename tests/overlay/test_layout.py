@@ -1,17 +1,30 @@
-import itertools
+"""Where plates go, also in cases kept in layout.json, which the dashboard's script is held to as well.
 
+After a change that is meant to, write their places anew with ``PYTHONPATH=tests python tests/overlay/test_layout.py``
+and read the difference.
+"""
+
+import itertools
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.overlay.layout import Layout, Rectangle
+from monitor.overlay.layout import Layout, Rectangle, leader
 
 FRAME = (640, 360)
 PLATE = (150, 34)
+GOLDEN = Path(__file__).with_name("layout.json")
+CASES = json.loads(GOLDEN.read_text(encoding="utf-8"))
 
 
 def place(boxes: list[Rectangle], layout: Layout | None = None, taken: tuple[Rectangle, ...] = ()) -> list[Rectangle]:
     plates = [(track, PLATE) for track in range(1, len(boxes) + 1)]
-    return (layout or Layout()).place(plates, boxes, frame=FRAME, taken=taken, gap=3)
+    return (layout or Layout()).place(plates, boxes, frame=FRAME, taken=taken)
 
 
 def test_a_plate_stands_on_its_box() -> None:
@@ -64,5 +77,58 @@ def test_a_line_to_a_plate_is_the_shortest_one() -> None:
 
 
 def test_a_plate_larger_than_the_frame_starts_at_its_corner() -> None:
-    spots = Layout().place([(1, (900, 500))], [Rectangle(10, 10, 50, 50)], frame=FRAME, taken=(), gap=3)
+    spots = Layout().place([(1, (900, 500))], [Rectangle(10, 10, 50, 50)], frame=FRAME, taken=())
     assert spots == [Rectangle(0, 0, 900, 500)]
+
+
+def laid_out(case: dict[str, Any]) -> list[dict[str, Any]]:
+    """The places of the plates in each frame of a case, and the lines to them."""
+    layout, frame, found = Layout(), tuple(case["frame"]), []
+    for moment in case["moments"]:
+        boxes = [Rectangle(*box) for box in moment["boxes"]]
+        places = layout.place(
+            [(track, (width, height)) for track, width, height in moment["plates"]],
+            boxes,
+            frame=frame,
+            taken=[Rectangle(*one) for one in case["taken"]],
+        )
+        lines = [leader(box, place, frame=frame) for box, place in zip(boxes, places, strict=True)]
+        found.append(
+            {"places": [list(place) for place in places], "leaders": [line and sum(line, ()) for line in lines]}
+        )
+    return found
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_plates_are_where_they_were(name: str) -> None:
+    for moment, found in zip(CASES[name]["moments"], laid_out(CASES[name]), strict=True):
+        assert found["places"] == [pytest.approx(place) for place in moment["places"]]
+        assert found["leaders"] == [line and pytest.approx(line) for line in moment["leaders"]]
+
+
+def test_the_cases_cover_every_side_and_leaders() -> None:
+    sides, lines = set(), 0
+    for case in CASES.values():
+        for moment in case["moments"]:
+            for (_, width, height), box, place in zip(moment["plates"], moment["boxes"], moment["places"], strict=True):
+                across = "left" if place[0] + width <= box[0] else "right" if place[0] >= box[0] + box[2] else "middle"
+                along = "above" if place[1] + height <= box[1] else "below" if place[1] >= box[1] + box[3] else "beside"
+                sides.add((across, along))
+            lines += sum(line is not None for line in moment["leaders"])
+    assert {("middle", "above"), ("middle", "below"), ("middle", "beside")} <= sides
+    assert {("left", "beside"), ("right", "beside")} <= sides
+    assert lines >= 2
+
+
+def _record() -> None:
+    """Write the cases anew with the places of now."""
+    for case in CASES.values():
+        for moment, found in zip(case["moments"], laid_out(case), strict=True):
+            moment |= found
+    text = json.dumps(CASES, indent=1)
+    rows = re.sub(r"\[\s+([-\d.,\s]+?)\s+\]", lambda row: f"[{' '.join(row[1].split())}]", text)
+    GOLDEN.write_text(rows + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    _record()

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from support.observations import Face, frame, observation, summary
 
-from monitor.overlay import Overlay, OverlaySettings, clock
+from monitor.overlay import Overlay, OverlaySettings
 from monitor.types import Label, Pixels, Reason
 
 BARE = OverlaySettings(heat_map=False, status=False)
@@ -143,13 +143,3 @@ def test_a_face_on_every_edge_keeps_its_plate_inside() -> None:
     white = (drawn > 200).all(axis=2)  # letters
     for corner in (white[:180, :320], white[:180, 320:], white[180:, :320], white[180:, 320:]):
         assert corner.sum() > 40
-
-
-def test_media_time_is_written_as_people_read_it() -> None:
-    assert [clock(t) for t in (0.0, 7.44, 59.96, 720.0, 3723.0)] == [
-        "0:00.0",
-        "0:07.4",
-        "1:00.0",
-        "12:00.0",
-        "1:02:03.0",
-    ]

@@ -8,17 +8,6 @@ from monitor.overlay import plates
 from monitor.types import Label, Reason
 
 
-def test_percent_never_claims_certainty() -> None:
-    assert [plates.percent(p) for p in (0.0, 0.004, 0.5, 0.943, 0.994, 1.0)] == [
-        "<1 %",
-        "<1 %",
-        "50 %",
-        "94 %",
-        ">99 %",
-        ">99 %",
-    ]
-
-
 @pytest.fixture
 def texts(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     seen: list[tuple[str, str]] = []

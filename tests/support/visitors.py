@@ -33,7 +33,7 @@ def stations_in(folder: Path) -> Iterator[Callable[..., MonitorService]]:
             settings = Settings(evidence=EvidenceSettings(folder=folder), access=AccessSettings(**access))
             station = MonitorService.open(settings)
             kept.callback(station.close)
-            station.accounts = Accounts(station.archive.store, hasher=QUICK)
+            station.accounts = Accounts(station.archive.store.database, hasher=QUICK)
             stations.install(station)
             return station
 

@@ -24,6 +24,7 @@ from monitor.errors import UsageError
 from monitor.results.result_folder import OutputFolder
 from monitor.settings import Settings
 from monitor.system.files import unwritable
+from monitor.types.formatting import share
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -204,7 +205,8 @@ def _summary(found: Robustness) -> str:
     return (
         f"AUC {in_words(found.clean.auc)} untouched; it drops by {in_words(found.mild_drop)} on average at levels 1 "
         f"and 2, by {in_words(found.mean_drop)} over all levels; worst: {where}, AUC {in_words(worst.auc)}. "
-        f"{found.clean.abstain_share:.0%} are not judged untouched, {worst.abstain_share:.0%} in the worst cell.{said}"
+        f"{share(found.clean.abstain_share)} are not judged untouched, {share(worst.abstain_share)} in the worst "
+        f"cell.{said}"
     )
 
 
@@ -315,6 +317,6 @@ def _table_row(row: dict[str, Any]) -> str:
 
     interval = f"{shown('auc_low')} to {shown('auc_high')}"
     cells = [html.escape(str(row["perturbation"])), str(row["level"]), shown("auc"), interval]
-    cells += [shown("drop"), shown("auc_judged"), f"{row['abstain_share']:.0%}"]
+    cells += [shown("drop"), shown("auc_judged"), share(row["abstain_share"])]
     cells.append("n/a" if row["false_alarms_per_hour"] is None else f"{row['false_alarms_per_hour']:.1f}")
     return f"<tr>{''.join(f'<td>{cell}' for cell in cells)}</tr>"

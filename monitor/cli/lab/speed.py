@@ -9,6 +9,7 @@ import typer
 from rich.table import Table
 
 from monitor.cli.terminal import AsJson, console, errors
+from monitor.types.formatting import share
 
 
 def speed(
@@ -39,8 +40,10 @@ def speed(
     )
     for one in found:
         parts = ", ".join(f"{part} {spent:.1f}" for part, spent in one.milliseconds.items())
-        share = f"{one.peak_share:.0%} of {one.peak_gflops:.0f} GFLOP/s; learning alone {one.learning_share:.0%}"
-        numbers = (f"{one.images_per_second:.1f}", parts, f"{one.gflop_per_image:.2f}", share)
+        of_peak = (
+            f"{share(one.peak_share)} of {one.peak_gflops:.0f} GFLOP/s; learning alone {share(one.learning_share)}"
+        )
+        numbers = (f"{one.images_per_second:.1f}", parts, f"{one.gflop_per_image:.2f}", of_peak)
         table.add_row(str(one.size), str(one.batch), *numbers)
     console.print(
         f"{plan.model}, {found[0].precision}, {found[0].threads} threads, medians of {steps} steps", style="dim"

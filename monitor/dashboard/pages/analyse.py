@@ -10,13 +10,12 @@ import streamlit as st
 from monitor.dashboard.gallery import GalleryItem, GalleryRow, gallery
 from monitor.dashboard.pages.charts import limits, moments, verdicts
 from monitor.dashboard.pages.current_user import ask_reporter, audit, may, permitted, refreshed, reporter
-from monitor.dashboard.pages.formatting import INDICATION, address, badge, notice, probability
+from monitor.dashboard.pages.formatting import INDICATION, address, badge, notice
 from monitor.dashboard.player import player
 from monitor.dashboard.upload import upload
 from monitor.errors import MonitorError
 from monitor.flags.from_analysis import AnalysedFile, flag_span
 from monitor.media.sources.container import FALLBACK_FPS
-from monitor.overlay import clock
 from monitor.results.key_frames import key_frames
 from monitor.results.result_folder import REPORT_FILE, TIMELINE_FILE, VIDEO_FILE
 from monitor.server import service
@@ -24,6 +23,7 @@ from monitor.server.auth.user import Role
 from monitor.server.uploads import Upload, UploadState
 from monitor.settings import VerdictSettings
 from monitor.types import HintKind, Label
+from monitor.types.formatting import clock, clock_span, percent_or_unknown, reasons_in_words
 
 Span = tuple[float, float | None]  # seconds of media time; None: to the end
 
@@ -155,7 +155,7 @@ def _spans(segments: list[dict[str, Any]], analysis: Upload) -> dict[str, Any] |
             "from": clock(span["start"]),
             "to": clock(span["end"]),
             "label": Label(span["label"]).in_words,
-            "peak": probability(span["peak"]),
+            "peak": percent_or_unknown(span["peak"]),
         }
         for span in segments
     ]
@@ -222,7 +222,7 @@ def _key_frames(analysis: Upload, folder: Path, timeline: pd.DataFrame, *, still
     samples = timeline.set_index(["frame_index", "track_id"])["sample_probability"]
     rows: dict[int, GalleryRow] = {}
     for moment in moments:
-        said = probability(float(samples.get((moment.frame_index, moment.track_id), float("nan"))))
+        said = percent_or_unknown(float(samples.get((moment.frame_index, moment.track_id), float("nan"))))
         at = "" if still else f"{clock(moment.media_time)}, "
         item = GalleryItem(
             url=address("analyses", analysis.id, moment.file),
@@ -258,8 +258,8 @@ def _faces(report: dict[str, Any]) -> None:
             "P(fake)": face["probability"],
             "samples": face["samples"],
             "usable": face["usable_share"],
-            "seen": f"{clock(face['first_seen'])} to {clock(face['last_seen'])}",
-            "why": ", ".join(reason.replace("_", " ").lower() for reason in face["reasons"]),
+            "seen": clock_span(face["first_seen"], face["last_seen"]),
+            "why": reasons_in_words(face["reasons"]),
         }
         for face in report["tracks"]
     ]

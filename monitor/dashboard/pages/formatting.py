@@ -8,10 +8,9 @@ from urllib.parse import urlencode, urlsplit
 import streamlit as st
 
 from monitor.dashboard.pages.current_user import token
-from monitor.overlay import clock
-from monitor.overlay.plates import percent
 from monitor.server.routes import PREFIX
 from monitor.types import HintKind, Label
+from monitor.types.formatting import clock, clock_span
 
 _PUNCTUATION: Final = re.compile(r"([!-/:-@\[-`{-~])")  # what Markdown may take for its own
 _ESCAPE: Final = r"\\\1"
@@ -32,14 +31,9 @@ def badge(label: Label) -> str:
 
 def notice(kind: HintKind, detail: str, since: float, until: float | None = None) -> str:
     """A hint on the stream itself in Markdown, in a colour that no label has."""
-    when = f"since {clock(since)}" if until is None else f"{clock(since)} to {clock(until)}"
+    when = f"since {clock(since)}" if until is None else clock_span(since, until)
     said = f":violet-badge[:material/sensors_off: stream: {kind.in_words} {when}]"
     return f"{said} {_PUNCTUATION.sub(_ESCAPE, detail)}" if detail else said
-
-
-def probability(value: float | None) -> str:
-    """P(fake) as people read it."""
-    return "unknown" if value is None else percent(value)
 
 
 def route(*parts: str) -> str:

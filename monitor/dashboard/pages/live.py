@@ -10,17 +10,17 @@ import streamlit as st
 
 from monitor.dashboard.pages.charts import limits, sparkline, verdicts
 from monitor.dashboard.pages.current_user import ask_reporter, may, permitted, refreshed, reporter, token
-from monitor.dashboard.pages.formatting import INDICATION, badge, notice, probability, route
+from monitor.dashboard.pages.formatting import INDICATION, badge, notice, route
 from monitor.dashboard.pages.sources import WATCHED, ask_source, describe, list_sources
 from monitor.dashboard.viewer import FlaggedView, viewer
 from monitor.errors import MonitorError
 from monitor.flags.recorder import FlagRequest
-from monitor.overlay import clock
 from monitor.server import service
 from monitor.server.auth.user import Role
 from monitor.server.stream import Stream
 from monitor.settings import VerdictSettings
 from monitor.types import HintKind, Label, Opinion
+from monitor.types.formatting import clock, percent_or_unknown
 
 _CATEGORIES: Final = ("", "face swap", "lip sync", "generated person", "false alarm", "other")
 _EVERY: Final = 1.0  # seconds between two looks at the figures
@@ -140,7 +140,7 @@ def _faces(channel: Stream) -> None:
                 head.html(image, width="content")
             head.markdown(f"**Face {face['id']}**  \n{badge(Label(face['label']))}", width="content")
             st.markdown(
-                f"P(fake) **{probability(face['probability'])}**, {face['samples']} samples that amount to "
+                f"P(fake) **{percent_or_unknown(face['probability'])}**, {face['samples']} samples that amount to "
                 f"{face['effective']:.1f} independent witnesses"
             )
             if face["reasons"]:

@@ -14,6 +14,7 @@ from monitor.flags.export_document import LIMITS
 from monitor.server import service
 from monitor.server.auth.user import Role
 from monitor.settings import Preset, VerdictSettings
+from monitor.types.formatting import share
 
 _ACCUSED: Final = "accused_at_p_fake"
 _FOR: Final = {
@@ -154,7 +155,7 @@ def _rows(figures: object, name: str = "") -> Iterator[tuple[str, str, str]]:
 def _share(figure: Mapping[str, Any]) -> str:
     low, high = figure["ci95"]
     digits = 0 if figure["value"] >= 0.01 else 1
-    return f"{100 * figure['value']:.{digits}f} % [{100 * low:.{digits}f}, {100 * high:.{digits}f}]"
+    return f"{share(figure['value'], digits=digits)} [{100 * low:.{digits}f}, {100 * high:.{digits}f}]"
 
 
 def _weights(card: ModelCard) -> None:

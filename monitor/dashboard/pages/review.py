@@ -8,14 +8,14 @@ import streamlit as st
 
 from monitor.dashboard.keys import keys
 from monitor.dashboard.pages.current_user import ask_reporter, audit, lacking, permitted, refreshed, reporter
-from monitor.dashboard.pages.formatting import absolute, address, badge, probability
+from monitor.dashboard.pages.formatting import absolute, address, badge
 from monitor.errors import MonitorError
 from monitor.flags.files import CLIP, FRAME, OVERLAY
 from monitor.flags.queries import FlagQuery, Order
-from monitor.overlay import clock
 from monitor.server import service
 from monitor.server.auth.user import Role
 from monitor.types import ClipState, Flag, Label, Opinion, Origin
+from monitor.types.formatting import clock, clock_span, percent_or_unknown, reasons_in_words
 
 _SHOWN: Final = 500
 _SEEN: Final[dict[str, bool | None]] = {"to be looked at": False, "looked at": True, "all": None}
@@ -119,8 +119,8 @@ def _one(here: service.MonitorService, flag: Flag, flags: Sequence[Flag]) -> Non
     """A flag with its clip, its picture and heat-map, and what is said of it."""
     st.markdown(f"#### {flag.source}, {clock(flag.media_time)} {badge(flag.label)}")
     st.markdown(
-        f"P(fake) **{probability(flag.probability)}** from {flag.samples} samples"
-        + (f"; {', '.join(reason.in_words for reason in flag.reasons)}" if flag.reasons else "")
+        f"P(fake) **{percent_or_unknown(flag.probability)}** from {flag.samples} samples"
+        + (f"; {reasons_in_words(flag.reasons)}" if flag.reasons else "")
     )
     clip, picture = st.columns(2)
     with clip:
@@ -138,7 +138,7 @@ def _one(here: service.MonitorService, flag: Flag, flags: Sequence[Flag]) -> Non
 def _clip(here: service.MonitorService, flag: Flag) -> None:
     if flag.clip is ClipState.KEPT:
         st.video(absolute("flags", flag.id, CLIP))
-        st.caption(f"{clock(flag.start)} to {clock(flag.end)}")
+        st.caption(clock_span(flag.start, flag.end))
     elif flag.clip is ClipState.PENDING:
         _wait_for_clip(here, flag)
     else:

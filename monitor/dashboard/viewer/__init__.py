@@ -1,7 +1,8 @@
 """The live picture in the browser: frame, boxes, labels and heat-map on a canvas, and the flag that comes back.
 
-A Streamlit component (v2) without a build step. Its script is one module, put together from three files:
-``feed.js`` (WebSocket -> frames), ``picture.js`` (frame -> pixels) and ``viewer.js`` (what a person touches).
+A Streamlit component (v2) without a build step. Its script is one module, put together from five files: ``feed.js``
+(WebSocket -> frames), ``formatting.js`` (values -> words), ``layout.js`` (where plates go), ``picture.js`` (frame ->
+pixels) and ``viewer.js`` (what a person touches).
 The frames themselves never pass through Streamlit: see monitor.server.frame_messages.
 """
 
@@ -16,7 +17,7 @@ from monitor.overlay import OverlaySettings
 from monitor.overlay.heat import FAKE_RGB, REAL_RGB
 from monitor.overlay.outlines import OUTLINES
 
-_SCRIPTS: Final = ("feed.js", "picture.js", "viewer.js")
+_SCRIPTS: Final = ("feed.js", "formatting.js", "layout.js", "picture.js", "viewer.js")
 
 
 class FlaggedView(TypedDict):

@@ -3,16 +3,9 @@
 
 const SHADOW = "rgb(18 20 24)", BACK = "rgb(16 18 22 / 0.82)", BRIGHT = "#fff", DIM = "rgb(200 205 212)";
 const FINE = 8; // a map is smoothed to this many pixels a cell, as numbers: colours in between would lie
-const PLATE_COVERED = 8, NEXT_SIDE = 0.03, MOVING = 0.25; // what places cost, as in monitor/overlay/layout.py
 
 const rgb = (colour) => `rgb(${colour.join(" ")})`;
 const clamp = (value, low, high) => Math.max(low, Math.min(high, value));
-
-// Whole percent, never a certainty.
-function percent(probability) {
-  if (probability > 0.99) return ">99 %";
-  return probability < 0.01 ? "<1 %" : `${Math.round(100 * probability)} %`;
-}
 
 // What a plate says of a face: headline, and the main reason ("" without one).
 function words(face) {
@@ -28,7 +21,7 @@ class Picture {
     this.options = { heat: true, boxes: true, opacity: 0.5, selected: null };
     this.room = [0, 0]; // CSS pixels that the canvas may take
     this.tiles = new Map(); // id -> {values, tile}
-    this.sides = new Map(); // id -> which side of its face the plate was on
+    this.layout = new Layout();
     this.plates = []; // {id, left, top, width, height}, of the last drawing
   }
 
@@ -90,9 +83,8 @@ class Picture {
       this.family = getComputedStyle(canvas).fontFamily;
     }
     this.context.setTransform(pixels[0] / this.width, 0, 0, pixels[1] / this.height, 0, 0);
-    const side = Math.min(this.width, this.height);
-    this.unit = Math.max(1, side / 420);
-    this.size = clamp(side / 40, 12, 20);
+    this.unit = unitOf([this.width, this.height]);
+    this.size = clamp(Math.min(this.width, this.height) / 40, 12, 20);
   }
 
   drawHeat() {
@@ -187,14 +179,9 @@ class Picture {
     const severity = Object.keys(this.look.outlines);
     const faces = [...this.faces].sort((a, b) => severity.indexOf(b.label) - severity.indexOf(a.label) || a.id - b.id);
     const boxes = faces.map((face) => this.rectangle(face.box));
-    const before = this.sides;
-    this.sides = new Map();
     const plates = faces.map((face) => this.plate(face));
-    plates.forEach((plate, index) => {
-      const { place, side } = this.place(plate, boxes[index], { boxes, before: before.get(plate.id) });
-      this.sides.set(plate.id, side);
-      this.plates.push({ ...plate, ...place });
-    });
+    const places = this.layout.place(plates, boxes, { frame: [this.width, this.height] });
+    this.plates = plates.map((plate, index) => ({ ...plate, ...places[index] }));
     this.plates.forEach((plate, index) => this.drawLeader(boxes[index], plate));
     for (const plate of this.plates) this.drawPlate(plate);
   }
@@ -220,31 +207,12 @@ class Picture {
     return { id: face.id, label: face.label, lines, width, height, pad, mark, small };
   }
 
-  // The best side of its face: inside the canvas, off other plates and faces, and where it was before.
-  place(plate, box, { boxes, before }) {
-    const gap = 4 * this.unit;
-    const spots = sides(box, plate, gap).map(([left, top]) => ({
-      left: clamp(left, 0, Math.max(0, this.width - plate.width)),
-      top: clamp(top, 0, Math.max(0, this.height - plate.height)),
-      width: plate.width,
-      height: plate.height,
-    }));
-    const costs = spots.map((spot, side) => {
-      const over = this.plates.reduce((sum, other) => sum + covered(spot, other), 0);
-      const faces = boxes.reduce((sum, face) => sum + covered(face, spot), 0);
-      return PLATE_COVERED * over + faces + NEXT_SIDE * side + MOVING * ((before ?? side) !== side);
-    });
-    const side = costs.indexOf(Math.min(...costs));
-    return { place: spots[side], side };
-  }
-
   drawLeader(box, plate) {
-    const [x1, x2] = between([box.left, box.left + box.width], [plate.left, plate.left + plate.width]);
-    const [y1, y2] = between([box.top, box.top + box.height], [plate.top, plate.top + plate.height]);
-    if (Math.hypot(x2 - x1, y2 - y1) <= 8 * this.unit) return;
+    const line = leader(box, plate, [this.width, this.height]);
+    if (!line) return;
     this.stroke(plate.label, (context) => {
-      context.moveTo(x1, y1);
-      context.lineTo(x2, y2);
+      context.moveTo(...line[0]);
+      context.lineTo(...line[1]);
     });
   }
 
@@ -268,33 +236,6 @@ class Picture {
       context.fillText(line, x, top + pad + (row ? size * 1.2 + small * 0.62 : size * 0.64), room);
     });
   }
-}
-
-// The places of a plate around its face, best first.
-function sides(box, { width, height }, gap) {
-  const above = box.top - gap - height, below = box.top + box.height + gap;
-  const flush = box.left + box.width - width;
-  return [
-    [box.left, above], [box.left, below], [flush, above], [flush, below],
-    [box.left + box.width + gap, box.top], [box.left - gap - width, box.top], [box.left + gap, box.top + gap],
-    [box.left, above - gap - height], [box.left, below + gap + height],
-    [flush, above - gap - height], [flush, below + gap + height],
-  ];
-}
-
-// The share of one rectangle that lies under another, 0..1.
-function covered(one, other) {
-  const wide = Math.min(one.left + one.width, other.left + other.width) - Math.max(one.left, other.left);
-  const high = Math.min(one.top + one.height, other.top + other.height) - Math.max(one.top, other.top);
-  return (Math.max(wide, 0) * Math.max(high, 0)) / Math.max(one.width * one.height, 1);
-}
-
-// Where two intervals are closest to each other; the middle of what they share if they overlap.
-function between([a1, a2], [b1, b2]) {
-  if (a2 < b1) return [a2, b1];
-  if (b2 < a1) return [a1, b2];
-  const middle = (Math.max(a1, b1) + Math.min(a2, b2)) / 2;
-  return [middle, middle];
 }
 
 // A sign whose shape alone tells the label: tick on a disc, triangle, octagon, open ring.

@@ -5,14 +5,6 @@ const SPOKEN_EVERY = 2000; // milliseconds between two descriptions for screen r
 
 export default (component) => instanceAt(component, Viewer);
 
-// Media time as people read it: 0:07.4, 12:00.0, 1:02:03.0.
-function clock(seconds) {
-  const tenths = Math.round(seconds * 10);
-  const [hours, minutes, rest] = [Math.floor(tenths / 36000), Math.floor(tenths / 600) % 60, tenths % 600];
-  const lead = hours ? `${hours}:${String(minutes).padStart(2, "0")}` : `${minutes}`;
-  return `${lead}:${String(Math.floor(rest / 10)).padStart(2, "0")}.${rest % 10}`;
-}
-
 // "2 faces: face 1 likely real 83 %, face 2 not enough evidence (face too small)".
 function describe(faces) {
   if (!faces.length) return "no face";

@@ -16,9 +16,8 @@ from monitor.lab.evaluation.metrics_summary import MetricsSection, MetricsSummar
 from monitor.lab.evaluation.outcomes import Columns, Outcome
 from monitor.lab.evaluation.thumbnails import data_uri
 from monitor.lab.evaluation.timelines import Detection, EventRate, Monitoring
-from monitor.overlay import clock
-from monitor.overlay.plates import percent
 from monitor.types import Label, Reason
+from monitor.types.formatting import clock, count, percent, share
 
 if TYPE_CHECKING:
     from monitor.classifiers.model_card import ModelCard
@@ -156,7 +155,7 @@ def tables(card: MetricsSummary) -> list[dict[str, Any]]:
         text = "those without a usable face count as P(fake) = 0.5, in a tie"
         found.append(_table("Ranking of everything", text, whole.ranking_of_all))
     if card.moments is not None:
-        text = f"{card.moments.n} single scores in {_counted(card.moments.groups, 'group')}, before any smoothing"
+        text = f"{card.moments.n} single scores in {count(card.moments.groups, 'group')}, before any smoothing"
         found.append(_table("Frame level", text, {**card.moments.ranking, **card.moments.calibration}))
     text = f"by the shipped thresholds; {_decided(card)} decided, {counts.abstained} abstained"
     found.append(_table("Decisions", text, whole.decisions))
@@ -235,14 +234,14 @@ def monitoring(found: Monitoring) -> list[Figure]:
     real = f"{_time(found.real_hours)} of real footage"
     alarms, flips = found.false_alarms_per_hour, found.flips_per_minute
     return [
-        _rate("False alarms per hour", f"{_counted(alarms.events, 'suspicious span')} in {real}", alarms),
-        _rate("Flips per minute of face", f"{_counted(flips.events, 'label change')} after the first decision", flips),
+        _rate("False alarms per hour", f"{count(alarms.events, 'suspicious span')} in {real}", alarms),
+        _rate("Flips per minute of face", f"{count(flips.events, 'label change')} after the first decision", flips),
         Figure("Real time under alarm", f"of {real}", _share(found.false_alarm_share), ""),
         Figure("Face time without an answer", f"in {_time(found.hours)} of footage", _share(found.abstain_share), ""),
         _detection("Time to detect a switch to fake", "files that become fake on the way", found.switch),
         _detection("Time to the first accusation", "files that are fake throughout", found.whole),
-        _spans("Span precision at IoU 0.5", found.matches.precision, _counted(found.matches.alarms, "alarm")),
-        _spans("Span recall at IoU 0.5", found.matches.recall, _counted(found.matches.spans, "manipulated span")),
+        _spans("Span precision at IoU 0.5", found.matches.precision, count(found.matches.alarms, "alarm")),
+        _spans("Span recall at IoU 0.5", found.matches.recall, count(found.matches.spans, "manipulated span")),
     ]
 
 
@@ -268,16 +267,12 @@ def _from_to(low: float, high: float) -> str:
     return f"{low:.1f}" if high - low < 0.05 else f"{low:.1f} to {high:.1f}"
 
 
-def _spans(name: str, share: float | None, of: str) -> Figure:
-    return Figure(name, "in partly fake files", _share(share), f"of {of}")
+def _spans(name: str, part: float | None, of: str) -> Figure:
+    return Figure(name, "in partly fake files", _share(part), f"of {of}")
 
 
-def _share(share: float | None) -> str:
-    return DASH if share is None else f"{100 * share:.1f} %"
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+def _share(part: float | None) -> str:
+    return DASH if part is None else share(part, digits=1)
 
 
 def _time(hours: float) -> str:

@@ -22,7 +22,7 @@ from sklearn import metrics
 from monitor.lab.evaluation.bootstrap import Estimate
 from monitor.lab.evaluation.metrics import Doubles, Integers, ReliabilityBin
 from monitor.lab.evaluation.outcomes import VideoTimeline
-from monitor.overlay import clock
+from monitor.types.formatting import clock
 
 if TYPE_CHECKING:
     from monitor.settings import VerdictSettings

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from monitor.types.formatting import share
+
 if TYPE_CHECKING:
     from monitor.lab.training.trainer import Progress as Reached
     from monitor.lab.training.trainer import Trainer
@@ -89,7 +91,9 @@ def _beginning(trainer: Trainer) -> str:
     for stream in trainer.streams:
         mated = f", {stream.mated:,} of them with somebody else, their original is not there" if stream.mated else ""
         kind = "pairs to be made" if stream.pairs[0, 1] < 0 else "labelled pairs"
-        lines.append(f"{stream.faces.folder.name}: {len(stream.pairs):,} {kind} ({stream.share:.0%} of a batch){mated}")
+        lines.append(
+            f"{stream.faces.folder.name}: {len(stream.pairs):,} {kind} ({share(stream.share)} of a batch){mated}"
+        )
     return "\n".join(lines)
 
 

@@ -25,6 +25,7 @@ from monitor.lab.training.network import initial_network
 from monitor.lab.training.trainer import Progress, best_weights
 from monitor.lab.training.validation import Validator
 from monitor.system.files import write_whole
+from monitor.types.formatting import share
 
 HISTORY: Final = "history.csv"
 LICENCE: Final = "research use only, as the data that it was trained on"
@@ -97,7 +98,7 @@ def _training(experiment: Experiment, progress: Progress) -> dict[str, Any]:
     facts = dataclasses.asdict(experiment)
     return {
         "data": ", ".join(
-            f"{data.name} (train split, share {data.share:g}, {data.pseudo_fakes:.0%} pseudo-fakes)"
+            f"{data.name} (train split, share {data.share:g}, {share(data.pseudo_fakes)} pseudo-fakes)"
             for data in experiment.data
         ),
         "images_seen": progress.best_images,

@@ -14,9 +14,9 @@ from sqlalchemy import Connection, select
 from sqlalchemy.exc import IntegrityError
 
 from monitor.errors import SignInError, UsageError
-from monitor.flags.database import FlagStore
-from monitor.flags.tables import people
+from monitor.server.auth.tables import people
 from monitor.server.auth.user import Role, User
+from monitor.system.database import Database
 
 SHORTEST: Final = 12  # characters of a password; NIST SP 800-63B: length, no rules about its characters
 _LONGEST: Final = 1024
@@ -37,12 +37,12 @@ class Accounts:
     """All people with passwords. Names are told apart without regard to case.
 
     Args:
-        store: of the flags; people are kept in the same database.
+        database: where they are kept, beside the flags.
         hasher: of passwords.
     """
 
-    def __init__(self, store: FlagStore, *, hasher: PasswordHasher | None = None) -> None:
-        self._store = store
+    def __init__(self, database: Database, *, hasher: PasswordHasher | None = None) -> None:
+        self._database = database
         self._hasher = hasher or PasswordHasher()
         self._hashing = threading.Lock()  # 64 MB each: one at a time
 
@@ -52,7 +52,7 @@ class Accounts:
         Raises:
             StoreError: the database does not answer.
         """
-        with self._store.reading() as connection:
+        with self._database.reading() as connection:
             return [_account(row) for row in connection.execute(select(people).order_by(people.c.name)).mappings()]
 
     def add(self, name: str, *, role: Role, password: str) -> Account:
@@ -66,7 +66,7 @@ class Accounts:
         if not name or len(name) > _LONGEST_NAME or not name.isprintable():
             raise UsageError(f"a name has 1 to {_LONGEST_NAME} characters that can be printed")
         values = self._password(name, password)
-        with self._store.writing() as connection:
+        with self._database.writing() as connection:
             try:
                 connection.execute(people.insert().values(name=name, role=role.value, **values))
             except IntegrityError:
@@ -101,7 +101,7 @@ class Accounts:
             UsageError: there is no such person.
             StoreError: it cannot be written.
         """
-        with self._store.writing() as connection:
+        with self._database.writing() as connection:
             account = _one(connection, folded(name))
             connection.execute(people.delete().where(people.c.name == account.name))
         return account
@@ -114,7 +114,7 @@ class Accounts:
             StoreError: the database does not answer.
         """
         name = folded(name)
-        with self._store.reading() as connection:
+        with self._database.reading() as connection:
             row = connection.execute(select(people).where(people.c.name == name)).mappings().first()
         with self._hashing:
             try:
@@ -131,14 +131,14 @@ class Accounts:
         Raises:
             StoreError: the database does not answer.
         """
-        with self._store.reading() as connection:
+        with self._database.reading() as connection:
             row = connection.execute(select(people).where(people.c.name == folded(name))).mappings().first()
         if row is None or _account(row).password_at > since:
             return None
         return User(row["name"], Role(row["role"]))
 
     def _change(self, name: str, **values: str) -> Account:
-        with self._store.writing() as connection:
+        with self._database.writing() as connection:
             account = _one(connection, folded(name))
             connection.execute(people.update().where(people.c.name == account.name).values(**values))
             return _one(connection, account.name)

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 from sqlalchemy import select
 
-from monitor.flags.database import FlagStore
-from monitor.flags.tables import audit
+from monitor.server.auth.tables import audit
+from monitor.system.database import Database
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +26,11 @@ class AuditLog:
     """The log.
 
     Args:
-        store: of the flags; the log is kept in the same database.
+        database: where it is kept, beside the flags.
     """
 
-    def __init__(self, store: FlagStore) -> None:
-        self._store = store
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     def note(self, action: str, *, person: str, what: str = "", client: str = "") -> None:
         """Add a line; on return it is kept.
@@ -39,7 +39,7 @@ class AuditLog:
             StoreError: it cannot be written.
         """
         line = {"person": person[:200], "action": action[:32], "what": what[:1000], "client": client[:64]}
-        with self._store.writing() as connection:
+        with self._database.writing() as connection:
             connection.execute(audit.insert().values(at=datetime.now(UTC).isoformat(), **line))
 
     def last(self, most: int) -> Sequence[AuditEntry]:
@@ -48,6 +48,6 @@ class AuditLog:
         Raises:
             StoreError: the database does not answer.
         """
-        with self._store.reading() as connection:
+        with self._database.reading() as connection:
             wanted = select(audit).order_by(audit.c.number.desc()).limit(most)
             return [AuditEntry(**row) for row in connection.execute(wanted).mappings()]

@@ -89,7 +89,7 @@ def archive(folder: Path) -> Iterator[FlagArchive]:
 
 @pytest.fixture(scope="module")
 def accounts(archive: FlagArchive) -> Accounts:
-    accounts = Accounts(archive.store)
+    accounts = Accounts(archive.store.database)
     for name, role in (("ada", Role.ADMIN), ("eve", Role.VIEWER)):
         accounts.add(name, role=role, password=PASSWORD)
     return accounts
@@ -130,7 +130,7 @@ class TestPassword:
         assert "ada" in [flag.reporter for flag in archive.store.find() if flag.origin is Origin.PERSON]
         page.get_by_role("link", name="System", exact=True).click()
         page.get_by_text("Who did what").wait_for()
-        said = [(entry.person, entry.action) for entry in AuditLog(archive.store).last(9)]
+        said = [(entry.person, entry.action) for entry in AuditLog(archive.store.database).last(9)]
         assert ("ada", "signed in") in said
         assert ("ada", "sign-in failed") in said
         page.reload()

@@ -63,7 +63,7 @@ def test_it_trains_where_only_torch_is_at_hand_and_goes_on_elsewhere(arguments: 
     assert weights == tmp_path / "out" / "meso4.safetensors"
     card = read_card(weights.with_suffix(".json"), weights=weights)
     assert card.training["experiment_sha256"] == read_experiment(tmp_path / "experiment.toml").digest
-    assert re.search(r"pairs: 5 labelled pairs \(50% of a batch\)", second.stderr)
+    assert re.search(r"pairs: 5 labelled pairs \(50 % of a batch\)", second.stderr)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")

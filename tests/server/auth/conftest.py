@@ -5,15 +5,15 @@ from typing import Any
 import pytest
 from support.visitors import PASSWORD, stations_in
 
-from monitor.flags.database import FlagStore
 from monitor.server.auth.user import Role
 from monitor.server.service import MonitorService
+from monitor.system.database import Database
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[FlagStore]:
-    with FlagStore.open(f"sqlite:///{tmp_path}/flags.db") as store:
-        yield store
+def database(tmp_path: Path) -> Iterator[Database]:
+    with Database.open(f"sqlite:///{tmp_path}/flags.db") as database:
+        yield database
 
 
 @pytest.fixture

@@ -8,14 +8,14 @@ import pytest
 from support.visitors import PASSWORD, QUICK
 
 from monitor.errors import SignInError, UsageError
-from monitor.flags.database import FlagStore
 from monitor.server.auth.accounts import Accounts
 from monitor.server.auth.user import Role, User
+from monitor.system.database import Database
 
 
 @pytest.fixture
-def accounts(store: FlagStore) -> Accounts:
-    accounts = Accounts(store, hasher=QUICK)
+def accounts(database: Database) -> Accounts:
+    accounts = Accounts(database, hasher=QUICK)
     accounts.add("Ada", role=Role.REVIEWER, password=PASSWORD)
     return accounts
 
@@ -53,8 +53,8 @@ def test_no_password_is_in_the_database(accounts: Accounts, tmp_path: Path) -> N
     assert PASSWORD.encode() not in b"".join(path.read_bytes() for path in tmp_path.iterdir())
 
 
-def test_without_a_word_the_hash_is_an_expensive_one(store: FlagStore) -> None:
-    hasher = Accounts(store)._hasher
+def test_without_a_word_the_hash_is_an_expensive_one(database: Database) -> None:
+    hasher = Accounts(database)._hasher
     assert (hasher.memory_cost, hasher.time_cost) >= (65536, 3), "RFC 9106, the second profile"
 
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from monitor.flags.database import FlagStore
 from monitor.server.auth.audit import AuditLog
+from monitor.system.database import Database
 
 
-def test_lines_are_kept_and_the_newest_is_told_first(store: FlagStore) -> None:
-    audit = AuditLog(store)
+def test_lines_are_kept_and_the_newest_is_told_first(database: Database) -> None:
+    audit = AuditLog(database)
     audit.note("signed in", person="ada", what="admin", client="10.0.0.1")
     audit.note("source added", person="ada", what="rtsp://ada:***@cam/live")
     newest, oldest = audit.last(10)
@@ -22,18 +22,18 @@ def test_lines_are_kept_and_the_newest_is_told_first(store: FlagStore) -> None:
     assert audit.last(1) == [newest]
 
 
-def test_what_is_too_long_is_cut(store: FlagStore) -> None:
-    audit = AuditLog(store)
+def test_what_is_too_long_is_cut(database: Database) -> None:
+    audit = AuditLog(database)
     audit.note("a" * 99, person="b" * 999, what="c" * 9999, client="d" * 99)
     (entry,) = audit.last(1)
     assert [len(text) for text in (entry.action, entry.person, entry.what, entry.client)] == [32, 200, 1000, 64]
 
 
 @pytest.mark.parametrize("change", ["DELETE FROM audit", "UPDATE audit SET person = 'eve'"])
-def test_lines_cannot_be_changed(store: FlagStore, tmp_path: Path, change: str) -> None:
-    AuditLog(store).note("signed in", person="ada")
-    database = sqlite3.connect(tmp_path / "flags.db")
+def test_lines_cannot_be_changed(database: Database, tmp_path: Path, change: str) -> None:
+    AuditLog(database).note("signed in", person="ada")
+    past = sqlite3.connect(tmp_path / "flags.db")
     with pytest.raises(sqlite3.IntegrityError, match="only added to"):
-        database.execute(change)
-    database.close()
-    assert [entry.person for entry in AuditLog(store).last(9)] == ["ada"]
+        past.execute(change)
+    past.close()
+    assert [entry.person for entry in AuditLog(database).last(9)] == ["ada"]

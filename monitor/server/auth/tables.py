@@ -1,0 +1,25 @@
+"""The tables of people and of the audit log, in the database that also keeps the flags."""
+
+from sqlalchemy import Column, Integer, String, Table, Text
+
+from monitor.system.database import metadata
+
+people = Table(
+    "people",
+    metadata,
+    Column("name", String(80), primary_key=True),  # lower case
+    Column("role", String(16), nullable=False),
+    Column("password", Text, nullable=False),  # its Argon2 hash
+    Column("password_at", String(32), nullable=False),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("at", String(32), nullable=False),
+    Column("person", String(200), nullable=False),
+    Column("action", String(32), nullable=False),
+    Column("what", Text, nullable=False),
+    Column("client", String(64), nullable=False),
+)

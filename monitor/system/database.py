@@ -1,0 +1,157 @@
+"""The one SQL database, in which several rooms keep their tables; ``migrations`` make all of them.
+
+SQLite by default (one file, write-ahead log, every commit on the disk before it counts); any other database that
+SQLAlchemy speaks by its URL. Usable from several threads and processes.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, Self
+
+from alembic import command
+from alembic.config import Config
+from alembic.util import CommandError
+from sqlalchemy import Connection, Engine, MetaData, create_engine
+from sqlalchemy import event as hooks
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+
+from monitor.errors import StoreError
+
+metadata = MetaData()  # every room adds its tables to it; a test holds them against the migrations
+_BUSY: Final = 10.0  # seconds that a writer waits for another
+_MIGRATIONS: Final = Path(__file__).parent / "migrations"
+
+
+class Database:
+    """Connections to a database whose tables are up to date.
+
+    Args:
+        engine: of a database whose tables are there; see :meth:`open`.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    @classmethod
+    def open(cls, url: str) -> Self:
+        """The database at an SQLAlchemy URL; its tables are made, or brought up to date.
+
+        Raises:
+            StoreError: the URL is none, the database does not answer, or was made by a newer program.
+        """
+        try:
+            parsed = make_url(url)
+            if parsed.get_backend_name() == "sqlite" and parsed.database not in (None, "", ":memory:"):
+                Path(str(parsed.database)).parent.mkdir(parents=True, exist_ok=True)
+            engine = create_engine(parsed)
+        except (ArgumentError, NoSuchModuleError, ImportError) as error:
+            raise StoreError(
+                f"{_masked(url)} is no database this program can use ({error}): "
+                "use an SQLAlchemy URL such as sqlite:///flags.db"
+            ) from None
+        except OSError as error:
+            raise StoreError(f"the folder of {_masked(url)} cannot be made: {error.strerror or error}") from None
+        if engine.dialect.name == "sqlite":
+            _prepare_sqlite(engine)
+        try:
+            with _translated(engine):
+                _migrate(engine)
+        except StoreError:
+            engine.dispose()
+            raise
+        return cls(engine)
+
+    def close(self) -> None:
+        """Let the connections go."""
+        self._engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A look at the database that sees one moment of it.
+
+        Raises:
+            StoreError: the database does not answer.
+        """
+        with _translated(self._engine), self._engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self, *, alone_in: str = "") -> Iterator[Connection]:
+        """A transaction; on return it survives the process and the machine.
+
+        Args:
+            alone_in: a table that nobody else writes to meanwhile. SQLite has one writer at a time anyway.
+
+        Raises:
+            StoreError: it cannot be written; nothing was.
+        """
+        with (
+            _translated(self._engine),
+            self._engine.connect().execution_options(writes=True) as connection,
+            connection.begin(),
+        ):
+            if alone_in and self._engine.dialect.name == "postgresql":
+                connection.exec_driver_sql(f"LOCK TABLE {alone_in} IN EXCLUSIVE MODE")
+            yield connection
+
+
+def _prepare_sqlite(engine: Engine) -> None:
+    """Write-ahead log, durable commits, and writers that queue up instead of failing half-way.
+
+    SQLAlchemy's documented recipe: the driver's own transactions are switched off, ours begin explicitly.
+    """
+
+    @hooks.listens_for(engine, "connect")
+    def connected(connection: Any, _record: object) -> None:  # noqa: ANN401 - sqlite3.Connection
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in (f"busy_timeout={int(1000 * _BUSY)}", "journal_mode=WAL", "synchronous=FULL"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @hooks.listens_for(engine, "begin")
+    def begun(connection: Connection) -> None:
+        writes = connection.get_execution_options().get("writes", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _migrate(engine: Engine) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    with engine.connect().execution_options(writes=True) as connection, connection.begin():
+        config.attributes["connection"] = connection
+        try:
+            command.upgrade(config, "head")
+        except CommandError as error:
+            shown = engine.url.render_as_string(hide_password=True)
+            raise StoreError(
+                f"the database {shown} is of a newer program ({error}): update this one, or name another database"
+            ) from None
+
+
+@contextmanager
+def _translated(engine: Engine) -> Iterator[None]:
+    """A database's failure as one sentence."""
+    try:
+        yield
+    except SQLAlchemyError as error:
+        reason = error.orig if isinstance(error, DBAPIError) else error
+        shown = engine.url.render_as_string(hide_password=True)
+        raise StoreError(
+            f"the database {shown} cannot be read or written: {str(reason).splitlines()[0]}; nothing was changed"
+        ) from error
+
+
+def _masked(url: str) -> str:
+    try:
+        return make_url(url).render_as_string(hide_password=True)
+    except ArgumentError:
+        return "that address"
