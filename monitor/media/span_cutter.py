@@ -15,6 +15,7 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from monitor.errors import SourceUnreadableError
+from monitor.media import progress
 from monitor.media.clip import Clip, gone
 from monitor.media.media_clock import LEAP, RESET
 from monitor.media.packets import PacketStream
@@ -121,6 +122,7 @@ def _read(film: _Film, start: float, end: float, *, margin: float | None) -> lis
             _seek(container, stream, film.origin + start - margin)
         try:
             for packet, shown, decoded in _in_order(container.demux(stream)):
+                progress.report()
                 time = shown - film.origin
                 if packet.is_keyframe and time <= start + _NEAR:
                     found.clear()
