@@ -1,4 +1,4 @@
-"""One function that decodes a file, called in a process of its own."""
+"""One function that reads what comes from outside, called in a process of its own."""
 
 import pickle
 from collections.abc import Callable
@@ -17,8 +17,8 @@ _SLOWEST: Final = 10_000_000  # bytes a second of a slow disk, while a whole fil
 Result = TypeVar("Result")
 
 
-def run_isolated(function: Callable[..., Result], source: Path, *arguments: object, settings: SourceSettings) -> Result:
-    """Call ``function(source, *arguments)`` in a process that may crash, hang or run out of memory.
+def run_isolated(function: Callable[..., Result], path: Path, *arguments: object, settings: SourceSettings) -> Result:
+    """Call ``function(path, *arguments)`` in a process that may crash, hang or run out of memory.
 
     It is called in this process where settings or system do not allow another one::
 
@@ -27,7 +27,7 @@ def run_isolated(function: Callable[..., Result], source: Path, *arguments: obje
     Args:
         function: of a module, not of a script; calls ``progress.report`` as it goes on. It returns a value of JSON
             or a dataclass of such values, of the type in its annotation.
-        source: the local file that it decodes; errors name it.
+        path: of the local file that the work is about; errors name it.
         arguments: are pickled for the process. What comes back never is.
         settings: whether to isolate, memory, time-outs.
 
@@ -36,13 +36,13 @@ def run_isolated(function: Callable[..., Result], source: Path, *arguments: obje
         MonitorError: whatever else the function raises.
     """
     if not settings.isolate or not available():
-        return function(source, *arguments)
-    process = CaptureProcess(Address.of(source), settings)
+        return function(path, *arguments)
+    process = CaptureProcess(Address.of(path), settings)
     try:
-        request = {"url": source, "is_path": True, "settings": settings.model_dump(mode="json"), "task": True}
+        request = {"url": path, "is_path": True, "settings": settings.model_dump(mode="json"), "task": True}
         with suppress(OSError):  # it died: the next message says so
-            process.wire.send(request, pickle.dumps((function, source, *arguments)))
-        silence = patience(settings) + sum(map(_size, (source, *arguments))) / _SLOWEST
+            process.wire.send(request, pickle.dumps((function, path, *arguments)), timeout=START)
+        silence = patience(settings) + sum(map(_size, (path, *arguments))) / _SLOWEST
         head, _ = process.hear(START + silence)
         while "result" not in head:
             head, _ = process.hear(silence)
