@@ -11,6 +11,7 @@ import av
 import pytest
 from PIL import Image
 from support import clips
+from support.crashes import crashing_python
 from support.footage import posed
 
 from monitor.analysis.pipeline import Engines
@@ -28,14 +29,6 @@ from monitor.types import ClipState, Flag
 pytestmark = pytest.mark.skipif(not available(), reason="this system cannot hand descriptors to a process")
 
 SPAN = {"start": 0.2, "end": 0.8, "label": "SUSPICIOUS", "peak": 0.83, "best_frame": 10, "best_time": 0.4}
-
-CRASHING = """#!{python}
-import os, runpy, sys
-import {module} as module
-module.{name} = lambda *_, **__: os.abort()
-sys.argv = sys.argv[sys.argv.index("-m") + 1 :]
-runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
-"""
 
 
 @pytest.fixture(scope="module")
@@ -68,10 +61,7 @@ def crashing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, 
     """From now on, calling a function of a module kills the worker process that does it."""
 
     def crash(module: str, name: str) -> None:
-        program = tmp_path / "crashing"
-        program.write_text(CRASHING.format(python=sys.executable, module=module, name=name))
-        program.chmod(0o755)
-        monkeypatch.setattr(sys, "executable", str(program))
+        monkeypatch.setattr(sys, "executable", crashing_python(tmp_path, module, name))
 
     return crash
 

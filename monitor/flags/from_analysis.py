@@ -12,11 +12,10 @@ from PIL import Image
 
 from monitor.errors import SourceUnreadableError
 from monitor.flags.archive import FlagArchive
-from monitor.flags.clips import cut
+from monitor.flags.clips import cut_isolated
 from monitor.flags.database import new_id
 from monitor.flags.files import FRAME, OVERLAY, TRACE
 from monitor.media.sources import open_isolated
-from monitor.media.worker.task import run_isolated
 from monitor.results.result_folder import TIMELINE_FILE, VIDEO_FILE
 from monitor.settings import SourceSettings
 from monitor.types import Flag, Label, Origin, Reason
@@ -67,7 +66,7 @@ def flag_span(
     files = {FRAME: picture, OVERLAY: drawn, TRACE: json.dumps({"changes": changes}, indent=1).encode()}
     flag = archive.add(flag, files)
     return archive.add_clip(
-        flag.id, lambda path: run_isolated(cut, analysed.file, path, flag.start, flag.end, settings=source)
+        flag.id, lambda path: cut_isolated(analysed.file, path, flag.start, flag.end, settings=source)
     )
 
 

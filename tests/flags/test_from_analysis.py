@@ -97,7 +97,7 @@ def test_a_clip_that_cannot_be_had_is_said(
     def full(*_: object, **__: object) -> None:
         raise OutputError("no space left")
 
-    monkeypatch.setattr(from_analysis, "run_isolated", full)
+    monkeypatch.setattr(from_analysis, "cut_isolated", full)
     flag = flag_span(archive, analysed, SPAN, reporter="ada")
     assert (flag.clip, flag.clip_why) == (ClipState.MISSING, "no space left")
     assert archive.faults() == []

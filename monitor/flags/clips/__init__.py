@@ -11,10 +11,10 @@ from monitor.flags.clips.packets import PacketRing
 from monitor.flags.clips.pictures import PictureRing
 from monitor.media.clip import Clip
 from monitor.media.sources import Source
-from monitor.media.span_cutter import cut
+from monitor.media.span_cutter import cut_isolated
 from monitor.settings import SourceSettings
 
-__all__ = ["Clip", "PacketRing", "PictureRing", "cut", "follow"]
+__all__ = ["Clip", "PacketRing", "PictureRing", "cut_isolated", "follow"]
 
 _SETTINGS = SourceSettings()
 
