@@ -1,4 +1,4 @@
-"""What runs in the process: open a source and hand its pictures over until told to stop, or call one function.
+"""What runs in the process: open a source and hand its pictures over, decode what is pushed, or call one function.
 
     python -m monitor.media.worker.process SOCKET MEMORY
 
@@ -29,6 +29,7 @@ from monitor.media.sources.address import Address
 from monitor.media.worker.frame_ring import SLOTS, FrameRing
 from monitor.media.worker.ipc_channel import IpcChannel
 from monitor.settings import SourceSettings
+from monitor.system import jpeg
 from monitor.types import Frame
 
 BEHIND: Final = "hand-over behind"
@@ -165,7 +166,7 @@ def limit_memory(megabytes: int) -> None:
 
 
 def serve(wire: IpcChannel, ring_descriptor: int) -> None:
-    """Do what is asked for first: hand a source over, or call a function.
+    """Do what is asked for first.
 
     Raises:
         EOFError: the other side is gone.
@@ -177,6 +178,8 @@ def serve(wire: IpcChannel, ring_descriptor: int) -> None:
     try:
         if request.get("task"):
             _call(payload, wire)
+        elif request.get("jpeg"):
+            _decode(wire, FrameRing(ring_descriptor, max_pixels=settings.max_pixels))
         else:
             _hand_over(url, wire, FrameRing(ring_descriptor, max_pixels=settings.max_pixels), settings=settings)
     except MonitorError as error:
@@ -202,6 +205,21 @@ def _hand_over(url: str | Path, wire: IpcChannel, ring: FrameRing, *, settings: 
         _tell(source, relay.stream, wire)
         relay.decide(wanted=_packets_wanted(wire))
         hand_over.run(source)
+
+
+def _decode(wire: IpcChannel, ring: FrameRing) -> None:
+    """Decode JPEGs that are pushed, one after the other, until told to stop."""
+    while True:
+        head, content = wire.receive(None)
+        if "jpeg" not in head:
+            raise EOFError
+        try:
+            pixels = jpeg.decoded(content)
+            ring.put(0, pixels)
+        except ValueError:
+            wire.send({"refused": True})
+        else:
+            wire.send({"decoded": pixels.shape[:2]})
 
 
 def _call(payload: bytes, wire: IpcChannel) -> None:
