@@ -50,12 +50,10 @@ def media() -> Path:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Engines that tests build, also in child processes, stay out of the user's cache."""
-    run = tmp_path_factory.getbasetemp()
-    shared = run.parent if "PYTEST_XDIST_WORKER" in os.environ else run  # all workers of a run use one cache
+def _own_cache(pytestconfig: pytest.Config) -> Iterator[None]:
+    """Engines that tests build stay out of the user's cache; all workers, and the next run, find them again."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DEEPFAKE_MONITOR_CACHE_DIR", str(shared / "engines"))
+        patch.setenv("DEEPFAKE_MONITOR_CACHE_DIR", str(pytestconfig.cache.mkdir("engines")))
         yield
 
 
