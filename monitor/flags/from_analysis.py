@@ -12,14 +12,16 @@ from PIL import Image
 
 from monitor.errors import SourceUnreadableError
 from monitor.flags.archive import FlagArchive
-from monitor.flags.clips import cut
+from monitor.flags.clips import cut_isolated
 from monitor.flags.database import new_id
 from monitor.flags.files import FRAME, OVERLAY, TRACE
-from monitor.media.sources import open_source
+from monitor.media.sources import open_isolated
 from monitor.results.result_folder import TIMELINE_FILE, VIDEO_FILE
+from monitor.settings import SourceSettings
 from monitor.types import Flag, Label, Origin, Reason
 
 _QUALITY = 90  # JPEG
+_SETTINGS = SourceSettings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,13 @@ class AnalysedFile:
 
 
 def flag_span(
-    archive: FlagArchive, analysed: AnalysedFile, span: dict[str, Any], *, reporter: str, note: str = ""
+    archive: FlagArchive,
+    analysed: AnalysedFile,
+    span: dict[str, Any],
+    *,
+    reporter: str,
+    note: str = "",
+    source: SourceSettings = _SETTINGS,
 ) -> Flag:
     """Keep a suspicious span of a file; on return flag, pictures and clip are on the disk.
 
@@ -43,20 +51,23 @@ def flag_span(
         span: one of the report's ``segments``.
         reporter: who flags it.
         note: what they say of it.
+        source: how file and video are read, each in a process of its own.
 
     Raises:
         SourceError: the file cannot be read any more.
         OutputError: the files cannot be written; nothing was kept.
         StoreError: the flag cannot be written; nothing was kept.
     """
-    picture, captured_at = _picture(analysed.file, span["best_time"])
-    drawn, _ = _picture(analysed.results / VIDEO_FILE, span["best_time"])
+    picture, captured_at = _picture(analysed.file, span["best_time"], source)
+    drawn, _ = _picture(analysed.results / VIDEO_FILE, span["best_time"], source)
     changes = [change for change in analysed.report["label_changes"] if change["track_id"] == span["track_id"]]
     flag = _draft(analysed, span, changes, captured_at=captured_at)
     flag = replace(flag, reporter=reporter, note=note)
     files = {FRAME: picture, OVERLAY: drawn, TRACE: json.dumps({"changes": changes}, indent=1).encode()}
     flag = archive.add(flag, files)
-    return archive.add_clip(flag.id, lambda path: cut(analysed.file, path, flag.start, flag.end))
+    return archive.add_clip(
+        flag.id, lambda path: cut_isolated(analysed.file, path, flag.start, flag.end, settings=source)
+    )
 
 
 def _draft(
@@ -106,9 +117,9 @@ def _box(timeline: Path, span: dict[str, Any]) -> tuple[float, float, float, flo
     return None
 
 
-def _picture(file: Path, media_time: float) -> tuple[bytes, datetime]:
+def _picture(file: Path, media_time: float, settings: SourceSettings) -> tuple[bytes, datetime]:
     """The picture shown at a media time as JPEG, and when it was read."""
-    with open_source(file) as source:
+    with open_isolated(file, settings) as source:
         for frame in source:
             if frame.media_time >= media_time - 1e-3:
                 buffer = io.BytesIO()

@@ -20,7 +20,8 @@ from monitor.media.clip import Clip, gone
 from monitor.media.packets import PacketStream
 from monitor.system.files import unwritable
 
-_TICKS: Final = 90_000  # a second, as in annotated.mp4
+TICKS: Final = 90_000  # a second; 25, 30, 30000/1001 and variable frame rates land on whole ticks
+MP4_OPTIONS: Final = {"movflags": "+faststart", "video_track_timescale": str(TICKS)}
 _UNKNOWN_FPS: Final = 25
 _NEAR: Final = 1e-6  # seconds: two sums that mean the same moment
 # What Chromium, Firefox and Safari (AV1: recent Apple hardware) play from an mp4: codec -> pixel formats.
@@ -87,11 +88,11 @@ def write(path: Path, stream: PacketStream, packets: Sequence[TimedPacket]) -> C
     """
     try:
         path.touch()
-        output = av.open(path, "w", format="mp4", options=_options())
+        output = av.open(path, "w", format="mp4", options=dict(MP4_OPTIONS))
         try:
             header = stream.header if stream.described else _probed(stream.header, packets[0])
             copied = _copied(header, output)
-            copied.time_base = Fraction(1, _TICKS)
+            copied.time_base = Fraction(1, TICKS)
             for packet in _retimed(packets):
                 packet.stream = copied
                 output.mux(packet)
@@ -113,10 +114,6 @@ def write(path: Path, stream: PacketStream, packets: Sequence[TimedPacket]) -> C
         path.unlink(missing_ok=True)
         raise
     return Clip(packets[0].media_time, max(packet.media_time for packet in packets), reencoded=False)
-
-
-def _options() -> dict[str, str]:
-    return {"movflags": "+faststart", "video_track_timescale": str(_TICKS)}
 
 
 def _copied(header: bytes, output: OutputContainer) -> VideoStream:
@@ -151,11 +148,11 @@ def _retimed(packets: Sequence[TimedPacket]) -> list[Packet[VideoStream]]:
     begin, last = packets[0].media_time, -1
     shown = [0] * len(packets)
     for index in sorted(range(len(packets)), key=lambda index: packets[index].media_time):
-        shown[index] = last = max(round((packets[index].media_time - begin) * _TICKS), last + 1)
+        shown[index] = last = max(round((packets[index].media_time - begin) * TICKS), last + 1)
     ascending = sorted(shown)
     delay = max(due - pts for due, pts in zip(ascending, shown, strict=True))
     durations = {due: after - due for due, after in pairwise(ascending)}
-    usual = ascending[-1] - ascending[-2] if len(ascending) > 1 else _TICKS // _UNKNOWN_FPS
+    usual = ascending[-1] - ascending[-2] if len(ascending) > 1 else TICKS // _UNKNOWN_FPS
     return [
         _packet(packet, pts=pts, dts=due - delay, duration=durations.get(pts, usual))
         for packet, pts, due in zip(packets, shown, ascending, strict=True)
@@ -165,6 +162,6 @@ def _retimed(packets: Sequence[TimedPacket]) -> list[Packet[VideoStream]]:
 def _packet(timed: TimedPacket, *, pts: int, dts: int, duration: int) -> Packet[VideoStream]:
     packet: Packet[VideoStream] = av.Packet(timed.data)  # type: ignore[assignment]
     packet.pts, packet.dts, packet.duration = pts, dts, duration
-    packet.time_base = Fraction(1, _TICKS)
+    packet.time_base = Fraction(1, TICKS)
     packet.is_keyframe = timed.is_key
     return packet

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
+from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,12 +12,57 @@ import av
 from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 from av.packet import Packet
+from av.video.stream import VideoStream
+
+from monitor.errors import SourceUnreadableError
+from monitor.media import progress
+from monitor.media.remux import MP4_OPTIONS
+from monitor.system.files import unwritable
+from monitor.system.masking import printable
 
 if TYPE_CHECKING:
     Packets = Iterator[Packet[AudioStream]]
 
 _AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
-_log = logging.getLogger(__name__)
+
+
+def add_sound(source: Path, pictures: Path, path: Path, end: float) -> str | None:
+    """Write ``pictures`` with the sound of ``source`` beside them as an mp4 whose index is at the front.
+
+    Args:
+        source: a local file whose first picture is the first of ``pictures``.
+        pictures: an mp4; its packets are copied.
+        path: of the new mp4.
+        end: seconds from the first picture, where the sound is cut.
+
+    Returns:
+        Why some of the sound is left out, in one sentence; None if all of it is there.
+
+    Raises:
+        OutputError: the file cannot be written.
+        SourceUnreadableError: the sound does not fit into an mp4.
+    """
+    try:
+        with _opened(pictures) as silent, av.open(path, "w", format="mp4", options=dict(MP4_OPTIONS)) as output:
+            stream = silent.streams.video[0]
+            copied = output.add_stream_from_template(stream)
+            copied.time_base = stream.time_base
+            with closing(Soundtrack(source, output)) as sound:
+                for packet in silent.demux(stream):
+                    progress.report()
+                    if packet.size:
+                        begin = _begin(packet)
+                        packet.stream = copied
+                        output.mux(packet)
+                        sound.mux_until(begin)
+                sound.mux_until(end)
+    except (av.InvalidDataError, av.ArgumentError) as error:
+        raise SourceUnreadableError(
+            f"{printable(source)}: its sound does not fit into an mp4 ({error.strerror})"
+        ) from None
+    except (OSError, av.FFmpegError) as error:
+        raise unwritable(path, error) from error
+    return sound.left_out
 
 
 class Soundtrack:
@@ -25,11 +70,14 @@ class Soundtrack:
 
     Media time counts from the first picture: sound before it is left out, later sound keeps its
     distance to the pictures, whatever the clocks of the source start at. AAC is copied, other
-    codecs are encoded to AAC. Sound that cannot be read is left out, and that is logged.
+    codecs are encoded to AAC. Sound that cannot be read is left out.
 
     Args:
         path: a local file; without sound, nothing is fed.
         output: takes the sound; its audio stream is made here, before any packet.
+
+    Attributes:
+        left_out: why some of the sound is left out, in one sentence; None if none is.
     """
 
     def __init__(self, path: Path, output: OutputContainer) -> None:
@@ -37,12 +85,12 @@ class Soundtrack:
         self._input: InputContainer | None = None
         self._packets: Packets = iter(())
         self._waiting: Packet[AudioStream] | None = None
-        self._warned = False
+        self.left_out: str | None = None
         try:
             self._origin = _first_picture(path)
             self._input = _opened(path)
         except (OSError, av.FFmpegError) as error:
-            self._warn(error)
+            self._leave_out(error)
             return
         stream = self._input.streams.best("audio")
         if isinstance(stream, av.AudioStream) and stream.codec_context is not None:  # None: an unknown codec
@@ -92,7 +140,7 @@ class Soundtrack:
             try:
                 frames = packet.decode()
             except av.FFmpegError as error:
-                self._warn(error)
+                self._leave_out(error)
                 continue
             for frame in frames:
                 if frame.pts is None or frame.time_base is None:
@@ -105,22 +153,24 @@ class Soundtrack:
                     try:
                         yield from track.encode(frame)
                     except ValueError as error:  # its layout or rate changed midway
-                        self._warn(error)
+                        self._leave_out(error)
         yield from track.encode(None)
 
     def _demuxed(self, source: InputContainer, stream: AudioStream) -> Packets:
         try:
-            yield from source.demux(stream)
+            for packet in source.demux(stream):
+                progress.report()
+                yield packet
         except av.FFmpegError as error:
-            self._warn(error)
+            self._leave_out(error)
 
-    def _warn(self, error: Exception) -> None:
-        if not self._warned:
-            _log.warning("%s: some of its sound is left out of the annotated video: %s", self._path, error)
-        self._warned = True
+    def _leave_out(self, error: Exception) -> None:
+        why = getattr(error, "strerror", None) or error
+        sentence = f"{printable(self._path)}: some of its sound is left out of the annotated video: {why}"
+        self.left_out = self.left_out or sentence
 
 
-def _begin(packet: Packet[AudioStream]) -> float:
+def _begin(packet: Packet[AudioStream] | Packet[VideoStream]) -> float:
     """Seconds on the packet's clock."""
     return 0.0 if packet.pts is None or packet.time_base is None else float(packet.pts * packet.time_base)
 

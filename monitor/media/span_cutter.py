@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from itertools import chain, takewhile
 from math import inf
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final, NamedTuple
 
 from av import FFmpegError
@@ -15,6 +16,7 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from monitor.errors import SourceUnreadableError
+from monitor.media import progress
 from monitor.media.clip import Clip, gone
 from monitor.media.media_clock import LEAP, RESET
 from monitor.media.packets import PacketStream
@@ -25,7 +27,9 @@ from monitor.media.sources.address import Address
 from monitor.media.sources.container import open_container
 from monitor.media.sources.reader import Reader
 from monitor.media.video_writer import VideoWriter
+from monitor.media.worker.task import run_isolated
 from monitor.settings import SourceSettings
+from monitor.system.files import unwritable
 from monitor.types import Pixels
 
 # Others have no index (a search lands anywhere), or timestamps that lie or start anew: read from their beginning.
@@ -72,6 +76,23 @@ def cut(file: Path, path: Path, start: float, end: float) -> Clip:
         with suppress(SourceUnreadableError):  # a file that says wrong things of its packets: decoders mind less
             return write(path, film.packets, wanted)
     return _encode(path, _span(_pictures(film, start), start, end), start=start, end=end, fps=film.fps)
+
+
+def cut_isolated(file: Path, path: Path, start: float, end: float, *, settings: SourceSettings) -> Clip:
+    """The same in a process of its own; if that dies, nothing is left at or beside ``path``.
+
+    Raises:
+        OutputError: the disk is full or gone.
+        SourceError: the file cannot be read, has nothing of that span, or its process died.
+    """
+    try:
+        with TemporaryDirectory(prefix=f".{path.stem}-", suffix=".partial", dir=path.parent) as folder:
+            written = Path(folder) / "clip.mp4"
+            clip = run_isolated(cut, file, written, start, end, settings=settings)
+            written.replace(path)
+    except OSError as error:
+        raise unwritable(path, error) from error
+    return clip
 
 
 def _examined(file: Path) -> _Film:
@@ -121,6 +142,7 @@ def _read(film: _Film, start: float, end: float, *, margin: float | None) -> lis
             _seek(container, stream, film.origin + start - margin)
         try:
             for packet, shown, decoded in _in_order(container.demux(stream)):
+                progress.report()
                 time = shown - film.origin
                 if packet.is_keyframe and time <= start + _NEAR:
                     found.clear()

@@ -1,6 +1,7 @@
 """``annotated.mp4``: the frames that were drawn on, with their own timing and sound, for any browser."""
 
 import contextlib
+import logging
 import secrets
 from fractions import Fraction
 from pathlib import Path
@@ -12,47 +13,59 @@ import cv2
 import numpy as np
 from av.video.stream import VideoStream
 
-from monitor.errors import OutputError
-from monitor.media.soundtrack import Soundtrack
+from monitor.errors import OutputError, SourceError
+from monitor.media.remux import TICKS
+from monitor.media.soundtrack import add_sound
+from monitor.media.worker.task import run_isolated
+from monitor.settings import SourceSettings
 from monitor.system.files import unwritable
 from monitor.types import Pixels
 
 _ENCODER: Final = "libx264"
 _OPTIONS = {"preset": "superfast", "crf": "23"}  # 40 % less CPU than veryfast at the same PSNR, files a fifth larger
 _THREADS = 2  # fixed: x264's output depends on it
-_TICKS = 90_000  # a second; 25, 30, 30000/1001 and variable frame rates land on whole ticks
 _KEYFRAME_EVERY = 2  # seconds: people jump around in these videos
 _UNKNOWN_FPS = 25
 _COLOURS = (1, 6, 1, 1)  # H.264's names: limited range, BT.601 matrix (OpenCV's), BT.709 primaries and transfer
+_SETTINGS: Final = SourceSettings()
+_log = logging.getLogger(__name__)
 
 
 class VideoWriter:
     """An H.264 mp4 (yuv420p, index at the front) that appears at ``path`` when it is whole.
 
-    Each picture is shown at its media time, so a variable frame rate stays variable; sound is
-    that of ``audio_from``, in sync and cut where the pictures end. The first picture sets the
-    size, padded to even numbers; pictures of another size are fitted into it.
+    Each picture is shown at its media time, so a variable frame rate stays variable. ``close()`` adds
+    the sound of ``audio_from``, in sync and cut where the pictures end; a process of its own reads it,
+    and sound that cannot be read is left out and logged. The first picture sets the size, padded to
+    even numbers; pictures of another size are fitted into it.
 
     Args:
         path: of the mp4; until ``close()`` a hidden file beside it.
         fps: average frames per second, for rate control and the last picture's duration.
         audio_from: a local file whose sound is kept, if it has any.
+        source: how that file is read.
 
     Raises:
         OutputError: the file cannot be made, or PyAV has no H.264 encoder.
     """
 
-    def __init__(self, path: Path, *, fps: float | None, audio_from: Path | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        fps: float | None,
+        audio_from: Path | None = None,
+        source: SourceSettings = _SETTINGS,
+    ) -> None:
         if _ENCODER not in av.codecs_available:
             raise OutputError(
                 f"{path} cannot be written: this PyAV has no libx264; install its own wheel (pip install av)"
             )
         self._path = path
-        self._partial = path.with_name(f".{path.stem}-{secrets.token_hex(4)}.partial")
+        self._partial = _hidden(path)
         self._rate = Fraction(fps or _UNKNOWN_FPS).limit_denominator(1001)
-        self._audio_from = audio_from
+        self._audio_from, self._source = audio_from, source
         self._stream: VideoStream | None = None
-        self._sound: Soundtrack | None = None
         self._last = -1  # ticks
         try:
             self._partial.touch(exist_ok=False)  # FFmpeg would open it with the first picture only
@@ -85,11 +98,9 @@ class VideoWriter:
             stream = self._stream or self._start(pixels)
             planes = cv2.cvtColor(_fitted(pixels, stream.width, stream.height), cv2.COLOR_RGB2YUV_I420)
             picture = av.VideoFrame.from_ndarray(np.asarray(planes, np.uint8), format="yuv420p")
-            picture.pts = self._last = max(round(media_time * _TICKS), self._last + 1)
-            picture.time_base = Fraction(1, _TICKS)
+            picture.pts = self._last = max(round(media_time * TICKS), self._last + 1)
+            picture.time_base = Fraction(1, TICKS)
             self._output.mux(stream.encode(picture))
-            if self._sound is not None:
-                self._sound.mux_until(media_time)
         except (OSError, av.FFmpegError) as error:
             self.abort()
             raise unwritable(self._path, error) from error
@@ -105,9 +116,9 @@ class VideoWriter:
             return
         try:
             self._output.mux(self._stream.encode(None))
-            if self._sound is not None:
-                self._sound.mux_until(self._last / _TICKS + 1 / self._rate)
             self._output.close()
+            if self._audio_from is not None:
+                self._add_sound(self._audio_from)
             self._partial.replace(self._path)
         except (OSError, av.FFmpegError) as error:
             raise unwritable(self._path, error) from error
@@ -116,27 +127,41 @@ class VideoWriter:
 
     def abort(self) -> None:
         """Leave nothing behind of what is not finished."""
-        if self._sound is not None:
-            self._sound.close()
         with contextlib.suppress(OSError, av.FFmpegError):  # a full disk fails here once more
             self._output.close()
         self._partial.unlink(missing_ok=True)
 
     def _start(self, pixels: Pixels) -> VideoStream:
-        """Make both streams, now that the size is known."""
+        """Make the stream, now that the size is known."""
         height, width = pixels.shape[:2]
         stream = self._output.add_stream(_ENCODER, rate=self._rate, options=_OPTIONS)
         stream.width, stream.height = width + width % 2, height + height % 2
         stream.pix_fmt = "yuv420p"
         codec = stream.codec_context
-        codec.time_base = Fraction(1, _TICKS)
+        codec.time_base = Fraction(1, TICKS)
         codec.thread_count = _THREADS
         codec.gop_size = max(1, round(_KEYFRAME_EVERY * self._rate))
         codec.color_range, codec.colorspace, codec.color_primaries, codec.color_trc = _COLOURS
         self._stream = stream
-        if self._audio_from is not None:
-            self._sound = Soundtrack(self._audio_from, self._output)
         return stream
+
+    def _add_sound(self, audio_from: Path) -> None:
+        """Replace the silent video by one with sound, if there is any that can be read."""
+        sounding, end = _hidden(self._path), float(self._last / TICKS + 1 / self._rate)
+        try:
+            left_out = run_isolated(add_sound, audio_from, self._partial, sounding, end, settings=self._source)
+            sounding.replace(self._partial)
+            if left_out:
+                _log.warning("%s", left_out)
+        except SourceError as error:
+            _log.warning("%s; the annotated video has no sound", error)
+        finally:
+            sounding.unlink(missing_ok=True)
+
+
+def _hidden(path: Path) -> Path:
+    """A new name beside ``path`` for a file that is not whole yet."""
+    return path.with_name(f".{path.stem}-{secrets.token_hex(4)}.partial")
 
 
 def _fitted(pixels: Pixels, width: int, height: int) -> Pixels:

@@ -98,14 +98,20 @@ class ResultRecorder:
         with ExitStack() as stack:
             self._folder = stack.enter_context(OutputFolder(parent, result_name(info)))
             self._report = stack.enter_context(ReportWriter(self._folder.working, provenance))
-            self._video = self._open_video(info.path if info.has_audio else None, fps=info.fps) if video else None
+            self._video = (
+                VideoWriter(
+                    self._folder.working / VIDEO_FILE,
+                    fps=info.fps,
+                    audio_from=info.path if info.has_audio else None,
+                    source=settings.source,
+                )
+                if video
+                else None
+            )
             if self._video is not None:
                 stack.enter_context(self._video)
             self._stack = stack.pop_all()
         self._overlay = Overlay()
-
-    def _open_video(self, audio_from: Path | None, *, fps: float | None) -> VideoWriter:
-        return VideoWriter(self._folder.working / VIDEO_FILE, fps=fps, audio_from=audio_from)
 
     def __enter__(self) -> Self:
         return self

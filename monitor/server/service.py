@@ -167,7 +167,7 @@ class MonitorService:
             known = self.channel(camera_id(key))
             if known is not None:
                 return known
-            inbox = PushInbox(name, open_timeout=CAMERA_GRACE, read_timeout=self.settings.source.read_timeout)
+            inbox = PushInbox(name, open_timeout=CAMERA_GRACE, settings=self.settings.source)
             return self._watch(inbox, name=name, channel_id=camera_id(key))
 
     def _watch(self, source: str | PushInbox, *, name: str, repeat: bool = False, channel_id: str = "") -> Stream:

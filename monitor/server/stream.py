@@ -106,7 +106,7 @@ class Stream:
         """The watch has opened its source; on its thread."""
         evidence = self.settings.evidence
         seconds = evidence.pre_roll + evidence.post_roll + _SPARE
-        self._clips = follow(source, seconds=seconds, max_bytes=_CLIP_BYTES)
+        self._clips = follow(source, seconds=seconds, max_bytes=_CLIP_BYTES, settings=self.settings.source)
         self.flagger.opened(
             Provenance.of(source.info, engines=self._engines(), settings=self.settings),
             epoch=epoch,

@@ -94,10 +94,10 @@ def test_a_file_that_is_gone_keeps_nothing(archive: FlagArchive, analysed: Analy
 def test_a_clip_that_cannot_be_had_is_said(
     archive: FlagArchive, analysed: AnalysedFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise OutputError("no space left")
 
-    monkeypatch.setattr(from_analysis, "cut", full)
+    monkeypatch.setattr(from_analysis, "cut_isolated", full)
     flag = flag_span(archive, analysed, SPAN, reporter="ada")
     assert (flag.clip, flag.clip_why) == (ClipState.MISSING, "no space left")
     assert archive.faults() == []

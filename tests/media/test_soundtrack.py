@@ -1,4 +1,5 @@
 import logging
+import sys
 from fractions import Fraction
 from pathlib import Path
 
@@ -6,6 +7,8 @@ import av
 import numpy as np
 import pytest
 
+from monitor.errors import OutputError
+from monitor.media.soundtrack import add_sound
 from monitor.media.video_writer import VideoWriter
 
 RATE = 48_000
@@ -149,6 +152,20 @@ def test_sound_that_cannot_be_read_is_left_out_and_that_is_said(
     assert "no clip.mp4: some of its sound is left out" in caplog.text
 
 
+def test_sound_whose_reader_dies_is_left_out_and_that_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    clip = tmp_path / "a.mkv"
+    make_clip(clip, "aac")
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with caplog.at_level(logging.WARNING):
+        annotate(clip, tmp_path / "out.mp4")
+    assert codec(tmp_path / "out.mp4") is None
+    assert "a.mkv: the process that reads it ended by itself" in caplog.text
+    assert "the annotated video has no sound" in caplog.text
+    assert {path.name for path in tmp_path.iterdir()} == {"a.mkv", "out.mp4"}
+
+
 def test_damaged_sound_is_skipped_and_that_is_said_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     clip = tmp_path / "a.mkv"
     make_clip(clip, "flac")
@@ -163,6 +180,13 @@ def test_damaged_sound_is_skipped_and_that_is_said_once(tmp_path: Path, caplog: 
             out.write(np.zeros((48, 64, 3), np.uint8), step / 25)
     assert caplog.text.count("some of its sound is left out") <= 1
     assert codec(tmp_path / "out.mp4") == "aac"
+
+
+def test_pictures_and_sound_that_cannot_be_written_are_said(tmp_path: Path) -> None:
+    make_clip(tmp_path / "a.mkv", "aac")
+    annotate(tmp_path / "a.mkv", tmp_path / "out.mp4")
+    with pytest.raises(OutputError, match="cannot be written"):
+        add_sound(tmp_path / "a.mkv", tmp_path / "out.mp4", tmp_path / "absent" / "again.mp4", 1.0)
 
 
 @pytest.mark.media

@@ -1,15 +1,19 @@
 import importlib
+import sys
 from pathlib import Path
 
 import av
 import pytest
 from support import clips, written_clips
+from support.crashes import crashing_python
 from support.written_clips import B_FRAMES
 
 from monitor.errors import OutputError, SourceError, SourceNotFoundError, SourceUnreadableError
-from monitor.flags.clips import cut
 from monitor.media.media_clock import BREAK
 from monitor.media.sources import open_source
+from monitor.media.span_cutter import cut, cut_isolated
+from monitor.media.worker.isolated_source import available
+from monitor.settings import SourceSettings
 from monitor.types import Frame
 
 LATE = {"output_ts_offset": "40"}  # timestamps that begin at 40 s
@@ -157,6 +161,32 @@ def test_a_place_that_cannot_be_written(tmp_path: Path, codec: str) -> None:
     file = clips.video(tmp_path / "a.mp4", codec=codec)
     with pytest.raises(OutputError, match="cannot be written"):
         cut(file, tmp_path / "missing" / "clip.mp4", 0.0, 0.4)
+
+
+@pytest.mark.skipif(not available(), reason="this system cannot hand descriptors to a process")
+@pytest.mark.parametrize(
+    ("codec", "crash"), [("libx264", "remux._retimed"), ("mpeg4", "video_writer.VideoWriter.close")]
+)
+def test_a_process_that_dies_halfway_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, codec: str, crash: str
+) -> None:
+    file, place = clips.video(tmp_path / "a.mp4", codec=codec), tmp_path / "place"
+    place.mkdir()
+    clip = cut_isolated(file, place / "clip.mp4", 0.0, 0.2, settings=SourceSettings())
+    assert clip == cut(file, tmp_path / "here.mp4", 0.0, 0.2)
+    assert (place / "clip.mp4").read_bytes() == (tmp_path / "here.mp4").read_bytes()
+    (place / "clip.mp4").unlink()
+    module, name = crash.split(".", 1)
+    monkeypatch.setattr(sys, "executable", crashing_python(tmp_path, f"monitor.media.{module}", name))
+    with pytest.raises(SourceUnreadableError, match=r"a\.mp4: the process that reads it crashed \(SIGABRT\)"):
+        cut_isolated(file, place / "clip.mp4", 0.0, 0.2, settings=SourceSettings())
+    assert list(place.iterdir()) == []
+
+
+def test_a_place_that_is_missing_is_said(tmp_path: Path) -> None:
+    file = clips.video(tmp_path / "a.mp4")
+    with pytest.raises(OutputError, match="cannot be written"):
+        cut_isolated(file, tmp_path / "missing" / "clip.mp4", 0.0, 0.4, settings=SourceSettings())
 
 
 def test_odd_names_are_nothing_special(tmp_path: Path) -> None:

@@ -178,7 +178,9 @@ def _flag(here: service.MonitorService, analysis: Upload, analysed: AnalysedFile
     if pressed and permitted(Role.REVIEWER):
         try:
             with st.spinner("keeping its pictures and its clip"):
-                flag = flag_span(here.archive, analysed, span, reporter=reporter(), note=note)
+                flag = flag_span(
+                    here.archive, analysed, span, reporter=reporter(), note=note, source=here.settings.source
+                )
         except MonitorError as error:
             st.error(str(error))
         else:

@@ -11,18 +11,24 @@ from monitor.flags.clips.packets import PacketRing
 from monitor.flags.clips.pictures import PictureRing
 from monitor.media.clip import Clip
 from monitor.media.sources import Source
-from monitor.media.span_cutter import cut
+from monitor.media.span_cutter import cut_isolated
+from monitor.settings import SourceSettings
 
-__all__ = ["Clip", "PacketRing", "PictureRing", "cut", "follow"]
+__all__ = ["Clip", "PacketRing", "PictureRing", "cut_isolated", "follow"]
+
+_SETTINGS = SourceSettings()
 
 
-def follow(source: Source, *, seconds: float, max_bytes: int) -> PacketRing | PictureRing:
+def follow(
+    source: Source, *, seconds: float, max_bytes: int, settings: SourceSettings = _SETTINGS
+) -> PacketRing | PictureRing:
     """The ring that suits a source; call it before the first iteration, then ``add`` every frame.
 
     Args:
         source: an open one.
         seconds: how far back a clip may begin.
         max_bytes: of memory that the ring may take; where they are fewer than the seconds need, they win.
+        settings: how the source is read; its packets are written in a process of its own, too.
     """
-    packets = PacketRing(seconds=seconds, max_bytes=max_bytes)
+    packets = PacketRing(seconds=seconds, max_bytes=max_bytes, settings=settings)
     return packets if source.tap(packets) else PictureRing(seconds=seconds, max_bytes=max_bytes)

@@ -12,6 +12,8 @@ from monitor.media.clip import Clip, gone
 from monitor.media.media_clock import LEAP, RESET, TICK
 from monitor.media.packets import CompressedPacket, PacketStream
 from monitor.media.remux import TimedPacket, chosen, is_playable, write
+from monitor.media.worker.task import run_isolated
+from monitor.settings import SourceSettings
 from monitor.types import Frame
 
 _REORDERED: Final = 64  # packets that a decoder may hold back before their pictures come; H.264 and AV1 need 16 and 32
@@ -43,10 +45,11 @@ class PacketRing:
     Args:
         seconds: of media time, at least kept once they have passed.
         max_bytes: of packets, never exceeded.
+        settings: of the process that writes a clip.
     """
 
-    def __init__(self, *, seconds: float, max_bytes: int) -> None:
-        self._seconds, self._max_bytes = seconds, max_bytes
+    def __init__(self, *, seconds: float, max_bytes: int, settings: SourceSettings) -> None:
+        self._seconds, self._max_bytes, self._settings = seconds, max_bytes, settings
         self._groups: deque[_Group] = deque()
         self._size = 0
         self._newest = 0.0
@@ -108,12 +111,12 @@ class PacketRing:
 
         Raises:
             OutputError: the disk is full or gone.
-            SourceError: nothing of the span is there, any more or yet.
+            SourceError: nothing of the span is there, any more or yet, or it cannot be written.
         """
         packets = self._timed()
         if self._stream is None:
             raise gone(start, end, kept=None)
-        return write(path, self._stream, chosen(packets, start, end))
+        return run_isolated(write, path, self._stream, chosen(packets, start, end), settings=self._settings)
 
     def _latest(self) -> Iterator[tuple[_Group, _KeptPacket]]:
         """Those whose pictures may come next, the newest first."""

@@ -11,10 +11,11 @@ from typing import Final, NamedTuple
 
 from PIL import Image
 
-from monitor.errors import SourceUnavailableError
+from monitor.errors import SourceError, SourceUnavailableError
 from monitor.media.media_clock import MediaClock
 from monitor.media.sources.source import Source
-from monitor.system import jpeg
+from monitor.media.worker.jpeg_decoder import JpegDecoder
+from monitor.settings import SourceSettings
 from monitor.types import Frame, SourceInfo
 
 REFUSED, BEHIND, UNWATCHED, UNDECODABLE = (
@@ -46,12 +47,12 @@ class PushInbox:
     Args:
         name: what is shown and stored.
         open_timeout: seconds (wall clock) to wait for a picture to open a source.
-        read_timeout: seconds without a picture until a source is lost.
+        settings: for ``read_timeout``, and how pictures are decoded.
     """
 
-    def __init__(self, name: str, *, open_timeout: float, read_timeout: float) -> None:
+    def __init__(self, name: str, *, open_timeout: float, settings: SourceSettings) -> None:
         self.name = name
-        self._open_timeout, self._read_timeout = open_timeout, read_timeout
+        self._open_timeout, self._read_timeout, self._settings = open_timeout, settings.read_timeout, settings
         self._changed = threading.Condition()
         self._waiting: deque[_PushedPicture] = deque()
         self._drops: Counter[str] = Counter()
@@ -100,7 +101,8 @@ class PushInbox:
             self._changed.wait_for(lambda: self._waiting or self._closed, self._open_timeout)
             if self._closed or not self._waiting:
                 raise self._silent(self._open_timeout)
-            self._reader = PushSource(self, self._drops, size=self._waiting[0].size)
+            decoder = JpegDecoder(self.name, self._settings)
+            self._reader = PushSource(self, self._drops, decoder=decoder, size=self._waiting[0].size)
             self._changed.notify_all()
             return self._reader
 
@@ -139,9 +141,9 @@ class PushInbox:
 
 
 class PushSource(Source):
-    """What is pushed into an inbox, decoded on the thread that iterates."""
+    """What is pushed into an inbox, decoded when the thread that iterates asks for it."""
 
-    def __init__(self, inbox: PushInbox, drops: Counter[str], *, size: tuple[int, int]) -> None:
+    def __init__(self, inbox: PushInbox, drops: Counter[str], *, decoder: JpegDecoder, size: tuple[int, int]) -> None:
         info = SourceInfo(
             name=inbox.name,
             kind="webcam",
@@ -154,7 +156,8 @@ class PushSource(Source):
             path=None,
         )
         super().__init__(info, drops)
-        self._inbox = inbox
+        self._inbox, self._decoder = inbox, decoder
+        self._closed = False
         self._clock = MediaClock(period=_PERIOD, lapse=0.0)  # a browser's clock was set: pictures came all the while
         self._index = 0
 
@@ -165,10 +168,14 @@ class PushSource(Source):
             if not self.frame_skipper.takes(media_time):
                 continue
             try:
-                pixels = jpeg.decoded(picture.jpeg)
+                pixels = self._decoder.decode(picture.jpeg)
             except ValueError:
                 self._drops[UNDECODABLE] += 1
                 continue
+            except SourceError:
+                if self._closed:
+                    return
+                raise
             yield Frame(
                 pixels=pixels,
                 index=index,
@@ -182,7 +189,9 @@ class PushSource(Source):
         return self._clock.disordered
 
     def close(self) -> None:
+        self._closed = True
         self._inbox.leave(self)
+        self._decoder.close()
 
 
 def _time(seconds: float) -> float:

@@ -18,6 +18,7 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from monitor.errors import SourceError, SourceUnavailableError, SourceUnreadableError
+from monitor.media import progress
 from monitor.media.failures import failure
 from monitor.media.packets import CompressedPacket, PacketListener, PacketStream
 from monitor.media.sources.address import Address
@@ -125,6 +126,7 @@ class Reader:
 
     def _step(self) -> list[Arrival] | None:
         batch = None
+        progress.report()
         try:
             with self._reading:
                 if not self.closed:

@@ -9,7 +9,7 @@ import time
 from typing import Any, Final
 
 _LENGTHS: Final = struct.Struct("!II")  # bytes of the head, bytes behind it
-_MOST: Final = 64 << 20  # bytes of a message: what is longer is no message of ours
+_MOST: Final = 128 << 20  # bytes of a message, such as the packets of a clip: what is longer is no message of ours
 _PATIENCE: Final = 10.0  # seconds (wall clock) that the other side may take to read
 
 
@@ -28,8 +28,13 @@ class IpcChannel:
         self._end = end
         self._sending = threading.Lock()
 
-    def send(self, head: dict[str, Any], payload: bytes = b"") -> None:
+    def send(self, head: dict[str, Any], payload: bytes = b"", *, timeout: float | None = None) -> None:
         """Say something; paths and fractions in the head become text.
+
+        Args:
+            head: a value of JSON.
+            payload: goes behind it.
+            timeout: seconds (wall clock) that the other side may take to read it; default: ten.
 
         Raises:
             OSError: nobody is there any more.
@@ -37,7 +42,7 @@ class IpcChannel:
         """
         text = json.dumps(head, default=str).encode()
         message = memoryview(_LENGTHS.pack(len(text), len(payload)) + text + payload)
-        deadline = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + (_PATIENCE if timeout is None else timeout)
         with self._sending:
             while message:
                 self._wait(select.POLLOUT, deadline)

@@ -28,15 +28,19 @@ from monitor.types import Frame, SourceInfo
 if TYPE_CHECKING:
     from monitor.media.sources.address import Address
 
-_START: Final = 30.0  # seconds (wall clock) until a process must have begun, on a busy machine
+START: Final = 30.0  # seconds (wall clock) until a process must have begun, on a busy machine
 _GRACE: Final = 1.0  # seconds in which it may take leave of a camera
 _MARGIN: Final = 2.0  # seconds beyond the source's own time-outs
-_NONSENSE: Final = "the process that reads it sent nonsense ({}) and was ended"
 
 
 def available() -> bool:
     """Whether this system can hand sockets and memory to a process; Windows cannot, in this way."""
     return os.name == "posix"
+
+
+def patience(settings: SourceSettings) -> float:
+    """Seconds (wall clock) of silence after which a process counts as hung."""
+    return max(settings.hang_timeout, settings.read_timeout + _MARGIN)
 
 
 def open_isolated(url: str | Path, *, address: Address, settings: SourceSettings) -> Source:
@@ -56,11 +60,11 @@ def open_isolated(url: str | Path, *, address: Address, settings: SourceSettings
         request = {"url": url, "is_path": isinstance(url, Path), "settings": settings.model_dump(mode="json")}
         with suppress(OSError):  # it died: what is heard next says so
             process.wire.send(request)
-        head, payload = process.hear(_START + settings.open_timeout + settings.read_timeout)
+        head, payload = process.hear(START + settings.open_timeout + settings.read_timeout)
         try:
             info, stream = _opened(head, payload)
         except (KeyError, TypeError, ValueError) as error:
-            raise process.failed(_NONSENSE.format(type(error).__name__)) from None
+            raise process.nonsense(type(error).__name__) from None
     except BaseException:
         process.end()
         process.close()
@@ -115,7 +119,7 @@ class CaptureProcess:
             why = f"the process that reads it said nothing for {timeout:.0f} s and was ended"
             raise self.failed(why) from None
         except IpcError as error:
-            raise self.failed(_NONSENSE.format(error)) from None
+            raise self.nonsense(str(error)) from None
         if "error" in head:
             raise self._told(head["error"])
         return head, payload
@@ -125,16 +129,20 @@ class CaptureProcess:
         kind = SourceUnavailableError if self._address.kind.may_come_back else SourceUnreadableError
         return kind(f"{self._address.name}: {why}")
 
+    def nonsense(self, what: str) -> SourceError:
+        """The same for a process whose message cannot be understood."""
+        return self.failed(f"the process that reads it sent nonsense ({what}) and was ended")
+
     def _told(self, error: Any) -> MonitorError:  # noqa: ANN401 - whatever it sent
         """The error that it told of, of the kind that it named."""
         try:
             name, message = error
             kind = getattr(errors, name, None)
         except (TypeError, ValueError):
-            return self.failed(_NONSENSE.format("an error"))
+            return self.nonsense("an error")
         if isinstance(kind, type) and issubclass(kind, MonitorError):
             return kind(message)
-        return self.failed(f"reading it failed ({name}); this should not happen, please report it")
+        return self.failed(f"reading it failed ({name or message}); this should not happen, please report it")
 
     def end(self) -> None:
         """Ask it to end, and see to it that it does; may be called twice, from any thread."""
@@ -181,7 +189,7 @@ class IsolatedSource(Source):
         super().__init__(info, Counter())
         self.process = process
         self._stream = stream
-        self._patience = max(settings.hang_timeout, settings.read_timeout + _MARGIN)
+        self._patience = patience(settings)
         self._listeners: list[PacketListener] = []
         self._begun = False
         self._closed = False
@@ -246,7 +254,7 @@ class IsolatedSource(Source):
                 source=self.info.name,
             )
         except (KeyError, TypeError, ValueError, OverflowError) as error:
-            raise self.process.failed(_NONSENSE.format(type(error).__name__)) from None
+            raise self.process.nonsense(type(error).__name__) from None
         with suppress(OSError):  # it died: the next message says so
             self.process.wire.send({"free": slot})
         return frame

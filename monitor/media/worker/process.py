@@ -1,11 +1,13 @@
-"""What runs in the process of one source: open it, and hand its pictures over until told to stop.
+"""What runs in the process: open a source and hand its pictures over, decode what is pushed, or call one function.
 
     python -m monitor.media.worker.process SOCKET MEMORY
 
 It begins with what the other side says first (address, settings), since arguments can be read by everybody.
 """
 
+import math
 import os
+import pickle
 import resource
 import socket
 import sys
@@ -13,12 +15,13 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, is_dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from monitor.errors import MonitorError, SourceUnreadableError
+from monitor.media import progress
 from monitor.media.failures import failure
 from monitor.media.packets import CompressedPacket, PacketStream
 from monitor.media.sources import Source, open_source
@@ -26,6 +29,7 @@ from monitor.media.sources.address import Address
 from monitor.media.worker.frame_ring import SLOTS, FrameRing
 from monitor.media.worker.ipc_channel import IpcChannel
 from monitor.settings import SourceSettings
+from monitor.system import jpeg
 from monitor.types import Frame
 
 BEHIND: Final = "hand-over behind"
@@ -131,6 +135,31 @@ class FrameSender:
         self._wire.send(head)
 
 
+class TaskProgress:
+    """A sign of life now and then while a function works, and an ear for whether it is still wanted.
+
+    Args:
+        wire: to the other side.
+    """
+
+    def __init__(self, wire: IpcChannel) -> None:
+        self._wire = wire
+        self._said_at = -math.inf
+
+    def __call__(self) -> None:
+        """The function goes on.
+
+        Raises:
+            EOFError: the other side wants no more.
+            OSError: it is gone.
+        """
+        if (now := time.monotonic()) - self._said_at > _SAY_EVERY:
+            self._said_at = now
+            if self._wire.waits():
+                raise EOFError
+            self._wire.send({"working": True})
+
+
 def limit_memory(megabytes: int) -> None:
     """What this process may allocate from now on."""
     resource.setrlimit(resource.RLIMIT_DATA, (megabytes << 20, megabytes << 20))
@@ -138,26 +167,22 @@ def limit_memory(megabytes: int) -> None:
 
 
 def serve(wire: IpcChannel, ring_descriptor: int) -> None:
-    """Open, hand over, close.
+    """Do what is asked for first.
 
     Raises:
         EOFError: the other side is gone.
     """
-    request, _ = wire.receive(None)
+    request, payload = wire.receive(None)
     settings = SourceSettings.model_validate(request["settings"])
     limit_memory(settings.memory_megabytes)
-    ring = FrameRing(ring_descriptor, max_pixels=settings.max_pixels)
     url = Path(request["url"]) if request["is_path"] else request["url"]
     try:
-        with open_source(url, settings) as source:
-            if not source.info.live:
-                os.nice(_NICER)
-            hand_over = FrameSender(wire, ring)
-            relay = PacketForwarder(wire, partial(hand_over.drops, source))
-            source.tap(relay)
-            _tell(source, relay.stream, wire)
-            relay.decide(wanted=_packets_wanted(wire))
-            hand_over.run(source)
+        if request.get("task"):
+            _call(payload, wire)
+        elif request.get("jpeg"):
+            _decode(wire, FrameRing(ring_descriptor, max_pixels=settings.max_pixels))
+        else:
+            _hand_over(url, wire, FrameRing(ring_descriptor, max_pixels=settings.max_pixels), settings=settings)
     except MonitorError as error:
         wire.send({"error": [type(error).__name__, str(error)]})
     except MemoryError:
@@ -168,6 +193,43 @@ def serve(wire: IpcChannel, ring_descriptor: int) -> None:
     except Exception as error:  # noqa: BLE001 - told to the other side; its text may hold secrets
         traceback.print_tb(error.__traceback__)
         wire.send({"error": ["", type(error).__name__]})
+
+
+def _hand_over(url: str | Path, wire: IpcChannel, ring: FrameRing, *, settings: SourceSettings) -> None:
+    """Open, hand over, close."""
+    with open_source(url, settings) as source:
+        if not source.info.live:
+            os.nice(_NICER)
+        hand_over = FrameSender(wire, ring)
+        relay = PacketForwarder(wire, partial(hand_over.drops, source))
+        source.tap(relay)
+        _tell(source, relay.stream, wire)
+        relay.decide(wanted=_packets_wanted(wire))
+        hand_over.run(source)
+
+
+def _decode(wire: IpcChannel, ring: FrameRing) -> None:
+    """Decode JPEGs that are pushed, one after the other, until told to stop."""
+    while True:
+        head, content = wire.receive(None)
+        if "jpeg" not in head:
+            raise EOFError
+        try:
+            pixels = jpeg.decoded(content)
+            ring.put(0, pixels)
+        except ValueError:
+            wire.send({"refused": True})
+        else:
+            wire.send({"decoded": pixels.shape[:2]})
+
+
+def _call(payload: bytes, wire: IpcChannel) -> None:
+    """Call a function, and send what it returns."""
+    os.nice(_NICER)
+    function, *arguments = pickle.loads(payload)  # noqa: S301 - of the process that started this one
+    progress.listen(TaskProgress(wire))
+    result = function(*arguments)
+    wire.send({"result": asdict(result) if is_dataclass(result) and not isinstance(result, type) else result})
 
 
 def _packets_wanted(wire: IpcChannel) -> bool:

@@ -1,4 +1,5 @@
 import errno
+import sys
 import threading
 from fractions import Fraction
 from itertools import islice, pairwise
@@ -15,15 +16,18 @@ from monitor.flags.clips import PacketRing, PictureRing, follow
 from monitor.media import remux as remux_module
 from monitor.media.media_clock import BREAK
 from monitor.media.sources import open_source
+from monitor.media.worker.isolated_source import available
+from monitor.settings import SourceSettings
 from monitor.types import Frame
 
 PLENTY = 2**30
+HERE = SourceSettings(isolate=False)
 
 
 def watched(file: Path | str, *, seconds: float = 60, max_bytes: int = PLENTY) -> tuple[PacketRing, list[Frame]]:
     """The ring of a file that was read to its end and closed."""
     with open_source(file) as source:
-        ring = follow(source, seconds=seconds, max_bytes=max_bytes)
+        ring = follow(source, seconds=seconds, max_bytes=max_bytes, settings=HERE)
         assert isinstance(ring, PacketRing)
         frames = []
         for frame in source:
@@ -47,6 +51,20 @@ def test_the_packets_are_those_of_the_source_bit_by_bit(tmp_path: Path) -> None:
     ring, _ = watched(file)
     ring.save(tmp_path / "clip.mp4", 0.8, 1.5)
     assert written_clips.payloads(tmp_path / "clip.mp4") == written_clips.payloads(file)[20:38]
+
+
+@pytest.mark.skipif(not available(), reason="this system cannot hand descriptors to a process")
+def test_a_clip_is_written_in_a_process_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ring, _ = watched(clips.video(tmp_path / "a.mp4", frames=50, options={"g": "10"}))
+    here = ring.save(tmp_path / "here.mp4", 0.8, 1.5)
+    ring._settings = SourceSettings()
+    with monkeypatch.context() as patch:
+        patch.delattr(av, "open")
+        assert ring.save(tmp_path / "there.mp4", 0.8, 1.5) == here
+    assert (tmp_path / "there.mp4").read_bytes() == (tmp_path / "here.mp4").read_bytes()
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with pytest.raises(SourceError, match=r"clip\.mp4: the process that reads it ended by itself"):
+        ring.save(tmp_path / "clip.mp4", 0.8, 1.5)
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "mkv", "ts"])
@@ -121,7 +139,7 @@ def test_other_codecs_that_browsers_play(
 def test_what_browsers_do_not_play_goes_into_pictures(tmp_path: Path, name: str, codec: str, pixel_format: str) -> None:
     file = clips.video(tmp_path / name, codec=codec, pixel_format=pixel_format)
     with open_source(file) as source:
-        ring = follow(source, seconds=10, max_bytes=PLENTY)
+        ring = follow(source, seconds=10, max_bytes=PLENTY, settings=HERE)
         assert isinstance(ring, PictureRing)
         frames = list(source)
     for frame in frames:
@@ -149,7 +167,7 @@ def test_the_first_picture_is_not_lost_though_it_was_read_to_open_the_source(tmp
 def test_seconds_bound_it_and_it_always_begins_at_a_key_frame(tmp_path: Path) -> None:
     file = clips.video(tmp_path / "a.mp4", frames=60, options={"g": "5"})
     with open_source(file) as source:
-        ring = follow(source, seconds=1.0, max_bytes=PLENTY)
+        ring = follow(source, seconds=1.0, max_bytes=PLENTY, settings=HERE)
         assert isinstance(ring, PacketRing)
         for frame in source:
             assert ring._timed()[0].is_key
@@ -163,7 +181,7 @@ def test_bytes_bound_it(tmp_path: Path) -> None:
     file = clips.video(tmp_path / "a.mp4", frames=60, options={"g": "5"})
     limit = sum(len(payload) for payload in written_clips.payloads(file)) // 4
     with open_source(file) as source:
-        ring = follow(source, seconds=60, max_bytes=limit)
+        ring = follow(source, seconds=60, max_bytes=limit, settings=HERE)
         assert isinstance(ring, PacketRing)
         largest = 0
         for _ in source:
@@ -194,7 +212,7 @@ def test_a_span_of_which_nothing_is_there_is_said_so(tmp_path: Path) -> None:
 
 
 def test_a_ring_that_heard_nothing_has_nothing(tmp_path: Path) -> None:
-    ring = PacketRing(seconds=1, max_bytes=PLENTY)
+    ring = PacketRing(seconds=1, max_bytes=PLENTY, settings=HERE)
     assert ring.span is None
     with pytest.raises(SourceError, match="there are none at all"):
         ring.save(tmp_path / "clip.mp4", 0.0, 1.0)
@@ -218,7 +236,7 @@ def test_packets_that_are_not_decoded_yet_when_timestamps_start_anew_are_not_put
     one = clips.video(tmp_path / "a.ts", frames=40, options={"g": "10", **B_FRAMES})
     one.write_bytes(2 * one.read_bytes())
     with open_source(one) as source:
-        ring = follow(source, seconds=60, max_bytes=PLENTY)
+        ring = follow(source, seconds=60, max_bytes=PLENTY, settings=HERE)
         frames = list(islice(source, count))
     assert isinstance(ring, PacketRing)
     clip = ring.save(tmp_path / "clip.mp4", 1.3, 1.35)
@@ -232,7 +250,7 @@ def test_packets_that_are_not_decoded_yet_when_timestamps_start_anew_are_not_put
 def test_a_name_that_is_not_final_is_written_to(tmp_path: Path, codec: str) -> None:
     file = clips.video(tmp_path / "a.mp4", codec=codec)
     with open_source(file) as source:
-        ring = follow(source, seconds=60, max_bytes=PLENTY)
+        ring = follow(source, seconds=60, max_bytes=PLENTY, settings=HERE)
         frames = list(source)
     for frame in frames:
         ring.add(frame)
@@ -244,7 +262,7 @@ def test_a_name_that_is_not_final_is_written_to(tmp_path: Path, codec: str) -> N
 def test_it_is_saved_while_it_is_fed(tmp_path: Path) -> None:
     file = clips.video(tmp_path / "a.mp4", frames=59, options={"g": "5", **B_FRAMES})
     with open_source(file) as source:
-        ring = follow(source, seconds=1, max_bytes=PLENTY)
+        ring = follow(source, seconds=1, max_bytes=PLENTY, settings=HERE)
         ahead = list(islice(source, 30))
         thread = threading.Thread(target=lambda: ahead.extend(source))
         thread.start()
@@ -287,7 +305,7 @@ def test_a_cameras_stream_is_kept(tmp_path: Path, transport: str) -> None:
         rtsp_server.serve(file, "--loop") as url,
         open_source(url, SourceSettings(rtsp_transport=transport)) as source,
     ):
-        ring = follow(source, seconds=1.5, max_bytes=PLENTY)
+        ring = follow(source, seconds=1.5, max_bytes=PLENTY, settings=HERE)
         assert isinstance(ring, PacketRing)
         frames = list(islice(source, 90))
     now = frames[-1].media_time
@@ -305,7 +323,7 @@ def test_the_first_picture_of_a_camera_is_kept(tmp_path: Path) -> None:
         pytest.skip(reason)
     file = clips.video(tmp_path / "a.mp4", frames=50, options={"g": "25"})
     with rtsp_server.serve(file, "--loop") as url, open_source(url) as source:
-        ring = follow(source, seconds=30, max_bytes=PLENTY)
+        ring = follow(source, seconds=30, max_bytes=PLENTY, settings=HERE)
         frames = list(islice(source, 20))
     clip = ring.save(tmp_path / "clip.mp4", 0.0, 0.5)
     assert clip.start == 0.0

@@ -1,19 +1,25 @@
 """Pictures that are pushed, and the sources that are opened on them."""
 
 import struct
+import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
+from support.crashes import crashing_python
 
 from monitor.errors import SourceUnavailableError
 from monitor.media.sources.push import BEHIND, REFUSED, UNDECODABLE, UNWATCHED, PushInbox
 from monitor.media.sources.source import Source
+from monitor.media.worker.isolated_source import available
+from monitor.settings import SourceSettings
 from monitor.system import jpeg
 from monitor.types import Frame
 
+HERE = SourceSettings(isolate=False)
 NOON = 1_790_000_000.0  # seconds on a browser's clock
 
 
@@ -23,7 +29,7 @@ def picture(grey: int = 90, *, width: int = 64, height: int = 48) -> bytes:
 
 @pytest.fixture
 def inbox() -> PushInbox:
-    return PushInbox("Camera of ada", open_timeout=5.0, read_timeout=5.0)
+    return PushInbox("Camera of ada", open_timeout=5.0, settings=HERE)
 
 
 def pushing(inbox: PushInbox, *, after: float = 0.05, content: bytes | None = None) -> None:
@@ -48,6 +54,27 @@ def test_what_is_pushed_becomes_frames(inbox: PushInbox) -> None:
     assert second.pixels.mean() == pytest.approx(200, abs=2)
     assert first.captured_at <= second.captured_at
     assert source.drops == {}
+
+
+@pytest.mark.skipif(not available(), reason="this system cannot hand descriptors to a process")
+def test_what_is_pushed_is_decoded_in_a_process_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(content: bytes) -> None:
+        raise AssertionError("decoded in this process")
+
+    inbox = PushInbox("Camera of ada", open_timeout=5.0, settings=SourceSettings())
+    first, second = picture(), picture(200)
+    monkeypatch.setattr(jpeg, "decoded", refuse)
+    pushing(inbox, content=first)
+    with inbox.open() as source:
+        frames = iter(source)
+        assert next(frames).pixels.mean() == pytest.approx(90, abs=2)
+        inbox.push(second, taken_at=NOON + 0.25)
+        assert next(frames).pixels.mean() == pytest.approx(200, abs=2)
+    assert list(frames) == []
+    monkeypatch.setattr(sys, "executable", crashing_python(tmp_path, "monitor.system.jpeg", "decoded"))
+    pushing(inbox, content=first)
+    with inbox.open() as source, pytest.raises(SourceUnavailableError, match=r"Camera of ada: .* crashed \(SIGABRT\)"):
+        next(iter(source))
 
 
 def test_what_nobody_will_look_at_is_not_decoded(inbox: PushInbox, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,7 +170,7 @@ def test_what_cannot_be_decoded_is_counted_and_no_frame(inbox: PushInbox, monkey
 
 
 def test_silence_is_a_lost_source_and_it_can_be_opened_again() -> None:
-    inbox = PushInbox("Camera of ada", open_timeout=0.1, read_timeout=0.1)
+    inbox = PushInbox("Camera of ada", open_timeout=0.1, settings=HERE.model_copy(update={"read_timeout": 0.1}))
     with pytest.raises(SourceUnavailableError, match=r"Camera of ada: no picture came for 0.1 s; is the page"):
         inbox.open()
     pushing(inbox, after=0.02)

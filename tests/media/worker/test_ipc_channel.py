@@ -35,6 +35,22 @@ def test_a_message_larger_than_the_sockets_buffer_arrives_whole(ends: tuple[IpcC
     thread.join()
 
 
+def test_whoever_reads_late_can_be_given_time(
+    ends: tuple[IpcChannel, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = ends[0]
+    monkeypatch.setattr(module, "_PATIENCE", 0.0)
+    with pytest.raises(TimeoutError):
+        here.send({}, bytes(10_000_000))
+    here, there = (IpcChannel(end) for end in socket.socketpair())
+    thread = threading.Thread(target=there.receive, args=(10,))
+    thread.start()
+    here.send({}, bytes(10_000_000), timeout=10)
+    thread.join()
+    here.close()
+    there.close()
+
+
 def test_silence_and_half_a_message_are_timeouts(ends: tuple[IpcChannel, socket.socket]) -> None:
     here, theirs = ends
     with pytest.raises(TimeoutError):

@@ -17,7 +17,7 @@ from monitor.media.sources import Source, open_source
 from monitor.media.worker import process
 from monitor.media.worker.frame_ring import SLOTS, FrameRing
 from monitor.media.worker.ipc_channel import IpcChannel
-from monitor.media.worker.process import BEHIND, FrameSender, PacketForwarder
+from monitor.media.worker.process import BEHIND, FrameSender, PacketForwarder, TaskProgress
 from monitor.settings import SourceSettings
 from monitor.types import Frame
 
@@ -73,6 +73,24 @@ def test_packets_without_a_picture_say_what_is_lost_now_and_then(
     monkeypatch.setattr(process, "_SAY_EVERY", 60.0)
     relay.packet(CompressedPacket(b"damaged", pts=5, is_key=False))
     assert not here.waits()
+
+
+def test_work_that_goes_on_says_so_now_and_then(
+    ends: tuple[IpcChannel, IpcChannel], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = ends
+    monkeypatch.setattr(process, "_SAY_EVERY", 60.0)
+    working = TaskProgress(there)
+    working()
+    working()
+    assert heard(here) == [{"working": True}], "at once, then not for a while"
+
+
+def test_work_that_nobody_wants_any_more_ends(ends: tuple[IpcChannel, IpcChannel]) -> None:
+    here, there = ends
+    here.send({"stop": True})
+    with pytest.raises(EOFError):
+        TaskProgress(there)()
 
 
 class Camera(Source):

@@ -1,0 +1,134 @@
+"""Real processes that call a function."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from support import clips, worker_tasks
+from support.faults import descriptors
+
+from monitor.errors import SourceNotFoundError, SourceUnavailableError, SourceUnreadableError
+from monitor.media.span_cutter import cut
+from monitor.media.worker import isolated_source, task
+from monitor.media.worker.isolated_source import available
+from monitor.media.worker.task import run_isolated
+from monitor.settings import SourceSettings
+
+pytestmark = pytest.mark.skipif(not available(), reason="this system cannot hand descriptors to a process")
+
+SETTINGS = SourceSettings(max_pixels=1920 * 1080)
+TESTS = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def tasks_can_be_imported_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(TESTS), os.environ.get("PYTHONPATH")])))
+
+
+def gone(pid: int) -> bool:
+    status = Path(f"/proc/{pid}/status")
+    return not status.exists() or "State:\tZ" in status.read_text()
+
+
+def test_a_span_is_cut_as_it_is_here(tmp_path: Path) -> None:
+    file = clips.video(tmp_path / "a:%03d*.mp4", frames=50, options={"g": "10"})
+    before = descriptors()
+    here = cut(file, tmp_path / "here.mp4", 0.8, 1.48)
+    there = run_isolated(cut, file, tmp_path / "there.mp4", 0.8, 1.48, settings=SETTINGS)
+    assert there == here
+    assert (tmp_path / "there.mp4").read_bytes() == (tmp_path / "here.mp4").read_bytes()
+    assert descriptors() == before
+
+
+def test_it_is_another_process_where_settings_and_system_allow_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    file = Path("a.mp4")
+    other = run_isolated(worker_tasks.pid, file, settings=SETTINGS)
+    assert other != os.getpid()
+    assert gone(other)
+    here = SETTINGS.model_copy(update={"isolate": False})
+    assert run_isolated(worker_tasks.pid, file, settings=here) == os.getpid()
+    monkeypatch.setattr(task, "available", lambda: False)
+    assert run_isolated(worker_tasks.pid, file, settings=SETTINGS) == os.getpid()
+
+
+@pytest.mark.parametrize(
+    ("function", "sentence"),
+    [
+        (worker_tasks.crash, r"a\.mp4: the process that reads it crashed \(SIGABRT\); is it damaged\?"),
+        (worker_tasks.exhaust, r"a\.mp4: .* source\.memory_megabytes"),
+        (worker_tasks.mistake, r"a\.mp4: reading it failed \(RuntimeError\); this should not happen"),
+        (worker_tasks.lie, r"a\.mp4: the process that reads it sent nonsense"),
+    ],
+)
+def test_whatever_happens_there_is_one_sentence_here(function: Callable[[Path], object], sentence: str) -> None:
+    before = descriptors()
+    with pytest.raises(SourceUnreadableError, match=sentence) as caught:
+        run_isolated(function, Path("a.mp4"), settings=SETTINGS)
+    assert "secret" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert descriptors() == before
+
+
+def test_errors_come_with_their_kind_and_words(tmp_path: Path) -> None:
+    with pytest.raises(SourceNotFoundError, match="does not exist"):
+        run_isolated(cut, tmp_path / "none.mp4", tmp_path / "clip.mp4", 0.0, 1.0, settings=SETTINGS)
+
+
+def test_a_function_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(isolated_source, "_MARGIN", 0.1)
+    settings = SETTINGS.model_copy(update={"hang_timeout": 0.3, "read_timeout": 0.1})
+    with pytest.raises(SourceUnreadableError, match="said nothing for 0 s and was ended"):
+        run_isolated(worker_tasks.hang, Path("a.mp4"), settings=settings)
+
+
+def test_a_slow_disk_has_time_for_the_whole_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Finishing a large mp4 is one call, without a sign of life."""
+    waited: list[float] = []
+    hear = isolated_source.CaptureProcess.hear
+    monkeypatch.setattr(
+        isolated_source.CaptureProcess, "hear", lambda self, timeout: waited.append(timeout) or hear(self, timeout)
+    )
+    large = tmp_path / "large.mp4"
+    for size in (0, 1_000_000_000):
+        with large.open("wb") as file:
+            file.truncate(size)
+        run_isolated(worker_tasks.pid, large, settings=SETTINGS)
+    small, enough = waited
+    assert enough - small == pytest.approx(100)
+
+
+def test_no_room_for_a_process_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "nothing"))
+    with pytest.raises(SourceUnavailableError, match="no process can be started"):
+        run_isolated(worker_tasks.pid, Path("a.mp4"), settings=SETTINGS)
+
+
+def test_it_works_from_a_script_without_a_main_guard(tmp_path: Path) -> None:
+    file = clips.video(tmp_path / "a.mp4")
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from pathlib import Path\n"
+        "from monitor.media.span_cutter import cut\n"
+        "from monitor.media.worker.task import run_isolated\n"
+        "from monitor.settings import SourceSettings\n"
+        f"file = Path({str(file)!r})\n"
+        "print(run_isolated(cut, file, file.with_name('clip.mp4'), 0.0, 0.4, settings=SourceSettings()).end)\n"
+    )
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True)
+    assert done.stdout == "0.4\n"
+
+
+def test_a_program_that_is_killed_leaves_no_process(tmp_path: Path) -> None:
+    script = (
+        "import sys; from pathlib import Path; from support import worker_tasks\n"
+        "from monitor.media.worker.task import run_isolated; from monitor.settings import SourceSettings\n"
+        "run_isolated(worker_tasks.outlive, Path(sys.argv[1]), settings=SourceSettings())"
+    )
+    told = tmp_path / "pid"
+    done = subprocess.run([sys.executable, "-c", script, str(told)], capture_output=True, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr  # its pipes closed: nobody holds them any more
+    assert gone(int(told.read_text()))
