@@ -169,7 +169,7 @@ class Pipeline:
         self._scenes = SceneCuts()
         once = {"min_hits": 1} if still else {}
         self._tracker = Tracker(settings.tracker.model_copy(update=once))
-        self._schedule = ScoreSchedule(settings.classifier.score_every)
+        self._schedule = ScoreSchedule(settings.classifier.min_score_interval)
         calibration = engines.classifier.card.calibration
         self._judge = Judge(settings.verdict, calibration=calibration, still=still)
         self._segments = Segments(settings.segment, calibration=calibration)

@@ -76,7 +76,7 @@ _BROKEN_OFF: dict[str, Cause] = {
 _CONTENT: dict[int | None, Cause] = {
     errno.ENOMEM: (
         SourceUnreadableError,
-        "its pictures need more memory than there is, or than the setting source.memory_megabytes allows",
+        "its pictures need more memory than there is, or than the setting source.memory_limit allows",
     ),
 }
 

@@ -55,7 +55,7 @@ class MonitorService:
         self._loading, self._adding = threading.Lock(), threading.Lock()
         self.accounts, self.audit, self.guesses = Accounts(archive.store), AuditLog(archive.store), LoginThrottle()
         self.sessions = Sessions(settings.access, standing=self._standing)
-        every = settings.service.heartbeat_every
+        every = settings.service.heartbeat_interval
         self.heartbeat = Heartbeat(self.engines, longest=2 * every + _ONE_BEAT)
         self._timers = (
             Timer("heartbeat", self.heartbeat.beat, every=every),

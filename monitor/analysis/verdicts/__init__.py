@@ -16,7 +16,7 @@ neighbour counting as one infinitely far away:
 One lonely sample is one witness; a hundred within a second are ``1 + 1 / (2 tau)`` at most, and twice
 the frame rate adds next to nothing.
 
-**Forgetting.** ``v_i = w_i g_i exp(-(t - t_i) / memory)``, let go below 5 %. ``N = sum v_i`` witnesses say
+**Forgetting.** ``v_i = w_i g_i exp(-(t - t_i) / decay_time)``, let go below 5 %. ``N = sum v_i`` witnesses say
 ``zbar = sum v_i z_i / N``.
 
 **Saturation.** All scores of one face share what the detector thinks of this person, camera and light;
@@ -44,8 +44,8 @@ hundred times as many false suspicions in white noise, and over four times as ma
 
 **Labels.** ``P >= fake_at`` LIKELY_FAKE, ``P >= suspicious_at`` SUSPICIOUS, ``P <= real_at`` LIKELY_REAL, in between
 NOT_ENOUGH_EVIDENCE (INCONCLUSIVE). The label held is left only ``hysteresis`` beyond its threshold, and another
-one is said only once it has been due for ``dwell`` seconds. Evidence, in contrast, is lost at once, without
-dwell: fewer than ``min_effective_samples`` witnesses is TOO_FEW_SAMPLES; no usable sample for ``stale_after``
+one is said only once it has been due for ``debounce`` seconds. Evidence, in contrast, is lost at once, without
+debounce: fewer than ``min_effective_samples`` witnesses is TOO_FEW_SAMPLES; no usable sample for ``timeout``
 seconds, NOT_SEEN; both with the causes of recent rejections. No sample is ever made up for a face that
 could not be scored.
 
@@ -57,7 +57,7 @@ was lost, the last usable sample.
 carries SINGLE_IMAGE.
 
 **A whole track** is its worst SUSPICIOUS or LIKELY_FAKE verdict. LIKELY_REAL, with its mean P(fake), needs a
-track that was never suspected and was LIKELY_REAL for at least half of the time it was seen, ``stale_after``
+track that was never suspected and was LIKELY_REAL for at least half of the time it was seen, ``timeout``
 seconds of start-up aside; otherwise NOT_ENOUGH_EVIDENCE with the reasons that stood longest. **A whole
 source** is its worst track; LIKELY_REAL also needs the tracks found real to make up half of the time that
 faces were seen.

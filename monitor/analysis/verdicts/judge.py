@@ -26,7 +26,7 @@ class Judge:
 
     def __init__(self, settings: VerdictSettings, *, calibration: Calibration, still: bool = False) -> None:
         if still:
-            settings = settings.model_copy(update={"dwell": 0.0, "min_effective_samples": 0.0})
+            settings = settings.model_copy(update={"debounce": 0.0, "min_effective_samples": 0.0})
         self._settings = settings
         self._calibration = calibration
         self._still = still

@@ -55,7 +55,7 @@ class Samples:
         """Count one more sample; a jump of the level drops all that lies before it."""
         settings, samples = self._settings, self._samples
         samples.append(sample)
-        while sample.media_time - samples[0].media_time > HORIZON * settings.memory:
+        while sample.media_time - samples[0].media_time > HORIZON * settings.decay_time:
             samples.popleft()
         self._weigh()
         enough = _unsaturated(settings.min_effective_samples, most=settings.max_effective_samples)
@@ -79,7 +79,7 @@ class Samples:
         """How many independent witnesses the samples amount to at ``media_time``."""
         if not self._samples:
             return 0.0
-        fading = math.exp(-max(media_time - self._samples[-1].media_time, 0.0) / self._settings.memory)
+        fading = math.exp(-max(media_time - self._samples[-1].media_time, 0.0) / self._settings.decay_time)
         return saturated(self._total * fading, most=self._settings.max_effective_samples)
 
     def log_odds(self, media_time: float) -> float:
@@ -126,7 +126,7 @@ class Samples:
         samples, settings = self._samples, self._settings
         times = np.array([sample.media_time for sample in samples])
         weights = np.array([sample.weight for sample in samples])
-        fading = np.exp(-np.maximum(times[-1] - times, 0.0) / settings.memory)
+        fading = np.exp(-np.maximum(times[-1] - times, 0.0) / settings.decay_time)
         self._values = np.array([sample.log_odds for sample in samples])
         self._shares = weights * fading * novelty(times, settings.correlation_time)
         self._total, self._moment = float(self._shares.sum()), float((self._shares * self._values).sum())

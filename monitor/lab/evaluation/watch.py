@@ -25,7 +25,7 @@ class VideoWatcher:
     """Collects scored frames, and the time of each face under each label.
 
     Memory grows with the scored frames, five per second. A gap between two frames of a face counts as at most
-    ``stale_after`` seconds.
+    ``timeout`` seconds.
 
     Args:
         settings: of the verdicts.
@@ -34,7 +34,7 @@ class VideoWatcher:
     """
 
     def __init__(self, settings: VerdictSettings, *, calibration: Calibration, still: bool = False) -> None:
-        self._stale_after = settings.stale_after
+        self._timeout = settings.timeout
         self._witnesses = 0.0 if still else settings.min_effective_samples
         self._calibration = calibration
         self._faces: dict[int, _Face] = {}
@@ -74,7 +74,7 @@ class VideoWatcher:
 
     def _see(self, verdict: Verdict, now: float, *, due: bool) -> None:
         face = self._faces.setdefault(verdict.track_id, _Face(now, verdict.label))
-        elapsed = min(max(now - face.seen, 0.0), self._stale_after)
+        elapsed = min(max(now - face.seen, 0.0), self._timeout)
         self.face_seconds += elapsed
         if face.label is Label.NOT_ENOUGH_EVIDENCE:
             self.abstaining_seconds += elapsed

@@ -144,7 +144,7 @@ def serve(wire: IpcChannel, ring_descriptor: int) -> None:
     """
     request, _ = wire.receive(None)
     settings = SourceSettings.model_validate(request["settings"])
-    limit_memory(settings.memory_megabytes)
+    limit_memory(settings.memory_limit)
     ring = FrameRing(ring_descriptor, max_pixels=settings.max_pixels)
     url = Path(request["url"]) if request["is_path"] else request["url"]
     try:

@@ -81,9 +81,9 @@ class TestSamples:
 
     def test_evidence_fades_but_keeps_its_mean(self) -> None:
         samples = gathered(*every(0.2, *[1.5] * 10))
-        now, later = samples.effective(1.8), samples.effective(1.8 + SETTINGS.memory)
+        now, later = samples.effective(1.8), samples.effective(1.8 + SETTINGS.decay_time)
         assert later < now
-        assert samples.log_odds(1.8 + SETTINGS.memory) / later == pytest.approx(samples.log_odds(1.8) / now)
+        assert samples.log_odds(1.8 + SETTINGS.decay_time) / later == pytest.approx(samples.log_odds(1.8) / now)
 
     def test_contributions_add_up_to_the_log_odds(self) -> None:
         samples = gathered(*every(0.2, 1.0, -2.0, 3.0, 0.5, -1.0))

@@ -55,7 +55,7 @@ def test_time_is_counted_under_the_label_that_held() -> None:
 
 def test_a_long_gap_counts_for_its_first_moments_only() -> None:
     watch = watched((0.0, [face(REAL)]), (60.0, [face(REAL)]))
-    assert watch.face_seconds == pytest.approx(VerdictSettings().stale_after)
+    assert watch.face_seconds == pytest.approx(VerdictSettings().timeout)
 
 
 def test_flips_are_changes_after_the_first_decision_of_each_face() -> None:
