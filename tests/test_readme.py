@@ -10,7 +10,7 @@ import pytest
 from pydantic import BaseModel
 
 from monitor.settings import Settings
-from monitor.settings.old_names import OLD_NAMES, OLD_NAMES_UNTIL
+from monitor.settings.old_names import MOVED_TO_CARD, OLD_NAMES, OLD_NAMES_UNTIL
 
 README = Path(__file__).parent.parent / "README.md"
 SETTINGS = README.parent / "docs" / "settings.md"
@@ -31,8 +31,9 @@ def settings_table() -> str:
 
 
 def old_names_table() -> str:
-    """Every renamed setting, as Markdown."""
+    """Every setting that was renamed or moved, as Markdown."""
     rows = [f"| `{old}` | `{new}` |" for old, new in OLD_NAMES.items()]
+    rows += [f"| `{old}` | model card: `{new}` |" for old, new in MOVED_TO_CARD.items()]
     return "\n".join(["| old name | new name |", "|---|---|", *rows]) + "\n"
 
 

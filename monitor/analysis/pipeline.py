@@ -170,9 +170,9 @@ class Pipeline:
         once = {"min_hits": 1} if still else {}
         self._tracker = Tracker(settings.tracker.model_copy(update=once))
         self._schedule = ScoreSchedule(settings.classifier.min_score_interval)
-        calibration = engines.classifier.card.calibration
-        self._judge = Judge(settings.verdict, calibration=calibration, still=still)
-        self._segments = Segments(settings.segment, calibration=calibration)
+        card = engines.classifier.card
+        self._judge = Judge(settings.verdict, calibration=card.calibration, process=card.score_process, still=still)
+        self._segments = Segments(settings.segment, calibration=card.calibration)
 
     def step(self, frame: Frame, *, rest: float = 0.0) -> Observation:
         """What this frame adds. Call it with the frames of one source, in order.

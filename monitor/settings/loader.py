@@ -17,7 +17,7 @@ from pydantic_settings import (
 )
 
 from monitor.errors import UsageError
-from monitor.settings.old_names import OLD_NAMES, OLD_NAMES_UNTIL, find_old_names, rename_settings
+from monitor.settings.old_names import describe_old_names, rename_settings
 from monitor.settings.stages import Settings
 
 ENVIRONMENT_PREFIX: Final = "DEEPFAKE_MONITOR_"
@@ -113,6 +113,6 @@ class _SettingsFile(TomlConfigSettingsSource):
 
 
 def _rename_with_warning(settings: Mapping[str, Any]) -> dict[str, Any]:
-    for old in find_old_names(settings):
-        _log.warning("setting %s is called %s now; the old name works until %s", old, OLD_NAMES[old], OLD_NAMES_UNTIL)
+    for sentence in describe_old_names(settings):
+        _log.warning("%s", sentence)
     return rename_settings(settings)

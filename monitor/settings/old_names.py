@@ -1,9 +1,9 @@
-"""Settings that were renamed: the old name works for one release.
+"""Settings that were renamed or moved: an old name works for one release, with a warning.
 
-Remove an entry, or this module, in version ``OLD_NAMES_UNTIL``; readers of stored reports need it longer.
+Stored reports and flags keep the names of their version, so ``rename_settings`` must know every name ever recorded.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 OLD_NAMES_UNTIL: Final = "0.3"
@@ -21,25 +21,50 @@ OLD_NAMES: Final[Mapping[str, str]] = {
     "verdict.stale_after": "verdict.timeout",
     "service.heartbeat_every": "service.heartbeat_interval",
 }
+MOVED_TO_CARD: Final[Mapping[str, str]] = {
+    "verdict.correlation_time": "score_process.correlation_time",
+    "verdict.max_effective_samples": "score_process.max_effective_samples",
+    "verdict.min_effective_samples": "score_process.min_effective_samples",
+    "verdict.max_sample_logit": "score_process.max_sample_logit",
+    "verdict.change_alarm": "score_process.change_threshold",
+}
 
 
 def rename_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The same settings under their current names; if an old and a new name are both given, the new one wins.
+    """The same settings under their current names, without those that moved to the model card.
+
+    If an old and a new name are both given, the new one wins.
 
     >>> rename_settings({"tracker": {"memory": 2.0, "min_hits": 3}})
     {'tracker': {'min_hits': 3, 'max_age': 2.0}}
     """
     renamed = {stage: dict(values) if isinstance(values, Mapping) else values for stage, values in settings.items()}
-    for old in find_old_names(settings):
+    for old in _used(OLD_NAMES, settings):
         (stage, name), (_, current) = old.split("."), OLD_NAMES[old].split(".")
         value = renamed[stage].pop(name)
         renamed[stage].setdefault(current, value)
+    for old in _used(MOVED_TO_CARD, settings):
+        stage, name = old.split(".")
+        del renamed[stage][name]
     return renamed
 
 
-def find_old_names(settings: Mapping[str, Any]) -> Iterator[str]:
-    """Old dotted names that the settings use, in the order of ``OLD_NAMES``."""
-    for old in OLD_NAMES:
+def describe_old_names(settings: Mapping[str, Any]) -> list[str]:
+    """One sentence for each old name that the settings use."""
+    return [
+        *(
+            f"setting {old} is called {OLD_NAMES[old]} now; the old name works until {OLD_NAMES_UNTIL}"
+            for old in _used(OLD_NAMES, settings)
+        ),
+        *(
+            f"setting {old} is {MOVED_TO_CARD[old]} of the model card now; the value given here is ignored"
+            for old in _used(MOVED_TO_CARD, settings)
+        ),
+    ]
+
+
+def _used(names: Iterable[str], settings: Mapping[str, Any]) -> Iterator[str]:
+    for old in names:
         stage, name = old.split(".")
         values = settings.get(stage)
         if isinstance(values, Mapping) and name in values:

@@ -181,20 +181,6 @@ class VerdictSettings(_Settings):
     decay_time: Seconds = Field(
         10.0, description="Time constant of the exponential decay of evidence, seconds of media time."
     )
-    correlation_time: Seconds = Field(
-        0.3,
-        description="Time constant of the correlation between two scores of one face, seconds of media time.",
-    )
-    max_effective_samples: float = Field(
-        2.0, ge=1, le=100, description="Effective sample size at which evidence saturates."
-    )
-    min_effective_samples: float = Field(
-        1.1, gt=0, description="Minimum effective sample size for a label; lower: TOO_FEW_SAMPLES."
-    )
-    max_sample_logit: float = Field(4.0, gt=0, description="Maximum absolute evidence of one sample, log-odds.")
-    change_alarm: float = Field(
-        5.0, gt=0, description="Log-likelihood ratio at which a change of the scores discards all earlier samples."
-    )
     timeout: Seconds = Field(
         1.5,
         description="Time without a usable sample after which the label is NOT_ENOUGH_EVIDENCE, seconds of media time.",
@@ -226,8 +212,6 @@ class VerdictSettings(_Settings):
     def _ordered(self) -> "VerdictSettings":
         if not self.real_at < self.suspicious_at < self.fake_at:
             raise ValueError("real_at < suspicious_at < fake_at must hold")
-        if not self.min_effective_samples < self.max_effective_samples:
-            raise ValueError("min_effective_samples < max_effective_samples must hold, or nothing is ever judged")
         return self
 
 

@@ -128,6 +128,15 @@ class TestOldName:
         assert load(tracker__max_age=2.0).tracker.max_age == 2.0
         assert caplog.messages == []
 
+    def test_a_setting_that_moved_to_the_model_card_is_ignored_with_one_warning(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        assert load(verdict__change_alarm=9.0) == Settings()
+        assert caplog.messages == [
+            "setting verdict.change_alarm is score_process.change_threshold of the model card now; "
+            "the value given here is ignored"
+        ]
+
     def test_a_wrong_value_is_reported_under_the_new_name(self) -> None:
         with pytest.raises(UsageError, match=r"setting tracker\.max_age: .*greater than 0"):
             load(tracker__memory=-1)

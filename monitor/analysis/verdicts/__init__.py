@@ -1,7 +1,9 @@
 r"""Turns the scores of each face into a verdict over time.
 
 Every usable score of a track is a sample; a verdict is a function of the track's recent samples and
-of the label that it holds. Media time is the only clock.
+of the label that it holds. Media time is the only clock. ``correlation_time``, ``max_effective_samples``,
+``min_effective_samples``, ``max_sample_logit`` and ``change_threshold`` describe the classifier's scores and stand in
+its model card (``ScoreProcess``); all else are settings.
 
 **A sample** is its calibrated log-odds ``z_i = clip(scale logit_i + shift, -max, +max)`` with a weight
 ``w_i`` in 0..1 from the face's quality.
@@ -37,7 +39,7 @@ no split, by the generalised likelihood ratio of two Gaussian levels with a comm
     gain_k = N_a N_b / (N_a + N_b) (zbar_b - zbar_a)^2
     LLR_k = (N + nu) / 2 log(1 + gain_k / (sum v_i (z_i - zbar)^2 - gain_k + nu 0.8^2))
 
-Where the largest reaches ``change_alarm``, and both sides have ``min_effective_samples``, all samples before
+Where the largest reaches ``change_threshold``, and both sides have ``min_effective_samples``, all samples before
 the split are dropped and the trace says ``restarted_at``. (A CUSUM against the sign of the evidence, Page
 1954, must know the level after the change. Tuned to the same delay on simulated scores around 0 it raised a
 hundred times as many false suspicions in white noise, and over four times as many in correlated noise.)

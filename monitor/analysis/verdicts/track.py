@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from monitor.analysis.verdicts.samples import Sample, Samples
 from monitor.analysis.verdicts.summary import TrackTally
-from monitor.types import Label, LabelChange, Reason, TrackSummary, Verdict
+from monitor.types import Label, LabelChange, Reason, ScoreProcess, TrackSummary, Verdict
 
 if TYPE_CHECKING:
     from monitor.settings import VerdictSettings
@@ -33,18 +33,25 @@ class Track:
     Args:
         track_id: the tracker's.
         settings: thresholds and time constants.
+        process: from the model card.
         media_time: when the face was first seen.
         always: reasons that every verdict carries.
     """
 
     def __init__(
-        self, track_id: int, settings: VerdictSettings, *, media_time: float, always: tuple[Reason, ...]
+        self,
+        track_id: int,
+        settings: VerdictSettings,
+        *,
+        process: ScoreProcess,
+        media_time: float,
+        always: tuple[Reason, ...],
     ) -> None:
         self._id = track_id
-        self._settings = settings
+        self._settings, self._process = settings, process
         self._always = always
         self._now = self._since = self._began = self._last_usable = media_time
-        self._samples = Samples(settings)
+        self._samples = Samples(process, decay_time=settings.decay_time)
         self._rejections: deque[tuple[float, tuple[Reason, ...]]] = deque(maxlen=REJECTIONS)
         self._usable = self._attempts = 0
         self._label = Label.NOT_ENOUGH_EVIDENCE
@@ -117,7 +124,7 @@ class Track:
         """Why nothing can be said at all; empty if something can."""
         timeout = self._settings.timeout
         stale = self._now - self._last_usable > timeout
-        enough = self._samples.effective(self._now) >= self._settings.min_effective_samples
+        enough = self._samples.effective(self._now) >= self._process.min_effective_samples
         if self._samples and enough and not stale:
             return ()
         recent = [reasons for time, reasons in self._rejections if self._now - time <= timeout]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from monitor.lab.evaluation.outcomes import ScoredFrame
-from monitor.types import Calibration, Frame, Label, Observation, Verdict
+from monitor.types import Calibration, Frame, Label, Observation, ScoreProcess, Verdict
 
 if TYPE_CHECKING:
     from monitor.settings import VerdictSettings
@@ -30,12 +30,20 @@ class VideoWatcher:
     Args:
         settings: of the verdicts.
         calibration: of the single scores, from the model card.
+        process: from the same card.
         still: the source is one picture, so that a single sample suffices.
     """
 
-    def __init__(self, settings: VerdictSettings, *, calibration: Calibration, still: bool = False) -> None:
+    def __init__(
+        self,
+        settings: VerdictSettings,
+        *,
+        calibration: Calibration,
+        process: ScoreProcess,
+        still: bool = False,
+    ) -> None:
         self._timeout = settings.timeout
-        self._witnesses = 0.0 if still else settings.min_effective_samples
+        self._witnesses = 0.0 if still else process.min_effective_samples
         self._calibration = calibration
         self._faces: dict[int, _Face] = {}
         self.moments: list[ScoredFrame] = []

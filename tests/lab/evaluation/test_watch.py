@@ -6,7 +6,7 @@ from support.observations import Face, frame, observation
 
 from monitor.lab.evaluation.watch import VideoWatcher
 from monitor.settings import VerdictSettings
-from monitor.types import Calibration, Label, Reason
+from monitor.types import Calibration, Label, Reason, ScoreProcess
 
 BOX = (10.0, 10.0, 90.0, 110.0)
 REAL, FAKE, SUSPICIOUS, NONE = Label.LIKELY_REAL, Label.LIKELY_FAKE, Label.SUSPICIOUS, Label.NOT_ENOUGH_EVIDENCE
@@ -19,7 +19,7 @@ def face(label: Label, probability: float | None = 0.5, *, track: int = 1, logit
 
 
 def watched(*frames: tuple[float, list[Face]], still: bool = False) -> VideoWatcher:
-    watch = VideoWatcher(VerdictSettings(), calibration=Calibration(scale=2.0), still=still)
+    watch = VideoWatcher(VerdictSettings(), calibration=Calibration(scale=2.0), process=ScoreProcess(), still=still)
     for media_time, faces in frames:
         watch(FRAME, observation(faces, media_time=media_time))
     return watch
@@ -72,8 +72,8 @@ def test_an_undecided_file_is_ranked_by_its_highest_face() -> None:
 def test_too_few_witnesses_rank_nothing_but_a_still() -> None:
     lonely = observation([face(NONE, 0.9)])
     lonely = replace(lonely, verdicts=(replace(lonely.verdicts[0], effective_samples=1.0),))
-    film = VideoWatcher(VerdictSettings(), calibration=Calibration())
-    still = VideoWatcher(VerdictSettings(), calibration=Calibration(), still=True)
+    film = VideoWatcher(VerdictSettings(), calibration=Calibration(), process=ScoreProcess())
+    still = VideoWatcher(VerdictSettings(), calibration=Calibration(), process=ScoreProcess(), still=True)
     for watch in (film, still):
         watch(FRAME, lonely)
     assert film.mean_probability is None
