@@ -1,18 +1,19 @@
 """Degradations of real and fake pictures, drawn once per row and applied equally to both halves of a pair.
 
-The order is the physical one: occluder, light and colour, lens and motion, rescaling, sensor noise, JPEG.
+The order is the physical one: occluder, light and colour, lens and motion, rescaling, sensor noise, H.264, JPEG.
 """
 
 from dataclasses import dataclass, fields
 from typing import Self
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from monitor.errors import ExperimentError
 from monitor.lab.fakes import resampling
-from monitor.lab.fakes.codecs import jpeg
+from monitor.lab.fakes.codecs import h264, jpeg
 from monitor.lab.fakes.colours import Colours, adjusted
 
 STRONGEST = 2.0
@@ -26,6 +27,7 @@ _CHANCES = {
     "resize": 0.35,
     "noise": 0.25,
     "jpeg": 0.7,
+    "h264": 0.35,
 }
 _SPARED = 0.2  # share of rows without degradation at strength 1
 _SHARED = ("grain", "grid")  # fields that are not per row
@@ -33,6 +35,8 @@ _SIDE = 96  # picture side, pixels, to which lengths in pixels below refer
 _TAPS = 9  # samples averaged for motion blur
 _BEST_JPEG, _WORST_JPEG = 100, 30  # at strength 1
 _BLOCK = 8  # pixels a side of JPEG's blocks
+_BEST_CRF, _WORST_CRF = 18, 40  # of H.264, at strength 1
+_PAN = 2  # pixels that a picture moves at most between the two frames of its H.264 clip
 _FULL_WELL = 800.0  # electrons of a white pixel where shot noise is strongest
 
 
@@ -55,6 +59,8 @@ class Degradation:
     )
     quality: Tensor  # (N,) of JPEG; 0 = none
     grid: Tensor  # (2,) int 0 .. 7, y and x of JPEG's first block outside the picture: the same for all rows
+    crf: Tensor  # (N,) constant rate factor of H.264; 0 = none
+    pan: Tensor  # (N, 2) int, y and x pixels that the picture moved since the key frame of its H.264 clip
 
     @classmethod
     def draw(cls, n: int, *, size: int, generator: torch.Generator, strength: float = 1.0) -> Self:
@@ -76,7 +82,7 @@ class Degradation:
         spared = torch.rand(n, 1, generator=generator, device=generator.device) < _SPARED
         chosen &= ~spared
         on = dict(zip(_CHANCES, chosen.unbind(1), strict=True))
-        u = torch.rand(n, 25, generator=generator, device=generator.device)
+        u = torch.rand(n, 26, generator=generator, device=generator.device)
         both = 2 * u - 1
         unit = size / _SIDE
         colours = adjusted(
@@ -87,6 +93,7 @@ class Degradation:
         )
         stroke = torch.stack((both[:, 9], both[:, 10]), dim=1)
         grain, grain_row = _grain(on["noise"], u[:, 14], size=size, generator=generator)
+        crf = _BEST_CRF + (_WORST_CRF - _BEST_CRF) * min(strength, 1) * u[:, 25]
         return cls(
             gamma=torch.exp(0.5 * strength * both[:, 7] * on["gamma"]),
             gains=torch.where(on["colour"][:, None, None], colours.gains, torch.eye(3, device=u.device)),
@@ -105,6 +112,8 @@ class Degradation:
             occluder=_occluders(u[:, 17:24], size=size, strength=strength) * on["occluder"][:, None],
             quality=(_BEST_JPEG - (_BEST_JPEG - _WORST_JPEG) * u[:, 24]).round() * on["jpeg"],
             grid=torch.randint(_BLOCK, (2,), generator=generator, device=generator.device),
+            crf=crf.round() * on["h264"],
+            pan=torch.randint(-_PAN, _PAN + 1, (n, 2), generator=generator, device=generator.device),
         )
 
     def __len__(self) -> int:
@@ -128,6 +137,7 @@ class Degradation:
             ((self.blur > 0) | (self.side < images.shape[-1]), self._softened),
             ((self.motion != 0).any(1), self._moved),
             (self.grain_row >= 0, self._noisy),
+            (self.crf > 0, self._filmed),
             (self.quality > 0, self._compressed),
         ):
             rows = torch.nonzero(active)[:, 0]
@@ -176,6 +186,18 @@ class Degradation:
         white, shot = (self.noise[rows, i, None, None, None] for i in range(2))
         spread = (white**2 + shot**2 * images).sqrt()
         return images + spread * self.grain[self.grain_row[rows]]
+
+    def _filmed(self, images: Tensor, rows: Tensor) -> Tensor:
+        """Each picture as the second frame of an H.264 clip, predicted from a key frame that it has moved away from."""
+        pixels = (images * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
+        filmed = np.empty_like(pixels)
+        for number, (row, picture) in enumerate(zip(rows.tolist(), pixels, strict=True)):
+            y, x = self.pan[row].tolist()
+            height, width = picture.shape[:2]
+            padded = np.pad(picture, ((_PAN, _PAN), (_PAN, _PAN), (0, 0)), mode="edge")
+            before = padded[_PAN + y : _PAN + y + height, _PAN + x : _PAN + x + width]
+            filmed[number] = h264(np.stack((before, picture)), crf=int(self.crf[row]))[1]
+        return torch.from_numpy(filmed).to(images.device).permute(0, 3, 1, 2).float().div_(255)
 
     def _compressed(self, images: Tensor, rows: Tensor) -> Tensor:
         top, left = self.grid.tolist()

@@ -1,11 +1,12 @@
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from monitor.errors import ExperimentError
-from monitor.lab.fakes.codecs import jpeg
+from monitor.lab.fakes.codecs import h264, jpeg
 from monitor.lab.fakes.degradations import Degradation, flip
 
 Faces = tuple[Tensor, Tensor]
@@ -78,6 +79,18 @@ class TestApplying:
 
 
 class TestParts:
+    def test_h264_is_the_codec_and_predicts_from_a_moved_key_frame(self, faces: Faces) -> None:
+        crf = torch.tensor([0.0, 34.0, 34.0])
+        pan = torch.tensor([[0, 0], [0, 0], [2, -1]])
+        images = faces[0][:1].repeat(3, 1, 1, 1)
+        filmed = replace(harmless(3), crf=crf, pan=pan).apply(images)
+        picture = (images[0] * 255).round().byte().permute(1, 2, 0).numpy()
+        expected = h264(np.stack((picture, picture)), crf=34)[1]
+        assert torch.equal(filmed[0], images[0])
+        assert torch.equal((filmed[1] * 255).round().byte().permute(1, 2, 0), torch.from_numpy(expected))
+        assert not torch.equal(filmed[2], filmed[1])
+        assert (filmed[2] - images[2]).abs().mean() < 0.05
+
     def test_jpeg_is_the_codec(self, faces: Faces) -> None:
         quality = torch.tensor([0.0, 30.0, 80.0])
         aligned, moved = (
