@@ -19,7 +19,9 @@ The rooms, from the top; imports run downhill only::
     media/        url -> Source -> Frame: webcam, RTSP, HTTP/HLS, file, image, folder, screen, demo;
                   decoded in a process of its own
     system/       whole files, logs, masked addresses, memory, JPEG, the database
-    settings      every setting;  types/  the values that all rooms share;  errors
+    settings/     settings of all stages, and their loader
+    types/        the values that all rooms share
+    errors        every error that is raised on purpose
 
 ``Source -> Frame -> [FrameBuffer] -> Faces -> TrackedFaces -> crops -> Scores -> Verdict -> Segment -> Observation``
 """

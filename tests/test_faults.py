@@ -71,7 +71,7 @@ def test_a_process_that_hangs_is_replaced(camera: faults.Camera) -> None:
 
 
 def test_a_changed_password_is_told_and_not_tried_in_a_tight_loop(camera: faults.Camera) -> None:
-    with faults.watched(camera.url, longest_pause=0.2) as (watch, witness):
+    with faults.watched(camera.url, max_backoff=0.2) as (watch, witness):
         camera.kill()
         camera.start(password="changed")  # noqa: S106
         faults.until(lambda: "wrong or missing user name or password" in watch.status.why)

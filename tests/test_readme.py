@@ -1,6 +1,6 @@
-"""The documentation is true: the settings table is the program's, and every file that the README names exists.
+"""The documentation is true: the settings tables are the program's, and every file that the README names exists.
 
-``python tests/test_readme.py`` writes the table.
+``python tests/test_readme.py`` writes the tables.
 """
 
 import re
@@ -10,11 +10,11 @@ import pytest
 from pydantic import BaseModel
 
 from monitor.settings import Settings
+from monitor.settings.old_names import MOVED_TO_CARD, OLD_NAMES, OLD_NAMES_UNTIL
 
 README = Path(__file__).parent.parent / "README.md"
 SETTINGS = README.parent / "docs" / "settings.md"
 LONGEST = 160  # lines of the README
-BEGIN, END = "<!-- settings: written by tests/test_readme.py -->\n", "<!-- /settings -->"
 
 
 def settings_table() -> str:
@@ -30,16 +30,38 @@ def settings_table() -> str:
     return "\n".join(rows) + "\n"
 
 
+def old_names_table() -> str:
+    """Every setting that was renamed or moved, as Markdown."""
+    rows = [f"| `{old}` | `{new}` |" for old, new in OLD_NAMES.items()]
+    rows += [f"| `{old}` | model card: `{new}` |" for old, new in MOVED_TO_CARD.items()]
+    return "\n".join(["| old name | new name |", "|---|---|", *rows]) + "\n"
+
+
+TABLES = {"settings": settings_table, "old names": old_names_table}
+
+
+def split_at(text: str, table: str) -> tuple[str, str, str]:
+    """The text before a table, the table, and the text after it; both markers stay outside."""
+    begin, end = f"<!-- {table}: written by tests/test_readme.py -->\n", f"<!-- /{table} -->"
+    before, _, rest = text.partition(begin)
+    within, _, after = rest.partition(end)
+    return before + begin, within, end + after
+
+
 def shown(value: object) -> str:
     if value is None:
         return ""
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
-def test_the_settings_table_is_the_programs() -> None:
-    text = SETTINGS.read_text(encoding="utf-8")
-    table = text[text.index(BEGIN) + len(BEGIN) : text.index(END)]
-    assert table == settings_table(), "run: python tests/test_readme.py"
+@pytest.mark.parametrize("table", TABLES)
+def test_the_settings_tables_are_the_programs(table: str) -> None:
+    _, within, _ = split_at(SETTINGS.read_text(encoding="utf-8"), table)
+    assert within == TABLES[table](), "run: python tests/test_readme.py"
+
+
+def test_the_settings_page_says_until_when_old_names_work() -> None:
+    assert f"The old names work until version {OLD_NAMES_UNTIL}," in SETTINGS.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("target", re.findall(r"\]\(([^)#:]+)\)", README.read_text(encoding="utf-8")))
@@ -54,8 +76,6 @@ def test_the_readme_is_short() -> None:
 
 
 if __name__ == "__main__":
-    before, after = (
-        SETTINGS.read_text(encoding="utf-8").split(BEGIN)[0],
-        SETTINGS.read_text(encoding="utf-8").split(END)[1],
-    )
-    SETTINGS.write_text(before + BEGIN + settings_table() + END + after, encoding="utf-8")
+    for name, written in TABLES.items():
+        before, _, after = split_at(SETTINGS.read_text(encoding="utf-8"), name)
+        SETTINGS.write_text(before + written() + after, encoding="utf-8")

@@ -190,8 +190,8 @@ class Pipeline:
         self._scenes = SceneCuts()
         once = {"min_hits": 1} if still else {}
         self._tracker = Tracker(settings.tracker.model_copy(update=once))
-        self._schedule = ScoreSchedule(settings.classifier.score_every)
-        self._judge = Judge(settings.verdict, still=still)
+        self._schedule = ScoreSchedule(settings.classifier.min_score_interval)
+        self._judge = Judge(settings.verdict, process=engines.classifier.card.score_process, still=still)
         self._segments = Segments(settings.segment)
 
     def step(self, frame: Frame, *, rest: float = 0.0, disordered: int = 0) -> Observation:

@@ -2,7 +2,7 @@
 
 A span belongs to one track; spans of different faces stay apart. It starts where suspicion truly began,
 ``LabelChange.began``, not where it was noticed, though at most ``max_backdate`` seconds earlier (the delay of
-detection and dwell together), and ends where suspicion truly
+detection and debounce together), and ends where suspicion truly
 ended, by the same estimate. Spans of one track closer than ``merge_gap`` are one, so a span is published only
 ``merge_gap + max_backdate`` seconds after its end, when no later one can reach back to it, or when its track
 ends. Peak, mean and best frame are those of the scored samples inside it.

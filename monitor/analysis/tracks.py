@@ -45,7 +45,7 @@ class Tracker:
         self._now: float | None = None
         self._detected_at: float | None = None
         self._alarm = False  # a face was lost since then
-        self._alarms_until = -np.inf  # leaky bucket: each detection that a loss called for adds search_every
+        self._alarms_until = -np.inf  # leaky bucket: each detection that a loss called for adds search_interval
         self._was_cut = False
 
     def expected(self, media_time: float) -> Floats:
@@ -67,7 +67,7 @@ class Tracker:
         """A new frame: where the followed faces went.
 
         A face that O-Net doubts is lost. Of two tracks that slid onto one face, the one that moved
-        less as expected is lost. If media time leaps by more than ``memory``, forth or back, all
+        less as expected is lost. If media time leaps by more than ``max_age``, forth or back, all
         tracks end: nobody can say who came and went.
 
         Args:
@@ -79,7 +79,7 @@ class Tracker:
         if not self._was_cut:
             self._ended = []
         self._was_cut = False
-        if self._now is not None and abs(media_time - self._now) > self._settings.memory:
+        if self._now is not None and abs(media_time - self._now) > self._settings.max_age:
             self._forget_all()
         self._now = media_time
 
@@ -97,8 +97,8 @@ class Tracker:
     def due(self, media_time: float, *, rest: float = 0.0) -> bool:
         """Whether a full detection should run on this frame.
 
-        Every ``detect_every`` seconds; every ``search_every`` while nobody is followed or somebody is
-        remembered; at once on a cut, and on a loss: a few times in a row, then every ``search_every``, so
+        Every ``detect_interval`` seconds; every ``search_interval`` while nobody is followed or somebody is
+        remembered; at once on a cut, and on a loss: a few times in a row, then every ``search_interval``, so
         that a face that is lost and found again with each frame does not turn into a detection per frame.
 
         Args:
@@ -108,12 +108,12 @@ class Tracker:
         if self._detected_at is None:
             return True
         settings = self._settings
-        if self._alarm and self._alarms_until - media_time < (_ALARMS - 1) * settings.search_every + _TICK:
+        if self._alarm and self._alarms_until - media_time < (_ALARMS - 1) * settings.search_interval + _TICK:
             return True
         if self._remembered:
-            every = settings.search_every
+            every = settings.search_interval
         else:
-            every = settings.detect_every if self._followed else max(settings.search_every, rest)
+            every = settings.detect_interval if self._followed else max(settings.search_interval, rest)
         return media_time - self._detected_at > every - _TICK
 
     def associate(self, detected: Faces, media_time: float) -> TrackedFaces:
@@ -124,8 +124,8 @@ class Tracker:
         that went unconfirmed too long is lost: O-Net alone can settle on something that is no face.
         """
         if self._alarm:
-            self._alarms_until = max(self._alarms_until, media_time) + self._settings.search_every
-        at_least = self._settings.match_iou
+            self._alarms_until = max(self._alarms_until, media_time) + self._settings.search_interval
+        at_least = self._settings.iou_threshold
 
         shared = overlaps(_boxes([track.box for track in self._followed]), detected.boxes)
         pairs = greedy(shared, at_least=at_least)
@@ -144,7 +144,7 @@ class Tracker:
             remembered[row].find(others[[column]], media_time)
         begun = [_FaceTrack(others[[row]], media_time) for row in range(len(others)) if row not in found.values()]
 
-        patience = _UNCONFIRMED * self._settings.detect_every
+        patience = _UNCONFIRMED * self._settings.detect_interval
         self._lose([track for track in self._followed if media_time - track.confirmed > patience])
         self._followed += [remembered[row] for row in sorted(found)] + begun
         self._remembered = [track for track in self._remembered if track not in self._followed]
@@ -179,7 +179,7 @@ class Tracker:
         expired = [
             track
             for track in self._remembered
-            if media_time - track.seen > (settings.memory if track.id else settings.search_every)
+            if media_time - track.seen > (settings.max_age if track.id else settings.search_interval)
         ]
         self._remembered = [track for track in self._remembered if track not in expired]
         self._end(expired)

@@ -5,14 +5,14 @@ A card lies beside its weights (``<name>.json`` beside ``<name>.safetensors``) a
 
 import hashlib
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from monitor.errors import ModelCardError
-from monitor.types import Calibration
+from monitor.types import Calibration, ScoreProcess
 
 
 class _Facts(BaseModel):
@@ -50,6 +50,12 @@ def _increasing(calibration: PlattCalibration) -> PlattCalibration:
     return calibration
 
 
+def _known(process: object) -> object:
+    if isinstance(process, dict) and (unknown := process.keys() - {field.name for field in fields(ScoreProcess)}):
+        raise ValueError(f"unknown field {min(unknown)}")
+    return process
+
+
 class DemoLogits(_Facts):
     """What the demo's two faces gave when the card was written: a running engine is held against it."""
 
@@ -84,6 +90,7 @@ class ModelCard(_Facts):
     limits: str
     licence: str
     profiles: tuple[Profile, ...] = ()  # other input sizes
+    score_process: Annotated[ScoreProcess, BeforeValidator(_known)] = ScoreProcess()  # the same at all sizes
     demo_logits: DemoLogits | None = None  # None: nobody wrote them down
 
     @property

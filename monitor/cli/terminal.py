@@ -42,6 +42,6 @@ def settings_from(
     for assignment in assignments or ():
         name, equals, value = assignment.partition("=")
         if not equals:
-            raise UsageError(f"--set {assignment}: expected STAGE.NAME=VALUE, for example --set tracker.memory=2")
+            raise UsageError(f"--set {assignment}: expected STAGE.NAME=VALUE, for example --set tracker.max_age=2")
         overrides[name.strip()] = value.strip()
     return load_settings(file, overrides=overrides)

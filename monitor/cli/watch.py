@@ -44,7 +44,7 @@ def watch(
 ) -> None:
     """Watch live sources side by side, or play files as if they were live; Ctrl-C ends it cleanly.
 
-    A source that is lost is opened again, for ever or as often as the setting source.attempts says.
+    A source that is lost is opened again, for ever or as often as the setting source.max_retries says.
     """
     settings = settings_from(settings_file, assignments, backend=backend, min_face=min_face)
     with errors.status("loading engines (on first use they are built: up to a minute)"):

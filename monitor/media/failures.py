@@ -24,7 +24,7 @@ TIMED_OUT: Final = tag_to_code(b"EXIT")  # the code of a read that PyAV's time-o
 _CONTENT: dict[int, Cause] = {
     errno.ENOMEM: (
         SourceUnreadableError,
-        "its pictures need more memory than there is, or than the setting source.memory_megabytes allows",
+        "its pictures need more memory than there is, or than the setting source.memory_limit allows",
     ),
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from monitor.types import Hint, Label, Segment, SourceInfo, SourceVerdict
@@ -62,6 +63,7 @@ def model(card: ModelCard) -> JsonObject:
         "architecture": card.architecture,
         "weights_sha256": card.weights_sha256,
         "calibration": {"scale": card.calibration.scale, "shift": card.calibration.shift},
+        "score_process": asdict(card.score_process),
         "limits": card.limits,
         "licence": card.licence,
     }

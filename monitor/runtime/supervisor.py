@@ -270,14 +270,14 @@ class StreamSupervisor:
 
     def _lost(self, error: SourceError) -> None:
         """Try again later, unless it was something that stays as it is."""
-        attempts = self._settings.source.attempts
+        retries = self._settings.source.max_retries
         if not self._may_come_back():
             self._set(StreamState.FAILED, str(error))
-        elif attempts is not None and self._attempt > attempts:
-            self.failure = type(error)(f"{error} (given up after {attempts} more attempts: source.attempts)")
+        elif retries is not None and self._attempt > retries:
+            self.failure = type(error)(f"{error} (given up after {retries} more attempts: source.max_retries)")
             self._set(StreamState.FAILED, str(self.failure))
         else:
-            longest = self._settings.source.longest_pause * _SPARED.get(type(error), 1)
+            longest = self._settings.source.max_backoff * _SPARED.get(type(error), 1)
             pause = min(longest, _FIRST_PAUSE * 2 ** min(self._attempt - 1, 16)) * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
             self._set(StreamState.RECONNECTING, str(error), next_try=time.monotonic() + pause)
 

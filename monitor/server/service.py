@@ -56,7 +56,7 @@ class MonitorService:
         database = archive.store.database
         self.accounts, self.audit, self.guesses = Accounts(database), AuditLog(database), LoginThrottle()
         self.sessions = Sessions(settings.access, standing=self._standing)
-        every = settings.service.heartbeat_every
+        every = settings.service.heartbeat_interval
         self.heartbeat = Heartbeat(self.engines, longest=2 * every + _ONE_BEAT)
         self._timers = (
             Timer("heartbeat", self.heartbeat.beat, every=every),

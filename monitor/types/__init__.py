@@ -6,7 +6,7 @@ Arrays state shape, dtype, order and range beside their field; they are checked 
 then trusted. Boxes are pixels of the full frame, ``x1 y1 x2 y2``, x to the right, y down.
 """
 
-from monitor.types.faces import Calibration, ClassifierScores, Faces, Qualities, Scores, TrackedFaces
+from monitor.types.faces import Calibration, ClassifierScores, Faces, Qualities, ScoreProcess, Scores, TrackedFaces
 from monitor.types.flags import ClipState, Flag, FlagFile, Opinion, Origin
 from monitor.types.frames import Floats, Frame, Pixels, SourceInfo
 from monitor.types.hints import Hint, HintKind
@@ -42,6 +42,7 @@ __all__ = [
     "Pixels",
     "Qualities",
     "Reason",
+    "ScoreProcess",
     "ScoredSample",
     "Scores",
     "Segment",

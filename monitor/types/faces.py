@@ -163,3 +163,25 @@ class Calibration:
 def sigmoid(log_odds: float) -> float:
     """The probability that has these natural log-odds."""
     return 0.5 + 0.5 * math.tanh(log_odds / 2.0)
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreProcess:
+    """Statistics of a classifier's scores of one face over time, from its model card.
+
+    ``monitor.analysis.verdicts`` has the equations.
+    """
+
+    correlation_time: float = 0.3  # time constant of the correlation between two scores, seconds of media time
+    max_effective_samples: float = 2.0  # effective sample size at which evidence saturates
+    min_effective_samples: float = 1.1  # minimum effective sample size for a label; lower: TOO_FEW_SAMPLES
+    max_sample_logit: float = 4.0  # maximum absolute evidence of one sample, log-odds
+    change_threshold: float = 5.0  # log-likelihood ratio at which a change discards all earlier samples
+
+    def __post_init__(self) -> None:
+        if not min(self.correlation_time, self.max_sample_logit, self.change_threshold) > 0:
+            raise ValueError("correlation_time, max_sample_logit and change_threshold must be > 0")
+        if self.max_effective_samples < 1:
+            raise ValueError("max_effective_samples must be >= 1")
+        if not 0 <= self.min_effective_samples < self.max_effective_samples:
+            raise ValueError("min_effective_samples < max_effective_samples must hold, or nothing is ever judged")

@@ -45,7 +45,7 @@ class ScoredSample(Serialisable):
 
     frame_index: int
     media_time: float
-    log_odds: float = field(metadata=PROBABILITY)  # calibrated, clipped to verdict.max_sample_logit
+    log_odds: float = field(metadata=PROBABILITY)  # calibrated, clipped to the model card's max_sample_logit
     # log-odds, signed, after weight, correlation and forgetting
     contribution: float = field(metadata=PROBABILITY)
 

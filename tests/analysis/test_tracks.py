@@ -82,7 +82,7 @@ def test_one_hit_can_be_enough() -> None:
 
 
 def test_the_detector_rests_between_its_beats() -> None:
-    tracker, asked = Tracker(TrackerSettings(detect_every=1.0, search_every=0.2)), []
+    tracker, asked = Tracker(TrackerSettings(detect_interval=1.0, search_interval=0.2)), []
     for time in beats(4):
         visible = [square(300)] if time < 2 else []
         tracker.follow(refined(tracker.expected(time), visible), time)
@@ -90,12 +90,12 @@ def test_the_detector_rests_between_its_beats() -> None:
             asked.append(round(time, 2))
             tracker.associate(faces_at(visible), time)
     assert asked[:2] == [0.0, 1.0]
-    assert asked[2:] == pytest.approx(np.arange(2.0, 4.0, 0.2))  # lost: at once, then every search_every
+    assert asked[2:] == pytest.approx(np.arange(2.0, 4.0, 0.2))  # lost: at once, then every search_interval
 
 
 def test_a_loss_calls_the_detector_at_once_but_not_forever() -> None:
     """A face that every detection finds and O-Net loses in the next frame."""
-    tracker, asked = Tracker(TrackerSettings(search_every=0.2)), 0
+    tracker, asked = Tracker(TrackerSettings(search_interval=0.2)), 0
     for time in beats(10):
         tracker.follow(faces_at(tracker.expected(time), 0.1), time)
         if tracker.due(time):
@@ -104,8 +104,8 @@ def test_a_loss_calls_the_detector_at_once_but_not_forever() -> None:
     assert 10 / 0.2 <= asked < 1.3 * 10 / 0.2
 
 
-def test_a_doubted_face_is_lost_and_ends_after_its_memory() -> None:
-    tracker = Tracker(TrackerSettings(memory=0.5))
+def test_a_doubted_face_is_lost_and_ends_after_its_max_age() -> None:
+    tracker = Tracker(TrackerSettings(max_age=0.5))
     ended = []
     for time, tracked, _ in watch(lambda t: [square(300)] if t < 1 else [], beats(3), tracker):
         assert len(tracked) == (0 < time < 1)
@@ -160,7 +160,7 @@ def test_a_leap_in_time_ends_everybody(leap: float) -> None:
 
 def test_a_busy_machine_searches_less_often() -> None:
     def searches(rest: float) -> int:
-        tracker = Tracker(TrackerSettings(search_every=0.2))
+        tracker = Tracker(TrackerSettings(search_interval=0.2))
         count = 0
         for time in beats(4):
             tracker.follow(Faces.none(), time)
@@ -174,7 +174,7 @@ def test_a_busy_machine_searches_less_often() -> None:
 
 @pytest.mark.parametrize("hidden", [0.3, 0.7])
 def test_a_face_that_was_lost_is_found_again_on_a_busy_machine_too(hidden: float) -> None:
-    tracker = Tracker(TrackerSettings(memory=1.0))
+    tracker = Tracker(TrackerSettings(max_age=1.0))
     ids: set[int] = set()
     for time in beats(4):
         away = 2 <= time < 2 + hidden
@@ -227,7 +227,7 @@ def test_who_counts_keeps_a_face_that_a_newcomer_claims() -> None:
 
 
 def test_a_face_that_no_detection_confirms_is_given_up() -> None:
-    tracker = Tracker(TrackerSettings(detect_every=1.0, memory=0.5))
+    tracker = Tracker(TrackerSettings(detect_interval=1.0, max_age=0.5))
     list(watch(lambda t: [square(300)], beats(1), tracker))
     ended = {}
     for time in beats(10)[25:]:

@@ -7,7 +7,7 @@ import pytest
 from monitor.classifiers import engines_dir
 from monitor.classifiers.model_card import ModelCard, read_card
 from monitor.errors import ModelCardError
-from monitor.types import Calibration
+from monitor.types import Calibration, ScoreProcess
 
 SHIPPED = engines_dir() / "inception_resnet_v1.json"
 
@@ -56,6 +56,28 @@ def test_another_size_has_its_own_calibration_or_is_refused(facts: dict[str, Any
     assert larger.weights_sha256 == card.weights_sha256
     with pytest.raises(ModelCardError, match=f"calibrated for {usual} or 224 pixels, 176 were asked for"):
         card.at(176)
+
+
+def test_a_card_may_describe_how_its_scores_vary_over_time(facts: dict[str, Any]) -> None:
+    assert ModelCard.model_validate(facts).score_process == ScoreProcess()
+    card = ModelCard.model_validate(facts | {"score_process": {"correlation_time": 0.5}})
+    assert card.score_process == ScoreProcess(correlation_time=0.5)
+
+
+@pytest.mark.parametrize(
+    ("block", "why"),
+    [
+        ({"correlation_tme": 0.5}, "score_process: .*unknown field correlation_tme"),
+        ({"max_sample_logit": "much"}, "score_process.max_sample_logit"),
+        ({"min_effective_samples": 2.0}, "score_process: .*nothing is ever judged"),
+    ],
+)
+def test_a_wrong_score_process_is_one_sentence(
+    tmp_path: Path, facts: dict[str, Any], block: dict[str, object], why: str
+) -> None:
+    card, weights = write(tmp_path, facts | {"score_process": block})
+    with pytest.raises(ModelCardError, match=why):
+        read_card(card, weights=weights)
 
 
 def test_a_card_is_frozen(facts: dict[str, Any]) -> None:

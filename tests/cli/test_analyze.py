@@ -69,8 +69,8 @@ def test_a_folder_is_each_of_its_files(cli: Callable, tmp_path: Path) -> None:
     [
         (["analyze"], "Missing argument"),
         (["analyze", "demo:", "--backend", "abacus"], "abacus"),
-        (["analyze", "demo:", "--set", "tracker.memory"], "STAGE.NAME=VALUE"),
-        (["analyze", "demo:", "--set", "tracker.memory=-1"], "tracker.memory"),
+        (["analyze", "demo:", "--set", "tracker.max_age"], "STAGE.NAME=VALUE"),
+        (["analyze", "demo:", "--set", "tracker.max_age=-1"], "tracker.max_age"),
         (["analyze", "demo:", "--settings", "absent.toml"], "absent.toml"),
     ],
 )

@@ -144,7 +144,7 @@ def test_a_camera_that_is_lost_is_opened_again_and_both_times_are_kept(tmp_path:
 
 
 def test_a_source_that_cannot_be_opened_yet_is_waited_for_if_wanted(cli: Callable) -> None:
-    said = cli("watch", "rtsp://127.0.0.1:9/cam", "--wait", "--json", "--set", "source.attempts=2")
+    said = cli("watch", "rtsp://127.0.0.1:9/cam", "--wait", "--json", "--set", "source.max_retries=2")
     assert said.code == 3
     assert "given up after 2 more attempts" in said.err
     states = [event for event in map(json.loads, said.out.splitlines()) if event["event"] == "state"]

@@ -44,8 +44,8 @@ def test_breaks_are_counted_and_cost_no_time_where_nothing_was_missed() -> None:
 
 
 def test_a_break_is_longer_than_a_face_is_remembered_and_a_verdict_believed() -> None:
-    assert Settings().tracker.memory < BREAK
-    assert Settings().verdict.stale_after < BREAK
+    assert Settings().tracker.max_age < BREAK
+    assert Settings().verdict.timeout < BREAK
 
 
 def test_a_long_pause_is_a_pause_but_not_of_a_live_source() -> None:

@@ -82,6 +82,7 @@ def test_it_says_what_judged_and_its_limits(tmp_path: Path, provenance: Provenan
         "all": ["onnxruntime-fp32"],
     }
     assert content["settings"] == provenance.settings.record()
+    assert content["model"]["score_process"]["correlation_time"] == provenance.card.score_process.correlation_time
     assert "evidence" not in content["settings"], "where flags lie is nobody else's business"
 
 

@@ -92,7 +92,7 @@ def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., tuple[Strea
         monkeypatch.setattr(module, "open_isolated", opened)
         monkeypatch.setattr(module, "Pipeline", lambda engines, settings, still, live, info: Echo(fails))
         audience = RecordingObserver()
-        settings = Settings.model_validate({"source": {"attempts": attempts}})
+        settings = Settings.model_validate({"source": {"max_retries": attempts}})
         watch = StreamSupervisor(url, engines=lambda: None, settings=settings, audience=audience, repeat=repeat)  # type: ignore[arg-type, return-value]
         watches.append(watch)
         watch.start()
@@ -273,7 +273,7 @@ def test_a_lost_source_is_given_up_after_as_many_attempts_as_the_settings_say(st
     watch, audience = start(Reel(count=3, live=True), SourceUnavailableError("cam: no answer"), attempts=2)
     status = until(watch, lambda status: status.state.over)
     assert status.state is StreamState.FAILED
-    assert status.why == "cam: no answer (given up after 2 more attempts: source.attempts)"
+    assert status.why == "cam: no answer (given up after 2 more attempts: source.max_retries)"
     assert audience.told[-1][0] == "closed"
     watch.resume()
     assert until(watch, lambda status: status.state is StreamState.RECONNECTING).attempt == 1

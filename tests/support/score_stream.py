@@ -9,7 +9,7 @@ import numpy as np
 from monitor.analysis.segments import Segments
 from monitor.analysis.verdicts import Judge
 from monitor.settings import SegmentSettings, VerdictSettings
-from monitor.types import Label, LabelChange, Reason, Scores, Segment, TrackSummary, Verdict
+from monitor.types import Label, LabelChange, Reason, ScoreProcess, Scores, Segment, TrackSummary, Verdict
 
 Said = float | Reason | None  # a logit, why there is none, or no face in the frame
 FPS = 25.0
@@ -52,10 +52,11 @@ def play(
     every: float = EVERY,
     keep: int = 1,
     weight: float = 1.0,
+    process: ScoreProcess | None = None,
     settings: VerdictSettings | None = None,
 ) -> Timeline:
     """One face whose score at media time t is ``said(t)``, seen in each ``keep``-th frame, scored once per slot."""
-    judge = Judge(settings or VerdictSettings())
+    judge = Judge(settings or VerdictSettings(), process=process or ScoreProcess())
     segments = Segments(SegmentSettings())
     timeline, used = Timeline(), -1
     for index in range(0, round(seconds * fps), keep):

@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from monitor.types import Faces, Frame, Label, Qualities, Reason, Scores, TrackedFaces, Verdict
+from monitor.types import Faces, Frame, Label, Qualities, Reason, ScoreProcess, Scores, TrackedFaces, Verdict
 
 
 def frame(pixels: np.ndarray) -> Frame:
@@ -89,3 +89,17 @@ def test_severity_orders_labels() -> None:
         Label.LIKELY_FAKE,
     ]
     assert [label for label in Label if label.suspects] == [Label.SUSPICIOUS, Label.LIKELY_FAKE]
+
+
+def test_a_limit_under_which_nothing_is_ever_judged_is_refused() -> None:
+    with pytest.raises(ValueError, match="or nothing is ever judged"):
+        ScoreProcess(min_effective_samples=2.0, max_effective_samples=2.0)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"correlation_time": 0.0}, {"max_sample_logit": -1.0}, {"change_threshold": 0.0}, {"max_effective_samples": 0.5}],
+)
+def test_a_score_process_that_cannot_be_is_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="must be"):
+        ScoreProcess(**wrong)

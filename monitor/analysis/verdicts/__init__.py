@@ -1,7 +1,9 @@
 r"""Turns the scores of each face into a verdict over time.
 
 Every usable score of a track is a sample; a verdict is a function of the track's recent samples and
-of the label that it holds. Media time is the only clock.
+of the label that it holds. Media time is the only clock. ``correlation_time``, ``max_effective_samples``,
+``min_effective_samples``, ``max_sample_logit`` and ``change_threshold`` describe the classifier's scores and stand in
+its model card (``ScoreProcess``); all else are settings.
 
 **A sample** is its calibrated log-odds ``z_i``, clipped to ``-max .. +max``, with a weight
 ``w_i`` in 0..1 from the face's quality.
@@ -16,7 +18,7 @@ neighbour counting as one infinitely far away:
 One lonely sample is one witness; a hundred within a second are ``1 + 1 / (2 tau)`` at most, and twice
 the frame rate adds next to nothing.
 
-**Forgetting.** ``v_i = w_i g_i exp(-(t - t_i) / memory)``, let go below 5 %. ``N = sum v_i`` witnesses say
+**Forgetting.** ``v_i = w_i g_i exp(-(t - t_i) / decay_time)``, let go below 5 %. ``N = sum v_i`` witnesses say
 ``zbar = sum v_i z_i / N``.
 
 **Saturation.** All scores of one face share what the detector thinks of this person, camera and light;
@@ -37,15 +39,15 @@ no split, by the generalised likelihood ratio of two Gaussian levels with a comm
     gain_k = N_a N_b / (N_a + N_b) (zbar_b - zbar_a)^2
     LLR_k = (N + nu) / 2 log(1 + gain_k / (sum v_i (z_i - zbar)^2 - gain_k + nu 0.8^2))
 
-Where the largest reaches ``change_alarm``, and both sides have ``min_effective_samples``, all samples before
+Where the largest reaches ``change_threshold``, and both sides have ``min_effective_samples``, all samples before
 the split are dropped and the trace says ``restarted_at``. (A CUSUM against the sign of the evidence, Page
 1954, must know the level after the change. Tuned to the same delay on simulated scores around 0 it raised a
 hundred times as many false suspicions in white noise, and over four times as many in correlated noise.)
 
 **Labels.** ``P >= fake_at`` LIKELY_FAKE, ``P >= suspicious_at`` SUSPICIOUS, ``P <= real_at`` LIKELY_REAL, in between
 NOT_ENOUGH_EVIDENCE (INCONCLUSIVE). The label held is left only ``hysteresis`` beyond its threshold, and another
-one is said only once it has been due for ``dwell`` seconds. Evidence, in contrast, is lost at once, without
-dwell: fewer than ``min_effective_samples`` witnesses is TOO_FEW_SAMPLES; no usable sample for ``stale_after``
+one is said only once it has been due for ``debounce`` seconds. Evidence, in contrast, is lost at once, without
+debounce: fewer than ``min_effective_samples`` witnesses is TOO_FEW_SAMPLES; no usable sample for ``timeout``
 seconds, NOT_SEEN; both with the causes of recent rejections. No sample is ever made up for a face that
 could not be scored.
 
@@ -57,7 +59,7 @@ was lost, the last usable sample.
 carries SINGLE_IMAGE.
 
 **A whole track** is its worst SUSPICIOUS or LIKELY_FAKE verdict. LIKELY_REAL, with its mean P(fake), needs a
-track that was never suspected and was LIKELY_REAL for at least half of the time it was seen, ``stale_after``
+track that was never suspected and was LIKELY_REAL for at least half of the time it was seen, ``timeout``
 seconds of start-up aside; otherwise NOT_ENOUGH_EVIDENCE with the reasons that stood longest. **A whole
 source** is its worst track; LIKELY_REAL also needs the tracks found real to make up half of the time that
 faces were seen.

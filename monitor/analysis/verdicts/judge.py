@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from monitor.analysis.verdicts.samples import Sample
 from monitor.analysis.verdicts.track import Track
-from monitor.types import Judgement, LabelChange, Reason, Scores, TrackSummary, Verdict
+from monitor.types import Judgement, LabelChange, Reason, ScoreProcess, Scores, TrackSummary, Verdict
 
 if TYPE_CHECKING:
     from monitor.settings import VerdictSettings
@@ -19,14 +20,17 @@ class Judge:
 
     Args:
         settings: thresholds and time constants.
+        process: from the classifier's model card.
         still: one picture is all there will ever be: one sample suffices, at once, and every verdict says
             ``SINGLE_IMAGE``.
     """
 
-    def __init__(self, settings: VerdictSettings, *, still: bool = False) -> None:
+    def __init__(self, settings: VerdictSettings, *, process: ScoreProcess, still: bool = False) -> None:
         if still:
-            settings = settings.model_copy(update={"dwell": 0.0, "min_effective_samples": 0.0})
+            settings = settings.model_copy(update={"debounce": 0.0})
+            process = replace(process, min_effective_samples=0.0)
         self._settings = settings
+        self._process = process
         self._still = still
         self._now = -math.inf
         self._tracks: dict[int, Track] = {}
@@ -43,7 +47,7 @@ class Judge:
             frame_index: position of the frame in its source.
             media_time: PTS seconds.
         """
-        if media_time < self._now - self._settings.correlation_time:
+        if media_time < self._now - self._process.correlation_time:
             for track in self._tracks.values():
                 track.restart(media_time)
             self._now = media_time
@@ -75,7 +79,11 @@ class Judge:
     def _seen(self, track_id: int) -> Track:
         if track_id not in self._tracks:
             self._tracks[track_id] = Track(
-                track_id, self._settings, media_time=self._now, always=(Reason.SINGLE_IMAGE,) if self._still else ()
+                track_id,
+                self._settings,
+                process=self._process,
+                media_time=self._now,
+                always=(Reason.SINGLE_IMAGE,) if self._still else (),
             )
         track = self._tracks[track_id]
         track.see(self._now)
@@ -86,5 +94,5 @@ class Judge:
         if not math.isfinite(log_odds) or not weight > 0.0:
             track.reject((Reason.ENGINE_DEGRADED,) if weight > 0.0 else ())
             return
-        most = self._settings.max_sample_logit
+        most = self._process.max_sample_logit
         track.accept(Sample(frame_index, self._now, min(max(log_odds, -most), most), min(weight, 1.0)))

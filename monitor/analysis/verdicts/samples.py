@@ -5,15 +5,12 @@ from __future__ import annotations
 import math
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.types import ScoredSample
-
-if TYPE_CHECKING:
-    from monitor.settings import VerdictSettings
+from monitor.types import ScoredSample, ScoreProcess
 
 Doubles = NDArray[np.float64]
 
@@ -36,11 +33,15 @@ class Sample:
 class Samples:
     """What speaks for and against one track, oldest first.
 
+    Args:
+        process: from the model card.
+        decay_time: seconds of media time after which a sample's weight is 1/e.
+
     State is bounded: samples older than ``HORIZON`` memories and all but the last ``MAX_SAMPLES`` are let go.
     """
 
-    def __init__(self, settings: VerdictSettings) -> None:
-        self._settings = settings
+    def __init__(self, process: ScoreProcess, *, decay_time: float) -> None:
+        self._process, self._decay_time = process, decay_time
         self._samples: deque[Sample] = deque(maxlen=MAX_SAMPLES)
         self._values: Doubles = np.zeros(0)  # (n,) log-odds of the samples
         self._shares: Doubles = np.zeros(0)  # (n,) witnesses that each sample was when the last one came
@@ -52,13 +53,13 @@ class Samples:
 
     def add(self, sample: Sample) -> None:
         """Count one more sample; a jump of the level drops all that lies before it."""
-        settings, samples = self._settings, self._samples
+        process, samples = self._process, self._samples
         samples.append(sample)
-        while sample.media_time - samples[0].media_time > HORIZON * settings.memory:
+        while sample.media_time - samples[0].media_time > HORIZON * self._decay_time:
             samples.popleft()
         self._weigh()
-        enough = _unsaturated(settings.min_effective_samples, most=settings.max_effective_samples)
-        jump = change_point(self._values, self._shares, enough=enough, alarm=settings.change_alarm)
+        enough = _unsaturated(process.min_effective_samples, most=process.max_effective_samples)
+        jump = change_point(self._values, self._shares, enough=enough, alarm=process.change_threshold)
         if jump:
             for _ in range(jump):
                 samples.popleft()
@@ -78,8 +79,8 @@ class Samples:
         """How many independent witnesses the samples amount to at ``media_time``."""
         if not self._samples:
             return 0.0
-        fading = math.exp(-max(media_time - self._samples[-1].media_time, 0.0) / self._settings.memory)
-        return saturated(self._total * fading, most=self._settings.max_effective_samples)
+        fading = math.exp(-max(media_time - self._samples[-1].media_time, 0.0) / self._decay_time)
+        return saturated(self._total * fading, most=self._process.max_effective_samples)
 
     def log_odds(self, media_time: float) -> float:
         """Posterior log-odds of "fake" at ``media_time``; 0 without samples."""
@@ -122,12 +123,12 @@ class Samples:
         return self._samples[len(sums) - longest].media_time
 
     def _weigh(self) -> None:
-        samples, settings = self._samples, self._settings
+        samples = self._samples
         times = np.array([sample.media_time for sample in samples])
         weights = np.array([sample.weight for sample in samples])
-        fading = np.exp(-np.maximum(times[-1] - times, 0.0) / settings.memory)
+        fading = np.exp(-np.maximum(times[-1] - times, 0.0) / self._decay_time)
         self._values = np.array([sample.log_odds for sample in samples])
-        self._shares = weights * fading * novelty(times, settings.correlation_time)
+        self._shares = weights * fading * novelty(times, self._process.correlation_time)
         self._total, self._moment = float(self._shares.sum()), float((self._shares * self._values).sum())
 
     def _contributions(self, media_time: float) -> Doubles:

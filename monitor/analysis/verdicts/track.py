@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from monitor.analysis.verdicts.samples import Sample, Samples
 from monitor.analysis.verdicts.summary import TrackTally
-from monitor.types import Label, LabelChange, Reason, TrackSummary, Verdict
+from monitor.types import Label, LabelChange, Reason, ScoreProcess, TrackSummary, Verdict
 
 if TYPE_CHECKING:
     from monitor.settings import VerdictSettings
@@ -21,7 +21,7 @@ _AXIS: Final = (Label.LIKELY_REAL, Label.NOT_ENOUGH_EVIDENCE, Label.SUSPICIOUS, 
 
 @dataclass(frozen=True, slots=True)
 class _Due:
-    """A label that waits for its dwell."""
+    """A label that waits for its debounce time."""
 
     label: Label
     since: float
@@ -33,24 +33,31 @@ class Track:
     Args:
         track_id: the tracker's.
         settings: thresholds and time constants.
+        process: from the model card.
         media_time: when the face was first seen.
         always: reasons that every verdict carries.
     """
 
     def __init__(
-        self, track_id: int, settings: VerdictSettings, *, media_time: float, always: tuple[Reason, ...]
+        self,
+        track_id: int,
+        settings: VerdictSettings,
+        *,
+        process: ScoreProcess,
+        media_time: float,
+        always: tuple[Reason, ...],
     ) -> None:
         self._id = track_id
-        self._settings = settings
+        self._settings, self._process = settings, process
         self._always = always
         self._now = self._since = self._began = self._last_usable = media_time
-        self._samples = Samples(settings)
+        self._samples = Samples(process, decay_time=settings.decay_time)
         self._rejections: deque[tuple[float, tuple[Reason, ...]]] = deque(maxlen=REJECTIONS)
         self._usable = self._attempts = 0
         self._label = Label.NOT_ENOUGH_EVIDENCE
         self._reasons: tuple[Reason, ...] = (Reason.TOO_FEW_SAMPLES,)
         self._due: _Due | None = None
-        self._tally = TrackTally(self.verdict(), grace=settings.stale_after)
+        self._tally = TrackTally(self.verdict(), grace=settings.timeout)
 
     def see(self, media_time: float) -> None:
         """The face is in the frame of this time."""
@@ -61,7 +68,7 @@ class Track:
         """It was scored."""
         self._attempts += 1
         self._usable += 1
-        if sample.media_time - self._last_usable > self._settings.stale_after:
+        if sample.media_time - self._last_usable > self._settings.timeout:
             self._began = sample.media_time  # nothing is known of the time between
         self._last_usable = sample.media_time
         self._samples.add(sample)
@@ -75,7 +82,7 @@ class Track:
         """Settle on a verdict for now; the trace, if it is another label."""
         missing, probability = self._missing(), self._samples.probability(self._now)
         target = Label.NOT_ENOUGH_EVIDENCE if missing or probability is None else self._target(probability)
-        said = self._dwelt(target, at_once=bool(missing))
+        said = self._debounced(target, at_once=bool(missing))
         if missing or said is not Label.NOT_ENOUGH_EVIDENCE:
             self._reasons = missing
         elif target is said:
@@ -115,12 +122,12 @@ class Track:
 
     def _missing(self) -> tuple[Reason, ...]:
         """Why nothing can be said at all; empty if something can."""
-        stale_after = self._settings.stale_after
-        stale = self._now - self._last_usable > stale_after
-        enough = self._samples.effective(self._now) >= self._settings.min_effective_samples
+        timeout = self._settings.timeout
+        stale = self._now - self._last_usable > timeout
+        enough = self._samples.effective(self._now) >= self._process.min_effective_samples
         if self._samples and enough and not stale:
             return ()
-        recent = [reasons for time, reasons in self._rejections if self._now - time <= stale_after]
+        recent = [reasons for time, reasons in self._rejections if self._now - time <= timeout]
         counts = Counter(reason for reasons in recent for reason in reasons)
         causes = tuple(reason for reason, _ in counts.most_common(CAUSES))
         if stale:
@@ -137,14 +144,14 @@ class Track:
         )
 
     def _target(self, probability: float) -> Label:
-        """The label that the evidence asks for, with hysteresis, before dwell."""
+        """The label that the evidence asks for, with hysteresis, before debouncing."""
         real, suspicious, fake = self._lines()
         return _AXIS[(probability > real) + (probability >= suspicious) + (probability >= fake)]
 
-    def _dwelt(self, target: Label, *, at_once: bool) -> Label:
-        """The label to say: another one only when it has been due for ``dwell`` seconds, or ``at_once``.
+    def _debounced(self, target: Label, *, at_once: bool) -> Label:
+        """The label to say: another one only when it has been due for ``debounce`` seconds, or ``at_once``.
 
-        SUSPICIOUS and LIKELY_FAKE agree that a face is suspect: together they dwell for the milder.
+        SUSPICIOUS and LIKELY_FAKE agree that a face is suspect: together they are debounced for the milder.
         """
         if at_once or target is self._label:
             self._due = None
@@ -154,9 +161,9 @@ class Track:
             due = _Due(min(due.label, target, key=_AXIS.index), due.since)
         elif target is not due.label:
             due = _Due(target, self._now)
-        dwelt = self._now - due.since >= self._settings.dwell
-        self._due = None if dwelt else due
-        return due.label if dwelt else self._label
+        has_held = self._now - due.since >= self._settings.debounce
+        self._due = None if has_held else due
+        return due.label if has_held else self._label
 
     def _trace(self, after: Label, frame_index: int, *, lost: bool) -> LabelChange:
         rises = _AXIS.index(after) > _AXIS.index(self._label)

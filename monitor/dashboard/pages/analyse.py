@@ -21,7 +21,7 @@ from monitor.results.result_folder import REPORT_FILE, TIMELINE_FILE, VIDEO_FILE
 from monitor.server import service
 from monitor.server.auth.user import Role
 from monitor.server.uploads import Upload, UploadState
-from monitor.settings import VerdictSettings
+from monitor.settings import VerdictSettings, rename_settings
 from monitor.types import HintKind, Label
 from monitor.types.formatting import clock, clock_span, percent_or_unknown, reasons_in_words
 
@@ -104,7 +104,7 @@ def _result(here: service.MonitorService, analysis: Upload) -> None:
         if span is not None and may(Role.REVIEWER):
             _flag(here, analysis, AnalysedFile(file, analysis.name, folder, report), span)
     still = report["source"]["still"]
-    thresholds = VerdictSettings.model_validate(report["settings"]["verdict"])
+    thresholds = VerdictSettings.model_validate(rename_settings(report["settings"])["verdict"])
     brushed = None if still else _timeline(timeline, thresholds, segments, key=analysis.id)
     ticked = None if span is None else (span["start"], span["end"])
     _key_frames(analysis, folder, timeline, still=still)

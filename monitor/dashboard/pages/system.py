@@ -48,7 +48,7 @@ def _engine(here: service.MonitorService) -> None:
         st.markdown(f"**{engines.scorer.engine.name}**: {engines.choice.reason}. Weights {engines.classifier.card.id}.")
         for name, why in engines.choice.others.items():
             st.caption(f"not {name}: {why}")
-    every = here.settings.service.heartbeat_every
+    every = here.settings.service.heartbeat_interval
     if beat is None:
         st.info("No heartbeat yet: a known genuine and a known blended face are scored when the server begins.")
     elif beat.healthy:

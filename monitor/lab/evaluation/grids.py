@@ -289,8 +289,8 @@ def _watched(
     with open_source(record.path, settings.source) as source:
         still = source.info.still
         pipeline = Pipeline(engines, settings, still=still)
-        tally = VerdictCollector()
-        watch = VideoWatcher(settings.verdict, still=still)
+        tally, card = VerdictCollector(), engines.classifier.card
+        watch = VideoWatcher(settings.verdict, process=card.score_process, still=still)
         frames = takewhile(lambda frame: frame.media_time <= end, source)
         for frame in _changed(frames, change, seed=_SEED * number):
             observation = pipeline.step(frame)

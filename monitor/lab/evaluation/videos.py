@@ -65,8 +65,8 @@ def video_outcome(record: Record, *, settings: Settings, engines: Engines) -> Ou
     face = HighestFace()
     try:
         with open_source(record.path, settings.source) as source:
-            info = source.info
-            watch = VideoWatcher(settings.verdict, still=info.still)
+            info, card = source.info, engines.classifier.card
+            watch = VideoWatcher(settings.verdict, process=card.score_process, still=info.still)
             result = run(source, engines=engines, settings=settings, sinks=(watch, face))
     except MonitorError as error:
         return _outcome(record, failure=str(error))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from monitor.lab.evaluation.outcomes import ScoredFrame
-from monitor.types import Frame, Label, Observation, Verdict
+from monitor.types import Frame, Label, Observation, ScoreProcess, Verdict
 from monitor.types.faces import sigmoid
 
 if TYPE_CHECKING:
@@ -26,16 +26,17 @@ class VideoWatcher:
     """Collects scored frames, and the time of each face under each label.
 
     Memory grows with the scored frames, five per second. A gap between two frames of a face counts as at most
-    ``stale_after`` seconds.
+    ``timeout`` seconds.
 
     Args:
         settings: of the verdicts.
+        process: from the classifier's model card.
         still: the source is one picture, so that a single sample suffices.
     """
 
-    def __init__(self, settings: VerdictSettings, *, still: bool = False) -> None:
-        self._stale_after = settings.stale_after
-        self._witnesses = 0.0 if still else settings.min_effective_samples
+    def __init__(self, settings: VerdictSettings, *, process: ScoreProcess, still: bool = False) -> None:
+        self._timeout = settings.timeout
+        self._witnesses = 0.0 if still else process.min_effective_samples
         self._faces: dict[int, _Face] = {}
         self.moments: list[ScoredFrame] = []
         self.last_time = 0.0  # media time of the last frame
@@ -73,7 +74,7 @@ class VideoWatcher:
 
     def _see(self, verdict: Verdict, now: float, *, due: bool) -> None:
         face = self._faces.setdefault(verdict.track_id, _Face(now, verdict.label))
-        elapsed = min(max(now - face.seen, 0.0), self._stale_after)
+        elapsed = min(max(now - face.seen, 0.0), self._timeout)
         self.face_seconds += elapsed
         if face.label is Label.NOT_ENOUGH_EVIDENCE:
             self.abstaining_seconds += elapsed

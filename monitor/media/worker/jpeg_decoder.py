@@ -62,7 +62,7 @@ class JpegDecoder:
                 self._process.close()
 
     def _start(self) -> CaptureProcess:
-        process = CaptureProcess(Address(kind="webcam", target="", name=self._name), self._settings)
+        process = CaptureProcess(Address(kind=Address.of("webcam:").kind, target="", name=self._name), self._settings)
         settings = self._settings.model_dump(mode="json")
         with suppress(OSError):  # it died: the next message says so
             process.wire.send({"url": "webcam:", "is_path": False, "settings": settings, "jpeg": True})

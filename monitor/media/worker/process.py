@@ -174,7 +174,7 @@ def serve(wire: IpcChannel, ring_descriptor: int) -> None:
     """
     request, payload = wire.receive(None)
     settings = SourceSettings.model_validate(request["settings"])
-    limit_memory(settings.memory_megabytes)
+    limit_memory(settings.memory_limit)
     url = Path(request["url"]) if request["is_path"] else request["url"]
     try:
         if request.get("task"):

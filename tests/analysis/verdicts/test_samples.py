@@ -7,8 +7,10 @@ from hypothesis import strategies as st
 
 from monitor.analysis.verdicts.samples import MAX_SAMPLES, Sample, Samples, change_point, novelty, saturated
 from monitor.settings import VerdictSettings
+from monitor.types import ScoreProcess
 
-SETTINGS = VerdictSettings()
+PROCESS, DECAY_TIME = ScoreProcess(), VerdictSettings().decay_time
+QUIET = ScoreProcess(change_threshold=1e9)
 gaps = st.floats(0.0, 3.0)
 values = st.floats(-4.0, 4.0)
 
@@ -17,8 +19,8 @@ def sample(time: float, log_odds: float = 1.0, weight: float = 1.0) -> Sample:
     return Sample(round(time * 25), time, log_odds, weight)
 
 
-def gathered(*series: Sample, settings: VerdictSettings = SETTINGS) -> Samples:
-    samples = Samples(settings)
+def gathered(*series: Sample, process: ScoreProcess = PROCESS) -> Samples:
+    samples = Samples(process, decay_time=DECAY_TIME)
     for one in series:
         samples.add(one)
     return samples
@@ -67,7 +69,7 @@ class TestSaturation:
 
 class TestSamples:
     def test_nothing_is_known_of_no_sample(self) -> None:
-        samples = Samples(SETTINGS)
+        samples = Samples(PROCESS, decay_time=DECAY_TIME)
         assert (samples.effective(5.0), samples.log_odds(5.0), samples.probability(5.0)) == (0.0, 0.0, None)
         assert samples.window(5.0) == (5.0, 5.0)
         assert samples.witnesses(5.0, most=8) == ()
@@ -81,9 +83,9 @@ class TestSamples:
 
     def test_evidence_fades_but_keeps_its_mean(self) -> None:
         samples = gathered(*every(0.2, *[1.5] * 10))
-        now, later = samples.effective(1.8), samples.effective(1.8 + SETTINGS.memory)
+        now, later = samples.effective(1.8), samples.effective(1.8 + DECAY_TIME)
         assert later < now
-        assert samples.log_odds(1.8 + SETTINGS.memory) / later == pytest.approx(samples.log_odds(1.8) / now)
+        assert samples.log_odds(1.8 + DECAY_TIME) / later == pytest.approx(samples.log_odds(1.8) / now)
 
     def test_contributions_add_up_to_the_log_odds(self) -> None:
         samples = gathered(*every(0.2, 1.0, -2.0, 3.0, 0.5, -1.0))
@@ -98,8 +100,7 @@ class TestSamples:
         assert samples.window(31.0) == (20.0, 31.0)
 
     def test_any_rate_of_scores_is_bounded(self) -> None:
-        settings = VerdictSettings(change_alarm=1e9)
-        samples = Samples(settings)
+        samples = Samples(QUIET, decay_time=DECAY_TIME)
         samples._samples.extend(sample(i / 1000) for i in range(3 * MAX_SAMPLES))
         samples.add(sample(4.0))
         assert len(samples) == MAX_SAMPLES
@@ -112,27 +113,26 @@ class TestSamples:
 
     @given(st.lists(st.tuples(gaps, values, st.floats(0.01, 1.0)), min_size=1, max_size=30), gaps)
     def test_probability_and_count_stay_in_range(self, steps: list[tuple[float, float, float]], wait: float) -> None:
-        time, samples = 0.0, Samples(SETTINGS)
+        time, samples = 0.0, Samples(PROCESS, decay_time=DECAY_TIME)
         for gap, log_odds, weight in steps:
             time += gap
             samples.add(sample(time, log_odds, weight))
         probability = samples.probability(time + wait)
         assert probability is not None
         assert 0.0 <= probability <= 1.0
-        assert 0.0 < samples.effective(time + wait) <= SETTINGS.max_effective_samples + 1e-9
+        assert 0.0 < samples.effective(time + wait) <= PROCESS.max_effective_samples + 1e-9
 
     @given(st.lists(st.tuples(gaps, values), min_size=1, max_size=20), st.data())
     def test_a_higher_score_never_lowers_the_evidence(
         self, steps: list[tuple[float, float]], data: st.DataObject
     ) -> None:
-        quiet = VerdictSettings(change_alarm=1e9)
         which = data.draw(st.integers(0, len(steps) - 1))
         times = np.cumsum([gap for gap, _ in steps]).tolist()
         lower = [sample(time, value) for time, (_, value) in zip(times, steps, strict=True)]
         higher = list(lower)
         higher[which] = sample(times[which], lower[which].log_odds + 1.0)
         now = times[-1]
-        assert gathered(*higher, settings=quiet).log_odds(now) >= gathered(*lower, settings=quiet).log_odds(now)
+        assert gathered(*higher, process=QUIET).log_odds(now) >= gathered(*lower, process=QUIET).log_odds(now)
 
 
 class TestChangePoint:
@@ -171,8 +171,7 @@ class TestChangePoint:
 
 class TestOnset:
     def test_it_is_where_the_newest_run_for_that_side_starts(self) -> None:
-        quiet = VerdictSettings(change_alarm=1e9)
-        samples = gathered(*every(0.5, -1.0, -1.0, -1.0, 2.0, -0.5, 2.0, 2.0), settings=quiet)
+        samples = gathered(*every(0.5, -1.0, -1.0, -1.0, 2.0, -0.5, 2.0, 2.0), process=QUIET)
         assert samples.onset(3.0, sign=1) == 1.5
         assert samples.onset(3.0, sign=-1) == 3.0, "the newest sample speaks against: only now"
 

@@ -1,4 +1,4 @@
-"""Labels, their reasons, hysteresis, dwell and traces."""
+"""Labels, their reasons, hysteresis, debouncing and traces."""
 
 import math
 
@@ -6,7 +6,7 @@ import pytest
 from support.score_stream import Said, Timeline, play, switch
 
 from monitor.settings import VerdictSettings
-from monitor.types import Label, Reason
+from monitor.types import Label, Reason, ScoreProcess
 
 REAL, NONE, SUSPICIOUS, FAKE = (
     Label.LIKELY_REAL,
@@ -14,7 +14,7 @@ REAL, NONE, SUSPICIOUS, FAKE = (
     Label.SUSPICIOUS,
     Label.LIKELY_FAKE,
 )
-MOST = VerdictSettings().max_effective_samples
+MOST = ScoreProcess().max_effective_samples
 
 
 def steady(level: float, *, seconds: float = 20.0, **others: float) -> Timeline:
@@ -50,7 +50,7 @@ def test_a_track_starts_without_enough_evidence_and_dwells_before_its_first_labe
     assert at(timeline, 0.0) == (NONE, (Reason.TOO_FEW_SAMPLES,))
     assert timeline.labels == [REAL]
     enough = 0.2  # two samples
-    assert timeline.changes[0].media_time == pytest.approx(enough + VerdictSettings().dwell, abs=0.041)
+    assert timeline.changes[0].media_time == pytest.approx(enough + VerdictSettings().debounce, abs=0.041)
     assert timeline.verdicts[-1].since == timeline.changes[0].media_time
 
 
@@ -59,30 +59,31 @@ def test_one_score_never_says_more_than_the_limit() -> None:
 
 
 def test_a_label_is_kept_within_its_hysteresis() -> None:
-    steadfast = VerdictSettings(change_alarm=1e9)
-    faded = play(switch(level(0.97), level(0.87), at=8.0), seconds=50.0, settings=steadfast)
+    steadfast = ScoreProcess(change_threshold=1e9)
+    faded = play(switch(level(0.97), level(0.87), at=8.0), seconds=50.0, process=steadfast)
     assert faded.verdicts[-1].probability == pytest.approx(steady(level(0.87)).verdicts[-1].probability, abs=0.01)
     assert (faded.labels[-1], steady(level(0.87)).labels[-1]) == (FAKE, SUSPICIOUS)
 
 
 def test_a_swing_shorter_than_the_dwell_is_not_said() -> None:
-    calm = VerdictSettings(memory=0.3, dwell=0.5, min_effective_samples=0.5, change_alarm=1e9)
+    calm = VerdictSettings(decay_time=0.3, debounce=0.5)
+    process = ScoreProcess(min_effective_samples=0.5, change_threshold=1e9)
 
     def said(now: float) -> float:
         return 3.0 if 5.0 <= now < 5.3 else -3.0
 
-    assert max(v.probability or 0.0 for v in play(said, seconds=9.0, settings=calm).verdicts) > 0.75
-    assert play(said, seconds=9.0, settings=calm).labels == [REAL]
-    hasty = calm.model_copy(update={"dwell": 0.01})
-    assert play(said, seconds=9.0, settings=hasty).labels != [REAL]
+    assert max(v.probability or 0.0 for v in play(said, seconds=9.0, settings=calm, process=process).verdicts) > 0.75
+    assert play(said, seconds=9.0, settings=calm, process=process).labels == [REAL]
+    hasty = calm.model_copy(update={"debounce": 0.01})
+    assert play(said, seconds=9.0, settings=hasty, process=process).labels != [REAL]
 
 
 def test_suspicion_that_hardens_while_it_dwells_is_said_at_the_milder_level_first() -> None:
-    settings = VerdictSettings(dwell=1.0, max_effective_samples=4.0)
-    timeline = play(lambda _: 1.0, seconds=8.0, settings=settings)
+    process = ScoreProcess(max_effective_samples=4.0)
+    timeline = play(lambda _: 1.0, seconds=8.0, settings=VerdictSettings(debounce=1.0), process=process)
     assert timeline.labels == [SUSPICIOUS, FAKE]
     first = next(v.media_time for v in timeline.changes)
-    assert first == pytest.approx(0.2 + 1.0, abs=0.25), "growing worse does not start the dwell again"
+    assert first == pytest.approx(0.2 + 1.0, abs=0.25), "growing worse does not start the debounce again"
 
 
 class TestReasons:
@@ -103,7 +104,7 @@ class TestReasons:
         timeline = play(lambda now: -3.0 if now < 5.0 else Reason.TOO_BLURRED, seconds=10.0)
         assert timeline.labels == [REAL, NONE]
         lost = timeline.changes[1]
-        assert lost.media_time == pytest.approx(4.8 + VerdictSettings().stale_after, abs=0.05)
+        assert lost.media_time == pytest.approx(4.8 + VerdictSettings().timeout, abs=0.05)
         assert lost.reasons == (Reason.TOO_BLURRED,)
         assert lost.threshold is None
         assert lost.began == 4.8, "the last usable sample"

@@ -6,7 +6,7 @@ from support.observations import Face, frame, observation
 
 from monitor.lab.evaluation.watch import VideoWatcher
 from monitor.settings import VerdictSettings
-from monitor.types import Label, Reason
+from monitor.types import Label, Reason, ScoreProcess
 
 BOX = (10.0, 10.0, 90.0, 110.0)
 REAL, FAKE, SUSPICIOUS, NONE = Label.LIKELY_REAL, Label.LIKELY_FAKE, Label.SUSPICIOUS, Label.NOT_ENOUGH_EVIDENCE
@@ -21,7 +21,7 @@ def face(
 
 
 def watched(*frames: tuple[float, list[Face]], still: bool = False) -> VideoWatcher:
-    watch = VideoWatcher(VerdictSettings(), still=still)
+    watch = VideoWatcher(VerdictSettings(), process=ScoreProcess(), still=still)
     for media_time, faces in frames:
         watch(FRAME, observation(faces, media_time=media_time))
     return watch
@@ -57,7 +57,7 @@ def test_time_is_counted_under_the_label_that_held() -> None:
 
 def test_a_long_gap_counts_for_its_first_moments_only() -> None:
     watch = watched((0.0, [face(REAL)]), (60.0, [face(REAL)]))
-    assert watch.face_seconds == pytest.approx(VerdictSettings().stale_after)
+    assert watch.face_seconds == pytest.approx(VerdictSettings().timeout)
 
 
 def test_flips_are_changes_after_the_first_decision_of_each_face() -> None:
@@ -74,8 +74,8 @@ def test_an_undecided_file_is_ranked_by_its_highest_face() -> None:
 def test_too_few_witnesses_rank_nothing_but_a_still() -> None:
     lonely = observation([face(NONE, 0.9)])
     lonely = replace(lonely, verdicts=(replace(lonely.verdicts[0], effective_samples=1.0),))
-    film = VideoWatcher(VerdictSettings())
-    still = VideoWatcher(VerdictSettings(), still=True)
+    film = VideoWatcher(VerdictSettings(), process=ScoreProcess())
+    still = VideoWatcher(VerdictSettings(), process=ScoreProcess(), still=True)
     for watch in (film, still):
         watch(FRAME, lonely)
     assert film.mean_probability is None

@@ -181,7 +181,7 @@ def test_closing_from_another_thread_ends_whoever_waits(tmp_path: Path) -> None:
 
 def test_pictures_that_need_more_memory_than_allowed(tmp_path: Path) -> None:
     Image.new("RGB", (9000, 9000)).save(tmp_path / "large.png")
-    settings = SourceSettings(max_pixels=10_000**2, memory_megabytes=256)
+    settings = SourceSettings(max_pixels=10_000**2, memory_limit=256)
     with pytest.raises(SourceUnreadableError, match="memory"):
         open_isolated(tmp_path / "large.png", settings)
 

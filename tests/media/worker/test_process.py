@@ -203,4 +203,4 @@ def test_short_memory_is_told_with_what_to_do(
     monkeypatch.setattr(process, "open_source", exhaust)
     ((kind, message),) = (head["error"] for head in served(tmp_path / "a.mkv"))
     assert kind == "SourceUnreadableError"
-    assert "source.memory_megabytes" in message
+    assert "source.memory_limit" in message

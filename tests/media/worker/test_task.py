@@ -59,7 +59,7 @@ def test_it_is_another_process_where_settings_and_system_allow_it(monkeypatch: p
     ("function", "sentence"),
     [
         (worker_tasks.crash, r"a\.mp4: the process that reads it crashed \(SIGABRT\); is it damaged\?"),
-        (worker_tasks.exhaust, r"a\.mp4: .* source\.memory_megabytes"),
+        (worker_tasks.exhaust, r"a\.mp4: .* source\.memory_limit"),
         (worker_tasks.mistake, r"a\.mp4: reading it failed \(RuntimeError\); this should not happen"),
         (worker_tasks.lie, r"a\.mp4: the process that reads it sent nonsense"),
     ],
