@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient, WebSocketTestSession
 from starlette.websockets import WebSocketDisconnect
+from support.events import analyse_frame
 from support.flagging import flag
 from support.footage import posed
 from support.observations import frame, observation
@@ -38,7 +39,7 @@ class Tuned:
     hub: Broadcaster = field(default_factory=Broadcaster)
 
     def feed(self, index: int) -> None:
-        self.hub(frame(np.zeros((48, 64, 3), np.uint8), index * 0.04, index), observation(index=index))
+        analyse_frame(self.hub, frame(np.zeros((48, 64, 3), np.uint8), index * 0.04, index), observation(index=index))
 
     def stop(self) -> None:
         self.hub.end("the source was removed")
