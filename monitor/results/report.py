@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,7 +17,7 @@ from monitor.results.result_folder import REPORT_FILE
 from monitor.results.timeline import Timeline
 from monitor.system.files import unwritable
 from monitor.types import Hint, LabelChange, Observation, Segment, SourceInfo, SourceVerdict, TrackSummary
-from monitor.types.serialise import JsonObject
+from monitor.types.serialise import JsonObject, json_file
 from monitor.types.stats import SessionStats
 
 if TYPE_CHECKING:
@@ -189,7 +188,7 @@ class ReportWriter:
         )
         path = self._folder / REPORT_FILE
         try:
-            path.write_text(json.dumps(content, ensure_ascii=False, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+            path.write_bytes(json_file(content))
         except OSError as error:
             raise unwritable(path, error) from error
         self._finished = True

@@ -5,6 +5,7 @@ their values, times ISO 8601 in UTC, paths texts, tuples lists. Arrays are left 
 offers a property in ``_shown``.
 """
 
+import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
@@ -44,6 +45,15 @@ class Serialisable:
     def to_dict(self) -> JsonObject:
         """All of it as JSON values, under the names of the fields."""
         return _object(self)
+
+
+def json_file(value: object) -> bytes:
+    """JSON values as the content of a file that people may read, too.
+
+    Raises:
+        ValueError: a number in it is not finite.
+    """
+    return (json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
 @cache

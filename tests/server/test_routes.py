@@ -311,13 +311,13 @@ def test_frames_arrive_and_no_more_than_two_without_an_answer(
         for index in (2, 3, 4):
             tuned.feed(index)
             time.sleep(0.1)
-        socket.send_json({"ack": 3, "connection": 0, "shown": True})  # was never sent
-        socket.send_json({"ack": 0, "connection": 0, "shown": True})
+        socket.send_json({"ack": 3, "connection": 1, "shown": True})  # was never sent
+        socket.send_json({"ack": 0, "connection": 1, "shown": True})
         assert number(socket.receive_bytes()) == 4, "what lay between was skipped, not queued up"
         tuned.feed(5)
         time.sleep(0.1)
         tuned.feed(6)
-        socket.send_json({"ack": 1, "connection": 0, "shown": False})
+        socket.send_json({"ack": 1, "connection": 1, "shown": False})
         assert number(socket.receive_bytes()) == 6
         viewer = tuned.hub.viewer_of(token["token"])
         assert viewer is not None

@@ -11,8 +11,8 @@ from support.footage import decoded
 from monitor.analysis.pipeline import Engines
 from monitor.errors import UsageError
 from monitor.flags.archive import FlagArchive
-from monitor.flags.files import CLIP
-from monitor.flags.recorder import FACES, FRAME, OVERLAY, TRACE, FlagRequest
+from monitor.flags.files import CLIP, FACES, FRAME, OVERLAY, TRACE
+from monitor.flags.recorder import FlagRequest
 from monitor.runtime import BackgroundWorker, StreamState
 from monitor.server.stream import Stream
 from monitor.settings import EvidenceSettings, Settings, SourceSettings
