@@ -71,13 +71,13 @@ class Provenance:
 class Report:
     """What a whole source came to: its verdict, its faces, and why; ``to_dict()`` is the content of report.json."""
 
-    verdict: SourceVerdict
+    verdict: SourceVerdict  # of the whole source
     tracks: tuple[TrackSummary, ...]  # every face that was followed, each with its verdict
     segments: tuple[Segment, ...]  # suspicious spans
-    label_changes: tuple[LabelChange, ...]
+    label_changes: tuple[LabelChange, ...]  # in order, each with the trace that explains it
     hints: tuple[Hint, ...]  # on the stream itself
-    frames: SessionStats
-    provenance: Provenance
+    frames: SessionStats  # every frame accounted for
+    provenance: Provenance  # everything that the result depends on
     engines: tuple[str, ...]  # all that scored, in order
     folder: Path | None = None  # where report, timeline and video lie, if they were kept
     failure: SourceError | None = None  # what ended the source before its time

@@ -52,7 +52,7 @@ class Flag:
     origin: Origin
     reporter: str  # who marked it; "" for nobody by name
     source: str  # as a person would name it, passwords masked
-    source_kind: str  # file, webcam, rtsp, ...
+    source_kind: str  # kind of the source, e.g. rtsp
     source_sha256: str | None  # of a file, hexadecimal; None: the source is no file
     start: float  # media time, seconds
     end: float  # media time, seconds

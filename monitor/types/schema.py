@@ -200,12 +200,12 @@ def _sentence(text: str) -> str:
 def _comment(kind: type, name: str) -> str:
     """The comment on a field, of the class itself or else of its bases."""
     owners = (one for one in kind.__mro__ if name in inspect.get_annotations(one))
-    return _sentence(next(filter(None, (_comments(one)[name] for one in owners)), ""))
+    return next(filter(None, (field_comments(one)[name] for one in owners)), "")
 
 
 @cache
-def _comments(kind: type) -> Mapping[str, str]:
-    """The comment beside each field, else the one above it."""
+def field_comments(kind: type) -> Mapping[str, str]:
+    """What the source of a class says of each field: the comment beside it, else above it; "" without one."""
     source = inspect.cleandoc("\n" + inspect.getsource(kind))
     beside: dict[int, str] = {}
     above: dict[int, str] = {}
@@ -220,7 +220,7 @@ def _comments(kind: type) -> Mapping[str, str]:
         if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
             first, last = node.lineno, node.end_lineno or node.lineno
             texts = [beside[line] for line in range(first, last + 1) if line in beside]
-            found[node.target.id] = " ".join(texts or _block(above, ends=first - 1))
+            found[node.target.id] = _sentence(" ".join(texts or _block(above, ends=first - 1)))
     return found
 
 

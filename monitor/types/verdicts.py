@@ -117,7 +117,7 @@ class SourceVerdict(Serialisable):
 
     label: Label  # of the track that decides
     probability: float | None = field(metadata=PROBABILITY)  # its P(fake); None when nothing could be judged
-    track_id: int | None  # None: no track decides
+    track_id: int | None  # that track; None: none decides
     reasons: tuple[Reason, ...]  # why there is not enough evidence, or what weakens it; never empty in the first case
 
 
@@ -134,8 +134,8 @@ class Observation(Serialisable):
     tracked: TrackedFaces = field(metadata=HIDDEN)  # as JSON: ``boxes``
     qualities: Qualities = field(metadata=HIDDEN)
     scores: Scores = field(metadata=HIDDEN)
-    verdicts: tuple[Verdict, ...]  # one per row of ``tracked``, same order
-    changes: tuple[LabelChange, ...]  # of label, with this frame
+    verdicts: tuple[Verdict, ...]  # one per face, in the order of ``boxes``
+    changes: tuple[LabelChange, ...]  # changes of a label with this frame
     closed_segments: tuple[Segment, ...]  # segments that ended with this frame
     ended_tracks: tuple[TrackSummary, ...]  # tracks that ended with this frame
     engine: str  # which engine made the scores, e.g. "onnxruntime-fp32"

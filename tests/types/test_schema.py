@@ -21,7 +21,7 @@ from monitor.results.report_content import SCHEMA_FILE, report_schema
 from monitor.settings import Settings, SourceSettings
 from monitor.types import Label, Pixels, Reason
 from monitor.types.events import Event
-from monitor.types.schema import EVENTS_FILE, events_schema, union_schema, value_schema
+from monitor.types.schema import EVENTS_FILE, events_schema, field_comments, union_schema, value_schema
 from monitor.types.serialise import HIDDEN, PROBABILITY, JsonObject, Serialisable, all_keys, inlined
 
 SCHEMAS: Final[Mapping[Path, Callable[[], JsonObject]]] = {SCHEMA_FILE: report_schema, EVENTS_FILE: events_schema}
@@ -162,6 +162,11 @@ def test_a_schema_describes_what_the_serialiser_writes() -> None:
     checks.validate(record)
     for wrong in ({"share": 1.5}, {"seconds": {"A": 1.0}}, {"counts": {"a": 1}}, {"box": [1.0]}, {"at": None}):
         assert not checks.is_valid(record | wrong), wrong
+
+
+def test_the_comment_on_a_field_is_its_own_or_that_above_it() -> None:
+    found = field_comments(_Made)
+    assert (found["where"], found["share"], found["at"]) == ("Where it lies, in two lines.", "Of all.", "")
 
 
 def test_a_union_is_told_apart_by_its_tag() -> None:
