@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from jsonschema import Draft202012Validator
+from support.events import analyse_frame, open_stream
 from support.flag_writer import SUSPECT, provenance
 from support.observations import observation
 from support.schema_tables import SchemaTables
@@ -93,15 +94,18 @@ def keys(record: Any, path: str = "") -> Iterator[str]:
 def test_the_keys_of_faces_json_are_on_the_page(tmp_path: Path) -> None:
     with FlagArchive(tmp_path / "kept") as archive:
         recorder = FlagRecorder(archive, later=lambda job: job())
-        recorder.opened(provenance(Settings()), epoch=1, clips=NoClips())
+        recorder.prepare(provenance(Settings()), clips=NoClips())
+        open_stream(recorder)
         picture = Frame(np.zeros((240, 320, 3), np.uint8), 10, 2.0, datetime(2026, 1, 1, tzinfo=UTC), "cam")
-        recorder(picture, observation([SUSPECT], index=10, media_time=2.0))
-        flag = recorder.flag(FlagRequest(epoch=1, media_time=2.0, frame_index=10, reporter="ada"))
+        analyse_frame(recorder, picture, observation([SUSPECT], index=10, media_time=2.0))
+        flag = recorder.flag(FlagRequest(connection=1, media_time=2.0, frame_index=10, reporter="ada"))
         found = json.loads((archive.exhibits.folder(flag.id) / FACES).read_bytes())
     assert listed("faces.json") == list(keys(found)) == list(keys(example("faces.json")))
 
 
 class NoClips:
+    def add(self, frame: Frame) -> None: ...
+
     def save(self, path: Path, start: float, end: float) -> None:
         path.write_bytes(b"moving")
 

@@ -39,6 +39,7 @@ from monitor.types.events import (
     StreamOpened,
     StreamStateChanged,
 )
+from monitor.types.stats import SessionStats
 
 ENGINE = "onnxruntime-fp32"
 
@@ -205,6 +206,6 @@ EVENTS: Final[Sequence[Event]] = (  # one of each type
     StreamStateChanged(**_OF, state="reconnecting", reason="gone", attempt=2),
     StreamClosed(
         **_OF, verdict=SourceVerdict(Label.LIKELY_FAKE, 0.93124, 1, ()), segments=(segment(1, 1.0, 2.0),),
-        tracks=(summary(1),), frames_read=2, frames_analysed=2,
+        tracks=(summary(1),), frames=SessionStats.counted(2, dropped={}, lost={}),
     ),
 )  # fmt: skip
