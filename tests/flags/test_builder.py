@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.events import analyse_frame, close_stream, open_stream
 from support.flag_writer import SUSPECT, provenance
 from support.observations import Face, change, observation, segment, summary
 
@@ -112,18 +113,21 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[FlagArchive
 
 
 class Clips:
+    def add(self, frame: Frame) -> None: ...
+
     def save(self, path: Path, start: float, end: float) -> None:
         path.write_bytes(b"moving")
 
 
 def live_flag(archive: FlagArchive, seen: Sequence[Observation]) -> Flag:
     flagger = FlagRecorder(archive, later=lambda job: job())
-    flagger.opened(PROVENANCE, epoch=1, clips=Clips(), automatic=False)
+    flagger.prepare(PROVENANCE, clips=Clips())
+    open_stream(flagger, connection=2, live=False)
     for one in seen:
         frame = Frame(GREY.copy(), one.frame_index, one.media_time, datetime(2026, 1, 1, tzinfo=UTC), "cam")
-        flagger(frame, one)
-    flag = flagger.flag(FlagRequest(epoch=1, media_time=MOMENT, frame_index=20, track_id=2, reporter="ada"))
-    flagger.closed()
+        analyse_frame(flagger, frame, one, connection=2)
+    flag = flagger.flag(FlagRequest(connection=2, media_time=MOMENT, frame_index=20, track_id=2, reporter="ada"))
+    close_stream(flagger, connection=2)
     return archive.store.get(flag.id)
 
 
