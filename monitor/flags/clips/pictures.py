@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 import cv2
 import numpy as np
 
-from monitor.media.clip import Clip, gone
+from monitor.media.clip import Clip, missing_span_error
 from monitor.media.video_writer import VideoWriter
 from monitor.system import jpeg
 from monitor.types import Frame, Pixels
@@ -75,7 +75,7 @@ class PictureRing:
         begin = max((one.media_time for one in kept if one.media_time <= start), default=start)
         wanted = [one for one in kept if begin <= one.media_time <= end]
         if not wanted or kept[-1].media_time < start:
-            raise gone(start, end, kept=(kept[0].media_time, kept[-1].media_time) if kept else None)
+            raise missing_span_error(start, end, available=(kept[0].media_time, kept[-1].media_time) if kept else None)
         first, last = wanted[0].media_time, wanted[-1].media_time
         with VideoWriter(path, fps=(len(wanted) - 1) / (last - first) if last > first else None) as video:
             for content, media_time in wanted:
