@@ -29,9 +29,9 @@ from monitor.faces import FaceDetector, load_face_detector
 from monitor.inference.backends import Backend, BackendSelection, Engine, choose, resampler
 from monitor.inference.batches import DynamicBatcher
 from monitor.inference.cache import default_cache_dir
-from monitor.inference.engine_upgrade import promoted
+from monitor.inference.engine_upgrade import upgrade_engines
 from monitor.inference.network import Network
-from monitor.inference.onnx_graph import exported_elsewhere
+from monitor.inference.onnx_graph import export_in_child
 from monitor.settings import Settings
 from monitor.system import memory
 from monitor.types import Frame, Observation, Qualities, Scores, Segment, SourceInfo, TrackedFaces, TrackSummary
@@ -81,13 +81,13 @@ class Engines:
         def compiled(network: Network, backend: Backend) -> Engine:
             return backend.compile(network, threads=wanted.threads, cache_dir=cache_dir)
 
-        with exported_elsewhere():
+        with export_in_child():
             exact = choice.backend.exact()
             faces = load_face_detector(
                 settings.detector, compiled=lambda network: compiled(network, exact), resampler=resampler(exact)
             )
             networks, threads = [one.network for one in committee.classifiers], wanted.threads
-            engines, choice = promoted(choice, networks, threads=threads, cache_dir=cache_dir)
+            engines, choice = upgrade_engines(choice, networks, threads=threads, cache_dir=cache_dir)
             engines = engines or [compiled(network, choice.backend) for network in networks]
         memory.give_back()
         return cls(
@@ -95,7 +95,7 @@ class Engines:
             scorers=tuple(map(Scorer, committee.classifiers, engines)),
             committee=committee,
             choice=choice,
-            batches=DynamicBatcher(wait=wanted.batch_wait, at_once=_at_once(choice.backend, wanted.threads)),
+            batches=DynamicBatcher(wait=wanted.batch_wait, concurrency=_concurrency(choice.backend, wanted.threads)),
         )
 
     def serve(self, engines: Sequence[Engine], choice: BackendSelection) -> None:
@@ -129,12 +129,12 @@ def configured_committee(settings: Settings, *, input_size: int | None = None) -
 
 def _with_reference_crops(classifier: Classifier) -> Classifier:
     crops = partial(reference_crops, classifier.card.crop, size=classifier.input_size)
-    return replace(classifier, network=replace(classifier.network, witnesses=crops))
+    return replace(classifier, network=replace(classifier.network, reference_crops=crops))
 
 
-def _at_once(backend: Backend, threads: int) -> int:
+def _concurrency(backend: Backend, threads: int) -> int:
     """How many batches may run side by side without taking each other's time."""
-    return 1 if backend.takes_turns else max(1, (os.cpu_count() or 1) // threads)
+    return 1 if backend.is_serial else max(1, (os.cpu_count() or 1) // threads)
 
 
 class ScoreSchedule:

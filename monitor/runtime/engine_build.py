@@ -19,7 +19,7 @@ from monitor.analysis.pipeline import Engines
 from monitor.errors import EngineError
 from monitor.inference.backends import BackendSelection, Engine
 from monitor.inference.cache import default_cache_dir
-from monitor.inference.engine_upgrade import explained, promoted
+from monitor.inference.engine_upgrade import upgrade_engines, with_reason
 from monitor.inference.network import Network
 from monitor.inference.tensorrt import Target, build
 from monitor.runtime.background_worker import BackgroundWorker
@@ -85,15 +85,15 @@ class EngineBuild:
                 self._build(network, faster.name, faster.target())
                 if self._stop.is_set():
                     return
-            found, choice = promoted(before, networks, threads=self._threads, cache_dir=self._cache_dir)
+            found, choice = upgrade_engines(before, networks, threads=self._threads, cache_dir=self._cache_dir)
             if self._stop.is_set():
                 return
         except EngineError as error:
             _log.warning("%s goes on, %s is not used: %s", before.backend.name, faster.name, error)
-            engines.choice = explained(before, faster.name, str(error))
+            engines.choice = with_reason(before, faster.name, str(error))
         except Exception as error:
             why = f"building it failed in a way that should not happen: {error!r}; please report it"
-            engines.choice = explained(before, faster.name, why)
+            engines.choice = with_reason(before, faster.name, why)
             raise
         else:
             self._serve(found, choice)
@@ -102,7 +102,9 @@ class EngineBuild:
         engines = self._engines
         if not found:
             if choice.faster is not None:
-                choice = explained(choice, choice.faster.name, "its engine was built but cannot be loaded: see the log")
+                choice = with_reason(
+                    choice, choice.faster.name, "its engine was built but cannot be loaded: see the log"
+                )
             engines.choice = choice
             return
         _log.info("%s scores from now on, instead of %s: %s", found[0].name, engines.scorer.engine.name, choice.reason)
@@ -131,7 +133,7 @@ class EngineBuild:
         began, step = time.monotonic(), "a process is started"
         while not self._stop.is_set():
             so_far = f"{step}, {time.monotonic() - began:.0f} s so far"
-            self._engines.choice = explained(self._engines.choice, name, f"its engine is being built: {so_far}")
+            self._engines.choice = with_reason(self._engines.choice, name, f"its engine is being built: {so_far}")
             if not answers.poll(_TICK):
                 continue
             try:

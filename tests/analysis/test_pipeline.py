@@ -9,7 +9,7 @@ import pytest
 from support.observations import frame as made
 from support.observations import source_info
 
-from monitor.analysis.pipeline import Engines, Pipeline, ScoreSchedule, _at_once
+from monitor.analysis.pipeline import Engines, Pipeline, ScoreSchedule, _concurrency
 from monitor.analysis.scores import Scorer
 from monitor.analysis.verdicts import source_verdict
 from monitor.classifiers.model_card import PlattCalibration
@@ -206,7 +206,7 @@ def test_batches_run_side_by_side_on_the_cores_of_a_cpu_where_the_engine_lets_th
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("os.cpu_count", lambda: 8)
-    assert {backend.name: _at_once(backend, 2) for backend in all_backends()} == {
+    assert {backend.name: _concurrency(backend, 2) for backend in all_backends()} == {
         "onnxruntime": 4,
         "onnxruntime-int8": 4,
         "torch": 4,
@@ -215,7 +215,7 @@ def test_batches_run_side_by_side_on_the_cores_of_a_cpu_where_the_engine_lets_th
         "cuda": 1,
         "tensorrt": 1,
     }
-    assert _at_once(all_backends()[0], 16) == 1
+    assert _concurrency(all_backends()[0], 16) == 1
 
 
 def test_evidence_and_key_frames_are_calibrated_at_another_input_size(

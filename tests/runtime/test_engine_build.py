@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from support import cuda_stand_in, tensorrt_stand_in
-from support.small_networks import SIDE, small_classifier, witnesses
+from support.small_networks import SIDE, reference_crops, small_classifier
 from support.tensorrt_stand_in import TARGET, StandIn
 
 from monitor.analysis.pipeline import Engines, Pipeline
@@ -20,7 +20,7 @@ from monitor.analysis.scores import Scorer
 from monitor.classifiers.committee import Committee
 from monitor.errors import EngineError
 from monitor.inference.backends import BackendSelection, CudaBackend, Engine
-from monitor.inference.engine_upgrade import NOT_BUILT, promoted
+from monitor.inference.engine_upgrade import NOT_BUILT, upgrade_engines
 from monitor.inference.tensorrt import TensorRtBackend
 from monitor.inference.torch_runtime import TorchBackend
 from monitor.media.sources import open_source
@@ -111,7 +111,7 @@ def test_the_next_start_finds_it(library: StandIn, small: Engines, own: Settings
     first = small.choice
     with EngineBuild(small, own) as build:
         build.wait()
-    (engine,), choice = promoted(first, [small.classifier.network], threads=1, cache_dir=tmp_path / "cache")
+    (engine,), choice = upgrade_engines(first, [small.classifier.network], threads=1, cache_dir=tmp_path / "cache")
     assert (engine.name, choice.backend.name, choice.faster) == ("tensorrt-fp32", "tensorrt", None)
     again = replace(small, choice=choice)
     with EngineBuild(again, own) as build:
@@ -159,7 +159,7 @@ def test_an_engine_that_was_built_but_cannot_be_loaded_is_told_as_that(
     def odd(*_: object) -> None:
         raise AssertionError("deserialisation failed")
 
-    monkeypatch.setattr("monitor.inference.tensorrt._loaded", odd)
+    monkeypatch.setattr("monitor.inference.tensorrt._load", odd)
     with EngineBuild(small, own) as build:
         build.wait()
     assert small.scorer.engine.name == "cuda-bf16"
@@ -174,9 +174,9 @@ def test_an_engine_that_is_ready_after_the_end_does_not_serve(
 
     def late(*given: Any, **named: Any) -> Any:
         build._stop.set()
-        return promoted(*given, **named)
+        return upgrade_engines(*given, **named)
 
-    monkeypatch.setattr("monitor.runtime.engine_build.promoted", late)
+    monkeypatch.setattr("monitor.runtime.engine_build.upgrade_engines", late)
     with build:
         build.wait()
     assert small.scorer.engine.name == "cuda-bf16"
@@ -280,5 +280,5 @@ def test_auto_starts_on_the_cached_engine(
         build.wait()
     after = Engines.load(own)
     assert after.scorer.engine.name == "tensorrt-fp32"
-    crops = witnesses()
+    crops = reference_crops()
     np.testing.assert_allclose(after.scorer.engine.run(crops)[0], before.scorer.engine.run(crops)[0], atol=1e-4)

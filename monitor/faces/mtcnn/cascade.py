@@ -89,7 +89,7 @@ class MtcnnDetector:
             pixels, shrink = _shrunk(pixels, by=2), shrink * 2
         image = self._resampler(pixels)
         boxes = self._accepted(image, self._proposed(image, max(_CELL, self._settings.min_face_size / shrink)))
-        squares = image.overlapping(_squares(boxes))
+        squares = image.select_overlapping(_squares(boxes))
         if not len(squares):
             return Faces.none()
         probabilities, offsets, points = _batched(self._engines.onet, image, squares, side=_ONET_SIDE)
@@ -124,7 +124,7 @@ class MtcnnDetector:
         found: list[tuple[Floats, Floats, Floats]] = []
         scale = _CELL / min_face_size
         while min(image.height, image.width) * scale >= _CELL:
-            level = image.resized(height=int(image.height * scale + 1), width=int(image.width * scale + 1))
+            level = image.resize(height=int(image.height * scale + 1), width=int(image.width * scale + 1))
             (probabilities,), (offsets,) = self._engines.pnet.run(level)
             rows, columns = np.nonzero(probabilities >= self._settings.thresholds[0])
             scores = probabilities[rows, columns]
@@ -141,7 +141,7 @@ class MtcnnDetector:
 
     def _accepted(self, image: SummedArea, boxes: Floats) -> Floats:
         """(M, 4) boxes that R-Net takes for faces, 1-based and inclusive."""
-        squares = image.overlapping(_squares(boxes))
+        squares = image.select_overlapping(_squares(boxes))
         if not len(squares):
             return squares
         scores, offsets = _batched(self._engines.rnet, image, squares, side=_RNET_SIDE)

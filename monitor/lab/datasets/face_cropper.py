@@ -12,7 +12,7 @@ from monitor.classifiers.model_card import CropPolicy
 from monitor.errors import DatasetError, SourceError
 from monitor.faces import load_face_detector
 from monitor.inference.cache import default_cache_dir
-from monitor.inference.onnx_graph import exported_elsewhere
+from monitor.inference.onnx_graph import export_in_child
 from monitor.inference.onnx_runtime import OnnxRuntimeBackend
 from monitor.lab.datasets.archive import inside_archive, open_archive
 from monitor.lab.datasets.frames import SampledFrame, decode, frames_of
@@ -83,7 +83,7 @@ class FaceCropper:
     def __init__(self, recipe: CropRecipe, settings: Settings) -> None:
         cv2.setNumThreads(1)
         cache_dir, backend = default_cache_dir(settings.cache_dir), OnnxRuntimeBackend()
-        with exported_elsewhere():
+        with export_in_child():
             self._detector = load_face_detector(
                 settings.detector,
                 compiled=lambda network: backend.compile(network, threads=1, cache_dir=cache_dir),
