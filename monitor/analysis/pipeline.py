@@ -84,7 +84,7 @@ class Engines:
         with export_in_child():
             exact = choice.backend.exact()
             faces = load_face_detector(
-                settings.detector, compiled=lambda network: compiled(network, exact), resampler=resampler(exact)
+                settings.detector, compile_network=lambda network: compiled(network, exact), resampler=resampler(exact)
             )
             networks, threads = [one.network for one in committee.classifiers], wanted.threads
             engines, choice = upgrade_engines(choice, networks, threads=threads, cache_dir=cache_dir)

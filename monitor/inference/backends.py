@@ -28,7 +28,7 @@ class Engine(Protocol):
 
         Args:
             batch: C-contiguous, of the network's ``engine_shape``; N >= 1: uint8 crops if the network has a
-                    preprocessing, else float32.
+                preprocessing, else float32.
 
         Returns:
             float32 arrays, in the order of ``Network.outputs``.

@@ -41,8 +41,8 @@ class DynamicBatcher:
 
     Args:
         wait: seconds (wall clock) that a call waits for others; 0: only while the engine is busy.
-            largest: crops in one batch.
-            concurrency: batches that run in parallel: one on a GPU, one per available core on a CPU.
+        largest: crops in one batch.
+        concurrency: batches that run in parallel: one on a GPU, one per available core on a CPU.
     """
 
     def __init__(self, *, wait: float = 0.0, largest: int = 64, concurrency: int = 1) -> None:

@@ -17,8 +17,8 @@ class MediaClock:
 
     Args:
         period: seconds from picture to picture.
-            lapse: seconds added at a restart; 0 if the restart lost no picture.
-            leap: a step forward of more seconds than this is a restart, not a pause.
+        lapse: seconds added at a restart; 0 if the restart lost no picture.
+        leap: a step forward of more seconds than this is a restart, not a pause.
     """
 
     def __init__(self, *, period: float, lapse: float = BREAK, leap: float = LEAP) -> None:

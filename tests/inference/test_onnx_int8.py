@@ -126,7 +126,11 @@ def test_without_ranges_or_faces_there_is_no_engine(spans: Spans, tmp_path: Path
 
 
 def test_the_error_for_a_missing_table_names_the_command(tmp_path: Path) -> None:
-    network = configured_committee(Settings(cache_dir=tmp_path).model_copy(update={"classifier": _meso()})).classifiers[0].network
+    network = (
+        configured_committee(Settings(cache_dir=tmp_path).model_copy(update={"classifier": _meso()}))
+        .classifiers[0]
+        .network
+    )
     with pytest.raises(ModelCardError, match=r"meso4\.ranges\.json cannot be read .* `deepfake-monitor lab ranges`"):
         OnnxRuntimeInt8Backend().compile(network, threads=1, cache_dir=tmp_path)
 

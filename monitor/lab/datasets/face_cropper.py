@@ -86,7 +86,7 @@ class FaceCropper:
         with export_in_child():
             self._detector = load_face_detector(
                 settings.detector,
-                compiled=lambda network: backend.compile(network, threads=1, cache_dir=cache_dir),
+                compile_network=lambda network: backend.compile(network, threads=1, cache_dir=cache_dir),
             )
         self._recipe = recipe
         self._settings = settings
