@@ -143,6 +143,10 @@ def _one_line(said: Iterable[str]) -> Text:
 
 def _say_cadence(cadence: Cadence, *, as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps({"event": "cadence", "fps": cadence.fps, "rest": cadence.rest, "why": str(cadence)}))
+        typer.echo(
+            json.dumps(
+                {"event": "cadence", "fps": cadence.fps, "rest": cadence.min_score_interval, "why": str(cadence)}
+            )
+        )
     else:
         console.print(f"[yellow]{cadence}[/]")

@@ -108,7 +108,7 @@ class EngineBuild:
             engines.choice = choice
             return
         _log.info("%s scores from now on, instead of %s: %s", found[0].name, engines.scorer.engine.name, choice.reason)
-        engines.serve(found, choice)
+        engines.replace_engines(found, choice)
 
     def _build(self, network: Network, name: str, target: Target) -> None:
         """Have it built by a child process.

@@ -30,14 +30,16 @@ _HOLD: Final = (5.0, 120.0)  # seconds (wall clock) without loss until a step is
 class Cadence:
     """How much of a live source is analysed."""
 
-    rest: float  # seconds of media time between two scores of one face, and two searches where nobody is, at least
+    min_score_interval: (
+        float  # seconds of media time between two scores of one face, and two searches where nobody is, at least
+    )
     fps: float | None  # frames analysed in a second of media time, at most; None: all
 
     def __str__(self) -> str:
         if self == LADDER[0]:
             return "all is analysed"
         frames = "every frame" if self.fps is None else f"at most {self.fps:g} frames/s"
-        rate = f"{1 / self.rest:.1f}"
+        rate = f"{1 / self.min_score_interval:.1f}"
         return (
             f"the machine is busy: of each live source {frames}, "
             f"of each face at most {rate} scores/s, where nobody is seen {rate} searches/s"
@@ -45,14 +47,14 @@ class Cadence:
 
 
 LADDER: Final = (
-    Cadence(rest=0.0, fps=None),
-    Cadence(rest=0.3, fps=None),
-    Cadence(rest=0.5, fps=None),
-    Cadence(rest=0.5, fps=15),
-    Cadence(rest=0.5, fps=10),
-    Cadence(rest=0.5, fps=7),
-    Cadence(rest=0.5, fps=5),
-    Cadence(rest=0.5, fps=3),
+    Cadence(min_score_interval=0.0, fps=None),
+    Cadence(min_score_interval=0.3, fps=None),
+    Cadence(min_score_interval=0.5, fps=None),
+    Cadence(min_score_interval=0.5, fps=15),
+    Cadence(min_score_interval=0.5, fps=10),
+    Cadence(min_score_interval=0.5, fps=7),
+    Cadence(min_score_interval=0.5, fps=5),
+    Cadence(min_score_interval=0.5, fps=3),
 )
 
 

@@ -258,8 +258,8 @@ class Session:
             for frame, arrived, disordered in self._buffer:
                 self._counters.taken += 1
                 began = time.monotonic()
-                rest = 0.0 if self._load is None else self._load.cadence.rest
-                observation = self._pipeline.step(frame, rest=rest, disordered=disordered)
+                min_score_interval = 0.0 if self._load is None else self._load.cadence.min_score_interval
+                observation = self._pipeline.step(frame, min_score_interval=min_score_interval, disordered=disordered)
                 latency = time.monotonic() - arrived
                 self._counters.analyse(latency)
                 for sink in self._sinks:

@@ -239,7 +239,7 @@ def test_a_frame_has_one_engine_even_if_another_one_serves_meanwhile(
     reference = TorchBackend().compile(small.classifier.network, threads=1, cache_dir=Path())
     after = Serving(reference)
     after.name = "tensorrt-fp16"
-    before = Serving(reference, when_run=lambda: small.serve([after], small.choice))
+    before = Serving(reference, when_run=lambda: small.replace_engines([after], small.choice))
     small.scorer.engine = before
     pipeline = Pipeline(small, own, live=live)
     observations = [pipeline.step(frame) for frame in frames[:15]]

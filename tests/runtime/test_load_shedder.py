@@ -44,9 +44,9 @@ def test_nothing_is_left_out_while_all_is_well(load: LoadShedder, clock: Clock) 
 def test_each_step_of_the_ladder_is_less_work_than_the_one_before() -> None:
     for above, below in pairwise(LADDER):
         assert below != above
-        assert below.rest >= above.rest
+        assert below.min_score_interval >= above.min_score_interval
         assert (below.fps or math.inf) <= (above.fps or math.inf)
-    assert LADDER[-1].rest <= 0.5, "two scores a second stay"
+    assert LADDER[-1].min_score_interval <= 0.5, "two scores a second stay"
 
 
 def test_losses_step_down_one_by_one_and_many_losses_two_by_two(load: LoadShedder, clock: Clock) -> None:

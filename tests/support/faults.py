@@ -140,7 +140,7 @@ class Echo:
 
     def __init__(self, engines: object, settings: Settings, still: bool, live: bool, info: object) -> None: ...
 
-    def step(self, frame: Frame, *, rest: float = 0.0, disordered: int = 0) -> int:
+    def step(self, frame: Frame, *, min_score_interval: float = 0.0, disordered: int = 0) -> int:
         return frame.index
 
     def finish(self) -> tuple[tuple[()], tuple[()]]:
