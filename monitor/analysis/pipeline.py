@@ -90,7 +90,7 @@ class Engines:
             networks, threads = [classifier.network for classifier in committee.classifiers], wanted.threads
             engines, choice = upgrade_engines(choice, networks, threads=threads, cache_dir=cache_dir)
             engines = engines or [build(network, choice.backend) for network in networks]
-        memory.give_back()
+        memory.trim()
         return cls(
             faces=faces,
             scorers=tuple(map(Scorer, committee.classifiers, engines)),

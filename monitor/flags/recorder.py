@@ -186,7 +186,7 @@ class FlagRecorder:
         return observation.media_time - self._moments[-1].observation.media_time >= _IDLE_EVERY
 
     def _keep(self, frame: Frame, observation: Observation) -> None:
-        content = jpeg.encoded(frame.pixels, quality=_QUALITY)
+        content = jpeg.encode(frame.pixels, quality=_QUALITY)
         self._moments.append(_Moment(observation, frame.captured_at, content, (frame.width, frame.height)))
         self._bytes += len(content)
         oldest = observation.media_time - _KEPT_SECONDS
@@ -338,13 +338,13 @@ def _drawn(moment: _Moment) -> bytes:
     """The picture with boxes, labels and heat-map."""
     seen = moment.observation
     frame = Frame(
-        pixels=jpeg.decoded(moment.jpeg),
+        pixels=jpeg.decode(moment.jpeg),
         index=seen.frame_index,
         media_time=seen.media_time,
         captured_at=moment.captured_at,
         source="",
     )
-    return jpeg.encoded(Overlay().draw(frame, seen), quality=_QUALITY)
+    return jpeg.encode(Overlay().draw(frame, seen), quality=_QUALITY)
 
 
 def _json(value: Sequence[Any] | dict[str, Any]) -> bytes:

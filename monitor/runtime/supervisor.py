@@ -182,7 +182,7 @@ class StreamSupervisor:
             except Exception as error:  # noqa: BLE001 - told to whoever asks for the status
                 self.failure = _traceless(error)
                 self._failed(error)
-            memory.give_back(every=_SPARING)
+            memory.trim(min_interval=_SPARING)
 
     def _ready(self) -> bool:
         """Wait until the next opening is due; False when no more is wanted."""
@@ -239,7 +239,7 @@ class StreamSupervisor:
     def _follow(self, session: Session, *, live: bool) -> None:
         """Until the session is over, or no longer wanted."""
         while not session.wait(_TICK):
-            memory.give_back(every=memory.EVERY)
+            memory.trim(min_interval=memory.MIN_INTERVAL)
             with self._changed:
                 paused, wanted = self._paused, self._wanted
             if not wanted or (paused and live):

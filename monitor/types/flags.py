@@ -1,4 +1,4 @@
-"""A moment that somebody, or the program, marked as worth a second look, and what is kept of it."""
+"""A flag: a moment marked for review by a person or by the program, with its files."""
 
 import json
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from monitor.types.labels import Label, Reason
 
 
 class Opinion(StrEnum):
-    """What a person makes of it."""
+    """A person's opinion on a flag."""
 
     FAKE = "fake"
     REAL = "real"
@@ -19,23 +19,23 @@ class Opinion(StrEnum):
 
 
 class Origin(StrEnum):
-    """Who marked it."""
+    """The origin of a flag."""
 
     PERSON = "person"
     AUTOMATIC = "automatic"  # a suspicious segment
 
 
 class ClipState(StrEnum):
-    """Whether there is a moving picture of it."""
+    """The state of a flag's clip."""
 
-    PENDING = "pending"  # the seconds after the moment are still to come
+    PENDING = "pending"  # the clip's last seconds are not recorded yet
     KEPT = "kept"
-    MISSING = "missing"  # ``Flag.clip_why`` says why
+    MISSING = "missing"  # the reason is in ``Flag.clip_why``
 
 
 @dataclass(frozen=True, slots=True)
 class FlagFile:
-    """A file that is kept with a flag."""
+    """A file stored with a flag."""
 
     name: str  # in the flag's folder
     sha256: str  # hex
@@ -44,28 +44,28 @@ class FlagFile:
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """What was marked, what the program said of it, and what a person says."""
+    """A marked moment with the program's verdict and a person's review."""
 
     id: str  # sorts by time
     created_at: datetime  # UTC
     origin: Origin
-    reporter: str  # who marked it; "" for nobody by name
-    source: str  # as a person would name it, passwords masked
+    reporter: str  # name of the reporter; "" if unknown
+    source: str  # name for people, passwords masked
     source_kind: str
     source_sha256: str | None  # hex, of a file
     start: float  # media time, seconds
     end: float
-    media_time: float  # of the moment itself, within the span
+    media_time: float  # of the marked moment, within the span
     captured_at: datetime  # UTC, of the frame at that moment
     frame_index: int
-    track_id: int | None  # None: the picture as a whole
+    track_id: int | None  # None: the whole picture
     box: tuple[float, float, float, float] | None  # x1 y1 x2 y2, pixels of the frame
     label: Label
     probability: float | None  # calibrated P(fake) at that moment
     samples: int
     effective_samples: float
     reasons: tuple[Reason, ...]
-    trace: tuple[Mapping[str, Any], ...]  # changes of label, as report.json has them
+    trace: tuple[Mapping[str, Any], ...]  # label changes, as in report.json
     engine: str
     model: str  # id of the weights
     weights_sha256: str
@@ -75,7 +75,7 @@ class Flag:
     category: str = ""
     note: str = ""
     reviewed_by: str = ""
-    reviewed_at: datetime | None = None  # None: nobody looked yet
+    reviewed_at: datetime | None = None  # None: not reviewed
     clip: ClipState = ClipState.PENDING
     clip_why: str = ""
     exhibits: tuple[FlagFile, ...] = ()
@@ -91,12 +91,12 @@ class Flag:
             )
 
     def record(self) -> dict[str, Any]:
-        """All of it as JSON values."""
+        """The flag as JSON values."""
         return {
             name: value.isoformat() if isinstance(value, datetime) else value for name, value in asdict(self).items()
         }
 
     @property
     def canonical(self) -> bytes:
-        """The same flag as the same bytes, for hashing."""
+        """A canonical byte representation for hashing."""
         return json.dumps(self.record(), sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()

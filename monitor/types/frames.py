@@ -1,4 +1,4 @@
-"""Pictures, and where they come from."""
+"""Frames and their sources."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,10 +15,10 @@ Floats = NDArray[np.float32]
 
 
 def require(array: NDArray[Any], shape: tuple[int | None, ...], name: str) -> None:
-    """Check an array's shape (None = any length) at a value's birth.
+    """Check an array's shape (None = any length).
 
     Raises:
-        ValueError: it has another one.
+        ValueError: the shape differs.
     """
     if array.ndim != len(shape) or any(
         want is not None and want != got for want, got in zip(shape, array.shape, strict=True)
@@ -28,10 +28,10 @@ def require(array: NDArray[Any], shape: tuple[int | None, ...], name: str) -> No
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
-    """One decoded picture and when it belongs.
+    """One decoded picture with its times.
 
     ``media_time`` is seconds on the source's own clock (PTS, counted from its first frame);
-    ``captured_at`` is when this machine received it, UTC. ``source`` is masked: no credentials.
+    ``captured_at`` is the time of arrival on this machine, UTC. ``source`` is masked: no credentials.
     """
 
     pixels: Pixels  # (H, W, 3) RGB, read-only
@@ -57,19 +57,19 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class SourceInfo(Serialisable):
-    """What is known of a source once it is open. Unknown numbers are None, never guessed."""
+    """The properties of an open source. Unknown numbers are None."""
 
-    name: str  # masked: fit to be shown and stored
+    name: str  # masked: safe to show and store
     kind: str  # file, image, folder, webcam, rtsp, http, screen, demo
-    live: bool  # newest frame wins; else every frame counts, in order
+    live: bool  # True: newer frames replace older ones; False: every frame is analysed, in order
     width: int
     height: int
     fps: float | None  # average frames per second of media time
     duration: float | None  # seconds of media time
-    frame_count: int | None  # an estimate from the container
-    path: Path | None = field(metadata=HIDDEN)  # the local file, if it is one
+    frame_count: int | None  # estimate from the container
+    path: Path | None = field(metadata=HIDDEN)  # the local file, if there is one
     has_audio: bool = False
-    still: bool = False  # one picture: judged on one sample, and said so
+    still: bool = False  # a single picture: judged on one sample, with the reason SINGLE_IMAGE
     synthetic: bool = False  # made by this program (demo:)
-    device: str = ""  # what the system calls a camera; "": no camera, or it does not tell
-    virtual: bool = False  # the system says that a program stands behind a camera, and no hardware
+    device: str = ""  # the system's name of a camera; "": not a camera, or unknown
+    virtual: bool = False  # True: the system reports a camera without hardware

@@ -79,7 +79,7 @@ class PictureRing:
         first, last = wanted[0].media_time, wanted[-1].media_time
         with VideoWriter(path, fps=(len(wanted) - 1) / (last - first) if last > first else None) as video:
             for content, media_time in wanted:
-                video.write(jpeg.decoded(content), media_time - first)
+                video.write(jpeg.decode(content), media_time - first)
         return Clip(first, last, reencoded=True)
 
 
@@ -87,4 +87,4 @@ def _jpeg(pixels: Pixels) -> bytes:
     while pixels.shape[1] > _WIDEST or pixels.shape[0] > _TALLEST:
         half = (max(1, pixels.shape[1] // 2), max(1, pixels.shape[0] // 2))
         pixels = np.asarray(cv2.resize(pixels, half, interpolation=cv2.INTER_AREA), np.uint8)
-    return jpeg.encoded(pixels, quality=_QUALITY)
+    return jpeg.encode(pixels, quality=_QUALITY)

@@ -19,7 +19,7 @@ from monitor.lab.datasets.frames import SampledFrame, decode, frames_of
 from monitor.lab.datasets.main_face import flagged_face, protagonist
 from monitor.lab.datasets.record import Record
 from monitor.settings import Settings
-from monitor.system.jpeg import encoded
+from monitor.system.jpeg import encode
 from monitor.types import Faces, Floats, Pixels, Reason
 
 _DOUBTS = frozenset([Reason.UNCERTAIN_FACE, Reason.OUT_OF_FRAME])
@@ -124,7 +124,7 @@ class FaceCropper:
             x1, y1, x2, y2 = squares[row].tolist()
             kept.append(
                 Crop(
-                    jpeg=encoded(crops[row], quality=self._recipe.quality),
+                    jpeg=encode(crops[row], quality=self._recipe.quality),
                     frame=None if still else index,
                     media_time=media_time,
                     square=(x1, y1, x2, y2),

@@ -34,7 +34,7 @@ class JpegDecoder:
             SourceError: the process failed to start, died or hung, or the decoder was closed.
         """
         if not self._settings.isolate or not available():
-            return jpeg.decoded(content)
+            return jpeg.decode(content)
         with self._decoding:
             if self._closed:
                 raise SourceUnavailableError(f"{self._name}: is closed; open it again")

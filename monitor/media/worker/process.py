@@ -215,7 +215,7 @@ def _decode(channel: IpcChannel, ring: FrameRing) -> None:
         if "jpeg" not in head:
             raise EOFError
         try:
-            pixels = jpeg.decoded(content)
+            pixels = jpeg.decode(content)
             ring.put(0, pixels)
         except ValueError:
             channel.send({"refused": True})

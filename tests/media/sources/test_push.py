@@ -24,7 +24,7 @@ NOON = 1_790_000_000.0  # seconds on a browser's clock
 
 
 def picture(grey: int = 90, *, width: int = 64, height: int = 48) -> bytes:
-    return jpeg.encoded(np.full((height, width, 3), grey, np.uint8), quality=90)
+    return jpeg.encode(np.full((height, width, 3), grey, np.uint8), quality=90)
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def test_pushed_pictures_are_decoded_in_a_separate_process(tmp_path: Path, monke
 
     inbox = PushInbox("Camera of ada", open_timeout=5.0, settings=SourceSettings())
     first, second = picture(), picture(200)
-    monkeypatch.setattr(jpeg, "decoded", refuse)
+    monkeypatch.setattr(jpeg, "decode", refuse)
     pushing(inbox, content=first)
     with inbox.open() as source:
         frames = iter(source)
@@ -71,7 +71,7 @@ def test_pushed_pictures_are_decoded_in_a_separate_process(tmp_path: Path, monke
         inbox.push(second, taken_at=NOON + 0.25)
         assert next(frames).pixels.mean() == pytest.approx(200, abs=2)
     assert list(frames) == []
-    monkeypatch.setattr(sys, "executable", crashing_python(tmp_path, "monitor.system.jpeg", "decoded"))
+    monkeypatch.setattr(sys, "executable", crashing_python(tmp_path, "monitor.system.jpeg", "decode"))
     pushing(inbox, content=first)
     with inbox.open() as source, pytest.raises(SourceUnavailableError, match=r"Camera of ada: .* crashed \(SIGABRT\)"):
         next(iter(source))
@@ -82,8 +82,8 @@ def test_skipped_pictures_are_not_decoded(inbox: PushInbox, monkeypatch: pytest.
     source.skip_to(2)
     assert next(frames).index == 0
     decoded: list[bytes] = []
-    decode = jpeg.decoded
-    monkeypatch.setattr(jpeg, "decoded", lambda content: (decoded.append(content), decode(content))[1])
+    decode = jpeg.decode
+    monkeypatch.setattr(jpeg, "decode", lambda content: (decoded.append(content), decode(content))[1])
     for grey, later in ((50, 0.1), (200, 0.5)):
         inbox.push(picture(grey), taken_at=NOON + later)
     second = next(frames)

@@ -21,7 +21,7 @@ from monitor.system import jpeg
 pytestmark = pytest.mark.skipif(not available(), reason="this system cannot hand descriptors to a process")
 
 NOISE = np.random.default_rng(0).integers(0, 255, (48, 64, 3), np.uint8)
-PICTURE = jpeg.encoded(NOISE, quality=90)
+PICTURE = jpeg.encode(NOISE, quality=90)
 
 
 @pytest.fixture
@@ -33,11 +33,11 @@ def decoder() -> Iterator[JpegDecoder]:
 
 def test_pixels_are_the_same_as_in_this_process(decoder: JpegDecoder) -> None:
     for _ in range(3):
-        assert np.array_equal(decoder.decode(PICTURE), jpeg.decoded(PICTURE))
+        assert np.array_equal(decoder.decode(PICTURE), jpeg.decode(PICTURE))
 
 
 def test_invalid_and_large_jpegs_are_refused_and_the_next_is_decoded(decoder: JpegDecoder) -> None:
-    large = jpeg.encoded(np.zeros((480, 640, 3), np.uint8), quality=90)
+    large = jpeg.encode(np.zeros((480, 640, 3), np.uint8), quality=90)
     for content in (b"", b"text", large):
         with pytest.raises(ValueError, match="no JPEG that can be decoded"):
             decoder.decode(content)
@@ -65,7 +65,7 @@ def test_a_closed_decoder_leaves_no_process_and_decodes_nothing() -> None:
 
 def test_the_setting_can_disable_the_process() -> None:
     decoder = JpegDecoder("Camera of ada", SourceSettings(isolate=False))
-    assert np.array_equal(decoder.decode(PICTURE), jpeg.decoded(PICTURE))
+    assert np.array_equal(decoder.decode(PICTURE), jpeg.decode(PICTURE))
     assert decoder._process is None
     decoder.close()
 
