@@ -12,7 +12,7 @@ engine_build   the faster engine, built in a child process while another one ser
 heartbeat      known faces through the running engine: does it still score as it should?
 """
 
-from monitor.runtime.background_worker import BackgroundWorker, side_by_side
+from monitor.runtime.background_worker import BackgroundWorker, run_parallel
 from monitor.runtime.engine_build import EngineBuild
 from monitor.runtime.heartbeat import Heartbeat, HeartbeatResult
 from monitor.runtime.load_shedder import SKIPPED, Cadence, LoadShedder
@@ -54,5 +54,5 @@ __all__ = [
     "StreamTotals",
     "Subscription",
     "Timer",
-    "side_by_side",
+    "run_parallel",
 ]

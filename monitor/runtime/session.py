@@ -119,7 +119,7 @@ class Session:
         when_full = OverflowPolicy.DROP_OLDEST if source.info.live else OverflowPolicy.WAIT
         self._buffer: FrameBuffer[_CapturedFrame] = FrameBuffer(settings.buffer_size, when_full)
         self._load = load if source.info.live else None
-        self._fare = None if self._load is None else StreamLoad(self._load)
+        self._stream_load = None if self._load is None else StreamLoad(self._load)
         self._fps: float | None = None  # what the source was told to make, at most
         self._stop = threading.Event()
         self._playing = threading.Event()
@@ -264,9 +264,9 @@ class Session:
                 self._counters.analyse(latency)
                 for sink in self._sinks:
                     sink(frame, observation)
-                if self._fare is not None:
+                if self._stream_load is not None:
                     lost = self._buffer.drops.get(ANALYSIS_BEHIND, 0)
-                    self._fare.analysed(latency=latency, busy=time.monotonic() - began, lost=lost)
+                    self._stream_load.add_frame(latency=latency, busy=time.monotonic() - began, lost=lost)
         except BaseException as error:  # noqa: BLE001 - raised again by wait()
             self._failure = error
         finally:

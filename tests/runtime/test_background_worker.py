@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from monitor.runtime import BackgroundWorker, side_by_side
+from monitor.runtime import BackgroundWorker, run_parallel
 
 
 def test_jobs_are_done_in_order_on_another_thread() -> None:
@@ -44,7 +44,7 @@ def test_closing_waits_up_to_its_timeout() -> None:
     worker = BackgroundWorker("slow")
     worker.do(lambda: (release.wait(10), None)[1])
     began = time.monotonic()
-    assert not worker.close(patience=0.1)
+    assert not worker.close(timeout=0.1)
     assert time.monotonic() - began < 2
     release.set()
 
@@ -57,7 +57,7 @@ def test_parallel_jobs_take_as_long_as_the_longest_and_hanging_ones_are_counted(
         done.append(1)
 
     began = time.monotonic()
-    hanging = side_by_side([slow, slow, slow, lambda: (release.wait(10), None)[1]], patience=1.0)
+    hanging = run_parallel([slow, slow, slow, lambda: (release.wait(10), None)[1]], timeout=1.0)
     assert (hanging, done) == (1, [1, 1, 1])
     assert time.monotonic() - began < 3
     release.set()

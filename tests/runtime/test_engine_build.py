@@ -137,7 +137,7 @@ def test_an_engine_that_disagrees_is_never_used(
     ("how", "why"),
     [
         ("refuses", "TensorRT cannot build an engine for small-32: require_full_compilation=True was specified"),
-        ("dies", "the process that built the tensorrt engine died (exit code -9), perhaps for want of memory"),
+        ("dies", "the process that built the tensorrt engine died (exit code -9), perhaps for lack of memory"),
         ("no import", "torch_tensorrt is installed but cannot be imported: import error"),
     ],
 )
@@ -219,7 +219,7 @@ def test_an_unexpected_error_is_the_visible_reason(
     monkeypatch.setattr(TensorRtBackend, "target", odd)
     with EngineBuild(small, own) as build:
         build.wait()
-    assert "should not happen: ZeroDivisionError('odd')" in small.choice.others["tensorrt"]
+    assert "unexpectedly: ZeroDivisionError('odd')" in small.choice.others["tensorrt"]
     assert "a job in the background failed" in caplog.text
 
 
@@ -251,7 +251,7 @@ def test_a_frame_keeps_its_engine_during_a_replacement(
 def test_an_explicitly_named_engine_is_compared_too(
     library: StandIn, own: Settings, monkeypatch: pytest.MonkeyPatch, engines: Engines
 ) -> None:
-    """``classifier.backend=tensorrt`` builds in the foreground and refuses an engine that disagrees, with no fallback."""
+    """``classifier.backend=tensorrt`` builds in the foreground; an engine that disagrees has no fallback."""
     classifier = replace(engines.classifier, network=small_classifier(), input_size=SIDE)
     monkeypatch.setattr("monitor.analysis.pipeline.configured_committee", lambda *_, **__: Committee((classifier,)))
     monkeypatch.setattr(TensorRtBackend, "exact", lambda _: TorchBackend())

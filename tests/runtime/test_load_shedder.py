@@ -32,7 +32,7 @@ def pass_seconds(load: LoadShedder, clock: Clock, seconds: float, *, lost: float
     """25 frames a second, of which a share is lost or late; reported every two seconds."""
     for _ in range(round(seconds / 2)):
         clock.now += 2.0
-        load.told(frames=50, missed=round(50 * (lost + late)))
+        load.report(frames=50, missed=round(50 * (lost + late)))
 
 
 def test_all_frames_are_analysed_without_losses(load: LoadShedder, clock: Clock) -> None:
@@ -58,7 +58,7 @@ def test_losses_step_down_by_one_and_many_losses_by_two(load: LoadShedder, clock
 
 def test_no_frames_change_nothing(load: LoadShedder, clock: Clock) -> None:
     clock.now += 60
-    load.told(frames=0, missed=0)
+    load.report(frames=0, missed=0)
     assert load.level == 0
 
 
@@ -86,36 +86,38 @@ def test_retries_of_a_failed_level_back_off(load: LoadShedder, clock: Clock, sha
     assert 2 <= tries <= 9, "10 + 20 + 40 + 80 + 120 + ... seconds lie between two of them"
 
 
-def fare(load: LoadShedder, clock: Clock, seconds: float, *, busy: float, latency: float = 0.05, lost: int = 0) -> None:
+def stream_load(
+    load: LoadShedder, clock: Clock, seconds: float, *, busy: float, latency: float = 0.05, lost: int = 0
+) -> None:
     """A stream of 25 frames a second, reported from the start, each frame with a share of its time."""
     stream = StreamLoad(load)
     for index in range(round(25 * seconds)):
         clock.now += 0.04
-        stream.analysed(latency=latency, busy=busy * 0.04, lost=lost * index)
+        stream.add_frame(latency=latency, busy=busy * 0.04, lost=lost * index)
 
 
 def test_frames_lost_by_a_busy_analysis_count(load: LoadShedder, clock: Clock) -> None:
-    fare(load, clock, 4.5, busy=0.95, lost=1)
+    stream_load(load, clock, 4.5, busy=0.95, lost=1)
     assert load.level == 2
 
 
 def test_frames_lost_in_a_burst_do_not_count(load: LoadShedder, clock: Clock) -> None:
-    fare(load, clock, 60, busy=0.3, lost=1)
+    stream_load(load, clock, 60, busy=0.3, lost=1)
     assert load.level == 0
 
 
 def test_late_frames_count_for_any_duration(load: LoadShedder, clock: Clock) -> None:
-    fare(load, clock, 4.5, busy=0.1, latency=0.6)
+    stream_load(load, clock, 4.5, busy=0.1, latency=0.6)
     assert load.level == 2
 
 
 def test_the_first_seconds_and_pauses_do_not_count(load: LoadShedder, clock: Clock) -> None:
-    fare(load, clock, 1.9, busy=1.0, latency=5.0, lost=5)
+    stream_load(load, clock, 1.9, busy=1.0, latency=5.0, lost=5)
     assert load.level == 0
     stream = StreamLoad(load)
     for _ in range(10):
         clock.now += 30
-        stream.analysed(latency=20.0, busy=20.0, lost=0)
+        stream.add_frame(latency=20.0, busy=20.0, lost=0)
     assert load.level == 0
 
 
