@@ -107,9 +107,9 @@ def choose(name: str = "auto") -> BackendSelection:
     backends = {backend.name: backend for backend in all_backends()}
     auto = name == "auto"
     if auto:
-        gone = cuda_missing()
-        name = "onnxruntime" if gone else "cuda"
-        reason = f"the fastest in fp32 on a CPU, and {gone}" if gone else "there is a CUDA GPU"
+        missing = cuda_missing()
+        name = "onnxruntime" if missing else "cuda"
+        reason = f"the fastest in fp32 on a CPU, and {missing}" if missing else "there is a CUDA GPU"
         preferred = f"{name} was preferred: {reason}"
     elif name in backends:
         reason = "it was asked for"

@@ -68,7 +68,7 @@ class BucketEngine:
         self._open_runner, self._release = open_runner, release
         self._buckets = tuple(buckets)
         self._runners: dict[int, ShapeRunner] = {}
-        self._turn = Lock()
+        self._lock = Lock()
 
     def run(self, batch: Pixels | Floats | torch.Tensor) -> tuple[Floats, ...]:
         """One forward pass; see ``Engine.run``. A batch that exceeds the GPU's memory is split further.
@@ -76,7 +76,7 @@ class BucketEngine:
         A batch of GPU tensors is used without a copy to the CPU.
         """
         self._check(batch)
-        with self._turn:
+        with self._lock:
             tries = 0  # attempts with one row
             while True:
                 try:
@@ -95,7 +95,7 @@ class BucketEngine:
         Raises:
             Exception: the runtime failed, see ``ShapeRunner.start``, or the compiled file cannot be read.
         """
-        with self._turn:
+        with self._lock:
             self._runner(bucket)
 
     def _check(self, batch: Pixels | Floats | torch.Tensor) -> None:

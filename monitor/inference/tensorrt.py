@@ -82,9 +82,9 @@ class TensorRtBackend:
 
     def unavailable(self) -> str | None:
         """None if there is a CUDA GPU and torch-tensorrt is installed; a failing import shows only at compilation."""
-        gone = cuda_missing()
-        if gone:
-            return gone
+        missing = cuda_missing()
+        if missing:
+            return missing
         installed = packages_distributions()
         absent = [name for name in _PACKAGES if name not in installed]
         return f"{absent[0]} is not installed (pip install deepfake-monitor[gpu])" if absent else None

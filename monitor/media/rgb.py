@@ -70,7 +70,7 @@ def rgb(frame: VideoFrame, *, aspect: float = 1.0, orientation: Orientation | No
 
 def _display_matrix(frame: VideoFrame) -> Matrix | None:
     try:
-        sides: Any = frame.side_data  # a mapping; PyAV's stub says otherwise
+        sides: Any = frame.side_data  # a mapping, unlike in PyAV's stub
         matrix = np.frombuffer(bytes(sides["DISPLAYMATRIX"]), np.int32)
     except KeyError:
         return None

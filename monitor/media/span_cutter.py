@@ -173,7 +173,7 @@ def _order_packets(packets: Iterable[Packet[VideoStream]]) -> Iterator[tuple[Pac
         if packet.dts is not None:
             decoded = float(packet.dts * packet.time_base)
             if last is not None and not -RESET <= decoded - last < LEAP:
-                raise ValueError("timestamps that start anew")
+                raise ValueError("timestamps that restart")
             last = decoded
         yield packet, float(packet.pts * packet.time_base), decoded
 

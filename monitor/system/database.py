@@ -56,7 +56,7 @@ class Database:
         if engine.dialect.name == "sqlite":
             _prepare_sqlite(engine)
         try:
-            with _translated(engine):
+            with _translate_errors(engine):
                 _migrate(engine)
         except StoreError:
             engine.dispose()
@@ -80,7 +80,7 @@ class Database:
         Raises:
             StoreError: the database does not answer.
         """
-        with _translated(self._engine), self._engine.connect() as connection:
+        with _translate_errors(self._engine), self._engine.connect() as connection:
             yield connection
 
     @contextmanager
@@ -94,7 +94,7 @@ class Database:
             StoreError: the transaction failed and was rolled back.
         """
         with (
-            _translated(self._engine),
+            _translate_errors(self._engine),
             self._engine.connect().execution_options(writes=True) as connection,
             connection.begin(),
         ):
@@ -138,7 +138,7 @@ def _migrate(engine: Engine) -> None:
 
 
 @contextmanager
-def _translated(engine: Engine) -> Iterator[None]:
+def _translate_errors(engine: Engine) -> Iterator[None]:
     """Translate a database error into a StoreError."""
     try:
         yield

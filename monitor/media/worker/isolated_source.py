@@ -117,24 +117,24 @@ class CaptureProcess:
         try:
             head, payload = self.channel.receive(timeout)
         except EOFError:
-            raise self.failed(self._exit_reason()) from None
+            raise self.process_error(self._exit_reason()) from None
         except TimeoutError:
             why = f"the process that reads it sent nothing for {timeout:.0f} s and was ended"
-            raise self.failed(why) from None
+            raise self.process_error(why) from None
         except IpcError as error:
             raise self.invalid_message_error(str(error)) from None
         if "error" in head:
             raise self._reported_error(head["error"])
         return head, payload
 
-    def failed(self, why: str) -> SourceError:
+    def process_error(self, why: str) -> SourceError:
         """The error for a failed process: a camera may come back, a file stays unreadable."""
         kind = SourceUnavailableError if self._address.kind.may_come_back else SourceUnreadableError
         return kind(f"{self._address.name}: {why}")
 
-    def invalid_message_error(self, what: str) -> SourceError:
+    def invalid_message_error(self, detail: str) -> SourceError:
         """The error for an invalid message from the process."""
-        return self.failed(f"the process that reads it sent an invalid message ({what}) and was ended")
+        return self.process_error(f"the process that reads it sent an invalid message ({detail}) and was ended")
 
     def _reported_error(self, error: Any) -> MonitorError:  # noqa: ANN401 - any JSON value
         """Rebuild an error that the process reported, with its class."""
@@ -145,7 +145,7 @@ class CaptureProcess:
             return self.invalid_message_error("an error")
         if isinstance(kind, type) and issubclass(kind, MonitorError):
             return kind(message)
-        return self.failed(f"reading it failed ({name or message}); this should not happen, please report it")
+        return self.process_error(f"reading it failed ({name or message}); this should not happen, please report it")
 
     def end(self) -> None:
         """Ask the process to end, and kill it if it does not; may be called twice, from any thread."""
