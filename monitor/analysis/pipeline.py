@@ -3,6 +3,7 @@
 All stages use media time, so the same frames give the same observations, bit for bit, at any arrival rate.
 """
 
+import copy
 import math
 import os
 from collections.abc import Sequence
@@ -248,6 +249,10 @@ class Pipeline:
     def finish(self) -> tuple[tuple[Segment, ...], tuple[TrackSummary, ...]]:
         """The segments and tracks that are open at the end of the source."""
         return self._segments.flush(), self._judge.summaries()
+
+    def so_far(self) -> tuple[tuple[Segment, ...], tuple[TrackSummary, ...]]:
+        """The current segments and tracks, while the source continues."""
+        return copy.deepcopy(self._segments).flush(), self._judge.summaries()
 
     def _find(self, frame: Frame, *, cut: bool, min_score_interval: float) -> tuple[TrackedFaces, bool]:
         """Follow the known faces with O-Net; run the full cascade when it is due."""

@@ -18,7 +18,7 @@ from av.video.stream import VideoStream
 from monitor.errors import SourceUnreadableError
 from monitor.media.clip import Clip, missing_span_error
 from monitor.media.packets import PacketStream
-from monitor.system.files import unwritable
+from monitor.system.files import write_error
 
 TICKS: Final = 90_000  # per second; 25, 30, 30000/1001 and variable frame rates fall on whole ticks
 MP4_OPTIONS: Final = {"movflags": "+faststart", "video_track_timescale": str(TICKS)}
@@ -109,7 +109,7 @@ def write(path: Path, stream: PacketStream, packets: Sequence[TimedPacket]) -> C
     except (OSError, av.FFmpegError) as error:
         with contextlib.suppress(OSError):
             path.unlink(missing_ok=True)
-        raise unwritable(path, error) from error
+        raise write_error(path, error) from error
     except BaseException:
         path.unlink(missing_ok=True)
         raise

@@ -17,7 +17,7 @@ from av.video.stream import VideoStream
 from monitor.errors import SourceUnreadableError
 from monitor.media import progress
 from monitor.media.remux import MP4_OPTIONS
-from monitor.system.files import unwritable
+from monitor.system.files import write_error
 from monitor.system.masking import printable
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def add_sound(source: Path, pictures: Path, path: Path, end: float) -> str | Non
             f"{printable(source)}: its sound does not fit into an mp4 ({error.strerror})"
         ) from None
     except (OSError, av.FFmpegError) as error:
-        raise unwritable(path, error) from error
+        raise write_error(path, error) from error
     return sound.skip_reason
 
 

@@ -29,7 +29,7 @@ from monitor.media.sources.reader import Reader
 from monitor.media.video_writer import VideoWriter
 from monitor.media.worker.task import run_isolated
 from monitor.settings import SourceSettings
-from monitor.system.files import unwritable
+from monitor.system.files import write_error
 from monitor.types import Pixels
 
 # Other formats have no index, or unreliable timestamps, so they are read from their beginning.
@@ -91,7 +91,7 @@ def cut_isolated(file: Path, path: Path, start: float, end: float, *, settings: 
             clip = run_isolated(cut, file, written, start, end, settings=settings)
             written.replace(path)
     except OSError as error:
-        raise unwritable(path, error) from error
+        raise write_error(path, error) from error
     return clip
 
 

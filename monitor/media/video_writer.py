@@ -18,7 +18,7 @@ from monitor.media.remux import TICKS
 from monitor.media.soundtrack import add_sound
 from monitor.media.worker.task import run_isolated
 from monitor.settings import SourceSettings
-from monitor.system.files import unwritable
+from monitor.system.files import write_error
 from monitor.types import Pixels
 
 _ENCODER: Final = "libx264"
@@ -70,7 +70,7 @@ class VideoWriter:
             self._partial.touch(exist_ok=False)  # FFmpeg would open the file only with the first picture
             self._output = av.open(self._partial, "w", format="mp4", options={"movflags": "+faststart"})
         except OSError as error:
-            raise unwritable(path, error) from error
+            raise write_error(path, error) from error
 
     def __enter__(self) -> Self:
         return self
@@ -102,7 +102,7 @@ class VideoWriter:
             self._output.mux(stream.encode(picture))
         except (OSError, av.FFmpegError) as error:
             self.abort()
-            raise unwritable(self._path, error) from error
+            raise write_error(self._path, error) from error
 
     def close(self) -> None:
         """Finish the file and rename it to ``path``; without a picture, no file is written.
@@ -120,7 +120,7 @@ class VideoWriter:
                 self._add_sound(self._audio_from)
             self._partial.replace(self._path)
         except (OSError, av.FFmpegError) as error:
-            raise unwritable(self._path, error) from error
+            raise write_error(self._path, error) from error
         finally:
             self.abort()
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from monitor.system.files import unwritable
+from monitor.system.files import write_error
 from monitor.types import SourceInfo
 
 VIDEO_FILE, TIMELINE_FILE, REPORT_FILE = "annotated.mp4", "timeline.csv", "report.json"
@@ -59,7 +59,7 @@ class OutputFolder:
             self.working.mkdir()
         except OSError as error:
             self.abort()
-            raise unwritable(parent, error) from error
+            raise write_error(parent, error) from error
 
     def __enter__(self) -> Self:
         return self
@@ -87,7 +87,7 @@ class OutputFolder:
             self.target = next(target for name in names if self._take(target := self._parent / name, origin))
         except OSError as error:
             self.abort()
-            raise unwritable(self._parent / self._name, error) from error
+            raise write_error(self._parent / self._name, error) from error
         return self.target
 
     def abort(self) -> None:

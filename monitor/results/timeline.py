@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from monitor.results.result_folder import TIMELINE_FILE
-from monitor.system.files import unwritable
+from monitor.system.files import write_error
 from monitor.types import Observation, Verdict
 from monitor.types.faces import sigmoid
 
@@ -41,7 +41,7 @@ class Timeline:
         try:
             self._file = self._path.open("w", encoding="utf-8", newline="")
         except OSError as error:
-            raise unwritable(self._path, error) from error
+            raise write_error(self._path, error) from error
         self._rows = csv.writer(self._file, lineterminator="\n")
         self._rows.writerow(COLUMNS)
 
@@ -54,7 +54,7 @@ class Timeline:
         try:
             self._rows.writerows(self._samples(observation))
         except OSError as error:
-            raise unwritable(self._path, error) from error
+            raise write_error(self._path, error) from error
 
     def close(self) -> None:
         """Write what is still in memory.
@@ -65,7 +65,7 @@ class Timeline:
         try:
             self._file.close()
         except OSError as error:
-            raise unwritable(self._path, error) from error
+            raise write_error(self._path, error) from error
 
     def discard(self) -> None:
         """Close and remove the file."""

@@ -46,7 +46,7 @@ def checks(here: service.MonitorService) -> Iterator[HealthCheck]:
     yield HealthCheck("disk", free >= LEAST_FREE, f"{free >> 20} MB are free, {LEAST_FREE >> 20} are needed")
     for channel in here.channels:
         status = channel.status
-        yield HealthCheck(f"source {channel.id}", status.state is not StreamState.FAILED, status.why or status.state)
+        yield HealthCheck(f"source {channel.id}", status.state is not StreamState.FAILED, status.reason or status.state)
 
 
 def snapshot(here: service.MonitorService) -> MetricsSnapshot:

@@ -75,8 +75,8 @@ def alone_in(folder: Path) -> Iterator[None]:
         yield
 
 
-def unwritable(path: Path, error: OSError | FFmpegError) -> OutputError:
-    """The one sentence for a result that cannot be written."""
+def write_error(path: Path, error: OSError | FFmpegError) -> OutputError:
+    """The error for a result that cannot be written."""
     if error.errno in _NO_SPACE:
         why = "no space left on the disk; free some, or choose another output folder"
     elif error.errno in _NO_PERMISSION:

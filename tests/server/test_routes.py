@@ -310,13 +310,13 @@ def test_frames_arrive_and_no_more_than_two_without_an_answer(
         for index in (2, 3, 4):
             tuned.feed(index)
             time.sleep(0.1)
-        socket.send_json({"ack": 3, "epoch": 0, "shown": True})  # was never sent
-        socket.send_json({"ack": 0, "epoch": 0, "shown": True})
+        socket.send_json({"ack": 3, "connection": 0, "shown": True})  # was never sent
+        socket.send_json({"ack": 0, "connection": 0, "shown": True})
         assert number(socket.receive_bytes()) == 4, "what lay between was skipped, not queued up"
         tuned.feed(5)
         time.sleep(0.1)
         tuned.feed(6)
-        socket.send_json({"ack": 1, "epoch": 0, "shown": False})
+        socket.send_json({"ack": 1, "connection": 0, "shown": False})
         assert number(socket.receive_bytes()) == 6
         viewer = tuned.hub.viewer_of(token["token"])
         assert viewer is not None
@@ -344,7 +344,7 @@ def test_the_end_is_told_to_a_viewer_that_owes_an_answer(
         assert closed(socket) == (ENDED, "the source was removed")
 
 
-@pytest.mark.parametrize("text", ["no json", "[]", '{"other": 1}', "7", '{"ack": [], "epoch": {}, "shown": 1}'])
+@pytest.mark.parametrize("text", ["no json", "[]", '{"other": 1}', "7", '{"ack": [], "connection": {}, "shown": 1}'])
 def test_nonsense_ends_the_connection_quietly(
     client: TestClient, tuned: Tuned, token: dict[str, str], text: str
 ) -> None:

@@ -85,7 +85,7 @@ def test_a_camera_is_watched_and_what_is_flagged_of_it_has_a_clip(client: TestCl
         assert KEY not in channel.id
         now = until(lambda: channel.hub.now and channel.hub.now["faces"] and channel.hub.now, socket)
         assert channel.status.state is StreamState.LIVE
-        flag = channel.flagger.flag(FlagRequest(epoch=1, media_time=now["time"], frame_index=now["frame"]))
+        flag = channel.flagger.flag(FlagRequest(connection=1, media_time=now["time"], frame_index=now["frame"]))
         assert (flag.source, flag.source_kind) == ("Camera of ada", "webcam")
         until(lambda: station.archive.store.get(flag.id).clip is ClipState.KEPT, socket)
     assert [entry.action for entry in station.audit.last(5)] == ["source added"]
@@ -154,7 +154,7 @@ def test_a_break_is_bridged_and_a_browser_that_stays_away_ends_its_channel(
     with shown(client, station) as socket:
         until(lambda: channel.status.state is StreamState.LIVE, socket)
         assert station.channels == (channel,)
-        assert channel.status.epoch == 2
+        assert channel.status.connection == 2
         end = time.monotonic() + 3.1
         until(lambda: time.monotonic() > end, socket)
         assert station.channels == (channel,), "the first connection's end ends nothing"

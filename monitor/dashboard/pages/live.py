@@ -96,7 +96,7 @@ def _flag(channel: Stream, moment: FlaggedView) -> None:
     if not permitted(Role.REVIEWER):
         return
     mark = FlagRequest(
-        epoch=moment["epoch"],
+        connection=moment["connection"],
         media_time=moment["time"],
         frame_index=moment["frame"],
         track_id=moment["track"],

@@ -35,8 +35,8 @@ _OWN_KEY, _OWN_IS_ON = "own-camera-key", "own-camera-is-on"  # in the tab's sess
 def describe(status: StreamStatus) -> str:
     """A watch's state in Markdown, with its reason."""
     colour, icon = _BADGES[status.state]
-    again = "" if status.next_try is None else f", attempt {status.attempt} in {status.next_try:.0f} s"
-    return f":{colour}-badge[{icon} {status.state}{again}]" + (f" {status.why}" if status.why else "")
+    again = "" if status.retry_after is None else f", attempt {status.attempt} in {status.retry_after:.0f} s"
+    return f":{colour}-badge[{icon} {status.state}{again}]" + (f" {status.reason}" if status.reason else "")
 
 
 @refreshed(every=2.0)

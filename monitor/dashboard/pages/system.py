@@ -132,5 +132,5 @@ def _running(here: service.MonitorService) -> None:
             lost = ", ".join(f"{count} {cause}" for cause, count in {**stats.dropped, **stats.lost}.items())
             st.caption(
                 f"{stats.frames_analysed} of {stats.frames_read} frames analysed, {stats.fps:.1f} a second; "
-                f"lost: {lost or 'none'}; opened {status.epoch} times; {channel.hub.viewers} look at it"
+                f"lost: {lost or 'none'}; opened {status.connection} times; {channel.hub.viewers} look at it"
             )

@@ -23,8 +23,8 @@ _SCRIPTS: Final = ("feed.js", "formatting.js", "layout.js", "picture.js", "viewe
 class FlaggedView(TypedDict):
     """What was on the canvas when somebody pressed the flag."""
 
-    epoch: int  # of the connection to the source
-    frame: int  # index within the epoch
+    connection: int  # of the connection to the source
+    frame: int  # index within the connection
     time: float  # media time, seconds
     track: int | None  # the face it is about; None: the picture as a whole
 
@@ -86,12 +86,12 @@ def moment_of(sent: object) -> FlaggedView | None:
     """What a browser sent, checked: None if it is not a moment."""
     match sent:
         case {
-            "epoch": int(epoch),
+            "connection": int(connection),
             "frame": int(frame),
             "time": int(time) | float(time),
             "track": int() | None as track,
         }:
-            usable = epoch >= 0 and frame >= 0 and math.isfinite(time)
-            return FlaggedView(epoch=epoch, frame=frame, time=float(time), track=track) if usable else None
+            usable = connection >= 0 and frame >= 0 and math.isfinite(time)
+            return FlaggedView(connection=connection, frame=frame, time=float(time), track=track) if usable else None
         case _:
             return None
