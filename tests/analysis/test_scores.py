@@ -162,7 +162,7 @@ def test_a_value_that_is_not_finite_rejects_only_its_face(
     np.testing.assert_array_equal(scores.track_ids, [4, 9])
     assert np.isfinite(scores.log_odds).all()
     assert scores.rejected == {7: (Reason.ENGINE_DEGRADED,)}
-    assert "no number" in caplog.text
+    assert "not a finite number" in caplog.text
 
 
 @pytest.mark.parametrize("rows", [(), (0,)])

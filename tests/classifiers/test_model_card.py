@@ -69,7 +69,7 @@ def test_a_card_may_hold_a_score_process(facts: dict[str, Any]) -> None:
     [
         ({"correlation_tme": 0.5}, "score_process: .*unknown field correlation_tme"),
         ({"max_sample_logit": "much"}, "score_process.max_sample_logit"),
-        ({"min_effective_samples": 2.0}, "score_process: .*nothing is ever judged"),
+        ({"min_effective_samples": 2.0}, "score_process: .*no face is ever judged"),
     ],
 )
 def test_an_invalid_score_process_is_an_error(

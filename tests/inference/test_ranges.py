@@ -25,7 +25,7 @@ def test_the_table_gives_the_ranges_of_an_input_size(tmp_path: Path) -> None:
     ("changes", "words"),
     [
         ({"weights_sha256": "b" * 64}, r"was measured on other weights \(SHA-256 bbbbbbbbbbbb"),
-        ({"sizes": {"96": {}, "128": {}}}, "knows crops of 96 and 128 pixels, not of 160"),
+        ({"sizes": {"96": {}, "128": {}}}, "has crops of 96 and 128 pixels, not of 160"),
         ({"sizes": {"160": {"conv": [1, 0]}}}, r"malformed at sizes\.160\.conv: .*the lower one first"),
         ({"sizes": {"160": {"conv": [0, "high"]}}}, r"malformed at sizes\.160\.conv"),
         ({"other": 1}, "malformed at other"),

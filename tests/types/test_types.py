@@ -92,7 +92,7 @@ def test_severity_orders_labels() -> None:
 
 
 def test_a_score_process_without_any_possible_verdict_is_refused() -> None:
-    with pytest.raises(ValueError, match="or nothing is ever judged"):
+    with pytest.raises(ValueError, match="or no face is ever judged"):
         ScoreProcess(min_effective_samples=2.0, max_effective_samples=2.0)
 
 

@@ -61,7 +61,7 @@ def read_mesonet(path: Path) -> KerasMesoNet:
         names = [name for name, module in modules if isinstance(module, kind)]  # in the order of Keras' numbers
         if len(names) != len(found):
             raise ModelError(
-                f"{path} holds no {known.ARCHITECTURE}: {len(found)} layers of a kind instead of {len(names)}"
+                f"{path} holds no {known.ARCHITECTURE}: {len(found)} layers of one kind instead of {len(names)}"
             )
         for name, layer in zip(names, found, strict=True):
             state |= {f"{name}.{parameter}": value for parameter, value in _translate(layer, network).items()}

@@ -19,7 +19,7 @@ GOLDEN = Path(__file__).parents[2] / "golden"
 NAMES = sorted(path.stem for path in GOLDEN.glob("*.json"))
 
 
-def told(timeline: Timeline) -> dict[str, Any]:
+def timeline_to_json(timeline: Timeline) -> dict[str, Any]:
     """The relevant content of a timeline, as JSON."""
     summary = timeline.summaries[0]
     source = source_verdict(timeline.summaries)
@@ -35,7 +35,7 @@ def told(timeline: Timeline) -> dict[str, Any]:
                 "threshold": change.threshold,
                 "window": list(change.window),
                 "reasons": list(change.reasons),
-                "witnesses": [[witness.media_time, witness.contribution] for witness in change.witnesses],
+                "witnesses": [[sample.media_time, sample.contribution] for sample in change.witnesses],
             }
             for change in timeline.changes
         ],
@@ -88,7 +88,7 @@ def test_there_are_golden_timelines() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_verdicts_equal_the_golden_ones(name: str) -> None:
     golden = json.loads((GOLDEN / f"{name}.json").read_text(encoding="utf-8"))
-    same(told(replay(golden["scores"])), golden["said"])
+    same(timeline_to_json(replay(golden["scores"])), golden["said"])
 
 
 def _record() -> None:
@@ -114,7 +114,7 @@ def _record() -> None:
         "too_few": [2.0, Reason.PROFILE_POSE, Reason.PROFILE_POSE, Reason.TOO_DARK, 1.0],
     }
     for name, slots in streams.items():
-        golden = {"scores": slots, "said": told(replay(slots))}
+        golden = {"scores": slots, "said": timeline_to_json(replay(slots))}
         (GOLDEN / f"{name}.json").write_text(_laid_out(golden), encoding="utf-8")
 
 

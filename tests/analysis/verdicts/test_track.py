@@ -141,16 +141,16 @@ class TestTrace:
         assert change.frame_index == round(change.media_time * 25)
         assert change.reasons == ()
         assert change.probability is not None
-        told = sum(witness.contribution for witness in change.witnesses)
-        assert told == pytest.approx(math.log(change.probability / (1 - change.probability)))
-        assert {witness.log_odds for witness in change.witnesses} == {2.0}
-        assert all(witness.frame_index == round(witness.media_time * 25) for witness in change.witnesses)
+        total = sum(sample.contribution for sample in change.witnesses)
+        assert total == pytest.approx(math.log(change.probability / (1 - change.probability)))
+        assert {sample.log_odds for sample in change.witnesses} == {2.0}
+        assert all(sample.frame_index == round(sample.media_time * 25) for sample in change.witnesses)
 
     def test_a_label_change_lists_the_samples_with_the_largest_contributions(self) -> None:
         timeline = play(lambda now: 0.3 if now < 3.0 else 1.2, seconds=20.0)
         change = timeline.changes[-1]
         assert len(change.witnesses) <= 8
-        sizes = [abs(witness.contribution) for witness in change.witnesses]
+        sizes = [abs(sample.contribution) for sample in change.witnesses]
         assert sizes == sorted(sizes, reverse=True)
 
     @pytest.mark.parametrize(

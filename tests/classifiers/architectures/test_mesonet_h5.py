@@ -102,7 +102,7 @@ def widen_the_input(layers) -> None:
     ("harm", "why"),
     [
         (lose_a_convolution, "holds no MesoNet: 3 convolutions, Meso4 has 4"),
-        (lose_a_norm, "holds no Meso4.*: 3 layers of a kind of which it has 4"),
+        (lose_a_norm, "holds no Meso4.*: 3 layers of one kind instead of 4"),
         (lose_a_bias, r"do not fit Meso4.*logit\.bias"),
         (lose_a_mean, r"do not fit Meso4.*running_mean"),
         (widen_a_kernel, "do not fit Meso4.*size mismatch"),
