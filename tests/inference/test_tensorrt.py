@@ -272,7 +272,7 @@ except EngineError as error:
     sys.stderr.write(str(error))
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=100)
-    assert "the TensorRT engine cannot be kept in" in done.stderr
+    assert "the TensorRT engine cannot be stored in" in done.stderr
     assert "free space there, or choose another folder with the setting cache_dir" in done.stderr
     assert [file.name for file in (tmp_path / "cache").iterdir()] == ["building"]
 
