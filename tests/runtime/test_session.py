@@ -276,7 +276,7 @@ def test_a_busy_machine_leaves_out_even_slots_of_live_frames_and_counts_them(liv
 
 def test_the_load_hears_how_a_live_stream_fares_and_nothing_of_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
     heard: list[dict[str, float]] = []
-    monkeypatch.setattr(module.StreamLoad, "analysed", lambda self, **said: heard.append(said))
+    monkeypatch.setattr(module.StreamLoad, "add_frame", lambda self, **said: heard.append(said))
     for live in (False, True):
         session = Session(Camera(60, live=live), Echo(seconds=0.005), settings=SETTINGS, load=LoadShedder())
         assert not heard
