@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from monitor.types.labels import Label, Reason
+from monitor.types.serialise import EXACT
 
 
 class Opinion(StrEnum):
@@ -37,48 +38,48 @@ class ClipState(StrEnum):
 class FlagFile:
     """A file stored with a flag."""
 
-    name: str  # in the flag's folder
-    sha256: str  # hex
-    size: int  # bytes
+    name: str  # of the file in the flag's folder
+    sha256: str  # of the file, hexadecimal
+    size: int  # of the file, bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Flag:
     """A marked moment with the program's verdict and a person's review."""
 
-    id: str  # sorts by time
-    created_at: datetime  # UTC
+    id: str  # of the flag; sorts by time
+    created_at: datetime  # when it was marked, UTC
     origin: Origin
     reporter: str  # name of the reporter; "" if unknown
     source: str  # name for people, passwords masked
-    source_kind: str
-    source_sha256: str | None  # hex, of a file
+    source_kind: str  # kind of the source, e.g. rtsp
+    source_sha256: str | None  # of a file, hexadecimal; None: not a file
     start: float  # media time, seconds
-    end: float
+    end: float  # media time, seconds
     media_time: float  # of the marked moment, within the span
     captured_at: datetime  # UTC, of the frame at that moment
-    frame_index: int
-    track_id: int | None  # None: the whole picture
-    box: tuple[float, float, float, float] | None  # x1 y1 x2 y2, pixels of the frame
-    label: Label
+    frame_index: int  # of that frame
+    track_id: int | None  # of the face; None: the whole picture
+    box: tuple[float, float, float, float] | None  # of the face: x1 y1 x2 y2, pixels of the frame
+    label: Label  # at that moment
     probability: float | None  # calibrated P(fake) at that moment
-    samples: int
-    effective_samples: float
-    reasons: tuple[Reason, ...]
-    trace: tuple[Mapping[str, Any], ...]  # label changes, as in report.json
-    engine: str
+    samples: int  # usable samples until then
+    effective_samples: float  # effective number of independent samples
+    reasons: tuple[Reason, ...]  # reasons for missing or reduced evidence
+    trace: tuple[Mapping[str, Any], ...] = field(metadata=EXACT)  # label changes, as in report.json
+    engine: str  # engine and precision, e.g. onnxruntime-fp32
     model: str  # id of the weights
-    weights_sha256: str
-    program: str  # version
-    settings: Mapping[str, Any]
-    opinion: Opinion | None = None
-    category: str = ""
-    note: str = ""
-    reviewed_by: str = ""
-    reviewed_at: datetime | None = None  # None: not reviewed
-    clip: ClipState = ClipState.PENDING
-    clip_why: str = ""
-    exhibits: tuple[FlagFile, ...] = ()
+    weights_sha256: str  # of the weights, hexadecimal
+    program: str  # version of the program
+    settings: Mapping[str, Any] = field(metadata=EXACT)  # settings of the verdict
+    opinion: Opinion | None = None  # of the reviewer
+    category: str = ""  # free text of the reviewer
+    note: str = ""  # free text of the reviewer
+    reviewed_by: str = ""  # name of the reviewer
+    reviewed_at: datetime | None = None  # UTC; None: not reviewed
+    clip: ClipState = ClipState.PENDING  # state of the clip
+    clip_why: str = ""  # reason for a missing clip
+    exhibits: tuple[FlagFile, ...] = ()  # files stored with the flag
 
     def __post_init__(self) -> None:
         for name in ("created_at", "captured_at", "reviewed_at"):

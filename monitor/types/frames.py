@@ -59,17 +59,17 @@ class Frame:
 class SourceInfo(Serialisable):
     """The properties of an open source. Unknown numbers are None."""
 
-    name: str  # masked: safe to show and store
-    kind: str  # file, image, folder, webcam, rtsp, http, screen, demo
-    live: bool  # True: newer frames replace older ones; False: every frame is analysed, in order
-    width: int
-    height: int
-    fps: float | None  # average frames per second of media time
-    duration: float | None  # seconds of media time
-    frame_count: int | None  # estimate from the container
+    name: str  # path or address, masked: safe to show and store
+    kind: str  # kind of the source: file, image, folder, webcam, rtsp, http, screen, demo
+    live: bool  # whether newer frames replace older ones; else every frame is analysed, in order
+    width: int  # of a frame, pixels
+    height: int  # of a frame, pixels
+    fps: float | None  # average frames per second of media time; None: unknown
+    duration: float | None  # seconds of media time; None: unknown
+    frame_count: int | None  # estimate from the container; None: unknown
     path: Path | None = field(metadata=HIDDEN)  # the local file, if there is one
-    has_audio: bool = False
-    still: bool = False  # a single picture: judged on one sample, with the reason SINGLE_IMAGE
-    synthetic: bool = False  # made by this program (demo:)
+    has_audio: bool = False  # whether it has sound; sound is not analysed
+    still: bool = False  # whether it is one picture, judged on one sample
+    synthetic: bool = False  # whether it was made by this program (demo:)
     device: str = ""  # the system's name of a camera; "": not a camera, or unknown
-    virtual: bool = False  # True: the system reports a camera without hardware
+    virtual: bool = False  # whether the system reports a camera without hardware

@@ -37,9 +37,9 @@ _KINDS_IN_WORDS = {
 class Hint(Serialisable):
     """A span of media time with a sign of manipulation. Each kind also has harmless causes."""
 
-    kind: HintKind
-    start: float
-    end: float | None = None  # None: not ended
+    kind: HintKind  # in which way the stream looks wrong
+    start: float  # media time, seconds
+    end: float | None = None  # media time, seconds; None: it holds still
     detail: str = ""  # the finding, as text for people: "640 x 360 to 1280 x 720"
     _shown: ClassVar = {"in_words": 0}
 

@@ -150,7 +150,7 @@ def test_a_break_is_bridged_and_a_browser_that_stays_away_ends_its_channel(
         (channel,) = until(lambda: station.channels)
         until(lambda: channel.status.state is StreamState.LIVE, socket)
     until(lambda: channel.status.state is StreamState.RECONNECTING)
-    assert "is the page with the camera still open?" in channel.status.why
+    assert "is the page with the camera still open?" in channel.status.reason
     with shown(client, station) as socket:
         until(lambda: channel.status.state is StreamState.LIVE, socket)
         assert station.channels == (channel,)
