@@ -100,7 +100,7 @@ def _compile_folder(graph: Path) -> Path | None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        _log.warning("%s cannot be created (%s): OpenVINO compiles at parent start", folder, error.strerror or error)
+        _log.warning("%s cannot be created (%s): OpenVINO compiles at every start", folder, error.strerror or error)
         return None
     for other in parent.glob("*/"):
         with suppress(OSError):  # another process removed it first
