@@ -76,7 +76,7 @@ def serve(
         "client.showErrorDetails": "none",  # they would tell paths and addresses; the log has them
     }
     load_config_options(config)  # before the log begins: Streamlit's loggers are made here
-    with logs.kept(settings.service, folder=opened.archive.folder) as log:
+    with logs.write_log(settings.service, folder=opened.archive.folder) as log:
         _log.info("deepfake-monitor %s begins on http://%s:%d", __version__, host, port)
         console.print(f"http://{host}:{port}; log: {escape(str(log))}; Ctrl-C ends it")
         try:

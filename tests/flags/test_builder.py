@@ -31,7 +31,7 @@ MOMENT = 2.0
 def draft(*faces: Face, track_id: int | None = None, start: float = 1.0, observed: int = 5) -> FlagDraft:
     """Of the last of some observations of these faces, half a second apart."""
     seen = [observation(faces, index=index, media_time=index / 2) for index in range(observed)]
-    size, picture = (GREY.shape[1], GREY.shape[0]), jpeg.encoded(GREY, quality=90)
+    size, picture = (GREY.shape[1], GREY.shape[0]), jpeg.encode(GREY, quality=90)
     frame = observed_frame(seen[-1], picture=picture, size=size, captured_at=datetime(2026, 1, 1, tzinfo=UTC))
     return FlagDraft(
         provenance=FlagProvenance.of(PROVENANCE, engine="torch"),
@@ -91,8 +91,8 @@ def test_the_trace_holds_the_samples_of_the_face_since_the_start() -> None:
 
 def test_the_overlay_is_the_picture_with_its_boxes() -> None:
     files = draft(SUSPECT).files()
-    assert np.abs(jpeg.decoded(files[FRAME]).astype(int) - 128).max() < 5
-    assert np.abs(jpeg.decoded(files[OVERLAY]).astype(int) - 128).max() > 60
+    assert np.abs(jpeg.decode(files[FRAME]).astype(int) - 128).max() < 5
+    assert np.abs(jpeg.decode(files[OVERLAY]).astype(int) - 128).max() > 60
 
 
 @pytest.fixture(scope="module")

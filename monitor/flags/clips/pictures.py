@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 import cv2
 import numpy as np
 
-from monitor.media.clip import Clip, gone
+from monitor.media.clip import Clip, missing_span_error
 from monitor.media.video_writer import VideoWriter
 from monitor.system import jpeg
 from monitor.types import Frame, Pixels
@@ -75,11 +75,11 @@ class PictureRing:
         begin = max((one.media_time for one in kept if one.media_time <= start), default=start)
         wanted = [one for one in kept if begin <= one.media_time <= end]
         if not wanted or kept[-1].media_time < start:
-            raise gone(start, end, kept=(kept[0].media_time, kept[-1].media_time) if kept else None)
+            raise missing_span_error(start, end, available=(kept[0].media_time, kept[-1].media_time) if kept else None)
         first, last = wanted[0].media_time, wanted[-1].media_time
         with VideoWriter(path, fps=(len(wanted) - 1) / (last - first) if last > first else None) as video:
             for content, media_time in wanted:
-                video.write(jpeg.decoded(content), media_time - first)
+                video.write(jpeg.decode(content), media_time - first)
         return Clip(first, last, reencoded=True)
 
 
@@ -87,4 +87,4 @@ def _jpeg(pixels: Pixels) -> bytes:
     while pixels.shape[1] > _WIDEST or pixels.shape[0] > _TALLEST:
         half = (max(1, pixels.shape[1] // 2), max(1, pixels.shape[0] // 2))
         pixels = np.asarray(cv2.resize(pixels, half, interpolation=cv2.INTER_AREA), np.uint8)
-    return jpeg.encoded(pixels, quality=_QUALITY)
+    return jpeg.encode(pixels, quality=_QUALITY)
