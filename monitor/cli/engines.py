@@ -216,7 +216,10 @@ _BATCHES = (1, 4, 8, 16)
 def _networks(settings: Settings) -> list[tuple[Network, Pixels]]:
     """The networks of the classifiers that the settings name, each with faces to try its engines on."""
     networks = [classifier.network for classifier in configured_committee(settings).classifiers]
-    return [(network, network.reference_crops()) for network in networks if network.reference_crops is not None]
+    for network in networks:
+        if network.reference_crops is None:
+            raise EngineError(f"there are no faces to try {network.name} on")
+    return [(network, network.reference_crops()) for network in networks if network.reference_crops]
 
 
 def _bytes(files: Sequence[Path]) -> int:

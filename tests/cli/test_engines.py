@@ -2,23 +2,28 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from support.small_classifier import SMALL
 
 from monitor.inference.backends import all_backends
+from monitor.inference.network import Network
 from monitor.inference.onnx_runtime import OnnxRuntimeEngine
 
 ONLY = ("--engine", "onnxruntime", "--engine", "torch")
+
+
+def committee_of(network: Network) -> SimpleNamespace:
+    """As far as the command looks at it."""
+    return SimpleNamespace(classifiers=(SimpleNamespace(network=network),))
 
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A classifier that is built in a moment, and a cache of its own."""
     monkeypatch.setenv("DEEPFAKE_MONITOR_CACHE_DIR", str(tmp_path / "cache"))
-    monkeypatch.setattr(
-        "monitor.cli.engines.configured_classifier", lambda settings: type("Detector", (), {"network": SMALL})
-    )
+    monkeypatch.setattr("monitor.cli.engines.configured_committee", lambda settings: committee_of(SMALL))
 
 
 def test_the_list_says_of_each_whether_it_runs_here_and_why_it_is_not_chosen(cli: Callable) -> None:
@@ -137,8 +142,8 @@ def test_a_plot_of_an_unknown_kind_is_refused(cli: Callable) -> None:
 
 
 def test_a_classifier_without_faces_to_try_it_on(cli: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
-    blind = type("Detector", (), {"network": replace(SMALL, reference_crops=None)})
-    monkeypatch.setattr("monitor.cli.engines.configured_classifier", lambda settings: blind)
+    blind = committee_of(replace(SMALL, reference_crops=None))
+    monkeypatch.setattr("monitor.cli.engines.configured_committee", lambda settings: blind)
     said = cli("engines", "verify")
     assert said.code == 1
     assert "there are no faces to try small-32 on" in said.err
