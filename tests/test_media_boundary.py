@@ -68,7 +68,7 @@ def crashing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, 
 
 def analysed(uploads: Uploads, content: bytes) -> Upload:
     """The upload once its analysis is over."""
-    with uploads.receiving("talk.mp4") as (upload_id, path):
+    with uploads.receive("talk.mp4") as (upload_id, path):
         path.write_bytes(content)
     deadline = time.monotonic() + 60
     while not (found := uploads.get(upload_id)) or not found.state.over:

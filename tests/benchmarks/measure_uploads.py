@@ -274,7 +274,7 @@ def serve(port: int, token_file: Path) -> None:
     from monitor.server.auth.user import Role, User
 
     here = service.current()
-    token = here.sessions.token()
+    token = here.sessions.create_token()
     here.sessions.join(token, here.sessions.begin(User("", Role.REVIEWER)))
     token_file.write_text(token)
     uvicorn.run(streamlit_app.app, host="127.0.0.1", port=port, log_level="warning")

@@ -70,9 +70,9 @@ def test_people_come_change_and_go(cli: Callable, kept: Path, typed: Callable[[s
         (("add", "bob"), "", "at least 12 characters"),
         (("add", ""), f"{PASSWORD}\n", "a name has"),
         (("add", "bob", "--role", "root"), f"{PASSWORD}\n", "root"),
-        (("role", "nobody", "admin"), "", "nobody is called nobody"),
-        (("password", "nobody"), f"{PASSWORD}\n", "nobody is called nobody"),
-        (("remove", "nobody"), "", "nobody is called nobody"),
+        (("role", "nobody", "admin"), "", "there is no account nobody"),
+        (("password", "nobody"), f"{PASSWORD}\n", "there is no account nobody"),
+        (("remove", "nobody"), "", "there is no account nobody"),
     ],
 )
 def test_a_mistake_is_told_and_changes_nothing(

@@ -23,8 +23,8 @@ def get_token() -> str:
     """The token of this browser tab for the server's routes; renewed when it has expired."""
     sessions = service.current().sessions
     value = st.session_state.get("token", "")
-    if not sessions.knows(value):
-        value = st.session_state["token"] = sessions.token()
+    if not sessions.is_valid(value):
+        value = st.session_state["token"] = sessions.create_token()
     return str(value)
 
 
@@ -32,9 +32,9 @@ def get_user() -> User | None:
     """The user signed in to this tab; None without a sign-in or after its end."""
     monitor_service = service.current()
     tab_token = get_token()
-    user = monitor_service.sessions.person(tab_token)
+    user = monitor_service.sessions.find_user(tab_token)
     if user is None and monitor_service.sessions.join(tab_token, _session(monitor_service)):
-        user = monitor_service.sessions.person(tab_token)
+        user = monitor_service.sessions.find_user(tab_token)
     if user is not None:
         st.session_state.setdefault(WHO, user.name)
     return user
@@ -52,7 +52,7 @@ def _session(monitor_service: MonitorService) -> str:
     if user is None:
         return ""
     key = key_of(claims)
-    exists = monitor_service.sessions.holds(key)
+    exists = monitor_service.sessions.is_active(key)
     session_id = monitor_service.sessions.begin(user, key=key, age=age_of(claims))
     if session_id and not exists:
         audit("signed in", str(user.role), by=user)

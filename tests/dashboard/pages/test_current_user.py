@@ -140,7 +140,7 @@ def test_the_role_is_checked_again_after_a_press(opened: Callable[..., MonitorSe
     station = opened(mode="password")
     app = run(page("review"), token_of(station, Role.REVIEWER, name="ada"))
     for session in station.sessions._sessions.values():
-        session.person = User("ada", Role.VIEWER)
+        session.user = User("ada", Role.VIEWER)
     next(button for button in app.button if button.label.startswith("False alarm")).click().run()
     assert station.archive.store.get(flag().id).reviewed_at is None
     assert [toast.value for toast in app.toast] == ["This action needs the role reviewer. Your role is viewer."]

@@ -118,7 +118,7 @@ class TestPassword:
     ) -> None:
         page.goto(address)
         sign_in(page, "ada", "not the password")
-        page.get_by_text("this name and password do not belong together").wait_for()
+        page.get_by_text("the name or the password is wrong").wait_for()
         assert page.locator(".viewer").count() == 0
         assert page.get_by_role("link", name="System").count() == 0
         sign_in(page, "Ada")

@@ -238,7 +238,7 @@ def test_the_tab_key_reaches_all_controls_in_order(live: Any) -> None:
     for _ in range(5):
         live.keyboard.press("Tab")
         reached.append(focused(live))
-    assert reached == ["flag", "about", "heat", "opacity", "boxes", "full"]
+    assert reached == ["flag", "subject", "heat", "opacity", "boxes", "full"]
     live.locator(".opacity").press("ArrowRight")
     assert live.locator(".opacity").get_attribute("aria-valuetext") == "55 %"
 
