@@ -1,7 +1,7 @@
-"""Keeps the moments that somebody flagged.
+"""Stores the flagged moments.
 
-recorder   builds the flags of one stream;  from_analysis  those of an analysed file
+recorder   builds the flags of one stream;  from_analysis  builds the flags of an analysed file
 archive    all flags of one folder: database (tables, queries, history), files, clips/
-retention  how long, and how much of, each class of flags is kept
-bundle     flags as one file that can be verified: export_files, export_document, pdf, redaction
+retention  the age limit and the quota of each class of flags
+bundle     exports flags as one verifiable file: export_files, export_document, pdf, redaction
 """

@@ -101,7 +101,7 @@ async def flag_file(request: Request) -> Response:
         return _error(str(error), 404)
     if name not in {exhibit.name for exhibit in flag.exhibits}:
         return _error("this file does not exist", 404)
-    return _file(archive.exhibits.folder(flag.id) / name)
+    return _file(archive.files.folder(flag.id) / name)
 
 
 async def analysis_file(request: Request) -> Response:

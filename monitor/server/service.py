@@ -46,7 +46,7 @@ class MonitorService:
     def __init__(self, settings: Settings, archive: FlagArchive) -> None:
         self.settings = settings
         self.archive = archive
-        self.repaired = archive.exhibits.repair(archive.store)
+        self.repaired = archive.files.repair(archive.store)
         self._worker = BackgroundWorker("clips")
         self.load = LoadShedder()
         self._channels: dict[str, Stream] = {}

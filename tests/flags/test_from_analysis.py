@@ -68,7 +68,7 @@ def test_a_span_is_kept_with_its_pictures_and_clip(archive: FlagArchive, analyse
     assert [change["track_id"] for change in flag.trace] == [2]
     assert archive.faults() == []
     assert flag.box is None, "no timeline tells"
-    folder = archive.exhibits.folder(flag.id)
+    folder = archive.files.folder(flag.id)
     assert brightness(folder / "frame.jpg") == pytest.approx(100, abs=4)
     assert brightness(folder / "overlay.jpg") == pytest.approx(140, abs=4)
     with av.open(str(folder / "clip.mp4")) as clip:

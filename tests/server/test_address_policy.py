@@ -140,7 +140,7 @@ def test_a_name_that_takes_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(address_policy, "LOOK_UP", 0.1)
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: time.sleep(1) or [])
     begun = time.monotonic()
-    with pytest.raises(UsageError, match=r"rtsp://ada:\*\*\*@slow.example/live: the look-up of the host name took longer than 0.1 s"):
+    with pytest.raises(UsageError, match=r"ada:\*\*\*@slow.example/live: the look-up of the host name took longer"):
         check_address("rtsp://ada:hush@slow.example/live", folders=())
     assert time.monotonic() - begun < 0.9
 

@@ -58,7 +58,7 @@ def station(tmp_path: Path, settings: Settings) -> Iterator[MonitorService]:
     for number in range(2):
         one = flag(number)
         files = {"frame.jpg": _jpeg(), "clip.mp4": CLIP}
-        archive.store.add(replace(one, exhibits=archive.exhibits.keep(one.id, files)), actor="ada")
+        archive.store.add(replace(one, exhibits=archive.files.create(one.id, files)), actor="ada")
     stations.install(station)
     yield station
     stations.install(None)
@@ -150,7 +150,7 @@ def test_answers_forbid_caching_and_scripts(client: TestClient, token: dict[str,
 def test_only_listed_files_are_sent(
     client: TestClient, station: MonitorService, token: dict[str, str], path: str
 ) -> None:
-    (station.archive.exhibits.folder(flag(0).id) / "stray.txt").write_text("not ours to give")
+    (station.archive.files.folder(flag(0).id) / "stray.txt").write_text("not ours to give")
     for folder in (station.archive.folder, station.archive.folder / "analyses"):
         (folder / "results" / "private").mkdir(parents=True)
         (folder / "results" / "private" / "report.json").write_text("{}")
@@ -158,7 +158,7 @@ def test_only_listed_files_are_sent(
 
 
 def test_a_missing_listed_file_is_an_error(client: TestClient, station: MonitorService, token: dict[str, str]) -> None:
-    (station.archive.exhibits.folder(flag(0).id) / "clip.mp4").unlink()
+    (station.archive.files.folder(flag(0).id) / "clip.mp4").unlink()
     answer = client.get(FILE, params=token)
     assert (answer.status_code, answer.json()["error"]) == (404, "the file no longer exists")
 

@@ -132,7 +132,7 @@ def _details(monitor_service: service.MonitorService, flag: Flag, flags: Sequenc
     with clip:
         _clip(monitor_service, flag)
     with picture:
-        folder = monitor_service.archive.exhibits.folder(flag.id)
+        folder = monitor_service.archive.files.folder(flag.id)
         has_heat_map = st.toggle("Heat-map", value=True, key="review-heat")
         path = folder / (OVERLAY if has_heat_map else FRAME)
         if path.is_file():
