@@ -36,7 +36,7 @@ OVER = 120.0  # seconds within which a small file's analysis is over, once it is
 AT_ONCE = 2
 POOL = min(32, (os.cpu_count() or 1) + 4)  # threads of asyncio.to_thread at most
 RESULTS = {"report.json", "timeline.csv"}  # at least
-_SECRETS_OF_PYTHON = re.compile(r"Traceback|File \"|Error\(|0x[0-9a-f]{6}|should not happen|please report")
+_SECRETS_OF_PYTHON = re.compile(r"Traceback|File \"|Error\(|0x[0-9a-f]{6}|internal error|please report")
 
 
 @dataclass
