@@ -32,7 +32,6 @@ from monitor.runtime import (
     LoadShedder,
     Observer,
     Observers,
-    SessionStats,
     Sink,
     StreamEvents,
     Subscription,
@@ -61,6 +60,7 @@ from monitor.types.events import (
     StreamOpened,
     StreamStateChanged,
 )
+from monitor.types.stats import SessionStats
 
 __all__ = [
     "Event",

@@ -35,7 +35,7 @@ def test_a_camera_that_is_killed_again_and_again_is_found_again(camera: faults.C
     with faults.watched(camera.url) as (watch, witness):
         for away in (0.0, 0.7, 1.5):
             faults.camera_killed(camera, watch, witness, away=away)
-        assert witness.epoch >= 4
+        assert witness.connection >= 4
         assert watch.status.state is StreamState.LIVE
     assert witness.unaccounted == []
     assert witness.read == witness.analysed + witness.dropped
@@ -58,7 +58,7 @@ def test_a_process_that_dies_is_replaced(camera: faults.Camera, number: signal.S
         for _ in range(3):
             faults.reader_killed(witness, number)
             assert watch.status.state is StreamState.LIVE
-    assert witness.epoch == 4
+    assert witness.connection == 4
     assert witness.unaccounted == []
 
 
@@ -77,13 +77,13 @@ def test_a_changed_password_is_told_and_not_tried_in_a_tight_loop(camera: faults
         faults.until(lambda: "wrong or missing user name or password" in watch.status.why)
         pauses = []
         for _ in range(3):
-            faults.until(lambda: (watch.status.next_try or 0) > 0.3)
-            pauses.append(watch.status.next_try)
-            faults.until(lambda: (watch.status.next_try or 0) < 0.2)
+            faults.until(lambda: (watch.status.retry_after or 0) > 0.3)
+            pauses.append(watch.status.retry_after)
+            faults.until(lambda: (watch.status.retry_after or 0) < 0.2)
         assert pauses == sorted(pauses), "longer from time to time"
-        epoch = witness.epoch
+        connection = witness.connection
         camera.kill()
-        faults.recovered(witness, after=epoch, since=camera.start())
+        faults.recovered(witness, after=connection, since=camera.start())
         assert watch.status.state is StreamState.LIVE
 
 

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 from streamlit.testing.v1 import AppTest
+from support.events import ENGINES
 
 import monitor
 from monitor import doctor
@@ -18,7 +19,7 @@ from monitor.errors import SourceUnavailableError, UsageError
 from monitor.media.failures import FailureCauses, failure
 from monitor.media.sources import DemoSource, Source, SourceKind, address, open_isolated, register
 from monitor.media.sources.address import Address, known_forms
-from monitor.runtime import StreamState, StreamSupervisor
+from monitor.runtime import Observers, StreamState, StreamSupervisor
 from monitor.server.address_policy import check_address
 from monitor.settings import Settings, SourceSettings
 
@@ -94,15 +95,15 @@ def attempt() -> Iterator[Callable[[str], StreamState]]:
     def state(url: str) -> StreamState:
         watch = StreamSupervisor(
             url,
-            engines=lambda: None,
+            engines=lambda: ENGINES,  # type: ignore[arg-type, return-value]
             settings=Settings(),
-            audience=SimpleNamespace(),  # type: ignore[arg-type, return-value]
+            observers=Observers(),
         )
         supervisors.append(watch)
         watch.start()
         while (status := watch.status).state is StreamState.CONNECTING:
             time.sleep(0.01)
-        assert status.why == f"{url}: the stub hung up"
+        assert status.reason == f"{url}: the stub hung up"
         return status.state
 
     yield state

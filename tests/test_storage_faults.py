@@ -13,11 +13,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.events import analyse_frame, open_stream
 from support.flag_writer import SUSPECT, provenance
 from support.observations import observation
 
 from monitor.errors import MonitorError, OutputError, StoreError
 from monitor.flags.archive import FlagArchive
+from monitor.flags.clips import PictureRing
 from monitor.flags.recorder import FlagRecorder, FlagRequest
 from monitor.settings import Settings
 from monitor.types import Frame
@@ -41,7 +43,8 @@ def volume(tmp_path: Path) -> Iterator[Path]:
 
 def flagger_of(archive: FlagArchive) -> FlagRecorder:
     made = FlagRecorder(archive, later=lambda job: job())
-    made.opened(provenance(Settings()), epoch=1, clips=None)
+    made.prepare(provenance(Settings()), clips=PictureRing(seconds=1, max_bytes=1 << 20))
+    open_stream(made)
     return made
 
 
@@ -49,11 +52,12 @@ def flag(flagger: FlagRecorder, index: int) -> str:
     """Of a picture that compresses badly."""
 
     pixels = np.random.default_rng(index).integers(0, 256, (240, 320, 3), np.uint8)
-    flagger(
+    analyse_frame(
+        flagger,
         Frame(pixels, index, index / 5, datetime.now(UTC), "cam"),
         observation((SUSPECT,), index=index, media_time=index / 5),
     )
-    return flagger.flag(FlagRequest(epoch=1, media_time=index / 5, frame_index=index, reporter="ada")).id
+    return flagger.flag(FlagRequest(connection=1, media_time=index / 5, frame_index=index, reporter="ada")).id
 
 
 def whole(archive: FlagArchive, told: list[str]) -> None:

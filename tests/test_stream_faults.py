@@ -94,7 +94,7 @@ def test_a_stream_that_changes_its_pictures_is_opened_anew(
             programme.show(after.read_bytes(), LONG)
             faults.until(lambda: watch.status.state is StreamState.RECONNECTING)
             assert why in watch.status.why
-            faults.until(lambda: witness.epoch == 2 and watch.status.state is StreamState.LIVE)
+            faults.until(lambda: witness.connection == 2 and watch.status.state is StreamState.LIVE)
             info = watch.status.info
             assert info is not None
             assert (info.width, info.height) == changed.get("size", (640, 360))
@@ -110,7 +110,7 @@ def test_a_stream_that_begins_within_a_group_of_pictures_begins_with_its_next_ke
     with broadcast.broadcast(cut, seconds=LONG - 0.3) as (url, _), faults.watched(url) as (watch, witness):
         faults.until(lambda: witness.frames > 25)
         assert watch.status.state is StreamState.LIVE
-        assert witness.epoch == 1
+        assert witness.connection == 1
     assert witness.unaccounted == []
 
 
@@ -174,7 +174,7 @@ def test_packets_that_are_lost_cost_pictures_that_are_counted(proxy: tuple[str, 
         assert stats is not None
         assert stats.lost["corrupt picture"] > 0
         assert stats.lost["picture after a corrupt one"] > 0
-        assert witness.epoch == 1
+        assert witness.connection == 1
     assert witness.unaccounted == []
 
 
@@ -185,8 +185,8 @@ def test_a_line_that_loses_nearly_all_is_told_and_never_shows_damage(proxy: tupl
         line.loss = 0.3
         faults.until(lambda: "none of its pictures comes whole" in watch.status.why)
         assert witness.unaccounted == []
-        epoch, line.loss = witness.epoch, 0.0
-        faults.recovered(witness, after=epoch, since=time.monotonic())
+        connection, line.loss = witness.connection, 0.0
+        faults.recovered(witness, after=connection, since=time.monotonic())
 
 
 @pytest.mark.rtsp
@@ -201,7 +201,7 @@ def test_a_jump_of_a_cameras_clock_goes_on_in_media_time(proxy: tuple[str, RtpPr
         faults.until(lambda: witness.frames > before + 50)
         times += witness.times
         assert watch.status.state is StreamState.LIVE
-        assert witness.epoch == 1
+        assert witness.connection == 1
         stats = watch.status.stats
         assert stats is not None
         assert stats.lost["break in the timestamps"] > 0

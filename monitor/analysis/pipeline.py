@@ -4,6 +4,7 @@ Everything runs on media time, so the same frames give the same observations, bi
 fast or slow they arrive.
 """
 
+import copy
 import math
 import os
 from collections.abc import Sequence
@@ -246,6 +247,10 @@ class Pipeline:
     def finish(self) -> tuple[tuple[Segment, ...], tuple[TrackSummary, ...]]:
         """The segments and tracks that are still open when the source ends."""
         return self._segments.flush(), self._judge.summaries()
+
+    def so_far(self) -> tuple[tuple[Segment, ...], tuple[TrackSummary, ...]]:
+        """The same while the source goes on; nothing is ended."""
+        return copy.deepcopy(self._segments).flush(), self._judge.summaries()
 
     def _find(self, frame: Frame, *, cut: bool, rest: float) -> tuple[TrackedFaces, bool]:
         """Follow the known faces with O-Net alone; run the full cascade on its beat."""

@@ -6,9 +6,11 @@ from typing import Any
 from rich.markup import escape
 
 from monitor.results.report import Report
-from monitor.runtime import SessionStats, StreamStatus
+from monitor.runtime import StreamStatus
 from monitor.types import Hint, Label, LabelChange, Reason, Segment, SourceVerdict, TrackSummary, Verdict
+from monitor.types.events import StreamStateChanged
 from monitor.types.formatting import clock, clock_span, percent, reasons_in_words, share
+from monitor.types.stats import SessionStats
 
 STYLES = {
     Label.NOT_ENOUGH_EVIDENCE: "dim",
@@ -38,12 +40,6 @@ def change_line(change: LabelChange, verdict: Verdict) -> str:
     return line
 
 
-def change_record(change: LabelChange, verdict: Verdict) -> dict[str, Any]:
-    """The same as a JSON object."""
-    counts = {"samples": verdict.samples, "usable_share": verdict.to_dict()["usable_share"]}
-    return {"event": "label", **change.to_dict(), **counts}
-
-
 def appearance_line(verdict: Verdict, media_time: float) -> str:
     """``0:00.1  face 1  appears: not enough evidence (too few samples)``."""
     said = styled(verdict.label) + _because(verdict.reasons)
@@ -52,7 +48,7 @@ def appearance_line(verdict: Verdict, media_time: float) -> str:
 
 def appearance_record(verdict: Verdict, media_time: float) -> dict[str, Any]:
     """The same as a JSON object."""
-    return {"event": "face", "media_time": round(media_time, 3), **verdict.to_dict()}
+    return {"type": "face_appeared", "media_time": round(media_time, 3), **verdict.to_dict()}
 
 
 def departure_line(summary: TrackSummary) -> str:
@@ -67,7 +63,7 @@ def departure_line(summary: TrackSummary) -> str:
 
 def departure_record(summary: TrackSummary) -> dict[str, Any]:
     """The same as a JSON object."""
-    return {"event": "gone", "media_time": round(summary.last_seen, 3), **summary.to_dict()}
+    return {"type": "face_left", "media_time": round(summary.last_seen, 3), **summary.to_dict()}
 
 
 def hint_line(hint: Hint) -> str:
@@ -75,11 +71,6 @@ def hint_line(hint: Hint) -> str:
     if hint.end is None:
         return f"{clock(hint.start):>9}  stream  [magenta]{escape(hint.in_words)}[/]"
     return f"{clock(hint.end):>9}  stream  no longer {hint.kind.in_words}"
-
-
-def hint_record(hint: Hint) -> dict[str, Any]:
-    """A hint that began or ended, as a JSON object."""
-    return {"event": "hint", **hint.to_dict()}
 
 
 def hint_span(hint: Hint) -> str:
@@ -110,41 +101,15 @@ def status_line(stats: SessionStats) -> str:
     return f"{line}, dropped: {_losses(stats) or 'none'}"
 
 
-def state_line(status: StreamStatus) -> str:
+def state_line(status: StreamStatus | StreamStateChanged) -> str:
     """``reconnecting (attempt 3 in 2 s): rtsp://cam: no answer within 5 s``."""
-    again = "" if status.next_try is None else f" (attempt {status.attempt} in {status.next_try:.1f} s)"
+    again = "" if status.retry_after is None else f" (attempt {status.attempt} in {status.retry_after:.1f} s)"
     line = f"[bold]{status.state}[/]{again}"
-    return f"{line}: {escape(status.why)}" if status.why else line
-
-
-def state_record(status: StreamStatus) -> dict[str, Any]:
-    """The same as a JSON object."""
-    return {
-        "event": "state",
-        "state": status.state,
-        "why": status.why,
-        "epoch": status.epoch,
-        "attempt": status.attempt,
-        "next_try": status.next_try,
-    }
+    return f"{line}: {escape(status.reason)}" if status.reason else line
 
 
 def _losses(stats: SessionStats) -> str:
     return ", ".join(f"{count} {cause}" for cause, count in (*stats.dropped.items(), *stats.lost.items()))
-
-
-def status_record(stats: SessionStats) -> dict[str, Any]:
-    """The same as a JSON object."""
-    return {
-        "event": "status",
-        "fps": round(stats.fps, 2),
-        "frames_read": stats.frames_read,
-        "frames_analysed": stats.frames_analysed,
-        "dropped": dict(stats.dropped),
-        "lost": dict(stats.lost),
-        "latency_p50": stats.latency_p50,
-        "latency_p95": stats.latency_p95,
-    }
 
 
 def result_lines(result: Report) -> list[str]:
@@ -162,14 +127,12 @@ def result_lines(result: Report) -> list[str]:
 def result_record(name: str, result: Report) -> dict[str, Any]:
     """What a whole source came to, as a JSON object."""
     return {
-        "event": "result",
         "source": name,
         **result.verdict.to_dict(),
         "tracks": [track.to_dict() for track in result.tracks],
         "segments": [segment.to_dict() for segment in result.segments],
         "hints": [hint.to_dict() for hint in result.hints],
-        "frames_read": result.frames.frames_read,
-        "frames_analysed": result.frames.frames_analysed,
+        "frames": result.frames.to_dict(),
         "error": None if result.failure is None else str(result.failure),
         "folder": None if result.folder is None else str(result.folder),
     }

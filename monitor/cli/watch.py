@@ -35,6 +35,9 @@ def watch(
         float | None, typer.Option(min=0.1, help="Stop after this many seconds; with --wait, from the start.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Keep report, timeline and annotated video there.")] = None,
+    roll_over: Annotated[
+        float, typer.Option(min=0.01, help="Hours after which --out publishes a part and begins the next.")
+    ] = 24.0,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for sources even if none can be opened yet.")] = False,  # noqa: FBT002 - a flag
     backend: Backend = None,
     min_face: MinFace = None,
@@ -57,6 +60,7 @@ def watch(
             settings=settings,
             load=load,
             out=out,
+            part_seconds=3600 * roll_over,
             patient=wait,
             as_json=as_json,
             named=len(sources) > 1,
@@ -66,11 +70,11 @@ def watch(
     with EngineBuild(engines, settings), _stopped_by_signals() as stopped:
         try:
             for one in everything:
-                one.watch.start()
+                one.supervisor.start()
             _follow(everything, load=load, stopped=stopped, duration=duration, wait=wait, as_json=as_json)
         finally:
             patience = _TO_STOP if out is None else _TO_PUBLISH
-            hanging = side_by_side([one.watch.stop for one in everything], patience=patience)
+            hanging = side_by_side([one.supervisor.stop for one in everything], patience=patience)
     failures = [failure for one in everything if (failure := one.failure) is not None]
     if hanging:
         failures.append(
@@ -118,11 +122,9 @@ def _follow(
         while not all(one.over for one in everything) and (until is None or time.monotonic() < until):
             if stopped.wait(_TICK):
                 return
-            begun = wait or any(one.watch.status.epoch for one in everything)
+            begun = wait or any(one.supervisor.status.connection for one in everything)
             if until is None and duration is not None and begun:
                 until = time.monotonic() + duration
-            for one in everything:
-                one.tell_state()
             if load.cadence != cadence:
                 cadence = load.cadence
                 _say_cadence(cadence, as_json=as_json)
@@ -131,7 +133,7 @@ def _follow(
             elif time.monotonic() >= next_status:
                 next_status += _STATUS_EVERY
                 for one in everything:
-                    one.tell_status()
+                    one.print_status()
 
 
 def _one_line(said: Iterable[str]) -> Text:
@@ -143,6 +145,6 @@ def _one_line(said: Iterable[str]) -> Text:
 
 def _say_cadence(cadence: Cadence, *, as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps({"event": "cadence", "fps": cadence.fps, "rest": cadence.rest, "why": str(cadence)}))
+        typer.echo(json.dumps({"type": "cadence", "fps": cadence.fps, "rest": cadence.rest, "reason": str(cadence)}))
     else:
         console.print(f"[yellow]{cadence}[/]")

@@ -20,6 +20,7 @@ from monitor.overlay import Overlay
 from monitor.results.report import Provenance
 from monitor.system import jpeg
 from monitor.types import Flag, Frame, Label, LabelChange, Observation, Opinion, Origin, Verdict
+from monitor.types.events import Event, FrameAnalysed, LabelChanged, StreamClosed, StreamOpened
 
 _KEPT_SECONDS: Final = 30.0  # of media time in which a moment can still be flagged
 _KEPT_BYTES: Final = 64 << 20
@@ -32,7 +33,10 @@ _log = logging.getLogger(__name__)
 
 
 class ClipSource(Protocol):
-    """What can still write down the seconds around a moment."""
+    """Keeps the last seconds of a source, to write clips of them."""
+
+    def add(self, frame: Frame) -> None:
+        """Take a frame, where clips are made of frames and not of packets."""
 
     def save(self, path: Path, start: float, end: float) -> object:
         """Write an mp4 of media times ``start`` to ``end``.
@@ -46,7 +50,7 @@ class ClipSource(Protocol):
 class FlagRequest:
     """What somebody marks, and what they say of it."""
 
-    epoch: int
+    connection: int
     media_time: float
     frame_index: int
     track_id: int | None = None  # None: the face that is judged worst
@@ -86,19 +90,30 @@ class _Pending:
 
 
 class FlagRecorder:
-    """Makes the flags of one watch; a sink, and told when epochs begin and end.
+    """Makes the flags of one stream; an observer of it.
+
+    A face that becomes suspicious is flagged by itself: of a live source always, of a file the first time it is played.
 
     Args:
         archive: where flags are kept.
         later: runs a job off the analysis thread.
+        committed: called with each new flag when it is in the database.
     """
 
-    def __init__(self, archive: FlagArchive, *, later: Callable[[Callable[[], None]], None]) -> None:
+    def __init__(
+        self,
+        archive: FlagArchive,
+        *,
+        later: Callable[[Callable[[], None]], None],
+        committed: Callable[[Flag], None] = lambda _: None,
+    ) -> None:
         self._archive = archive
         self._later = later
+        self._committed = committed
         self._marking = threading.Lock()  # one flag at a time; frames do not wait for it
         self._lock = threading.Lock()  # of all that follows
-        self._epoch: _Connection | None = None
+        self._prepared: tuple[Provenance, ClipSource] | None = None  # of the connection that is about to begin
+        self._connection: _Connection | None = None
         self._over = True
         self._moments: deque[_Moment] = deque()
         self._bytes = 0
@@ -107,37 +122,55 @@ class FlagRecorder:
         self._marked: dict[tuple[int, int, int | None, str], Flag] = {}
         self._accused: dict[int, float] = {}  # track -> media time of its last automatic flag
 
-    def opened(self, provenance: Provenance, *, epoch: int, clips: ClipSource, automatic: bool = True) -> None:
-        """A new epoch begins: media time and tracks start again.
+    def prepare(self, provenance: Provenance, *, clips: ClipSource) -> None:
+        """Call it before each ``StreamOpened``.
 
         Args:
-            provenance: of what is seen, and who judges; goes into every flag.
-            epoch: its number.
-            clips: what keeps the last seconds of it.
-            automatic: whether a face that becomes suspicious is flagged without anybody asking.
+            provenance: of the source and of the classifiers; goes into every flag.
+            clips: keeps the last seconds of the source.
         """
+        self._prepared = provenance, clips
+
+    def __call__(self, event: Event) -> None:
+        """Keep everything that a flag of the last seconds needs; write clips when their last second is over.
+
+        Raises:
+            RuntimeError: a source was opened without ``prepare``.
+        """
+        match event:
+            case StreamOpened():
+                self._begin(event)
+            case FrameAnalysed(frame=frame, observation=observation):
+                self._take(frame, observation)
+            case LabelChanged(change=change):
+                self._flag_suspect(change)
+            case StreamClosed():
+                self._end()
+
+    def _begin(self, event: StreamOpened) -> None:
+        if self._prepared is None:
+            raise RuntimeError("prepare() must be called before a source is opened")
+        automatic = event.source.live or event.connection == 1
         with self._lock:
-            self._epoch, self._over = _Connection(epoch, provenance, clips, automatic), False
+            self._connection, self._over = _Connection(event.connection, *self._prepared, automatic), False
             self._bytes = 0
             for forgotten in (self._moments, self._changes, self._accused, self._marked):
                 forgotten.clear()
 
-    def __call__(self, frame: Frame, observation: Observation) -> None:
-        """Keep what a flag would need of this frame. Runs on the analysis thread."""
+    def _take(self, frame: Frame, observation: Observation) -> None:
         with self._lock:
-            epoch = self._epoch
+            connection = self._connection
             self._changes += observation.changes
             if self._is_worth_keeping(observation):
                 self._keep(frame, observation)
             due = [pending for pending in self._pending if pending.end <= observation.media_time]
             self._pending = [pending for pending in self._pending if pending not in due]
+        if connection is not None:
+            connection.clips.add(frame)
         self._write_clips(due)
-        for change in observation.changes:
-            if epoch is not None and epoch.automatic and change.after.suspects and not change.before.suspects:
-                self._accuse(change, epoch=epoch.number)
 
-    def closed(self) -> None:
-        """The epoch is over: what clips can still be had are written."""
+    def _end(self) -> None:
+        """Write the clips that are still to come, as far as they can be had."""
         with self._lock:
             due, self._pending, self._over = self._pending, [], True
         self._write_clips(due)
@@ -152,14 +185,14 @@ class FlagRecorder:
             OutputError: the files cannot be written; nothing was kept.
             StoreError: the flag cannot be written; nothing was kept.
         """
-        key = (mark.epoch, mark.frame_index, mark.track_id, f"{mark.origin}:{mark.reporter}")
+        key = (mark.connection, mark.frame_index, mark.track_id, f"{mark.origin}:{mark.reporter}")
         with self._marking:
             with self._lock:
                 if key in self._marked:
                     return self._marked[key]
-                epoch, moment = self._found(mark)
+                connection, moment = self._found(mark)
                 changes, moments = list(self._changes), list(self._moments)
-            flag = _draft(mark, moment, changes, epoch.provenance)
+            flag = _draft(mark, moment, changes, connection.provenance)
             samples = _samples(moments, track=flag.track_id, since=flag.start)
             files = {
                 FRAME: moment.jpeg,
@@ -168,9 +201,9 @@ class FlagRecorder:
                 TRACE: _json({"changes": flag.trace, "samples": samples}),
             }
             flag = self._archive.add(flag, files)
-            pending = _Pending(flag.id, flag.start, flag.end, epoch.clips)
+            pending = _Pending(flag.id, flag.start, flag.end, connection.clips)
             with self._lock:
-                same = epoch is self._epoch
+                same = connection is self._connection
                 if same:
                     self._marked[key] = flag
                 over = self._over or not same
@@ -178,7 +211,8 @@ class FlagRecorder:
                     self._pending.append(pending)
             if over:
                 self._write_clips([pending])
-            return flag
+        self._committed(flag)
+        return flag
 
     def _is_worth_keeping(self, observation: Observation) -> bool:
         if len(observation.scores) or observation.scores.rejected or observation.changes or not self._moments:
@@ -195,23 +229,26 @@ class FlagRecorder:
 
     def _found(self, mark: FlagRequest) -> tuple[_Connection, _Moment]:
         """The newest kept moment that is not after the mark: what was on the screen."""
-        if self._epoch is None or not self._moments:
+        if self._connection is None or not self._moments:
             raise UsageError("nothing has been seen yet: wait for the first picture")
-        if mark.epoch != self._epoch.number:
+        if mark.connection != self._connection.number:
             raise UsageError("that moment is gone: the source was opened again meanwhile")
         for moment in reversed(self._moments):
             if moment.observation.media_time <= mark.media_time + 1e-3:
-                return self._epoch, moment
+                return self._connection, moment
         raise UsageError(f"that moment is gone: only the last {_KEPT_SECONDS:g} s can be flagged")
 
-    def _accuse(self, change: LabelChange, *, epoch: int) -> None:
+    def _flag_suspect(self, change: LabelChange) -> None:
         """Flag a face that became suspicious, unless it did so a moment ago."""
+        connection = self._connection
+        if connection is None or not connection.automatic or not change.after.suspects or change.before.suspects:
+            return
         last = self._accused.get(change.track_id)
         if last is not None and change.media_time - last < _AGAIN_AFTER:
             return
         self._accused[change.track_id] = change.media_time
         mark = FlagRequest(
-            epoch=epoch,
+            connection=connection.number,
             media_time=change.media_time,
             frame_index=change.frame_index,
             track_id=change.track_id,

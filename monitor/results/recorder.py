@@ -1,6 +1,5 @@
 """From observations to results: what ``analyze``, ``watch --out`` and an upload all do."""
 
-from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -8,72 +7,19 @@ from types import TracebackType
 from typing import Self
 
 from monitor.analysis.pipeline import Engines, Pipeline
-from monitor.analysis.verdicts import source_verdict
 from monitor.errors import OutputError, SourceError
 from monitor.media.sources import Source
 from monitor.media.video_writer import VideoWriter
 from monitor.overlay import Overlay
 from monitor.results.report import Provenance, Report, ReportWriter
 from monitor.results.result_folder import VIDEO_FILE, OutputFolder, result_name
-from monitor.runtime import Session, SessionStats, Sink, StreamEvents
+from monitor.runtime import Session, Sink, StreamEvents, VerdictCollector
 from monitor.settings import Settings
 from monitor.system import memory
-from monitor.types import Frame, Hint, LabelChange, Observation, Segment, TrackSummary
+from monitor.types import Frame, Observation, Segment, TrackSummary
+from monitor.types.stats import SessionStats
 
 _TICK = 0.5  # seconds
-_KEPT = 10_000
-
-
-class VerdictCollector:
-    """A sink that remembers what the whole source's verdict needs; memory is bounded however long it runs."""
-
-    def __init__(self) -> None:
-        self._ended: deque[TrackSummary] = deque(maxlen=_KEPT)
-        self._segments: deque[Segment] = deque(maxlen=_KEPT)
-        self._changes: deque[LabelChange] = deque(maxlen=_KEPT)
-        self._engines: dict[str, None] = {}  # in order: a faster one may take over
-        self._hints: deque[Hint] = deque(maxlen=_KEPT)
-        self._open_hints: tuple[Hint, ...] = ()
-        self.open_segments: tuple[Segment, ...] = ()
-        self.open_tracks: tuple[TrackSummary, ...] = ()
-
-    def __call__(self, frame: Frame, observation: Observation) -> None:  # noqa: ARG002 - a sink
-        """Take in one frame's observation."""
-        self._changes += observation.changes
-        self._engines.setdefault(observation.engine)
-        self._segments += observation.closed_segments
-        self._ended += observation.ended_tracks
-        self._hints += (hint for hint in observation.hint_changes if hint.end is not None)
-        self._open_hints = observation.hints
-
-    def finish(self, segments: Sequence[Segment], tracks: Sequence[TrackSummary]) -> None:
-        """The source ended: take in what the pipeline still has open."""
-        self.open_segments, self.open_tracks = tuple(segments), tuple(tracks)
-
-    @property
-    def tracks(self) -> tuple[TrackSummary, ...]:
-        """Every face that was followed, or the last ten thousand."""
-        return (*self._ended, *self.open_tracks)
-
-    @property
-    def segments(self) -> tuple[Segment, ...]:
-        """Every suspicious segment, or the last ten thousand."""
-        return (*self._segments, *self.open_segments)
-
-    @property
-    def label_changes(self) -> tuple[LabelChange, ...]:
-        """Every change of a label, or the last ten thousand."""
-        return tuple(self._changes)
-
-    @property
-    def engines(self) -> tuple[str, ...]:
-        """All engines that scored, in order."""
-        return tuple(self._engines)
-
-    @property
-    def hints(self) -> tuple[Hint, ...]:
-        """Every hint on the stream itself, or the last ten thousand, and those that held at the end."""
-        return (*self._hints, *self._open_hints)
 
 
 class ResultRecorder:
@@ -152,7 +98,7 @@ class ResultRecorder:
         """
         with self._stack:
             self._report.finish(
-                source_verdict(tally.tracks),
+                tally.verdict,
                 segments=tally.open_segments,
                 tracks=tally.open_tracks,
                 dropped=stats.dropped,
@@ -209,7 +155,7 @@ class ConnectionRecorder:
         kept = self._recording
         return Report(
             folder=None if kept is None else kept.finish(tally, stats, ended_early=failure),
-            verdict=source_verdict(tally.tracks),
+            verdict=tally.verdict,
             segments=tally.segments,
             tracks=tally.tracks,
             label_changes=tally.label_changes,
@@ -267,7 +213,7 @@ def run(
         segments, tracks = pipeline.finish()
         report = connection.finish(segments, tracks, stats=session.stats, failure=failure)
         if events:
-            events.close(report.verdict, segments, tracks, stats=session.stats, failure=failure)
+            events.close(segments, tracks, stats=session.stats, failure=failure)
         return report
 
 

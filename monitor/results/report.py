@@ -16,10 +16,10 @@ from monitor.errors import SourceError, SourceUnavailableError
 from monitor.results import records
 from monitor.results.result_folder import REPORT_FILE
 from monitor.results.timeline import Timeline
-from monitor.runtime import SessionStats
 from monitor.system.files import unwritable
 from monitor.types import Hint, LabelChange, Observation, Segment, SourceInfo, SourceVerdict, TrackSummary
 from monitor.types.serialise import JsonObject
+from monitor.types.stats import SessionStats
 
 if TYPE_CHECKING:
     from monitor.analysis.pipeline import Engines

@@ -6,30 +6,12 @@ from collections.abc import Iterator, Sequence
 from typing import Final, Self
 
 from monitor.analysis.pipeline import Engines
-from monitor.analysis.verdicts import source_verdict
-from monitor.media.sources import Source
-from monitor.results.recorder import VerdictCollector
-from monitor.runtime import (
-    ConnectionSummary,
-    FailurePolicy,
-    LoadShedder,
-    Observers,
-    StreamEvents,
-    StreamState,
-    StreamSupervisor,
-    Subscription,
-    Timer,
-)
+from monitor.runtime import FailurePolicy, LoadShedder, Observers, StreamState, StreamSupervisor, Subscription
 from monitor.settings import Settings
-from monitor.system.masking import mask
-from monitor.types import Frame, Observation
-from monitor.types.events import Event, FrameAnalysed
+from monitor.types.events import Event, FrameAnalysed, StreamStateChanged
 
 FRAMES_HELD: Final = 8  # FrameAnalysed events that wait for the reader; they hold pixels
-EVENTS_HELD: Final = (
-    1000  # all others: the stream waits for the reader beyond that, and drops frames as when it is slow
-)
-_LOOK: Final = 0.1  # seconds between two looks at the state
+EVENTS_HELD: Final = 1000  # all others: beyond that the stream waits for the reader, and drops frames
 
 
 class Watch:
@@ -52,24 +34,23 @@ class Watch:
         repeat: bool = False,
         load: LoadShedder | None = None,
     ) -> None:
-        reader = Subscription(self._put, "reader", FailurePolicy.REQUIRED)
-        self._events = StreamEvents(Observers([*subscriptions, reader]), stream=mask(url))
-        self._engines = engines
-        self._collector = VerdictCollector()
         self._changed = threading.Condition()
         self._waiting: deque[Event] = deque()
         self._frames = 0  # FrameAnalysed among them
-        self._stopped = self._over = False
-        self._state = (StreamState.CONNECTING, "")
+        self._stopped = self._over = self._failed = False
         self.dropped = 0  # FrameAnalysed events that the reader was too slow for
+        reader = Subscription(self._put, "reader", FailurePolicy.REQUIRED)
         self._supervisor = StreamSupervisor(
-            url, engines=lambda: engines, settings=settings, audience=self, repeat=repeat, load=load
+            url,
+            engines=lambda: engines,
+            settings=settings,
+            observers=Observers([*subscriptions, reader]),
+            repeat=repeat,
+            load=load,
         )
-        self._timer = Timer("watch state", self._follow_state, every=_LOOK)
 
     def __enter__(self) -> Self:
         self._supervisor.start()
-        self._timer.start()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -81,7 +62,6 @@ class Watch:
             self._stopped = True
             self._changed.notify_all()
         self._supervisor.stop()
-        self._timer.stop()
 
     def __iter__(self) -> Iterator[Event]:
         return self
@@ -92,42 +72,13 @@ class Watch:
                 self._changed.wait()
             if not self._waiting:
                 failure = self._supervisor.failure
-                if self._over and self._state[0] is StreamState.FAILED and failure is not None and not self._stopped:
+                if self._failed and failure is not None and not self._stopped:
                     raise failure
                 raise StopIteration
             event = self._waiting.popleft()
             self._frames -= isinstance(event, FrameAnalysed)
             self._changed.notify_all()
             return event
-
-    def opened(self, source: Source, epoch: int) -> None:  # noqa: ARG002 - counted by the events themselves
-        """A source is open, or open again; on the stream's thread."""
-        self._collector = VerdictCollector()
-        self._events.open(source.info, engine=self._engines.scorer.engine.name, model=self._engines.classifier.card.id)
-
-    def __call__(self, frame: Frame, observation: Observation) -> None:
-        """A frame was analysed; on the analysis thread."""
-        self._collector(frame, observation)
-        self._events(frame, observation)
-
-    def closed(self, ending: ConnectionSummary) -> None:
-        """A connection is over; on the stream's thread."""
-        self._collector.finish(ending.segments, ending.tracks)
-        verdict = source_verdict(self._collector.tracks)
-        self._events.close(verdict, ending.segments, ending.tracks, stats=ending.stats, failure=ending.failure)
-
-    def _follow_state(self) -> None:
-        status = self._supervisor.status
-        state = (status.state, "" if status.state is StreamState.STALLED else status.why)
-        if state != self._state:
-            self._state = state
-            self._events.change_state(
-                status.state, reason=status.why, attempt=status.attempt, retry_after=status.next_try
-            )
-        if status.state.over:
-            with self._changed:
-                self._over = True
-                self._changed.notify_all()
 
     def _put(self, event: Event) -> None:
         with self._changed:
@@ -140,4 +91,7 @@ class Watch:
             while len(self._waiting) - self._frames >= EVENTS_HELD and not self._stopped:
                 self._changed.wait()
             self._waiting.append(event)
+            if isinstance(event, StreamStateChanged):
+                self._over = StreamState(event.state).over
+                self._failed = event.state == StreamState.FAILED
             self._changed.notify_all()

@@ -6,6 +6,7 @@ supervisor     one address for as long as somebody wants it: opened, lost, opene
 background_worker   one thread for what must not hold up the frames (clips, files)
 timer          one thread that does a job now and then
 observers      passes the events of a stream on to its observers
+verdict_collector   everything that the verdict on a whole source needs
 stream_metrics      what one stream has counted over all its connections
 load_shedder   what a busy machine leaves out, of all live sources evenly
 engine_build   the faster engine, built in a child process while another one serves
@@ -17,25 +18,21 @@ from monitor.runtime.engine_build import EngineBuild
 from monitor.runtime.heartbeat import Heartbeat, HeartbeatResult
 from monitor.runtime.load_shedder import SKIPPED, Cadence, LoadShedder
 from monitor.runtime.observers import FailurePolicy, Observer, Observers, StreamEvents, Subscription
-from monitor.runtime.session import ANALYSIS_FAILED, LATENCIES, Session, SessionStats, Sink
+from monitor.runtime.session import ANALYSIS_FAILED, Session, Sink
 from monitor.runtime.stream_metrics import StreamMetrics, StreamTotals
 from monitor.runtime.supervisor import (
-    ConnectionObserver,
-    ConnectionSummary,
     StreamState,
     StreamStatus,
     StreamSupervisor,
 )
 from monitor.runtime.timer import Timer
+from monitor.runtime.verdict_collector import VerdictCollector
 
 __all__ = [
     "ANALYSIS_FAILED",
-    "LATENCIES",
     "SKIPPED",
     "BackgroundWorker",
     "Cadence",
-    "ConnectionObserver",
-    "ConnectionSummary",
     "EngineBuild",
     "FailurePolicy",
     "Heartbeat",
@@ -44,7 +41,6 @@ __all__ = [
     "Observer",
     "Observers",
     "Session",
-    "SessionStats",
     "Sink",
     "StreamEvents",
     "StreamMetrics",
@@ -54,5 +50,6 @@ __all__ = [
     "StreamTotals",
     "Subscription",
     "Timer",
+    "VerdictCollector",
     "side_by_side",
 ]

@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
-from monitor.runtime.session import SessionStats
-from monitor.types import Frame, Observation, Segment, SourceInfo, SourceVerdict, TrackSummary
-from monitor.types.events import Event, StreamClosed, StreamOpened, StreamStateChanged, frame_events
+from monitor.runtime.verdict_collector import VerdictCollector
+from monitor.types import Flag, Frame, Observation, Segment, SourceInfo, TrackSummary
+from monitor.types.events import Event, FlagCommitted, StreamClosed, StreamOpened, StreamStateChanged, frame_events
+from monitor.types.stats import SessionStats
 
 _log = logging.getLogger(__name__)
 
@@ -60,18 +61,22 @@ class Observers:
         return dict(self._failures)
 
     def emit(self, event: Event) -> None:
-        """Call every observer.
+        """Call every observer, whatever the others raise.
 
         Raises:
-            Exception: what a required observer raised.
+            Exception: the first error of a required observer, after all were called.
         """
+        failure: Exception | None = None
         for subscription in self._subscriptions:
             try:
                 subscription.observer(event)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - raised below, or counted
                 if subscription.policy is FailurePolicy.REQUIRED:
-                    raise
-                self._count(subscription.name, error)
+                    failure = failure or error
+                else:
+                    self._count(subscription.name, error)
+        if failure is not None:
+            raise failure
 
     def emit_frame(self, frame: Frame, observation: Observation, *, stream: str, connection: int) -> None:
         """Emit the events of one frame; without observers none is built.
@@ -102,21 +107,23 @@ class StreamEvents:
     def __init__(self, observers: Observers, *, stream: str) -> None:
         self._observers, self._stream = observers, stream
         self._lock = threading.RLock()
-        self._connection = 0
+        self._collector = VerdictCollector()
+        self.connection = 0  # counts the openings
 
     def open(self, source: SourceInfo, *, engine: str, model: str) -> None:
         """A source is open: the next connection begins."""
-        self._connection += 1
+        self.connection += 1
+        self._collector = VerdictCollector()
         self._emit(StreamOpened(**self._common(), source=source, engine=engine, model=model))
 
     def __call__(self, frame: Frame, observation: Observation) -> None:
         """A frame was analysed."""
         with self._lock:
-            self._observers.emit_frame(frame, observation, stream=self._stream, connection=self._connection)
+            self._collector(frame, observation)
+            self._observers.emit_frame(frame, observation, stream=self._stream, connection=self.connection)
 
     def close(
         self,
-        verdict: SourceVerdict,
         segments: Sequence[Segment],
         tracks: Sequence[TrackSummary],
         *,
@@ -126,20 +133,20 @@ class StreamEvents:
         """The source is closed.
 
         Args:
-            verdict: on the whole connection.
             segments: that were still open.
             tracks: that were still followed.
             stats: where the frames went.
             failure: what ended it before its time, if anything did.
         """
+        self._collector.finish(segments, tracks)
         closed = StreamClosed(
             **self._common(),
-            verdict=verdict,
+            verdict=self._collector.verdict,
             segments=tuple(segments),
             tracks=tuple(tracks),
-            frames_read=stats.frames_read,
-            frames_analysed=stats.frames_analysed,
+            frames=stats,
             failure="" if failure is None else str(failure),
+            error=failure,
         )
         self._emit(closed)
 
@@ -150,8 +157,12 @@ class StreamEvents:
         )
         self._emit(changed)
 
+    def commit_flag(self, flag: Flag) -> None:
+        """A flag of this stream is in the database."""
+        self._emit(FlagCommitted(**self._common(), flag=flag))
+
     def _common(self) -> dict[str, Any]:
-        return {"stream": self._stream, "connection": self._connection, "at": datetime.now(UTC)}
+        return {"stream": self._stream, "connection": self.connection, "at": datetime.now(UTC)}
 
     def _emit(self, event: Event) -> None:
         with self._lock:

@@ -13,11 +13,11 @@ import threading
 import time
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Final, NamedTuple, Protocol, Self
+from typing import NamedTuple, Protocol, Self
 
 import numpy as np
 
@@ -27,9 +27,9 @@ from monitor.runtime.frame_buffer import ANALYSIS_BEHIND, FrameBuffer, OverflowP
 from monitor.runtime.load_shedder import SKIPPED, LoadShedder, StreamLoad
 from monitor.settings import SessionSettings
 from monitor.types import Frame, Observation
+from monitor.types.stats import LATENCIES, SessionStats
 
 ANALYSIS_FAILED = "analysis failed"
-LATENCIES: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)  # seconds, upper edges of the histogram
 _LATENCIES_KEPT = 20_000
 _LONGEST_HOLD = 10.0  # seconds: a longer hole between two pictures of a file is not sat out
 
@@ -38,32 +38,6 @@ class Sink(Protocol):
     """Whoever wants the observations. Runs on the analysis thread; what it raises ends the session."""
 
     def __call__(self, frame: Frame, observation: Observation) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class SessionStats:
-    """Every frame accounted for: ``frames_read == frames_analysed + sum(dropped.values())`` at the end."""
-
-    frames_read: int
-    frames_analysed: int
-    dropped: Mapping[str, int]  # by cause, frames that came and were not analysed
-    lost: Mapping[str, int]  # by cause, frames or packets that the source could not decode
-    seconds: float  # wall clock from the first frame that was read to the end, or to now
-    latency_p50: float | None  # seconds from a frame's arrival to its observation; None before the first
-    latency_p95: float | None
-    latencies: tuple[int, ...] = ()  # analysed frames in each bin of ``LATENCIES``, and beyond the last
-    latency: float = 0.0  # seconds, of all analysed frames together
-
-    @classmethod
-    def counted(cls, analysed: int, *, dropped: Mapping[str, int], lost: Mapping[str, int]) -> Self:
-        """Of a source whose frames were counted and not timed."""
-        read = analysed + sum(dropped.values())
-        return cls(read, analysed, dropped, lost, seconds=0.0, latency_p50=None, latency_p95=None)
-
-    @property
-    def fps(self) -> float:
-        """Frames analysed per second of wall clock."""
-        return self.frames_analysed / self.seconds if self.seconds > 0 else 0.0
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""What one watch has counted over all its epochs: a source that is lost and opened again begins no count anew."""
+"""Counts of one stream over all its connections."""
 
 import threading
 from collections import Counter
@@ -6,35 +6,38 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from monitor.runtime.session import LATENCIES, SessionStats
-from monitor.types import Frame, HintKind, Label, Observation
+from monitor.types import HintKind, Label, Observation
+from monitor.types.events import Event, FlagCommitted, FrameAnalysed, LabelChanged, StreamClosed, StreamOpened
+from monitor.types.stats import LATENCIES, SessionStats
 
 
 @dataclass(frozen=True, slots=True)
 class StreamTotals:
-    """Since the watch began; none of it ever falls."""
+    """Counts since the stream was added; none of them ever falls."""
 
+    openings: int
     read: int  # frames
     analysed: int
     dropped: Mapping[str, int]  # by cause, frames that were read and not analysed
     lost: Mapping[str, int]  # by cause, frames or packets that the source could not decode
     changes: Mapping[Label, int]  # how often a face got that label
+    flags: int  # committed while the stream was watched
     latencies: tuple[int, ...]  # analysed frames in each bin of ``LATENCIES``, and beyond the last
     latency: float  # seconds, of all analysed frames together
 
 
 class StreamMetrics:
-    """Counts for one watch; part of its audience.
+    """Counts the events of one stream.
 
     Args:
-        stats: of the newest session of the watch, None before the first.
+        stats: counts of the present connection; None before the first.
     """
 
     def __init__(self, stats: Callable[[], SessionStats | None]) -> None:
         self._stats = stats
         self._lock = threading.Lock()
-        self._running = False  # whether the newest session's counts are not in the sums yet
-        self._read = self._analysed = 0
+        self._running = False  # whether the present connection is not in the sums yet
+        self._openings = self._read = self._analysed = self._flags = 0
         self._dropped: Counter[str] = Counter()
         self._lost: Counter[str] = Counter()
         self._changes: Counter[Label] = Counter()
@@ -43,34 +46,43 @@ class StreamMetrics:
         self.faces: Mapping[Label, int] = {}  # that are seen now
         self.hints: frozenset[HintKind] = frozenset()  # on the stream itself, that hold now
 
-    def __call__(self, frame: Frame, observation: Observation) -> None:  # noqa: ARG002 - a sink
-        """A frame was analysed. Runs on the analysis thread."""
-        faces = Counter(verdict.label for verdict in observation.verdicts)
+    def __call__(self, event: Event) -> None:
+        """Count one event."""
         with self._lock:
-            self._running = True
-            self._changes.update(change.after for change in observation.changes)
-            self.faces = faces
-            self.hints = frozenset(hint.kind for hint in observation.hints)
+            match event:
+                case StreamOpened():
+                    self._openings += 1
+                    self._running = True
+                case FrameAnalysed(observation=observation):
+                    self._show(observation)
+                case LabelChanged(change=change):
+                    self._changes[change.after] += 1
+                case FlagCommitted():
+                    self._flags += 1
+                case StreamClosed(frames=frames):
+                    self._running, self.faces, self.hints = False, {}, frozenset()
+                    self._add(frames)
 
-    def closed(self) -> None:
-        """The epoch is over: what its session counted stays."""
-        with self._lock:
-            stats = self._stats()
-            self._running, self.faces, self.hints = False, {}, frozenset()
-            if stats is not None:
-                self._read += stats.frames_read
-                self._analysed += stats.frames_analysed
-                self._dropped.update(stats.dropped)
-                self._lost.update(stats.lost)
-                self._latencies = _added(self._latencies, stats.latencies)
-                self._latency += stats.latency
+    def _show(self, observation: Observation) -> None:
+        self.faces = Counter(verdict.label for verdict in observation.verdicts)
+        self.hints = frozenset(hint.kind for hint in observation.hints)
+
+    def _add(self, frames: SessionStats) -> None:
+        self._read += frames.frames_read
+        self._analysed += frames.frames_analysed
+        self._dropped.update(frames.dropped)
+        self._lost.update(frames.lost)
+        self._latencies = _added(self._latencies, frames.latencies)
+        self._latency += frames.latency
 
     @property
     def totals(self) -> StreamTotals:
-        """All of it; may be asked from any thread, at any time."""
+        """All counts; from any thread, at any time."""
         with self._lock:
             now = self._stats() if self._running else None
             return StreamTotals(
+                openings=self._openings,
+                flags=self._flags,
                 read=self._read + (now.frames_read if now else 0),
                 analysed=self._analysed + (now.frames_analysed if now else 0),
                 dropped=self._dropped + Counter(now.dropped if now else {}),

@@ -3,20 +3,24 @@
 import random
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, Protocol
+from typing import Final
 
 from monitor.analysis.pipeline import Engines, Pipeline
 from monitor.errors import MonitorError, SourceError, SourceNotFoundError, SourceRefusedError
 from monitor.media.sources import Source, open_isolated
 from monitor.media.sources.address import Address
 from monitor.runtime.load_shedder import LoadShedder
-from monitor.runtime.session import Session, SessionStats
+from monitor.runtime.observers import Observers, StreamEvents
+from monitor.runtime.session import Session
 from monitor.settings import Settings
 from monitor.system import memory
-from monitor.types import Frame, Observation, Segment, SourceInfo, TrackSummary
+from monitor.system.masking import mask
+from monitor.types import Flag, Frame, Observation, Segment, SourceInfo, TrackSummary
+from monitor.types.stats import SessionStats
 
 STALLED_AFTER: Final = 3.0  # seconds (wall clock) without an analysed frame
 _FIRST_PAUSE: Final = 0.5  # seconds until the first new attempt; doubles from attempt to attempt
@@ -27,7 +31,7 @@ _UNEXPECTED: Final = "this should not happen"
 
 
 class StreamState(StrEnum):
-    """Where a watch stands."""
+    """State of a watched stream."""
 
     CONNECTING = "connecting"
     LIVE = "live"
@@ -45,38 +49,15 @@ class StreamState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StreamStatus:
-    """Where a watch stands, and why."""
+    """State of a watched stream at one moment, with its reason."""
 
     state: StreamState
-    why: str  # "" where the state says it all
-    epoch: int  # counts openings from 1; media time begins anew with each
-    attempt: int  # since the last picture, from 1; 0 while pictures come
-    next_try: float | None  # seconds until that attempt
+    reason: str  # "" where the state says it all
+    connection: int  # counts openings from 1; media time begins anew with each
+    attempt: int  # since the last frame, from 1; 0 while frames come
+    retry_after: float | None  # seconds until that attempt
     info: SourceInfo | None  # of the source when it was last open
-    stats: SessionStats | None  # of this epoch
-
-
-@dataclass(frozen=True, slots=True)
-class ConnectionSummary:
-    """What an epoch came to."""
-
-    segments: Sequence[Segment]  # that were still open
-    tracks: Sequence[TrackSummary]  # that were still followed
-    stats: SessionStats
-    failure: Exception | None  # why it ended before its time
-
-
-class ConnectionObserver(Protocol):
-    """Who is told what a watch sees. All calls come from threads of the watch, never two at a time."""
-
-    def opened(self, source: Source, epoch: int) -> None:
-        """A source is open; its first frame follows."""
-
-    def __call__(self, frame: Frame, observation: Observation) -> None:
-        """A frame was analysed. What this raises ends the watch."""
-
-    def closed(self, ending: ConnectionSummary) -> None:
-        """The epoch is over."""
+    stats: SessionStats | None  # of this connection
 
 
 class StreamSupervisor:
@@ -87,12 +68,14 @@ class StreamSupervisor:
 
     Args:
         url: whatever ``monitor.media.sources.open_isolated`` opens.
-        engines: called on the watch's thread, once; may take a minute.
+        engines: called on the supervisor's thread for each connection; may take a minute.
         settings: of all stages.
-        audience: is told what is seen.
+        observers: take the events, on the supervisor's threads, never two at a time. The failure of a required
+            observer ends the stream.
+        prepare: called with each open source before its ``StreamOpened``, on the supervisor's thread.
         repeat: play a file again when it is over.
-        opener: opens what no address names; called on the watch's thread, for each epoch.
-        load: shared with the other watches of the process; says how much of a live source is analysed.
+        opener: opens a source that no address names; called on the supervisor's thread for each connection.
+        load: shared with the other streams of the process; says how much of a live source is analysed.
     """
 
     def __init__(
@@ -101,7 +84,8 @@ class StreamSupervisor:
         *,
         engines: Callable[[], Engines],
         settings: Settings,
-        audience: ConnectionObserver,
+        observers: Observers,
+        prepare: Callable[[Source], None] | None = None,
         repeat: bool = False,
         opener: Callable[[], Source] | None = None,
         load: LoadShedder | None = None,
@@ -110,14 +94,16 @@ class StreamSupervisor:
         self._opener = opener
         self._engines = engines
         self._settings = settings
-        self._audience = audience
+        self._events = StreamEvents(observers, stream=mask(url))
+        self._prepare = prepare
         self._repeat = repeat
         self._load = load
         self._changed = threading.Condition()
-        self._state, self._why = StreamState.CONNECTING, ""
+        self._state, self._reason = StreamState.CONNECTING, ""
+        self._announced = self._state, self._reason
         self._next_try: float | None = None  # monotonic
         self._attempt = 0
-        self._epoch = 0
+        self._pipeline: Pipeline | None = None
         self._info: SourceInfo | None = None
         self._session: Session | None = None
         self._stats: SessionStats | None = None  # of the last session, when it is over
@@ -158,20 +144,28 @@ class StreamSupervisor:
     def status(self) -> StreamStatus:
         """Where it stands; may be asked from any thread, at any time."""
         with self._changed:
-            state, why, session, stats = self._state, self._why, self._session, self._stats
+            state, reason, session, stats = self._state, self._reason, self._session, self._stats
             silent = time.monotonic() - self._heard_at
             if state is StreamState.LIVE and silent > STALLED_AFTER:
-                state, why = StreamState.STALLED, f"no picture for {silent:.0f} s"
-            next_try = None if self._next_try is None else max(0.0, self._next_try - time.monotonic())
+                state, reason = StreamState.STALLED, f"no picture for {silent:.0f} s"
+            retry_after = None if self._next_try is None else max(0.0, self._next_try - time.monotonic())
             return StreamStatus(
                 state=state,
-                why=why,
-                epoch=self._epoch,
+                reason=reason,
+                connection=self._events.connection,
                 attempt=self._attempt,
-                next_try=next_try,
+                retry_after=retry_after,
                 info=self._info,
                 stats=stats if session is None else session.stats,
             )
+
+    def so_far(self) -> tuple[tuple[Segment, ...], tuple[TrackSummary, ...]]:
+        """The segments and tracks that are open now; for an observer, while it takes a frame's event."""
+        return ((), ()) if self._pipeline is None else self._pipeline.so_far()
+
+    def commit_flag(self, flag: Flag) -> None:
+        """Emit ``FlagCommitted``; from any thread."""
+        self._events.commit_flag(flag)
 
     def _run(self) -> None:
         while self._ready():
@@ -186,8 +180,12 @@ class StreamSupervisor:
 
     def _ready(self) -> bool:
         """Wait until the next opening is due; False when no more is wanted."""
-        with self._changed:
-            while self._wanted:
+        while True:
+            self._announce_or_fail()
+            with self._changed:
+                if not self._wanted:
+                    return False
+                before = self._state
                 if self._paused:
                     self._set(StreamState.PAUSED)
                 elif self._state is StreamState.PAUSED:
@@ -195,8 +193,8 @@ class StreamSupervisor:
                 due = 0.0 if self._next_try is None else self._next_try - time.monotonic()
                 if not self._paused and not self._state.over and due <= 0:
                     return True
-                self._changed.wait(due if due > 0 and not self._paused else None)
-        return False
+                if self._state is before:
+                    self._changed.wait(due if due > 0 and not self._paused else None)
 
     def _over(self) -> bool:
         """Whether what was watched has come to its end and is not to be seen again."""
@@ -210,14 +208,16 @@ class StreamSupervisor:
             info = source.info
             pipeline = Pipeline(engines, self._settings, still=info.still, live=info.live, info=info)
             with self._changed:
-                self._epoch += 1
                 self._info, self._heard_at = source.info, time.monotonic()
-            self._audience.opened(source, self._epoch)
+            if self._prepare is not None:
+                self._prepare(source)
+            self._events.open(info, engine=engines.scorer.engine.name, model=engines.committee.id)
+            self._pipeline = pipeline
             session = Session(
                 source,
                 pipeline,
                 settings=self._settings.session,
-                sinks=(self._hear, self._audience),
+                sinks=(self._hear, self._events),
                 paced=True,
                 load=self._load,
             )
@@ -234,12 +234,15 @@ class StreamSupervisor:
             finally:
                 with self._changed:
                     self._session, self._stats = None, session.stats
-                self._audience.closed(ConnectionSummary(*pipeline.finish(), session.stats, failure))
+                self._pipeline = None
+                self._announce()
+                self._events.close(*pipeline.finish(), stats=session.stats, failure=failure)
 
     def _follow(self, session: Session, *, live: bool) -> None:
         """Until the session is over, or no longer wanted."""
         while not session.wait(_TICK):
             memory.give_back(every=memory.EVERY)
+            self._announce()
             with self._changed:
                 paused, wanted = self._paused, self._wanted
             if not wanted or (paused and live):
@@ -287,9 +290,29 @@ class StreamSupervisor:
             return self._info.live
         return self._opener is None and Address.of(self._url).kind.may_come_back
 
-    def _set(self, state: StreamState, why: str = "", *, next_try: float | None = None) -> None:
+    def _set(self, state: StreamState, reason: str = "", *, next_try: float | None = None) -> None:
         with self._changed:
-            self._state, self._why, self._next_try = state, why, next_try
+            self._state, self._reason, self._next_try = state, reason, next_try
+
+    def _announce(self) -> None:
+        """Emit the state if it has changed; on the supervisor's thread, without its lock: observers may wait."""
+        status = self.status
+        state = status.state, "" if status.state is StreamState.STALLED else status.reason
+        if state != self._announced:
+            self._announced = state
+            self._events.change_state(
+                status.state, reason=status.reason, attempt=status.attempt, retry_after=status.retry_after
+            )
+
+    def _announce_or_fail(self) -> None:
+        """The same; a required observer that fails ends the stream."""
+        try:
+            self._announce()
+        except Exception as error:  # noqa: BLE001 - shown by the status
+            self.failure = _traceless(error)
+            self._failed(error)
+            with suppress(Exception):  # those that still work hear of it
+                self._announce()
 
 
 def _traceless(error: Exception) -> Exception:

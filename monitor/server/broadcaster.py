@@ -13,6 +13,7 @@ from monitor.overlay.heat import EvidenceMemory
 from monitor.server.frame_messages import header, pack, picture, portrait
 from monitor.server.quality_levels import QualityAdaptation, QualityLevel
 from monitor.types import Frame, Observation
+from monitor.types.events import Event, FrameAnalysed, StreamOpened
 
 _HOLD: Final = 1.0  # seconds of media time that an evidence map stays with its face
 _COUNTED: Final = 5.0  # seconds over which shown frames are counted
@@ -40,17 +41,17 @@ class Viewer:
         self.arrived = asyncio.Event()
         self.seen = 0
         self.adaptation = QualityAdaptation()
-        self._sent: dict[tuple[int, int], float] = {}  # (epoch, frame) -> when, monotonic; as many as are under way
+        self._sent: dict[tuple[int, int], float] = {}  # (connection, frame) -> time sent, monotonic
         self._shown: deque[float] = deque(maxlen=_MOST_COUNTED)
         self._loop = asyncio.get_running_loop()
 
-    def sends(self, epoch: int, frame: int) -> None:
+    def sends(self, connection: int, frame: int) -> None:
         """A frame leaves for it now."""
-        self._sent[epoch, frame] = time.monotonic()
+        self._sent[connection, frame] = time.monotonic()
 
-    def answered(self, epoch: int, frame: int, *, shown: bool) -> bool:
+    def answered(self, connection: int, frame: int, *, shown: bool) -> bool:
         """Its answer to a frame came; False if none of that number was under way."""
-        sent_at, now = self._sent.pop((epoch, frame), None), time.monotonic()
+        sent_at, now = self._sent.pop((connection, frame), None), time.monotonic()
         if sent_at is None:
             return False
         self.adaptation.answered(sent_at, now=now)
@@ -71,13 +72,12 @@ class Viewer:
 
 
 class Broadcaster:
-    """A sink that holds the newest frame and what was said of it."""
+    """Holds the newest frame and its verdicts for all viewers; an observer."""
 
     def __init__(self) -> None:
         self._changed = threading.Lock()
         self._newest: _Newest | None = None
         self._number = 0
-        self._epoch = 0
         self._maps = EvidenceMemory(_HOLD)
         self._viewers: list[Viewer] = []  # in the order of their coming
         self.over = ""  # why nothing more will come
@@ -87,15 +87,17 @@ class Broadcaster:
         """How many look."""
         return len(self._viewers)
 
-    def opened(self, epoch: int) -> None:
-        """A new epoch begins: media time starts again, and so do the tracks."""
-        self._epoch = epoch
-        self._maps = EvidenceMemory(_HOLD)
+    def __call__(self, event: Event) -> None:
+        """Show each frame; a new connection drops the evidence maps of the last one."""
+        match event:
+            case StreamOpened():
+                self._maps = EvidenceMemory(_HOLD)
+            case FrameAnalysed(frame=frame, observation=observation, connection=connection):
+                self._show(frame, observation, connection=connection)
 
-    def __call__(self, frame: Frame, observation: Observation) -> None:
-        """Take in one frame. Runs on the analysis thread."""
+    def _show(self, frame: Frame, observation: Observation, *, connection: int) -> None:
         self._maps.update(observation)
-        head = header(frame, observation, epoch=self._epoch, maps=self._maps)
+        head = header(frame, observation, connection=connection, maps=self._maps)
         with self._changed:
             self._number += 1
             self._newest = _Newest(self._number, head, frame)

@@ -2,9 +2,9 @@
 
 ``u32 big-endian length of the header | header, JSON in UTF-8 | picture, JPEG``
 
-A viewer answers each one with the text ``{"ack": frame, "epoch": epoch, "shown": true}`` when it has drawn it, with
-``"shown": false`` when it has skipped it: at most so many frames are under way unanswered, the time until the answer
-decides how large the next pictures are, and what was shown is counted for the page. A server
+A viewer answers each message with the text ``{"ack": frame, "connection": connection, "shown": true}`` when it has
+drawn the frame, with ``"shown": false`` when it has skipped it. Only a few frames are under way without an answer, the
+time until the answer decides the size of the next pictures, and the page counts the frames that were shown. A server
 that refuses or ends a stream accepts the WebSocket first and then closes it with one of the codes
 below: a browser does not tell its page why a handshake failed.
 """
@@ -31,17 +31,17 @@ _PORTRAIT, _AROUND, _PLAIN = 96, 0.25, 75  # pixels; margin on each side, of the
 _LENGTH: Final = struct.Struct(">I")
 
 
-def header(frame: Frame, observation: Observation, *, epoch: int, maps: EvidenceMemory) -> dict[str, Any]:
+def header(frame: Frame, observation: Observation, *, connection: int, maps: EvidenceMemory) -> dict[str, Any]:
     """What is said in one frame, as JSON values.
 
     Args:
         frame: the picture that boxes are measured in; the JPEG beside the header may be smaller.
         observation: of this frame.
-        epoch: counts the connections to the source: frame indices start again with each.
+        connection: counts the openings of the source; frame indices begin anew with each.
         maps: already updated with this observation, as with every one before it, shown or not.
 
     Returns:
-        ``frame`` (index), ``epoch``, ``time`` (media seconds), ``captured`` (Unix milliseconds), ``width`` and
+        ``frame`` (index), ``connection``, ``time`` (media seconds), ``captured`` (Unix milliseconds), ``width`` and
         ``height`` (pixels of the frame), ``engine``, ``scale`` (logits at full colour), ``hints`` on the stream itself
         that hold now (``kind``, ``detail``, ``since``, media seconds) and ``faces``: a list of
         ``id``, ``box`` [x1, y1, x2, y2], ``label``, ``words``, ``probability`` and ``confidence`` (or None),
@@ -51,7 +51,7 @@ def header(frame: Frame, observation: Observation, *, epoch: int, maps: Evidence
     boxes = observation.tracked.faces.boxes
     return {
         "frame": frame.index,
-        "epoch": epoch,
+        "connection": connection,
         "time": round(frame.media_time, 4),
         "captured": round(frame.captured_at.timestamp() * 1000),
         "width": frame.width,

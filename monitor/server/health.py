@@ -45,7 +45,7 @@ def checks(here: service.MonitorService) -> Iterator[HealthCheck]:
     yield HealthCheck("disk", free >= MIN_FREE, f"{free >> 20} MB are free, {MIN_FREE >> 20} are needed")
     for channel in here.channels:
         status = channel.status
-        yield HealthCheck(f"source {channel.id}", status.state is not StreamState.FAILED, status.why or status.state)
+        yield HealthCheck(f"source {channel.id}", status.state is not StreamState.FAILED, status.reason or status.state)
 
 
 def snapshot(here: service.MonitorService) -> MetricsSnapshot:

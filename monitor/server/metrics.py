@@ -24,8 +24,9 @@ from prometheus_client.registry import Collector
 
 from monitor import __version__
 from monitor.analysis.pipeline import Engines
-from monitor.runtime import LATENCIES, HeartbeatResult, StreamState, StreamStatus, StreamTotals
+from monitor.runtime import HeartbeatResult, StreamState, StreamStatus, StreamTotals
 from monitor.types import HintKind, Label
+from monitor.types.stats import LATENCIES
 
 PREFIX: Final = "deepfake_monitor"
 _PROC: Final = Path("/proc/self")
@@ -122,10 +123,12 @@ def _sources(sources: Iterable[StreamSnapshot]) -> Iterator[Metric]:
     viewers = _gauge("viewers", "Browsers that look at a source.", *_OF_A_SOURCE)
     faces = _gauge("faces", "Faces that are seen now, by label.", *_OF_A_SOURCE, "label")
     changes = _counter("verdicts", "How often a face got this label.", *_OF_A_SOURCE, "label")
+    flags = _counter("flags_committed", "Flags of a source that were committed.", *_OF_A_SOURCE)
     hints = _gauge("source_hint", "1 while a stream itself looks wrong in that way.", *_OF_A_SOURCE, "kind")
     for one in sources:
         who = (one.id, one.name)
-        openings.add_metric(who, one.status.epoch)
+        openings.add_metric(who, one.totals.openings)
+        flags.add_metric(who, one.totals.flags)
         viewers.add_metric(who, one.viewers)
         for known in StreamState:
             state.add_metric((*who, known.value), float(one.status.state is known))
@@ -134,7 +137,7 @@ def _sources(sources: Iterable[StreamSnapshot]) -> Iterator[Metric]:
         for label in Label:
             faces.add_metric((*who, label.value), one.faces.get(label, 0))
             changes.add_metric((*who, label.value), one.totals.changes.get(label, 0))
-    yield from (openings, state, viewers, faces, changes, hints)
+    yield from (openings, state, viewers, faces, changes, flags, hints)
 
 
 def _engine(snapshot: MetricsSnapshot) -> Iterator[Metric]:

@@ -69,7 +69,7 @@ async def _receive_acknowledgements(websocket: WebSocket, viewer: Viewer, credit
     with suppress(WebSocketDisconnect, RuntimeError, ValueError, KeyError, TypeError):
         while True:
             answer = await websocket.receive_json()
-            if viewer.answered(answer["epoch"], answer["ack"], shown=answer["shown"] is True):
+            if viewer.answered(answer["connection"], answer["ack"], shown=answer["shown"] is True):
                 credit.release()
                 viewer.arrived.set()
 
@@ -84,7 +84,7 @@ async def _send_frames(websocket: WebSocket, hub: Broadcaster, *, viewer: Viewer
             else:
                 head, message = found
                 await credit.acquire()
-                viewer.sends(head["epoch"], head["frame"])
+                viewer.sends(head["connection"], head["frame"])
                 await websocket.send_bytes(message)
         await websocket.close(ENDED, hub.over[:120])
 

@@ -7,24 +7,26 @@ from typing import Final
 
 from monitor.analysis.pipeline import Engines
 from monitor.flags.archive import FlagArchive
-from monitor.flags.clips import PacketRing, PictureRing, follow
+from monitor.flags.clips import follow
 from monitor.flags.recorder import FlagRecorder
 from monitor.media.sources import Source
 from monitor.media.sources.push import PushInbox
 from monitor.results.report import Provenance
 from monitor.runtime import (
     BackgroundWorker,
-    ConnectionSummary,
+    FailurePolicy,
     LoadShedder,
+    Observers,
     StreamMetrics,
     StreamStatus,
     StreamSupervisor,
+    Subscription,
 )
 from monitor.server.broadcaster import Broadcaster
 from monitor.server.verdict_history import VerdictHistory
 from monitor.settings import Settings
 from monitor.system.masking import mask
-from monitor.types import Frame, Observation
+from monitor.types import Flag
 
 _SPARE: Final = 10.0  # seconds that a ring holds beyond a clip: a flag looks back, and key frames are apart
 _CLIP_BYTES: Final = 96 << 20  # of memory for a ring
@@ -72,60 +74,56 @@ class Stream:
         self.rolling = VerdictHistory()
         self.tally = StreamMetrics(lambda: self.status.stats)
         self._engines, self.settings = engines, settings
-        self.flagger = FlagRecorder(archive, later=worker.do)
-        self._clips: PacketRing | PictureRing | None = None
-        self._watch = StreamSupervisor(
-            url, engines=engines, settings=settings, audience=self, repeat=repeat, opener=opener, load=load
+        self.flagger = FlagRecorder(archive, later=worker.do, committed=self._commit_flag)
+        subscriptions = (  # a viewer may flag a frame that it sees: the recorder has it before
+            Subscription(self.flagger, "flags", FailurePolicy.REQUIRED),
+            Subscription(self.rolling, "verdict history"),
+            Subscription(self.tally, "metrics"),
+            Subscription(self.hub, "viewers"),
+        )
+        self._supervisor = StreamSupervisor(
+            url,
+            engines=engines,
+            settings=settings,
+            observers=Observers(subscriptions),
+            prepare=self._prepare,
+            repeat=repeat,
+            opener=opener,
+            load=load,
         )
 
     @property
     def status(self) -> StreamStatus:
         """Where the watch stands, and why."""
-        return self._watch.status
+        return self._supervisor.status
+
+    def _commit_flag(self, flag: Flag) -> None:
+        self._supervisor.commit_flag(flag)
 
     def start(self) -> None:
         """Begin to watch."""
-        self._watch.start()
+        self._supervisor.start()
 
     def stop(self) -> None:
         """End for good, and tell those who look."""
         if self.inbox is not None:
             self.inbox.close()  # the watch may wait there for a first picture
-        self._watch.stop()
+        self._supervisor.stop()
         self.hub.end("the source was removed")
 
     def pause(self) -> None:
         """Look away."""
-        self._watch.pause()
+        self._supervisor.pause()
 
     def resume(self) -> None:
         """Look again."""
-        self._watch.resume()
+        self._supervisor.resume()
 
-    def opened(self, source: Source, epoch: int) -> None:
-        """The watch has opened its source; on its thread."""
+    def _prepare(self, source: Source) -> None:
+        """Follow the packets or pictures of a source for clips; on the supervisor's thread."""
         evidence = self.settings.evidence
         seconds = evidence.pre_roll + evidence.post_roll + _SPARE
-        self._clips = follow(source, seconds=seconds, max_bytes=_CLIP_BYTES, settings=self.settings.source)
-        self.flagger.opened(
+        self.flagger.prepare(
             Provenance.of(source.info, engines=self._engines(), settings=self.settings),
-            epoch=epoch,
-            clips=self._clips,
-            automatic=source.info.live or epoch == 1,  # a file that is played again says nothing new
+            clips=follow(source, seconds=seconds, max_bytes=_CLIP_BYTES, settings=self.settings.source),
         )
-        self.hub.opened(epoch)
-        self.rolling.opened(epoch)
-
-    def __call__(self, frame: Frame, observation: Observation) -> None:
-        """A frame was analysed; on the analysis thread."""
-        if self._clips is not None:
-            self._clips.add(frame)
-        self.flagger(frame, observation)
-        self.rolling(frame, observation)
-        self.tally(frame, observation)
-        self.hub(frame, observation)
-
-    def closed(self, ending: ConnectionSummary) -> None:  # noqa: ARG002 - an audience
-        """The epoch is over; on the watch's thread."""
-        self.flagger.closed()
-        self.tally.closed()

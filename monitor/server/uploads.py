@@ -19,10 +19,11 @@ from monitor.media.sources import open_isolated
 from monitor.results.key_frames import KeyFrameRecorder
 from monitor.results.recorder import ResultRecorder, run
 from monitor.results.result_folder import REPORT_FILE
-from monitor.runtime import BackgroundWorker, SessionStats
+from monitor.runtime import BackgroundWorker
 from monitor.settings import Settings
 from monitor.system.files import unwritable, write_whole
 from monitor.types import SourceInfo
+from monitor.types.stats import SessionStats
 
 JOB_FILE: Final = "job.json"
 _RESULTS: Final = "results"

@@ -12,6 +12,7 @@ from monitor.types.flags import Flag
 from monitor.types.frames import Frame, SourceInfo
 from monitor.types.hints import Hint
 from monitor.types.serialise import HIDDEN, JsonObject, Serialisable
+from monitor.types.stats import SessionStats
 from monitor.types.verdicts import LabelChange, Observation, Segment, SourceVerdict, TrackSummary, Verdict
 
 
@@ -109,9 +110,9 @@ class StreamClosed(StreamEvent):
     verdict: SourceVerdict
     segments: tuple[Segment, ...]  # still open at the end
     tracks: tuple[TrackSummary, ...]  # still followed at the end
-    frames_read: int
-    frames_analysed: int
+    frames: SessionStats
     failure: str = ""  # why it ended before its time
+    error: Exception | None = field(default=None, metadata=HIDDEN, repr=False)  # the failure itself
 
 
 Event = (

@@ -25,9 +25,10 @@ from monitor.analysis.pipeline import Engines
 from monitor.lab.bench.clips import one_face_clip
 from monitor.media.sources import open_source
 from monitor.media.video_writer import VideoWriter
-from monitor.runtime import ConnectionSummary, LoadShedder, SessionStats, StreamSupervisor
+from monitor.runtime import LoadShedder, Observers, StreamSupervisor, Subscription
 from monitor.settings import Settings
-from monitor.types import Frame, Observation
+from monitor.types.events import Event, FrameAnalysed
+from monitor.types.stats import SessionStats
 
 WARM_UP = 20.0  # seconds in which the load finds its level
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -38,20 +39,19 @@ ROUNDING = 0.97  # a slot more or less at the edges of the time that is looked a
 
 @dataclass
 class Seen:
-    """The audience of one stream."""
+    """An observer of one stream."""
 
     pid: int = 0
     scores: int = 0
     latencies: list[float] = field(default_factory=list)
 
-    def opened(self, source: Any, epoch: int) -> None:
+    def prepare(self, source: Any) -> None:
         self.pid = source.process.pid
 
-    def __call__(self, frame: Frame, observation: Observation) -> None:
-        self.scores += len(observation.scores.track_ids)
-        self.latencies.append((datetime.now(UTC) - frame.captured_at).total_seconds())
-
-    def closed(self, ending: ConnectionSummary) -> None: ...
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, FrameAnalysed):
+            self.scores += len(event.observation.scores.track_ids)
+            self.latencies.append((datetime.now(UTC) - event.frame.captured_at).total_seconds())
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,14 @@ def measure(
     load = LoadShedder()
     everybody = [Seen() for _ in range(streams)]
     watches = [
-        StreamSupervisor(url, engines=lambda: engines, settings=settings, audience=seen, load=load)
+        StreamSupervisor(
+            url,
+            engines=lambda: engines,
+            settings=settings,
+            observers=Observers([Subscription(seen, "measure")]),
+            prepare=seen.prepare,
+            load=load,
+        )
         for seen in everybody
     ]
     try:

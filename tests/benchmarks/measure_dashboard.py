@@ -80,7 +80,7 @@ class Eyes(threading.Thread):
                     self.gaps.append(1000 * (now - last))
                 last = now
                 self.sizes.append(len(message) / 1000)
-                socket.send(json.dumps({"ack": head["frame"], "epoch": head["epoch"], "shown": True}))
+                socket.send(json.dumps({"ack": head["frame"], "connection": head["connection"], "shown": True}))
 
 
 @contextmanager
@@ -166,7 +166,7 @@ def flags(folder: Path) -> None:
             time.sleep(0.15)
             now = channel.hub.now
             began = time.monotonic()
-            mark = FlagRequest(epoch=now["epoch"], media_time=now["time"], frame_index=now["frame"])
+            mark = FlagRequest(connection=now["connection"], media_time=now["time"], frame_index=now["frame"])
             channel.flagger.flag(mark)
             taken.append(1000 * (time.monotonic() - began))
         channel.stop()

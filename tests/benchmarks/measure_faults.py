@@ -44,9 +44,9 @@ def main() -> None:
             told("camera frozen, stall seen", [stalled for stalled, _ in freezes], len(freezes))
             told("camera frozen, pictures again", [seconds for _, seconds in freezes], len(freezes))
             after = faults.descriptors(), threading.active_count(), faults.children(), faults.resident()
-        print(f"epochs {witness.epoch}; descriptors, threads, children, bytes before {before} after {after}")
+        print(f"connections {witness.connection}; descriptors, threads, children, bytes before {before} after {after}")
         print(f"frames read {witness.read} = analysed {witness.analysed} + dropped {witness.dropped}", end="; ")
-        print(f"epochs with frames unaccounted for: {len(witness.unaccounted)}")
+        print(f"connections with frames unaccounted for: {len(witness.unaccounted)}")
         camera.kill()
 
 

@@ -70,7 +70,7 @@ def lossy(camera: faults.Camera, sent: Floats, *, transport: str, loss: float, s
 
 
 def changes(folder: Path, *, times: int) -> None:
-    """From the change of what is sent to the first picture of the next epoch."""
+    """From the change of what is sent to the first picture of the next connection."""
     seconds = 30.0
     before = broadcast.film(folder / "before.ts", seconds=seconds)
     for name, changed in (

@@ -73,7 +73,7 @@ def main() -> None:
     engines = Engines.load(Settings())
     with tempfile.TemporaryDirectory() as folder, given.out.open("w", newline="", buffering=1) as file:
         table = csv.writer(file)
-        table.writerow(["seconds", "resident_bytes", "descriptors", "threads", "processes", "epoch"])
+        table.writerow(["seconds", "resident_bytes", "descriptors", "threads", "processes", "connection"])
         camera = faults.Camera(filmed(Path(folder) / "cam.mp4"))
         camera.start()
         with faults.watched(camera.url, engines=engines) as (watch, witness):
@@ -84,7 +84,9 @@ def main() -> None:
                 if wanted != there:
                     (camera.start if wanted else camera.kill)()
                     there = wanted
-                table.writerow((passed, faults.resident(), *counted(), witness.epoch))  # kept here, it would grow us
+                table.writerow(
+                    (passed, faults.resident(), *counted(), witness.connection)
+                )  # kept here, it would grow us
                 time.sleep(EVERY)
             if not there:
                 camera.start()
@@ -94,7 +96,7 @@ def main() -> None:
         camera.kill()
     kept = np.loadtxt(given.out, delimiter=",", skiprows=1, usecols=(0, 1))
     kept = kept[kept[:, 0] > 15 * given.minutes]
-    print(f"{given.minutes:.0f} min, {witness.epoch} openings, {witness.frames} frames")
+    print(f"{given.minutes:.0f} min, {witness.connection} openings, {witness.frames} frames")
     for name, figure in (("mean", np.mean), ("least", np.min)):
         periods = of_each_period(figure, kept[:, 0], kept[:, 1] / 1e6, period=given.period)
         middle, low, high = slope(*periods)
@@ -104,7 +106,7 @@ def main() -> None:
         )
     print(f"descriptors, threads, processes: {before} at the begin, {after} at the end")
     print(f"read {witness.read} = analysed {witness.analysed} + dropped {witness.dropped}", end="; ")
-    print(f"epochs with frames unaccounted for: {len(witness.unaccounted)}")
+    print(f"connections with frames unaccounted for: {len(witness.unaccounted)}")
 
 
 if __name__ == "__main__":

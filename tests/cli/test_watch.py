@@ -33,11 +33,15 @@ def test_watching_the_demo_says_lines_and_keeps_the_results(cli: Callable, tmp_p
 def test_json_lines(cli: Callable) -> None:
     said = cli("watch", "demo:", "--json")
     events = [json.loads(line) for line in said.out.splitlines()]
-    assert events[0]["event"] == "open"
-    assert [event["event"] for event in events[-2:]] == ["status", "result"]
-    assert events[-2]["frames_analysed"] == 30
-    assert all(event["event"] in ("open", "face", "label", "gone", "status", "result") for event in events)
-    assert {event["source"] for event in events} == {"demo:"}
+    assert events[0]["type"] == "stream_opened"
+    assert [event["type"] for event in events[-3:]] == ["stream_closed", "result", "stream_state_changed"]
+    assert events[-3]["frames"]["frames_analysed"] == 30
+    assert events[-1]["state"] == "ended"
+    assert {event["type"] for event in events} <= {
+        "stream_opened", "stream_state_changed", "face_appeared", "face_left", "label_changed", "segment_closed",
+        "stream_closed", "result", "status",
+    }  # fmt: skip
+    assert {event["stream"] for event in events} == {"demo:"}
 
 
 def test_a_duration_ends_the_watch_and_keeps_what_was_seen(
@@ -46,8 +50,8 @@ def test_a_duration_ends_the_watch_and_keeps_what_was_seen(
     monkeypatch.setenv("DEEPFAKE_MONITOR_SOURCE__DEMO_SECONDS", "600")
     said = cli("watch", "demo:", "--duration", "1", "--out", "kept", "--json")
     assert said.code == 0, said.err
-    result = json.loads(said.out.splitlines()[-1])
-    assert 1 <= result["frames_analysed"] < 600 * 25
+    (result,) = [event for event in map(json.loads, said.out.splitlines()) if event["type"] == "result"]
+    assert 1 <= result["frames"]["frames_analysed"] < 600 * 25
     report = json.loads((tmp_path / "kept" / "demo" / "report.json").read_text(encoding="utf-8"))
     assert report["frames"]["read"] == report["frames"]["analysed"] + sum(report["frames"]["dropped"].values())
 
@@ -65,12 +69,12 @@ def test_a_signal_ends_the_watch_cleanly(tmp_path: Path, number: signal.Signals)
         text=True,
     ) as process:
         assert process.stdout is not None
-        assert json.loads(process.stdout.readline())["event"] == "open"
+        assert json.loads(process.stdout.readline())["type"] == "stream_opened"
         timer = threading.Timer(1.0, process.send_signal, [number])
         timer.start()
         out, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
-    assert json.loads(out.splitlines()[-1])["event"] == "result"
+    assert "result" in [json.loads(line)["type"] for line in out.splitlines()]
     assert sorted(path.name for path in (tmp_path / "kept" / "demo").iterdir()) == [
         "annotated.mp4",
         "report.json",
@@ -102,10 +106,10 @@ def test_one_source_that_is_not_there_does_not_end_the_others(cli: Callable, tmp
     assert said.code == 3
     assert "missing.mp4" in said.err
     events = [json.loads(line) for line in said.out.splitlines()]
-    assert ("missing.mp4", "failed") in [(event["source"], event.get("state")) for event in events]
-    results = [event for event in events if event["event"] == "result"]
+    assert ("missing.mp4", "failed") in [(event["stream"], event.get("state")) for event in events]
+    results = [event for event in events if event["type"] == "result"]
     assert [result["source"] for result in results] == ["demo:"]
-    assert results[0]["frames_analysed"] == 30
+    assert results[0]["frames"]["frames_analysed"] == 30
 
 
 @pytest.mark.rtsp
@@ -119,22 +123,22 @@ def test_a_camera_that_is_lost_is_opened_again_and_both_times_are_kept(tmp_path:
         try:
             assert process.stdout is not None
             events = map(json.loads, process.stdout)
-            assert next(events)["epoch"] == 1
-            next(event for event in events if event["event"] == "face")
+            next(event for event in events if event["type"] == "stream_opened" and event["connection"] == 1)
+            next(event for event in events if event["type"] == "face_appeared")
             camera.kill()
-            lost = list(until(events, lambda event: event["event"] == "state" and event["state"] == "reconnecting"))
+            lost = list(until(events, lambda event: event.get("state") == "reconnecting"))
             assert lost[-1]["attempt"] >= 1
             camera.start()
-            again = list(until(events, lambda event: event["event"] == "open"))
-            assert again[-1]["epoch"] == 2
-            list(until(events, lambda event: event["event"] == "face"))
+            again = list(until(events, lambda event: event["type"] == "stream_opened"))
+            assert again[-1]["connection"] == 2
+            list(until(events, lambda event: event["type"] == "face_appeared"))
             process.send_signal(signal.SIGINT)
             rest = list(events)
         finally:
             process.kill()
             camera.kill()
-    results = [event for event in (*lost, *again, *rest) if event["event"] == "result"]
-    assert [(result["epoch"], bool(result["error"])) for result in results] == [(1, True), (2, False)]
+    results = [event for event in (*lost, *again, *rest) if event["type"] == "result"]
+    assert [bool(result["error"]) for result in results] == [True, False]
     assert all(":right@" not in json.dumps(event) for event in (*lost, *again, *rest)), "the password"
     folders = list((tmp_path / "kept").iterdir())
     assert len(folders) == 2
@@ -147,7 +151,7 @@ def test_a_source_that_cannot_be_opened_yet_is_waited_for_if_wanted(cli: Callabl
     said = cli("watch", "rtsp://127.0.0.1:9/cam", "--wait", "--json", "--set", "source.max_retries=2")
     assert said.code == 3
     assert "given up after 2 more attempts" in said.err
-    states = [event for event in map(json.loads, said.out.splitlines()) if event["event"] == "state"]
+    states = [event for event in map(json.loads, said.out.splitlines()) if event["type"] == "stream_state_changed"]
     assert [state["state"] for state in states] == ["reconnecting", "failed"]
 
 
@@ -156,7 +160,7 @@ def test_the_terminal_is_told_when_the_machine_is_too_busy(capsys: pytest.Captur
     module._say_cadence(LADDER[4], as_json=True)
     line, record = capsys.readouterr().out.splitlines()
     assert line == str(LADDER[4])
-    assert json.loads(record) == {"event": "cadence", "fps": 10, "rest": 0.5, "why": line}
+    assert json.loads(record) == {"type": "cadence", "fps": 10, "rest": 0.5, "reason": line}
 
 
 def test_a_recording_that_cannot_be_published_at_the_end_is_an_error(

@@ -4,13 +4,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.events import AT, analyse_frame, close_stream, open_stream
 
 from monitor.analysis.pipeline import Engines, Pipeline
 from monitor.cli.watched_source import WatchedSource
 from monitor.errors import EngineError, OutputError, SourceUnavailableError
 from monitor.media.sources import Source, open_source
-from monitor.runtime import ConnectionSummary, LoadShedder, SessionStats, StreamState, StreamStatus
+from monitor.runtime import LoadShedder, StreamState, StreamStatus
 from monitor.settings import Settings, SourceSettings
+from monitor.types.events import StreamStateChanged
+from monitor.types.stats import SessionStats
 
 
 @pytest.fixture
@@ -28,18 +31,29 @@ def demo() -> Iterator[Source]:
         yield source
 
 
-def ending(*, analysed: int, failure: Exception | None = None) -> ConnectionSummary:
-    return ConnectionSummary((), (), SessionStats(analysed, analysed, {}, {}, 1.0, None, None), failure)
+def status(state: StreamState, reason: str = "", *, connection: int = 1) -> StreamStatus:
+    return StreamStatus(state, reason, connection, 2, 1.5, None, None)
 
 
-def status(state: StreamState, why: str = "", *, epoch: int = 1) -> StreamStatus:
-    return StreamStatus(state, why, epoch, 2, 1.5, None, None)
+def state(state: StreamState, reason: str = "") -> StreamStateChanged:
+    return StreamStateChanged(
+        stream="demo:", connection=1, at=AT, state=state, reason=reason, attempt=2, retry_after=1.5
+    )
+
+
+def begin(one: WatchedSource, source: Source) -> None:
+    one._prepare(source)
+    open_stream(one, source=source.info, live=False)
+
+
+def end(one: WatchedSource, *, analysed: int, error: Exception | None = None) -> None:
+    close_stream(one, frames=SessionStats(analysed, analysed, {}, {}, 1.0, None, None), error=error)
 
 
 def seen(one: WatchedSource, source: Source, engines: Engines, settings: Settings, *, frames: int) -> None:
     pipeline = Pipeline(engines, settings)
     for frame, _ in zip(source, range(frames), strict=False):
-        one(frame, pipeline.step(frame))
+        analyse_frame(one, frame, pipeline.step(frame))
 
 
 def test_an_opening_leaves_results_and_says_what_came_of_it(
@@ -51,9 +65,9 @@ def test_an_opening_leaves_results_and_says_what_came_of_it(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     one = make(named=True)
-    one.opened(demo, 1)
+    begin(one, demo)
     seen(one, demo, engines, settings, frames=8)
-    one.closed(ending(analysed=8, failure=SourceUnavailableError("demo:: gone")))
+    end(one, analysed=8, error=SourceUnavailableError("demo:: gone"))
     report = json.loads((tmp_path / "kept" / "demo" / "report.json").read_text(encoding="utf-8"))
     assert report["frames"]["ended_early"] == "demo:: gone"
     said = capsys.readouterr().out
@@ -62,42 +76,62 @@ def test_an_opening_leaves_results_and_says_what_came_of_it(
     assert all(line.startswith("demo:  ") for line in said.splitlines())
 
 
-@pytest.mark.parametrize("closing", [ending(analysed=0), ending(analysed=3, failure=EngineError("the engine broke"))])
+@pytest.mark.parametrize(("analysed", "error"), [(0, None), (3, EngineError("the engine broke"))])
 def test_an_opening_that_showed_nothing_or_broke_leaves_nothing(
-    make: Callable[..., WatchedSource], demo: Source, tmp_path: Path, closing: ConnectionSummary
+    make: Callable[..., WatchedSource], demo: Source, tmp_path: Path, analysed: int, error: Exception | None
 ) -> None:
     one = make()
-    one.opened(demo, 1)
-    one.closed(closing)
+    begin(one, demo)
+    end(one, analysed=analysed, error=error)
     assert not (tmp_path / "kept").exists()
 
 
-def test_states_are_told_once_and_only_those_that_matter(
-    make: Callable[..., WatchedSource], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_results_roll_over_and_faces_and_spans_that_are_open_are_in_both_parts(
+    make: Callable[..., WatchedSource],
+    demo: Source,
+    engines: Engines,
+    settings: Settings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    one = make(part_seconds=0.4)
+    begin(one, demo)
+    pipeline = Pipeline(engines, settings)
+    monkeypatch.setattr(one.supervisor, "_pipeline", pipeline)
+    for frame, _ in zip(demo, range(25), strict=False):
+        observation = pipeline.step(frame)
+        counted = SessionStats(frame.index, frame.index, {}, {}, 1.0, None, None)
+        now = StreamStatus(StreamState.LIVE, "", 1, 0, None, None, counted)
+        monkeypatch.setattr(type(one.supervisor), "status", now)
+        analyse_frame(one, frame, observation)
+    end(one, analysed=25)
+    reports = [json.loads(file.read_text("utf-8")) for file in sorted((tmp_path / "kept").glob("*/report.json"))]
+    assert sum(report["frames"]["analysed"] for report in reports) == 25
+    assert [report["frames"]["analysed"] for report in reports[:2]] == [10, 10]
+    assert [[track["track_id"] for track in report["tracks"]] for report in reports[:2]] == [[1], [1]]
+
+
+def test_only_the_states_that_matter_are_printed(
+    make: Callable[..., WatchedSource], capsys: pytest.CaptureFixture[str]
 ) -> None:
     one = make(as_json=True)
-    lost = status(StreamState.RECONNECTING, "cam: no answer")
-    for now in (
-        status(StreamState.CONNECTING),
-        status(StreamState.LIVE),
-        status(StreamState.STALLED, "no picture for 4 s"),
-        status(StreamState.STALLED, "no picture for 5 s"),
-        status(StreamState.LIVE),
-        lost,
-        lost,
-        status(StreamState.RECONNECTING, "cam: refused"),
-        status(StreamState.ENDED),
+    for event in (
+        state(StreamState.LIVE),
+        state(StreamState.STALLED, "no picture for 4 s"),
+        state(StreamState.LIVE),
+        state(StreamState.RECONNECTING, "cam: no answer"),
+        state(StreamState.PAUSED),
+        state(StreamState.FAILED, "cam: refused"),
     ):
-        monkeypatch.setattr(type(one.watch), "status", now)
-        one.tell_state()
-    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [(one["state"], one["why"]) for one in told] == [
+        one(event)
+    printed = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(one["state"], one["reason"]) for one in printed] == [
         ("stalled", "no picture for 4 s"),
         ("live", ""),
         ("reconnecting", "cam: no answer"),
-        ("reconnecting", "cam: refused"),
+        ("failed", "cam: refused"),
     ]
-    assert (told[-1]["source"], told[-1]["attempt"], told[-1]["next_try"]) == ("demo:", 2, 1.5)
+    assert (printed[-1]["stream"], printed[-1]["attempt"], printed[-1]["retry_after"]) == ("demo:", 2, 1.5)
 
 
 @pytest.mark.parametrize(("patient", "over"), [(False, True), (True, False)])
@@ -105,11 +139,15 @@ def test_a_source_that_was_never_open_is_waited_for_only_if_wanted(
     make: Callable[..., WatchedSource], monkeypatch: pytest.MonkeyPatch, patient: bool, over: bool
 ) -> None:
     one = make(patient=patient)
-    one.watch.failure = SourceUnavailableError("cam: no answer")
-    monkeypatch.setattr(type(one.watch), "status", status(StreamState.RECONNECTING, "cam: no answer", epoch=0))
+    one.supervisor.failure = SourceUnavailableError("cam: no answer")
+    monkeypatch.setattr(
+        type(one.supervisor), "status", status(StreamState.RECONNECTING, "cam: no answer", connection=0)
+    )
     assert one.over == over
     assert (one.failure is not None) == over
-    monkeypatch.setattr(type(one.watch), "status", status(StreamState.RECONNECTING, "cam: no answer", epoch=1))
+    monkeypatch.setattr(
+        type(one.supervisor), "status", status(StreamState.RECONNECTING, "cam: no answer", connection=1)
+    )
     assert not one.over
     assert one.failure is None
 
@@ -118,7 +156,7 @@ def test_the_status_line_is_the_state_until_pictures_come(
     make: Callable[..., WatchedSource], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one = make(named=True)
-    monkeypatch.setattr(type(one.watch), "status", status(StreamState.RECONNECTING, "cam: no answer"))
+    monkeypatch.setattr(type(one.supervisor), "status", status(StreamState.RECONNECTING, "cam: no answer"))
     assert one.status() == "demo:  [bold]reconnecting[/] (attempt 2 in 1.5 s): cam: no answer"
 
 
@@ -126,11 +164,11 @@ def test_what_fails_while_it_ends_is_told_and_a_source_that_came_back_is_none(
     make: Callable[..., WatchedSource], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one = make()
-    monkeypatch.setattr(type(one.watch), "status", status(StreamState.LIVE))
-    one.watch.failure = SourceUnavailableError("cam: no answer")
+    monkeypatch.setattr(type(one.supervisor), "status", status(StreamState.LIVE))
+    one.supervisor.failure = SourceUnavailableError("cam: no answer")
     assert one.failure is None
-    one.watch.failure = OutputError("the disk is full")
-    assert one.failure is one.watch.failure
+    one.supervisor.failure = OutputError("the disk is full")
+    assert one.failure is one.supervisor.failure
 
 
 def test_sources_that_are_over_have_no_frames_to_tell(
@@ -139,6 +177,6 @@ def test_sources_that_are_over_have_no_frames_to_tell(
     one = make()
     counted = SessionStats(8, 8, {}, {}, 1.0, None, None)
     for state, lines in ((StreamState.LIVE, 1), (StreamState.ENDED, 0), (StreamState.RECONNECTING, 0)):
-        monkeypatch.setattr(type(one.watch), "status", StreamStatus(state, "", 1, 0, None, None, counted))
-        one.tell_status()
+        monkeypatch.setattr(type(one.supervisor), "status", StreamStatus(state, "", 1, 0, None, None, counted))
+        one.print_status()
         assert len(capsys.readouterr().out.splitlines()) == lines

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from support.events import analyse_frame, close_stream, open_stream
 from support.flag_writer import CARD, SUSPECT, provenance
 from support.observations import Face, change, observation
 
@@ -18,7 +19,7 @@ from monitor.flags import recorder
 from monitor.flags.archive import FlagArchive
 from monitor.flags.recorder import FlagRecorder, FlagRequest
 from monitor.settings import Settings
-from monitor.types import ClipState, Frame, Label, LabelChange, Origin
+from monitor.types import ClipState, Flag, Frame, Label, LabelChange, Origin
 
 SETTINGS = Settings(evidence={"pre_roll": 2, "post_roll": 1})
 PROVENANCE = provenance(SETTINGS)
@@ -31,6 +32,8 @@ class Clips:
     def __init__(self) -> None:
         self.asked: list[tuple[float, float]] = []
         self.fails: Exception | None = None
+
+    def add(self, frame: Frame) -> None: ...
 
     def save(self, path: Path, start: float, end: float) -> None:
         self.asked.append((start, end))
@@ -53,7 +56,8 @@ def clips() -> Clips:
 @pytest.fixture
 def flagger(archive: FlagArchive, clips: Clips) -> FlagRecorder:
     made = FlagRecorder(archive, later=lambda job: job())
-    made.opened(PROVENANCE, epoch=1, clips=clips)
+    made.prepare(PROVENANCE, clips=clips)
+    open_stream(made)
     return made
 
 
@@ -64,12 +68,12 @@ def show(
     level = round(10 * seconds) % 256 if grey is None else grey
     pixels = np.full((240, 320, 3), level, np.uint8)
     frame = Frame(pixels, round(seconds * 5), seconds, datetime(2026, 11, 24, tzinfo=UTC), "cam")
-    flagger(frame, observation(faces, index=frame.index, media_time=seconds, changes=changes))
+    analyse_frame(flagger, frame, observation(faces, index=frame.index, media_time=seconds, changes=changes))
 
 
 def mark(seconds: float, **changes: Any) -> FlagRequest:
     return FlagRequest(
-        **{"epoch": 1, "media_time": seconds, "frame_index": round(seconds * 5), "reporter": "ada"} | changes
+        **{"connection": 1, "media_time": seconds, "frame_index": round(seconds * 5), "reporter": "ada"} | changes
     )
 
 
@@ -120,7 +124,7 @@ def test_the_same_mark_twice_is_one_flag_after_the_source_ended_too(
     flagger: FlagRecorder, archive: FlagArchive
 ) -> None:
     show(flagger, 1.0, SUSPECT)
-    flagger.closed()
+    close_stream(flagger)
     assert flagger.flag(mark(1.0)) == flagger.flag(mark(1.0))
     assert archive.store.count() == 1
 
@@ -136,7 +140,7 @@ def test_between_scores_the_last_scored_picture_is_kept(flagger: FlagRecorder, a
 
 @pytest.mark.parametrize(
     ("wanted", "why"),
-    [(mark(5.0, epoch=2), "opened again"), (mark(-1.0), "only the last 30 s")],
+    [(mark(5.0, connection=2), "opened again"), (mark(-1.0), "only the last 30 s")],
 )
 def test_a_moment_that_is_gone_is_told(
     flagger: FlagRecorder, archive: FlagArchive, wanted: FlagRequest, why: str
@@ -180,14 +184,14 @@ class TestClip:
     def test_it_is_written_when_the_source_ends_before(self, flagger: FlagRecorder, archive: FlagArchive) -> None:
         show(flagger, 5.0, SUSPECT)
         flag = flagger.flag(mark(5.0))
-        flagger.closed()
+        close_stream(flagger)
         assert archive.store.get(flag.id).clip is ClipState.KEPT
 
     def test_why_there_is_none_is_kept(self, flagger: FlagRecorder, archive: FlagArchive, clips: Clips) -> None:
         clips.fails = SourceUnreadableError("nothing of it is there any more")
         show(flagger, 5.0, SUSPECT)
         flag = flagger.flag(mark(5.0))
-        flagger.closed()
+        close_stream(flagger)
         kept = archive.store.get(flag.id)
         assert (kept.clip, kept.clip_why) == (ClipState.MISSING, "nothing of it is there any more")
         assert archive.files.faults(kept) == []
@@ -195,7 +199,7 @@ class TestClip:
     def test_a_deleted_flag_needs_none(self, flagger: FlagRecorder, archive: FlagArchive) -> None:
         show(flagger, 5.0, SUSPECT)
         archive.delete(flagger.flag(mark(5.0)).id, actor="ada")
-        flagger.closed()
+        close_stream(flagger)
         assert archive.store.count() == 0
 
 
@@ -212,7 +216,8 @@ class TestAutomatic:
         assert archive.store.count() == 2
 
     def test_not_what_is_seen_again(self, flagger: FlagRecorder, archive: FlagArchive, clips: Clips) -> None:
-        flagger.opened(PROVENANCE, epoch=2, clips=clips, automatic=False)
+        flagger.prepare(PROVENANCE, clips=clips)
+        open_stream(flagger, connection=2, live=False)
         show(flagger, 1.0, SUSPECT, changes=(change(2, Label.SUSPICIOUS, 1.0),))
         assert archive.store.count() == 0
 
@@ -256,8 +261,19 @@ def test_frames_do_not_wait_for_a_slow_disk(
     person.start()
     assert begun.wait(20)
     show(flagger, 1.0, CALM)
-    flagger.closed()
+    close_stream(flagger)
     gate.set()
     person.join(20)
     (flag,) = archive.store.find()
-    assert flag.clip is ClipState.KEPT, "the epoch was over before it was committed"
+    assert flag.clip is ClipState.KEPT, "the connection was over before it was committed"
+
+
+def test_each_new_flag_is_announced_once(archive: FlagArchive, clips: Clips) -> None:
+    announced: list[Flag] = []
+    flagger = FlagRecorder(archive, later=lambda job: job(), committed=announced.append)
+    flagger.prepare(PROVENANCE, clips=clips)
+    open_stream(flagger)
+    show(flagger, 1.0, SUSPECT, changes=(change(2, Label.SUSPICIOUS, 1.0),))
+    flag = flagger.flag(mark(1.0))
+    assert flagger.flag(mark(1.0)) == flag
+    assert [one.origin for one in announced] == [Origin.AUTOMATIC, Origin.PERSON]

@@ -12,8 +12,9 @@ from support.observations import change, observation
 from monitor.analysis.pipeline import Engines
 from monitor.errors import EngineError, OutputError, SourceUnavailableError
 from monitor.media.sources import Source, open_source
-from monitor.results.recorder import ResultRecorder, VerdictCollector, run
+from monitor.results.recorder import ResultRecorder, run
 from monitor.results.report import Report
+from monitor.runtime import VerdictCollector
 from monitor.settings import Settings, SourceSettings
 from monitor.types import Hint, HintKind, Label, Reason, Segment
 

@@ -8,13 +8,16 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from support.events import ENGINES
+from support.observations import observation, segment, summary
 
 from monitor.errors import EngineError, SourceUnavailableError
 from monitor.media.sources import Source
-from monitor.runtime import ConnectionSummary, StreamState, StreamStatus, StreamSupervisor
+from monitor.runtime import Observers, StreamState, StreamStatus, StreamSupervisor, Subscription
 from monitor.runtime import supervisor as module
 from monitor.settings import Settings
-from monitor.types import Frame
+from monitor.types import Frame, Observation, Segment, TrackSummary
+from monitor.types.events import Event, FrameAnalysed, StreamClosed, StreamOpened, StreamStateChanged
 
 
 class Reel(Source):
@@ -38,34 +41,40 @@ class Echo:
     def __init__(self, fails: Exception | None = None) -> None:
         self._fails = fails
 
-    def step(self, frame: Frame, *, rest: float = 0.0, disordered: int = 0) -> int:
+    def step(self, frame: Frame, *, rest: float = 0.0, disordered: int = 0) -> Observation:
         if self._fails:
             raise self._fails
-        return frame.index
+        return observation(index=frame.index, media_time=frame.media_time)
 
-    def finish(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        return ("a segment",), ("a track",)
+    def finish(self) -> tuple[tuple[Segment, ...], tuple[TrackSummary, ...]]:
+        return (segment(1, 0.0, 0.4),), (summary(1),)
 
 
 class RecordingObserver:
-    """Writes down what it is told."""
+    """Writes the events down."""
 
     def __init__(self) -> None:
-        self.told: list[object] = []
+        self.events: list[Event] = []
         self.frames: list[tuple[int, int]] = []
-        self.endings: list[ConnectionSummary] = []
-        self._epoch = 0
 
-    def opened(self, source: Reel, epoch: int) -> None:
-        self._epoch = epoch
-        self.told.append(("opened", epoch))
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, FrameAnalysed):
+            self.frames.append((event.connection, event.observation.frame_index))
+        else:
+            self.events.append(event)
 
-    def __call__(self, frame: Frame, observation: int) -> None:
-        self.frames.append((self._epoch, observation))
+    @property
+    def connections(self) -> list[tuple[str, int]]:
+        """Openings and closings."""
+        return [(one.type, one.connection) for one in self.events if isinstance(one, StreamOpened | StreamClosed)]
 
-    def closed(self, ending: ConnectionSummary) -> None:
-        self.told.append(("closed", ending.segments, ending.tracks))
-        self.endings.append(ending)
+    @property
+    def endings(self) -> list[StreamClosed]:
+        return [one for one in self.events if isinstance(one, StreamClosed)]
+
+    @property
+    def states(self) -> list[str]:
+        return [one.state for one in self.events if isinstance(one, StreamStateChanged)]
 
 
 @pytest.fixture
@@ -93,7 +102,13 @@ def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., tuple[Strea
         monkeypatch.setattr(module, "Pipeline", lambda engines, settings, still, live, info: Echo(fails))
         audience = RecordingObserver()
         settings = Settings.model_validate({"source": {"max_retries": attempts}})
-        watch = StreamSupervisor(url, engines=lambda: None, settings=settings, audience=audience, repeat=repeat)  # type: ignore[arg-type, return-value]
+        watch = StreamSupervisor(
+            url,
+            engines=lambda: ENGINES,
+            settings=settings,
+            observers=Observers([Subscription(audience, "test")]),
+            repeat=repeat,
+        )  # type: ignore[arg-type, return-value]
         watches.append(watch)
         watch.start()
         return watch, audience
@@ -118,7 +133,10 @@ def test_a_file_is_played_at_its_own_speed_to_its_end(start: Callable) -> None:
     status = until(watch, lambda status: status.state is StreamState.ENDED)
     assert time.monotonic() - began >= 19 * 0.02
     assert audience.frames == [(1, index) for index in range(20)]
-    assert audience.told == [("opened", 1), ("closed", ("a segment",), ("a track",))]
+    assert audience.connections == [("stream_opened", 1), ("stream_closed", 1)]
+    (ending,) = audience.endings
+    assert (ending.segments, ending.tracks, ending.frames) == ((segment(1, 0.0, 0.4),), (summary(1),), status.stats)
+    assert ending.verdict.track_id == 1
     assert status.stats.frames_analysed == 20
 
 
@@ -126,8 +144,8 @@ def test_a_file_is_repeated_if_wanted(start: Callable) -> None:
     watch, audience = start(
         Reel(count=3, live=False), Reel(count=3, live=False), Reel(count=99, live=True), repeat=True
     )
-    until(watch, lambda status: status.epoch == 3)
-    assert audience.frames[:6] == [(epoch, index) for epoch in (1, 2) for index in range(3)]
+    until(watch, lambda status: status.connection == 3)
+    assert audience.frames[:6] == [(connection, index) for connection in (1, 2) for index in range(3)]
 
 
 def test_a_lost_camera_is_opened_again_and_the_reason_is_told(start: Callable) -> None:
@@ -135,11 +153,11 @@ def test_a_lost_camera_is_opened_again_and_the_reason_is_told(start: Callable) -
     watch, audience = start(Reel(count=5, live=True), gone, Reel(count=10_000, live=True))
     first = until(watch, lambda status: status.state is StreamState.RECONNECTING)
     assert "ended" in first.why
-    assert 0 <= first.next_try <= 1
-    until(watch, lambda status: status.why == "cam: no answer")
+    assert 0 <= first.retry_after <= 1
+    until(watch, lambda status: status.reason == "cam: no answer")
     until(watch, lambda status: status.state is StreamState.LIVE)
-    assert watch.status.epoch == 2
-    assert audience.told[:3] == [("opened", 1), ("closed", ("a segment",), ("a track",)), ("opened", 2)]
+    assert watch.status.connection == 2
+    assert audience.connections[:3] == [("stream_opened", 1), ("stream_closed", 1), ("stream_opened", 2)]
 
 
 def test_pauses_between_tries_grow(start: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,24 +165,24 @@ def test_pauses_between_tries_grow(start: Callable, monkeypatch: pytest.MonkeyPa
     watch, _ = start(SourceUnavailableError("cam: no answer"))
     pauses = []
     while len(pauses) < 6:
-        status = until(watch, lambda status: status.state is StreamState.RECONNECTING and status.next_try)
-        pauses.append(status.next_try)
-        until(watch, lambda status, last=pauses[-1]: not status.next_try or status.next_try > last)
+        status = until(watch, lambda status: status.state is StreamState.RECONNECTING and status.retry_after)
+        pauses.append(status.retry_after)
+        until(watch, lambda status, last=pauses[-1]: not status.retry_after or status.retry_after > last)
     assert pauses[-1] > 4 * pauses[0]
-    assert watch.status.epoch == 0
+    assert watch.status.connection == 0
 
 
 def test_a_file_that_is_not_there_is_not_tried_again(start: Callable) -> None:
     watch, _ = start(SourceUnavailableError("a.mp4: there is no such file"), url="a.mp4")
     status = until(watch, lambda status: status.state.over)
-    assert (status.state, status.why) == (StreamState.FAILED, "a.mp4: there is no such file")
+    assert (status.state, status.reason) == (StreamState.FAILED, "a.mp4: there is no such file")
 
 
 def test_an_engine_that_fails_ends_it_and_resume_begins_anew(start: Callable) -> None:
     watch, _ = start(Reel(count=5, live=True), fails=EngineError("the engine broke"))
     assert until(watch, lambda status: status.state.over).why == "the engine broke"
     watch.resume()
-    until(watch, lambda status: status.epoch == 2)
+    until(watch, lambda status: status.connection == 2)
 
 
 def test_what_nobody_foresaw_is_told_too(start: Callable) -> None:
@@ -184,7 +202,7 @@ def test_a_paused_camera_is_let_go_of(start: Callable) -> None:
     assert len(audience.frames) == seen
     watch.resume()
     until(watch, lambda status: status.state is StreamState.LIVE)
-    assert watch.status.epoch == 2
+    assert watch.status.connection == 2
 
 
 def test_a_paused_file_goes_on_where_it_was(start: Callable) -> None:
@@ -211,7 +229,7 @@ def test_silence_is_a_stall(start: Callable, monkeypatch: pytest.MonkeyPatch) ->
 
     watch, _ = start(Frozen(count=3, live=True))
     status = until(watch, lambda status: status.state is StreamState.STALLED)
-    assert status.why.startswith("no picture for")
+    assert status.reason.startswith("no picture for")
 
 
 def test_stop_ends_every_thread(start: Callable) -> None:
@@ -234,9 +252,15 @@ def test_what_no_address_names_is_opened_by_an_opener_and_again_when_it_was_lost
         return opened[-1]
 
     audience = RecordingObserver()
-    watch = StreamSupervisor("a camera", engines=lambda: None, settings=Settings(), audience=audience, opener=opener)  # type: ignore[arg-type, return-value]
+    watch = StreamSupervisor(
+        "a camera",
+        engines=lambda: ENGINES,
+        settings=Settings(),
+        observers=Observers([Subscription(audience, "test")]),
+        opener=opener,
+    )  # type: ignore[arg-type, return-value]
     watch.start()
-    until(watch, lambda status: status.epoch >= 2)
+    until(watch, lambda status: status.connection >= 2)
     watch.stop()
     assert len(opened) >= 2
     assert audience.frames[:2] == [(1, 0), (1, 1)]
@@ -246,7 +270,7 @@ def test_an_ending_says_what_became_of_the_frames_and_why_it_came(start: Callabl
     watch, audience = start(Reel(count=3, live=True), SourceUnavailableError("cam: no answer"))
     status = until(watch, lambda status: status.attempt == 2)
     (ending,) = audience.endings
-    assert ending.stats.frames_read == ending.stats.frames_analysed == 3
+    assert ending.frames.frames_read == ending.frames.frames_analysed == 3
     assert str(ending.failure) == "reel: the stream ended"
     assert str(watch.failure) == "cam: no answer"
     assert status.state is StreamState.RECONNECTING
@@ -264,7 +288,7 @@ def test_while_a_source_is_away_its_frames_are_not_kept(start: Callable) -> None
     watch, audience = start(Remembered(count=3, live=True), SourceUnavailableError("cam: no answer"))
     until(watch, lambda status: status.attempt == 2)
     assert len(shown) == 3
-    assert str(audience.endings[0].failure) == "cam: the line broke"
+    assert audience.endings[0].failure == "cam: the line broke"
     assert not any(ref() is not None for ref in shown)
     assert watch.status.stats.frames_analysed == 3
 
@@ -273,12 +297,12 @@ def test_a_lost_source_is_given_up_after_as_many_attempts_as_the_settings_say(st
     watch, audience = start(Reel(count=3, live=True), SourceUnavailableError("cam: no answer"), attempts=2)
     status = until(watch, lambda status: status.state.over)
     assert status.state is StreamState.FAILED
-    assert status.why == "cam: no answer (given up after 2 more attempts: source.max_retries)"
-    assert audience.told[-1][0] == "closed"
+    assert status.reason == "cam: no answer (given up after 2 more attempts: source.max_retries)"
+    assert audience.connections[-1][0] == "stream_closed"
     watch.resume()
     assert until(watch, lambda status: status.state is StreamState.RECONNECTING).attempt == 1
 
 
 def test_a_source_that_opens_and_shows_nothing_counts_as_an_attempt(start: Callable) -> None:
     watch, _ = start(Reel(count=0, live=True), attempts=1)
-    assert until(watch, lambda status: status.state.over).epoch == 2
+    assert until(watch, lambda status: status.state.over).connection == 2

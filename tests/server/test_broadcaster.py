@@ -8,6 +8,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from support.events import analyse_frame, open_stream
 from support.observations import Face, frame, observation
 
 from monitor.server import broadcaster as module
@@ -17,10 +18,11 @@ from monitor.server.frame_messages import unpack
 BOX = (40.0, 30.0, 80.0, 90.0)
 
 
-def feed(hub: Broadcaster, index: int, *faces: Face) -> None:
+def feed(hub: Broadcaster, index: int, *faces: Face, connection: int = 1) -> None:
     moment = index * 0.04
     pixels = np.full((48, 64, 3), 10 * index, np.uint8)
-    hub(frame(pixels, moment, index), observation(faces, media_time=moment, index=index))
+    seen = observation(faces, media_time=moment, index=index)
+    analyse_frame(hub, frame(pixels, moment, index), seen, connection=connection)
 
 
 def number(found: tuple[dict[str, Any], bytes] | None) -> int:
@@ -174,17 +176,17 @@ def test_a_face_is_cut_out_of_the_newest_frame() -> None:
     assert hub.face(7) is None
 
 
-def test_a_new_epoch_forgets_the_maps_of_the_last_one() -> None:
+def test_a_new_connection_forgets_the_maps_of_the_last_one() -> None:
     hub = Broadcaster()
     assert hub.now is None
-    hub.opened(1)
+    open_stream(hub)
     feed(hub, 0, Face(BOX, log_odds=2.0))
     feed(hub, 1, Face(BOX))
     assert hub.now is not None
-    assert (hub.now["epoch"], hub.now["faces"][0]["map"] is None) == (1, False), "the map stays with its face"
-    hub.opened(2)
-    feed(hub, 1, Face(BOX))
-    assert (hub.now["epoch"], hub.now["faces"][0]["map"]) == (2, None)
+    assert (hub.now["connection"], hub.now["faces"][0]["map"] is None) == (1, False), "the map stays with its face"
+    open_stream(hub, connection=2)
+    feed(hub, 1, Face(BOX), connection=2)
+    assert (hub.now["connection"], hub.now["faces"][0]["map"]) == (2, None)
 
 
 def test_large_pictures_are_sent_smaller() -> None:

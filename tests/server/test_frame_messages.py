@@ -24,13 +24,13 @@ def head(faces: list[Face], *, size: tuple[int, int] = (120, 160), maps: Evidenc
     seen = observation(faces, media_time=1.25, index=31)
     maps = maps or EvidenceMemory(1.0)
     maps.update(seen)
-    return header(frame(np.zeros((*size, 3), np.uint8), 1.25, 31), seen, epoch=2, maps=maps)
+    return header(frame(np.zeros((*size, 3), np.uint8), 1.25, 31), seen, connection=2, maps=maps)
 
 
 def test_the_header_says_which_moment_it_is() -> None:
     assert head([]) == {
         "frame": 31,
-        "epoch": 2,
+        "connection": 2,
         "time": 1.25,
         "captured": 1_767_225_600_000,
         "width": 160,
@@ -45,7 +45,7 @@ def test_the_header_says_which_moment_it_is() -> None:
 def test_hints_on_the_stream_stand_beside_the_faces() -> None:
     hint = Hint(HintKind.VIRTUAL_CAMERA, 0.4, None, "OBS Virtual Camera")
     seen = replace(observation([], media_time=2.5, index=62), hints=(hint,))
-    told = header(frame(np.zeros((120, 160, 3), np.uint8), 2.5, 62), seen, epoch=1, maps=EvidenceMemory(1.0))
+    told = header(frame(np.zeros((120, 160, 3), np.uint8), 2.5, 62), seen, connection=1, maps=EvidenceMemory(1.0))
     assert told["hints"] == [{"kind": "VIRTUAL_CAMERA", "detail": "OBS Virtual Camera", "since": 0.4}]
 
 

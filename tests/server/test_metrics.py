@@ -10,10 +10,11 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families
 
 from monitor.analysis.pipeline import Engines
-from monitor.runtime import LATENCIES, HeartbeatResult, SessionStats, StreamState, StreamStatus, StreamTotals
+from monitor.runtime import HeartbeatResult, StreamState, StreamStatus, StreamTotals
 from monitor.runtime.heartbeat import FaceLogits
 from monitor.server.metrics import PREFIX, MetricsSnapshot, StreamSnapshot, rendered
 from monitor.types import HintKind, Label
+from monitor.types.stats import LATENCIES, SessionStats
 
 
 def watched(identity: str = "1a", **changes: Any) -> StreamSnapshot:

@@ -308,13 +308,13 @@ def test_at_most_two_frames_are_unacknowledged(client: TestClient, tuned: Tuned,
         for index in (2, 3, 4):
             tuned.feed(index)
             time.sleep(0.1)
-        socket.send_json({"ack": 3, "epoch": 0, "shown": True})  # was never sent
-        socket.send_json({"ack": 0, "epoch": 0, "shown": True})
+        socket.send_json({"ack": 3, "connection": 0, "shown": True})  # was never sent
+        socket.send_json({"ack": 0, "connection": 0, "shown": True})
         assert number(socket.receive_bytes()) == 4, "what lay between was skipped, not queued up"
         tuned.feed(5)
         time.sleep(0.1)
         tuned.feed(6)
-        socket.send_json({"ack": 1, "epoch": 0, "shown": False})
+        socket.send_json({"ack": 1, "connection": 0, "shown": False})
         assert number(socket.receive_bytes()) == 6
         viewer = tuned.hub.viewer_of(token["token"])
         assert viewer is not None
@@ -342,7 +342,7 @@ def test_the_end_reaches_a_viewer_with_unacknowledged_frames(
         assert closed(socket) == (ENDED, "the source was removed")
 
 
-@pytest.mark.parametrize("text", ["no json", "[]", '{"other": 1}', "7", '{"ack": [], "epoch": {}, "shown": 1}'])
+@pytest.mark.parametrize("text", ["no json", "[]", '{"other": 1}', "7", '{"ack": [], "connection": {}, "shown": 1}'])
 def test_an_invalid_message_closes_the_connection(
     client: TestClient, tuned: Tuned, token: dict[str, str], text: str
 ) -> None:

@@ -63,16 +63,16 @@ def test_a_moment_of_the_demo_is_seen_flagged_and_kept(
 ) -> None:
     channel = tune()
     with pytest.raises(UsageError, match="nothing has been seen yet"):
-        channel.flagger.flag(FlagRequest(epoch=0, media_time=0.0, frame_index=0))
+        channel.flagger.flag(FlagRequest(connection=0, media_time=0.0, frame_index=0))
     assert channel.hub.now is None
     channel.start()
     until(channel, lambda one: one.status.state is StreamState.LIVE)
     until(channel, lambda one: bool(one.hub.now and one.hub.now["faces"] and one.rolling.points))
     now, flagger = channel.hub.now, channel.flagger
     assert now is not None
-    assert now["epoch"] == channel.status.epoch == channel.rolling.points[0].epoch == 1
+    assert now["connection"] == channel.status.connection == channel.rolling.points[0].connection == 1
 
-    mark = FlagRequest(epoch=1, media_time=now["time"], frame_index=now["frame"], reporter="ada", note="odd")
+    mark = FlagRequest(connection=1, media_time=now["time"], frame_index=now["frame"], reporter="ada", note="odd")
     flag = flagger.flag(mark)
     assert (flag.source, flag.source_kind, flag.reporter, flag.note) == ("demo:", "demo", "ada", "odd")
     assert flag.clip is ClipState.PENDING
@@ -94,14 +94,14 @@ def test_a_moment_of_the_demo_is_seen_flagged_and_kept(
     assert archive.files.faults(kept) == []
 
 
-def test_a_repeated_file_begins_a_new_epoch_everywhere(tune: Callable[..., Stream]) -> None:
+def test_a_repeated_file_begins_a_new_connection_everywhere(tune: Callable[..., Stream]) -> None:
     channel = tune(repeat=True, seconds=0.6)
     channel.start()
-    until(channel, lambda one: bool(one.hub.now and one.hub.now["epoch"] >= 2 and one.rolling.points))
+    until(channel, lambda one: bool(one.hub.now and one.hub.now["connection"] >= 2 and one.rolling.points))
     channel.stop()
     assert channel.hub.now is not None
-    assert channel.hub.now["epoch"] == channel.status.epoch
-    assert {point.epoch for point in channel.rolling.points} <= {channel.status.epoch}
+    assert channel.hub.now["connection"] == channel.status.connection
+    assert {point.connection for point in channel.rolling.points} <= {channel.status.connection}
 
 
 def test_a_pause_holds_and_resuming_goes_on(tune: Callable[..., Stream]) -> None:

@@ -85,7 +85,7 @@ def test_a_camera_is_monitored_and_its_flag_has_a_clip(client: TestClient, stati
         assert KEY not in channel.id
         now = until(lambda: channel.hub.now and channel.hub.now["faces"] and channel.hub.now, socket)
         assert channel.status.state is StreamState.LIVE
-        flag = channel.flagger.flag(FlagRequest(epoch=1, media_time=now["time"], frame_index=now["frame"]))
+        flag = channel.flagger.flag(FlagRequest(connection=1, media_time=now["time"], frame_index=now["frame"]))
         assert (flag.source, flag.source_kind) == ("Camera of ada", "webcam")
         until(lambda: station.archive.store.get(flag.id).clip is ClipState.KEPT, socket)
     assert [entry.action for entry in station.audit.last(5)] == ["source added"]
@@ -154,7 +154,7 @@ def test_a_camera_survives_a_short_break_but_not_a_long_one(
     with shown(client, station) as socket:
         until(lambda: channel.status.state is StreamState.LIVE, socket)
         assert station.channels == (channel,)
-        assert channel.status.epoch == 2
+        assert channel.status.connection == 2
         end = time.monotonic() + 3.1
         until(lambda: time.monotonic() > end, socket)
         assert station.channels == (channel,), "the first connection's end ends nothing"

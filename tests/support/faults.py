@@ -20,13 +20,17 @@ from typing import Any
 from unittest import mock
 
 from support import rtsp_server
+from support.events import ENGINES
+from support.observations import observation
 
 from monitor.analysis.pipeline import Pipeline
 from monitor.media.worker.isolated_source import IsolatedSource
-from monitor.runtime import ConnectionSummary, LoadShedder, StreamState, StreamSupervisor
+from monitor.runtime import LoadShedder, Observers, StreamState, StreamSupervisor, Subscription
 from monitor.runtime import supervisor as watch_module
 from monitor.settings import Settings
-from monitor.types import Frame
+from monitor.types import Frame, Observation
+from monitor.types.events import Event, FrameAnalysed, StreamClosed, StreamOpened
+from monitor.types.stats import SessionStats
 
 PATIENCE = 60.0  # seconds until a watch that has not recovered never will
 
@@ -140,8 +144,8 @@ class Echo:
 
     def __init__(self, engines: object, settings: Settings, still: bool, live: bool, info: object) -> None: ...
 
-    def step(self, frame: Frame, *, rest: float = 0.0, disordered: int = 0) -> int:
-        return frame.index
+    def step(self, frame: Frame, *, rest: float = 0.0, disordered: int = 0) -> Observation:
+        return observation(index=frame.index, media_time=frame.media_time)
 
     def finish(self) -> tuple[tuple[()], tuple[()]]:
         return (), ()
@@ -149,29 +153,34 @@ class Echo:
 
 @dataclass
 class Witness:
-    """The audience of a watch: when frames came, of which epoch, and whether all were accounted for."""
+    """An observer of a stream: when frames came, of which connection, and whether all were accounted for."""
 
-    epoch: int = 0
+    connection: int = 0
     pid: int = 0  # of the process that reads
     frames: int = 0
     times: deque[float] = field(default_factory=lambda: deque(maxlen=500))  # media times of the last frames
-    first: dict[int, float] = field(default_factory=dict)  # epoch -> monotonic time of its first frame
+    first: dict[int, float] = field(default_factory=dict)  # connection -> monotonic time of its first frame
     unaccounted: list[Any] = field(default_factory=list)
     read: int = 0
     analysed: int = 0
     dropped: int = 0
     watch: StreamSupervisor | None = None
 
-    def opened(self, source: Any, epoch: int) -> None:
-        self.epoch, self.pid = epoch, source.process.pid if isinstance(source, IsolatedSource) else os.getpid()
+    def prepare(self, source: Any) -> None:
+        self.pid = source.process.pid if isinstance(source, IsolatedSource) else os.getpid()
 
-    def __call__(self, frame: Frame, observation: object) -> None:
-        self.frames += 1
-        self.times.append(frame.media_time)
-        self.first.setdefault(self.epoch, time.monotonic())
+    def __call__(self, event: Event) -> None:
+        match event:
+            case StreamOpened(connection=connection):
+                self.connection = connection
+            case FrameAnalysed(frame=frame):
+                self.frames += 1
+                self.times.append(frame.media_time)
+                self.first.setdefault(self.connection, time.monotonic())
+            case StreamClosed(frames=stats):
+                self._count(stats)
 
-    def closed(self, ending: ConnectionSummary) -> None:
-        stats = ending.stats
+    def _count(self, stats: SessionStats) -> None:
         self.read += stats.frames_read
         self.analysed += stats.frames_analysed
         self.dropped += sum(stats.dropped.values())
@@ -185,7 +194,14 @@ def watched(url: str, *, engines: Any = None, **source: Any) -> Iterator[tuple[S
     settings = Settings.model_validate({"source": {"max_pixels": 1920 * 1080, **source}})
     witness = Witness()
     with mock.patch.object(watch_module, "Pipeline", Pipeline if engines else Echo):
-        watch = StreamSupervisor(url, engines=lambda: engines, settings=settings, audience=witness, load=LoadShedder())
+        watch = StreamSupervisor(
+            url,
+            engines=lambda: engines or ENGINES,
+            settings=settings,
+            observers=Observers([Subscription(witness, "test")]),
+            prepare=witness.prepare,
+            load=LoadShedder(),
+        )
         witness.watch = watch
         watch.start()
         try:
@@ -205,17 +221,17 @@ def until(true: Callable[[], object], *, timeout: float = PATIENCE) -> float:
 
 
 def recovered(witness: Witness, *, after: int, since: float) -> float:
-    """Seconds from ``since`` to the first frame of an epoch later than ``after``."""
-    until(lambda: any(epoch > after for epoch in list(witness.first)))
-    return max(0.0, min(when for epoch, when in witness.first.items() if epoch > after) - since)
+    """Seconds from ``since`` to the first frame of an connection later than ``after``."""
+    until(lambda: any(connection > after for connection in list(witness.first)))
+    return max(0.0, min(when for connection, when in witness.first.items() if connection > after) - since)
 
 
 def camera_killed(camera: Camera, watch: StreamSupervisor, witness: Witness, *, away: float) -> float:
-    epoch = witness.epoch
+    connection = witness.connection
     camera.kill()
     until(lambda: watch.status.state is StreamState.RECONNECTING)
     time.sleep(away)
-    return recovered(witness, after=epoch, since=camera.start())
+    return recovered(witness, after=connection, since=camera.start())
 
 
 def camera_frozen(camera: Camera, watch: StreamSupervisor, witness: Witness) -> tuple[float, float]:
@@ -223,14 +239,14 @@ def camera_frozen(camera: Camera, watch: StreamSupervisor, witness: Witness) -> 
     frozen = camera.send(signal.SIGSTOP)
     stalled = until(lambda: watch.status.state in (StreamState.STALLED, StreamState.RECONNECTING)) - frozen
     until(lambda: watch.status.state is StreamState.RECONNECTING)
-    epoch = witness.epoch
-    return stalled, recovered(witness, after=epoch, since=camera.send(signal.SIGCONT))
+    connection = witness.connection
+    return stalled, recovered(witness, after=connection, since=camera.send(signal.SIGCONT))
 
 
 def reader_killed(witness: Witness, number: signal.Signals = signal.SIGKILL) -> float:
-    epoch = witness.epoch
+    connection = witness.connection
     os.kill(witness.pid, number)
-    return recovered(witness, after=epoch, since=time.monotonic())
+    return recovered(witness, after=connection, since=time.monotonic())
 
 
 def descriptors() -> int:

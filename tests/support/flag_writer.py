@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+from support.events import analyse_frame, open_stream
 from support.observations import Face, observation
 
 from monitor.classifiers import engines_dir
@@ -37,14 +38,14 @@ def main() -> None:
         archive.files.repair(archive.store)
         ring = PictureRing(seconds=5, max_bytes=1 << 24)
         flagger = FlagRecorder(archive, later=worker.do)
-        flagger.opened(provenance(settings), epoch=1, clips=ring)
+        flagger.prepare(provenance(settings), clips=ring)
+        open_stream(flagger, source=INFO)
         print("ready", flush=True)
         for index in itertools.count():
             now = index / 5
             frame = Frame(np.full((240, 320, 3), index % 256, np.uint8), index, now, datetime.now(UTC), "cam")
-            ring.add(frame)
-            flagger(frame, observation((SUSPECT,), index=index, media_time=now))
-            mark = FlagRequest(epoch=1, media_time=now, frame_index=index, reporter="ada")
+            analyse_frame(flagger, frame, observation((SUSPECT,), index=index, media_time=now))
+            mark = FlagRequest(connection=1, media_time=now, frame_index=index, reporter="ada")
             print(flagger.flag(mark).id, flush=True)
 
 

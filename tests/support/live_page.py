@@ -68,12 +68,12 @@ class Stage:
     def __init__(self) -> None:
         self.held = False
         self.index = 0
-        self.epoch = 1
+        self.connection = 1
         self.scene = "two"
         self.close: tuple[int, str] | None = None
         self.connections: list[str] = []
         self.acknowledged: list[int] = []
-        self.answers: list[tuple[int, bool]] = []  # epoch; whether it was drawn
+        self.answers: list[tuple[int, bool]] = []  # connection; whether it was drawn
         self.flags: list[Any] = []
         self.returned: list[Any] = []
         self.runs = 0
@@ -90,7 +90,9 @@ class Stage:
         seen = observation(SCENES[self.scene](), media_time=self.index / 25, index=self.index)
         maps = EvidenceMemory(1.0)
         maps.update(seen)
-        return pack(header(shown, seen, epoch=self.epoch, maps=maps), picture(shown, longest=WIDTH, quality=90))
+        return pack(
+            header(shown, seen, connection=self.connection, maps=maps), picture(shown, longest=WIDTH, quality=90)
+        )
 
 
 def _background(scene: str) -> np.ndarray:
@@ -121,7 +123,7 @@ async def stream(websocket: WebSocket) -> None:
             while True:
                 answer = await websocket.receive_json()
                 stage.acknowledged.append(answer["ack"])
-                stage.answers.append((answer["epoch"], answer["shown"]))
+                stage.answers.append((answer["connection"], answer["shown"]))
                 credit.release()
 
     reading = asyncio.create_task(read())

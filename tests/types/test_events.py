@@ -16,6 +16,7 @@ from monitor.types.events import (
     StreamOpened,
     StreamStateChanged,
 )
+from monitor.types.stats import SessionStats
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 PICTURE = frame(np.zeros((4, 4, 3), np.uint8))
@@ -31,7 +32,7 @@ EVENTS: list[Event] = [
     StreamStateChanged(stream="cam", connection=1, at=AT, state="reconnecting", reason="gone", attempt=2),
     StreamClosed(
         stream="cam", connection=1, at=AT, verdict=SAID, segments=(segment(1, 1.0, 2.0),), tracks=(summary(1),),
-        frames_read=2, frames_analysed=2,
+        frames=SessionStats.counted(2, dropped={}, lost={}),
     ),
 ]  # fmt: skip
 

@@ -99,7 +99,7 @@ def _flag(stream: Stream, moment: FlaggedView) -> None:
     if not check_role(Role.REVIEWER):
         return
     mark = FlagRequest(
-        epoch=moment["epoch"],
+        connection=moment["connection"],
         media_time=moment["time"],
         frame_index=moment["frame"],
         track_id=moment["track"],

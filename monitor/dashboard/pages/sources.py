@@ -43,8 +43,8 @@ _OWN_KEY, _OWN_IS_ON = "own-camera-key", "own-camera-is-on"  # keys in the tab's
 def describe(status: StreamStatus) -> str:
     """A stream's state in Markdown, with its reason."""
     colour, icon = _BADGES[status.state]
-    again = "" if status.next_try is None else f", attempt {status.attempt} in {status.next_try:.0f} s"
-    return f":{colour}-badge[{icon} {status.state}{again}]" + (f" {status.why}" if status.why else "")
+    again = "" if status.retry_after is None else f", attempt {status.attempt} in {status.retry_after:.0f} s"
+    return f":{colour}-badge[{icon} {status.state}{again}]" + (f" {status.reason}" if status.reason else "")
 
 
 @refresh(every=2.0)

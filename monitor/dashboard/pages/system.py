@@ -137,5 +137,5 @@ def _sources(monitor_service: service.MonitorService) -> None:
             drops = ", ".join(f"{count} {cause}" for cause, count in {**stats.dropped, **stats.lost}.items())
             st.caption(
                 f"{stats.frames_analysed} of {stats.frames_read} frames analysed, {stats.fps:.1f} frames/s; "
-                f"dropped: {drops or 'none'}; connections: {status.epoch}; viewers: {stream.hub.viewers}"
+                f"dropped: {drops or 'none'}; connections: {status.connection}; viewers: {stream.hub.viewers}"
             )

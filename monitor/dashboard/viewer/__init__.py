@@ -23,8 +23,8 @@ _SCRIPTS: Final = ("feed.js", "formatting.js", "layout.js", "picture.js", "viewe
 class FlaggedView(TypedDict):
     """The moment on the canvas when a person pressed the flag button."""
 
-    epoch: int  # of the connection to the source
-    frame: int  # index within the epoch
+    connection: int  # of the connection to the source
+    frame: int  # index within the connection
     time: float  # media time, seconds
     track: int | None  # id of the selected face; None: the whole picture
 
@@ -86,12 +86,12 @@ def moment_of(sent: object) -> FlaggedView | None:
     """Checks a value that the browser sent; None if it is not a valid moment."""
     match sent:
         case {
-            "epoch": int(epoch),
+            "connection": int(connection),
             "frame": int(frame),
             "time": int(time) | float(time),
             "track": int() | None as track,
         }:
-            usable = epoch >= 0 and frame >= 0 and math.isfinite(time)
-            return FlaggedView(epoch=epoch, frame=frame, time=float(time), track=track) if usable else None
+            usable = connection >= 0 and frame >= 0 and math.isfinite(time)
+            return FlaggedView(connection=connection, frame=frame, time=float(time), track=track) if usable else None
         case _:
             return None

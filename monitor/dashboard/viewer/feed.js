@@ -116,7 +116,7 @@ class Feed {
 
   isNewer(header) {
     const { last } = this;
-    return !last || header.epoch > last.epoch || (header.epoch === last.epoch && header.frame > last.frame);
+    return !last || header.connection > last.connection || (header.connection === last.connection && header.frame > last.frame);
   }
 
   show() {
@@ -132,8 +132,8 @@ class Feed {
     }
   }
 
-  acknowledge(socket, { epoch, frame }, shown) {
-    if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ ack: frame, epoch, shown }));
+  acknowledge(socket, { connection, frame }, shown) {
+    if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ ack: frame, connection, shown }));
   }
 }
 

@@ -80,7 +80,7 @@ class Viewer {
     const isFirst = !this.picture.header;
     const shape = `${header.width} / ${header.height}`;
     this.picture.show(header, bitmap);
-    canvas.dataset.epoch = header.epoch;
+    canvas.dataset.connection = header.connection;
     canvas.dataset.frame = header.frame;
     this.find("when").textContent = `${clock(header.time)} · ${header.engine}`;
     if (this.shape !== shape) {
@@ -128,7 +128,7 @@ class Viewer {
   // The moment on the canvas.
   moment() {
     const { header } = this.picture;
-    return header && { epoch: header.epoch, frame: header.frame, time: header.time, track: this.chosen };
+    return header && { connection: header.connection, frame: header.frame, time: header.time, track: this.chosen };
   }
 
   // The selected face, if it is in the picture.

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from monitor.analysis import quality
 from monitor.analysis.pipeline import Engines, Pipeline
-from monitor.analysis.verdicts import source_verdict
 from monitor.errors import DatasetError, MonitorError
 from monitor.lab.datasets.faceset import FaceSet
 from monitor.lab.datasets.record import Record
@@ -25,7 +24,7 @@ from monitor.lab.evaluation.outcomes import MediaSpan, numbered
 from monitor.lab.evaluation.timelines import joined
 from monitor.lab.evaluation.watch import VideoWatcher
 from monitor.media.sources import open_source
-from monitor.results.recorder import VerdictCollector
+from monitor.runtime import VerdictCollector
 from monitor.settings import Settings
 from monitor.types import Faces, Frame, Label, Pixels
 
@@ -297,7 +296,7 @@ def _watched(
             tally(frame, observation)
             watch(frame, observation)
     tally.finish(*pipeline.finish())
-    verdict = source_verdict(tally.tracks)
+    verdict = tally.verdict
     score = watch.mean_probability
     return _Viewing(
         score=np.nan if score is None else score,

@@ -162,7 +162,7 @@ def test_a_flag_contains_the_moment_on_the_canvas(live: Any, server: Server, how
     assert live.locator(".flag-word").text_content() == "Flagged"
     server.until(lambda: server.seen()["returned"], "the flag is returned")
     seen = server.seen()
-    assert seen["flags"] == seen["returned"] == [{"epoch": 1, "frame": frame, "time": frame / 25, "track": None}]
+    assert seen["flags"] == seen["returned"] == [{"connection": 1, "frame": frame, "time": frame / 25, "track": None}]
     server.until(lambda: live.locator(".flag-word").text_content() == "Flag", "the button shows its normal text again")
 
 
@@ -298,18 +298,18 @@ def test_nothing_scrolls_sideways_on_a_phone(live: Any, server: Server) -> None:
 
 
 @browser_test
-def test_a_lower_frame_of_a_newer_epoch_is_shown(live: Any, server: Server) -> None:
-    server.steer(epoch=2, index=0)
-    server.until(lambda: live.locator(".canvas").get_attribute("data-epoch") == "2", "the new epoch")
+def test_a_lower_frame_of_a_newer_connection_is_shown(live: Any, server: Server) -> None:
+    server.steer(connection=2, index=0)
+    server.until(lambda: live.locator(".canvas").get_attribute("data-connection") == "2", "the new connection")
     assert shown(live) < 100
-    server.steer(epoch=1)  # what is older is not drawn any more, but acknowledged: the stream goes on
+    server.steer(connection=1)  # what is older is not drawn any more, but acknowledged: the stream goes on
     live.wait_for_timeout(500)
-    assert live.locator(".canvas").get_attribute("data-epoch") == "2"
+    assert live.locator(".canvas").get_attribute("data-connection") == "2"
     assert server.seen()["answers"][-1] == [1, False], "and what was not"
-    server.steer(epoch=2)
+    server.steer(connection=2)
     frame = shown(live)
     server.until(lambda: shown(live) > frame, "frames go on")
-    server.steer(epoch=1)
+    server.steer(connection=1)
     live.reload()
     wait_for_state(live, "live")
 
@@ -357,11 +357,11 @@ def test_the_end_is_shown_and_the_last_moment_can_still_be_flagged(live: Any, se
         None,
         "flag",
         {},
-        {"epoch": 1, "frame": 2, "time": 0.1},
-        {"epoch": 1, "frame": "2", "time": 0.1, "track": None},
-        {"epoch": 1, "frame": -2, "time": 0.1, "track": None},
-        {"epoch": 1, "frame": 2, "time": float("nan"), "track": None},
-        {"epoch": 1, "frame": 2, "time": 0.1, "track": "3"},
+        {"connection": 1, "frame": 2, "time": 0.1},
+        {"connection": 1, "frame": "2", "time": 0.1, "track": None},
+        {"connection": 1, "frame": -2, "time": 0.1, "track": None},
+        {"connection": 1, "frame": 2, "time": float("nan"), "track": None},
+        {"connection": 1, "frame": 2, "time": 0.1, "track": "3"},
     ],
 )
 def test_an_invalid_moment_is_none(sent: object) -> None:
@@ -369,5 +369,5 @@ def test_an_invalid_moment_is_none(sent: object) -> None:
 
 
 def test_a_valid_moment_keeps_its_four_fields_only() -> None:
-    sent = {"epoch": 1, "frame": 2, "time": 3, "track": 4, "note": TOKEN}
-    assert moment_of(sent) == {"epoch": 1, "frame": 2, "time": 3.0, "track": 4}
+    sent = {"connection": 1, "frame": 2, "time": 3, "track": 4, "note": TOKEN}
+    assert moment_of(sent) == {"connection": 1, "frame": 2, "time": 3.0, "track": 4}
