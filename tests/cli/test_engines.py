@@ -2,6 +2,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from support.small_classifier import SMALL
@@ -16,9 +17,8 @@ ONLY = ("--engine", "onnxruntime", "--engine", "torch")
 def _small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A small classifier and a separate cache."""
     monkeypatch.setenv("DEEPFAKE_MONITOR_CACHE_DIR", str(tmp_path / "cache"))
-    monkeypatch.setattr(
-        "monitor.cli.engines.configured_classifier", lambda settings: type("Detector", (), {"network": SMALL})
-    )
+    committee = SimpleNamespace(classifiers=[SimpleNamespace(network=SMALL)])
+    monkeypatch.setattr("monitor.cli.engines.configured_committee", lambda settings: committee)
 
 
 def test_the_list_shows_usable_engines_and_reasons(cli: Callable) -> None:
@@ -138,7 +138,8 @@ def test_a_plot_of_an_unknown_kind_is_refused(cli: Callable) -> None:
 
 def test_a_classifier_without_faces_to_try_it_on(cli: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
     blind = type("Detector", (), {"network": replace(SMALL, witnesses=None)})
-    monkeypatch.setattr("monitor.cli.engines.configured_classifier", lambda settings: blind)
+    committee = SimpleNamespace(classifiers=[blind])
+    monkeypatch.setattr("monitor.cli.engines.configured_committee", lambda settings: committee)
     said = cli("engines", "verify")
     assert said.code == 1
     assert "there are no faces to try small-32 on" in said.err

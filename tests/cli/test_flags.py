@@ -77,7 +77,7 @@ def test_an_export_is_verified_and_a_changed_one_reported(cli: Callable, kept: P
     assert "2 flags exported" in said.out
     other = cli("flags", "verify", "two.zip", "--sha256", "ab" * 32)
     assert other.code == 3
-    assert "not the file that was exported" in other.err
+    assert "is not the exported file" in other.err
     with zipfile.ZipFile(tmp_path / "two.zip", "a") as archive:
         archive.writestr("more.txt", "hello")
     touched = cli("flags", "verify", "two.zip")

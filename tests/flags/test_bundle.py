@@ -202,7 +202,7 @@ class TestBlurred:
             report = archive.read("report.html").decode()
         assert kept in report
         assert manifest["files"][f"{FIRST}/frame.jpg"]["sha256"] in report
-        assert "clip.mp4, because its faces are not known" in report
+        assert "clip.mp4, because the positions of its faces are not stored" in report
 
     def test_no_file_contains_the_stored_picture(self, blurred: ExportedBundle, exhibits: FlagFiles) -> None:
         kept = (exhibits.folder(flag(0).id) / "frame.jpg").read_bytes()

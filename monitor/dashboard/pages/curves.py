@@ -27,7 +27,7 @@ def roc(facts: Mapping[str, Any], thresholds: VerdictSettings) -> CurveChart:
     diagonal = alt.Chart(chance).mark_line(strokeDash=[4, 4], color=_CHANCE).encode(x=x, y=y)
     used = points[points["at"] >= thresholds.suspicious_at].tail(1)
     dot = alt.Chart(used).mark_point(size=120, filled=True, color=_FAKE).encode(x=x, y=y, tooltip=tip)
-    return alt.layer(diagonal, curve, dot).properties(height=_HEIGHT, title="Fakes found and genuine faces accused")
+    return alt.layer(diagonal, curve, dot).properties(height=_HEIGHT, title="Fakes found and false alarms")
 
 
 def reliability(facts: Mapping[str, Any]) -> CurveChart:
