@@ -1,18 +1,25 @@
 import doctest
 import json
+import re
 import subprocess
 import sys
+import threading
+import urllib.request
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 from support.clips import video
 
 import monitor
-from monitor import api
+from monitor import api, errors
 from monitor.analysis.pipeline import Engines
 from monitor.errors import SourceNotFoundError, UsageError
-from monitor.settings import Settings, SourceSettings
+from monitor.settings import Settings, SourceSettings, stages
+from monitor.types.schema import EVENTS_FILE
 
 
 def short(settings: Settings, seconds: float = 0.4) -> Settings:
@@ -77,6 +84,48 @@ def test_what_is_live_is_refused_by_an_analysis(engines: Engines, settings: Sett
     source.info = replace(source.info, live=True)
     with pytest.raises(UsageError, match="is live and has no end"):
         monitor.analyze(source, settings=settings, engines=engines)
+
+
+def test_an_observer_outside_the_package_posts_events_as_json(engines: Engines, settings: Settings) -> None:
+    """A webhook, say: one file, and nothing of the package changes."""
+    received: list[dict[str, Any]] = []
+
+    class Hook(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            received.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Says nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Hook) as server:
+        threading.Thread(target=server.serve_forever).start()
+
+        def post(event: monitor.Event) -> None:
+            if not isinstance(event, monitor.FrameAnalysed):
+                request = urllib.request.Request(
+                    f"http://127.0.0.1:{server.server_port}", json.dumps(event.to_dict()).encode()
+                )
+                urllib.request.urlopen(request, timeout=5).close()  # noqa: S310 - of this machine
+
+        try:
+            with monitor.watch("demo:", settings=short(settings), engines=engines, observers=[post]) as events:
+                seen = [event.to_dict() for event in events if not isinstance(event, monitor.FrameAnalysed)]
+        finally:
+            server.shutdown()
+    assert received == seen
+    assert {"stream_opened", "stream_closed"} <= {event["type"] for event in received}
+    of_events = Draft202012Validator(json.loads(EVENTS_FILE.read_text(encoding="utf-8")))
+    for event in received:
+        of_events.validate(event)
+
+
+def test_everything_of_the_door_is_on_the_page_of_the_api() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "api.md").read_text(encoding="utf-8")
+    shown = set(re.findall(r"\w+", page)) | {name for name in dir(errors) if name.endswith("Error")} | {"Event"}
+    shown |= {name for name in dir(stages) if name.endswith("Settings")}
+    assert set(api.__all__) - shown == set()
 
 
 def test_a_watch_of_nothing_says_so_after_its_last_event(engines: Engines, settings: Settings, tmp_path: Path) -> None:

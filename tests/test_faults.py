@@ -74,7 +74,7 @@ def test_a_changed_password_is_told_and_not_tried_in_a_tight_loop(camera: faults
     with faults.watched(camera.url, max_backoff=0.2) as (watch, witness):
         camera.kill()
         camera.start(password="changed")  # noqa: S106
-        faults.until(lambda: "wrong or missing user name or password" in watch.status.why)
+        faults.until(lambda: "wrong or missing user name or password" in watch.status.reason)
         pauses = []
         for _ in range(3):
             faults.until(lambda: (watch.status.retry_after or 0) > 0.3)

@@ -1,5 +1,6 @@
 """What comes from outside is decoded in the worker process: the server neither opens it nor dies of it."""
 
+import json
 import logging
 import sys
 import time
@@ -17,6 +18,7 @@ from support.footage import posed
 from monitor.analysis.pipeline import Engines
 from monitor.errors import SourceUnreadableError
 from monitor.flags.archive import FlagArchive
+from monitor.flags.files import FACES
 from monitor.flags.from_analysis import AnalysedFile, flag_span
 from monitor.media.soundtrack import add_sound
 from monitor.media.video_writer import VideoWriter
@@ -113,6 +115,10 @@ def test_the_server_opens_no_file_from_outside(
         assert (done.state, done.why) == (UploadState.DONE, "")
         flag = flagged(uploads, done, archive)
     assert (flag.clip, flag.clip_why) == (ClipState.KEPT, "")
+    (face,) = json.loads((archive.files.folder(flag.id) / FACES).read_bytes())["faces"]
+    assert flag.box is not None
+    assert (face["track_id"], face["box"]) == (flag.track_id, list(flag.box))
+    assert face["probability"] == flag.probability
     assert has_sound(uploads, done)
     assert archive.faults() == []
 

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 from pydantic import BaseModel
+from support.written_tables import within, write
 
 from monitor.settings import Settings
 from monitor.settings.old_names import MOVED_TO_CARD, OLD_NAMES, OLD_NAMES_UNTIL
 
 README = Path(__file__).parent.parent / "README.md"
 SETTINGS = README.parent / "docs" / "settings.md"
+BY = "tests/test_readme.py"
 LONGEST = 160  # lines of the README
 
 
@@ -40,14 +42,6 @@ def old_names_table() -> str:
 TABLES = {"settings": settings_table, "old names": old_names_table}
 
 
-def split_at(text: str, table: str) -> tuple[str, str, str]:
-    """The text before a table, the table, and the text after it; both markers stay outside."""
-    begin, end = f"<!-- {table}: written by tests/test_readme.py -->\n", f"<!-- /{table} -->"
-    before, _, rest = text.partition(begin)
-    within, _, after = rest.partition(end)
-    return before + begin, within, end + after
-
-
 def shown(value: object) -> str:
     if value is None:
         return ""
@@ -56,8 +50,7 @@ def shown(value: object) -> str:
 
 @pytest.mark.parametrize("table", TABLES)
 def test_the_settings_tables_are_the_programs(table: str) -> None:
-    _, within, _ = split_at(SETTINGS.read_text(encoding="utf-8"), table)
-    assert within == TABLES[table](), "run: python tests/test_readme.py"
+    assert within(SETTINGS, table, by=BY) == TABLES[table](), "run: python tests/test_readme.py"
 
 
 def test_the_settings_page_says_until_when_old_names_work() -> None:
@@ -76,6 +69,4 @@ def test_the_readme_is_short() -> None:
 
 
 if __name__ == "__main__":
-    for name, written in TABLES.items():
-        before, _, after = split_at(SETTINGS.read_text(encoding="utf-8"), name)
-        SETTINGS.write_text(before + written() + after, encoding="utf-8")
+    write(SETTINGS, TABLES, by=BY)

@@ -93,7 +93,7 @@ def test_a_stream_that_changes_its_pictures_is_opened_anew(
         with faults.watched(url, read_timeout=2.0) as (watch, witness):
             programme.show(after.read_bytes(), LONG)
             faults.until(lambda: watch.status.state is StreamState.RECONNECTING)
-            assert why in watch.status.why
+            assert why in watch.status.reason
             faults.until(lambda: witness.connection == 2 and watch.status.state is StreamState.LIVE)
             info = watch.status.info
             assert info is not None
@@ -183,7 +183,7 @@ def test_a_line_that_loses_nearly_all_is_told_and_never_shows_damage(proxy: tupl
     url, line = proxy
     with faults.watched(url, rtsp_transport="udp", read_timeout=1.0) as (watch, witness):
         line.loss = 0.3
-        faults.until(lambda: "none of its pictures comes whole" in watch.status.why)
+        faults.until(lambda: "none of its pictures comes whole" in watch.status.reason)
         assert witness.unaccounted == []
         connection, line.loss = witness.connection, 0.0
         faults.recovered(witness, after=connection, since=time.monotonic())

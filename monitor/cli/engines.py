@@ -217,7 +217,10 @@ _BATCHES = (1, 4, 8, 16)
 def _networks(settings: Settings) -> list[tuple[Network, Pixels]]:
     """The networks of the configured classifiers, each with test faces for its engines."""
     networks = [classifier.network for classifier in configured_committee(settings).classifiers]
-    return [(network, network.witnesses()) for network in networks if network.witnesses is not None]
+    testable = [(network, network.witnesses()) for network in networks if network.witnesses is not None]
+    if not testable:
+        raise EngineError(f"there are no faces to try {', '.join(network.name for network in networks)} on")
+    return testable
 
 
 def _bytes(files: Sequence[Path]) -> int:

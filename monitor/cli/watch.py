@@ -36,7 +36,8 @@ def watch(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Keep report, timeline and annotated video there.")] = None,
     roll_over: Annotated[
-        float, typer.Option(min=0.01, help="Hours after which --out publishes a part and begins the next.")
+        float,
+        typer.Option(min=0.01, help="Hours of a live source after which --out publishes a part and begins the next."),
     ] = 24.0,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for sources even if none can be opened yet.")] = False,  # noqa: FBT002 - a flag
     backend: Backend = None,

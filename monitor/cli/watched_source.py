@@ -1,6 +1,7 @@
 """One source of ``deepfake-monitor watch``: its supervisor, its lines in the terminal, its results."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +114,7 @@ class WatchedSource:
 
         self._recorder = RolloverRecorder(
             begin,
-            part_seconds=self._part_seconds,
+            part_seconds=self._part_seconds if source.info.live else math.inf,  # a file's results replace earlier ones
             so_far=self.supervisor.so_far,
             stats=lambda: self.supervisor.status.stats,
             published=self._print_report,
@@ -158,11 +159,15 @@ class WatchedSource:
         self._present -= {summary.track_id for summary in observation.ended_tracks}
 
     def _print_state(self, event: StreamStateChanged) -> None:
-        """States that matter to a person: lost, stalled, failed, and live again."""
+        """As JSON every state; for a person those that matter: lost, stalled, failed, and live again."""
         before, self._state = self._state, event.state
         if self._unreachable(self.supervisor.status) and not self._named:
             return  # of the only source, this is the error of the command
-        if event.state in _PRINTED or (event.state == StreamState.LIVE and before == StreamState.STALLED):
+        if (
+            self._as_json
+            or event.state in _PRINTED
+            or (event.state == StreamState.LIVE and before == StreamState.STALLED)
+        ):
             self._say(event_lines.state_line(event), event.to_dict())
 
     def _finish(self, event: StreamClosed) -> None:

@@ -34,6 +34,7 @@ from monitor.flags.files import FlagFiles
 from monitor.flags.history import HistoryEvent
 from monitor.system.files import unwritable
 from monitor.types import Flag
+from monitor.types.serialise import json_file
 
 MANIFEST: Final = "manifest.json"
 FORMAT: Final = 1
@@ -88,7 +89,7 @@ def export(
         path.parent.mkdir(parents=True, exist_ok=True)
         with zipfile.ZipFile(partial, "w") as archive:
             listed = _write_contents(archive, flags, copies=copies, store=store, blur=blur)
-            manifest = _json(_manifest(flags, copies=copies, listed=listed))
+            manifest = json_file(_manifest(flags, copies=copies, listed=listed))
             _add(archive, MANIFEST, manifest)
         digest = hashlib.sha256(manifest).hexdigest()
         details = {"manifest_sha256": digest} | ({"blurred": True} if blur else {})
@@ -124,7 +125,7 @@ def _write_contents(
                 listed[name] = {"sha256": copy.sha256, "bytes": copy.size}
             else:
                 listed |= _add(archive, name, copy.content)
-    listed |= _add(archive, "log.json", _json([asdict(event) for event in events]))
+    listed |= _add(archive, "log.json", json_file([asdict(event) for event in events]))
     from monitor.flags.export_document import compile_document, render_html  # jinja2 and fpdf2 load at an export only
     from monitor.flags.pdf import render_pdf
 
@@ -235,7 +236,3 @@ def _digest(archive: zipfile.ZipFile, name: str) -> str:
     except _UNREADABLE:
         return ""
     return digest.hexdigest()
-
-
-def _json(value: object) -> bytes:
-    return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode()

@@ -1,27 +1,35 @@
-"""A span of an analysed file becomes a flag: from its report, its annotated video and the file itself."""
+"""A span of an analysed file becomes a flag: from its report, its timeline, its annotated video and the file itself."""
 
-import csv
-import io
-import json
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from PIL import Image
-
-from monitor.errors import SourceUnreadableError
+from monitor.errors import OutputError, SourceUnreadableError
 from monitor.flags.archive import FlagArchive
+from monitor.flags.builder import (
+    JPEG_QUALITY,
+    FlagDraft,
+    FlagFace,
+    FlagFrame,
+    FlagMark,
+    FlagProvenance,
+    FlagSample,
+)
 from monitor.flags.clips import cut_isolated
-from monitor.flags.database import new_id
-from monitor.flags.files import FRAME, OVERLAY, TRACE
 from monitor.media.sources import open_isolated
 from monitor.results.result_folder import TIMELINE_FILE, VIDEO_FILE
-from monitor.settings import SourceSettings
-from monitor.types import Flag, Label, Origin, Reason
+from monitor.results.timeline import TimelineSample
+from monitor.settings import ClassifierSettings, SourceSettings, rename_settings
+from monitor.system import jpeg
+from monitor.types import Flag, Frame, Label, Reason
+from monitor.types.serialise import JsonObject
 
-_QUALITY = 90  # JPEG
+_ROUNDED: Final = 1e-3  # seconds: media times in a report and in a timeline are rounded to that
 _SETTINGS = SourceSettings()
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +53,8 @@ def flag_span(
 ) -> Flag:
     """Keep a suspicious span of a file; on return flag, pictures and clip are on the disk.
 
+    The flag's moment is the span's best frame: label and probability are those of the track at that frame.
+
     Args:
         archive: where flags are kept.
         analysed: the file.
@@ -58,46 +68,70 @@ def flag_span(
         OutputError: the files cannot be written; nothing was kept.
         StoreError: the flag cannot be written; nothing was kept.
     """
-    picture, captured_at = _picture(analysed.file, span["best_time"], source)
-    drawn, _ = _picture(analysed.results / VIDEO_FILE, span["best_time"], source)
-    changes = [change for change in analysed.report["label_changes"] if change["track_id"] == span["track_id"]]
-    flag = _draft(analysed, span, changes, captured_at=captured_at)
-    flag = replace(flag, reporter=reporter, note=note)
-    files = {FRAME: picture, OVERLAY: drawn, TRACE: json.dumps({"changes": changes}, indent=1).encode()}
-    flag = archive.add(flag, files)
+    shown = _frame_at(analysed.file, span["best_time"], source)
+    drawn = _frame_at(analysed.results / VIDEO_FILE, span["best_time"], source)
+    draft = _draft(analysed, span, shown=shown, drawn=drawn, reporter=reporter, note=note)
+    flag = archive.add(draft.flag(), draft.files())
     return archive.add_clip(
         flag.id, lambda path: cut_isolated(analysed.file, path, flag.start, flag.end, settings=source)
     )
 
 
 def _draft(
-    analysed: AnalysedFile, span: dict[str, Any], changes: list[dict[str, Any]], *, captured_at: datetime
-) -> Flag:
+    analysed: AnalysedFile, span: Mapping[str, Any], *, shown: Frame, drawn: Frame, reporter: str, note: str
+) -> FlagDraft:
+    """All that is known of a span, from its frame and from the same frame of the annotated video."""
     report = analysed.report
-    track = next(one for one in report["tracks"] if one["track_id"] == span["track_id"])
-    now = datetime.now(UTC)
-    return Flag(
-        id=new_id(now),
-        created_at=now,
-        origin=Origin.PERSON,
-        reporter="",
+    rows = _timeline(analysed.results / TIMELINE_FILE)
+    faces = _faces(report, rows, span["best_time"])
+    face = next((face for face in faces if face.track_id == span["track_id"]), None)
+    is_known = face is not None and all(one.box is not None for one in faces)
+    engines = [row.engine for row in rows if row.frame_index == span["best_frame"]]
+    return FlagDraft(
+        provenance=_provenance(analysed, engine=engines[0] if engines else report["engine"]["name"]),
+        mark=FlagMark(
+            media_time=min(max(span["best_time"], span["start"]), span["end"]),
+            frame_index=span["best_frame"],
+            start=span["start"],
+            end=span["end"],
+            reporter=reporter,
+            note=note,
+        ),
+        frame=FlagFrame(
+            frame_index=shown.index,
+            media_time=shown.media_time,
+            width=shown.width,
+            height=shown.height,
+            faces=tuple(faces) if is_known else None,
+            captured_at=shown.captured_at,
+            picture=jpeg.encoded(shown.pixels, quality=JPEG_QUALITY),
+            overlay=jpeg.encoded(drawn.pixels, quality=JPEG_QUALITY),
+        ),
+        face=face or _unplaced(_track(report, span["track_id"]), Label(span["label"])),
+        changes=report["label_changes"],
+        samples=[
+            FlagSample(
+                track_id=row.track_id,
+                frame_index=row.frame_index,
+                media_time=row.media_time,
+                log_odds=row.log_odds,
+                weight=row.weight,
+                label=row.label,
+                probability=row.probability,
+            )
+            for row in rows
+            if row.log_odds is not None and row.media_time <= span["end"]
+        ],
+    )
+
+
+def _provenance(analysed: AnalysedFile, *, engine: str) -> FlagProvenance:
+    report = analysed.report
+    return FlagProvenance(
         source=analysed.name,
         source_kind=report["source"]["kind"],
         source_sha256=report["source"]["sha256"],
-        start=span["start"],
-        end=span["end"],
-        media_time=min(max(span["best_time"], span["start"]), span["end"]),
-        captured_at=captured_at,
-        frame_index=span["best_frame"],
-        track_id=span["track_id"],
-        box=_box(analysed.results / TIMELINE_FILE, span),
-        label=Label(span["label"]),
-        probability=span["peak"],
-        samples=track["samples"],
-        effective_samples=track["effective_samples"],
-        reasons=tuple(Reason(reason) for reason in track["reasons"]),
-        trace=tuple(changes),
-        engine=report["engine"]["name"],
+        engine=engine,
         model=report["model"]["id"],
         weights_sha256=report["model"]["weights_sha256"],
         program=report["program"]["version"],
@@ -105,24 +139,76 @@ def _draft(
     )
 
 
-def _box(timeline: Path, span: dict[str, Any]) -> tuple[float, float, float, float] | None:
-    """Where the face of a span was in its best frame; None if the timeline does not tell."""
+def _timeline(path: Path) -> Sequence[TimelineSample]:
+    """The rows of the timeline; none if it cannot be read."""
     try:
-        with timeline.open(encoding="utf-8", newline="") as file:
-            for row in csv.DictReader(file):
-                if (int(row["frame_index"]), int(row["track_id"])) == (span["best_frame"], span["track_id"]):
-                    return float(row["box_x1"]), float(row["box_y1"]), float(row["box_x2"]), float(row["box_y2"])
-    except (OSError, ValueError, KeyError):
-        pass
-    return None
+        return list(TimelineSample.read(path))
+    except OutputError as error:
+        _log.warning("where the faces of a flag are is not known: %s", error)
+        return []
 
 
-def _picture(file: Path, media_time: float, settings: SourceSettings) -> tuple[bytes, datetime]:
-    """The picture shown at a media time as JPEG, and when it was read."""
+def _faces(report: JsonObject, rows: Iterable[TimelineSample], moment: float) -> list[FlagFace]:
+    """The faces that are in the frame of a moment, each from its nearest sample.
+
+    Every face in a frame is sampled once in each slot of ``min_score_interval`` seconds. So the nearest sample of a
+    face that is there lies less than that interval away; a face without one is not there.
+    """
+    settings = rename_settings(report["settings"]).get("classifier", {})
+    within = settings.get("min_score_interval", ClassifierSettings().min_score_interval) + _ROUNDED
+    by_track: dict[int, list[TimelineSample]] = {}
+    for row in rows:
+        by_track.setdefault(row.track_id, []).append(row)
+    found = []
+    for track in report["tracks"]:
+        samples = by_track.get(track["track_id"], [])
+        is_seen = track["first_seen"] - _ROUNDED <= moment <= track["last_seen"] + _ROUNDED
+        nearest = min(samples, key=lambda row: abs(row.media_time - moment), default=None)
+        if is_seen and nearest is not None and abs(nearest.media_time - moment) <= within:
+            usable = sum(row.weight > 0 for row in samples if row.media_time <= nearest.media_time)
+            found.append(_placed(track, nearest, usable=usable))
+    return found
+
+
+def _placed(track: JsonObject, row: TimelineSample, *, usable: int) -> FlagFace:
+    """The face of a row. A row has no reasons: they are those of the track's verdict."""
+    return FlagFace(
+        track_id=row.track_id,
+        box=row.box,
+        label=row.label,
+        probability=row.probability,
+        samples=usable,
+        effective_samples=row.effective_samples,
+        reasons=_reasons(track),
+    )
+
+
+def _unplaced(track: JsonObject, label: Label) -> FlagFace:
+    """The face of a span without a row at its best frame: the report does not say where it is."""
+    return FlagFace(
+        track_id=track["track_id"],
+        box=None,
+        label=label,
+        probability=None,
+        samples=track["samples"],
+        effective_samples=track["effective_samples"],
+        reasons=_reasons(track),
+    )
+
+
+def _reasons(track: JsonObject) -> tuple[Reason, ...]:
+    return tuple(map(Reason, track["reasons"]))
+
+
+def _track(report: JsonObject, track_id: int) -> JsonObject:
+    found: JsonObject = next(track for track in report["tracks"] if track["track_id"] == track_id)
+    return found
+
+
+def _frame_at(file: Path, media_time: float, settings: SourceSettings) -> Frame:
+    """The frame that is shown at a media time."""
     with open_isolated(file, settings) as source:
         for frame in source:
-            if frame.media_time >= media_time - 1e-3:
-                buffer = io.BytesIO()
-                Image.fromarray(frame.pixels).save(buffer, "JPEG", quality=_QUALITY)
-                return buffer.getvalue(), frame.captured_at
+            if frame.media_time >= media_time - _ROUNDED:
+                return frame
     raise SourceUnreadableError(f"{file.name}: it ends before {media_time:g} s; was it replaced?")

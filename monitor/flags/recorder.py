@@ -1,32 +1,36 @@
 """From a marked moment to a flag: its pictures are kept at once, its clip when the seconds after it are over."""
 
-import json
 import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
-import monitor
 from monitor.errors import FlagNotFoundError, MonitorError, UsageError
 from monitor.flags.archive import FlagArchive
-from monitor.flags.database import new_id
-from monitor.flags.files import FACES, FRAME, OVERLAY, TRACE
-from monitor.overlay import Overlay
+from monitor.flags.builder import (
+    JPEG_QUALITY,
+    FlagDraft,
+    FlagMark,
+    FlagProvenance,
+    choose_face,
+    observed_frame,
+    observed_samples,
+)
 from monitor.results.report import Provenance
+from monitor.settings import EvidenceSettings
 from monitor.system import jpeg
-from monitor.types import Flag, Frame, Label, LabelChange, Observation, Opinion, Origin, Verdict
+from monitor.types import Flag, Frame, LabelChange, Observation, Opinion, Origin
 from monitor.types.events import Event, FrameAnalysed, LabelChanged, StreamClosed, StreamOpened
 
 _KEPT_SECONDS: Final = 30.0  # of media time in which a moment can still be flagged
 _KEPT_BYTES: Final = 64 << 20
 _KEPT_CHANGES: Final = 500
 _IDLE_EVERY: Final = 0.5  # seconds between kept moments in which no face was scored
-_QUALITY: Final = 90  # JPEG
 _AGAIN_AFTER: Final = 10.0  # seconds until the same face is flagged automatically once more
 
 _log = logging.getLogger(__name__)
@@ -192,15 +196,8 @@ class FlagRecorder:
                     return self._marked[key]
                 connection, moment = self._found(mark)
                 changes, moments = list(self._changes), list(self._moments)
-            flag = _draft(mark, moment, changes, connection.provenance)
-            samples = _samples(moments, track=flag.track_id, since=flag.start)
-            files = {
-                FRAME: moment.jpeg,
-                OVERLAY: _drawn(moment),
-                FACES: _json(_faces(moment)),
-                TRACE: _json({"changes": flag.trace, "samples": samples}),
-            }
-            flag = self._archive.add(flag, files)
+            draft = _draft(mark, moment, provenance=connection.provenance, changes=changes, moments=moments)
+            flag = self._archive.add(draft.flag(), draft.files())
             pending = _Pending(flag.id, flag.start, flag.end, connection.clips)
             with self._lock:
                 same = connection is self._connection
@@ -220,7 +217,7 @@ class FlagRecorder:
         return observation.media_time - self._moments[-1].observation.media_time >= _IDLE_EVERY
 
     def _keep(self, frame: Frame, observation: Observation) -> None:
-        content = jpeg.encoded(frame.pixels, quality=_QUALITY)
+        content = jpeg.encoded(frame.pixels, quality=JPEG_QUALITY)
         self._moments.append(_Moment(observation, frame.captured_at, content, (frame.width, frame.height)))
         self._bytes += len(content)
         oldest = observation.media_time - _KEPT_SECONDS
@@ -276,113 +273,35 @@ class FlagRecorder:
             _log.warning("the clip of flag %s could not be kept: %s", pending.flag_id, error)
 
 
-def _draft(mark: FlagRequest, moment: _Moment, changes: Sequence[LabelChange], provenance: Provenance) -> Flag:
-    seen, settings, now = moment.observation, provenance.settings, datetime.now(UTC)
-    row = _row(seen, mark.track_id)
-    verdict = None if row is None else seen.verdicts[row]
-    track = None if verdict is None else verdict.track_id
-    return Flag(
-        id=new_id(now),
-        created_at=now,
-        origin=mark.origin,
-        reporter=mark.reporter,
-        source=provenance.source.name,
-        source_kind=provenance.source.kind,
-        source_sha256=provenance.sha256,
-        start=max(0.0, mark.media_time - settings.evidence.pre_roll),
-        end=mark.media_time + settings.evidence.post_roll,
-        media_time=mark.media_time,
-        captured_at=moment.captured_at,
-        frame_index=mark.frame_index,
-        track_id=track,
-        box=None if row is None else _box(seen, row),
-        label=Label.NOT_ENOUGH_EVIDENCE if verdict is None else verdict.label,
-        probability=None if verdict is None else verdict.probability,
-        samples=0 if verdict is None else verdict.samples,
-        effective_samples=0.0 if verdict is None else verdict.effective_samples,
-        reasons=() if verdict is None else verdict.reasons,
-        trace=tuple(change.to_dict() for change in changes if change.track_id == track),
-        engine=seen.engine,
-        model=provenance.card.id,
-        weights_sha256=provenance.card.weights_sha256,
-        program=monitor.__version__,
-        settings=settings.record(),
-        opinion=mark.opinion,
-        category=mark.category,
-        note=mark.note,
+def _mark(request: FlagRequest, settings: EvidenceSettings) -> FlagMark:
+    return FlagMark(
+        media_time=request.media_time,
+        frame_index=request.frame_index,
+        start=max(0.0, request.media_time - settings.pre_roll),
+        end=request.media_time + settings.post_roll,
+        origin=request.origin,
+        reporter=request.reporter,
+        opinion=request.opinion,
+        category=request.category,
+        note=request.note,
     )
 
 
-def _samples(moments: Sequence[_Moment], *, track: int | None, since: float) -> list[dict[str, Any]]:
-    """What was scored of a face since then."""
-    found = []
-    for seen in (moment.observation for moment in moments):
-        rows = seen.scores.track_ids.tolist()
-        if seen.media_time < since or track not in rows:
-            continue
-        row = rows.index(track)
-        verdict = next(one for one in seen.verdicts if one.track_id == track)
-        found.append(
-            {
-                "frame_index": seen.frame_index,
-                "media_time": round(seen.media_time, 3),
-                "log_odds": round(float(seen.scores.log_odds[row]), 4),
-                "weight": round(float(seen.scores.weights[row]), 4),
-                "label": verdict.label,
-                "probability": None if verdict.probability is None else round(verdict.probability, 4),
-            }
-        )
-    return found
-
-
-def _row(seen: Observation, track_id: int | None) -> int | None:
-    """Of the wanted face, or of the one that is judged worst; None without a face."""
-    if track_id is not None:
-        return next((row for row, verdict in enumerate(seen.verdicts) if verdict.track_id == track_id), None)
-
-    def badness(row: int) -> tuple[int, float]:
-        verdict: Verdict = seen.verdicts[row]
-        return verdict.label.severity, verdict.probability or 0.0
-
-    return max(range(len(seen.verdicts)), key=badness, default=None)
-
-
-def _box(seen: Observation, row: int) -> tuple[float, float, float, float]:
-    x1, y1, x2, y2 = (round(float(edge), 1) for edge in seen.tracked.faces.boxes[row])
-    return x1, y1, x2, y2
-
-
-def _faces(moment: _Moment) -> dict[str, Any]:
-    seen = moment.observation
-    return {
-        "frame_index": seen.frame_index,
-        "media_time": round(seen.media_time, 3),
-        "width": moment.size[0],
-        "height": moment.size[1],
-        "faces": [
-            {
-                "track_id": verdict.track_id,
-                "box": list(_box(seen, row)),
-                "label": verdict.label,
-                "probability": verdict.probability,
-            }
-            for row, verdict in enumerate(seen.verdicts)
-        ],
-    }
-
-
-def _drawn(moment: _Moment) -> bytes:
-    """The picture with boxes, labels and heat-map."""
-    seen = moment.observation
-    frame = Frame(
-        pixels=jpeg.decoded(moment.jpeg),
-        index=seen.frame_index,
-        media_time=seen.media_time,
-        captured_at=moment.captured_at,
-        source="",
+def _draft(
+    request: FlagRequest,
+    moment: _Moment,
+    *,
+    provenance: Provenance,
+    changes: Sequence[LabelChange],
+    moments: Sequence[_Moment],
+) -> FlagDraft:
+    """All that is known of a kept moment."""
+    frame = observed_frame(moment.observation, picture=moment.jpeg, size=moment.size, captured_at=moment.captured_at)
+    return FlagDraft(
+        provenance=FlagProvenance.of(provenance, engine=moment.observation.engine),
+        mark=_mark(request, provenance.settings.evidence),
+        frame=frame,
+        face=choose_face(frame.faces or (), track_id=request.track_id),
+        changes=[change.to_dict() for change in changes],
+        samples=list(observed_samples(each.observation for each in moments)),
     )
-    return jpeg.encoded(Overlay().draw(frame, seen), quality=_QUALITY)
-
-
-def _json(value: Sequence[Any] | dict[str, Any]) -> bytes:
-    return (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode()

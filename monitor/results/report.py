@@ -1,20 +1,26 @@
-"""``report.json``: what was analysed, with what, what is said of it, and why. Its fields: ``report.schema.json``."""
+"""What a whole source came to, and the files that say so. Their content: ``monitor.results.report_content``."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
-from monitor import __version__
 from monitor.errors import SourceError, SourceUnavailableError
-from monitor.results import records
-from monitor.results.result_folder import REPORT_FILE
+from monitor.results.formats import report_formats
+from monitor.results.report_content import (
+    AnalysedSource,
+    EngineSummary,
+    FrameCounts,
+    ModelSummary,
+    ReportContent,
+    SourceVerdictInWords,
+    SuspiciousSpan,
+)
 from monitor.results.timeline import Timeline
 from monitor.system.files import unwritable
 from monitor.types import Hint, LabelChange, Observation, Segment, SourceInfo, SourceVerdict, TrackSummary
@@ -26,8 +32,6 @@ if TYPE_CHECKING:
     from monitor.classifiers.model_card import ModelCard
     from monitor.settings import Settings
 
-SCHEMA_VERSION = "1.2"  # the first number grows when a reader of older reports would misread a newer one
-SCHEMA_FILE = Path(__file__).with_name("report.schema.json")
 NOTE = (
     "An indication, not proof: a statistical detector judged visible faces only. It misses manipulations, "
     "it accuses genuine footage, and it is weaker on generators, cameras and people unlike its training data. "
@@ -67,13 +71,13 @@ class Provenance:
 class Report:
     """What a whole source came to: its verdict, its faces, and why; ``to_dict()`` is the content of report.json."""
 
-    verdict: SourceVerdict
+    verdict: SourceVerdict  # of the whole source
     tracks: tuple[TrackSummary, ...]  # every face that was followed, each with its verdict
     segments: tuple[Segment, ...]  # suspicious spans
-    label_changes: tuple[LabelChange, ...]
+    label_changes: tuple[LabelChange, ...]  # in order, each with the trace that explains it
     hints: tuple[Hint, ...]  # on the stream itself
-    frames: SessionStats
-    provenance: Provenance
+    frames: SessionStats  # every frame accounted for
+    provenance: Provenance  # everything that the result depends on
     engines: tuple[str, ...]  # all that scored, in order
     folder: Path | None = None  # where report, timeline and video lie, if they were kept
     failure: SourceError | None = None  # what ended the source before its time
@@ -95,15 +99,15 @@ class Report:
 
     def to_dict(self) -> JsonObject:
         """The report as JSON values; its keys are in ``report.schema.json``."""
-        return _content(self)
+        return _content(self).to_dict()
 
 
 class ReportWriter:
     """Collects one source's observations while they stream by; memory grows with tracks, label changes, hints only.
 
-    Writes ``timeline.csv`` at once and ``report.json`` at the end into ``folder``: give it
+    Writes ``timeline.csv`` at once and a file in each report format at the end into ``folder``: give it
     ``OutputFolder.working``, so that nothing is seen before it is whole. Leaving the ``with``
-    block without ``finish()`` removes both.
+    block without ``finish()`` removes all of them.
 
     Raises:
         OutputError: the folder cannot be written.
@@ -155,7 +159,7 @@ class ReportWriter:
         dropped: Mapping[str, int] | None = None,
         lost: Mapping[str, int] | None = None,
         ended_early: str | None = None,
-    ) -> dict[str, Any]:
+    ) -> JsonObject:
         """Write the report.
 
         Args:
@@ -187,47 +191,46 @@ class ReportWriter:
             ),
             ended_early=ended_early,
         )
-        path = self._folder / REPORT_FILE
-        try:
-            path.write_text(json.dumps(content, ensure_ascii=False, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-        except OSError as error:
-            raise unwritable(path, error) from error
+        for file, render in report_formats().items():
+            path = self._folder / file
+            try:
+                path.write_text(render(content), encoding="utf-8")
+            except OSError as error:
+                raise unwritable(path, error) from error
         self._finished = True
-        return content
+        return content.to_dict()
 
     def abort(self) -> None:
         """Remove what was written."""
         self._timeline.discard()
-        (self._folder / REPORT_FILE).unlink(missing_ok=True)
+        for file in report_formats():
+            (self._folder / file).unlink(missing_ok=True)
 
 
-def _content(report: Report, *, ended_early: str | None = None) -> JsonObject:
+def _content(report: Report, *, ended_early: str | None = None) -> ReportContent:
     frames, provenance = report.frames, report.provenance
     failure = None if report.failure is None else str(report.failure)
-    spans = sorted(report.segments, key=lambda segment: (segment.start, segment.track_id))
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "program": {"name": "deepfake-monitor", "version": __version__},
-        "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "note": NOTE,
-        "source": records.source(provenance.source, sha256=provenance.sha256),
-        "frames": {
-            "read": frames.frames_analysed + sum(frames.dropped.values()),
-            "analysed": frames.frames_analysed,
-            "dropped": dict(frames.dropped),
-            "lost": dict(frames.lost),
-            "ended_early": ended_early or failure,
-        },
-        "verdict": records.source_verdict(report.verdict),
-        "tracks": [track.to_dict() for track in sorted(report.tracks, key=lambda track: track.track_id)],
-        "segments": [segment.to_dict() for segment in spans],
-        "spans": records.merged(spans),
-        "label_changes": [change.to_dict() for change in report.label_changes],
-        "hints": records.hints(report.hints),
-        "model": records.model(provenance.card),
-        "engine": {"name": provenance.engine, "reason": provenance.engine_reason, "all": list(report.engines)},
-        "settings": provenance.settings.record(),
-    }
+    return ReportContent(
+        created_at=datetime.now(UTC).replace(microsecond=0),
+        note=NOTE,
+        source=AnalysedSource.of(provenance.source, sha256=provenance.sha256),
+        frames=FrameCounts(
+            read=frames.frames_analysed + sum(frames.dropped.values()),
+            analysed=frames.frames_analysed,
+            dropped=frames.dropped,
+            lost=frames.lost,
+            ended_early=ended_early or failure,
+        ),
+        verdict=SourceVerdictInWords(report.verdict),
+        tracks=tuple(sorted(report.tracks, key=lambda track: track.track_id)),
+        segments=tuple(sorted(report.segments, key=lambda segment: (segment.start, segment.track_id))),
+        spans=SuspiciousSpan.of(report.segments),
+        label_changes=report.label_changes,
+        hints=tuple(sorted(report.hints, key=lambda hint: (hint.start, hint.kind))),
+        model=ModelSummary.of(provenance.card),
+        engine=EngineSummary(provenance.engine, provenance.engine_reason, report.engines),
+        settings=provenance.settings.record(),
+    )
 
 
 def sha256_of(path: Path) -> str:

@@ -11,11 +11,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from monitor.results.formats import REPORT_FILE, report_formats
 from monitor.system.files import unwritable
 from monitor.types import SourceInfo
 
-VIDEO_FILE, TIMELINE_FILE, REPORT_FILE = "annotated.mp4", "timeline.csv", "report.json"
-_RESULTS = (VIDEO_FILE, TIMELINE_FILE, REPORT_FILE)
+VIDEO_FILE, TIMELINE_FILE = "annotated.mp4", "timeline.csv"
 _UNSAFE = re.compile(r'[\x00-\x1f<>:"/\\|?*]+')
 _LONGEST_NAME = 200  # bytes; file systems allow 255, our prefix and number included
 
@@ -27,6 +27,11 @@ def result_name(info: SourceInfo) -> str:
         name = info.path.resolve().name if info.kind == "folder" else info.path.stem
     safe = _UNSAFE.sub("-", name).strip(" .-")
     return safe.encode()[:_LONGEST_NAME].decode(errors="ignore") or info.kind
+
+
+def result_files() -> tuple[str, ...]:
+    """The files that an analysis may leave."""
+    return *report_formats(), TIMELINE_FILE, VIDEO_FILE
 
 
 class OutputFolder:
@@ -122,7 +127,7 @@ class OutputFolder:
             earlier.rename(target)
             raise
         for entry in earlier.iterdir():
-            if entry.name not in _RESULTS:
+            if entry.name not in result_files():
                 entry.rename(target / entry.name)
         shutil.rmtree(earlier, ignore_errors=True)
 

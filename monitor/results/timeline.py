@@ -3,12 +3,14 @@
 import contextlib
 import csv
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
+from monitor.errors import OutputError
 from monitor.results.result_folder import TIMELINE_FILE
 from monitor.system.files import unwritable
-from monitor.types import Observation, Verdict
+from monitor.types import Label, Observation, Verdict
 from monitor.types.faces import sigmoid
 
 COLUMNS = (
@@ -27,6 +29,53 @@ COLUMNS = (
     "engine",
 )  # fmt: skip
 _NONE = ("",) * 4
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineSample:
+    """One row: a sample of one face, and the verdict of its track after it."""
+
+    frame_index: int
+    media_time: float  # seconds, rounded to milliseconds
+    track_id: int
+    log_odds: float | None  # calibrated; None: it was rejected
+    weight: float  # 0..1; 0 if it was rejected
+    box: tuple[float, float, float, float] | None  # x1 y1 x2 y2, pixels of the full frame; None: not known
+    label: Label
+    probability: float | None  # P(fake) of the track; None without a usable sample
+    effective_samples: float
+    engine: str
+
+    @classmethod
+    def read(cls, path: Path) -> Iterator[Self]:
+        """The rows of a ``timeline.csv``, in their order.
+
+        Raises:
+            OutputError: the file cannot be read, or a column is missing or holds something else.
+        """
+        try:
+            with path.open(encoding="utf-8", newline="") as file:
+                yield from map(cls._of, csv.DictReader(file))
+        except OSError as error:
+            raise OutputError(f"{path} cannot be read: {error.strerror or error}") from error
+        except (ValueError, KeyError, TypeError, csv.Error) as error:
+            raise OutputError(f"{path} is no timeline of this version: analyse the file again") from error
+
+    @classmethod
+    def _of(cls, row: dict[str, str]) -> Self:
+        edges = [row[f"box_{edge}"] for edge in ("x1", "y1", "x2", "y2")]
+        return cls(
+            frame_index=int(row["frame_index"]),
+            media_time=float(row["media_time"]),
+            track_id=int(row["track_id"]),
+            log_odds=_number(row["log_odds"]),
+            weight=_number(row["weight"]) or 0.0,
+            box=_box(edges) if all(edges) else None,
+            label=Label(row["label"] or Label.NOT_ENOUGH_EVIDENCE),
+            probability=_number(row["probability"]),
+            effective_samples=_number(row["effective_samples"]) or 0.0,
+            engine=row["engine"],
+        )
 
 
 class Timeline:
@@ -88,6 +137,16 @@ class Timeline:
             yield *head, track, *numbers, *_pixels(boxes.get(track)), *_pixels(crop), *tail(track, "")
         for track, reasons in scores.rejected.items():
             yield *head, track, "", "", "", *_pixels(boxes.get(track)), *_NONE, *tail(track, " ".join(reasons))
+
+
+def _number(text: str) -> float | None:
+    """A cell's number; None if the cell is empty."""
+    return float(text) if text else None
+
+
+def _box(edges: list[str]) -> tuple[float, float, float, float]:
+    x1, y1, x2, y2 = map(float, edges)
+    return x1, y1, x2, y2
 
 
 def _pixels(box: list[float] | None) -> tuple[str, ...]:

@@ -309,9 +309,11 @@ class StreamSupervisor:
         try:
             self._announce()
         except Exception as error:  # noqa: BLE001 - shown by the status
+            if self._state is StreamState.FAILED:
+                return
             self.failure = _traceless(error)
             self._failed(error)
-            with suppress(Exception):  # those that still work hear of it
+            with suppress(Exception):  # the same observer fails again
                 self._announce()
 
 

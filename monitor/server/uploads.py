@@ -16,9 +16,9 @@ from typing import Any, Final
 from monitor.analysis.pipeline import Engines
 from monitor.errors import MonitorError, SourceError, SourceUnreadableError, UsageError
 from monitor.media.sources import open_isolated
+from monitor.results.formats import REPORT_FILE
 from monitor.results.key_frames import KeyFrameRecorder
 from monitor.results.recorder import ResultRecorder, run
-from monitor.results.result_folder import REPORT_FILE
 from monitor.runtime import BackgroundWorker
 from monitor.settings import Settings
 from monitor.system.files import unwritable, write_whole

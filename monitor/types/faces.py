@@ -148,8 +148,8 @@ class Scores:
 class Calibration:
     """Platt scaling from a model card: calibrated log-odds = ``scale * logit + shift``."""
 
-    scale: float = 1.0
-    shift: float = 0.0
+    scale: float = 1.0  # factor of the logit
+    shift: float = 0.0  # log-odds added
 
     def log_odds(self, logit: float) -> float:
         """The calibrated natural log-odds of "fake"."""

@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from monitor.types.labels import Label, Reason
+from monitor.types.serialise import EXACT
 
 
 class Opinion(StrEnum):
@@ -37,48 +38,48 @@ class ClipState(StrEnum):
 class FlagFile:
     """A file that is kept with a flag."""
 
-    name: str  # in the flag's folder
-    sha256: str  # hex
-    size: int  # bytes
+    name: str  # of the file in the flag's folder
+    sha256: str  # of the file, hexadecimal
+    size: int  # of the file, bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Flag:
     """What was marked, what the program said of it, and what a person says."""
 
-    id: str  # sorts by time
-    created_at: datetime  # UTC
+    id: str  # of the flag; sorts by time
+    created_at: datetime  # when it was marked, UTC
     origin: Origin
     reporter: str  # who marked it; "" for nobody by name
     source: str  # as a person would name it, passwords masked
-    source_kind: str
-    source_sha256: str | None  # hex, of a file
+    source_kind: str  # kind of the source, e.g. rtsp
+    source_sha256: str | None  # of a file, hexadecimal; None: the source is no file
     start: float  # media time, seconds
-    end: float
+    end: float  # media time, seconds
     media_time: float  # of the moment itself, within the span
     captured_at: datetime  # UTC, of the frame at that moment
-    frame_index: int
-    track_id: int | None  # None: the picture as a whole
-    box: tuple[float, float, float, float] | None  # x1 y1 x2 y2, pixels of the frame
-    label: Label
+    frame_index: int  # of that frame
+    track_id: int | None  # of the face; None: the picture as a whole
+    box: tuple[float, float, float, float] | None  # of the face: x1 y1 x2 y2, pixels of the frame
+    label: Label  # at that moment
     probability: float | None  # calibrated P(fake) at that moment
-    samples: int
-    effective_samples: float
-    reasons: tuple[Reason, ...]
-    trace: tuple[Mapping[str, Any], ...]  # changes of label, as report.json has them
-    engine: str
+    samples: int  # usable samples until then
+    effective_samples: float  # how many independent samples these amount to
+    reasons: tuple[Reason, ...]  # why there is not enough evidence, or what weakens it
+    trace: tuple[Mapping[str, Any], ...] = field(metadata=EXACT)  # changes of label, as report.json has them
+    engine: str  # engine and precision, e.g. onnxruntime-fp32
     model: str  # id of the weights
-    weights_sha256: str
-    program: str  # version
-    settings: Mapping[str, Any]
-    opinion: Opinion | None = None
-    category: str = ""
-    note: str = ""
-    reviewed_by: str = ""
-    reviewed_at: datetime | None = None  # None: nobody looked yet
-    clip: ClipState = ClipState.PENDING
-    clip_why: str = ""
-    exhibits: tuple[FlagFile, ...] = ()
+    weights_sha256: str  # of the weights, hexadecimal
+    program: str  # version of the program
+    settings: Mapping[str, Any] = field(metadata=EXACT)  # that the verdict depends on
+    opinion: Opinion | None = None  # of the person who reviewed it
+    category: str = ""  # in a person's words
+    note: str = ""  # in a person's words
+    reviewed_by: str = ""  # name of that person
+    reviewed_at: datetime | None = None  # UTC; None: nobody looked yet
+    clip: ClipState = ClipState.PENDING  # whether there is a moving picture of it
+    clip_why: str = ""  # why there is none
+    exhibits: tuple[FlagFile, ...] = ()  # the files that are kept with it
 
     def __post_init__(self) -> None:
         for name in ("created_at", "captured_at", "reviewed_at"):

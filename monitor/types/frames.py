@@ -59,17 +59,17 @@ class Frame:
 class SourceInfo(Serialisable):
     """What is known of a source once it is open. Unknown numbers are None, never guessed."""
 
-    name: str  # masked: fit to be shown and stored
-    kind: str  # file, image, folder, webcam, rtsp, http, screen, demo
-    live: bool  # newest frame wins; else every frame counts, in order
-    width: int
-    height: int
-    fps: float | None  # average frames per second of media time
-    duration: float | None  # seconds of media time
-    frame_count: int | None  # an estimate from the container
+    name: str  # path or address, masked: fit to be shown and stored
+    kind: str  # kind of the source: file, image, folder, webcam, rtsp, http, screen, demo
+    live: bool  # whether the newest frame wins; else every frame counts, in order
+    width: int  # of a frame, pixels
+    height: int  # of a frame, pixels
+    fps: float | None  # average frames per second of media time; None: unknown
+    duration: float | None  # seconds of media time; None: unknown
+    frame_count: int | None  # an estimate from the container; None: unknown
     path: Path | None = field(metadata=HIDDEN)  # the local file, if it is one
-    has_audio: bool = False
-    still: bool = False  # one picture: judged on one sample, and said so
-    synthetic: bool = False  # made by this program (demo:)
+    has_audio: bool = False  # whether it has sound; sound is not judged
+    still: bool = False  # whether it is one picture, judged on one sample
+    synthetic: bool = False  # whether it was made by this program (demo:)
     device: str = ""  # what the system calls a camera; "": no camera, or it does not tell
-    virtual: bool = False  # the system says that a program stands behind a camera, and no hardware
+    virtual: bool = False  # whether the system says that a program stands behind a camera, and no hardware

@@ -37,9 +37,9 @@ _KINDS_IN_WORDS = {
 class Hint(Serialisable):
     """A span of media time in which a stream looks wrong in one way. An indication: there are innocent causes."""
 
-    kind: HintKind
-    start: float
-    end: float | None = None  # None: it holds still
+    kind: HintKind  # in which way the stream looks wrong
+    start: float  # media time, seconds
+    end: float | None = None  # media time, seconds; None: it holds still
     detail: str = ""  # what was found, as people read it: "640 x 360 to 1280 x 720"
     _shown: ClassVar = {"in_words": 0}
 

@@ -5,6 +5,7 @@ their values, times ISO 8601 in UTC, paths texts, tuples lists. Arrays are left 
 offers a property in ``_shown``.
 """
 
+import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
@@ -20,8 +21,12 @@ JsonObject = dict[str, Any]
 
 DIGITS: Final = 3  # after the decimal point, unless a field says otherwise
 
-# What a field may say of itself: ``field(metadata=PROBABILITY)``.
-PROBABILITY: Final[Mapping[str, Any]] = {"digits": 4}
+# What a field may say of itself: ``field(metadata=PROBABILITY)``. ``schema`` holds keywords of its JSON schema.
+PROBABILITY: Final[Mapping[str, Any]] = {"digits": 4, "schema": {"minimum": 0, "maximum": 1}}
+LOG_ODDS: Final[Mapping[str, Any]] = {"digits": 4}
+EXACT: Final[Mapping[str, Any]] = {"digits": None}  # numbers are not rounded, in a plain dataclass neither
+SHA256: Final[Mapping[str, Any]] = {"schema": {"pattern": "^[0-9a-f]{64}$"}}
+COUNT: Final[Mapping[str, Any]] = {"schema": {"minimum": 0}}
 HIDDEN: Final[Mapping[str, Any]] = {"hidden": True}
 
 
@@ -46,12 +51,21 @@ class Serialisable:
         return _object(self)
 
 
+def json_file(value: object) -> bytes:
+    """JSON values as the content of a file that people may read, too.
+
+    Raises:
+        ValueError: a number in it is not finite.
+    """
+    return (json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
 @cache
 def _plan(kind: type) -> tuple[tuple[str, Mapping[str, Any]], ...]:
     return tuple((field.name, field.metadata) for field in fields(kind) if "hidden" not in field.metadata)
 
 
-def _object(value: object) -> JsonObject:
+def _object(value: object, digits: int | None = DIGITS) -> JsonObject:
     record: JsonObject = {}
     kind: Any = type(value)
     for name, metadata in _plan(kind):
@@ -65,13 +79,13 @@ def _object(value: object) -> JsonObject:
             continue
         if "all_keys" in metadata:
             one = dict.fromkeys(metadata["all_keys"], 0.0) | dict(one)
-        record[name] = _json(one, metadata.get("digits", DIGITS))
-    for name, digits in getattr(value, "_shown", {}).items():
-        record[name] = _json(getattr(value, name), digits)
+        record[name] = _json(one, metadata.get("digits", digits))
+    for name, shown_digits in getattr(value, "_shown", {}).items():
+        record[name] = _json(getattr(value, name), shown_digits)
     return record
 
 
-def _json(value: object, digits: int) -> object:
+def _json(value: object, digits: int | None) -> object:
     match value:
         case Mapping():
             return {_key(key): _json(one, digits) for key, one in value.items()}
@@ -79,10 +93,10 @@ def _json(value: object, digits: int) -> object:
             return [_json(one, digits) for one in value]
         case Serialisable():
             return value.to_dict()
-    return _object(value) if is_dataclass(value) else _scalar(value, digits)
+    return _object(value, digits) if is_dataclass(value) else _scalar(value, digits)
 
 
-def _scalar(value: object, digits: int) -> object:
+def _scalar(value: object, digits: int | None) -> object:
     match value:
         case Enum():
             return value.value
@@ -91,7 +105,10 @@ def _scalar(value: object, digits: int) -> object:
         case int() | np.integer():
             return int(value)
         case float() | np.floating():
-            return round(float(value), digits) if math.isfinite(value) else None
+            number = float(value)
+            if not math.isfinite(number):
+                return None
+            return number if digits is None else round(number, digits)
         case datetime():
             return value.astimezone(UTC).isoformat()
         case PurePath() | Exception():

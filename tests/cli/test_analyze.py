@@ -11,7 +11,7 @@ from support.clips import video
 
 from monitor import api
 from monitor.media.sources import open_source
-from monitor.results.report import SCHEMA_FILE
+from monitor.results.report_content import SCHEMA_FILE
 
 
 def results(folder: Path) -> list[str]:

@@ -1,5 +1,6 @@
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,7 @@ def test_results_roll_over_and_faces_and_spans_that_are_open_are_in_both_parts(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     one = make(part_seconds=0.4)
+    monkeypatch.setattr(demo, "info", replace(demo.info, live=True))
     begin(one, demo)
     pipeline = Pipeline(engines, settings)
     monkeypatch.setattr(one.supervisor, "_pipeline", pipeline)
@@ -111,10 +113,11 @@ def test_results_roll_over_and_faces_and_spans_that_are_open_are_in_both_parts(
     assert [[track["track_id"] for track in report["tracks"]] for report in reports[:2]] == [[1], [1]]
 
 
-def test_only_the_states_that_matter_are_printed(
-    make: Callable[..., WatchedSource], capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_person_reads_the_states_that_matter_and_a_program_all(
+    make: Callable[..., WatchedSource], capsys: pytest.CaptureFixture[str], as_json: bool
 ) -> None:
-    one = make(as_json=True)
+    one = make(as_json=as_json)
     for event in (
         state(StreamState.LIVE),
         state(StreamState.STALLED, "no picture for 4 s"),
@@ -124,14 +127,16 @@ def test_only_the_states_that_matter_are_printed(
         state(StreamState.FAILED, "cam: refused"),
     ):
         one(event)
-    printed = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [(one["state"], one["reason"]) for one in printed] == [
-        ("stalled", "no picture for 4 s"),
-        ("live", ""),
-        ("reconnecting", "cam: no answer"),
-        ("failed", "cam: refused"),
-    ]
-    assert (printed[-1]["stream"], printed[-1]["attempt"], printed[-1]["retry_after"]) == ("demo:", 2, 1.5)
+    lines = capsys.readouterr().out.splitlines()
+    if as_json:
+        printed = [json.loads(line) for line in lines]
+        assert [one["state"] for one in printed] == ["live", "stalled", "live", "reconnecting", "paused", "failed"]
+        assert (printed[-1]["stream"], printed[-1]["reason"], printed[-1]["retry_after"]) == (
+            "demo:", "cam: refused", 1.5,
+        )  # fmt: skip
+    else:
+        assert [line.split()[0] for line in lines] == ["stalled", "live", "reconnecting", "failed"]
+        assert lines[-1] == "failed (attempt 2 in 1.5 s): cam: refused"
 
 
 @pytest.mark.parametrize(("patient", "over"), [(False, True), (True, False)])

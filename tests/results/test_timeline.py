@@ -7,7 +7,7 @@ import pytest
 from support.observations import ENGINE, Face, observation
 
 from monitor.errors import OutputError
-from monitor.results.timeline import COLUMNS, Timeline
+from monitor.results.timeline import COLUMNS, Timeline, TimelineSample
 from monitor.types import Calibration, Label, Observation, Reason
 
 CALIBRATION = Calibration(scale=2.0, shift=-1.0)
@@ -87,3 +87,31 @@ def test_a_discarded_timeline_is_gone(tmp_path: Path) -> None:
     timeline.add(observation([SCORED]))
     timeline.discard()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_written_can_be_read_again(tmp_path: Path) -> None:
+    rows(tmp_path, observation([SCORED, REJECTED], media_time=0.48, index=12))
+    scored, rejected = TimelineSample.read(tmp_path / "timeline.csv")
+    assert scored == TimelineSample(
+        frame_index=12,
+        media_time=0.48,
+        track_id=3,
+        log_odds=1.25,
+        weight=0.75,
+        box=(10.0, 20.0, 110.0, 140.3),
+        label=Label.SUSPICIOUS,
+        probability=0.81,
+        effective_samples=2.4,
+        engine=ENGINE,
+    )
+    assert (rejected.log_odds, rejected.weight, rejected.probability) == (None, 0.0, None)
+    assert rejected.label is Label.NOT_ENOUGH_EVIDENCE
+
+
+def test_a_file_that_is_no_timeline_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "timeline.csv"
+    with pytest.raises(OutputError, match="cannot be read"):
+        list(TimelineSample.read(path))
+    path.write_text("frame_index,media_time\n1,0.2\n")
+    with pytest.raises(OutputError, match="analyse the file again"):
+        list(TimelineSample.read(path))

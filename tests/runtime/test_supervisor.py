@@ -11,9 +11,9 @@ import pytest
 from support.events import ENGINES
 from support.observations import observation, segment, summary
 
-from monitor.errors import EngineError, SourceUnavailableError
+from monitor.errors import EngineError, OutputError, SourceUnavailableError
 from monitor.media.sources import Source
-from monitor.runtime import Observers, StreamState, StreamStatus, StreamSupervisor, Subscription
+from monitor.runtime import FailurePolicy, Observers, StreamState, StreamStatus, StreamSupervisor, Subscription
 from monitor.runtime import supervisor as module
 from monitor.settings import Settings
 from monitor.types import Frame, Observation, Segment, TrackSummary
@@ -152,7 +152,7 @@ def test_a_lost_camera_is_opened_again_and_the_reason_is_told(start: Callable) -
     gone = SourceUnavailableError("cam: no answer")
     watch, audience = start(Reel(count=5, live=True), gone, Reel(count=10_000, live=True))
     first = until(watch, lambda status: status.state is StreamState.RECONNECTING)
-    assert "ended" in first.why
+    assert "ended" in first.reason
     assert 0 <= first.retry_after <= 1
     until(watch, lambda status: status.reason == "cam: no answer")
     until(watch, lambda status: status.state is StreamState.LIVE)
@@ -180,14 +180,14 @@ def test_a_file_that_is_not_there_is_not_tried_again(start: Callable) -> None:
 
 def test_an_engine_that_fails_ends_it_and_resume_begins_anew(start: Callable) -> None:
     watch, _ = start(Reel(count=5, live=True), fails=EngineError("the engine broke"))
-    assert until(watch, lambda status: status.state.over).why == "the engine broke"
+    assert until(watch, lambda status: status.state.over).reason == "the engine broke"
     watch.resume()
     until(watch, lambda status: status.connection == 2)
 
 
 def test_what_nobody_foresaw_is_told_too(start: Callable) -> None:
     watch, _ = start(Reel(count=5, live=True), fails=ZeroDivisionError("by zero"))
-    assert "ZeroDivisionError" in until(watch, lambda status: status.state is StreamState.FAILED).why
+    assert "ZeroDivisionError" in until(watch, lambda status: status.state is StreamState.FAILED).reason
 
 
 def test_a_paused_camera_is_let_go_of(start: Callable) -> None:
@@ -227,9 +227,42 @@ def test_silence_is_a_stall(start: Callable, monkeypatch: pytest.MonkeyPatch) ->
             yield from super().__iter__()
             self._closed.wait()
 
-    watch, _ = start(Frozen(count=3, live=True))
+    watch, audience = start(Frozen(count=3, live=True))
     status = until(watch, lambda status: status.state is StreamState.STALLED)
     assert status.reason.startswith("no picture for")
+    until(watch, lambda _: audience.states[-1:] == ["stalled"])
+
+
+def test_the_events_of_a_lost_camera_tell_its_states_in_order(start: Callable) -> None:
+    watch, audience = start(
+        Reel(count=20, live=True), SourceUnavailableError("cam: no answer"), Reel(count=10_000, live=True)
+    )
+    until(watch, lambda status: status.connection == 2 and status.state is StreamState.LIVE)
+    watch.pause()
+    until(watch, lambda _: audience.states[-1] == "paused")
+    states = audience.states
+    assert states[:2] == ["live", "reconnecting"]
+    assert states[-2:] == ["live", "paused"]
+
+
+def test_a_required_observer_that_fails_ends_the_stream_and_the_others_hear_of_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def full(event: Event) -> None:
+        raise OutputError(f"the disk is full at {event.type}")
+
+    monkeypatch.setattr(module, "open_isolated", lambda *_: Reel(count=100, live=True))
+    monkeypatch.setattr(module, "Pipeline", lambda engines, settings, still, live, info: Echo())
+    audience = RecordingObserver()
+    observers = Observers([Subscription(full, "recorder", FailurePolicy.REQUIRED), Subscription(audience, "test")])
+    watch = StreamSupervisor("rtsp://cam", engines=lambda: ENGINES, settings=Settings(), observers=observers)  # type: ignore[arg-type, return-value]
+    watch.start()
+    try:
+        status = until(watch, lambda status: status.state is StreamState.FAILED)
+        assert status.reason == "the disk is full at stream_opened"
+        until(watch, lambda _: audience.states == ["failed"])
+    finally:
+        watch.stop()
 
 
 def test_stop_ends_every_thread(start: Callable) -> None:

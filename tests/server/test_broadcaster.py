@@ -167,7 +167,7 @@ def test_a_face_is_cut_out_of_the_newest_frame() -> None:
     assert hub.face(1) is None
     pixels = np.zeros((480, 640, 3), np.uint8)
     pixels[100:220, 200:300] = 200
-    hub(frame(pixels), observation([Face((200, 100, 300, 220), 1), Face((900, 900, 950, 950), 2)]))
+    analyse_frame(hub, frame(pixels), observation([Face((200, 100, 300, 220), 1), Face((900, 900, 950, 950), 2)]))
     cut = cv2.imdecode(np.frombuffer(hub.face(1) or b"", np.uint8), cv2.IMREAD_COLOR)
     assert cut.shape == (96, 96, 3)
     assert cut[48, 48].mean() > 190
@@ -192,13 +192,13 @@ def test_a_new_connection_forgets_the_maps_of_the_last_one() -> None:
 def test_large_pictures_are_sent_smaller() -> None:
     async def look() -> None:
         hub = Broadcaster()
-        hub(frame(np.zeros((20, 2000, 3), np.uint8)), observation())
+        analyse_frame(hub, frame(np.zeros((20, 2000, 3), np.uint8)), observation())
         with hub.viewing() as viewer:
             head, jpeg = unpack(hub.message(viewer)[1])
             assert head["width"] == 2000, "boxes are measured in the frame"
             assert _width(jpeg) == 1280
             viewer.adaptation.index = 3
-            hub(frame(np.zeros((20, 2000, 3), np.uint8)), observation())
+            analyse_frame(hub, frame(np.zeros((20, 2000, 3), np.uint8)), observation())
             assert _width(unpack(hub.message(viewer)[1])[1]) == 480
 
     asyncio.run(look())

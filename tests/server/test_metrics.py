@@ -24,7 +24,17 @@ def watched(identity: str = "1a", **changes: Any) -> StreamSnapshot:
         "id": identity,
         "name": 'The "door"\\',
         "status": StreamStatus(StreamState.RECONNECTING, "lost", 3, 2, 1.0, None, stats),
-        "totals": StreamTotals(30, 21, {"analysis behind": 6}, {"damaged": 2}, {Label.LIKELY_FAKE: 4}, latencies, 0.5),
+        "totals": StreamTotals(
+            openings=3,
+            read=30,
+            analysed=21,
+            dropped={"analysis behind": 6},
+            lost={"damaged": 2},
+            changes={Label.LIKELY_FAKE: 4},
+            flags=5,
+            latencies=latencies,
+            latency=0.5,
+        ),
         "faces": {Label.SUSPICIOUS: 2},
         "viewers": 1,
     }
@@ -66,6 +76,7 @@ def test_every_frame_is_told_by_source_and_cause() -> None:
     assert found["frames_lost_total", "1a", "damaged"] == 2
     assert found["frames_waiting", "1a"] == 1
     assert found["source_openings_total", "1a"] == 3
+    assert found["flags_committed_total", "1a"] == 5
     assert found["verdicts_total", "1a", "LIKELY_FAKE"] == 4
     assert found["faces", "1a", "SUSPICIOUS"] == 2
     assert found["viewers", "1a"] == 1

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient, WebSocketTestSession
 from starlette.websockets import WebSocketDisconnect
+from support.events import analyse_frame
 from support.flagging import flag
 from support.footage import posed
 from support.observations import frame, observation
@@ -38,7 +39,7 @@ class Tuned:
     hub: Broadcaster = field(default_factory=Broadcaster)
 
     def feed(self, index: int) -> None:
-        self.hub(frame(np.zeros((48, 64, 3), np.uint8), index * 0.04, index), observation(index=index))
+        analyse_frame(self.hub, frame(np.zeros((48, 64, 3), np.uint8), index * 0.04, index), observation(index=index))
 
     def stop(self) -> None:
         self.hub.end("the source was removed")
@@ -308,13 +309,13 @@ def test_at_most_two_frames_are_unacknowledged(client: TestClient, tuned: Tuned,
         for index in (2, 3, 4):
             tuned.feed(index)
             time.sleep(0.1)
-        socket.send_json({"ack": 3, "connection": 0, "shown": True})  # was never sent
-        socket.send_json({"ack": 0, "connection": 0, "shown": True})
+        socket.send_json({"ack": 3, "connection": 1, "shown": True})  # was never sent
+        socket.send_json({"ack": 0, "connection": 1, "shown": True})
         assert number(socket.receive_bytes()) == 4, "what lay between was skipped, not queued up"
         tuned.feed(5)
         time.sleep(0.1)
         tuned.feed(6)
-        socket.send_json({"ack": 1, "connection": 0, "shown": False})
+        socket.send_json({"ack": 1, "connection": 1, "shown": False})
         assert number(socket.receive_bytes()) == 6
         viewer = tuned.hub.viewer_of(token["token"])
         assert viewer is not None

@@ -63,7 +63,7 @@ def failed(station: MonitorService, channel_id: str) -> str:
     while channel.status.state is not StreamState.FAILED:
         assert time.monotonic() < deadline, channel.status
         time.sleep(0.01)
-    return channel.status.why
+    return channel.status.reason
 
 
 def test_sources_are_watched_until_they_are_removed(station: MonitorService, engines: Engines) -> None:
@@ -111,7 +111,7 @@ def test_spaces_around_an_address_do_no_harm(station: MonitorService, engines: E
     while channel.status.state is StreamState.CONNECTING:
         assert time.monotonic() < deadline
         time.sleep(0.01)
-    assert channel.status.state is StreamState.LIVE, channel.status.why
+    assert channel.status.state is StreamState.LIVE, channel.status.reason
 
 
 def test_the_networks_are_loaded_once_and_when_needed(

@@ -11,8 +11,8 @@ from support.footage import decoded
 from monitor.analysis.pipeline import Engines
 from monitor.errors import UsageError
 from monitor.flags.archive import FlagArchive
-from monitor.flags.files import CLIP
-from monitor.flags.recorder import FACES, FRAME, OVERLAY, TRACE, FlagRequest
+from monitor.flags.files import CLIP, FACES, FRAME, OVERLAY, TRACE
+from monitor.flags.recorder import FlagRequest
 from monitor.runtime import BackgroundWorker, StreamState
 from monitor.server.stream import Stream
 from monitor.settings import EvidenceSettings, Settings, SourceSettings
@@ -135,8 +135,8 @@ def test_a_password_is_shown_nowhere(tune: Callable[..., Stream]) -> None:
     assert channel.name == channel.address == "rtsp://ada:***@127.0.0.1:9/live?token=***"
     channel.start()
     until(channel, lambda one: one.status.state is StreamState.RECONNECTING)
-    assert channel.status.why
-    assert "hush" not in channel.status.why
+    assert channel.status.reason
+    assert "hush" not in channel.status.reason
     assert tune("demo:", name="Door").name == "Door"
 
 

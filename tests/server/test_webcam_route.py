@@ -150,7 +150,7 @@ def test_a_camera_survives_a_short_break_but_not_a_long_one(
         (channel,) = until(lambda: station.channels)
         until(lambda: channel.status.state is StreamState.LIVE, socket)
     until(lambda: channel.status.state is StreamState.RECONNECTING)
-    assert "is the page with the camera still open?" in channel.status.why
+    assert "is the page with the camera still open?" in channel.status.reason
     with shown(client, station) as socket:
         until(lambda: channel.status.state is StreamState.LIVE, socket)
         assert station.channels == (channel,)

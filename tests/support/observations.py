@@ -4,12 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
+from support.flagging import flag
 
 from monitor.types import (
     Faces,
     Frame,
+    Hint,
+    HintKind,
     Label,
     LabelChange,
     Observation,
@@ -19,10 +23,23 @@ from monitor.types import (
     Scores,
     Segment,
     SourceInfo,
+    SourceVerdict,
     TrackedFaces,
     TrackSummary,
     Verdict,
 )
+from monitor.types.events import (
+    Event,
+    FlagCommitted,
+    FrameAnalysed,
+    HintRaised,
+    LabelChanged,
+    SegmentClosed,
+    StreamClosed,
+    StreamOpened,
+    StreamStateChanged,
+)
+from monitor.types.stats import SessionStats
 
 ENGINE = "onnxruntime-fp32"
 
@@ -176,3 +193,19 @@ def source_info(path: Path | None = None, **changes: object) -> SourceInfo:
         "path": path,
     }
     return SourceInfo(**{**facts, **changes})  # type: ignore[arg-type]
+
+
+_OF: Final[dict[str, Any]] = {"stream": "cam", "connection": 1, "at": datetime(2026, 1, 1, tzinfo=UTC)}
+EVENTS: Final[Sequence[Event]] = (  # one of each type
+    StreamOpened(**_OF, source=source_info(), engine=ENGINE, model="m"),
+    FrameAnalysed(**_OF, frame=frame(np.zeros((4, 4, 3), np.uint8)), observation=observation()),
+    LabelChanged(**_OF, change=change(1), verdict=verdict(1, Label.LIKELY_FAKE, 0.93)),
+    SegmentClosed(**_OF, segment=segment(1, 1.0, 2.0)),
+    HintRaised(**_OF, hint=Hint(HintKind.FROZEN, 1.0)),
+    FlagCommitted(**_OF, flag=flag()),
+    StreamStateChanged(**_OF, state="reconnecting", reason="gone", attempt=2),
+    StreamClosed(
+        **_OF, verdict=SourceVerdict(Label.LIKELY_FAKE, 0.93124, 1, ()), segments=(segment(1, 1.0, 2.0),),
+        tracks=(summary(1),), frames=SessionStats.counted(2, dropped={}, lost={}),
+    ),
+)  # fmt: skip

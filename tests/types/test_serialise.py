@@ -11,7 +11,7 @@ import pytest
 from support.observations import change, observation, segment, source_info, summary
 
 from monitor.types import Label
-from monitor.types.serialise import HIDDEN, PROBABILITY, Serialisable, all_keys, inlined
+from monitor.types.serialise import HIDDEN, PROBABILITY, Serialisable, all_keys, inlined, json_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,3 +84,9 @@ def test_an_observation_tells_where_faces_are_and_holds_no_pixels() -> None:
     record = observation(index=4).to_dict()
     assert set(record) >= {"frame_index", "media_time", "verdicts", "changes", "boxes", "engine"}
     assert not {"tracked", "scores", "qualities"} & set(record)
+
+
+def test_a_file_of_json_is_utf_8_with_a_last_line() -> None:
+    assert json_file({"name": "Zoë"}) == '{\n  "name": "Zoë"\n}\n'.encode()
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        json_file([math.nan])

@@ -1,4 +1,4 @@
-"""The pages of the dashboard, one file each; they read their values from the running MonitorService.
+"""The pages of the dashboard, one file and one registration each; their values come from the running MonitorService.
 
 live      the live sources
 analyse   uploaded files and their results
@@ -8,6 +8,7 @@ system    engine, storage, audit log and machine check
 sign_in   the only page until a person signs in
 """
 
+from collections.abc import Callable
 from importlib import resources
 
 import streamlit as st
@@ -15,18 +16,28 @@ import streamlit as st
 from monitor.dashboard.pages import analyse, live, model, review, sign_in, system
 from monitor.dashboard.pages.current_user import get_user
 
+_PAGES: dict[str, Callable[[], None]] = {
+    "live": live.show,
+    "analyse": analyse.show,
+    "review": review.show,
+    "model": model.show,
+    "system": system.show,
+}
+
+
+def register(name: str, draw: Callable[[], None]) -> None:
+    """Registers another page by the last part of its URL, which is also its title, and its drawing function."""
+    _PAGES[name] = draw
+
 
 def show() -> None:
     """Shows the page of the URL path."""
     icon = resources.files("monitor").joinpath("assets/icon.png")
     st.set_page_config("Deepfake monitor", page_icon=str(icon), layout="wide")
-    modules = {"live": live, "analyse": analyse, "review": review, "model": model, "system": system}
     is_signed_in = get_user() is not None
     pages = [  # without icons: a page's icon becomes the tab's icon, which the browser would fetch from a font server
-        st.Page(
-            page.show if is_signed_in else sign_in.show, title=name.capitalize(), url_path=name, default=name == "live"
-        )
-        for name, page in modules.items()
+        st.Page(draw if is_signed_in else sign_in.show, title=name.capitalize(), url_path=name, default=name == "live")
+        for name, draw in _PAGES.items()
     ]
     if is_signed_in:
         sign_in.welcome()

@@ -17,7 +17,7 @@ from monitor.errors import MonitorError
 from monitor.flags.from_analysis import AnalysedFile, flag_span
 from monitor.media.sources.container import FALLBACK_FPS
 from monitor.results.key_frames import key_frames
-from monitor.results.result_folder import REPORT_FILE, TIMELINE_FILE, VIDEO_FILE
+from monitor.results.result_folder import TIMELINE_FILE, VIDEO_FILE, result_files
 from monitor.server import service
 from monitor.server.auth.user import Role
 from monitor.server.uploads import Upload, UploadState
@@ -289,7 +289,7 @@ def _faces(report: dict[str, Any]) -> None:
 
 def _downloads(analysis: Upload, folder: Path) -> None:
     """Shows a download button for each result file."""
-    files = [name for name in (REPORT_FILE, TIMELINE_FILE, VIDEO_FILE) if (folder / name).is_file()]
+    files = [name for name in result_files() if (folder / name).is_file()]
     row = st.container(horizontal=True)
     for name in files:
         row.link_button(f"Download {name}", address("analyses", analysis.id, name, saved="1"))

@@ -34,12 +34,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from monitor import __version__
 from monitor.lab.evaluation.bootstrap import LEVEL, RESAMPLES
 from monitor.lab.evaluation.metrics_summary import MetricsSummary
 from monitor.lab.evaluation.outcomes import Outcome
 from monitor.lab.evaluation.page import Pictures, Subject, page
-from monitor.results import records
+from monitor.results.report_content import ModelSummary, Program
 from monitor.results.result_folder import OutputFolder
 from monitor.system.files import unwritable
 
@@ -120,7 +119,7 @@ def metrics_record(
     figures: Mapping[str, Any] = {field.name: getattr(card, field.name) for field in dataclasses.fields(card)}
     return {
         "schema_version": SCHEMA_VERSION,
-        "program": {"name": "deepfake-monitor", "version": __version__},
+        "program": Program().to_dict(),
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "note": NOTE,
         "data": {
@@ -129,7 +128,7 @@ def metrics_record(
             "kind": subject.kind,
             "selection": subject.selection,
         },
-        "model": records.model(subject.card),
+        "model": ModelSummary.of(subject.card).to_dict(),
         "engine": {"name": subject.engine, "reason": subject.engine_reason},
         "settings": subject.settings.record(),
         "intervals": {

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
+from support.events import analyse_frame
 from support.flagging import flag
 from support.live_page import browsing
 from support.observations import frame, observation
@@ -354,7 +355,7 @@ class TestScript:
         monkeypatch.setattr(Stream, "start", lambda channel: None)
         channel = service.current().add("demo:")
         hints = (Hint(HintKind.FROZEN, 12.0), Hint(HintKind.VIRTUAL_CAMERA, 0.0, None, "**Cam** [x](//y)"))
-        channel.hub(frame(np.zeros((90, 160, 3), np.uint8)), replace(observation(), hints=hints))
+        analyse_frame(channel.hub, frame(np.zeros((90, 160, 3), np.uint8)), replace(observation(), hints=hints))
         hints_shown = [text.value for text in self.run("live").markdown if "stream:" in text.value]
         assert hints_shown == [
             ":violet-badge[:material/sensors_off: stream: frozen since 0:12.0]",

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from support.observations import change, segment, source_info, summary
 
-from monitor.results import records
+from monitor.results.report_content import AnalysedSource, SourceVerdictInWords, SuspiciousSpan
 from monitor.types import Label, Reason, SourceVerdict
 
 
 def test_suspicious_moments_of_all_faces_are_joined_where_they_overlap() -> None:
-    spans = records.merged(
+    spans = SuspiciousSpan.of(
         [
             segment(3, 6.0, 7.0),
             segment(1, 1.0, 3.0, peak=0.8),
@@ -20,16 +20,16 @@ def test_suspicious_moments_of_all_faces_are_joined_where_they_overlap() -> None
             segment(1, 4.0, 4.5, peak=0.76),
         ]
     )
-    assert spans == [
+    assert [span.to_dict() for span in spans] == [
         {"start": 1.0, "end": 4.5, "label": "LIKELY_FAKE", "peak": 0.97, "track_ids": [1, 2]},
         {"start": 6.0, "end": 7.0, "label": "SUSPICIOUS", "peak": 0.8, "track_ids": [3]},
     ]
-    assert records.merged([]) == []
+    assert SuspiciousSpan.of([]) == ()
 
 
 def test_a_segment_inside_another_shortens_nothing() -> None:
-    (span,) = records.merged([segment(1, 1.0, 9.0), segment(2, 2.0, 3.0)])
-    assert (span["start"], span["end"]) == (1.0, 9.0)
+    (span,) = SuspiciousSpan.of([segment(1, 1.0, 9.0), segment(2, 2.0, 3.0)])
+    assert (span.start, span.end) == (1.0, 9.0)
 
 
 @pytest.mark.parametrize(
@@ -58,11 +58,11 @@ def test_a_segment_inside_another_shortens_nothing() -> None:
     ],
 )
 def test_the_verdict_is_said_in_plain_words(verdict: SourceVerdict, sentence: str) -> None:
-    assert records.source_verdict(verdict)["in_words"] == sentence
+    assert SourceVerdictInWords(verdict).to_dict()["in_words"] == sentence
 
 
 def test_numbers_are_rounded_and_what_is_no_number_is_unknown() -> None:
-    record = records.source(source_info(fps=29.970029970029, duration=math.nan), sha256=None)
+    record = AnalysedSource.of(source_info(fps=29.970029970029, duration=math.nan), sha256=None).to_dict()
     assert (record["fps"], record["duration"]) == (29.97, None)
     assert change(1).to_dict()["probability"] == 0.9312
     assert change(1).to_dict()["witnesses"][0]["log_odds"] == 3.1235
@@ -88,5 +88,5 @@ def test_a_track_spends_its_seconds_under_every_label() -> None:
 def test_a_file_has_a_size_and_a_folder_has_none(tmp_path: Path) -> None:
     clip = tmp_path / "clip.mp4"
     clip.write_bytes(b"12345")
-    assert records.source(source_info(clip), sha256="ab")["bytes"] == 5
-    assert records.source(source_info(tmp_path, kind="folder"), sha256=None)["bytes"] is None
+    assert AnalysedSource.of(source_info(clip), sha256="ab").bytes == 5
+    assert AnalysedSource.of(source_info(tmp_path, kind="folder"), sha256=None).bytes is None

@@ -1,0 +1,248 @@
+"""Builds a flag, and the first files that are kept with it, from what is known of its moment.
+
+A moment of a live stream and a span of an analysed file differ in where the facts come from. From there on they are
+one: a :class:`FlagDraft` holds the facts, and gives a flag and files with the same keys.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final, Self
+
+import monitor
+from monitor.flags.database import new_id
+from monitor.flags.files import FACES, FRAME, OVERLAY, TRACE
+from monitor.overlay import Overlay
+from monitor.results.report import Provenance
+from monitor.system import jpeg
+from monitor.types import Flag, Frame, Label, Observation, Opinion, Origin, Reason, Verdict
+from monitor.types.serialise import HIDDEN, PROBABILITY, Serialisable, json_file
+
+JPEG_QUALITY: Final = 90
+_BOX: Final[Mapping[str, Any]] = {"digits": 1}
+
+Box = tuple[float, float, float, float]  # x1 y1 x2 y2, pixels of the frame
+
+
+@dataclass(frozen=True, slots=True)
+class FlagProvenance:
+    """What a flag names as its source, and as the judge of it."""
+
+    source: str  # as a person would name it, passwords masked
+    source_kind: str
+    source_sha256: str | None  # hex, of a file
+    engine: str
+    model: str  # id of the weights
+    weights_sha256: str
+    program: str  # version of the program that judged
+    settings: Mapping[str, Any]  # as JSON values
+
+    @classmethod
+    def of(cls, provenance: Provenance, *, engine: str) -> Self:
+        """The provenance of what this program judges now, with that engine."""
+        return cls(
+            source=provenance.source.name,
+            source_kind=provenance.source.kind,
+            source_sha256=provenance.sha256,
+            engine=engine,
+            model=provenance.card.id,
+            weights_sha256=provenance.card.weights_sha256,
+            program=monitor.__version__,
+            settings=provenance.settings.record(),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class FlagMark:
+    """The marked moment, the span around it, and the reporter's words."""
+
+    media_time: float  # seconds, within the span
+    frame_index: int
+    start: float  # media time of the clip, seconds
+    end: float
+    origin: Origin = Origin.PERSON
+    reporter: str = ""
+    opinion: Opinion | None = None
+    category: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FlagFace(Serialisable):
+    """A face in the flagged frame, and the verdict on its track at that moment; an item of ``faces.json``."""
+
+    track_id: int
+    box: Box | None = field(metadata=_BOX)  # None: not known
+    label: Label
+    probability: float | None = field(metadata=PROBABILITY)  # calibrated P(fake) of the track; None: not known
+    samples: int = field(metadata=HIDDEN)  # usable samples up to the moment
+    effective_samples: float = field(metadata=HIDDEN)
+    reasons: tuple[Reason, ...] = field(metadata=HIDDEN)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FlagFrame(Serialisable):
+    """The frame that is kept; as JSON the content of ``faces.json``."""
+
+    frame_index: int
+    media_time: float
+    width: int  # pixels that the boxes count in
+    height: int
+    faces: tuple[FlagFace, ...] | None  # all that are in the frame; None: it is not known where they are
+    captured_at: datetime = field(metadata=HIDDEN)  # UTC
+    picture: bytes = field(metadata=HIDDEN, repr=False)  # JPEG
+    overlay: bytes = field(metadata=HIDDEN, repr=False)  # JPEG, with boxes and labels
+
+
+@dataclass(frozen=True, slots=True)
+class FlagSample(Serialisable):
+    """A scored sample of a face, and the verdict on its track after it; an item of ``trace.json``."""
+
+    track_id: int = field(metadata=HIDDEN)
+    frame_index: int
+    media_time: float
+    log_odds: float = field(metadata=PROBABILITY)  # calibrated
+    weight: float = field(metadata=PROBABILITY)  # 0..1
+    label: Label
+    probability: float | None = field(metadata=PROBABILITY)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FlagDraft:
+    """All that a flag is made of.
+
+    ``changes`` and ``samples`` may be those of all tracks: the flag keeps those of its own face, and of the samples
+    those since its start.
+    """
+
+    provenance: FlagProvenance
+    mark: FlagMark
+    frame: FlagFrame
+    face: FlagFace | None  # the face that the flag is about; None: the picture as a whole
+    changes: Sequence[Mapping[str, Any]]  # of labels, as report.json has them
+    samples: Sequence[FlagSample]
+
+    def flag(self) -> Flag:
+        """A new flag, under a new id."""
+        mark, face, now = self.mark, self.face, datetime.now(UTC)
+        return Flag(
+            id=new_id(now),
+            created_at=now,
+            origin=mark.origin,
+            reporter=mark.reporter,
+            source=self.provenance.source,
+            source_kind=self.provenance.source_kind,
+            source_sha256=self.provenance.source_sha256,
+            start=mark.start,
+            end=mark.end,
+            media_time=mark.media_time,
+            captured_at=self.frame.captured_at,
+            frame_index=mark.frame_index,
+            track_id=self._track,
+            box=None if face is None else face.box,
+            label=Label.NOT_ENOUGH_EVIDENCE if face is None else face.label,
+            probability=None if face is None else face.probability,
+            samples=0 if face is None else face.samples,
+            effective_samples=0.0 if face is None else face.effective_samples,
+            reasons=() if face is None else face.reasons,
+            trace=self._trace,
+            engine=self.provenance.engine,
+            model=self.provenance.model,
+            weights_sha256=self.provenance.weights_sha256,
+            program=self.provenance.program,
+            settings=self.provenance.settings,
+            opinion=mark.opinion,
+            category=mark.category,
+            note=mark.note,
+        )
+
+    def files(self) -> dict[str, bytes]:
+        """The files that are kept at once, by name."""
+        samples = [
+            sample.to_dict()
+            for sample in self.samples
+            if sample.track_id == self._track and sample.media_time >= self.mark.start
+        ]
+        return {
+            FRAME: self.frame.picture,
+            OVERLAY: self.frame.overlay,
+            FACES: json_file(self.frame.to_dict()),
+            TRACE: json_file({"changes": self._trace, "samples": samples}),
+        }
+
+    @property
+    def _track(self) -> int | None:
+        return None if self.face is None else self.face.track_id
+
+    @property
+    def _trace(self) -> tuple[Mapping[str, Any], ...]:
+        return tuple(change for change in self.changes if change["track_id"] == self._track)
+
+
+def observed_frame(
+    observation: Observation, *, picture: bytes, size: tuple[int, int], captured_at: datetime
+) -> FlagFrame:
+    """The frame of an observation, with all faces in it.
+
+    Args:
+        observation: of that frame.
+        picture: the frame as JPEG.
+        size: its width and height, pixels.
+        captured_at: UTC.
+    """
+    frame = Frame(
+        pixels=jpeg.decoded(picture),
+        index=observation.frame_index,
+        media_time=observation.media_time,
+        captured_at=captured_at,
+        source="",
+    )
+    boxes = observation.tracked.faces.boxes.tolist()
+    return FlagFrame(
+        frame_index=observation.frame_index,
+        media_time=observation.media_time,
+        width=size[0],
+        height=size[1],
+        faces=tuple(_observed_face(verdict, box) for verdict, box in zip(observation.verdicts, boxes, strict=True)),
+        captured_at=captured_at,
+        picture=picture,
+        overlay=jpeg.encoded(Overlay().draw(frame, observation), quality=JPEG_QUALITY),
+    )
+
+
+def observed_samples(observations: Iterable[Observation]) -> Iterator[FlagSample]:
+    """The samples that were scored in these observations."""
+    for observation in observations:
+        scores = observation.scores
+        verdicts = {verdict.track_id: verdict for verdict in observation.verdicts}
+        columns = (scores.track_ids.tolist(), scores.log_odds.tolist(), scores.weights.tolist())
+        for track_id, log_odds, weight in zip(*columns, strict=True):
+            yield FlagSample(
+                track_id=track_id,
+                frame_index=observation.frame_index,
+                media_time=observation.media_time,
+                log_odds=log_odds,
+                weight=weight,
+                label=verdicts[track_id].label,
+                probability=verdicts[track_id].probability,
+            )
+
+
+def choose_face(faces: Iterable[FlagFace], *, track_id: int | None) -> FlagFace | None:
+    """The face of that track, or the one that is judged worst; None if there is none."""
+    if track_id is not None:
+        return next((face for face in faces if face.track_id == track_id), None)
+    return max(faces, key=lambda face: (face.label.severity, face.probability or 0.0), default=None)
+
+
+def _observed_face(verdict: Verdict, edges: Iterable[float]) -> FlagFace:
+    x1, y1, x2, y2 = (round(edge, 1) for edge in edges)
+    return FlagFace(
+        track_id=verdict.track_id,
+        box=(x1, y1, x2, y2),
+        label=verdict.label,
+        probability=verdict.probability,
+        samples=verdict.samples,
+        effective_samples=verdict.effective_samples,
+        reasons=verdict.reasons,
+    )

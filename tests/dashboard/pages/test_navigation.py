@@ -1,0 +1,47 @@
+"""A page of the dashboard is one function and one registration: the navigation and the sign-in follow."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+import monitor.server.service
+from monitor.dashboard import pages
+from monitor.dashboard.pages import register
+
+PAGE = Path(monitor.dashboard.__file__).parent / "script" / "page.py"
+
+
+@pytest.fixture
+def offered(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[list[str]]:
+    """Titles in the navigation; with a registered page, which is the one that is shown."""
+    monkeypatch.setenv("DEEPFAKE_MONITOR_EVIDENCE__FOLDER", str(tmp_path / "kept"))
+    monkeypatch.setattr(pages, "_PAGES", dict(pages._PAGES))
+    register("probe", lambda: st.write("A page that was registered"))
+    titles: list[str] = []
+    navigation = st.navigation
+
+    def only_probe(found: list, *, position: str) -> object:
+        titles.extend(page.title for page in found)
+        return navigation([page for page in found if page.title == "Probe"], position=position)
+
+    monkeypatch.setattr(st, "navigation", only_probe)
+    yield titles
+    monitor.server.service.current().close()
+    monitor.server.service.install(None)
+
+
+def test_a_registered_page_is_in_the_navigation_and_is_shown(offered: list[str]) -> None:
+    app = AppTest.from_file(str(PAGE), default_timeout=60).run()
+    assert not app.exception
+    assert offered == ["Live", "Analyse", "Review", "Model", "System", "Probe"]
+    assert "A page that was registered" in [one.value for one in app.markdown]
+
+
+def test_nobody_sees_a_registered_page_before_the_sign_in(offered: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pages, "person", lambda: None)
+    monkeypatch.setattr(pages.sign_in, "show", lambda: st.write("Sign in first"))
+    app = AppTest.from_file(str(PAGE), default_timeout=60).run()
+    assert [one.value for one in app.markdown] == ["Sign in first"]
