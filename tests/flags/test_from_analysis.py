@@ -172,7 +172,7 @@ def test_an_export_blurs_the_other_face_of_an_analysed_file(
     noisy_video(analysed.results / "annotated.mp4")
     flag = flag_span(archive, analysed, SPAN, reporter="ada")
     bundle = archive.export([flag], tmp_path / "a.zip", actor="bob", blur=True)
-    assert bundle.left_out == (f"{flag.id}/clip.mp4: its faces are not known frame by frame",)
+    assert bundle.skipped == (f"{flag.id}/clip.mp4: the positions of its faces are not stored for every frame",)
     with zipfile.ZipFile(bundle.path) as exported:
         for name in (FRAME, OVERLAY):
             shown = jpeg.decoded(exported.read(f"flags/{flag.id}/{name}")).astype(float)
@@ -199,8 +199,8 @@ def test_where_the_faces_are_may_not_be_known(
     assert (flag.track_id, flag.label, flag.box) == (2, Label.SUSPICIOUS, None)
     assert flag.probability == (0.78 if broken == "no box" else None), "never the peak of the span"
     assert faces_of(archive, flag)["faces"] is None
-    left_out = archive.export([flag], tmp_path / "a.zip", actor="bob", blur=True).left_out
-    assert f"{flag.id}/{FRAME}: {FACES} does not say where its faces are" in left_out
+    skipped = archive.export([flag], tmp_path / "a.zip", actor="bob", blur=True).skipped
+    assert f"{flag.id}/{FRAME}: {FACES} does not contain the positions of its faces" in skipped
 
 
 def test_a_file_that_is_gone_keeps_nothing(archive: FlagArchive, analysed: AnalysedFile, tmp_path: Path) -> None:
