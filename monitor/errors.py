@@ -1,38 +1,37 @@
-"""Everything that can go wrong on purpose, as one tree.
+"""The expected errors of the program, as one tree.
 
     MonitorError
-    ├── UsageError                 a setting, flag or argument makes no sense
-    │   └── ExperimentError        an experiment's configuration makes no sense
+    ├── UsageError                 a setting, flag or argument is invalid
+    │   └── ExperimentError        an experiment's configuration is invalid
     ├── SourceError
-    │   ├── SourceNotFoundError    there is nothing at that path or address
-    │   ├── SourceUnavailableError it exists (or should) but does not answer
-    │   │   └── SourceRefusedError it answers, and refuses: user name, password, permission
-    │   └── SourceUnreadableError  it answered, and what it sent is no video or image
+    │   ├── SourceNotFoundError    the path or address does not exist
+    │   ├── SourceUnavailableError the source exists (or should) but does not answer
+    │   │   └── SourceRefusedError the source refuses: user name, password, permission
+    │   └── SourceUnreadableError  the source answers, but without a readable video or image
     ├── ModelError
     │   ├── WeightsMissingError    no weights: the program never scores with random ones
     │   └── ModelCardError         the card does not belong to the weights, or is malformed
-    ├── DatasetError               a data set, an index or a record is not what it should be
+    ├── DatasetError               a data set, an index or a record is invalid
     ├── CheckpointError            a checkpoint belongs to another experiment, or is damaged
-    ├── EngineError                a backend cannot be had, or failed while running
+    ├── EngineError                a backend is not available, or failed while running
     ├── OutputError                a result cannot be written
     ├── SignInError                a name and password were not accepted
     ├── BundleError                a bundle of flags cannot be read
     └── StoreError                 the flags' database cannot be opened, read or written
-        └── FlagNotFoundError      there is no such flag
+        └── FlagNotFoundError      the flag does not exist
 
-A message says what failed, with what, and what to do; it is one sentence that a person can act on,
-and it never contains a password.
+A message is one sentence for the user: what failed, with what, and what to do. It never contains a password.
 """
 
 
 class MonitorError(Exception):
-    """The root: the CLI prints its message as one line and exits with ``exit_code``."""
+    """The base class: the CLI prints its message as one line and exits with ``exit_code``."""
 
     exit_code = 1
 
 
 class UsageError(MonitorError):
-    """A setting, a flag or an argument makes no sense."""
+    """A setting, a flag or an argument is invalid."""
 
     exit_code = 2
 
@@ -44,7 +43,7 @@ class SourceError(MonitorError):
 
 
 class SourceNotFoundError(SourceError):
-    """There is nothing at that path or address."""
+    """The path or address does not exist."""
 
 
 class SourceUnavailableError(SourceError):
@@ -52,11 +51,11 @@ class SourceUnavailableError(SourceError):
 
 
 class SourceRefusedError(SourceUnavailableError):
-    """It is there and will not be read by us: asking again and again helps nobody."""
+    """The source refuses access; a retry does not help."""
 
 
 class SourceUnreadableError(SourceError):
-    """Something answered, but it holds no picture that can be decoded."""
+    """The source answers, but holds no picture that can be decoded."""
 
 
 class ModelError(MonitorError):
@@ -72,13 +71,13 @@ class ModelCardError(ModelError):
 
 
 class DatasetError(MonitorError):
-    """A data set, an index or a record is not what it should be."""
+    """A data set, an index or a record is invalid."""
 
     exit_code = 3
 
 
 class ExperimentError(UsageError):
-    """An experiment's configuration makes no sense."""
+    """An experiment's configuration is invalid."""
 
 
 class CheckpointError(MonitorError):
@@ -86,19 +85,19 @@ class CheckpointError(MonitorError):
 
 
 class EngineError(MonitorError):
-    """An inference engine is not available, or failed while it ran."""
+    """An inference engine is not available, or failed while running."""
 
 
 class OutputError(MonitorError):
-    """A result cannot be written: no permission, no space, no such folder."""
+    """A result cannot be written: no permission, no space, or a missing folder."""
 
 
 class SignInError(MonitorError):
-    """A name and password were not accepted, or not looked at yet."""
+    """A name and password were not accepted, or not checked yet."""
 
 
 class BundleError(MonitorError):
-    """A file is no bundle of flags, or too damaged to be read."""
+    """A file is not a bundle of flags, or is too damaged to be read."""
 
     exit_code = 3
 
@@ -108,6 +107,6 @@ class StoreError(MonitorError):
 
 
 class FlagNotFoundError(StoreError):
-    """There is no flag of that id."""
+    """The flag does not exist."""
 
     exit_code = 3

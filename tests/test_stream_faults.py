@@ -81,8 +81,8 @@ def test_no_verdict_is_carried_over_a_jump_of_the_timestamps(
     ("name", "changed", "why"),
     [
         ("small.ts", {"size": (320, 180)}, "changed from 640 x 360 to 320 x 180 pixels"),
-        ("hevc.ts", {"codec": "libx265"}, "did it change its coding"),
-        ("mpeg2.ts", {"codec": "mpeg2video"}, "did it change its coding"),
+        ("hevc.ts", {"codec": "libx265"}, "did the stream change its coding"),
+        ("mpeg2.ts", {"codec": "mpeg2video"}, "did the stream change its coding"),
     ],
 )
 def test_a_stream_that_changes_its_pictures_is_opened_anew(
@@ -183,7 +183,7 @@ def test_a_line_that_loses_nearly_all_is_told_and_never_shows_damage(proxy: tupl
     url, line = proxy
     with faults.watched(url, rtsp_transport="udp", read_timeout=1.0) as (watch, witness):
         line.loss = 0.3
-        faults.until(lambda: "none of its pictures comes whole" in watch.status.reason)
+        faults.until(lambda: "none of its pictures arrives intact" in watch.status.reason)
         assert witness.unaccounted == []
         connection, line.loss = witness.connection, 0.0
         faults.recovered(witness, after=connection, since=time.monotonic())

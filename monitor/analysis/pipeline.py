@@ -1,7 +1,6 @@
 """The order of the stages: ``step(frame) -> Observation``; no thread, no clock, no I/O, no randomness.
 
-Everything runs on media time, so the same frames give the same observations, bit for bit, however
-fast or slow they arrive.
+All stages use media time, so the same frames give the same observations, bit for bit, at any arrival rate.
 """
 
 import copy
@@ -30,9 +29,9 @@ from monitor.faces import FaceDetector, load_face_detector
 from monitor.inference.backends import Backend, BackendSelection, Engine, choose, resampler
 from monitor.inference.batches import DynamicBatcher
 from monitor.inference.cache import default_cache_dir
-from monitor.inference.engine_upgrade import promoted
+from monitor.inference.engine_upgrade import upgrade_engines
 from monitor.inference.network import Network
-from monitor.inference.onnx_graph import exported_elsewhere
+from monitor.inference.onnx_graph import export_in_child
 from monitor.settings import Settings
 from monitor.system import memory
 from monitor.types import Frame, Observation, Qualities, Scores, Segment, SourceInfo, TrackedFaces, TrackSummary
@@ -40,138 +39,140 @@ from monitor.types import Frame, Observation, Qualities, Scores, Segment, Source
 
 @dataclass(slots=True, eq=False)
 class Engines:
-    """The loaded networks: made once, used by any number of pipelines of one thread each."""
+    """The loaded networks: created once, shared by any number of pipelines with one thread each."""
 
     faces: FaceDetector
     scorers: tuple[Scorer, ...]  # of the committee's classifiers, in its order
     committee: Committee
     choice: BackendSelection
-    batches: DynamicBatcher  # joins the faces of live streams
+    batches: DynamicBatcher  # joins the calls of live streams
 
     @property
     def scorer(self) -> Scorer:
-        """The first classifier's."""
+        """The scorer of the first classifier."""
         return self.scorers[0]
 
     @property
     def classifier(self) -> Classifier:
-        """The first of the committee, or the only one."""
+        """The first classifier of the committee."""
         return self.scorer.classifier
 
     @classmethod
     def load(cls, settings: Settings, *, input_size: int | None = None) -> Self:
-        """Load or build everything that ``settings`` names.
+        """Load or build all networks that ``settings`` select.
 
         Args:
-            settings: of all stages; only detector, classifier and cache_dir are read.
-            input_size: side of the classifiers' crops, pixels, whatever the settings say and whether or not the
-                weights are calibrated for it (benchmarks).
+            settings: only detector, classifier and cache_dir are used.
+            input_size: side of the classifiers' crops, pixels; overrides the settings, and needs no calibration for
+                this size (for benchmarks).
 
         Raises:
-            WeightsMissingError: there are no weights.
-            ModelCardError: the weights are not the ones that their card describes, or not calibrated for the
-                input size of the settings.
+            WeightsMissingError: the weights are missing.
+            ModelCardError: the card describes other weights, or the weights are not calibrated for the input size of
+                the settings.
             EngineError: the backend is not available or cannot run the networks.
         """
         wanted = settings.classifier
         choice = choose(wanted.backend)
         committee = configured_committee(settings, input_size=input_size)
         cache_dir = default_cache_dir(settings.cache_dir)
-        cv2.setNumThreads(wanted.threads)  # OpenCV's pool is the process's; beside an engine's it only costs
+        cv2.setNumThreads(wanted.threads)  # process-wide; more threads only compete with the engine's
 
-        def compiled(network: Network, backend: Backend) -> Engine:
+        def build(network: Network, backend: Backend) -> Engine:
             return backend.compile(network, threads=wanted.threads, cache_dir=cache_dir)
 
-        with exported_elsewhere():
+        with export_in_child():
             exact = choice.backend.exact()
             faces = load_face_detector(
-                settings.detector, compiled=lambda network: compiled(network, exact), resampler=resampler(exact)
+                settings.detector,
+                compile_network=lambda network: build(network, exact),
+                resampler=resampler(exact),
             )
-            networks, threads = [one.network for one in committee.classifiers], wanted.threads
-            engines, choice = promoted(choice, networks, threads=threads, cache_dir=cache_dir)
-            engines = engines or [compiled(network, choice.backend) for network in networks]
-        memory.give_back()
+            networks, threads = [classifier.network for classifier in committee.classifiers], wanted.threads
+            engines, choice = upgrade_engines(choice, networks, threads=threads, cache_dir=cache_dir)
+            engines = engines or [build(network, choice.backend) for network in networks]
+        memory.trim()
         return cls(
             faces=faces,
             scorers=tuple(map(Scorer, committee.classifiers, engines)),
             committee=committee,
             choice=choice,
-            batches=DynamicBatcher(wait=wanted.batch_wait, at_once=_at_once(choice.backend, wanted.threads)),
+            batches=DynamicBatcher(wait=wanted.batch_wait, concurrency=_concurrency(choice.backend, wanted.threads)),
         )
 
-    def serve(self, engines: Sequence[Engine], choice: BackendSelection) -> None:
-        """Score live streams from their next frame on, and files begun later, with other engines; from any thread."""
+    def replace_engines(self, engines: Sequence[Engine], choice: BackendSelection) -> None:
+        """Replace the engines for live streams from the next frame on, and for new files; callable from any thread."""
         for scorer, engine in zip(self.scorers, engines, strict=True):
             scorer.engine = engine
         self.choice = choice
 
 
 def configured_committee(settings: Settings, *, input_size: int | None = None) -> Committee:
-    """The classifiers that ``settings`` names, with faces to try their engines on; nothing is compiled.
+    """The classifiers that ``settings`` select, with reference crops for the parity test; nothing is compiled.
 
     Args:
-        settings: only those of the classifier are read.
+        settings: only the classifier's are used.
         input_size: as in ``Engines.load``.
 
     Raises:
         UsageError: the name is unknown.
-        WeightsMissingError: there are no weights.
-        ModelCardError: the weights are not the ones that their card describes, or not calibrated for the
-            input size of the settings.
+        WeightsMissingError: the weights are missing.
+        ModelCardError: the card describes other weights, or the weights are not calibrated for the input size of the
+            settings.
     """
     wanted = settings.classifier
     size = input_size or wanted.input_size
     committee = load_committee(wanted.model, weights=wanted.weights, input_size=size)
     if input_size is None and wanted.input_size is not None:
         for classifier in committee.classifiers:
-            classifier.card.at(wanted.input_size)  # refuses what the weights are not calibrated for
+            classifier.card.at(wanted.input_size)  # raises if the weights are not calibrated for this size
     return replace(committee, classifiers=tuple(map(_with_reference_crops, committee.classifiers)))
 
 
 def _with_reference_crops(classifier: Classifier) -> Classifier:
     crops = partial(reference_crops, classifier.card.crop, size=classifier.input_size)
-    return replace(classifier, network=replace(classifier.network, witnesses=crops))
+    return replace(classifier, network=replace(classifier.network, reference_crops=crops))
 
 
-def _at_once(backend: Backend, threads: int) -> int:
-    """How many batches may run side by side without taking each other's time."""
-    return 1 if backend.takes_turns else max(1, (os.cpu_count() or 1) // threads)
+def _concurrency(backend: Backend, threads: int) -> int:
+    """Number of batches that run in parallel without slowing each other down."""
+    return 1 if backend.is_serial else max(1, (os.cpu_count() or 1) // threads)
 
 
 class ScoreSchedule:
-    """Which tracks are due: one score per track in each slot of ``every`` seconds of media time.
+    """Selects the tracks to score: one score per track in each slot of ``every`` seconds of media time.
 
-    Slots keep the rate exact at any frame rate: 24 fps gives five scores a second at 0.2 s, too.
+    Fixed slots keep the rate exact at any frame rate: at 24 fps, 0.2 s also gives five scores a second.
     """
 
     def __init__(self, every: float) -> None:
         self._every = every
         self._slots: dict[int, int] = {}
 
-    def due(self, track_ids: NDArray[np.int64], media_time: float, *, rest: float = 0.0) -> list[int]:
-        """Rows of ``track_ids`` that are due now, slots being at least ``rest`` long; the slot counts as used."""
-        slot = math.floor(media_time / max(self._every, rest) + 1e-6)
+    def due(self, track_ids: NDArray[np.int64], media_time: float, *, min_score_interval: float = 0.0) -> list[int]:
+        """Rows of ``track_ids`` to score now, at least ``min_score_interval`` seconds apart; marks the slot as used."""
+        slot = math.floor(media_time / max(self._every, min_score_interval) + 1e-6)
         rows = [row for row, track in enumerate(track_ids.tolist()) if self._slots.get(track) != slot]
         for row in rows:
             self._slots[int(track_ids[row])] = slot
         return rows
 
     def forget(self, track_ids: tuple[int, ...]) -> None:
-        """Free what was kept for tracks that ended."""
+        """Free the state of ended tracks."""
         for track in track_ids:
             self._slots.pop(track, None)
 
 
 class Pipeline:
-    """One stream's stages and their state. Not thread-safe: one pipeline, one thread.
+    """The stages of one stream with their state. Not thread-safe: one pipeline per thread.
 
     Args:
         engines: shared with other pipelines.
         settings: of all stages.
-        still: pictures, each for itself.
-        live: one of several streams whose faces may be scored together. The last digits of a score then depend on
-            how many there were, so files, which must give the same twice, never are.
-        info: of the source, for the hints on the stream itself.
+        still: the frames are independent pictures.
+        live: the faces of several live streams may be scored in one batch. The last digits of a score depend on the
+            batch size, so files, which must give reproducible results, are always scored alone.
+        info: of the source, for the hints on the stream.
     """
 
     def __init__(
@@ -185,7 +186,7 @@ class Pipeline:
     ) -> None:
         self._engines = engines
         self._live = live
-        self._of_file = [scorer.engine for scorer in engines.scorers]  # to its end, whatever is served meanwhile
+        self._file_engines = [scorer.engine for scorer in engines.scorers]  # a file keeps its engines to the end
         self._settings = settings
         self._integrity = Integrity(info)
         self._scenes = SceneCuts()
@@ -195,26 +196,27 @@ class Pipeline:
         self._judge = Judge(settings.verdict, process=engines.classifier.card.score_process, still=still)
         self._segments = Segments(settings.segment)
 
-    def step(self, frame: Frame, *, rest: float = 0.0, disordered: int = 0) -> Observation:
-        """What this frame adds. Call it with the frames of one source, in order.
+    def step(self, frame: Frame, *, min_score_interval: float = 0.0, disordered: int = 0) -> Observation:
+        """Analyse the next frame of the source.
 
         Args:
-            frame: the next one.
-            rest: seconds of media time between two scores of one face, and two searches where nobody is seen, at least.
-            disordered: the source's count of disordered time stamps, up to this frame.
+            frame: the next frame; frames of one source, in order.
+            min_score_interval: minimum seconds of media time between two scores of one face, and between two
+                searches while no face is tracked.
+            disordered: the source's count of disordered timestamps, up to this frame.
 
         Raises:
-            EngineError: an engine failed for good.
+            EngineError: an engine failed permanently.
         """
         now = frame.media_time
-        engines = self._of_file
-        if self._live:  # the newest, for the whole frame
+        engines = self._file_engines
+        if self._live:  # the current engines, for the whole frame
             engines = [self._engines.batches.of(scorer.engine) for scorer in self._engines.scorers]
         hint_changes = self._integrity.update(frame, disordered=disordered)
         cut = self._scenes.is_cut(frame.pixels)
-        tracked, detected = self._find(frame, cut=cut, rest=rest)
+        tracked, detected = self._find(frame, cut=cut, min_score_interval=min_score_interval)
         qualities, scores = Qualities.none(), Scores.none()
-        rows = self._schedule.due(tracked.track_ids, now, rest=rest)
+        rows = self._schedule.due(tracked.track_ids, now, min_score_interval=min_score_interval)
         if rows:
             qualities = quality.measure(frame.pixels, tracked.faces, self._settings.quality)
             scores = self._engines.committee.fusion.fuse(
@@ -223,8 +225,8 @@ class Pipeline:
                     for scorer, engine in zip(self._engines.scorers, engines, strict=True)
                 ]
             )
-        judged = self._judge.update(scores, track_ids=tracked.track_ids, frame_index=frame.index, media_time=now)
-        closed = self._segments.update(judged, scores, frame_index=frame.index, media_time=now)
+        judgement = self._judge.update(scores, track_ids=tracked.track_ids, frame_index=frame.index, media_time=now)
+        closed = self._segments.update(judgement, scores, frame_index=frame.index, media_time=now)
         ended = self._tracker.ended
         self._schedule.forget(ended)
         return Observation(
@@ -233,8 +235,8 @@ class Pipeline:
             tracked=tracked,
             qualities=qualities,
             scores=scores,
-            verdicts=judged.verdicts,
-            changes=judged.changes,
+            verdicts=judgement.verdicts,
+            changes=judgement.changes,
             closed_segments=closed + self._segments.end(ended),
             ended_tracks=self._judge.end(ended),
             engine=engines[0].name,
@@ -245,19 +247,19 @@ class Pipeline:
         )
 
     def finish(self) -> tuple[tuple[Segment, ...], tuple[TrackSummary, ...]]:
-        """The segments and tracks that are still open when the source ends."""
+        """The segments and tracks that are open at the end of the source."""
         return self._segments.flush(), self._judge.summaries()
 
     def so_far(self) -> tuple[tuple[Segment, ...], tuple[TrackSummary, ...]]:
-        """The same while the source goes on; nothing is ended."""
+        """The current segments and tracks, while the source continues."""
         return copy.deepcopy(self._segments).flush(), self._judge.summaries()
 
-    def _find(self, frame: Frame, *, cut: bool, rest: float) -> tuple[TrackedFaces, bool]:
-        """Follow the known faces with O-Net alone; run the full cascade on its beat."""
+    def _find(self, frame: Frame, *, cut: bool, min_score_interval: float) -> tuple[TrackedFaces, bool]:
+        """Follow the known faces with O-Net; run the full cascade when it is due."""
         tracker, faces, now = self._tracker, self._engines.faces, frame.media_time
         if cut:
             tracker.cut(now)
         tracked = tracker.follow(faces.refine(frame.pixels, tracker.expected(now)), now)
-        if not tracker.due(now, rest=rest):
+        if not tracker.due(now, min_search_interval=min_score_interval):
             return tracked, False
         return tracker.associate(faces.detect(frame.pixels), now), True

@@ -1,27 +1,27 @@
-"""Faces -> Qualities: how much a score of each face should count.
+"""Faces -> Qualities: the weight of each face's score.
 
-Measured on the inner 70 % of the box, brought to 64 x 64 pixels, so that nothing depends on how large
-the face is in the frame:
+Measured on the inner 70 % of the box, resampled to 64 x 64 pixels, so that the result does not depend on the size of
+the face in the frame:
 
-- *sharpness* = 100 sqrt(var(G1 - G2) / var(G2 - G4)), G the luma blurred by a Gaussian of that many
-  pixels: the contrast of fine detail over that of detail twice as coarse. Free of the face's contrast
-  and brightness; 31 to 39 for any face blurred by 5 % of its height, 60 and more for a good one.
+- *sharpness* = 100 sqrt(var(G1 - G2) / var(G2 - G4)), where Gn is the luma blurred by a Gaussian of n pixels: the
+  contrast of fine detail relative to detail twice as coarse. Independent of the face's contrast and brightness; 31 to
+  39 for any face blurred by 5 % of its height, 60 and more for a sharp one.
 - *brightness*: mean luma.
 
-Pose comes from the five points, turned upright (roll = slope of the line between the eyes), with all
-lengths over the distance of the eyes. On a generic head the nose is d = 0.42 in front of the plane of
-eyes and mouth, 0.53 of the way down between them, and that way is as long as the eyes are apart::
+Pose comes from the five landmarks, rotated upright (roll = slope of the line between the eyes), with all
+lengths divided by the distance of the eyes. On a generic head, the nose is d = 0.42 in front of the plane of
+eyes and mouth, 0.53 of the way down from the eyes to the mouth, and that way is as long as the eyes are apart::
 
     tan(yaw)   = (nose.x - mid.x) / d               mid: the point between eyes and mouth at nose height
     tan(pitch) = (nose.y / mouth.y - 0.53) / d      y counted from the eyes
 
-Signs are those of the picture: yaw > 0 looks right, pitch > 0 down, roll > 0 is clockwise.
+Signs refer to the picture: yaw > 0 measures right, pitch > 0 down, roll > 0 is clockwise.
 
-The default limits were set by eye, on 80 faces of nine clips and copies of them blurred by 1 to 5 % of
-their height, sorted by each measure. Under a sharpness of 44 every face is visibly soft: nearly all
-copies blurred by 3 %, half of those by 2 %, and of the others some of less than 50 pixels or smeared by
-motion. Full profiles measure 57 to 70 degrees of yaw, three-quarter views up to 47. Faces in an unlit
-audience have a brightness of 36 to 47, those on its lit stage 82 and more.
+The default limits were set by eye, on 80 faces of nine clips and on copies of them blurred by 1 to 5 % of
+their height, sorted by each measure. Below a sharpness of 44 every face is visibly soft: nearly all
+copies blurred by 3 %, half of the copies blurred by 2 %, and some faces of less than 50 pixels or with motion blur.
+Full profiles measure 57 to 70 degrees of yaw, three-quarter views up to 47. Faces in an unlit
+audience have a brightness of 36 to 47, faces on its lit stage 82 and more.
 """
 
 from __future__ import annotations
@@ -38,21 +38,21 @@ if TYPE_CHECKING:
     from monitor.settings import QualitySettings
 
 _SIDE = 64
-_INNER = 0.7  # share of the box, about its centre, that shows face
+_INNER = 0.7  # central share of the box that contains only face
 _NOSE_DEPTH, _NOSE_HEIGHT = 0.42, 0.53
-_FULL = 1.4  # times its limit, a measure is as good as it needs to be
-_LEAST = 0.1  # weight of a face that only just passes
+_FULL_WEIGHT_FACTOR = 1.4  # a measure of this multiple of its limit gives full weight
+_MIN_WEIGHT = 0.1  # weight of a face at a limit
 _TINY = 1e-6
 
 
 def measure(pixels: Pixels, faces: Faces, settings: QualitySettings) -> Qualities:
-    """How well each face can be judged.
+    """Measure the faces and weight their scores.
 
-    A weight is that of the face's worst property: 1 where that is comfortably good, 0.1 at its limit,
-    linear in between, and 0, with reasons, beyond it.
+    The weight depends on the face's worst property: 1 if it is far above its limit, 0.1 at the limit, linear in
+    between, and 0, with reasons, below the limit.
 
     Args:
-        pixels: (H, W, 3) RGB, the frame the faces were found in.
+        pixels: (H, W, 3) RGB, the frame of the faces.
         faces: N faces.
         settings: the limits.
 
@@ -65,16 +65,16 @@ def measure(pixels: Pixels, faces: Faces, settings: QualitySettings) -> Qualitie
     inside = np.maximum(inside, 0).astype(np.float32)
     size = np.where(inside[:, 0] > 0, inside[:, 1], np.float32(0))
     visible = inside.prod(axis=1) / np.maximum(sizes.prod(axis=1), _TINY)
-    looks = np.array([_look(pixels, box) for box in faces.boxes], np.float32).reshape(-1, 2)
-    sharpness, brightness = looks.T
+    measures = np.array([_measure_pixels(pixels, box) for box in faces.boxes], np.float32).reshape(-1, 2)
+    sharpness, brightness = measures.T
     yaw, pitch, roll = _pose(faces.landmarks)
     frontal = 90 - np.abs(yaw)
 
     checks = (
-        (Reason.TOO_SMALL, size, settings.min_size, settings.min_size * _FULL),
-        (Reason.TOO_BLURRED, sharpness, settings.min_sharpness, settings.min_sharpness * _FULL),
-        (Reason.TOO_DARK, brightness, settings.min_brightness, settings.min_brightness * _FULL),
-        (Reason.PROFILE_POSE, frontal, 90 - settings.max_yaw, 90 - settings.max_yaw / _FULL),
+        (Reason.TOO_SMALL, size, settings.min_size, settings.min_size * _FULL_WEIGHT_FACTOR),
+        (Reason.TOO_BLURRED, sharpness, settings.min_sharpness, settings.min_sharpness * _FULL_WEIGHT_FACTOR),
+        (Reason.TOO_DARK, brightness, settings.min_brightness, settings.min_brightness * _FULL_WEIGHT_FACTOR),
+        (Reason.PROFILE_POSE, frontal, 90 - settings.max_yaw, 90 - settings.max_yaw / _FULL_WEIGHT_FACTOR),
         (Reason.OUT_OF_FRAME, visible, settings.min_visible, 1.0),
         (Reason.UNCERTAIN_FACE, faces.probabilities, settings.min_probability, 1.0),
     )
@@ -82,7 +82,7 @@ def measure(pixels: Pixels, faces: Faces, settings: QualitySettings) -> Qualitie
         tuple(reason for reason, values, limit, _ in checks if values[row] < limit) for row in range(len(faces))
     )
     ramps = [(values - limit) / max(full - limit, _TINY) for _, values, limit, full in checks]
-    weights = _LEAST + (1 - _LEAST) * np.clip(np.min(ramps, axis=0), 0, 1)
+    weights = _MIN_WEIGHT + (1 - _MIN_WEIGHT) * np.clip(np.min(ramps, axis=0), 0, 1)
     weights[np.array([bool(why) for why in reasons], bool)] = 0
     return Qualities(
         size=size,
@@ -96,15 +96,15 @@ def measure(pixels: Pixels, faces: Faces, settings: QualitySettings) -> Qualitie
     )
 
 
-def _look(pixels: Pixels, box: Floats) -> tuple[float, float]:
-    """Sharpness and brightness; 0 and 0 where nothing of the face is in the frame."""
+def _measure_pixels(pixels: Pixels, box: Floats) -> tuple[float, float]:
+    """Sharpness and brightness; 0 and 0 if the face is outside the frame."""
     centre, half = (box[:2] + box[2:]) / 2, (box[2:] - box[:2]) * (_INNER / 2)
     (x1, y1), (x2, y2) = np.maximum(centre - half, 0).astype(int), np.maximum(centre + half, 0).astype(int)
     part = pixels[y1:y2, x1:x2]
     if not part.size:
         return 0.0, 0.0
     shrink = max(1, min(part.shape[:2]) // _SIDE)
-    if shrink > 1:  # to a whole fraction first: area averaging is fast only there
+    if shrink > 1:  # first by a whole factor, because only then area averaging is fast
         height, width = (side // shrink for side in part.shape[:2])
         whole = part[: height * shrink, : width * shrink]
         part = np.asarray(cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA), np.uint8)

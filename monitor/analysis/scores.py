@@ -1,4 +1,4 @@
-"""TrackedFaces -> Scores: one crop per face, one batch per frame, calibrated log-odds and an evidence map each."""
+"""TrackedFaces -> Scores: one crop per face, one batch per frame; calibrated log-odds and an evidence map per face."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ from monitor.types import ClassifierScores, Floats, Pixels, Qualities, Reason, S
 
 logger = logging.getLogger(__name__)
 
-TOLERATED_FAILURES = 10  # calls in a row; one that several streams shared counts once
-_SHARING = 16  # calls that streams may share at the same time, at most
+TOLERATED_FAILURES = 10  # calls in a row; a call shared by several streams counts once
+_MAX_SHARED_CALLS = 16  # calls that streams may share at the same time
 
 
 class Scorer:
     """Runs one classifier on the faces that are due, and calibrates its output.
 
-    A face that cannot be scored is rejected with its reasons, never guessed: those of its quality, or
-    ENGINE_DEGRADED where the engine failed or gave a value that is no number. The first of several
-    failures in a row is logged; after ``TOLERATED_FAILURES`` of them the next one is raised.
+    A face without a score is rejected with its reasons: those of its quality, or ENGINE_DEGRADED if the engine failed
+    or returned a value that is not finite. The first of several failures in a row is logged; after
+    ``TOLERATED_FAILURES`` failures the next one is raised.
 
     Args:
-        classifier: its network, its crop policy and its calibration.
+        classifier: its network, crop policy and calibration.
         engine: compiled from that network; outputs logits (N,) and evidence maps (N, h, w). May be replaced
-            at any time, see ``Engines.serve``.
+            at any time, see ``Engines.replace_engines``.
     """
 
     def __init__(self, classifier: Classifier, engine: Engine) -> None:
         self.classifier = classifier
         self.engine = engine
         self._failures = 0
-        self._counting = threading.Lock()
-        self._counted: deque[object] = deque(maxlen=_SHARING)  # what the last failures were of
+        self._lock = threading.Lock()
+        self._failed_calls: deque[object] = deque(maxlen=_MAX_SHARED_CALLS)  # calls of the last failures
 
     def score(
         self,
@@ -51,14 +51,14 @@ class Scorer:
         rows: Sequence[int],
         engine: Engine | None = None,
     ) -> Scores:
-        """Score the given rows of ``tracked`` whose quality weighs more than 0, the others are rejected.
+        """Score the given rows of ``tracked`` with a quality weight above 0; reject the others.
 
         Args:
-            pixels: (H, W, 3) RGB uint8, the frame that the faces are in.
+            pixels: (H, W, 3) RGB uint8, the frame of the faces.
             tracked: faces of that frame.
             qualities: rows align with ``tracked``.
             rows: the faces that are due.
-            engine: what ``self.engine`` was when the frame began; default: what it is now.
+            engine: the engine of this frame; default: the current one.
 
         Raises:
             EngineError: the engine keeps failing.
@@ -74,22 +74,22 @@ class Scorer:
         logits, maps = self._run(engine or self.engine, crops)
         scale, shift = np.float32(card.calibration.scale), np.float32(card.calibration.shift)
         log_odds = scale * logits + shift
-        sound = np.isfinite(logits) & np.isfinite(maps).all(axis=(1, 2))
-        rejected |= dict.fromkeys(ids[usable[~sound]].tolist(), (Reason.ENGINE_DEGRADED,))
+        finite = np.isfinite(logits) & np.isfinite(maps).all(axis=(1, 2))
+        rejected |= dict.fromkeys(ids[usable[~finite]].tolist(), (Reason.ENGINE_DEGRADED,))
         return Scores(
-            track_ids=ids[usable[sound]],
-            log_odds=log_odds[sound],
-            evidence_maps=scale * maps[sound],
-            crops=squares[sound],
-            weights=qualities.weights[usable[sound]],
+            track_ids=ids[usable[finite]],
+            log_odds=log_odds[finite],
+            evidence_maps=scale * maps[finite],
+            crops=squares[finite],
+            weights=qualities.weights[usable[finite]],
             rejected=rejected,
-            parts=(ClassifierScores(classifier=card.id, logits=logits[sound], log_odds=log_odds[sound]),),
+            parts=(ClassifierScores(classifier=card.id, logits=logits[finite], log_odds=log_odds[finite]),),
         )
 
     def _run(self, engine: Engine, crops: Pixels) -> tuple[Floats, Floats]:
-        """Logits (N,) and evidence maps (N, h, w); all NaN where the engine failed."""
+        """Logits (N,) and evidence maps (N, h, w); all NaN if the engine failed."""
         failure: EngineError | None = None
-        call: object = None  # the same for all streams that shared it
+        call: object = None  # equal for all streams that shared the call
         try:
             logits, maps = engine.run(crops)
         except EngineError as error:
@@ -97,20 +97,20 @@ class Scorer:
             logits, maps = _nan((len(crops),)), _nan((len(crops), 1, 1))
         else:
             if not (np.isfinite(logits).all() and np.isfinite(maps).all()):
-                failure = EngineError(f"{engine.name} gave a score that is no number")
+                failure = EngineError(f"{engine.name} returned a score that is not a finite number")
                 call = logits if logits.base is None else logits.base
         self._count(failure, engine.name, call=call)
         return logits, maps
 
     def _count(self, failure: EngineError | None, name: str, *, call: object) -> None:
-        with self._counting:
+        with self._lock:
             if failure is None:
                 self._failures = 0
-                self._counted.clear()
+                self._failed_calls.clear()
                 return
-            if any(call is before for before in self._counted):
+            if any(call is before for before in self._failed_calls):
                 return
-            self._counted.append(call)
+            self._failed_calls.append(call)
             self._failures += 1
             failures = self._failures
         if failures > TOLERATED_FAILURES:

@@ -1,11 +1,10 @@
 """Verdict -> Segment: the spans of media time in which a face was suspicious.
 
-A span belongs to one track; spans of different faces stay apart. It starts where suspicion truly began,
-``LabelChange.began``, not where it was noticed, though at most ``max_backdate`` seconds earlier (the delay of
-detection and debounce together), and ends where suspicion truly
-ended, by the same estimate. Spans of one track closer than ``merge_gap`` are one, so a span is published only
-``merge_gap + max_backdate`` seconds after its end, when no later one can reach back to it, or when its track
-ends. Peak, mean and best frame are those of the scored samples inside it.
+A span belongs to one track; spans of different faces stay separate. It starts at the estimated start of the suspicion,
+``LabelChange.began``, instead of the time of the label change, but at most ``max_backdate`` seconds earlier (the
+combined delay of detection and debounce), and ends at the estimated end. Spans of one track closer than ``merge_gap``
+are merged. So a span is published only ``merge_gap + max_backdate`` seconds after its end, when no later span can be
+merged with it, or when its track ends. Peak, mean and best frame are those of the scored samples inside it.
 """
 
 from __future__ import annotations
@@ -22,14 +21,14 @@ from monitor.types.faces import sigmoid
 if TYPE_CHECKING:
     from monitor.settings import SegmentSettings
 
-MAX_RECENT: Final = 1024  # scores per track that wait to be counted, whatever their rate
+MAX_RECENT: Final = 1024  # unassigned scores per track, at any score rate
 
 
 class Segments:
-    """The spans of the live tracks. Not thread-safe; memory is bounded by the tracks that are live.
+    """The spans of the live tracks. Not thread-safe; memory is bounded by the number of live tracks.
 
     Args:
-        settings: how moments are joined.
+        settings: limits for merging and publishing spans.
     """
 
     def __init__(self, settings: SegmentSettings) -> None:
@@ -38,13 +37,13 @@ class Segments:
         self._tracks: dict[int, _TrackSegment] = {}
 
     def update(self, judged: Judgement, scores: Scores, *, frame_index: int, media_time: float) -> tuple[Segment, ...]:
-        """Take one frame into account.
+        """Update the spans with one frame.
 
         Args:
-            judged: what the judge said of this frame.
-            scores: what it judged.
+            judged: the verdicts of this frame.
+            scores: the scores of this frame.
             frame_index: position of the frame in its source.
-            media_time: PTS seconds; set back by more than ``merge_gap`` it starts anew and ends all spans.
+            media_time: PTS seconds; a step back of more than ``merge_gap`` ends all spans.
 
         Returns:
             The spans that can no longer grow.
@@ -64,19 +63,19 @@ class Segments:
         for verdict in judged.verdicts:
             track = self._tracks.setdefault(verdict.track_id, _TrackSegment(verdict.track_id, self._settings))
             if verdict.track_id in usable:
-                track.remember(_Score(usable[verdict.track_id], self._now, frame_index))
+                track.add_score(_Score(usable[verdict.track_id], self._now, frame_index))
             done += track.follow(verdict.label, changes.get(verdict.track_id), self._now)
         for track in self._tracks.values():
             done += track.settle(self._now)
         return done
 
     def end(self, track_ids: Iterable[int]) -> tuple[Segment, ...]:
-        """The spans of tracks that ended; their state is freed. Unknown tracks are passed over."""
+        """The spans of ended tracks; their state is freed. Unknown tracks are ignored."""
         ended = [self._tracks.pop(track_id) for track_id in map(int, track_ids) if track_id in self._tracks]
         return tuple(segment for track in ended for segment in track.end())
 
     def flush(self) -> tuple[Segment, ...]:
-        """The spans of all tracks: the source ended."""
+        """The spans of all tracks at the end of the source."""
         return self.end(list(self._tracks))
 
 
@@ -106,51 +105,51 @@ class _Span:
 
 
 class _TrackSegment:
-    """One face's latest span: open while it is suspicious, then held until nothing can reach back to it."""
+    """The latest span of one face: open while the face is suspicious, then pending until no later span can join it."""
 
     def __init__(self, track_id: int, settings: SegmentSettings) -> None:
         self._id = track_id
         self._settings = settings
         self._open: _Span | None = None
-        self._held: _Span | None = None
-        self._recent: deque[_Score] = deque()  # may yet turn out to lie in a span
+        self._pending: _Span | None = None
+        self._recent: deque[_Score] = deque()  # scores that a later span may still include
 
-    def remember(self, score: _Score) -> None:
+    def add_score(self, score: _Score) -> None:
         if len(self._recent) == MAX_RECENT:
-            self._let_go()
+            self._assign_oldest()
         self._recent.append(score)
 
     def follow(self, label: Label, change: LabelChange | None, media_time: float) -> tuple[Segment, ...]:
-        """Open, extend or close by the label of this frame; the earlier span, if a new one begins."""
+        """Open, extend or close the span by the label of this frame; returns the earlier span if a new one starts."""
         done: tuple[Segment, ...] = ()
-        turned = change.began if change else media_time
+        change_time = change.began if change else media_time
         if label.suspects and self._open is None:
-            start = max(turned, media_time - self._settings.max_backdate)
-            if self._held is None or start - self._held.end > self._settings.merge_gap:
+            start = max(change_time, media_time - self._settings.max_backdate)
+            if self._pending is None or start - self._pending.end > self._settings.merge_gap:
                 done = self._publish()
-                self._held = _Span(start, start, label)
-            self._open, self._held = self._held, None
+                self._pending = _Span(start, start, label)
+            self._open, self._pending = self._pending, None
         if self._open is not None and label.suspects:
             self._open.end = media_time
             self._open.label = max(self._open.label, label, key=lambda label: label.severity)
         elif self._open is not None:
-            self._close(self._open, max(turned, self._open.start))
+            self._close(self._open, max(change_time, self._open.start))
         return done
 
     def settle(self, media_time: float) -> tuple[Segment, ...]:
-        """Let go of the scores that no span can reach back to, and of the span that none can join."""
+        """Drop the scores that no span can include any more, and publish the span that none can join."""
         reach = self._settings.merge_gap + self._settings.max_backdate
         while self._recent and self._recent[0].media_time < media_time - reach:
-            self._let_go()
-        return self._publish() if self._held is not None and media_time > self._held.end + reach else ()
+            self._assign_oldest()
+        return self._publish() if self._pending is not None and media_time > self._pending.end + reach else ()
 
     def end(self) -> tuple[Segment, ...]:
-        """The track ended; an open span ended where the face was last seen."""
+        """Close and publish the span of an ended track; an open span ends when the face was last seen."""
         if self._open is not None:
             self._close(self._open, self._open.end)
         return self._publish()
 
-    def _let_go(self) -> None:
+    def _assign_oldest(self) -> None:
         score = self._recent.popleft()
         if self._open is not None and score.media_time >= self._open.start:
             self._open.add(score)
@@ -158,11 +157,11 @@ class _TrackSegment:
     def _close(self, span: _Span, end: float) -> None:
         span.end = end
         while self._recent and self._recent[0].media_time <= end:
-            self._let_go()
-        self._open, self._held = None, span
+            self._assign_oldest()
+        self._open, self._pending = None, span
 
     def _publish(self) -> tuple[Segment, ...]:
-        span, self._held = self._held, None
+        span, self._pending = self._pending, None
         if span is None or span.best is None or span.end - span.start < self._settings.min_duration:
             return ()
         segment = Segment(

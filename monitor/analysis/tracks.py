@@ -1,14 +1,14 @@
-"""Faces -> TrackedFaces: identity over time, on media time, without looking at a pixel.
+"""Faces -> TrackedFaces: identity over time, from boxes and media time only.
 
-A track is *followed* while O-Net keeps finding a face on its last box, *remembered* for a moment after
-it was lost (somebody walked past), then ended. Between full detections nothing but O-Net runs. On each
-frame the owner of the pixels does::
+A track is *active* while O-Net keeps finding a face on its last box, *lost* for a short time after the face
+disappeared (for example behind a passer-by), then ended. Between full detections only O-Net runs. For each frame, the
+caller runs::
 
     tracked = tracker.follow(detector.refine(pixels, tracker.expected(media_time)), media_time)
     if tracker.due(media_time):
         tracked = tracker.associate(detector.detect(pixels), media_time)
 
-A track counts, and gets its id, once it was seen in ``min_hits`` frames; ids rise and are never reused.
+A track is confirmed, and gets its id, after ``min_hits`` frames with its face; ids increase and are never reused.
 The same faces at the same times give the same ids.
 """
 
@@ -24,198 +24,198 @@ from monitor.types import Faces, Floats, TrackedFaces
 if TYPE_CHECKING:
     from monitor.settings import TrackerSettings
 
-_SAME_FACE = 0.5  # overlap beyond which two boxes show one face
-_UNCONFIRMED = 2.5  # beats of full detection that a followed face may be missing from
-_VELOCITY_TIME = 0.2  # seconds over which a track's velocity is smoothed
-_COASTING_TIME = 0.5  # seconds for which an unseen face is expected to move on
-_ALARMS = 5  # losses in a row that are answered by a full detection at once
-_REACH = 2.0  # a remembered face is looked for in its box, grown by this factor
-_TICK = 1e-6  # seconds: less is rounding
+_SAME_FACE = 0.5  # IoU above which two boxes show the same face
+_MISSED_DETECTIONS = 2.5  # number of full detections that may miss an active track
+_VELOCITY_TIME = 0.2  # smoothing time of a track's velocity, seconds
+_COASTING_TIME = 0.5  # seconds for which an unseen face is extrapolated
+_MAX_LOSSES = 5  # losses in a row that trigger an immediate full detection
+_SEARCH_GROWTH = 2.0  # growth factor of a lost face's box for the search
+_TICK = 1e-6  # seconds; tolerance for rounding
 
 
 class Tracker:
-    """The tracks of one stream. Not thread-safe; memory is bounded by the faces in sight."""
+    """The tracks of one stream. Not thread-safe; memory is bounded by the number of visible faces."""
 
     def __init__(self, settings: TrackerSettings) -> None:
         self._settings = settings
-        self._followed: list[_FaceTrack] = []  # oldest first, as are the rows of all that is returned
-        self._remembered: list[_FaceTrack] = []
+        self._active: list[_FaceTrack] = []  # oldest first, like the rows of all results
+        self._lost: list[_FaceTrack] = []
         self._ended: list[int] = []
         self._last_id = 0
         self._now: float | None = None
         self._detected_at: float | None = None
-        self._alarm = False  # a face was lost since then
-        self._alarms_until = -np.inf  # leaky bucket: each detection that a loss called for adds search_interval
+        self._face_lost = False  # a face was lost since the last detection
+        self._losses_until = -np.inf  # leaky bucket: each detection triggered by a loss adds search_interval
         self._was_cut = False
 
     def expected(self, media_time: float) -> Floats:
-        """(N, 4) where the followed faces should be in the next frame, had each moved on as it did."""
-        return _boxes([track.expected(media_time) for track in self._followed])
+        """(N, 4) extrapolated boxes of the active tracks in the next frame."""
+        return _boxes([track.expected(media_time) for track in self._active])
 
     @property
     def ended(self) -> tuple[int, ...]:
-        """Ids that ended with the current frame: since its ``follow`` began, or by a ``cut`` just before."""
+        """Ids that ended with the current frame, or by a ``cut`` directly before it."""
         return tuple(self._ended)
 
     def cut(self, media_time: float) -> None:
-        """The scene changed: nobody in the next frame is known. Call it before that frame's ``follow``."""
+        """End all tracks because the scene changed. Call it before the next frame's ``follow``."""
         self._ended = []
-        self._forget_all()
+        self._end_all()
         self._now, self._was_cut = media_time, True
 
     def follow(self, refined: Faces, media_time: float) -> TrackedFaces:
-        """A new frame: where the followed faces went.
+        """Update the active tracks with the refined boxes of a new frame.
 
-        A face that O-Net doubts is lost. Of two tracks that slid onto one face, the one that moved
-        less as expected is lost. If media time leaps by more than ``max_age``, forth or back, all
-        tracks end: nobody can say who came and went.
+        A face with a low O-Net probability is lost. If two tracks converge on one face, the track with the larger
+        deviation from its extrapolated box is lost. If media time jumps by more than ``max_age`` in either direction,
+        all tracks end, because identities are unknown after the gap.
 
         Args:
-            refined: a row per row of ``expected(media_time)``.
-            media_time: seconds; small steps back are borne.
+            refined: one row per row of ``expected(media_time)``.
+            media_time: seconds; small steps back are accepted.
         """
-        if len(refined) != len(self._followed):
-            raise ValueError(f"{len(self._followed)} tracks are followed, got {len(refined)} refined faces")
+        if len(refined) != len(self._active):
+            raise ValueError(f"{len(self._active)} tracks are active, got {len(refined)} refined faces")
         if not self._was_cut:
             self._ended = []
         self._was_cut = False
         if self._now is not None and abs(media_time - self._now) > self._settings.max_age:
-            self._forget_all()
+            self._end_all()
         self._now = media_time
 
-        found = [(track, refined[[row]]) for row, track in enumerate(self._followed)]
+        found = [(track, refined[[row]]) for row, track in enumerate(self._active)]
         sure = [(track, face) for track, face in found if face.probabilities[0] >= self._settings.keep_probability]
-        kept = _without_duplicates(sure, media_time)
-        self._lose([track for track in self._followed if track not in kept])
+        unique = _drop_duplicates(sure, media_time)
+        self._lose([track for track in self._active if track not in unique])
         for track, face in sure:
-            if track in kept:
+            if track in unique:
                 track.see(face, media_time)
                 track.hits += 1
         self._expire(media_time)
-        return self._counted()
+        return self._confirmed_tracks()
 
-    def due(self, media_time: float, *, rest: float = 0.0) -> bool:
+    def due(self, media_time: float, *, min_search_interval: float = 0.0) -> bool:
         """Whether a full detection should run on this frame.
 
-        Every ``detect_interval`` seconds; every ``search_interval`` while nobody is followed or somebody is
-        remembered; at once on a cut, and on a loss: a few times in a row, then every ``search_interval``, so
-        that a face that is lost and found again with each frame does not turn into a detection per frame.
+        Detections run every ``detect_interval`` seconds; every ``search_interval`` while no track is active or a track
+        is lost; and immediately after a cut or a loss. Repeated losses trigger only a few immediate detections, then
+        one every ``search_interval``, so that an unstable face does not cause a detection per frame.
 
         Args:
             media_time: of the frame.
-            rest: seconds of media time between two detections while nobody is followed or remembered, at least.
+            min_search_interval: minimum seconds of media time between two detections while no track is active or lost.
         """
         if self._detected_at is None:
             return True
         settings = self._settings
-        if self._alarm and self._alarms_until - media_time < (_ALARMS - 1) * settings.search_interval + _TICK:
+        if self._face_lost and self._losses_until - media_time < (_MAX_LOSSES - 1) * settings.search_interval + _TICK:
             return True
-        if self._remembered:
+        if self._lost:
             every = settings.search_interval
         else:
-            every = settings.detect_interval if self._followed else max(settings.search_interval, rest)
+            every = settings.detect_interval if self._active else max(settings.search_interval, min_search_interval)
         return media_time - self._detected_at > every - _TICK
 
     def associate(self, detected: Faces, media_time: float) -> TrackedFaces:
-        """What a full detection found in the frame that was last followed.
+        """Match the faces of a full detection with the tracks; call it after ``follow`` for the same frame.
 
-        Detections are joined greedily, best overlap first: to the followed tracks, then to the remembered
-        ones, which may be a face's width from where they should be; the rest begin new tracks. A track
-        that went unconfirmed too long is lost: O-Net alone can settle on something that is no face.
+        Matching is greedy, best overlap first: active tracks, then lost ones, which may be a face's width away from
+        their extrapolated box; other detections start new tracks. An active track that full detections missed for too
+        long is lost, because O-Net alone can converge on something other than a face.
         """
-        if self._alarm:
-            self._alarms_until = max(self._alarms_until, media_time) + self._settings.search_interval
+        if self._face_lost:
+            self._losses_until = max(self._losses_until, media_time) + self._settings.search_interval
         at_least = self._settings.iou_threshold
 
-        shared = overlaps(_boxes([track.box for track in self._followed]), detected.boxes)
+        shared = overlaps(_boxes([track.box for track in self._active]), detected.boxes)
         pairs = greedy(shared, at_least=at_least)
         for row, column in pairs.items():
-            track = self._followed[row]
-            track.confirmed = media_time
+            track = self._active[row]
+            track.confirmed_at = media_time
             if shared[row, column] < _SAME_FACE:
                 track.see(detected[[column]], media_time)
         new = shared.max(axis=0, initial=0) <= _SAME_FACE
         new[list(pairs.values())] = False
 
-        others, remembered = detected[new], self._remembered
-        expected = _boxes([track.expected(media_time) for track in remembered])
-        found = greedy(overlaps(_grown(expected), _grown(others.boxes)), at_least=at_least)
+        others, lost = detected[new], self._lost
+        expected = _boxes([track.expected(media_time) for track in lost])
+        found = greedy(overlaps(_enlarge(expected), _enlarge(others.boxes)), at_least=at_least)
         for row, column in found.items():
-            remembered[row].find(others[[column]], media_time)
-        begun = [_FaceTrack(others[[row]], media_time) for row in range(len(others)) if row not in found.values()]
+            lost[row].find(others[[column]], media_time)
+        started = [_FaceTrack(others[[row]], media_time) for row in range(len(others)) if row not in found.values()]
 
-        patience = _UNCONFIRMED * self._settings.detect_interval
-        self._lose([track for track in self._followed if media_time - track.confirmed > patience])
-        self._followed += [remembered[row] for row in sorted(found)] + begun
-        self._remembered = [track for track in self._remembered if track not in self._followed]
-        self._detected_at, self._alarm = media_time, False
-        return self._counted()
+        timeout = _MISSED_DETECTIONS * self._settings.detect_interval
+        self._lose([track for track in self._active if media_time - track.confirmed_at > timeout])
+        self._active += [lost[row] for row in sorted(found)] + started
+        self._lost = [track for track in self._lost if track not in self._active]
+        self._detected_at, self._face_lost = media_time, False
+        return self._confirmed_tracks()
 
-    def _counted(self) -> TrackedFaces:
-        """The followed tracks that count; those that do so for the first time get their ids."""
-        counted = [track for track in self._followed if track.hits >= self._settings.min_hits]
-        for track in counted:
+    def _confirmed_tracks(self) -> TrackedFaces:
+        """The confirmed active tracks; newly confirmed tracks get their ids."""
+        confirmed = [track for track in self._active if track.hits >= self._settings.min_hits]
+        for track in confirmed:
             if not track.id:
                 self._last_id += 1
                 track.id = self._last_id
-        if not counted:
+        if not confirmed:
             return TrackedFaces.none()
         faces = Faces(
-            boxes=np.concatenate([track.face.boxes for track in counted]),
-            probabilities=np.concatenate([track.face.probabilities for track in counted]),
-            landmarks=np.concatenate([track.face.landmarks for track in counted]),
+            boxes=np.concatenate([track.face.boxes for track in confirmed]),
+            probabilities=np.concatenate([track.face.probabilities for track in confirmed]),
+            landmarks=np.concatenate([track.face.landmarks for track in confirmed]),
         )
-        return TrackedFaces(faces=faces, track_ids=np.array([track.id for track in counted], np.int64))
+        return TrackedFaces(faces=faces, track_ids=np.array([track.id for track in confirmed], np.int64))
 
     def _lose(self, tracks: Sequence[_FaceTrack]) -> None:
-        """Stop following them, but look out for them."""
-        self._followed = [track for track in self._followed if track not in tracks]
-        self._remembered += tracks
-        self._alarm = self._alarm or bool(tracks)
+        """Mark active tracks as lost."""
+        self._active = [track for track in self._active if track not in tracks]
+        self._lost += tracks
+        self._face_lost = self._face_lost or bool(tracks)
 
     def _expire(self, media_time: float) -> None:
-        """End the tracks that were remembered long enough; who does not count is soon forgotten."""
+        """End the tracks that have been lost for too long; unconfirmed tracks end sooner."""
         settings = self._settings
         expired = [
             track
-            for track in self._remembered
+            for track in self._lost
             if media_time - track.seen > (settings.max_age if track.id else settings.search_interval)
         ]
-        self._remembered = [track for track in self._remembered if track not in expired]
+        self._lost = [track for track in self._lost if track not in expired]
         self._end(expired)
 
     def _end(self, tracks: Sequence[_FaceTrack]) -> None:
         self._ended += [track.id for track in tracks if track.id]
 
-    def _forget_all(self) -> None:
-        self._end(self._followed + self._remembered)
-        self._followed, self._remembered = [], []
-        self._detected_at, self._alarm, self._alarms_until = None, False, -np.inf
+    def _end_all(self) -> None:
+        self._end(self._active + self._lost)
+        self._active, self._lost = [], []
+        self._detected_at, self._face_lost, self._losses_until = None, False, -np.inf
 
 
 class _FaceTrack:
-    """One face over time; compared by identity."""
+    """The state of one track; compared by identity."""
 
     def __init__(self, face: Faces, media_time: float) -> None:
         self.face = face  # one row
         self.seen = media_time
         self.velocity = np.zeros(2, np.float32)  # of the centre, pixels per second
-        self.hits = 1  # frames it was seen in
-        self.confirmed = media_time  # when a full detection last found it
-        self.id = 0  # until it counts
+        self.hits = 1  # number of frames with the face
+        self.confirmed_at = media_time  # time of the last full detection of the face
+        self.id = 0  # 0 until the track is confirmed
 
     @property
     def box(self) -> Floats:
         return np.asarray(self.face.boxes[0], np.float32)
 
     def find(self, face: Faces, media_time: float) -> None:
-        """A full detection found it, after it was lost."""
+        """Update a lost track with a detected face."""
         self.see(face, media_time)
-        self.confirmed = media_time
+        self.confirmed_at = media_time
         self.hits += 1
 
     def see(self, face: Faces, media_time: float) -> None:
-        """It is there now."""
+        """Update box and velocity with the face in the current frame."""
         elapsed = media_time - self.seen
         if elapsed > _TICK:
             velocity = (_centre(face.boxes[0]) - _centre(self.box)) / np.float32(elapsed)
@@ -223,30 +223,30 @@ class _FaceTrack:
         self.face, self.seen = face, media_time
 
     def expected(self, media_time: float) -> Floats:
-        """(4,) its box, had it moved on as it did."""
+        """(4,) the box extrapolated to this time."""
         elapsed = min(max(media_time - self.seen, 0.0), _COASTING_TIME)
         return np.asarray(self.box + np.tile(self.velocity, 2) * np.float32(elapsed), np.float32)
 
-    def surprise(self, face: Faces, media_time: float) -> float:
-        """How far that face is from where this one should be, in faces."""
+    def deviation(self, face: Faces, media_time: float) -> float:
+        """Distance of a face from the extrapolated box, in face heights."""
         expected = self.expected(media_time)
         return float(np.abs(_centre(face.boxes[0]) - _centre(expected)).max() / max(1.0, expected[3] - expected[1]))
 
 
-def _without_duplicates(found: Sequence[tuple[_FaceTrack, Faces]], media_time: float) -> list[_FaceTrack]:
-    """The tracks, less those that share a face with one that counts or whose move is less of a surprise."""
-    ranked = sorted(found, key=lambda pair: (not pair[0].id, pair[0].surprise(pair[1], media_time)))
-    kept: list[_FaceTrack] = []
+def _drop_duplicates(found: Sequence[tuple[_FaceTrack, Faces]], media_time: float) -> list[_FaceTrack]:
+    """Drop tracks on the same face as another track; confirmed tracks and smaller deviations take priority."""
+    ranked = sorted(found, key=lambda pair: (not pair[0].id, pair[0].deviation(pair[1], media_time)))
+    unique: list[_FaceTrack] = []
     boxes: list[Floats] = []
     for track, face in ranked:
         if not boxes or overlaps(np.stack(boxes), face.boxes).max() <= _SAME_FACE:
-            kept.append(track)
+            unique.append(track)
             boxes.append(face.boxes[0])
-    return kept
+    return unique
 
 
 def greedy(overlaps: Floats, *, at_least: float) -> dict[int, int]:
-    """Row -> column, best pairs first, each row and column once."""
+    """Greedy matching: row -> column, best pairs first, each row and column once."""
     pairs: dict[int, int] = {}
     for flat in np.argsort(-overlaps, axis=None, kind="stable").tolist():
         row, column = divmod(flat, overlaps.shape[1])
@@ -266,9 +266,9 @@ def _centre(box: Floats) -> Floats:
     return np.asarray((box[:2] + box[2:]) / 2, np.float32)
 
 
-def _grown(boxes: Floats) -> Floats:
-    """(N, 4) the boxes, larger around their centres."""
-    margins = (boxes[:, 2:] - boxes[:, :2]) * np.float32((_REACH - 1) / 2)
+def _enlarge(boxes: Floats) -> Floats:
+    """(N, 4) boxes enlarged around their centres."""
+    margins = (boxes[:, 2:] - boxes[:, :2]) * np.float32((_SEARCH_GROWTH - 1) / 2)
     return np.asarray(np.concatenate((boxes[:, :2] - margins, boxes[:, 2:] + margins), axis=1), np.float32)
 
 

@@ -1,13 +1,13 @@
-"""Loads the networks that say how fake a face crop looks.
+"""Loads the classifiers, networks that score how fake a face crop looks.
 
-``load_classifier()`` gives a network and its card; ``architecture()`` gives what training needs. ``register()``
-adds an architecture. Weights and cards live in ``engines/``; compiled engines are made from them by
-``monitor.inference``.
+``load_classifier()`` returns a network with its card; ``architecture()`` returns the functions for training.
+``register()`` adds an architecture. Weights and cards are in ``engines/``; ``monitor.inference`` compiles engines
+from them.
 
-model_card       what is said of one set of weights;  weights  their files
-committee        several classifiers and their card;  fusion  their scores -> one
-crops            boxes -> the squares that a classifier sees;  reference_crops  crops that an engine is tried on
-evidence_map     a network whose second output says where
+model_card       the description of one set of weights;  weights  their files
+committee        several classifiers and their card;  fusion  combines their scores
+crops            boxes -> the squares for a classifier;  reference_crops  crops for the parity test of an engine
+evidence_map     a network with a map of its evidence as second output
 architectures/   the networks
 
 Importing this package needs neither torch nor pydantic.
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from monitor.classifiers.model_card import ModelCard
 
-_ARCHITECTURES = {  # name -> module, and what in it, if it is not the module itself
+_ARCHITECTURES = {  # name -> module, and the attribute in it, if the module itself is not the architecture
     "inception_resnet_v1": (f"{__name__}.architectures.inception_resnet_v1", ""),
     "efficientnet_lite0": (f"{__name__}.architectures.efficientnet_lite", "LITE0"),
     "efficientnet_lite1": (f"{__name__}.architectures.efficientnet_lite", "LITE1"),
@@ -45,18 +45,18 @@ _PACKAGE = Path(__file__).parent.parent
 
 
 class Architecture(Protocol):
-    """A network that the registry offers; importing its module imports no torch, its functions do."""
+    """A network of the registry. Importing its module does not import torch; calling its functions does."""
 
     @property
     def ARCHITECTURE(self) -> str:  # noqa: N802 - a constant of each
-        """Its name on cards."""
+        """Its name on model cards."""
 
-    REVISION: str  # raised when ``build`` makes another network from the same weights
-    INPUT_SIZES: range  # sides of a crop that it takes, pixels
+    REVISION: str  # increase when ``build`` changes the network for the same weights
+    INPUT_SIZES: range  # valid sides of a crop, pixels
 
     @staticmethod
     def body(*, dropout: float = 0.0) -> torch.nn.Module:
-        """Random weights, train mode: (N, 3, S, S) -> logits (N, 1). Its ``state_dict`` is what weights files hold."""
+        """Random weights, train mode: (N, 3, S, S) -> logits (N, 1). Weights files hold its ``state_dict``."""
 
     @staticmethod
     def with_evidence(body: torch.nn.Module, *, input_size: int) -> torch.nn.Module:
@@ -64,36 +64,36 @@ class Architecture(Protocol):
 
     @staticmethod
     def build(weights: Path, *, input_size: int) -> torch.nn.Module:
-        """``with_evidence`` of the weights in a file; ModelCardError if it holds anything else."""
+        """``with_evidence`` with the weights of a file; ModelCardError if the file holds other tensors."""
 
 
 @dataclass(frozen=True, slots=True)
 class Classifier:
-    """A network that says how fake a face crop looks, and the card of its weights."""
+    """A network that scores how fake a face crop looks, with the card of its weights."""
 
     card: ModelCard
     network: Network  # outputs: logit (N,), evidence_map (N, h, w); mean(map) + bias = logit
-    input_size: int  # S: side of a crop, pixels; the card's, unless another was asked for
+    input_size: int  # S: side of a crop, pixels; the card's unless another was requested
 
 
 def register(name: str, *, module: str, attribute: str = "") -> None:
-    """Offer another architecture as ``classifier.model``.
+    """Register another architecture for ``classifier.model``.
 
     Args:
         name: in the registry, and of its files in ``engines/``.
-        module: full name of a module that is an ``Architecture``; it is imported when it is first used.
-        attribute: where an ``Architecture`` lies in that module, if the module is none.
+        module: full name of a module that is an ``Architecture``; imported on first use.
+        attribute: the ``Architecture`` in that module, if the module itself is not one.
     """
     _ARCHITECTURES[name] = (module, attribute)
 
 
 def available_models() -> tuple[str, ...]:
-    """Names that ``load_classifier`` and ``architecture`` know."""
+    """Valid names for ``load_classifier`` and ``architecture``."""
     return tuple(_ARCHITECTURES)
 
 
 def architecture(name: str) -> Architecture:
-    """The architecture ``name``, with or without weights of it at hand.
+    """The architecture ``name``, whether or not its weights exist.
 
     Raises:
         UsageError: the name is unknown.
@@ -106,7 +106,7 @@ def architecture(name: str) -> Architecture:
 
 
 def engines_dir() -> Path:
-    """Where default weights and cards lie: inside an installed wheel, or beside the package in a checkout."""
+    """The folder of default weights and cards: inside an installed wheel, or beside the package in a checkout."""
     installed = _PACKAGE / "engines"
     return installed if installed.is_dir() else _PACKAGE.parent / "engines"
 
@@ -114,17 +114,17 @@ def engines_dir() -> Path:
 def load_classifier(
     name: str = "inception_resnet_v1", *, weights: Path | None = None, input_size: int | None = None
 ) -> Classifier:
-    """The classifier ``name``; nothing is built and torch is not imported until a backend compiles it.
+    """The classifier ``name``; the network is built, and torch imported, only when a backend compiles it.
 
     Args:
         name: one of ``available_models()``.
-        weights: safetensors file, its card beside it as ``.json``; default: the one in ``engines_dir()``.
-        input_size: side of the crops, pixels, where it shall differ from the card's. The card is then that of this
-            size, if it knows it, and else as it is (benchmarks).
+        weights: safetensors file with its card beside it as ``.json``; default: the file in ``engines_dir()``.
+        input_size: side of the crops, pixels, if it differs from the card's. The returned card is calibrated for this
+            size if the card has a profile for it, else unchanged (for benchmarks).
 
     Raises:
-        UsageError: the name is unknown, or the network cannot take that input size.
-        WeightsMissingError: there is no such file.
+        UsageError: the name is unknown, or the network does not support that input size.
+        WeightsMissingError: the file does not exist.
         ModelCardError: the card is missing or malformed, or describes other weights.
     """
     from monitor.classifiers.model_card import read_card
@@ -134,7 +134,7 @@ def load_classifier(
     path = weights or engines_dir() / f"{name}.safetensors"
     if not path.is_file():
         raise WeightsMissingError(
-            f"weights {path} are missing, and nothing is ever scored with random ones: put {path.name} and its "
+            f"weights {path} are missing, and no face is ever scored with random ones: put {path.name} and its "
             f"card {path.stem}.json there (both are part of the repository's engines folder), or name other weights "
             "with the setting classifier.weights"
         )

@@ -1,4 +1,4 @@
-"""The classifiers that judge together, and the card that fuses them."""
+"""Committees: several classifiers with a card for the fusion of their scores."""
 
 import json
 import math
@@ -14,31 +14,31 @@ from monitor.errors import ModelCardError, UsageError
 
 
 class CommitteeMember(BaseModel):
-    """One classifier, and the weights with which it was fitted."""
+    """One classifier with the hash of its weights at the time of the fit."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     model: str  # name in the registry
     weights_sha256: str = Field(pattern="^[0-9a-f]{64}$")
-    weight: float = Field(ge=0, allow_inf_nan=False)  # of its calibrated log-odds
+    weight: float = Field(ge=0, allow_inf_nan=False)  # weight of its calibrated log-odds
 
 
 class CommitteeCard(BaseModel):
-    """The fitted fusion of two classifiers or more: ``engines/<name>.json``, without a weights file beside it."""
+    """The fitted fusion of two classifiers or more: ``engines/<name>.json``, without a weights file."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: str = Field(min_length=1)
     members: Annotated[tuple[CommitteeMember, ...], Field(min_length=2)]
     bias: float = Field(0.0, allow_inf_nan=False)
-    max_difference: float | None = Field(None, gt=0)  # log-odds between two members; None: they may differ
+    max_difference: float | None = Field(None, gt=0)  # largest difference between two members, log-odds; None: no limit
     fitted_on: str
     metrics: dict[str, Any] = Field(default_factory=dict)
     limits: str
 
     @property
     def fusion(self) -> Fusion:
-        """How the members' scores are fused."""
+        """The fusion of the members' scores."""
         return Fusion(
             weights=tuple(member.weight for member in self.members),
             bias=self.bias,
@@ -48,30 +48,30 @@ class CommitteeCard(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Committee:
-    """One classifier or more, and how their scores are fused."""
+    """One classifier or more with the fusion of their scores."""
 
     classifiers: tuple[Classifier, ...]  # in the order of the fusion's weights
     fusion: Fusion = ALONE
-    card: CommitteeCard | None = None  # None: one classifier alone
+    card: CommitteeCard | None = None  # None: a single classifier
 
     @property
     def id(self) -> str:
-        """The name on the card: of the committee, or of the only classifier."""
+        """Name on the card of the committee or of its only classifier."""
         return self.card.id if self.card else self.classifiers[0].card.id
 
 
 def load_committee(
     name: str = "inception_resnet_v1", *, weights: Path | None = None, input_size: int | None = None
 ) -> Committee:
-    """The classifier called ``name``, or the committee of that name in ``engines_dir()``.
+    """The classifier ``name``, or the committee of that name in ``engines_dir()``.
 
     Args:
         name: one of ``available_models()``, or of a committee's card.
-        weights: as for ``load_classifier``; a committee's card names the weights of its members.
-        input_size: as for ``load_classifier``; of a committee, the size of each member.
+        weights: as for ``load_classifier``; invalid for a committee, whose card names the weights.
+        input_size: as for ``load_classifier``; for a committee, the size of each member.
 
     Raises:
-        UsageError: the name is unknown, or a classifier cannot take that input size.
+        UsageError: the name is unknown, or a classifier does not support that input size.
         WeightsMissingError: the weights of a classifier are missing.
         ModelCardError: a card is missing or malformed, or describes other weights.
     """

@@ -1,6 +1,6 @@
-"""Cutting squares around faces: one function for training, evaluation and the live path.
+"""Cuts squares around faces: the same functions for training, evaluation and live scoring.
 
-Which square is part of the model card (``CropPolicy``): weights see what they were trained on. No rotation.
+The model card defines the square (``CropPolicy``), so that the crops match the training data. No rotation.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from monitor.types import Floats, Pixels
 if TYPE_CHECKING:
     from monitor.classifiers.model_card import CropPolicy
 
-_ALIGNED_FROM = 4.0  # shrinking at least so much, half a source pixel is an eighth of a crop's
+_WHOLE_PIXELS_FROM = 4.0  # from this reduction on, half a source pixel is an eighth of a crop pixel at most
 
 
 def crop_squares(boxes: Floats, *, policy: CropPolicy) -> Floats:
@@ -31,7 +31,7 @@ def crop_squares(boxes: Floats, *, policy: CropPolicy) -> Floats:
 
 
 def crop_faces(pixels: Pixels, boxes: Floats, *, policy: CropPolicy, size: int) -> tuple[Pixels, Floats]:
-    """The crops (N, size, size, 3) of face boxes (N, 4), and the squares (N, 4) that they show."""
+    """The crops (N, size, size, 3) of face boxes (N, 4), and their squares (N, 4)."""
     squares = crop_squares(boxes, policy=policy)
     return cut_squares(pixels, squares, size=size), squares
 
@@ -39,14 +39,14 @@ def crop_faces(pixels: Pixels, boxes: Floats, *, policy: CropPolicy, size: int) 
 def cut_squares(pixels: Pixels, squares: Floats, *, size: int) -> Pixels:
     """Squares of a picture (H, W, 3), resampled to (N, size, size, 3) uint8.
 
-    Shrinking averages over the area that a pixel covers, enlarging interpolates linearly; positions
-    are exact to a fraction of a source pixel, except that squares of four times ``size`` and more are
-    rounded to whole ones. Beyond the frame its last row or column is repeated.
+    Reduction averages over the area of each crop pixel, enlargement interpolates linearly. Positions are exact to a
+    fraction of a source pixel, except that squares of four times ``size`` and more are rounded to whole pixels. Outside
+    the frame, its last row or column is repeated.
     """
     crops = np.empty((len(squares), size, size, 3), np.uint8)
     for crop, (x1, y1, x2, _) in zip(crops, squares.tolist(), strict=True):
         side = x2 - x1
-        cut = _average if side >= _ALIGNED_FROM * size else _sample
+        cut = _average if side >= _WHOLE_PIXELS_FROM * size else _sample
         crop[:] = cut(pixels, x1, y1, side=side, size=size)
     return crops
 
@@ -58,7 +58,7 @@ def _sample(pixels: Pixels, x: float, y: float, *, side: float, size: int) -> ND
     right, bottom = (max(math.ceil(start + side) + 1, first + 1) for start, first in ((x, left), (y, top)))
     density = max(1, math.ceil(side / size - 0.1))
     step = side / (size * density)
-    first = step / 2 - 0.5  # pixel centres lie at whole coordinates in OpenCV, at halves in ours
+    first = step / 2 - 0.5  # pixel centres are whole numbers in OpenCV, half numbers here
     samples = cv2.warpAffine(
         pixels[top:bottom, left:right],
         np.array([[step, 0, x - left + first], [0, step, y - top + first]]),
@@ -70,7 +70,7 @@ def _sample(pixels: Pixels, x: float, y: float, *, side: float, size: int) -> ND
 
 
 def _average(pixels: Pixels, x: float, y: float, *, side: float, size: int) -> NDArray[Any]:
-    """Average the source pixels under each crop pixel, the square rounded to whole source pixels."""
+    """Average the source pixels under each crop pixel, with the square rounded to whole source pixels."""
     left, top, count = round(x), round(y), round(side)
     region = pixels[max(top, 0) : top + count, max(left, 0) : left + count]
     if region.shape[:2] != (count, count):

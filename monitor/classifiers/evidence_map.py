@@ -1,12 +1,12 @@
-"""Grad-CAM in closed form: a trunk and an affine head that explains its own logit.
+"""Grad-CAM in closed form: a trunk with an affine head whose logit is the mean of an evidence map.
 
-Where the head after global average pooling is affine, ``y = M g + b`` with ``g = mean(A)`` over the last
+If the head after global average pooling is affine, ``y = M g + b`` with ``g = mean(A)`` over the last
 map A, the gradient of y with respect to A is ``M_k / (h w)`` in every cell, hence Grad-CAM (Selvaraju et
 al., ICCV 2017) is ``ReLU(M . A)`` up to scale. The evidence map ``E = M . A``, before the ReLU, is signed,
 in logit units and complete: ``mean(E) + b = y``. It is a 1x1 convolution, so any engine computes it.
 
-A is the last convolution's output in InceptionResnetV1 and Xception, and the normed tokens of a Vision
-Transformer that averages them: there E is complete as well, though attention has moved what a token says.
+A is the last convolution's output in InceptionResnetV1 and Xception, and the averaged normed tokens of a Vision
+Transformer: there E is complete as well, although attention mixes information between tokens.
 MesoNet's head is piecewise linear and has its own closed form, see :mod:`monitor.classifiers.architectures.mesonet`.
 """
 

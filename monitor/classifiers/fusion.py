@@ -1,4 +1,4 @@
-"""Scores of several classifiers -> one ``Scores``: a weighted sum of calibrated log-odds, and of evidence maps."""
+"""Fuses the scores of several classifiers: a weighted sum of calibrated log-odds, and of evidence maps."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -27,11 +27,11 @@ class Fusion:
     def fuse(self, parts: Sequence[Scores]) -> Scores:
         """Fuse the scores of the same faces.
 
-        A face that one classifier rejected is rejected: the others never answer alone. The evidence maps are added
-        on a common grid, so that ``mean(map)`` plus a constant is still the fused log-odds.
+        A face rejected by one classifier is rejected, so a score never comes from a part of the classifiers. The
+        evidence maps are added on a common grid, so that ``mean(map)`` plus a constant is the fused log-odds.
 
         Args:
-            parts: of each classifier, in the order of ``weights``.
+            parts: the scores of each classifier, in the order of ``weights``.
         """
         if self == ALONE:
             return parts[0]
@@ -40,53 +40,53 @@ class Fusion:
             rejected |= part.rejected
         tracks = [track for track in parts[0].track_ids.tolist() if track not in rejected]
         rows = [_rows(part, tracks) for part in parts]
-        opinions = np.array([part.log_odds[chosen] for part, chosen in zip(parts, rows, strict=True)], np.float32)
-        agree = np.ptp(opinions, axis=0) < self.max_difference if tracks else np.zeros(0, np.bool_)
+        log_odds = np.array([part.log_odds[chosen] for part, chosen in zip(parts, rows, strict=True)], np.float32)
+        agree = np.ptp(log_odds, axis=0) < self.max_difference if tracks else np.zeros(0, np.bool_)
         rejected |= {track: (Reason.MODELS_DISAGREE,) for track, same in zip(tracks, agree, strict=True) if not same}
-        return self._fused(parts, rows=[chosen[agree] for chosen in rows], rejected=rejected)
+        return self._fuse_rows(parts, rows=[chosen[agree] for chosen in rows], rejected=rejected)
 
-    def _fused(
+    def _fuse_rows(
         self, parts: Sequence[Scores], *, rows: Sequence[Rows], rejected: Mapping[int, tuple[Reason, ...]]
     ) -> Scores:
         if not len(rows[0]):
             return Scores.none(rejected)
         weights = np.array(self.weights, np.float32)
-        opinions = np.array([part.log_odds[chosen] for part, chosen in zip(parts, rows, strict=True)])
+        log_odds = np.array([part.log_odds[chosen] for part, chosen in zip(parts, rows, strict=True)])
         squares = [part.crops[chosen] for part, chosen in zip(parts, rows, strict=True)]
-        square = _enclosing(squares)
+        square = _enclose(squares)
         cells = max(
             math.ceil(part.evidence_maps.shape[1] * _side(square)[0] / _side(own)[0] - 1e-3)
             for part, own in zip(parts, squares, strict=True)
         )
         maps = sum(
-            weight * _resampled(part.evidence_maps[chosen], own, square=square, cells=cells)
+            weight * _resample(part.evidence_maps[chosen], own, square=square, cells=cells)
             for weight, part, chosen, own in zip(weights, parts, rows, squares, strict=True)
         )
         return Scores(
             track_ids=parts[0].track_ids[rows[0]],
-            log_odds=(weights @ opinions + np.float32(self.bias)).astype(np.float32),
+            log_odds=(weights @ log_odds + np.float32(self.bias)).astype(np.float32),
             evidence_maps=np.asarray(maps, np.float32),
             crops=square,
             weights=parts[0].weights[rows[0]],
             rejected=rejected,
             parts=tuple(
-                type(one)(one.classifier, one.logits[chosen], one.log_odds[chosen])
+                type(score)(score.classifier, score.logits[chosen], score.log_odds[chosen])
                 for part, chosen in zip(parts, rows, strict=True)
-                for one in part.parts
+                for score in part.parts
             ),
         )
 
 
-ALONE = Fusion()  # of one classifier: its scores as they are
+ALONE = Fusion()  # a single classifier: its scores pass unchanged
 
 
 def _rows(part: Scores, tracks: Sequence[int]) -> Rows:
-    """The rows of these tracks, in their order."""
+    """The row numbers of these tracks, in their order."""
     places = {track: row for row, track in enumerate(part.track_ids.tolist())}
     return np.array([places[track] for track in tracks], np.intp)
 
 
-def _enclosing(squares: Sequence[Floats]) -> Floats:
+def _enclose(squares: Sequence[Floats]) -> Floats:
     """The smallest squares (N, 4) around the squares (N, 4) of each classifier."""
     low = np.min([square[:, :2] for square in squares], axis=0)
     high = np.max([square[:, 2:] for square in squares], axis=0)
@@ -101,20 +101,20 @@ def _side(squares: Floats) -> Floats:
     return side
 
 
-def _resampled(maps: Floats, own: Floats, *, square: Floats, cells: int) -> Floats:
-    """Maps (N, h, w) of the squares ``own`` on a grid (N, cells, cells) of ``square``, by overlap of the cells.
+def _resample(maps: Floats, own: Floats, *, square: Floats, cells: int) -> Floats:
+    """Resample maps (N, h, w) of the squares ``own`` to a grid (N, cells, cells) of ``square``, by overlap.
 
-    The mean over the grid is the mean over the map: a map that covers a part of the square becomes as much stronger.
+    The mean stays the same: a map that covers a fraction of the square is scaled up accordingly.
     """
     down = _overlaps(maps.shape[1], own[:, 1], own[:, 3], low=square[:, 1], high=square[:, 3], cells=cells)
     across = _overlaps(maps.shape[2], own[:, 0], own[:, 2], low=square[:, 0], high=square[:, 2], cells=cells)
-    stronger = (_side(square) / _side(own)) ** 2
-    resampled: Floats = np.einsum("nkh,nhw,nlw,n->nkl", down, maps, across, stronger).astype(np.float32)
+    gain = (_side(square) / _side(own)) ** 2
+    resampled: Floats = np.einsum("nkh,nhw,nlw,n->nkl", down, maps, across, gain).astype(np.float32)
     return resampled
 
 
 def _overlaps(count: int, first: Floats, last: Floats, *, low: Floats, high: Floats, cells: int) -> Floats:
-    """(N, cells, count): the share of each grid cell that each map cell covers.
+    """(N, cells, count): the fraction of each grid cell that each map cell covers.
 
     The grid cells divide ``low .. high``, the map cells ``first .. last``; all (N,), pixels.
     """

@@ -1,6 +1,6 @@
-"""The model card: what weights are, which picture they expect, and what their output is worth.
+"""The model card: identity, input format and calibration of one set of weights.
 
-A card lies beside its weights (``<name>.json`` beside ``<name>.safetensors``) and names their hash.
+A card is beside its weights (``<name>.json`` beside ``<name>.safetensors``) and names their hash.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ class _Facts(BaseModel):
 
 
 class InputFormat(_Facts):
-    """The picture that the network was trained on: ``(x - mean) / std`` of an RGB crop, resized by area."""
+    """The input of the training: ``(x - mean) / std`` of an RGB crop, resized by area."""
 
     size: int = Field(ge=75, le=1024)  # pixels, width and height
     channels: Literal["RGB"]
@@ -30,7 +30,7 @@ class InputFormat(_Facts):
 
 
 class CropPolicy(_Facts):
-    """Which square is cut around a face; lengths are in heights of the detector's box."""
+    """The square around a face; lengths are in heights of the detector's box."""
 
     side_over_box_height: float = Field(gt=0, le=4)
     centre_below_box_centre_over_box_height: float = Field(ge=-1, le=1)
@@ -38,42 +38,42 @@ class CropPolicy(_Facts):
 
 @dataclass(frozen=True, slots=True)
 class PlattCalibration(Calibration):
-    """Platt scaling, and the data it was fitted on."""
+    """Platt scaling with the name of its data."""
 
     kind: Literal["platt"] = "platt"
     fitted_on: str = ""
 
 
-def _increasing(calibration: PlattCalibration) -> PlattCalibration:
+def _check_increasing(calibration: PlattCalibration) -> PlattCalibration:
     if not (math.isfinite(calibration.shift) and 0 < calibration.scale < math.inf):
         raise ValueError("scale must be > 0, and both scale and shift finite")
     return calibration
 
 
-def _known(process: object) -> object:
+def _check_fields(process: object) -> object:
     if isinstance(process, dict) and (unknown := process.keys() - {field.name for field in fields(ScoreProcess)}):
         raise ValueError(f"unknown field {min(unknown)}")
     return process
 
 
 class DemoLogits(_Facts):
-    """What the demo's two faces gave when the card was written: a running engine is held against it."""
+    """The logits of the demo's two faces at the time of the card, for the self-test of an engine."""
 
     genuine: float
     blended: float
 
 
 class Profile(_Facts):
-    """The same weights at another input size: what a logit is worth there."""
+    """Calibration of the same weights at another input size."""
 
     size: int = Field(ge=75, le=1024)  # pixels, width and height
-    calibration: Annotated[PlattCalibration, AfterValidator(_increasing)]
+    calibration: Annotated[PlattCalibration, AfterValidator(_check_increasing)]
     metrics: dict[str, Any] = Field(default_factory=dict)
     demo_logits: DemoLogits | None = None
 
 
 class ModelCard(_Facts):
-    """All that is said of one set of weights. Unknown fields are kept, so that reports can show them."""
+    """The description of one set of weights. Unknown fields are kept, so that reports can show them."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -84,25 +84,25 @@ class ModelCard(_Facts):
     output: Literal["one logit, positive = fake"]
     input: InputFormat
     crop: CropPolicy
-    calibration: Annotated[PlattCalibration, AfterValidator(_increasing)]
+    calibration: Annotated[PlattCalibration, AfterValidator(_check_increasing)]
     training: dict[str, Any]
     metrics: dict[str, Any]
     limits: str
     licence: str
-    profiles: tuple[Profile, ...] = ()  # other input sizes
-    score_process: Annotated[ScoreProcess, BeforeValidator(_known)] = ScoreProcess()  # the same at all sizes
-    demo_logits: DemoLogits | None = None  # None: nobody wrote them down
+    profiles: tuple[Profile, ...] = ()  # calibrations for other input sizes
+    score_process: Annotated[ScoreProcess, BeforeValidator(_check_fields)] = ScoreProcess()  # the same at all sizes
+    demo_logits: DemoLogits | None = None  # None: not recorded
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """The input sizes that these weights are calibrated for, the usual one first; pixels."""
+        """The calibrated input sizes, the default one first; pixels."""
         return (self.input.size, *(profile.size for profile in self.profiles))
 
     def at(self, size: int) -> "ModelCard":
-        """What the card says of the same weights at another input size.
+        """The card with the calibration for another input size.
 
         Raises:
-            ModelCardError: it says nothing of it.
+            ModelCardError: the card has no calibration for this size.
         """
         if size == self.input.size:
             return self
@@ -112,16 +112,16 @@ class ModelCard(_Facts):
                 changes = {name: getattr(profile, name) for name in ("calibration", "metrics", "demo_logits")}
                 return self.model_copy(update=changes | {"input": resized, "profiles": ()})
         raise ModelCardError(
-            f"weights {self.id} are calibrated for {' or '.join(map(str, self.sizes))} pixels, {size} were asked for: "
+            f"weights {self.id} are calibrated for {' or '.join(map(str, self.sizes))} pixels, not for {size}: "
             f"choose one of these, or fit them with lab calibrate --size {size}"
         )
 
 
 def read_card(path: Path, *, weights: Path) -> ModelCard:
-    """The card at ``path``, held against the weights it claims to describe.
+    """Read the card at ``path`` and check that it describes ``weights``.
 
     Raises:
-        ModelCardError: it is missing or malformed, or the weights' SHA-256 is another.
+        ModelCardError: the card is missing or malformed, or the weights have another SHA-256.
     """
     try:
         card = ModelCard.model_validate_json(path.read_bytes())
@@ -129,7 +129,7 @@ def read_card(path: Path, *, weights: Path) -> ModelCard:
             found = hashlib.file_digest(file, "sha256").hexdigest()
     except FileNotFoundError as error:
         raise ModelCardError(
-            f"{error.filename} is missing: weights are used only with the card that describes them, {path.name}"
+            f"{error.filename} is missing: weights are used only with their model card, {path.name}"
         ) from None
     except OSError as error:
         raise ModelCardError(f"{error.filename} cannot be read: {error.strerror or error}") from None

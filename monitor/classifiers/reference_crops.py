@@ -1,4 +1,4 @@
-"""Faces that an engine is tried on: those of the demo, as they are and as poor cameras would show them."""
+"""Reference crops for the parity test of an engine: the demo's faces, unchanged and degraded like poor cameras."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _SEED: Final = 7
 
 
 def reference_crops(policy: CropPolicy, *, size: int) -> Pixels:
-    """Crops (N, size, size, 3) of a genuine and a blended face in several lights and places; always the same."""
+    """Crops (N, size, size, 3) of a genuine and a blended face with several lights and offsets; always the same."""
     boxes = np.array([[side + shift for side in DEMO_FACE_BOX] for shift in _SHIFTS], np.float32)
-    pictures = [seen for face in demo_faces() for seen in _as_cameras_see(face)]
+    pictures = [seen for face in demo_faces() for seen in _degrade(face)]
     return np.concatenate([crop_faces(picture, boxes, policy=policy, size=size)[0] for picture in pictures])
 
 
-def _as_cameras_see(face: Pixels) -> Iterator[Pixels]:
+def _degrade(face: Pixels) -> Iterator[Pixels]:
     yield face
     yield np.asarray(cv2.convertScaleAbs(face, alpha=0.55), np.uint8)  # dark
     yield np.asarray(cv2.convertScaleAbs(face, alpha=1.25, beta=15), np.uint8)  # overexposed

@@ -1,7 +1,6 @@
-"""Weights files: safetensors, kernels in fp16 or fp32, vectors in fp32, integers as they are.
+"""Weights files: safetensors, kernels in fp16 or fp32, vectors in fp32, integers unchanged.
 
-A file is written under a temporary name and renamed, so that nobody ever reads half of one, and the
-same parameters give the same bytes, so that a SHA-256 names them.
+Files are written atomically. The same parameters give the same bytes, so a SHA-256 identifies them.
 """
 
 import hashlib
@@ -20,7 +19,7 @@ _DTYPES = {"float16": torch.float16, "float32": torch.float32}
 
 
 def read_weights(path: Path, *, architecture: str) -> dict[str, torch.Tensor]:
-    """Every tensor of a weights file, by name, on the CPU; floats as fp32.
+    """All tensors of a weights file by name, on the CPU; floats as fp32.
 
     Raises:
         ModelCardError: the file cannot be read as safetensors.
@@ -32,11 +31,13 @@ def read_weights(path: Path, *, architecture: str) -> dict[str, torch.Tensor]:
     return {name: value.float() if value.is_floating_point() else value for name, value in state.items()}
 
 
-def fill(body: torch.nn.Module, state: Mapping[str, torch.Tensor], *, path: Path, architecture: str) -> torch.nn.Module:
-    """``body`` (made on the meta device, say) with the tensors of ``state``, all of them and no others.
+def load_state(
+    body: torch.nn.Module, state: Mapping[str, torch.Tensor], *, path: Path, architecture: str
+) -> torch.nn.Module:
+    """Load the tensors of ``state`` into ``body`` (possibly on the meta device); the names must match exactly.
 
     Raises:
-        ModelCardError: a tensor is missing, unexpected or of another shape; ``path`` is named.
+        ModelCardError: a tensor is missing, unexpected or of another shape; the message names ``path``.
     """
     try:
         body.load_state_dict(state, strict=True, assign=True)
@@ -45,16 +46,16 @@ def fill(body: torch.nn.Module, state: Mapping[str, torch.Tensor], *, path: Path
     return body
 
 
-def restored(body: Callable[[], torch.nn.Module], path: Path, *, architecture: str) -> torch.nn.Module:
-    """What ``body`` makes, with the weights of a file instead of random ones.
+def restore(body: Callable[[], torch.nn.Module], path: Path, *, architecture: str) -> torch.nn.Module:
+    """Create ``body()`` with the weights of a file instead of random ones.
 
     Raises:
-        ModelCardError: the file holds other tensors than that network.
+        ModelCardError: the file's tensors do not match the network.
     """
     state = read_weights(path, architecture=architecture)
-    with torch.device("meta"):  # nothing is initialised: every value comes from the file, or the load fails
+    with torch.device("meta"):  # no initialisation: all values come from the file, or loading fails
         network = body()
-    return fill(network, state, path=path, architecture=architecture)
+    return load_state(network, state, path=path, architecture=architecture)
 
 
 def export_weights(
@@ -63,10 +64,10 @@ def export_weights(
     """Write ``state`` to ``path`` and return the file's SHA-256 in hex.
 
     Args:
-        state: a body's ``state_dict()``; integers stay as they are.
-        path: the safetensors file; replaced at once or not at all.
-        dtype: of the kernels and matrices in the file. Vectors (biases, statistics) are always fp32: they are few,
-            and a BatchNorm's running variance may be larger than fp16 holds.
+        state: a body's ``state_dict()``; integers stay unchanged.
+        path: the safetensors file; replaced atomically.
+        dtype: of the kernels and matrices in the file. Vectors (biases, statistics) are always fp32, because they
+            are small and a BatchNorm's running variance may exceed the range of fp16.
 
     Raises:
         OutputError: a value is not finite in ``dtype``, or the file cannot be written.
@@ -85,7 +86,7 @@ def export_weights(
 
 
 def sha256(path: Path) -> str:
-    """A file's SHA-256 in hex, as model cards name it."""
+    """A file's SHA-256 in hex, as in model cards."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

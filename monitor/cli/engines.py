@@ -19,7 +19,7 @@ from monitor.faces.mtcnn.networks import mtcnn_networks
 from monitor.inference.backends import all_backends, choose
 from monitor.inference.cache import artefacts, default_cache_dir
 from monitor.inference.network import Network
-from monitor.inference.onnx_graph import exported_elsewhere
+from monitor.inference.onnx_graph import export_in_child
 from monitor.lab.bench.engines import EngineMeasurement, Verification, available, compiled, flop_per_face, verify
 from monitor.lab.bench.engines import bench as measure
 from monitor.settings import Settings
@@ -78,7 +78,7 @@ def build(engine: Engines = None, settings_file: SettingsFile = None, assignment
     networks = [network for network, _ in _networks(settings)]
     folder = default_cache_dir(settings.cache_dir)
     backends, failures = available(engine or ()), 0
-    with Progress(console=errors, transient=True) as progress, exported_elsewhere():
+    with Progress(console=errors, transient=True) as progress, export_in_child():
         task = progress.add_task("", total=len(backends))
         for backend in backends:
             progress.update(task, description=backend.name)
@@ -217,7 +217,7 @@ _BATCHES = (1, 4, 8, 16)
 def _networks(settings: Settings) -> list[tuple[Network, Pixels]]:
     """The networks of the configured classifiers, each with test faces for its engines."""
     networks = [classifier.network for classifier in configured_committee(settings).classifiers]
-    testable = [(network, network.witnesses()) for network in networks if network.witnesses is not None]
+    testable = [(network, network.reference_crops()) for network in networks if network.reference_crops is not None]
     if not testable:
         raise EngineError(f"there are no faces to try {', '.join(network.name for network in networks)} on")
     return testable

@@ -17,7 +17,7 @@ from monitor.errors import UsageError
 from monitor.flags.files import CLIP, FRAME, FlagFiles
 from monitor.lab.datasets.answers import FeedbackRow
 from monitor.lab.datasets.feedback import FILE_NAME, write_rows
-from monitor.system.files import unwritable
+from monitor.system.files import write_error
 from monitor.types import Flag, Label, Opinion
 
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9]+")
@@ -89,7 +89,7 @@ def write_feedback(flags: Iterable[Flag], out: Path, *, exhibits: FlagFiles) -> 
             (out / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, out / path)
     except OSError as error:
-        raise unwritable(out, error) from error
+        raise write_error(out, error) from error
     return FeedbackExport(write_rows(out, rows), counts)
 
 

@@ -76,7 +76,7 @@ def serve(
         "client.showErrorDetails": "none",  # they contain paths and addresses; the log contains the details
     }
     load_config_options(config)  # before the log opens: this call creates Streamlit's loggers
-    with logs.kept(settings.service, folder=opened.archive.folder) as log:
+    with logs.write_log(settings.service, folder=opened.archive.folder) as log:
         _log.info("deepfake-monitor %s starts on http://%s:%d", __version__, host, port)
         console.print(f"http://{host}:{port}; log: {escape(str(log))}; Ctrl-C stops the server")
         try:

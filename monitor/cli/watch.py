@@ -18,7 +18,7 @@ from monitor.cli.terminal import AsJson, Backend, MinFace, Set, SettingsFile, co
 from monitor.cli.watched_source import WatchedSource
 from monitor.errors import OutputError
 from monitor.media.sources.address import known_examples
-from monitor.runtime import Cadence, EngineBuild, LoadShedder, side_by_side
+from monitor.runtime import Cadence, EngineBuild, LoadShedder, run_parallel
 
 _TICK = 0.2  # seconds (wall clock)
 _STATUS_EVERY = 10.0  # seconds between status lines where the terminal cannot redraw one
@@ -74,8 +74,8 @@ def watch(
                 one.supervisor.start()
             _follow(everything, load=load, stopped=stopped, duration=duration, wait=wait, as_json=as_json)
         finally:
-            patience = _TO_STOP if out is None else _TO_PUBLISH
-            hanging = side_by_side([one.supervisor.stop for one in everything], patience=patience)
+            timeout = _TO_STOP if out is None else _TO_PUBLISH
+            hanging = run_parallel([one.supervisor.stop for one in everything], timeout=timeout)
     failures = [failure for one in everything if (failure := one.failure) is not None]
     if hanging:
         failures.append(
@@ -146,6 +146,10 @@ def _one_line(said: Iterable[str]) -> Text:
 
 def _say_cadence(cadence: Cadence, *, as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps({"type": "cadence", "fps": cadence.fps, "rest": cadence.rest, "reason": str(cadence)}))
+        typer.echo(
+            json.dumps(
+                {"type": "cadence", "fps": cadence.fps, "rest": cadence.min_score_interval, "reason": str(cadence)}
+            )
+        )
     else:
         console.print(f"[yellow]{cadence}[/]")

@@ -1,6 +1,6 @@
 """Finds the faces of a frame.
 
-``load_face_detector()`` gives the one that the settings name; ``register()`` adds another.
+``load_face_detector()`` returns the detector selected in the settings; ``register()`` adds another detector.
 
 mtcnn/    MTCNN (Zhang et al., 2016), as a fast cascade
 """
@@ -20,10 +20,10 @@ _MODULES = {"mtcnn": f"{__name__}.mtcnn.cascade"}
 
 
 class FaceDetector(Protocol):
-    """Finds faces, and follows those that were found. Keeps nothing between calls."""
+    """Detects faces, and updates the boxes of known faces. Stateless."""
 
     def detect(self, pixels: Pixels) -> Faces:
-        """Every face in a frame (H, W, 3) RGB, best first.
+        """All faces in a frame (H, W, 3) RGB, best first.
 
         Raises:
             EngineError: an engine failed.
@@ -31,7 +31,7 @@ class FaceDetector(Protocol):
         ...
 
     def refine(self, pixels: Pixels, boxes: Floats) -> Faces:
-        """The faces near their last boxes (N, 4), rows aligned; a face that is gone has a low probability.
+        """The faces near their last boxes (N, 4), rows aligned; a lost face has a low probability.
 
         Raises:
             EngineError: an engine failed.
@@ -40,13 +40,13 @@ class FaceDetector(Protocol):
 
 
 class FaceDetectorModule(Protocol):
-    """A module of a face detector."""
+    """The interface of a face detector's module."""
 
     @staticmethod
     def load(
-        settings: FaceDetectorSettings, *, compiled: Callable[[Network], Engine], resampler: type[SummedArea]
+        settings: FaceDetectorSettings, *, compile_network: Callable[[Network], Engine], resampler: type[SummedArea]
     ) -> FaceDetector:
-        """The detector on engines that ``compiled`` makes, with frames from ``resampler``.
+        """Create the detector with engines from ``compile_network`` and frames from ``resampler``.
 
         Raises:
             EngineError: an engine cannot be built.
@@ -55,27 +55,27 @@ class FaceDetectorModule(Protocol):
 
 
 def register(name: str, *, module: str) -> None:
-    """Offer another face detector as ``detector.model``: ``module`` has a function ``load``, see FaceDetectorModule."""
+    """Register another face detector for ``detector.model``; ``module`` is a FaceDetectorModule."""
     _MODULES[name] = module
 
 
 def available_detectors() -> tuple[str, ...]:
-    """Names that ``load_face_detector`` knows."""
+    """Valid names for ``load_face_detector``."""
     return tuple(_MODULES)
 
 
 def load_face_detector(
     settings: FaceDetectorSettings,
     *,
-    compiled: Callable[[Network], Engine],
+    compile_network: Callable[[Network], Engine],
     resampler: type[SummedArea] = SummedArea,
 ) -> FaceDetector:
-    """The face detector that ``settings.model`` names.
+    """The face detector named by ``settings.model``.
 
     Args:
-        settings: what to look for.
-        compiled: makes an engine of a network.
-        resampler: of frames, for these engines; see ``monitor.inference.backends.resampler``.
+        settings: of the detector.
+        compile_network: compiles a network to an engine.
+        resampler: resamples frames for these engines; see ``monitor.inference.backends.resampler``.
 
     Raises:
         UsageError: the name is unknown.
@@ -84,4 +84,4 @@ def load_face_detector(
     if settings.model not in _MODULES:
         raise UsageError(f"unknown face detector {settings.model!r}: this program knows {', '.join(_MODULES)}")
     module = cast("FaceDetectorModule", importlib.import_module(_MODULES[settings.model]))
-    return module.load(settings, compiled=compiled, resampler=resampler)
+    return module.load(settings, compile_network=compile_network, resampler=resampler)

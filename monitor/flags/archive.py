@@ -21,7 +21,7 @@ from monitor.flags.database import FlagStore
 from monitor.flags.files import CLIP, FlagFiles
 from monitor.flags.queries import FlagQuery
 from monitor.flags.retention import RetentionClass, RetentionPlan, plan_deletions
-from monitor.system.files import unwritable
+from monitor.system.files import write_error
 from monitor.types import ClipState, Flag, FlagFile
 
 if TYPE_CHECKING:
@@ -207,7 +207,7 @@ class FlagArchive:
                 file.write(b"x" * 4096)
                 file.flush()
         except OSError as error:
-            raise unwritable(self.folder, error) from error
+            raise write_error(self.folder, error) from error
 
     def faults(self) -> list[str]:
         """All changes to database and files that bypassed this program, one clause each."""

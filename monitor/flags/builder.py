@@ -191,7 +191,7 @@ def observed_frame(
         captured_at: UTC.
     """
     frame = Frame(
-        pixels=jpeg.decoded(picture),
+        pixels=jpeg.decode(picture),
         index=observation.frame_index,
         media_time=observation.media_time,
         captured_at=captured_at,
@@ -206,7 +206,7 @@ def observed_frame(
         faces=tuple(_observed_face(verdict, box) for verdict, box in zip(observation.verdicts, boxes, strict=True)),
         captured_at=captured_at,
         picture=picture,
-        overlay=jpeg.encoded(Overlay().draw(frame, observation), quality=JPEG_QUALITY),
+        overlay=jpeg.encode(Overlay().draw(frame, observation), quality=JPEG_QUALITY),
     )
 
 

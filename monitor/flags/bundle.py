@@ -32,7 +32,7 @@ from monitor.flags.database import FlagStore
 from monitor.flags.export_files import PICTURES, ExportFiles, collect_files
 from monitor.flags.files import FlagFiles
 from monitor.flags.history import HistoryEvent
-from monitor.system.files import unwritable
+from monitor.system.files import write_error
 from monitor.types import Flag
 from monitor.types.serialise import json_file
 
@@ -97,7 +97,7 @@ def export(
             store.note("exported", actor=actor, flag_id=flag.id, details=details)
         partial.replace(path)
     except OSError as error:
-        raise unwritable(path, error) from error
+        raise write_error(path, error) from error
     finally:
         with contextlib.suppress(OSError):  # it was renamed, or never existed
             partial.unlink()

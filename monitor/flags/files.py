@@ -18,7 +18,7 @@ from typing import Final
 from monitor.errors import FlagNotFoundError, OutputError
 from monitor.flags.database import FlagStore
 from monitor.flags.queries import FlagQuery
-from monitor.system.files import unwritable, write_whole
+from monitor.system.files import write_error, write_whole
 from monitor.types import ClipState, Flag, FlagFile
 
 CLIP: Final = "clip.mp4"
@@ -67,7 +67,7 @@ class FlagFiles:
             working.rename(folder)
             _sync_names(self._root)
         except OSError as error:
-            raise unwritable(folder, error) from error
+            raise write_error(folder, error) from error
         finally:
             shutil.rmtree(working, ignore_errors=True)  # after a success it does not exist
         return tuple(
@@ -93,7 +93,7 @@ class FlagFiles:
             working.rename(folder / name)
             _sync_names(folder)
         except OSError as error:
-            raise unwritable(folder / name, error) from error
+            raise write_error(folder / name, error) from error
         finally:
             working.unlink(missing_ok=True)
 

@@ -217,7 +217,7 @@ class FlagRecorder:
         return observation.media_time - self._moments[-1].observation.media_time >= _IDLE_EVERY
 
     def _keep(self, frame: Frame, observation: Observation) -> None:
-        content = jpeg.encoded(frame.pixels, quality=JPEG_QUALITY)
+        content = jpeg.encode(frame.pixels, quality=JPEG_QUALITY)
         self._moments.append(_Moment(observation, frame.captured_at, content, (frame.width, frame.height)))
         self._bytes += len(content)
         oldest = observation.media_time - _KEPT_SECONDS

@@ -1,17 +1,17 @@
-"""Runs networks on the engine that suits the machine.
+"""Runs neural networks on an engine that fits the machine.
 
-See ``docs/decisions`` for what each engine may claim.
+``docs/decisions`` states the accuracy that each engine must reach.
 
-backends          the protocols Engine and Backend, and which backend suits this machine: ``choose()``
-network           what an engine is made from;  pixels  its preprocessing;  ranges  of its activations, for int8
-torch_runtime     the reference, and what the others are held against (parity)
+backends          the protocols Engine and Backend, and the selection of a backend: ``choose()``
+network           the input of a backend;  pixels  its preprocessing;  ranges  its activation ranges, for int8
+torch_runtime     the reference implementation for the parity tests (parity)
 onnx_runtime, openvino_runtime   a CPU, from a file (onnx_graph)
-onnx_int8         a CPU with 8-bit integers, if it agrees
+onnx_int8         a CPU with 8-bit integers, if the parity test passes
 cuda              a GPU through torch: CUDA graphs of a few batch sizes (cuda_graph_runner, batch_buckets), BatchNorms
                   folded (folding)
-batches           the calls of several streams, joined
-summed_area, cuda_summed_area    a frame resampled for face detection, where its networks run
-tensorrt          a GPU through TensorRT: minutes to build, then used if it agrees (engine_upgrade)
-cache             what was built, on disk
+batches           joins the calls of several streams
+summed_area, cuda_summed_area    resample a frame for face detection, on the device of the detector's networks
+tensorrt          a GPU through TensorRT: built in minutes, then used if the parity test passes (engine_upgrade)
+cache             compiled artefacts on disk
 foreign           packages that import torchvision: facenet, timm
 """

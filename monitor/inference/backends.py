@@ -1,4 +1,4 @@
-"""What an engine is, what makes one, and which backend suits this machine: ``choose()``."""
+"""The protocols Engine and Backend, and the selection of a backend for this machine: ``choose()``."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -19,15 +19,15 @@ from monitor.types import Floats, Pixels
 
 
 class Engine(Protocol):
-    """A network that runs."""
+    """A compiled network."""
 
-    name: str  # what observations carry: "onnxruntime-fp32", "cuda-bf16", "tensorrt-fp16", ...
+    name: str  # stored in observations: "onnxruntime-fp32", "cuda-bf16", "tensorrt-fp16", ...
 
     def run(self, batch: Pixels | Floats) -> tuple[Floats, ...]:
         """One forward pass.
 
         Args:
-            batch: C-contiguous, of the network's ``engine_shape``; N >= 1: uint8 crops where the network has a
+            batch: C-contiguous, of the network's ``engine_shape``; N >= 1: uint8 crops if the network has a
                 preprocessing, else float32.
 
         Returns:
@@ -40,50 +40,50 @@ class Engine(Protocol):
 
 
 class Backend(Protocol):
-    """A way of making engines."""
+    """Compiles networks to engines."""
 
     name: str  # "onnxruntime", "cuda", "tensorrt", ...
     on_gpu: bool
-    takes_turns: bool  # one engine makes one call at a time; else a call on each of the CPU's free cores
+    is_serial: bool  # True: an engine runs one call at a time; False: one call per free CPU core
 
     def unavailable(self) -> str | None:
-        """None if this machine can run it, else why not, in one clause."""
+        """None if this machine can run the backend, else the reason, as one clause."""
         ...
 
     def compile(self, network: Network, *, threads: int, cache_dir: Path) -> Engine:
-        """Build, or load from ``cache_dir``, an engine for ``network``.
+        """Build an engine for ``network``, or load it from ``cache_dir``.
 
         Raises:
-            EngineError: it cannot be built.
+            EngineError: the engine cannot be built.
         """
         ...
 
     def exact(self) -> "Backend":
-        """The backend that computes the same in fp32; this one, if it does: MTCNN's boxes stay where they are."""
+        """The fp32 variant of this backend (or itself), for MTCNN, whose boxes depend on exact arithmetic."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class BackendSelection:
-    """A backend and why it was chosen: shown to people, never silent."""
+    """A selected backend with the reason, which is shown to users."""
 
     backend: Backend
     reason: str
-    others: Mapping[str, str]  # why each of the others was not chosen
-    faster: TensorRtBackend | None = None  # would be chosen if its engine were there and agreed; see ``engine_upgrade``
+    others: Mapping[str, str]  # why each other backend was not selected
+    faster: TensorRtBackend | None = None  # better if its engine passes; see ``engine_upgrade``
 
 
 def resampler(backend: Backend) -> type[SummedArea]:
-    """What resamples frames for a backend's engines: on the GPU, if they take what lies there."""
+    """The frame resampler for a backend's engines: on the GPU if the engines accept GPU tensors."""
     if not isinstance(backend, CudaBackend):
         return SummedArea
-    from monitor.inference.cuda_summed_area import CudaSummedArea  # loads torch
+    from monitor.inference.cuda_summed_area import CudaSummedArea  # imports torch
 
     return CudaSummedArea
 
 
 def all_backends() -> tuple[Backend, ...]:
-    """Every backend, whether it can run here or not."""
+    """All backends, available or not."""
     return (
         OnnxRuntimeBackend(),
         TensorRtBackend(),
@@ -96,20 +96,20 @@ def all_backends() -> tuple[Backend, ...]:
 
 
 def choose(name: str = "auto") -> BackendSelection:
-    """The backend called ``name``, or the best one here for "auto": cuda on a CUDA GPU, else onnxruntime.
+    """The backend called ``name``, or for "auto" the best one: cuda on a CUDA GPU, else onnxruntime.
 
-    On a GPU tensorrt is better still, where it is installed: its engine must be in the cache, and agree; so it is named
-    as ``BackendSelection.faster``, and who knows the network decides.
+    If tensorrt is installed on a GPU, it is returned as ``BackendSelection.faster``: it can replace the selected
+    backend once its engine is cached and passes the parity test, which needs the network.
 
     Raises:
-        EngineError: that backend is unknown or unavailable; there is no fallback from an explicit name.
+        EngineError: the backend is unknown or unavailable; an explicit name has no fallback.
     """
     backends = {backend.name: backend for backend in all_backends()}
     auto = name == "auto"
     if auto:
-        gone = cuda_missing()
-        name = "onnxruntime" if gone else "cuda"
-        reason = f"the fastest in fp32 on a CPU, and {gone}" if gone else "there is a CUDA GPU"
+        missing = cuda_missing()
+        name = "onnxruntime" if missing else "cuda"
+        reason = f"the fastest in fp32 on a CPU, and {missing}" if missing else "there is a CUDA GPU"
         preferred = f"{name} was preferred: {reason}"
     elif name in backends:
         reason = "it was asked for"

@@ -1,7 +1,7 @@
-"""Batches of a few fixed sizes: what a GPU records or compiles once per size, and any batch is fitted into.
+"""Batches of a few fixed sizes (buckets), each recorded or compiled once; any batch is fitted into them.
 
-A batch is padded to the next size, or cut into pieces of the largest one. While one piece is computed the next one is
-uploaded. Where the GPU has no memory for a size, smaller ones are used from then on.
+A batch is padded to the next bucket, or split into pieces of the largest one. The next piece is uploaded while one
+piece is computed. If the GPU lacks memory for a bucket, only smaller ones are used from then on.
 """
 
 from __future__ import annotations
@@ -29,29 +29,29 @@ _log = logging.getLogger(__name__)
 
 
 class ShapeRunner(Protocol):
-    """A module that runs at one size."""
+    """Runs a network at one batch size."""
 
     def start(self, rows: NDArray[Any] | torch.Tensor) -> Callable[[], tuple[Floats, ...]]:
-        """Begin with at most as many rows as the lane is wide, on the CPU or on the lane's GPU.
+        """Start a batch of at most the runner's size, from arrays on the CPU or tensors on the runner's GPU.
 
         Returns:
-            Waits for the outputs of those rows, float32. Two may be outstanding; they are called in order.
+            Waits for the outputs of these rows, float32. Two batches may be pending; their waits are called in order.
 
         Raises:
-            Exception: the runtime failed; with "out of memory" in its words if that is why.
+            Exception: the runtime failed; the message contains "out of memory" if that is the cause.
         """
         ...
 
 
 class BucketEngine:
-    """An engine of lanes, opened when a batch of their size comes for the first time; calls take turns.
+    """An engine with one runner per bucket, opened with the first batch of its size; calls run one at a time.
 
     Args:
-        name: what observations carry.
-        network: whose outputs these are.
-        open_lane: makes the lane of so many rows; may take a while, may run out of memory.
-        release: gives unused memory back to the GPU.
-        buckets: the sizes, ascending.
+        name: stored in observations.
+        network: defines the inputs and outputs.
+        open_runner: creates the runner of a bucket; may be slow, may run out of memory.
+        release: returns unused memory to the GPU.
+        buckets: batch sizes, ascending.
     """
 
     def __init__(
@@ -59,44 +59,44 @@ class BucketEngine:
         name: str,
         *,
         network: Network,
-        open_lane: Callable[[int], ShapeRunner],
+        open_runner: Callable[[int], ShapeRunner],
         release: Callable[[], None],
         buckets: Sequence[int] = BUCKETS,
     ) -> None:
         self.name = name
         self._network = network
-        self._open_lane, self._release = open_lane, release
+        self._open_runner, self._release = open_runner, release
         self._buckets = tuple(buckets)
-        self._lanes: dict[int, ShapeRunner] = {}
-        self._turn = Lock()
+        self._runners: dict[int, ShapeRunner] = {}
+        self._lock = Lock()
 
     def run(self, batch: Pixels | Floats | torch.Tensor) -> tuple[Floats, ...]:
-        """One forward pass; see ``Engine.run``. A batch that does not fit the GPU's memory is cut smaller.
+        """One forward pass; see ``Engine.run``. A batch that exceeds the GPU's memory is split further.
 
-        A batch that was made on the GPU is taken from there.
+        A batch of GPU tensors is used without a copy to the CPU.
         """
         self._check(batch)
-        with self._turn:
-            tries = 0  # with one row
+        with self._lock:
+            tries = 0  # attempts with one row
             while True:
                 try:
-                    return self._in_pieces(batch)
+                    return self._run_pieces(batch)
                 except Exception as error:  # TensorRT's errors have no common type
                     if "out of memory" not in str(error).lower():
                         raise EngineError(
                             f"{self.name} failed on {self._network.name} with a batch of shape {tuple(batch.shape)}: "
                             f"{first_line(error)}"
                         ) from error
-                    tries += self._make_smaller(len(batch), error, last=tries > 0)
+                    tries += self._drop_buckets(len(batch), error, last=tries > 0)
 
     def open(self, bucket: int) -> None:
-        """Make the lane of so many rows now, not when the first batch comes.
+        """Create the runner of a bucket now instead of with the first batch.
 
         Raises:
-            Exception: the runtime failed, see ``ShapeRunner.start``, or what the lane is made from cannot be read.
+            Exception: the runtime failed, see ``ShapeRunner.start``, or the compiled file cannot be read.
         """
-        with self._turn:
-            self._lane(bucket)
+        with self._lock:
+            self._runner(bucket)
 
     def _check(self, batch: Pixels | Floats | torch.Tensor) -> None:
         expected = "uint8" if self._network.preprocessing else "float32"
@@ -112,61 +112,61 @@ class BucketEngine:
                 f"not on a batch of shape {tuple(batch.shape)} of {given}"
             )
 
-    def _in_pieces(self, batch: Pixels | Floats | torch.Tensor) -> tuple[Floats, ...]:
+    def _run_pieces(self, batch: Pixels | Floats | torch.Tensor) -> tuple[Floats, ...]:
         waiting: deque[Callable[[], tuple[Floats, ...]]] = deque()
         found: list[tuple[Floats, ...]] = []
         try:
             for piece in pieces(len(batch), self._buckets[-1]):
                 rows = batch[piece]
-                waiting.append(self._lane(bucket_of(len(rows), self._buckets)).start(rows))
+                waiting.append(self._runner(bucket_of(len(rows), self._buckets)).start(rows))
                 if len(waiting) == 2:
                     found.append(waiting.popleft()())
             while waiting:
                 found.append(waiting.popleft()())
         except Exception:
-            for finish in waiting:  # no lane may go while it is at work
+            for finish in waiting:  # a runner must not be freed while it computes
                 with suppress(Exception):
                     finish()
             raise
         return found[0] if len(found) == 1 else tuple(np.concatenate(parts) for parts in zip(*found, strict=True))
 
-    def _lane(self, bucket: int) -> ShapeRunner:
-        if bucket not in self._lanes:
-            self._lanes[bucket] = self._open_lane(bucket)
-        return self._lanes[bucket]
+    def _runner(self, bucket: int) -> ShapeRunner:
+        if bucket not in self._runners:
+            self._runners[bucket] = self._open_runner(bucket)
+        return self._runners[bucket]
 
-    def _make_smaller(self, count: int, error: Exception, *, last: bool) -> bool:
-        """Do without the size that was too much, and give back what is unused; whether that size was one row.
+    def _drop_buckets(self, count: int, error: Exception, *, last: bool) -> bool:
+        """Drop the buckets that need too much memory and release unused memory; True if even one row was too much.
 
         Raises:
-            EngineError: it was one row, and this was the last try.
+            EngineError: one row was too much, and this was the last attempt.
         """
         tried = bucket_of(min(count, self._buckets[-1]), self._buckets)
         smaller = tuple(bucket for bucket in self._buckets if bucket < tried)
-        self._lanes = {bucket: lane for bucket, lane in self._lanes.items() if bucket < tried}
+        self._runners = {bucket: runner for bucket, runner in self._runners.items() if bucket < tried}
         self._release()
         if smaller:
-            words = "the GPU has no memory for %d rows of %s: at most %d at a time from now on (%s)"
-            _log.warning(words, tried, self._network.name, smaller[-1], first_line(error))
+            message = "the GPU has no memory for %d rows of %s: at most %d at a time from now on (%s)"
+            _log.warning(message, tried, self._network.name, smaller[-1], first_line(error))
             self._buckets = smaller
         elif last:
             raise EngineError(
-                f"the GPU has no memory left to run {self._network.name} even on one row: end what else uses the GPU, "
+                f"the GPU has no memory left to run {self._network.name} even on one row: end other programs on it, "
                 f"or choose the setting classifier.backend=onnxruntime ({first_line(error)})"
             ) from error
         return not smaller
 
 
 def bucket_of(count: int, buckets: Sequence[int] = BUCKETS) -> int:
-    """The smallest size that holds ``count`` rows; they must fit the largest one."""
+    """The smallest bucket with at least ``count`` rows; ``count`` must fit the largest one."""
     return next(bucket for bucket in buckets if bucket >= count)
 
 
 def pieces(count: int, largest: int) -> Iterator[slice]:
-    """``count`` rows, at most ``largest`` at a time."""
+    """Slices of ``count`` rows, each of at most ``largest`` rows."""
     return (slice(start, min(start + largest, count)) for start in range(0, count, largest))
 
 
 def first_line(error: Exception) -> str:
-    """The first line of what an error says, or its type if it says nothing."""
+    """The first line of an error's message, or its type if the message is empty."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]

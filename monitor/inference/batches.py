@@ -1,7 +1,7 @@
-"""Crops of several streams in one call: those that wait anyway while the engine is busy, or for a short while.
+"""Joins crops of several streams in one call, while the engine is busy or for a short wait.
 
-No thread of its own: of the callers that wait, one takes the crops of all, runs the engine and hands out the results.
-A call alone is passed on as it is; unless calls are to wait for others (``wait``), a single stream notices nothing.
+It has no thread of its own: one waiting caller takes the crops of all, runs the engine and distributes the results. A
+single call passes unchanged; without a configured ``wait``, a single stream has no extra latency.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class _Call:
     failure: BaseException | None = None
     done: bool = False
 
-    def answer(self) -> tuple[Floats, ...]:
+    def result(self) -> tuple[Floats, ...]:
         if self.failure is not None:
             raise EngineError(str(self.failure)) from self.failure
         return self.results
@@ -40,62 +40,62 @@ class DynamicBatcher:
     """Joins the calls of several threads.
 
     Args:
-        wait: seconds (wall clock) that a call may wait for others; 0: only while the engine is busy.
+        wait: seconds (wall clock) that a call waits for others; 0: only while the engine is busy.
         largest: crops in one batch.
-        at_once: batches that run side by side: one on a GPU, on a CPU as many as there are cores for.
+        concurrency: batches that run in parallel: one on a GPU, one per available core on a CPU.
     """
 
-    def __init__(self, *, wait: float = 0.0, largest: int = 64, at_once: int = 1) -> None:
-        self._wait, self._largest, self._at_once = wait, largest, at_once
+    def __init__(self, *, wait: float = 0.0, largest: int = 64, concurrency: int = 1) -> None:
+        self._wait, self._largest, self._concurrency = wait, largest, concurrency
         self._changed = threading.Condition()
         self._waiting: deque[_Call] = deque()
         self._running = 0
 
     def of(self, engine: Engine) -> Engine:
-        """The engine, for one of several threads that share it."""
-        return _Joined(engine, self)
+        """Wrap an engine that several threads share."""
+        return _BatchedEngine(engine, self)
 
     def run(self, engine: Engine, crops: Pixels | Floats) -> tuple[Floats, ...]:
-        """What ``engine.run(crops)`` gives, perhaps in a batch with the crops of other threads.
+        """Run ``engine`` on these crops, possibly in a batch with the crops of other threads.
 
         Raises:
             EngineError: the batch failed.
         """
-        mine = _Call(engine, crops)
+        own = _Call(engine, crops)
         with self._changed:
-            self._waiting.append(mine)
+            self._waiting.append(own)
             self._changed.notify_all()
-            if not self._leads(mine):
-                return mine.answer()
-            batch = self._with_others(mine)
+            if not self._wait_turn(own):
+                return own.result()
+            batch = self._take_batch(own)
         try:
             _run(engine, batch)
         finally:
             with self._changed:
                 for call in batch:
-                    call.done = True  # whatever happened: nobody waits for it any more
+                    call.done = True  # also after a failure, so that no thread waits forever
                 self._running -= 1
                 self._changed.notify_all()
-        return mine.answer()
+        return own.result()
 
-    def _leads(self, mine: _Call) -> bool:
-        """Wait until it is this call's turn to run a batch; False if another thread has run it meanwhile."""
+    def _wait_turn(self, own: _Call) -> bool:
+        """Wait until this call may run a batch; False if another thread has run it meanwhile."""
         deadline = time.monotonic() + self._wait
-        while not mine.done:
+        while not own.done:
             left = deadline - time.monotonic()
-            gathered = sum(len(call.crops) for call in self._waiting if call.engine is mine.engine)
+            gathered = sum(len(call.crops) for call in self._waiting if call.engine is own.engine)
             ready = left <= 0 or gathered >= self._largest
-            if mine in self._waiting and self._running < self._at_once and ready:
+            if own in self._waiting and self._running < self._concurrency and ready:
                 self._running += 1
                 return True
             self._changed.wait(left if left > 0 else None)
         return False
 
-    def _with_others(self, mine: _Call) -> Sequence[_Call]:
-        """This call, and as many of those that wait for the same engine as one batch holds, the oldest first."""
-        taken, crops = [mine], len(mine.crops)
+    def _take_batch(self, own: _Call) -> Sequence[_Call]:
+        """This call plus waiting calls for the same engine, oldest first, up to one batch."""
+        taken, crops = [own], len(own.crops)
         for call in self._waiting:
-            if call is not mine and call.engine is mine.engine and crops + len(call.crops) <= self._largest:
+            if call is not own and call.engine is own.engine and crops + len(call.crops) <= self._largest:
                 taken.append(call)
                 crops += len(call.crops)
         for call in taken:
@@ -103,7 +103,7 @@ class DynamicBatcher:
         return taken
 
 
-class _Joined:
+class _BatchedEngine:
     """An engine whose calls may be joined with those of other threads."""
 
     def __init__(self, engine: Engine, batches: DynamicBatcher) -> None:
@@ -116,7 +116,7 @@ class _Joined:
 
 
 def _run(engine: Engine, calls: Sequence[_Call]) -> None:
-    """One call of the engine for all; a failure is everybody's."""
+    """Run one batch for all calls; each call gets its results or the failure."""
     try:
         crops = calls[0].crops if len(calls) == 1 else np.concatenate([call.crops for call in calls])
         results = engine.run(crops)

@@ -1,7 +1,7 @@
-"""Compiled artefacts on disk: keyed by what made them, written atomically, checked before use.
+"""Compiled artefacts on disk: identified by their inputs, written atomically, verified before use.
 
-An artefact is one file and a JSON sidecar beside it that holds its SHA-256. Whatever does not match
-is built again; a folder that cannot be written costs time, never the run.
+An artefact is a file with a JSON sidecar that holds its SHA-256. An artefact that does not match is built again. If
+the folder cannot be written, artefacts are built at every start.
 """
 
 import hashlib
@@ -20,8 +20,8 @@ import platformdirs
 
 logger = logging.getLogger(__name__)
 
-KEEP = 2  # artefacts per network: the one in use, and one for another version that shares the folder
-_ABANDONED_AFTER = timedelta(hours=1)  # then a temporary file has lost its writer
+KEEP = 2  # artefacts per network: one in use, and one for another version that shares the folder
+_ABANDONED_AFTER = timedelta(hours=1)  # a temporary file of this age has no writer any more
 
 
 def default_cache_dir(override: Path | None = None) -> Path:
@@ -31,11 +31,11 @@ def default_cache_dir(override: Path | None = None) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class ArtefactKey:
-    """What an artefact was made from; another value of any field means another file."""
+    """The inputs of an artefact; any different value identifies a different artefact."""
 
-    network: str  # Network.name; fit for a file name
+    network: str  # Network.name; valid in a file name
     digest: str  # Network.digest
-    versions: Mapping[str, str]  # of everything that had a hand in it: library -> version
+    versions: Mapping[str, str]  # of every involved library: name -> version
 
     @property
     def stem(self) -> str:
@@ -45,19 +45,19 @@ class ArtefactKey:
 
 
 def fetch(key: ArtefactKey, build: Callable[[], bytes], *, folder: Path, suffix: str) -> Path | bytes:
-    """The artefact for ``key``: its file in ``folder``, built first if it is absent or damaged.
+    """The artefact for ``key`` in ``folder``; built first if it is missing or damaged.
 
-    Two processes may build the same artefact at once: each replaces the file as a whole. The newest
-    ``KEEP`` artefacts of a network stay, older ones are removed.
+    Two processes may build the same artefact at once, because each replaces the whole file. The newest ``KEEP``
+    artefacts of a network stay; older ones are removed.
 
     Args:
-        key: what the artefact is made from.
-        build: makes the artefact's bytes; called only when no valid file exists.
+        key: identifies the artefact.
+        build: returns the artefact's bytes; called only without a valid file.
         folder: created if it does not exist.
         suffix: of the file name, with its dot.
 
     Returns:
-        The path of a verified file, or the bytes themselves where nothing can be written (logged).
+        The path of a verified file, or the bytes if the folder cannot be written (logged).
     """
     path = lookup(key, folder=folder, suffix=suffix)
     if path is not None:
@@ -72,25 +72,25 @@ def fetch(key: ArtefactKey, build: Callable[[], bytes], *, folder: Path, suffix:
 
 
 def lookup(key: ArtefactKey, *, folder: Path, suffix: str) -> Path | None:
-    """The file of ``key``, if it is there and is what its sidecar says; it is marked as used."""
+    """The file of ``key`` if it exists and matches its sidecar; marks it as used."""
     path = _path(key, folder, suffix)
     return path if _valid(path, key) else None
 
 
 def store(key: ArtefactKey, write: Callable[[Path], object], *, folder: Path, suffix: str) -> Path:
-    """Keep an artefact: a reader sees the old one, none, or the new one as a whole, whenever the writer is killed.
+    """Write an artefact atomically: a reader finds the old file, no file, or the complete new file.
 
     Args:
-        key: what it is made from.
-        write: puts it into the file of that path, whose name ends with ``suffix``.
+        key: identifies the artefact.
+        write: writes the artefact to the given path, which ends with ``suffix``.
         folder: created if it does not exist.
         suffix: of the file name, with its dot.
 
     Returns:
-        Its path.
+        The artefact's path.
 
     Raises:
-        OSError: it cannot be written; so does whatever ``write`` raises. Nothing is left behind.
+        OSError: the file cannot be written. Errors of ``write`` pass through. Temporary files are deleted.
     """
     path = _path(key, folder, suffix)
     folder.mkdir(parents=True, exist_ok=True)
@@ -112,14 +112,14 @@ def store(key: ArtefactKey, write: Callable[[Path], object], *, folder: Path, su
 
 
 def discard(path: Path) -> None:
-    """Remove an artefact that proved unusable although it is what was written, if the folder lets it go."""
+    """Remove an artefact that matches its sidecar but cannot be used; failures are ignored."""
     for file in (_sidecar(path), path):
         with suppress(OSError):
             file.unlink(missing_ok=True)
 
 
 def artefacts(folder: Path) -> list[Path]:
-    """Every file of compiled artefacts in ``folder``, what runtimes keep there included: all can be made again."""
+    """All files of compiled artefacts in ``folder``, including those of the runtimes; all can be rebuilt."""
     named = re.compile(r".+-[0-9a-f]{16}\..+")
     found = [path for path in folder.glob("*") if path.is_file() and named.fullmatch(path.name)]
     return sorted([*found, *folder.glob(f"*/*-{'[0-9a-f]' * 16}/*.blob")])
@@ -134,19 +134,19 @@ def _sidecar(path: Path) -> Path:
 
 
 def _valid(path: Path, key: ArtefactKey) -> bool:
-    """Whether the file is what its sidecar says, and was made from what ``key`` says; marks it as used."""
+    """Whether the file matches its sidecar and the sidecar matches ``key``; marks the file as used."""
     try:
         if not path.exists():
             return False
-        said = json.loads(_sidecar(path).read_bytes())
-        expected, made_from = said["sha256"], {name: said[name] for name in asdict(key)}
+        sidecar = json.loads(_sidecar(path).read_bytes())
+        expected, made_from = sidecar["sha256"], {name: sidecar[name] for name in asdict(key)}
         with path.open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
     except (OSError, ValueError, TypeError, KeyError) as error:
         logger.warning("cached %s cannot be checked (%s): building it again", path, type(error).__name__)
         return False
     if made_from != asdict(key):
-        logger.warning("cached %s was made from something else: building it again", path)
+        logger.warning("cached %s was made from other inputs: building it again", path)
         return False
     if found != expected:
         logger.warning("cached %s is damaged: building it again", path)
@@ -160,7 +160,7 @@ def _valid(path: Path, key: ArtefactKey) -> bool:
 
 @contextmanager
 def _temporary(path: Path, suffix: str) -> Iterator[Path]:
-    """A name beside ``path`` that ends with ``suffix``; what is still there at the end of the block is removed."""
+    """A temporary name beside ``path`` that ends with ``suffix``; the file is removed after the block."""
     temporary = path.with_name(f"{path.name.removesuffix(suffix)}.{secrets.token_hex(4)}.tmp{suffix}")
     try:
         yield temporary
@@ -169,7 +169,7 @@ def _temporary(path: Path, suffix: str) -> Iterator[Path]:
 
 
 def _prune(folder: Path, network: str, *, keep: Path, suffix: str) -> None:
-    """Remove the network's artefacts beyond the newest ``KEEP``, and temporary files whose writer died."""
+    """Remove the network's artefacts beyond the newest ``KEEP``, and abandoned temporary files."""
     hexadecimal = "[0-9a-f]" * 16
     try:
         others = [path for path in folder.glob(f"{network}-{hexadecimal}{suffix}") if path != keep]

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 class CudaBackend:
-    """Makes engines that are recorded as CUDA graphs when a batch size comes for the first time.
+    """Compiles engines whose CUDA graphs are recorded with the first batch of each size.
 
     Args:
-        exact: compute in fp32 without TF32, whatever the GPU would do faster: MTCNN's boxes stay where they are.
+        exact: compute in fp32 without TF32, for MTCNN, whose boxes depend on exact arithmetic.
     """
 
     name = "cuda"
-    on_gpu = takes_turns = True
+    on_gpu = is_serial = True
 
     def __init__(self, *, exact: bool = False) -> None:
         self._exact = exact
@@ -48,7 +48,7 @@ class CudaBackend:
             return cuda_engine(network, dtype=dtype)
         except RuntimeError as error:
             raise EngineError(
-                f"{network.name} cannot be put on the GPU ({first_line(error)}): end what else uses it, "
+                f"{network.name} cannot be put on the GPU ({first_line(error)}): end other programs on the GPU, "
                 "or choose the setting classifier.backend=onnxruntime"
             ) from error
 
@@ -65,19 +65,19 @@ def cuda_engine(network: Network, *, dtype: torch.dtype) -> BucketEngine:
     """
     import torch
 
-    from monitor.inference.cuda_graph_runner import DEVICE, CudaGraphRunner, CudaStreams, FreeShapeRunner, on_device
+    from monitor.inference.cuda_graph_runner import DEVICE, CudaGraphRunner, CudaStreams, FreeShapeRunner, make_compute
     from monitor.inference.folding import fold_norms
 
-    torch.backends.cudnn.allow_tf32 = False  # of the whole process: of ours, only what runs in fp32 is concerned
+    torch.backends.cudnn.allow_tf32 = False  # process-wide; only the fp32 engines of this program use it
     torch.backends.cuda.matmul.allow_tf32 = False
     module = network.build()
     fold_norms(module)
     module = module.to(DEVICE, dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    compute = on_device(network, module, dtype=dtype, layout=torch.channels_last)
+    compute = make_compute(network, module, dtype=dtype, layout=torch.channels_last)
     sides = network.engine_shape[1:]
     streams = CudaStreams()
 
-    def open_lane(bucket: int) -> FreeShapeRunner | CudaGraphRunner:
+    def open_runner(bucket: int) -> FreeShapeRunner | CudaGraphRunner:
         if None in sides:
             return FreeShapeRunner(compute)
         shape = (bucket, *(side for side in sides if side is not None))
@@ -85,7 +85,7 @@ def cuda_engine(network: Network, *, dtype: torch.dtype) -> BucketEngine:
         return CudaGraphRunner(compute, shape, pixels=pixels, streams=streams, record=True)
 
     name = {torch.bfloat16: "bf16", torch.float16: "fp16", torch.float32: "fp32"}[dtype]
-    return BucketEngine(f"cuda-{name}", network=network, open_lane=open_lane, release=torch.cuda.empty_cache)
+    return BucketEngine(f"cuda-{name}", network=network, open_runner=open_runner, release=torch.cuda.empty_cache)
 
 
 def half_type() -> torch.dtype:

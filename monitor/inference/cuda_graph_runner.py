@@ -1,4 +1,4 @@
-"""One batch size of a network on a CUDA GPU: pinned memory, a stream that copies, a stream that computes.
+"""Runs one batch size of a network on a CUDA GPU: pinned memory, a copy stream, a compute stream.
 
 Importing this module imports torch.
 """
@@ -19,31 +19,31 @@ from monitor.types import Floats
 Compute = Callable[[Tensor], tuple[Tensor, ...]]
 
 DEVICE: Final = "cuda"
-_WARM_UP: Final = 3  # calls before recording: libraries choose and allocate in the first ones
-_recording = Lock()  # one graph is recorded at a time in a process
+_WARM_UP: Final = 3  # calls before recording, because libraries select kernels and allocate in the first calls
+_recording = Lock()  # one graph at a time is recorded in a process
 
 
-def on_device(network: Network, module: nn.Module, *, dtype: torch.dtype, layout: torch.memory_format) -> Compute:
-    """What a lane computes: rows as they were uploaded -> the network's outputs, float32.
+def make_compute(network: Network, module: nn.Module, *, dtype: torch.dtype, layout: torch.memory_format) -> Compute:
+    """A function from uploaded rows to the network's outputs, float32.
 
     Args:
-        network: says what is uploaded: uint8 crops, or float32 planes.
+        network: defines the upload: uint8 crops, or float32 planes.
         module: ``network.build()``, on the GPU, in ``dtype``.
-        dtype: what it computes in.
-        layout: what it likes best.
+        dtype: of the computation.
+        layout: memory format of the module's input.
     """
 
     def compute(rows: Tensor) -> tuple[Tensor, ...]:
-        planes = normalised(rows, network.preprocessing, dtype=dtype, layout=layout)
+        planes = normalise(rows, network.preprocessing, dtype=dtype, layout=layout)
         return tuple(output.float() for output in module(planes))
 
     return compute
 
 
-def normalised(
+def normalise(
     rows: Tensor, preprocessing: Preprocessing | None, *, dtype: torch.dtype, layout: torch.memory_format
 ) -> Tensor:
-    """Uploaded rows as the network's input (N, C, H, W); crops are normalised in fp32 and rounded once, at the end."""
+    """Convert uploaded rows to the network's input (N, C, H, W); crops are normalise in fp32 and rounded last."""
     if preprocessing is None:
         return rows.to(dtype, memory_format=layout)
     planes = rows.permute(0, 3, 1, 2).to(torch.float32)
@@ -51,23 +51,23 @@ def normalised(
 
 
 class CudaStreams:
-    """What the lanes of one engine share."""
+    """CUDA streams and memory pool of one engine, shared by its runners."""
 
     def __init__(self) -> None:
         self.copy: Any = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         self.compute: Any = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-        self.pool: Any = torch.cuda.graph_pool_handle()  # its graphs never run at the same time: one memory will do
+        self.pool: Any = torch.cuda.graph_pool_handle()  # shared, as graphs run one at a time
 
 
 class CudaGraphRunner:
-    """Runs batches of one shape: uploads on one stream while the other computes, no pageable memory on the way.
+    """Runs batches of one shape: uploads on one stream while the other computes, without pageable memory.
 
     Args:
-        compute: see ``on_device``.
-        shape: of a whole batch, as it is uploaded.
-        pixels: whether that is uint8, else float32.
+        compute: see ``make_compute``.
+        shape: of a full uploaded batch.
+        pixels: True: the batch is uint8; False: float32.
         streams: of the engine.
-        record: record one CUDA graph now and replay it from then on; TensorRT records its own.
+        record: record one CUDA graph now and replay it later; TensorRT records its own graphs.
 
     Raises:
         RuntimeError: the GPU has no memory left.
@@ -83,34 +83,34 @@ class CudaGraphRunner:
         dtype = torch.uint8 if pixels else torch.float32
         with torch.inference_mode():
             self._input = torch.zeros(shape, dtype=dtype, device=DEVICE)
-            outputs = self._warmed_up()
+            outputs = self._warm_up()
             if record:
-                self._record()
+                self._record_graph()
             self._slots = deque(_Slot(self._input, outputs) for _ in range(2))
 
     def start(self, rows: NDArray[Any] | Tensor) -> Callable[[], tuple[Floats, ...]]:
-        """Upload and compute; see ``ShapeRunner.start``. What is missing to a whole batch are zeros."""
+        """Upload and compute; see ``ShapeRunner.start``. Missing rows are filled with zeros."""
         slot, count = self._slots[0], len(rows)
         self._slots.rotate(-1)
         copy, compute = self._streams.copy, self._streams.compute
         with torch.inference_mode():
-            slot.done.synchronize()  # what it was last used for is over
+            slot.done.synchronize()  # wait for the previous use of the slot
             slot.stage(rows, stream=copy)
             with torch.cuda.stream(compute):
                 compute.wait_event(slot.uploaded)
                 self._input.copy_(slot.staged)
-                for result, output in zip(slot.results, self._computed(), strict=True):
+                for result, output in zip(slot.results, self._replay(), strict=True):
                     result.copy_(output, non_blocking=True)
                 slot.done.record(compute)
         return partial(slot.finish, count)
 
-    def _computed(self) -> tuple[Tensor, ...]:
+    def _replay(self) -> tuple[Tensor, ...]:
         if self._graph is None:
             return self._compute(self._input)
         self._graph.replay()
         return self._outputs
 
-    def _warmed_up(self) -> tuple[Tensor, ...]:
+    def _warm_up(self) -> tuple[Tensor, ...]:
         outputs: tuple[Tensor, ...] = ()
         stream = self._streams.compute
         stream.wait_stream(torch.cuda.current_stream())
@@ -120,7 +120,7 @@ class CudaGraphRunner:
         stream.synchronize()
         return outputs
 
-    def _record(self) -> None:
+    def _record_graph(self) -> None:
         graph = torch.cuda.CUDAGraph()
         pool, stream = self._streams.pool, self._streams.compute
         with _recording, torch.cuda.graph(graph, pool=pool, stream=stream, capture_error_mode="thread_local"):
@@ -129,7 +129,7 @@ class CudaGraphRunner:
 
 
 class _Slot:
-    """The memory of one batch under way."""
+    """Buffers of one pending batch."""
 
     def __init__(self, given: Tensor, outputs: tuple[Tensor, ...]) -> None:
         self.host = torch.zeros(given.shape, dtype=given.dtype).pin_memory()
@@ -139,14 +139,14 @@ class _Slot:
         self.done: Any = torch.cuda.Event()  # type: ignore[no-untyped-call]
 
     def stage(self, rows: NDArray[Any] | Tensor, *, stream: Any) -> None:  # noqa: ANN401 - untyped in torch
-        """Bring rows to where they wait for their turn; a tensor was made on the GPU, by the current stream."""
+        """Copy rows to the staging buffer; GPU tensors come from the current stream."""
         count = len(rows)
         if isinstance(rows, torch.Tensor):
             stream.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(stream):
                 self.staged[:count].copy_(rows)
                 self.staged[count:].zero_()
-                rows.record_stream(stream)  # whoever gave them may forget them before they are copied
+                rows.record_stream(stream)  # the caller may free the rows before they are copied
                 self.uploaded.record(stream)
             return
         self.host[:count].copy_(torch.from_numpy(rows))
@@ -161,17 +161,17 @@ class _Slot:
 
 
 class FreeShapeRunner:
-    """Runs batches of any shape as they come: P-Net sees another size at each level of the pyramid.
+    """Runs batches of any shape without a graph, because P-Net gets another size at each pyramid level.
 
     Args:
-        compute: see ``on_device``.
+        compute: see ``make_compute``.
     """
 
     def __init__(self, compute: Compute) -> None:
         self._compute = compute
 
     def start(self, rows: NDArray[Any] | Tensor) -> Callable[[], tuple[Floats, ...]]:
-        """Compute at once; see ``ShapeRunner.start``."""
+        """Compute immediately; see ``ShapeRunner.start``."""
         with torch.inference_mode():
             outputs = self._compute(torch.as_tensor(rows).to(DEVICE))
             results = tuple(output.cpu().numpy() for output in outputs)

@@ -1,4 +1,4 @@
-"""Pictures resampled on a CUDA GPU, where MTCNN's nets run: a frame travels there once, as the bytes that it has.
+"""Resamples pictures on the CUDA GPU of MTCNN's networks; each frame is uploaded once, as uint8.
 
 Importing this module imports torch.
 """
@@ -21,39 +21,38 @@ _log = logging.getLogger(__name__)
 
 
 class CudaSummedArea(SummedArea):
-    """The same sums and the same single division as on the CPU, so the same pixels to the bit.
+    """Computes the same sums and the same single division as the CPU version, so the pixels are equal bit by bit.
 
-    Its pixels are tensors, which only the GPU's engines take for arrays. Where the GPU has no memory left, the CPU
-    does the work.
+    Results are tensors, accepted only by GPU engines. If the GPU has no memory left, the CPU computes instead.
 
     Raises:
-        EngineError: by its methods: the GPU failed.
+        EngineError: in any method: the GPU failed.
     """
 
-    _table: Tensor | None = None  # (H + 1, W + 1, 3) on the GPU, from its first use
+    _table: Tensor | None = None  # (H + 1, W + 1, 3) on the GPU, uploaded on first use
 
-    def _of_grid(self, sides: Sides, areas: Integers) -> Any:  # noqa: ANN401 - see above
+    def _grid_means(self, sides: Sides, areas: Integers) -> Any:  # noqa: ANN401 - see above
         def means(table: Tensor) -> Tensor:
-            top, bottom, left, right = map(_uploaded, sides)
+            top, bottom, left, right = map(_upload, sides)
             bands = table[bottom] - table[top]
             sums = bands[:, right] - bands[:, left]
-            return (sums.permute(2, 0, 1).float() / _uploaded(areas).float())[None]
+            return (sums.permute(2, 0, 1).float() / _upload(areas).float())[None]
 
         found = self._on_gpu(means)
-        return super()._of_grid(sides, areas) if found is None else found
+        return super()._grid_means(sides, areas) if found is None else found
 
-    def _of_squares(self, sides: Sides, areas: Integers) -> Any:  # noqa: ANN401 - see above
+    def _square_means(self, sides: Sides, areas: Integers) -> Any:  # noqa: ANN401 - see above
         def means(table: Tensor) -> Tensor:
-            top, bottom, left, right = map(_uploaded, sides)
+            top, bottom, left, right = map(_upload, sides)
             rows = table.view(-1, 3)
             sums = rows[bottom + right] - rows[bottom + left] - rows[top + right] + rows[top + left]
-            return sums.permute(0, 3, 1, 2).float() / _uploaded(areas).float()
+            return sums.permute(0, 3, 1, 2).float() / _upload(areas).float()
 
         found = self._on_gpu(means)
-        return super()._of_squares(sides, areas) if found is None else found
+        return super()._square_means(sides, areas) if found is None else found
 
     def _on_gpu(self, means: Callable[[Tensor], Tensor]) -> Tensor | None:
-        """What the table gives on the GPU; None if there is no memory for that.
+        """Evaluate ``means`` on the table on the GPU; None if the GPU has no memory for it.
 
         Raises:
             EngineError: the GPU failed.
@@ -61,7 +60,7 @@ class CudaSummedArea(SummedArea):
         try:
             with torch.inference_mode():
                 if self._table is None:
-                    sums = _uploaded(self._pixels).cumsum(0, dtype=torch.int32).cumsum(1, dtype=torch.int32)
+                    sums = _upload(self._pixels).cumsum(0, dtype=torch.int32).cumsum(1, dtype=torch.int32)
                     self._table = torch.nn.functional.pad(sums, (0, 0, 1, 0, 1, 0))
                 return means(self._table)
         except RuntimeError as error:
@@ -72,6 +71,6 @@ class CudaSummedArea(SummedArea):
             return None
 
 
-def _uploaded(values: NDArray[Any]) -> Tensor:
-    """A copy on the GPU, through pinned memory: the CPU does not wait until it is there."""
+def _upload(values: NDArray[Any]) -> Tensor:
+    """Copy to the GPU through pinned memory, without waiting on the CPU."""
     return torch.from_numpy(np.array(values)).pin_memory().to(cuda_graph_runner.DEVICE, non_blocking=True)

@@ -1,4 +1,4 @@
-"""From a backend that runs at once to a faster one, whose engine is there and says the same."""
+"""Replaces the selected backend by a faster one whose engines are cached and pass the parity test."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ NOT_BUILT = "its engine for this GPU is not built yet"
 _log = logging.getLogger(__name__)
 
 
-def promoted(
+def upgrade_engines(
     choice: BackendSelection, networks: Sequence[Network], *, threads: int, cache_dir: Path
 ) -> tuple[list[Engine], BackendSelection]:
-    """The engines of the faster backend, if all are in the cache and agree with fp32 torch; and why, or why not.
+    """Load the engines of the faster backend, if all are cached and agree with fp32 torch.
 
     Args:
-        choice: what runs otherwise.
-        networks: the classifiers', with their witnesses.
-        threads: of the reference, which runs on the CPU.
-        cache_dir: where engines lie.
+        choice: the current selection.
+        networks: the classifiers' networks, with reference crops.
+        threads: of the reference implementation on the CPU.
+        cache_dir: the folder of compiled engines.
 
     Returns:
-        The engines, one for each network, and the choice that they make; or none, and ``choice`` with the reason. A
-        faster backend with an engine that was refused is not to be built again: it is no longer named as ``faster``.
+        One engine per network and the new selection; or no engines and ``choice`` with the reason. After a refusal,
+        ``faster`` is None, so that the refused engine is not built again.
     """
     if choice.faster is None:
         return [], choice
@@ -43,12 +43,12 @@ def promoted(
         for network in networks:
             engine = choice.faster.cached(network, cache_dir=cache_dir)
             if engine is None:
-                return [], explained(choice, name, NOT_BUILT)
+                return [], with_reason(choice, name, NOT_BUILT)
             found.append(str(require_parity(engine, network, threads=threads, cache_dir=cache_dir)))
             engines.append(engine)
     except EngineError as error:
         _log.warning("%s goes on, %s is not used: %s", choice.backend.name, name, error)
-        return [], replace(explained(choice, name, str(error)), faster=None)
+        return [], replace(with_reason(choice, name, str(error)), faster=None)
     others = {other: why for other, why in choice.others.items() if other != name}
     preferred = f"{name} was preferred: it is faster"
     reason = f"the fastest on this GPU; {'; '.join(found)}"
@@ -58,6 +58,6 @@ def promoted(
     return engines, chosen
 
 
-def explained(choice: BackendSelection, name: str, why: str) -> BackendSelection:
-    """The same choice, with another reason why ``name`` was not chosen."""
+def with_reason(choice: BackendSelection, name: str, why: str) -> BackendSelection:
+    """The same selection with another reason against ``name``."""
     return replace(choice, others={**choice.others, name: why})

@@ -1,6 +1,6 @@
-"""Exports networks to ONNX in a child process, so that this one never loads torch.
+"""Exports networks to ONNX in a child process, so that this process never imports torch.
 
-The child runs this module and nothing of the caller's main module: a script needs no ``__main__`` guard.
+The child runs only this module, not the caller's main module, so a script needs no ``__main__`` guard.
 """
 
 import os
@@ -26,13 +26,13 @@ class ExportProcess:
     def __exit__(self, *_: object) -> None:
         if self._child is not None:
             with suppress(OSError):
-                self._child.communicate()  # an end of input ends it
+                self._child.communicate()  # the child exits at the end of its input
 
     def export(self, network: Network) -> bytes:
-        """The network's ONNX model.
+        """Export the network to ONNX.
 
         Raises:
-            EngineError: torch cannot export it, or the process died.
+            EngineError: torch cannot export the network, or the child process died.
         """
         if self._child is None:
             self._child = subprocess.Popen(
@@ -41,38 +41,38 @@ class ExportProcess:
                 stdout=subprocess.PIPE,
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             )
-        asked, answers = self._child.stdin, self._child.stdout
-        assert asked is not None  # noqa: S101 - both are pipes
-        assert answers is not None  # noqa: S101
+        requests, replies = self._child.stdin, self._child.stdout
+        assert requests is not None  # noqa: S101 - both are pipes
+        assert replies is not None  # noqa: S101
         try:
-            pickle.dump(network, asked)
-            asked.flush()
-            answer: bytes | EngineError = pickle.load(answers)  # noqa: S301 - from our own child
+            pickle.dump(network, requests)
+            requests.flush()
+            reply: bytes | EngineError = pickle.load(replies)  # noqa: S301 - from this program's own child
         except (OSError, EOFError, pickle.PickleError, AttributeError) as error:
             raise EngineError(
-                f"{network.name} could not be exported to ONNX: the exporting process died, perhaps for want of "
-                f"memory ({error or 'it said nothing'})"
+                f"{network.name} could not be exported to ONNX: the exporting process died, perhaps for lack of "
+                f"memory ({error or 'no message'})"
             ) from error
-        if isinstance(answer, EngineError):
-            raise answer
-        return answer
+        if isinstance(reply, EngineError):
+            raise reply
+        return reply
 
 
 def serve() -> None:
-    """Export each network that comes in on the standard input, until it ends. Libraries print to the standard error."""
+    """Export each network from the standard input until it ends. Libraries print to the standard error."""
     from monitor.inference.onnx_graph import export
 
-    answers = os.fdopen(os.dup(1), "wb")
+    replies = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     with suppress(EOFError, KeyboardInterrupt):
         while True:
-            network: Network = pickle.load(sys.stdin.buffer)  # noqa: S301 - from our own parent
+            network: Network = pickle.load(sys.stdin.buffer)  # noqa: S301 - from the parent process
             try:
-                answer: bytes | EngineError = export(network)
+                reply: bytes | EngineError = export(network)
             except EngineError as error:
-                answer = error
-            pickle.dump(answer, answers)
-            answers.flush()
+                reply = error
+            pickle.dump(reply, replies)
+            replies.flush()
 
 
 if __name__ == "__main__":

@@ -9,6 +9,6 @@ def facenet_pytorch() -> ModuleType:
     """The ``facenet_pytorch`` package.
 
     Raises:
-        ImportError: it is not installed.
+        ImportError: the package is not installed.
     """
     return foreign_package("facenet_pytorch")

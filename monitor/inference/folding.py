@@ -1,4 +1,4 @@
-"""Fewer layers, the same function: BatchNorms in eval mode folded into the convolutions before them."""
+"""Folds BatchNorms in eval mode into the convolutions before them."""
 
 import logging
 from collections import Counter
@@ -11,16 +11,16 @@ _log = logging.getLogger(__name__)
 
 
 def fold_norms(module: nn.Module) -> int:
-    """Fold, in place, each BatchNorm whose input is the output of one convolution that nothing else sees.
+    """Fold, in place, each BatchNorm that is the only consumer of one convolution's output.
 
-    Which those are is read from the traced graph, not guessed from names. A module that cannot be traced stays as it
-    is: it is correct, and slower.
+    The pairs come from the traced graph, not from names. A module that cannot be traced stays unchanged: correct, but
+    slower.
 
     Args:
         module: in eval mode.
 
     Returns:
-        How many were folded.
+        Number of folded BatchNorms.
     """
     layers = dict(module.named_modules())
     if not any(isinstance(layer, nn.BatchNorm2d) for layer in layers.values()):
@@ -46,7 +46,7 @@ def fold_norms(module: nn.Module) -> int:
 
 
 def _pair(node: fx.Node, layers: dict[str, nn.Module]) -> tuple[str, str] | None:
-    """The names of a convolution and the BatchNorm that ``node`` is, if they follow each other so."""
+    """Names of a convolution and of the BatchNorm at ``node``, if the BatchNorm directly follows the convolution."""
     before = node.args[0] if node.op == "call_module" and node.args else None
     if not isinstance(before, fx.Node) or before.op != "call_module" or len(before.users) != 1:
         return None

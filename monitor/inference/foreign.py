@@ -1,8 +1,8 @@
-"""The door to packages that import torchvision: facenet-pytorch and timm.
+"""Imports packages that import torchvision: facenet-pytorch and timm.
 
-A CPU build of torch beside the public torchvision wheel cannot import it: ``operator torchvision::nms
-does not exist``. There the two missing operators are declared (never called by what we use) and the
-import is tried once more.
+A CPU build of torch beside the public torchvision wheel fails to import it: ``operator torchvision::nms does not
+exist``. In that case the two missing operators, which this program never calls, are declared, and the import is
+repeated.
 """
 
 import importlib
@@ -20,15 +20,15 @@ _OPERATORS = (
     "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
     "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
 )
-_libraries: list[Any] = []  # a torch.library.Library undeclares its operators when it is collected
+_libraries: list[Any] = []  # collecting a torch.library.Library removes its operators
 
 
 @cache
 def foreign_package(name: str) -> ModuleType:
-    """The package ``name``, which imports torchvision.
+    """Import the package ``name``, which imports torchvision.
 
     Raises:
-        ImportError: it is not installed.
+        ImportError: the package is not installed.
     """
     try:
         return _import(name)
@@ -45,10 +45,10 @@ def foreign_package(name: str) -> ModuleType:
 
 
 def timm() -> ModuleType:
-    """The ``timm`` package, which the extra ``lab`` installs.
+    """Import the ``timm`` package, part of the extra ``lab``.
 
     Raises:
-        ModelError: it is not installed.
+        ModelError: timm is not installed.
     """
     try:
         return foreign_package("timm")

@@ -1,7 +1,7 @@
-"""A network as an ONNX graph, exported once and cached: what the runtimes compile from.
+"""A network as an ONNX graph, exported once and cached; the runtimes compile this graph.
 
-Torch is imported only when there is nothing in the cache: a warm start is small and fast. Inside
-``exported_elsewhere()`` it is imported by a child process, so that a cold start stays small, too.
+Torch is imported only if the cache lacks the graph, so a warm start is small and fast. Inside ``export_in_child()`` a
+child process imports torch, so a cold start stays small, too.
 """
 
 import sys
@@ -19,16 +19,17 @@ from monitor.inference.export_process import ExportProcess
 from monitor.inference.network import Network
 
 INPUT = "input"
-_REVISION = "2"  # raised when this module writes other graphs from the same network
-_EXAMPLE = (2, 48, 64, 80)  # stands in for free sizes while tracing; 0 and 1 would be taken as fixed
+_REVISION = "2"  # increase when this module changes the graph of a network
+_EXAMPLE = (2, 48, 64, 80)  # sizes of free dimensions for tracing; 0 and 1 would be traced as fixed
 _exporter: ContextVar[ExportProcess | None] = ContextVar("exporter", default=None)
 
 
 @contextmanager
-def exported_elsewhere() -> Iterator[None]:
-    """What must be exported inside this block is exported by one child process, started when first needed.
+def export_in_child() -> Iterator[None]:
+    """Export all graphs of this block in one child process, started when first needed.
 
-    Exporting takes a gigabyte that no process gives back. Where torch is loaded already, nothing changes.
+    Exporting needs a gigabyte that a process never releases. If torch is already imported, the export stays in this
+    process.
     """
     with ExportProcess() as process:
         token = _exporter.set(process)
@@ -39,33 +40,33 @@ def exported_elsewhere() -> Iterator[None]:
 
 
 def onnx_graph(network: Network, *, cache_dir: Path) -> Path | bytes:
-    """The network as one ONNX file, weights inside, input ``INPUT``, outputs named as the network's.
+    """The network as one ONNX file with its weights, input ``INPUT``, and outputs named as the network's.
 
-    It takes what an engine takes: uint8 crops where the network has a preprocessing, which is then part of the graph.
-    Free sizes stay free. BatchNorm is folded into the convolutions.
+    The input is the engine's: uint8 crops if the network has a preprocessing, which is then part of the graph. Free
+    sizes stay free. BatchNorm is folded into the convolutions.
 
     Returns:
-        A verified file in ``cache_dir``, or the model's bytes where that folder cannot be written.
+        A verified file in ``cache_dir``, or the model's bytes if that folder cannot be written.
 
     Raises:
         EngineError: torch cannot export the network.
     """
     key = ArtefactKey(network.name, network.digest, versions())
-    return fetch(key, lambda: _exported(network), folder=cache_dir, suffix=".onnx")
+    return fetch(key, lambda: _export_model(network), folder=cache_dir, suffix=".onnx")
 
 
 def versions() -> dict[str, str]:
-    """Of everything that has a hand in a graph."""
+    """Versions of all libraries that affect a graph."""
     return {name: version(name) for name in ("torch", "onnx", "onnxscript")} | {"export": _REVISION}
 
 
-def _exported(network: Network) -> bytes:
+def _export_model(network: Network) -> bytes:
     process = _exporter.get()
     return export(network) if process is None or "torch" in sys.modules else process.export(network)
 
 
 def export(network: Network) -> bytes:
-    """The network's ONNX model, exported by torch in this process.
+    """Export the network to ONNX with torch in this process.
 
     Raises:
         EngineError: torch cannot export the network.
@@ -78,7 +79,7 @@ def export(network: Network) -> bytes:
     module = network.build_from_pixels()
     dtype = torch.uint8 if network.preprocessing else torch.float32
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # deprecations between torch and its exporter, none of our doing
+        warnings.simplefilter("ignore")  # deprecation warnings between torch and its exporter
         try:
             program = torch.onnx.export(
                 module,

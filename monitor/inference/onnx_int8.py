@@ -1,9 +1,9 @@
-"""ONNX Runtime with 8-bit integers: chosen by name only, and refused where it does not agree with fp32.
+"""ONNX Runtime with 8-bit integers: selected only by name, and refused if it disagrees with fp32.
 
 Static quantisation of the ONNX graph, QDQ form: uint8 activations, int8 weights with a scale for each channel.
 Weights use 7 bits: CPUs without VNNI add pairs of products in 16 bits, which overflows with 8 (docs/measurements.md).
-The first two convolutions, which are cheap and feel every rounding, and the evidence map stay fp32. Activations have
-the ranges that the laboratory measured (``monitor.inference.ranges``).
+The first two convolutions, which are cheap and sensitive to rounding, and the evidence map stay fp32. The activation
+ranges were measured in the laboratory (``monitor.inference.ranges``).
 """
 
 import hashlib
@@ -25,38 +25,38 @@ from monitor.types import Pixels
 
 Ranges = Mapping[str, tuple[float, float]]
 
-LOGIT_TOLERANCE: Final = 0.2  # natural log-odds, of any witness
-MAP_TOLERANCE: Final = 0.6  # the same, of one cell
+LOGIT_TOLERANCE: Final = 0.2  # natural log-odds, largest difference on any reference crop
+MAP_TOLERANCE: Final = 0.6  # natural log-odds, largest difference in any cell of a map
 _QUANTISED: Final = ("Conv", "Concat", "MaxPool", "Relu")  # sums of residual blocks stay fp32
-_EXACT_FIRST: Final = 2  # convolutions
-_REVISION: Final = "1"  # raised when this module makes other graphs from the same network
+_FP32_CONVOLUTIONS: Final = 2  # number of convolutions that stay fp32
+_REVISION: Final = "1"  # increase when this module changes the graph of a network
 
 _log = logging.getLogger(__name__)
 
 
 class OnnxRuntimeInt8Backend:
-    """Makes engines from the cached int8 graph, which is built once, in seconds, if it passes the gate."""
+    """Compiles engines from the cached int8 graph, which is built once, in seconds, if it passes the parity test."""
 
     name = "onnxruntime-int8"
     on_gpu = False
-    takes_turns = False
+    is_serial = False
 
     def unavailable(self) -> str | None:
         """None if onnxruntime is installed."""
         return OnnxRuntimeBackend().unavailable()
 
     def compile(self, network: Network, *, threads: int, cache_dir: Path) -> OnnxRuntimeEngine:
-        """An engine for ``network``; only one that agreed with fp32 when it was built.
+        """An engine for ``network`` that agreed with fp32 when it was built.
 
         Raises:
-            EngineError: the network has no witnesses, or does not agree on them, or cannot be exported or quantised.
-            ModelCardError: the laboratory has measured no ranges for it.
+            EngineError: the network has no reference crops, disagrees on them, or cannot be exported or quantised.
+            ModelCardError: the network has no measured ranges.
         """
-        witnesses = network.witnesses
-        if network.ranges is None or witnesses is None:
+        reference_crops = network.reference_crops
+        if network.ranges is None or reference_crops is None:
             raise EngineError(
-                f"{network.name} has no int8 engine: nobody has measured how far its activations reach, or there are "
-                "no faces to try it on; choose another with the setting classifier.backend"
+                f"{network.name} has no int8 engine: its activation ranges were never measured, or there are "
+                "no faces for a comparison; choose another with the setting classifier.backend"
             )
         ranges = network.ranges()
         facts = {
@@ -68,26 +68,26 @@ class OnnxRuntimeInt8Backend:
         key = ArtefactKey(f"{network.name}-int8", network.digest, versions() | facts)
 
         def build() -> bytes:
-            return _accepted(network, ranges, witnesses(), threads=threads, cache_dir=cache_dir)
+            return _build_accepted(network, ranges, reference_crops(), threads=threads, cache_dir=cache_dir)
 
         model = fetch(key, build, folder=cache_dir, suffix=".onnx")
-        return _engine(model, network, threads=threads)
+        return _make_engine(model, network, threads=threads)
 
     def exact(self) -> OnnxRuntimeBackend:
         """ONNX Runtime without quantisation."""
         return OnnxRuntimeBackend()
 
 
-def _engine(model: Path | bytes, network: Network, *, threads: int) -> OnnxRuntimeEngine:
-    made = session(model, network=network.name, threads=threads)
-    return OnnxRuntimeEngine(made, network=network.name, outputs=network.outputs, name="onnxruntime-int8")
+def _make_engine(model: Path | bytes, network: Network, *, threads: int) -> OnnxRuntimeEngine:
+    created = session(model, network=network.name, threads=threads)
+    return OnnxRuntimeEngine(created, network=network.name, outputs=network.outputs, name="onnxruntime-int8")
 
 
-def _accepted(network: Network, ranges: Ranges, crops: Pixels, *, threads: int, cache_dir: Path) -> bytes:
-    """The int8 graph, if it agrees with the fp32 one on these faces."""
+def _build_accepted(network: Network, ranges: Ranges, crops: Pixels, *, threads: int, cache_dir: Path) -> bytes:
+    """The int8 graph, if it agrees with the fp32 graph on these crops."""
     graph = onnx_graph(network, cache_dir=cache_dir)
-    content = quantised(graph if isinstance(graph, bytes) else graph.read_bytes(), ranges, network=network.name)
-    engine = _engine(content, network, threads=threads)
+    content = quantise(graph if isinstance(graph, bytes) else graph.read_bytes(), ranges, network=network.name)
+    engine = _make_engine(content, network, threads=threads)
     reference = OnnxRuntimeBackend().compile(network, threads=threads, cache_dir=cache_dir)
     found = measure_parity(engine, reference, crops)
     require_close(found, network=network.name)
@@ -96,10 +96,10 @@ def _accepted(network: Network, ranges: Ranges, crops: Pixels, *, threads: int, 
 
 
 def require_close(found: Parity, *, network: str) -> None:
-    """Refuse an int8 engine that is too far from fp32.
+    """Refuse an int8 engine that differs too much from fp32.
 
     Raises:
-        EngineError: it is.
+        EngineError: a difference exceeds its tolerance.
     """
     if found.logit <= LOGIT_TOLERANCE and found.evidence <= MAP_TOLERANCE:
         return
@@ -110,16 +110,16 @@ def require_close(found: Parity, *, network: str) -> None:
     )
 
 
-def quantised(content: bytes, ranges: Ranges, *, network: str) -> bytes:
-    """The fp32 ONNX graph with int8 arithmetic.
+def quantise(content: bytes, ranges: Ranges, *, network: str) -> bytes:
+    """Quantise the fp32 ONNX graph to int8.
 
     Args:
-        content: of ``onnx_graph``.
-        ranges: of its activations, by ``activation_names``.
+        content: the graph from ``onnx_graph``.
+        ranges: of its activations, named by ``activation_names``.
         network: its name, for messages.
 
     Raises:
-        EngineError: a range is missing, or ONNX Runtime cannot quantise it.
+        EngineError: a range is missing, or ONNX Runtime cannot quantise the graph.
     """
     import onnx
     from onnxruntime.quantization.calibrate import CalibrationMethod, TensorsData
@@ -142,7 +142,7 @@ def quantised(content: bytes, ranges: Ranges, *, network: str) -> bytes:
             activation_qType=QuantType.QUInt8,
             tensors_range=TensorsData(CalibrationMethod.MinMax, spans),
             nodes_to_quantize=[],
-            nodes_to_exclude=[*convolutions[:_EXACT_FIRST], convolutions[-1]],
+            nodes_to_exclude=[*convolutions[:_FP32_CONVOLUTIONS], convolutions[-1]],
             op_types_to_quantize=list(_QUANTISED),
             extra_options={"WeightSymmetric": True, "ActivationSymmetric": False},
         )
@@ -150,16 +150,16 @@ def quantised(content: bytes, ranges: Ranges, *, network: str) -> bytes:
     except (ValueError, KeyError, IndexError, RuntimeError) as error:
         raise EngineError(
             f"{network} cannot be quantised by onnxruntime {version('onnxruntime')} ({error}); if its table of "
-            "activation ranges is older than the program, make it anew with `deepfake-monitor lab ranges`"
+            "activation ranges is older than the program, create it again with `deepfake-monitor lab ranges`"
         ) from error
     result: bytes = quantizer.model.model.SerializeToString()
     return result
 
 
 def activation_names(graph: Any) -> dict[str, str]:  # noqa: ANN401 - untyped library
-    """Tensor of an exported graph -> a name that outlives the exporter: the convolution it comes from, and the way.
+    """Tensor of an exported graph -> a name that does not depend on the exporter: a convolution plus the path from it.
 
-    "network.trunk.0.conv.weight/Relu" is what the rectifier after that convolution gives.
+    "network.trunk.0.conv.weight/Relu" is the output of the ReLU after that convolution.
     """
     constant = {tensor.name for tensor in graph.initializer}
     names = {value.name: value.name for value in graph.input}

@@ -1,4 +1,4 @@
-"""ONNX Runtime, fp32: the default engine on a CPU; on a GPU by name, where its build has CUDA."""
+"""ONNX Runtime, fp32: the default engine on a CPU; on a GPU only by name, if its build has CUDA."""
 
 import os
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from monitor.inference.network import Network
 from monitor.inference.onnx_graph import INPUT, onnx_graph
 from monitor.types import Floats, Pixels
 
-os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read as it is imported; newer builds report to their maker
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read at import; newer builds send telemetry
 
 CPU: Final = "CPUExecutionProvider"
 CUDA: Final = "CUDAExecutionProvider"
@@ -44,7 +44,7 @@ class OnnxRuntimeEngine:
 
 
 class OnnxRuntimeBackend:
-    """Makes engines from the cached ONNX graph; compiling takes a fraction of a second.
+    """Compiles engines from the cached ONNX graph in a fraction of a second.
 
     Args:
         provider: ``CPU`` or ``CUDA``.
@@ -53,17 +53,17 @@ class OnnxRuntimeBackend:
     def __init__(self, provider: str = CPU) -> None:
         self._provider = provider
         self.name = "onnxruntime-cuda" if provider == CUDA else "onnxruntime"
-        self.on_gpu = self.takes_turns = provider == CUDA
+        self.on_gpu = self.is_serial = provider == CUDA
 
     def unavailable(self) -> str | None:
-        """None if onnxruntime is installed, with the provider that was asked for."""
+        """None if onnxruntime is installed with the requested provider."""
         spec = find_spec("onnxruntime")
         if spec is None:
             return "onnxruntime is not installed"
         folders = map(Path, spec.submodule_search_locations or ())
         if self._provider == CPU or any(list(folder.glob("capi/*onnxruntime_providers_cuda*")) for folder in folders):
             return None
-        return "this build of onnxruntime has no CUDA (onnxruntime-gpu has, in its place)"
+        return "this build of onnxruntime has no CUDA; install onnxruntime-gpu in its place"
 
     def compile(self, network: Network, *, threads: int, cache_dir: Path) -> OnnxRuntimeEngine:
         """An engine for ``network``, see ``session``.
@@ -81,13 +81,12 @@ class OnnxRuntimeBackend:
 
 
 def session(model: Path | bytes, *, network: str, threads: int, provider: str = CPU) -> Any:  # noqa: ANN401 - untyped library
-    """An inference session on ``threads`` threads of the CPU that sleep, not spin, between calls; or on a GPU.
+    """An inference session on ``threads`` CPU threads that sleep between calls, or on a GPU.
 
-    The memory pattern is off: it keeps a plan for every shape ever seen (P-Net sees many) and was
-    measured to save no time.
+    The memory pattern is off: it stores a plan for every input shape (P-Net has many), and measurements show no gain.
 
     Raises:
-        EngineError: ONNX Runtime refuses the model, or would run it on the CPU instead.
+        EngineError: ONNX Runtime refuses the model, or would fall back to the CPU.
     """
     import onnxruntime
 
@@ -95,10 +94,10 @@ def session(model: Path | bytes, *, network: str, threads: int, provider: str = 
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.enable_mem_pattern = False
-    options.log_severity_level = 4  # failures are raised, not printed
+    options.log_severity_level = 4  # errors are raised, not printed
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     graph = model if isinstance(model, bytes) else str(model)
-    exact = {"use_tf32": "0"} if provider == CUDA else {}  # its 10 bits would move boxes
+    exact = {"use_tf32": "0"} if provider == CUDA else {}  # the 10-bit mantissa of TF32 would move boxes
     try:
         made = onnxruntime.InferenceSession(graph, options, providers=[(provider, exact)])
     except Exception as error:

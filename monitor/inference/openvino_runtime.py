@@ -15,13 +15,13 @@ from monitor.inference.network import Network
 from monitor.inference.onnx_graph import onnx_graph
 from monitor.types import Floats, Pixels
 
-COMPILED: Final = "openvino"  # the folder inside our cache where OpenVINO keeps what it compiled
+COMPILED: Final = "openvino"  # OpenVINO's own cache inside the cache folder
 
 _log = logging.getLogger(__name__)
 
 
 class OpenVinoEngine:
-    """One inference request; calls from several threads take turns."""
+    """One inference request; calls from several threads run one at a time."""
 
     name = "openvino-fp32"
 
@@ -44,21 +44,21 @@ class OpenVinoEngine:
 
 
 class OpenVinoBackend:
-    """Makes engines from the cached ONNX graph."""
+    """Compiles engines from the cached ONNX graph."""
 
     name = "openvino"
     on_gpu = False
-    takes_turns = True
+    is_serial = True
 
     def unavailable(self) -> str | None:
         """None if openvino is installed."""
         return None if find_spec("openvino") else "openvino is not installed (pip install deepfake-monitor[openvino])"
 
     def compile(self, network: Network, *, threads: int, cache_dir: Path) -> OpenVinoEngine:
-        """An engine for ``network`` on ``threads`` threads that are pinned to no core.
+        """An engine for ``network`` on ``threads`` threads without pinning to cores.
 
         Raises:
-            EngineError: openvino is not installed, or the network cannot be exported or is refused.
+            EngineError: openvino is not installed, or the network cannot be exported or compiled.
         """
         reason = self.unavailable()
         if reason:
@@ -67,17 +67,17 @@ class OpenVinoBackend:
 
         graph = onnx_graph(network, cache_dir=cache_dir)
         options = {
-            "INFERENCE_PRECISION_HINT": "f32",  # the default is bf16 where the CPU has it
+            "INFERENCE_PRECISION_HINT": "f32",  # the default is bf16 on CPUs that support it
             "INFERENCE_NUM_THREADS": threads,
             "NUM_STREAMS": 1,
             "ENABLE_CPU_PINNING": False,
         }
         try:
             core = openvino.Core()
-            folder = None if isinstance(graph, bytes) else _compiled_folder(graph)
+            folder = None if isinstance(graph, bytes) else _compile_folder(graph)
             if folder is not None:
                 core.set_property({"CACHE_DIR": str(folder)})
-            # read, not named by its path: then OpenVINO would look at the time when the graph was last used
+            # passed as bytes: with a path, OpenVINO would check the graph's modification time
             compiled = core.compile_model(core.read_model(graph), "CPU", options)
             request = compiled.create_infer_request()
         except RuntimeError as error:
@@ -89,21 +89,21 @@ class OpenVinoBackend:
         return self
 
 
-def _compiled_folder(graph: Path) -> Path | None:
-    """Where OpenVINO keeps what it compiles from a cached graph; None if there can be no such folder.
+def _compile_folder(graph: Path) -> Path | None:
+    """OpenVINO's cache folder for a graph; None if the folder cannot be created.
 
-    What it kept of graphs that are gone is removed.
-    OpenVINO names its files by version, options and CPU, and removes none: the newest ``KEEP`` stay.
+    Folders of deleted graphs are removed. OpenVINO names its files by version, options and CPU, and removes none, so
+    the newest ``KEEP`` files stay.
     """
-    every = graph.parent / COMPILED
-    folder = every / graph.stem
+    parent = graph.parent / COMPILED
+    folder = parent / graph.stem
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        _log.warning("%s cannot be made (%s): OpenVINO compiles at every start", folder, error.strerror or error)
+        _log.warning("%s cannot be created (%s): OpenVINO compiles at every start", folder, error.strerror or error)
         return None
-    for other in every.glob("*/"):
-        with suppress(OSError):  # another process was first
+    for other in parent.glob("*/"):
+        with suppress(OSError):  # another process removed it first
             files = sorted(other.glob("*.blob"), key=lambda file: file.stat().st_mtime, reverse=True)
             alive = (graph.parent / f"{other.name}.onnx").exists()
             for file in files[KEEP if alive else 0 :]:

@@ -1,7 +1,7 @@
-"""Does an engine say what the network says? Its logits and maps beside those of fp32 torch, on the same crops.
+"""Compares an engine's logits and evidence maps with fp32 torch on the same crops.
 
-On these crops half precision moves a logit of the shipped weights by 0.002 (fp16) or 0.03 (bf16) at most, and a cell of
-the map by 0.003 or 0.07 (docs/measurements.md). An engine that was compiled wrongly moves them by much more.
+On the reference crops, half precision moves a logit of the shipped weights by 0.002 (fp16) or 0.03 (bf16) at most, and
+a cell of the map by 0.003 or 0.07 (docs/measurements.md). A wrongly compiled engine moves them by much more.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ if TYPE_CHECKING:
     from monitor.inference.backends import Engine
 
 LOGIT_TOLERANCE: Final = 0.05  # natural log-odds
-MAP_TOLERANCE: Final = 0.15  # the same, of one cell
-# rows, twice each: every lane, padded and full, recorded and replayed; and more than the largest one holds
+MAP_TOLERANCE: Final = 0.15  # natural log-odds, of one cell
+# rows per batch, each twice: covers every bucket, padded and full, recorded and replayed, and more than the largest
 BATCHES: Final = (1, 2, 3, 4, 5, 8, 16, 32, 33, 64, 65)
 
 
 @dataclass(frozen=True, slots=True)
 class Parity:
-    """How far an engine is from the reference at most."""
+    """Largest differences between an engine and the reference implementation."""
 
-    logit: float  # natural log-odds; infinite where the engine gave no number
-    evidence: float  # the same, of one cell of a map
-    crops: int  # how many were compared
+    logit: float  # natural log-odds; infinite if the engine returned no number
+    evidence: float  # natural log-odds, of one cell of a map
+    crops: int  # number of compared crops
 
     @property
-    def close(self) -> bool:
-        """Whether the engine may be used instead."""
+    def is_close(self) -> bool:
+        """Whether both differences are within their tolerances."""
         return self.logit <= LOGIT_TOLERANCE and self.evidence <= MAP_TOLERANCE
 
     def __str__(self) -> str:
@@ -50,12 +50,12 @@ def measure_parity(engine: Engine, reference: Engine, crops: Pixels) -> Parity:
     """Compare two engines of one classifier.
 
     Args:
-        engine: asked in batches of several sizes, more than once each.
-        reference: asked once.
+        engine: runs batches of several sizes, each more than once.
+        reference: runs once.
         crops: (N, S, S, 3) uint8, real faces.
 
     Raises:
-        EngineError: one of them failed.
+        EngineError: one of the engines failed.
     """
     expected = reference.run(crops)
     logit = evidence = 0.0
@@ -69,16 +69,16 @@ def measure_parity(engine: Engine, reference: Engine, crops: Pixels) -> Parity:
 
 
 def require_parity(engine: Engine, network: Network, *, threads: int, cache_dir: Path) -> Parity:
-    """Compare a compiled classifier with fp32 torch on the network's witnesses.
+    """Compare a compiled classifier with fp32 torch on the network's reference crops.
 
     Raises:
-        EngineError: it does not say the same, or failed, or there are no witnesses.
+        EngineError: the engine disagrees or failed, or the network has no reference crops.
     """
-    if network.witnesses is None:
-        raise EngineError(f"{engine.name} is refused: there are no faces to compare it on with {network.name} in fp32")
+    if network.reference_crops is None:
+        raise EngineError(f"{engine.name} is refused: there are no faces to compare it with {network.name} in fp32")
     reference = TorchBackend().compile(network, threads=threads, cache_dir=cache_dir)
-    found = measure_parity(engine, reference, network.witnesses())
-    if not found.close:
+    found = measure_parity(engine, reference, network.reference_crops())
+    if not found.is_close:
         raise EngineError(f"{engine.name} is refused: {found}")
     return found
 

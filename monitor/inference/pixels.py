@@ -1,11 +1,11 @@
-"""Crops as they are cut, uint8 and channels last, to a network's outputs."""
+"""A network with built-in normalisation: uint8 crops, channels last, to the network's outputs."""
 
 import torch
 from torch import Tensor, nn
 
 
 class FromPixels(nn.Module):
-    """A network preceded by ``(x - mean) / std``: (N, H, W, C) uint8 -> what the network returns.
+    """A network preceded by ``(x - mean) / std``: (N, H, W, C) uint8 -> the network's outputs.
 
     Args:
         network: takes float32 (N, C, H, W).

@@ -1,7 +1,7 @@
-"""How far a network's activations reach on real faces: measured once in the laboratory, needed for int8.
+"""Activation ranges of a network on real faces: measured once in the laboratory, needed for int8.
 
-A table lies beside its weights (``<name>.ranges.json`` beside ``<name>.safetensors``) and names their hash. Few people
-have thousands of faces at hand, and on too few of them an int8 engine clips what it never saw.
+The table is beside its weights (``<name>.ranges.json`` beside ``<name>.safetensors``) and names their hash. Ranges need
+thousands of faces, which few users have; with too few, an int8 engine clips larger activations.
 """
 
 import math
@@ -14,13 +14,13 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from monitor.errors import ModelCardError
 
 
-def _ordered(span: tuple[float, float]) -> tuple[float, float]:
+def _check_order(span: tuple[float, float]) -> tuple[float, float]:
     if not (math.isfinite(span[0]) and math.isfinite(span[1]) and span[0] <= span[1]):
         raise ValueError("a range has two finite ends, the lower one first")
     return span
 
 
-Range = Annotated[tuple[float, float], AfterValidator(_ordered)]
+Range = Annotated[tuple[float, float], AfterValidator(_check_order)]
 
 
 class RangesTable(BaseModel):
@@ -29,22 +29,22 @@ class RangesTable(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     weights_sha256: str = Field(pattern="^[0-9a-f]{64}$")
-    measured_on: str = Field(min_length=1)  # in words
+    measured_on: str = Field(min_length=1)  # description of the faces
     sizes: dict[int, dict[str, Range]]  # side of a crop, pixels -> activation -> lowest, highest
 
 
 def ranges_path(weights: Path) -> Path:
-    """Where the table of these weights lies, if there is one."""
+    """The path of the table for these weights."""
     return weights.with_suffix(".ranges.json")
 
 
 def read_ranges(path: Path, *, weights_sha256: str, size: int) -> Mapping[str, tuple[float, float]]:
-    """The ranges in the table at ``path``, held against the weights they claim to describe.
+    """Read the ranges from the table at ``path`` and check that they belong to the weights.
 
     Raises:
-        ModelCardError: it is missing or malformed, describes other weights, or says nothing of that input size.
+        ModelCardError: the table is missing or malformed, describes other weights, or lacks this input size.
     """
-    remedy = "make it anew with `deepfake-monitor lab ranges`, or choose another engine"
+    remedy = "create it again with `deepfake-monitor lab ranges`, or choose another engine"
     try:
         table = RangesTable.model_validate_json(path.read_bytes())
     except OSError as error:
@@ -65,6 +65,6 @@ def read_ranges(path: Path, *, weights_sha256: str, size: int) -> Mapping[str, t
     if size not in table.sizes:
         known = " and ".join(map(str, sorted(table.sizes)))
         raise ModelCardError(
-            f"the table of activation ranges {path} knows crops of {known} pixels, not of {size}: {remedy}"
+            f"the table of activation ranges {path} has crops of {known} pixels, not of {size}: {remedy}"
         )
     return table.sizes[size]

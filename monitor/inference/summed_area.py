@@ -1,6 +1,6 @@
-"""Pictures resampled exactly, at four look-ups per output pixel: what MTCNN's cascade sees of a frame.
+"""Resamples pictures exactly for MTCNN's cascade, with four look-ups per output pixel.
 
-Importing this module does not import torch; :mod:`monitor.inference.cuda_summed_area` does the same on a GPU.
+Importing this module does not import torch; :mod:`monitor.inference.cuda_summed_area` is the GPU version.
 """
 
 from functools import cached_property
@@ -28,36 +28,36 @@ class SummedArea:
         self.height, self.width = pixels.shape[:2]
         self._pixels = pixels
 
-    def resized(self, *, height: int, width: int) -> Floats:
-        """(1, 3, height, width) float32 the whole picture, 0..255."""
+    def resize(self, *, height: int, width: int) -> Floats:
+        """The whole picture as (1, 3, height, width) float32, 0..255."""
         top, bottom = _bins(np.array([0]), np.array([self.height]), count=height)
         left, right = _bins(np.array([0]), np.array([self.width]), count=width)
         areas = (bottom - top).T * (right - left)
-        return self._of_grid((top[0], bottom[0], left[0], right[0]), areas)
+        return self._grid_means((top[0], bottom[0], left[0], right[0]), areas)
 
-    def overlapping(self, squares: Floats) -> Floats:
-        """Those of the squares (1-based, inclusive) that lie in the picture at least in part."""
-        x1, y1, x2, y2 = self._clipped(squares)
+    def select_overlapping(self, squares: Floats) -> Floats:
+        """The squares (1-based, inclusive) that overlap the picture."""
+        x1, y1, x2, y2 = self._clip(squares)
         inside: Floats = squares[(x1 < x2) & (y1 < y2)]
         return inside
 
     def cut(self, squares: Floats, *, side: int) -> Floats:
-        """(N, 3, side, side) float32 what lies in each square (1-based, inclusive), stretched where clipped, 0..255."""
-        x1, y1, x2, y2 = self._clipped(squares)
+        """The content of each square (1-based, inclusive), stretched if clipped: (N, 3, side, side) float32, 0..255."""
+        x1, y1, x2, y2 = self._clip(squares)
         top, bottom = _bins(y1, y2, count=side)
         left, right = _bins(x1, x2, count=side)
         areas = (bottom - top)[:, None, :, None] * (right - left)[:, None, None]
         row = self.width + 1
-        return self._of_squares(
+        return self._square_means(
             ((top * row)[:, :, None], (bottom * row)[:, :, None], left[:, None], right[:, None]), areas
         )
 
     @cached_property
     def _sums(self) -> NDArray[np.int32]:
-        """(H + 1, W + 1, 3); int32 may wrap around in huge images: differences of its entries stay right."""
+        """(H + 1, W + 1, 3); int32 may wrap around in huge images, but differences of entries stay correct."""
         return np.asarray(cv2.integral(self._pixels), np.int32)
 
-    def _of_grid(self, sides: Sides, areas: Integers) -> Floats:
+    def _grid_means(self, sides: Sides, areas: Integers) -> Floats:
         """(1, 3, h, w) means of bins with sides (h,), (h,), (w,), (w,) and areas (h, w)."""
         top, bottom, left, right = sides
         bands = np.take(self._sums, bottom, axis=0)
@@ -67,7 +67,7 @@ class SummedArea:
         means: Floats = np.divide(sums.transpose(2, 0, 1), areas, dtype=np.float32, order="C")
         return means[None]
 
-    def _of_squares(self, sides: Sides, areas: Integers) -> Floats:
+    def _square_means(self, sides: Sides, areas: Integers) -> Floats:
         """(N, 3, h, w) means of bins with sides (N, h, 1) in rows of the table, (N, 1, w), and areas (N, 1, h, w)."""
         top, bottom, left, right = sides
         table = self._sums.reshape(-1, 3)
@@ -78,7 +78,7 @@ class SummedArea:
         means: Floats = np.divide(sums.transpose(0, 3, 1, 2), areas, dtype=np.float32, order="C")
         return means
 
-    def _clipped(self, squares: Floats) -> Integers:
+    def _clip(self, squares: Floats) -> Integers:
         """x1, y1, x2, y2, each (N,): whole pixels inside the picture, 0-based and half-open."""
         x1, y1, x2, y2 = squares.T.astype(np.int64)
         return np.stack(
@@ -87,7 +87,7 @@ class SummedArea:
 
 
 def _bins(start: Integers, stop: Integers, *, count: int) -> tuple[Integers, Integers]:
-    """Where each of ``count`` pooling bins between ``start`` and ``stop`` (N,) begins and ends, (N, count)."""
+    """Start and end of each of ``count`` pooling bins between ``start`` and ``stop`` (N,): two arrays (N, count)."""
     first, last = start[:, None], stop[:, None]
     i = np.arange(count)
     return first + i * (last - first) // count, last - (count - 1 - i) * (last - first) // count

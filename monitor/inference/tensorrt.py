@@ -1,10 +1,10 @@
-"""TensorRT through torch-tensorrt, fp16: the fastest engine of an NVIDIA GPU, built once for each.
+"""TensorRT through torch-tensorrt, fp16: the fastest engine on an NVIDIA GPU, built once per GPU.
 
-Building takes minutes and happens in ``build``; what it makes lies in the engine cache and is good for exactly one
-network, one set of library versions, one GPU and one driver. Precision comes from the module: torch-tensorrt's own
-option for it is refused by 2.11 and ignored by 2.13.
+``build`` takes minutes. Its result is in the engine cache and is valid for exactly one network, one set of library
+versions, one GPU and one driver. The module sets the precision, because torch-tensorrt's own option is refused by 2.11
+and ignored by 2.13.
 
-Nothing here imports torch or torch_tensorrt until an engine is built or loaded.
+This module imports torch and torch_tensorrt only to build or load an engine.
 """
 
 from __future__ import annotations
@@ -33,25 +33,30 @@ if TYPE_CHECKING:
     import torch
 
 LARGEST_BATCH: Final = 64
-USUAL_BATCH: Final = 8  # rows that TensorRT optimises for
-LANES: Final = (1, 4, 16, 64)  # each keeps a copy of the engine, because each records its own CUDA graph
-ROOM: Final = 256 << 20  # bytes that must be free before minutes are spent on an engine
+USUAL_BATCH: Final = 8  # batch size that TensorRT optimises for
+TENSORRT_BUCKETS: Final = (
+    1,
+    4,
+    16,
+    64,
+)  # each runner needs its own copy of the engine, because each records its own CUDA graph
+MIN_FREE_BYTES: Final = 256 << 20  # free disk space required before a build, bytes
 SUFFIX: Final = ".pt2"
 _PACKAGES: Final = ("torch_tensorrt", "tensorrt")
-_REVISION: Final = "1"  # raised when this module builds other engines from the same network
+_REVISION: Final = "1"  # increase when this module changes the engine of a network
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What an engine is built for: another value of any field is another engine."""
+    """The device of an engine; any different value needs a different engine."""
 
     gpu: str  # "NVIDIA H100 80GB HBM3"
     capability: str  # "9.0"
     driver: str  # "580.65.06"
-    device: str = "cuda"  # as torch names it
-    dtype: str = "float16"  # as torch names it
+    device: str = "cuda"  # torch's name
+    dtype: str = "float16"  # torch's name
 
     @classmethod
     def here(cls) -> Self:
@@ -63,36 +68,36 @@ class Target:
 
 
 class TensorRtBackend:
-    """Builds and loads TensorRT engines of networks whose free size is the batch alone.
+    """Builds and loads TensorRT engines of networks whose only free size is the batch.
 
     Args:
-        target: default: the current GPU, asked for when it is needed.
+        target: default: the current GPU, detected when first needed.
     """
 
     name = "tensorrt"
-    on_gpu = takes_turns = True
+    on_gpu = is_serial = True
 
     def __init__(self, target: Target | None = None) -> None:
         self._target = target
 
     def unavailable(self) -> str | None:
-        """None if there is a CUDA GPU and torch-tensorrt is installed; whether that can be imported shows later."""
-        gone = cuda_missing()
-        if gone:
-            return gone
+        """None if there is a CUDA GPU and torch-tensorrt is installed; a failing import shows only at compilation."""
+        missing = cuda_missing()
+        if missing:
+            return missing
         installed = packages_distributions()
         absent = [name for name in _PACKAGES if name not in installed]
         return f"{absent[0]} is not installed (pip install deepfake-monitor[gpu])" if absent else None
 
     def target(self) -> Target:
-        """What this backend builds for."""
+        """The device for which this backend builds engines."""
         return self._target or Target.here()
 
     def compile(self, network: Network, *, threads: int, cache_dir: Path) -> BucketEngine:
-        """The engine from the cache, or built now, which takes minutes; compared with fp32 on ``threads`` threads.
+        """The engine from the cache, or a new one (minutes); compared with fp32 on ``threads`` threads.
 
         Raises:
-            EngineError: it cannot be had here, built, kept or loaded, or does not agree.
+            EngineError: the engine cannot be built, stored or loaded here, or fails the parity test.
         """
         reason = self.unavailable()
         if reason:
@@ -109,9 +114,9 @@ class TensorRtBackend:
         return engine
 
     def cached(self, network: Network, *, cache_dir: Path) -> BucketEngine | None:
-        """The engine from the cache; None if there is none for exactly this network, GPU, driver and libraries.
+        """The engine from the cache; None without one for exactly this network, GPU, driver and library versions.
 
-        One that cannot be loaded is removed, so that it is built again.
+        An engine that cannot be loaded is removed, so that it is built again.
 
         Raises:
             EngineError: torch-tensorrt cannot be imported, or the GPU has no memory left.
@@ -122,11 +127,11 @@ class TensorRtBackend:
             return None
         library = torch_tensorrt()
         try:
-            return _loaded(library, path, network, target)
+            return _load(library, path, network, target)
         except Exception as error:  # TensorRT's errors have no common type
             if "out of memory" in str(error).lower():
                 raise EngineError(
-                    f"the GPU has no memory left for the TensorRT engine: end what else uses it ({first_line(error)})"
+                    f"the GPU has no memory left for the TensorRT engine: end other programs ({first_line(error)})"
                 ) from error
             _log.warning("the TensorRT engine %s cannot be loaded (%s): it is built again", path, first_line(error))
             cache.discard(path)
@@ -138,32 +143,32 @@ class TensorRtBackend:
 
 
 def build(network: Network, target: Target, *, cache_dir: Path, on_step: Callable[[str], None]) -> Path:
-    """Build the engine of ``network`` and keep it; minutes.
+    """Build the engine of ``network`` and store it (minutes).
 
     Args:
-        network: its free size must be the batch alone.
+        network: its only free size must be the batch.
         target: the GPU of this process.
-        cache_dir: where it is kept; one process builds there at a time.
-        on_step: told what begins, in a few words.
+        cache_dir: the engine cache; only one process builds there at a time.
+        on_step: called with a short description at the start of each step.
 
     Returns:
-        Its file.
+        The engine's file.
 
     Raises:
-        EngineError: it cannot be built or kept, or another process is building.
+        EngineError: the engine cannot be built or stored, or another process is building.
     """
     key = engine_key(network, target)
     try:
         with alone_in(cache_dir / "building"):
-            _require_room(cache_dir)
+            _require_space(cache_dir)
             library = torch_tensorrt()
             on_step("tracing the network")
-            program, example, batch = _exported(network, target)
+            program, example, batch = _trace(network, target)
             on_step("TensorRT chooses its kernels")
-            module = _compiled(library, program, network, target)
+            module = _compile(library, program, network, target)
 
             on_step("writing the engine")
-            content = io.BytesIO()  # a disk that is full ends the whole process in torch's own writer of files
+            content = io.BytesIO()  # torch's own file writer aborts the process on a full disk
             shapes = ({0: batch},)
             library.save(module, content, output_format="exported_program", arg_inputs=[example], dynamic_shapes=shapes)
             return cache.store(key, lambda path: path.write_bytes(content.getbuffer()), folder=cache_dir, suffix=SUFFIX)
@@ -176,14 +181,14 @@ def build(network: Network, target: Target, *, cache_dir: Path, on_step: Callabl
     except OutputError as error:
         raise EngineError(str(error)) from error
     except OSError as error:
-        raise EngineError(_no_room(cache_dir, error.strerror or str(error))) from error
+        raise EngineError(_space_error(cache_dir, error.strerror or str(error))) from error
     except Exception as error:
         raise EngineError(f"TensorRT cannot build an engine for {network.name}: {first_line(error)}") from error
 
 
 def engine_key(network: Network, target: Target) -> cache.ArtefactKey:
-    """What an engine is made from: weights, architecture and size are in the network's digest."""
-    installed = packages_distributions()  # TensorRT's may be called tensorrt-cu13
+    """The inputs of an engine; the network's digest covers weights, architecture and input size."""
+    installed = packages_distributions()  # the package may be called tensorrt-cu13
     facts = {
         "torch": version("torch"),
         **{name: version(min(installed[name])) for name in _PACKAGES},
@@ -198,10 +203,10 @@ def engine_key(network: Network, target: Target) -> cache.ArtefactKey:
 
 
 def torch_tensorrt() -> Any:  # noqa: ANN401 - untyped library
-    """The library. Where it cannot be imported it prints, and raises a bare Exception.
+    """Import the library. A failing import prints, and raises a bare Exception.
 
     Raises:
-        EngineError: it cannot be imported.
+        EngineError: the library cannot be imported.
     """
     try:
         with contextlib.redirect_stdout(io.StringIO()):
@@ -212,7 +217,7 @@ def torch_tensorrt() -> Any:  # noqa: ANN401 - untyped library
 
 
 def driver_version() -> str:
-    """NVIDIA's kernel driver, as NVML tells it; "unknown" where NVML is absent."""
+    """Version of NVIDIA's kernel driver from NVML; "unknown" without NVML."""
     try:
         nvml = ctypes.CDLL("nvml.dll" if sys.platform == "win32" else "libnvidia-ml.so.1")
         text = ctypes.create_string_buffer(96)
@@ -224,8 +229,8 @@ def driver_version() -> str:
     return text.value.decode()
 
 
-def _exported(network: Network, target: Target) -> tuple[torch.export.ExportedProgram, torch.Tensor, Any]:
-    """The network as a traced program in half precision, an input of it, and its free batch size."""
+def _trace(network: Network, target: Target) -> tuple[torch.export.ExportedProgram, torch.Tensor, Any]:
+    """The network traced in half precision, an example input, and the free batch dimension."""
     import torch
 
     free, *sides = network.input_shape
@@ -239,7 +244,7 @@ def _exported(network: Network, target: Target) -> tuple[torch.export.ExportedPr
         return torch.export.export(module, (example,), dynamic_shapes=({0: batch},)), example, batch
 
 
-def _compiled(library: Any, program: Any, network: Network, target: Target) -> Any:  # noqa: ANN401 - untyped library
+def _compile(library: Any, program: Any, network: Network, target: Target) -> Any:  # noqa: ANN401 - untyped library
     import torch
 
     _, *sides = network.input_shape
@@ -252,39 +257,43 @@ def _compiled(library: Any, program: Any, network: Network, target: Target) -> A
     return library.dynamo.compile(program, arg_inputs=[given], require_full_compilation=True, min_block_size=1)
 
 
-def _loaded(library: Any, path: Path, network: Network, target: Target) -> BucketEngine:  # noqa: ANN401 - untyped library
-    """An engine of lanes, the smallest of which is open: what cannot be loaded fails here."""
+def _load(library: Any, path: Path, network: Network, target: Target) -> BucketEngine:  # noqa: ANN401 - untyped library
+    """An engine with one runner per bucket; opens the smallest one, so that an unusable file fails here."""
     import torch
 
-    from monitor.inference.cuda_graph_runner import CudaGraphRunner, CudaStreams, on_device
+    from monitor.inference.cuda_graph_runner import CudaGraphRunner, CudaStreams, make_compute
 
     dtype = getattr(torch, target.dtype)
     sides = tuple(side for side in network.engine_shape[1:] if side is not None)
     streams = CudaStreams()
 
-    def open_lane(bucket: int) -> CudaGraphRunner:
+    def open_runner(bucket: int) -> CudaGraphRunner:
         module = library.load(str(path)).module()
-        recorded = library.runtime.enable_cudagraphs(module).__enter__()  # for good: the lane lives as long
-        compute = on_device(network, recorded, dtype=dtype, layout=torch.contiguous_format)
+        recorded = library.runtime.enable_cudagraphs(module).__enter__()  # lasts as long as the runner
+        compute = make_compute(network, recorded, dtype=dtype, layout=torch.contiguous_format)
         pixels = network.preprocessing is not None
         return CudaGraphRunner(compute, (bucket, *sides), pixels=pixels, streams=streams, record=False)
 
     name = {"float16": "fp16", "bfloat16": "bf16", "float32": "fp32"}[target.dtype]
     engine = BucketEngine(
-        f"tensorrt-{name}", network=network, open_lane=open_lane, release=torch.cuda.empty_cache, buckets=LANES
+        f"tensorrt-{name}",
+        network=network,
+        open_runner=open_runner,
+        release=torch.cuda.empty_cache,
+        buckets=TENSORRT_BUCKETS,
     )
-    engine.open(LANES[0])
+    engine.open(TENSORRT_BUCKETS[0])
     return engine
 
 
-def _require_room(folder: Path) -> None:
+def _require_space(folder: Path) -> None:
     free = shutil.disk_usage(folder).free
-    if free < ROOM:
-        raise EngineError(_no_room(folder, f"{free >> 20} MB are free, {ROOM >> 20} are needed"))
+    if free < MIN_FREE_BYTES:
+        raise EngineError(_space_error(folder, f"{free >> 20} MB are free, {MIN_FREE_BYTES >> 20} are needed"))
 
 
-def _no_room(folder: Path, why: str) -> str:
+def _space_error(folder: Path, why: str) -> str:
     return (
-        f"the TensorRT engine cannot be kept in {folder} ({why}): free space there, or choose another folder with the "
-        "setting cache_dir"
+        f"the TensorRT engine cannot be stored in {folder} ({why}): free space there, or choose another folder with "
+        "the setting cache_dir"
     )

@@ -1,4 +1,4 @@
-"""PyTorch, eager, fp32, on the CPU: the reference that the other engines are held against."""
+"""PyTorch, eager, fp32, on the CPU: the reference implementation for the parity tests."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class TorchEngine:
-    """A module as it was built."""
+    """A module without compilation."""
 
     name = "torch-fp32"
 
@@ -37,11 +37,11 @@ class TorchEngine:
 
 
 class TorchBackend:
-    """Runs the network as it was built; nothing is compiled or cached."""
+    """Runs the network as built, without compilation or cache."""
 
     name = "torch"
     on_gpu = False
-    takes_turns = False
+    is_serial = False
 
     def unavailable(self) -> str | None:
         """None if torch is installed."""
@@ -52,7 +52,7 @@ class TorchBackend:
         return None
 
     def compile(self, network: Network, *, threads: int, cache_dir: Path) -> TorchEngine:  # noqa: ARG002 - no artefact
-        """An engine for ``network``; ``threads`` holds for the whole process: torch has one pool.
+        """An engine for ``network``; ``threads`` applies to the whole process, because torch has one thread pool.
 
         Raises:
             EngineError: torch is not installed.

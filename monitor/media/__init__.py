@@ -1,12 +1,16 @@
-"""Everything that touches media bytes from outside.
+"""All code that reads or writes media bytes from outside.
 
-sources/   address -> Source, an iterator of frames
-worker/    any of these, and functions over a file, in a process of its own
-packets    compressed video as values;  rgb  decoded picture -> upright RGB
+sources/        address -> Source, an iterator of frames
+worker/         runs a source, or a function over a file, in a separate process
+packets         compressed packets as values
+rgb             decoded picture -> upright RGB
 media_clock     timestamps -> media time
-frame_skipping  which frames are made where not all are wanted
-failures   errors of FFmpeg or the system -> one sentence each
-progress   signs of life of what decodes
-span_cutter     a span of a local file -> clip;  remux  packets -> mp4, not encoded again;  clip  what was written
-video_writer    pictures -> H.264 mp4;  soundtrack  the sound of a file beside them
+frame_skipping  drops frames of a live source to hold a lower frame rate
+failures        errors of FFmpeg or the system -> one sentence each
+progress        progress reports of long reads and writes
+span_cutter     a span of a local file -> clip
+remux           packets -> mp4 without encoding
+clip            the description of a written clip
+video_writer    pictures -> H.264 mp4
+soundtrack      copies a file's sound into an mp4
 """

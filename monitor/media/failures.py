@@ -1,6 +1,6 @@
-"""The one door where FFmpeg's and the system's errors become sentences that a person can act on.
+"""Translates errors of FFmpeg and the system into sentences for the user.
 
-The sentences that depend on the kind of source are in the kind's own file.
+Each kind of source defines its own sentences in its own file.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Cause = tuple[type[SourceError], str]
 
 _NO_PICTURE = (SourceUnreadableError, "holds no video or image that can be read; is it complete, and really a video?")
-TIMED_OUT: Final = tag_to_code(b"EXIT")  # the code of a read that PyAV's time-out ended
+TIMED_OUT: Final = tag_to_code(b"EXIT")  # PyAV's error code for a read that timed out
 _CONTENT: dict[int, Cause] = {
     errno.ENOMEM: (
         SourceUnreadableError,
@@ -31,20 +31,20 @@ _CONTENT: dict[int, Cause] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailureCauses:
-    """How the failures of one kind of source read: each an error's class, and a clause about the address."""
+    """Error class and message per error code, for one kind of source; a message follows the address."""
 
     by_code: Mapping[int, Cause] = field(default_factory=dict)  # errno, or FFmpeg's own code
     otherwise: Cause = (SourceUnavailableError, "cannot be opened; is the address right?")
-    broken_off: Cause | None = None  # in place of ``otherwise``, once it had been open
-    has_content: bool = True  # an error that is not the system's means that there is no picture in it
+    broken_off: Cause | None = None  # replaces ``otherwise`` after the source was open
+    has_content: bool = True  # an error without a system code means that the file holds no picture
 
 
 def failure(error: Exception, address: Address, *, opened: bool = False) -> SourceError:
-    """What went wrong with ``address``, as one sentence without secrets: never the error's own text.
+    """One sentence without secrets about a failure of ``address``; it never contains the error's own text.
 
     Args:
         error: PyAV's FFmpegError, the system's OSError, or Python's MemoryError.
-        address: what was being opened or read.
+        address: the address that was being opened or read.
         opened: whether it had been opened before.
     """
     causes = address.kind.failures
@@ -57,7 +57,7 @@ def failure(error: Exception, address: Address, *, opened: bool = False) -> Sour
 
 
 def too_large(address: Address, size: tuple[int, int], *, max_pixels: int) -> SourceUnreadableError:
-    """The refusal of pictures beyond the limit; ``size`` is width, height."""
+    """The error for pictures above the pixel limit; ``size`` is width, height."""
     return SourceUnreadableError(
         f"{address.name}: {size[0]} x {size[1]} pixels are more than the {max_pixels} that the setting "
         "source.max_pixels allows; scale it down, or allow more"

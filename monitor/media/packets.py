@@ -1,4 +1,4 @@
-"""Compressed video as values that outlive their container, and that can be sent to another process."""
+"""Compressed video packets as values: they outlive their container and can be sent to another process."""
 
 from __future__ import annotations
 
@@ -11,23 +11,26 @@ import av
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-_HOLDERS: Final = ("mp4", "avi")  # an mp4 knows of rotation too, but writes an Annex B description anew; AVI does not
+_HEADER_FORMATS: Final = (
+    "mp4",
+    "avi",
+)  # mp4 also stores the rotation but rewrites an Annex B description; AVI does not
 
 
 @dataclass(frozen=True, slots=True)
 class PacketStream:
-    """What the packets of a stream are, without its container."""
+    """The description of a packet stream, independent of its container."""
 
-    codec: str  # FFmpeg's name of the coding, not of a decoder: h264, hevc, vp9
+    codec: str  # FFmpeg's codec name, not a decoder's: h264, hevc, vp9
     pixel_format: str | None  # yuv420p
-    container: str  # FFmpeg's name of the format they came in
-    described: bool  # whether parameter sets came beside the packets
-    time_base: Fraction | None  # seconds of a tick of their timestamps
-    header: bytes  # the beginning of a file with this stream and no picture; b"": no file can hold it
+    container: str  # FFmpeg's name of the container format
+    described: bool  # whether the container stores the parameter sets outside the packets
+    time_base: Fraction | None  # seconds per tick of the timestamps
+    header: bytes  # the start of a file with this stream and no picture; b"": no file can hold it
 
     @classmethod
     def of(cls, stream: VideoStream) -> PacketStream:
-        """A stream that is open for decoding."""
+        """The description of a stream that is open for decoding."""
         decoder = stream.codec_context
         return cls(
             codec=decoder.codec.canonical_name,
@@ -41,11 +44,11 @@ class PacketStream:
 
 @dataclass(frozen=True, slots=True)
 class CompressedPacket:
-    """One packet, as it came."""
+    """One compressed packet, unchanged."""
 
     data: bytes
-    pts: int | None  # in ticks of the stream
-    is_key: bool  # whether decoding can begin here
+    pts: int | None  # ticks of the stream's time base
+    is_key: bool  # whether decoding can start here
 
     @classmethod
     def of(cls, packet: Packet[VideoStream]) -> CompressedPacket:
@@ -54,29 +57,29 @@ class CompressedPacket:
 
 
 class PacketListener(Protocol):
-    """Hears the compressed video of a source, as it came, on the thread that iterates over the source.
+    """Receives the compressed video of a source on the thread that iterates over the source.
 
-    A packet is heard before the picture that is decoded from it, and what it raises ends the iteration.
+    A packet is passed before the picture decoded from it. An exception from the listener ends the iteration.
     """
 
     def begin(self, stream: PacketStream) -> bool:
-        """Whether packets of this stream are wanted."""
+        """Whether the listener wants the packets of this stream."""
 
     def packet(self, packet: CompressedPacket) -> None:
-        """The next packet in order of decoding; also one that turns out to be damaged."""
+        """The next packet in decoding order, damaged or not."""
 
     def picture(self, *, pts: int | None, media_time: float) -> None:
-        """The picture shown at ``pts``, in ticks of the stream, was given that media time (seconds)."""
+        """The media time (seconds) of the picture with timestamp ``pts`` (ticks of the stream)."""
 
 
 def _header(stream: VideoStream) -> bytes:
-    """In the first format that gives the stream's description back as it is."""
-    for name in _HOLDERS:
+    """Uses the first format that reproduces the stream's description exactly."""
+    for name in _HEADER_FORMATS:
         file = io.BytesIO()
         options = {"movflags": "empty_moov"} if name == "mp4" else {}
         try:
             with av.open(file, "w", format=name, options=options) as output:
-                output.add_stream_from_template(stream, opaque=True)  # a decoder may be no encoder's name: libdav1d
+                output.add_stream_from_template(stream, opaque=True)  # libdav1d, a decoder, is no encoder
                 output.start_encoding()
                 header = file.getvalue()
             with av.open(io.BytesIO(header), metadata_errors="replace") as again:

@@ -1,4 +1,4 @@
-"""Signs of life of what decodes: in the worker process they are sent on, and silence means a hang."""
+"""Progress reports of long reads and writes; the worker process sends them on, and silence counts as a hang."""
 
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -7,11 +7,11 @@ _LISTENER: ContextVar[Callable[[], None] | None] = ContextVar("listener", defaul
 
 
 def listen(listener: Callable[[], None]) -> None:
-    """Call ``listener`` with every report of this context from now on; what it raises ends the work."""
+    """Call ``listener`` with every report of this context from now on; an exception from it ends the work."""
     _LISTENER.set(listener)
 
 
 def report() -> None:
-    """Another packet was read or written; without a listener, this does nothing."""
+    """Report that another packet was read or written; does nothing without a listener."""
     if listener := _LISTENER.get():
         listener()

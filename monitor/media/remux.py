@@ -1,4 +1,4 @@
-"""Compressed packets into an mp4, without decoding them."""
+"""Writes compressed packets into an mp4 without decoding them."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from monitor.errors import SourceUnreadableError
-from monitor.media.clip import Clip, gone
+from monitor.media.clip import Clip, missing_span_error
 from monitor.media.packets import PacketStream
-from monitor.system.files import unwritable
+from monitor.system.files import write_error
 
-TICKS: Final = 90_000  # a second; 25, 30, 30000/1001 and variable frame rates land on whole ticks
+TICKS: Final = 90_000  # per second; 25, 30, 30000/1001 and variable frame rates fall on whole ticks
 MP4_OPTIONS: Final = {"movflags": "+faststart", "video_track_timescale": str(TICKS)}
 _UNKNOWN_FPS: Final = 25
-_NEAR: Final = 1e-6  # seconds: two sums that mean the same moment
-# What Chromium, Firefox and Safari (AV1: recent Apple hardware) play from an mp4: codec -> pixel formats.
+_TOLERANCE: Final = 1e-6  # seconds; tolerance for equal times after floating-point sums
+# Codecs and pixel formats that Chromium, Firefox and Safari (AV1: recent Apple hardware) play from an mp4.
 _PLAYABLE: Final = {
     "h264": {"yuv420p", "yuvj420p"},
     "vp9": {"yuv420p", "yuvj420p", "yuv420p10le"},
     "av1": {"yuv420p", "yuvj420p", "yuv420p10le"},
 }
-_UNTIMED: Final = {"avi", "h264", "obu", "av1"}  # formats that do not say when a reordered picture is shown
-_DESCRIBED: Final = {"h264", "av1"}  # an mp4 needs a description of these beside their packets
+_UNTIMED: Final = {"avi", "h264", "obu", "av1"}  # formats without the presentation time of reordered pictures
+_DESCRIBED: Final = {"h264", "av1"}  # codecs whose parameter sets an mp4 stores outside the packets
 
 
 class TimedPacket(NamedTuple):
-    """A compressed picture and when it is shown."""
+    """A compressed picture with its presentation time (media time, seconds)."""
 
     data: bytes
     is_key: bool
@@ -43,57 +43,57 @@ class TimedPacket(NamedTuple):
 
 
 def is_playable(stream: PacketStream) -> bool:
-    """Whether browsers play these packets from an mp4 as they are."""
+    """Whether browsers play these packets from an mp4 without encoding."""
     described = stream.codec not in _DESCRIBED or stream.described
     timed = stream.container not in _UNTIMED
     return bool(stream.header) and timed and described and stream.pixel_format in _PLAYABLE.get(stream.codec, ())
 
 
-def chosen(packets: Sequence[TimedPacket], start: float, end: float) -> list[TimedPacket]:
-    """What is needed to show a span: from the last key frame at or before it, without holes.
+def select_packets(packets: Sequence[TimedPacket], start: float, end: float) -> list[TimedPacket]:
+    """Select the packets needed to show a span, from the last key frame at or before its start, without gaps.
 
     Args:
-        packets: in order of decoding.
+        packets: in decoding order.
         start: media time, seconds.
-        end: the same.
+        end: media time, seconds.
 
     Returns:
-        In order of decoding; the first is a key frame, and nothing is shown before it.
+        In decoding order; the first packet is a key frame, and no packet is shown before it.
 
     Raises:
-        SourceError: nothing of the span is there.
+        SourceError: the packets contain nothing of the span.
     """
     first = _key_frame(packets, start, end)
     times = [packet.media_time for packet in packets]
-    if first is None or max(times) < start - _NEAR:
-        raise gone(start, end, kept=(min(times), max(times)) if times else None)
+    if first is None or max(times) < start - _TOLERANCE:
+        raise missing_span_error(start, end, available=(min(times), max(times)) if times else None)
     last, top = -1, end
-    while (found := max(index for index, time in enumerate(times) if time <= top + _NEAR)) > last:
-        last, top = found, max(times[first : found + 1])  # what is shown before a later picture is wanted, too
-    # Leading pictures of an open GOP refer to what was before it.
+    while (found := max(index for index, time in enumerate(times) if time <= top + _TOLERANCE)) > last:
+        last, top = found, max(times[first : found + 1])  # needed pictures may refer to later ones
+    # Leading pictures of an open GOP refer to pictures before the key frame.
     return [packet for packet in packets[first : last + 1] if packet.media_time >= times[first]]
 
 
 def write(path: Path, stream: PacketStream, packets: Sequence[TimedPacket]) -> Clip:
-    """Write an mp4 whose index is at the front.
+    """Write an mp4 with its index at the front.
 
     Args:
-        path: written at once; removed if that fails.
-        stream: that they are of.
-        packets: as :func:`chosen` returns them.
+        path: written immediately; removed if writing fails.
+        stream: the description of the packets.
+        packets: as returned by :func:`select_packets`.
 
     Raises:
-        OutputError: the disk is full or gone.
-        SourceUnreadableError: they do not fit into an mp4.
+        OutputError: the disk is full or missing.
+        SourceUnreadableError: the packets do not fit into an mp4.
     """
     try:
         path.touch()
         output = av.open(path, "w", format="mp4", options=dict(MP4_OPTIONS))
         try:
-            header = stream.header if stream.described else _probed(stream.header, packets[0])
-            copied = _copied(header, output)
+            header = stream.header if stream.described else _probe_header(stream.header, packets[0])
+            copied = _copy_stream(header, output)
             copied.time_base = Fraction(1, TICKS)
-            for packet in _retimed(packets):
+            for packet in _retime(packets):
                 packet.stream = copied
                 output.mux(packet)
             output.close()
@@ -109,41 +109,41 @@ def write(path: Path, stream: PacketStream, packets: Sequence[TimedPacket]) -> C
     except (OSError, av.FFmpegError) as error:
         with contextlib.suppress(OSError):
             path.unlink(missing_ok=True)
-        raise unwritable(path, error) from error
+        raise write_error(path, error) from error
     except BaseException:
         path.unlink(missing_ok=True)
         raise
     return Clip(packets[0].media_time, max(packet.media_time for packet in packets), reencoded=False)
 
 
-def _copied(header: bytes, output: OutputContainer) -> VideoStream:
-    """The stream of a file's beginning, in another file."""
+def _copy_stream(header: bytes, output: OutputContainer) -> VideoStream:
+    """Add the stream of a file header to another file."""
     with av.open(io.BytesIO(header), metadata_errors="replace") as like:
         return output.add_stream_from_template(like.streams.video[0], opaque=True)
 
 
-def _probed(header: bytes, first: TimedPacket) -> bytes:
-    """The same with a picture: without a description, only that tells FFmpeg the pixel format, which an mp4 names."""
+def _probe_header(header: bytes, first: TimedPacket) -> bytes:
+    """The header plus one picture: without a description, FFmpeg reads the pixel format from a picture."""
     file = io.BytesIO()
     with av.open(file, "w", format="matroska") as output:
         packet = _packet(first, pts=0, dts=0, duration=1)
-        packet.stream = _copied(header, output)
+        packet.stream = _copy_stream(header, output)
         output.mux(packet)
     return file.getvalue()
 
 
 def _key_frame(packets: Sequence[TimedPacket], start: float, end: float) -> int | None:
-    """The last key frame at or before ``start``, else the first one in the span."""
+    """Index of the last key frame at or before ``start``, else of the first one in the span."""
     keys = [(index, packet.media_time) for index, packet in enumerate(packets) if packet.is_key]
-    before = [index for index, time in keys if time <= start + _NEAR]
-    return before[-1] if before else next((index for index, time in keys if time <= end + _NEAR), None)
+    before = [index for index, time in keys if time <= start + _TOLERANCE]
+    return before[-1] if before else next((index for index, time in keys if time <= end + _TOLERANCE), None)
 
 
-def _retimed(packets: Sequence[TimedPacket]) -> list[Packet[VideoStream]]:
-    """New packets, from time 0, whose decoding times fit whatever the source's own were worth.
+def _retime(packets: Sequence[TimedPacket]) -> list[Packet[VideoStream]]:
+    """New packets that start at time 0, with decoding times that do not depend on the source's.
 
-    Decoding times are the times of presentation in ascending order, moved back as far as pictures are
-    reordered: they grow, and no picture is decoded after it is shown.
+    Decoding times are the sorted presentation times, shifted back by the reordering delay: they increase, and no
+    picture is decoded after its presentation time.
     """
     begin, last = packets[0].media_time, -1
     shown = [0] * len(packets)

@@ -1,4 +1,4 @@
-"""From a decoded FFmpeg frame to the RGB pixels that a player would show."""
+"""Converts a decoded FFmpeg frame to upright RGB pixels, as a player shows it."""
 
 import math
 from fractions import Fraction
@@ -15,11 +15,11 @@ from monitor.types import Pixels
 Matrix = tuple[int, int, int, int]  # a b c d of a display matrix: x' = a x + c y, y' = b x + d y
 
 _FATAL = "yaf32"  # float grey with alpha: FFmpeg 8 aborts the process instead of converting it
-_ASPECTS = (0.25, 4.0)  # a pixel narrower or wider than this is a broken header
+_ASPECTS = (0.25, 4.0)  # limits of a plausible pixel aspect ratio; outside, the header is broken
 
 
 def pixel_aspect(stream: VideoStream) -> float:
-    """Width over height of one pixel: 1 unless the stream says otherwise in earnest."""
+    """Width over height of one pixel: 1 unless the stream gives a plausible other value."""
     aspect: Fraction | None = stream.sample_aspect_ratio
     if not aspect or not _ASPECTS[0] <= aspect <= _ASPECTS[1]:
         return 1.0
@@ -27,10 +27,10 @@ def pixel_aspect(stream: VideoStream) -> float:
 
 
 class Orientation:
-    """The display matrix of a stream's frames, read anew only where their rotation changes.
+    """The display matrix of a stream's frames, read again only when their rotation changes.
 
-    PyAV's list of side data and its frame refer to each other: a frame whose list was read keeps its
-    megabytes until Python's garbage collector comes by. Its rotation alone costs nothing.
+    PyAV's side data list and its frame refer to each other: once the list is read, the frame's memory is freed only by
+    Python's garbage collector. Reading only the rotation avoids that.
     """
 
     def __init__(self) -> None:
@@ -45,18 +45,18 @@ class Orientation:
 
 
 def rgb(frame: VideoFrame, *, aspect: float = 1.0, orientation: Orientation | None = None) -> Pixels:
-    """The picture upright, with square pixels.
+    """Convert a frame to an upright picture with square pixels.
 
     Args:
         frame: a decoded frame of any pixel format.
         aspect: width over height of one of its pixels.
-        orientation: of the stream that the frame belongs to.
+        orientation: of the frame's stream.
 
     Returns:
         (H, W, 3) uint8 RGB, C-contiguous.
 
     Raises:
-        ValueError: FFmpeg has no way from its pixel format to RGB.
+        ValueError: FFmpeg cannot convert this pixel format to RGB.
     """
     if frame.format.name.startswith(_FATAL):
         raise ValueError(frame.format.name)
@@ -65,28 +65,28 @@ def rgb(frame: VideoFrame, *, aspect: float = 1.0, orientation: Orientation | No
         pixels = np.asarray(frame.to_ndarray(format="rgb24", width=width, threads=1), np.uint8)
     except FFmpegError:
         raise ValueError(frame.format.name) from None
-    return np.ascontiguousarray(_upright(pixels, (orientation or Orientation()).of(frame)))
+    return np.ascontiguousarray(_rotate(pixels, (orientation or Orientation()).of(frame)))
 
 
 def _display_matrix(frame: VideoFrame) -> Matrix | None:
     try:
-        sides: Any = frame.side_data  # a mapping; PyAV's stub says otherwise
+        sides: Any = frame.side_data  # a mapping, unlike in PyAV's stub
         matrix = np.frombuffer(bytes(sides["DISPLAYMATRIX"]), np.int32)
     except KeyError:
         return None
-    except ValueError:  # PyAV refuses to list side data if there is a type it does not know, EXIF for one
+    except ValueError:  # PyAV refuses to list side data that contains a type it does not support, such as EXIF
         angle = math.radians(-frame.rotation)
         cosine, sine = round(math.cos(angle)), round(math.sin(angle))
         return cosine, sine, -sine, cosine
     return int(matrix[0]), int(matrix[1]), int(matrix[3]), int(matrix[4])
 
 
-def _upright(pixels: Pixels, matrix: Matrix | None) -> Pixels:
-    """Turned and mirrored by the nearest of the eight right-angled orientations."""
+def _rotate(pixels: Pixels, matrix: Matrix | None) -> Pixels:
+    """Rotate and mirror to the nearest of the eight right-angled orientations."""
     if matrix is None:
         return pixels
     a, b, c, d = matrix
-    if abs(b) > abs(a):  # what was across now runs down
+    if abs(b) > abs(a):  # the axes are swapped
         pixels, across, down = np.asarray(cv2.transpose(pixels), np.uint8), c, b
     else:
         across, down = a, d

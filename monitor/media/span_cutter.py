@@ -1,4 +1,4 @@
-"""A span of a local file, straight from the file."""
+"""Cuts a span out of a local file."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from av.video.stream import VideoStream
 
 from monitor.errors import SourceUnreadableError
 from monitor.media import progress
-from monitor.media.clip import Clip, gone
+from monitor.media.clip import Clip, missing_span_error
 from monitor.media.media_clock import LEAP, RESET
 from monitor.media.packets import PacketStream
-from monitor.media.remux import TimedPacket, chosen, is_playable, write
+from monitor.media.remux import TimedPacket, is_playable, select_packets, write
 from monitor.media.rgb import Orientation, pixel_aspect, rgb
 from monitor.media.sources import open_source
 from monitor.media.sources.address import Address
@@ -29,27 +29,27 @@ from monitor.media.sources.reader import Reader
 from monitor.media.video_writer import VideoWriter
 from monitor.media.worker.task import run_isolated
 from monitor.settings import SourceSettings
-from monitor.system.files import unwritable
+from monitor.system.files import write_error
 from monitor.types import Pixels
 
-# Others have no index (a search lands anywhere), or timestamps that lie or start anew: read from their beginning.
+# Other formats have no index, or unreliable timestamps, so they are read from their beginning.
 _INDEXED: Final = {"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"}
-_MARGINS: Final = (1.0, 8.0, 64.0)  # seconds that are read before a span, until there is a key frame among them
-_NEAR: Final = 1e-6  # seconds: two sums that mean the same moment
+_MARGINS: Final = (1.0, 8.0, 64.0)  # seconds to seek before a span, tried in order until a key frame is found
+_TOLERANCE: Final = 1e-6  # seconds; tolerance for equal times after floating-point sums
 _SETTINGS: Final = SourceSettings()
 
 
-class _Film(NamedTuple):
-    """What has to be known of a file before it is searched."""
+class _FileIndex(NamedTuple):
+    """The properties of a file that a search for a span needs."""
 
     file: Path
-    origin: float  # when its first picture is shown, seconds on the file's own clock
-    margins: tuple[float | None, ...]  # how far before a span to begin, seconds; None: at the file's beginning
-    packets: PacketStream | None  # None: no browser plays its packets from an mp4
-    fps: float | None  # on average
+    origin: float  # presentation time of the first picture, seconds on the file's own clock
+    margins: tuple[float | None, ...]  # seconds to seek before a span, tried in order; None: the file's beginning
+    packets: PacketStream | None  # None: browsers do not play these packets from an mp4
+    fps: float | None  # average frame rate
 
 
-class _FilmPicture(NamedTuple):
+class _TimedPicture(NamedTuple):
     pixels: Pixels
     media_time: float
 
@@ -57,33 +57,33 @@ class _FilmPicture(NamedTuple):
 def cut(file: Path, path: Path, start: float, end: float) -> Clip:
     """Write the pictures of ``file`` from ``start`` to ``end`` as an mp4.
 
-    Those that a browser plays are copied, from the last key frame at or before ``start``; others are encoded as H.264,
-    from the picture that is shown at ``start``.
+    Pictures of a codec that browsers play are copied, from the last key frame at or before ``start``. Others are
+    encoded as H.264, from the picture that is visible at ``start``.
 
     Args:
         file: a video.
-        path: of the mp4; copied pictures are written there at once, encoded ones until then to a hidden file beside it.
+        path: the mp4; copied pictures are written there immediately, encoded ones first to a hidden file beside it.
         start: media time, seconds since the first picture.
-        end: the same.
+        end: media time, seconds since the first picture.
 
     Raises:
-        OutputError: the disk is full or gone.
-        SourceError: the file cannot be read, or has nothing of that span.
+        OutputError: the disk is full or missing.
+        SourceError: the file cannot be read, or has no picture in the span.
     """
-    film = _examined(file)
-    if film.packets is not None and (packets := _packets(film, start, end)) is not None:
-        wanted = chosen(packets, start, end)
-        with suppress(SourceUnreadableError):  # a file that says wrong things of its packets: decoders mind less
-            return write(path, film.packets, wanted)
-    return _encode(path, _span(_pictures(film, start), start, end), start=start, end=end, fps=film.fps)
+    index = _examine(file)
+    if index.packets is not None and (packets := _packets(index, start, end)) is not None:
+        wanted = select_packets(packets, start, end)
+        with suppress(SourceUnreadableError):  # the packets do not fit the file's description; decoders tolerate that
+            return write(path, index.packets, wanted)
+    return _encode(path, _span(_pictures(index, start), start, end), start=start, end=end, fps=index.fps)
 
 
 def cut_isolated(file: Path, path: Path, start: float, end: float, *, settings: SourceSettings) -> Clip:
-    """The same in a process of its own; if that dies, nothing is left at or beside ``path``.
+    """Call :func:`cut` in a separate process; if that process dies, no file is left at or beside ``path``.
 
     Raises:
-        OutputError: the disk is full or gone.
-        SourceError: the file cannot be read, has nothing of that span, or its process died.
+        OutputError: the disk is full or missing.
+        SourceError: the file cannot be read, has no picture in the span, or its process died.
     """
     try:
         with TemporaryDirectory(prefix=f".{path.stem}-", suffix=".partial", dir=path.parent) as folder:
@@ -91,23 +91,23 @@ def cut_isolated(file: Path, path: Path, start: float, end: float, *, settings: 
             clip = run_isolated(cut, file, written, start, end, settings=settings)
             written.replace(path)
     except OSError as error:
-        raise unwritable(path, error) from error
+        raise write_error(path, error) from error
     return clip
 
 
-def _examined(file: Path) -> _Film:
-    with _opened(file) as (container, stream):
+def _examine(file: Path) -> _FileIndex:
+    with _open(file) as (container, stream):
         packets = PacketStream.of(stream)
         margins = (*_MARGINS, None) if container.format.name in _INDEXED else (None,)
         fps = float(stream.average_rate) if stream.average_rate else None
         reader = Reader(container, stream, address=Address.of(file), read_timeout=_SETTINGS.read_timeout)
         origin = next((picture.time or 0.0 for picture, _ in reader), 0.0)
-    return _Film(file, origin, margins, packets if is_playable(packets) else None, fps)
+    return _FileIndex(file, origin, margins, packets if is_playable(packets) else None, fps)
 
 
 @contextmanager
-def _opened(file: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """The file as the source opens it, at its beginning."""
+def _open(file: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """Open the file like the source does, at its beginning."""
     address = Address.of(file)
     options = {"pattern_type": "none"}
     with open_container(f"file:{file}", address=address, settings=_SETTINGS, options=options) as container:
@@ -118,50 +118,50 @@ def _opened(file: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
 
 
 def _seek(container: InputContainer, stream: VideoStream, time: float) -> None:
-    """Go to a key frame at or before ``time``, on the file's own clock; stay at the beginning if there is no way."""
+    """Seek to a key frame at or before ``time`` (the file's own clock); stay at the beginning if seeking fails."""
     if stream.time_base:
         with suppress(FFmpegError):
             container.seek(round(time / stream.time_base), stream=stream)
 
 
-def _packets(film: _Film, start: float, end: float) -> list[TimedPacket] | None:
-    """At least those of the span, from a key frame on; None if their timestamps are missing or start anew."""
+def _packets(index: _FileIndex, start: float, end: float) -> list[TimedPacket] | None:
+    """The packets of the span from a key frame on; None if timestamps are missing or restart."""
     found: list[TimedPacket] | None = None
-    for margin in film.margins:
-        found = _read(film, start, end, margin=margin)
-        if found is None or any(packet.is_key and packet.media_time <= start + _NEAR for packet in found):
+    for margin in index.margins:
+        found = _read(index, start, end, margin=margin)
+        if found is None or any(packet.is_key and packet.media_time <= start + _TOLERANCE for packet in found):
             break
     return found
 
 
-def _read(film: _Film, start: float, end: float, *, margin: float | None) -> list[TimedPacket] | None:
+def _read(index: _FileIndex, start: float, end: float, *, margin: float | None) -> list[TimedPacket] | None:
     found: list[TimedPacket] = []
-    newest, wanted = -inf, end  # media times: what is shown before a picture that has to be decoded is wanted, too
-    with _opened(film.file) as (container, stream):
+    newest, wanted = -inf, end  # media times; pictures shown before a needed reference picture are needed too
+    with _open(index.file) as (container, stream):
         if margin is not None:
-            _seek(container, stream, film.origin + start - margin)
+            _seek(container, stream, index.origin + start - margin)
         try:
-            for packet, shown, decoded in _in_order(container.demux(stream)):
+            for packet, shown, decoded in _order_packets(container.demux(stream)):
                 progress.report()
-                time = shown - film.origin
-                if packet.is_keyframe and time <= start + _NEAR:
+                time = shown - index.origin
+                if packet.is_keyframe and time <= start + _TOLERANCE:
                     found.clear()
                 found.append(TimedPacket(bytes(packet), packet.is_keyframe, time))
                 newest = max(newest, time)
-                if time <= wanted + _NEAR:
+                if time <= wanted + _TOLERANCE:
                     wanted = max(wanted, newest)
-                if decoded - film.origin > wanted + _NEAR:
+                if decoded - index.origin > wanted + _TOLERANCE:
                     break
-        except (FFmpegError, ValueError):  # damaged, or without order: decoders find their way
+        except (FFmpegError, ValueError):  # damaged or unordered packets; the decoder handles them
             return None
     return found
 
 
-def _in_order(packets: Iterable[Packet[VideoStream]]) -> Iterator[tuple[Packet[VideoStream], float, float]]:
-    """Each with the seconds at which it is shown, and at which it is decoded (-inf: unknown), on the file's own clock.
+def _order_packets(packets: Iterable[Packet[VideoStream]]) -> Iterator[tuple[Packet[VideoStream], float, float]]:
+    """Packets with their presentation time and decoding time (-inf: unknown), seconds on the file's own clock.
 
     Raises:
-        ValueError: one does not say when it is shown, or the timestamps start anew.
+        ValueError: a presentation time is missing, or the timestamps restart.
     """
     last: float | None = None
     for packet in packets:
@@ -173,21 +173,21 @@ def _in_order(packets: Iterable[Packet[VideoStream]]) -> Iterator[tuple[Packet[V
         if packet.dts is not None:
             decoded = float(packet.dts * packet.time_base)
             if last is not None and not -RESET <= decoded - last < LEAP:
-                raise ValueError("timestamps that start anew")
+                raise ValueError("timestamps that restart")
             last = decoded
         yield packet, float(packet.pts * packet.time_base), decoded
 
 
-def _pictures(film: _Film, start: float) -> Iterator[_FilmPicture]:
-    """Decoded ones, from one at or before ``start`` if there is any."""
-    if film.margins == (None,):
-        with open_source(film.file) as source:
-            yield from (_FilmPicture(frame.pixels, frame.media_time) for frame in source)
+def _pictures(index: _FileIndex, start: float) -> Iterator[_TimedPicture]:
+    """Decoded pictures, from one at or before ``start`` if there is one."""
+    if index.margins == (None,):
+        with open_source(index.file) as source:
+            yield from (_TimedPicture(frame.pixels, frame.media_time) for frame in source)
         return
-    for margin in film.margins:
+    for margin in index.margins:
         begun = False
-        for picture in _decode(film, start, margin=margin):
-            if not begun and margin is not None and picture.media_time > start + _NEAR:
+        for picture in _decode(index, start, margin=margin):
+            if not begun and margin is not None and picture.media_time > start + _TOLERANCE:
                 break
             begun = True
             yield picture
@@ -195,38 +195,40 @@ def _pictures(film: _Film, start: float) -> Iterator[_FilmPicture]:
             return
 
 
-def _decode(film: _Film, start: float, *, margin: float | None) -> Iterator[_FilmPicture]:
-    with _opened(film.file) as (container, stream):
+def _decode(index: _FileIndex, start: float, *, margin: float | None) -> Iterator[_TimedPicture]:
+    with _open(index.file) as (container, stream):
         aspect, orientation = pixel_aspect(stream), Orientation()
         if margin is not None:
-            _seek(container, stream, film.origin + start - margin)
-        reader = Reader(container, stream, address=Address.of(film.file), read_timeout=_SETTINGS.read_timeout)
+            _seek(container, stream, index.origin + start - margin)
+        reader = Reader(container, stream, address=Address.of(index.file), read_timeout=_SETTINGS.read_timeout)
         for picture, _ in reader:
             if picture.time is not None:
-                with suppress(ValueError):  # no way from its pixels to RGB: it was not judged either
-                    yield _FilmPicture(rgb(picture, aspect=aspect, orientation=orientation), picture.time - film.origin)
+                with suppress(ValueError):  # no conversion to RGB; such a picture was not analysed either
+                    yield _TimedPicture(
+                        rgb(picture, aspect=aspect, orientation=orientation), picture.time - index.origin
+                    )
 
 
-def _span(pictures: Iterator[_FilmPicture], start: float, end: float) -> Iterator[_FilmPicture]:
-    """From the picture that is shown at ``start`` to the last one at or before ``end``.
+def _span(pictures: Iterator[_TimedPicture], start: float, end: float) -> Iterator[_TimedPicture]:
+    """The pictures from the one visible at ``start`` to the last one at or before ``end``.
 
     Raises:
-        SourceError: they end before ``start``.
+        SourceError: the pictures end before ``start``.
     """
-    before: _FilmPicture | None = None
+    before: _TimedPicture | None = None
     for picture in pictures:
-        if picture.media_time > start + _NEAR:
+        if picture.media_time > start + _TOLERANCE:
             shown = chain([picture] if before is None else [before, picture], pictures)
-            yield from takewhile(lambda picture: picture.media_time <= end + _NEAR, shown)
+            yield from takewhile(lambda picture: picture.media_time <= end + _TOLERANCE, shown)
             return
         before = picture
-    if before is not None and before.media_time < start - _NEAR:
-        raise gone(start, end, kept=(0.0, before.media_time))
+    if before is not None and before.media_time < start - _TOLERANCE:
+        raise missing_span_error(start, end, available=(0.0, before.media_time))
     if before is not None:
         yield before
 
 
-def _encode(path: Path, pictures: Iterable[_FilmPicture], *, start: float, end: float, fps: float | None) -> Clip:
+def _encode(path: Path, pictures: Iterable[_TimedPicture], *, start: float, end: float, fps: float | None) -> Clip:
     first: float | None = None
     last = start
     with VideoWriter(path, fps=fps) as video:
@@ -235,5 +237,5 @@ def _encode(path: Path, pictures: Iterable[_FilmPicture], *, start: float, end: 
             last = media_time
             video.write(pixels, media_time - first)
     if first is None:  # the first picture of a file is at 0
-        raise gone(start, end, kept=(0.0, last))
+        raise missing_span_error(start, end, available=(0.0, last))
     return Clip(first, last, reencoded=True)

@@ -1,4 +1,4 @@
-"""Draws an observation on the frame that it belongs to: boxes, labels, heat-map."""
+"""Draws an observation on its frame: boxes, labels, heat-map."""
 
 from dataclasses import dataclass
 
@@ -10,25 +10,25 @@ from monitor.overlay.outlines import draw_leader, draw_outline
 from monitor.types import Floats, Frame, Observation, Pixels
 from monitor.types.formatting import clock
 
-_SMALLEST_WRITTEN_ON = 96  # pixels; a smaller picture would vanish under its plates
+_MIN_TEXT_SIDE = 96  # pixels; text would cover most of a smaller picture
 
 
 @dataclass(frozen=True, slots=True)
 class OverlaySettings:
-    """What is drawn."""
+    """The drawn elements and their style."""
 
     heat_map: bool = True
-    opacity: float = 0.5  # of the heat-map where evidence reaches the scale, 0..1
-    scale: float = 4.0  # logits at full opacity; fixed, so that colours mean the same in every frame
-    hold: float = 1.0  # seconds of media time that an evidence map stays with its face
+    opacity: float = 0.5  # of the heat-map at evidence of ``scale`` and more, 0..1
+    scale: float = 4.0  # logits at full opacity; fixed, so that colours are comparable between frames
+    hold: float = 1.0  # seconds of media time for which an evidence map stays visible
     status: bool = True
 
 
 class Overlay:
-    """Draws one stream's frames, in order; remembers evidence maps and the side of each plate.
+    """Draws one stream's frames in order; stores evidence maps and the side of each plate between frames.
 
-    The map of a scored frame lies exactly on the square that was scored; on the frames between it
-    moves and grows with the face's box.
+    In a scored frame, the map covers exactly the scored square; in the frames between scores it moves and scales with
+    the face's box.
     """
 
     def __init__(self, settings: OverlaySettings | None = None) -> None:
@@ -37,7 +37,7 @@ class Overlay:
         self._layout = Layout()
 
     def draw(self, frame: Frame, observation: Observation) -> Pixels:
-        """A copy of the frame's pixels (H, W, 3) RGB with everything drawn on it."""
+        """A copy of the frame's pixels (H, W, 3) RGB with all elements drawn."""
         canvas = frame.pixels.copy()
         self._evidence.update(observation)
         side = min(frame.width, frame.height)
@@ -48,7 +48,7 @@ class Overlay:
                 self._draw_evidence(canvas, track, box)
         for verdict, box in zip(observation.verdicts, boxes, strict=True):
             draw_outline(canvas, box, label=verdict.label, unit=unit)
-        if side >= _SMALLEST_WRITTEN_ON:
+        if side >= _MIN_TEXT_SIDE:
             margins = self._draw_margins(canvas, observation, size)
             self._draw_plates(canvas, observation, size=size, unit=unit, taken=margins)
         return canvas
@@ -66,26 +66,26 @@ class Overlay:
             heat.paste(canvas, (left, top))
 
     def _draw_margins(self, canvas: Pixels, observation: Observation, size: int) -> list[Rectangle]:
-        """Status line bottom left, legend bottom right (above it where the frame is narrow)."""
+        """Status line bottom left, legend bottom right (above the status line in a narrow frame)."""
         drawn: list[Rectangle] = []
         height, width = canvas.shape[:2]
         edge = size // 2
         if self._settings.status:
             text = f"{clock(observation.media_time)} · {observation.engine} · an indication, not proof"
             line = plates.status(text, size)
-            drawn.append(_pasted(line, canvas, (edge, height - edge - line.size[1])))
+            drawn.append(_paste(line, canvas, (edge, height - edge - line.size[1])))
         if self._settings.heat_map:
             key = plates.legend(self._settings.scale, self._settings.opacity, size)
             left, top = width - edge - key.size[0], height - edge - key.size[1]
             if drawn and left < drawn[0].right + edge:
                 top -= key.size[1] + edge // 2
-            drawn.append(_pasted(key, canvas, (left, top)))
+            drawn.append(_paste(key, canvas, (left, top)))
         return drawn
 
     def _draw_plates(
         self, canvas: Pixels, observation: Observation, *, size: int, unit: float, taken: list[Rectangle]
     ) -> None:
-        """Each face's plate, the worst labels first; a line joins those that found no place beside their face."""
+        """One plate per face, the worst labels first; a leader line joins a face with a distant plate."""
         frame = canvas.shape[1], canvas.shape[0]
         faces = [Rectangle(x1, y1, x2 - x1, y2 - y1) for x1, y1, x2, y2 in observation.tracked.faces.boxes.tolist()]
         rows = sorted(
@@ -103,9 +103,9 @@ class Overlay:
             if line is not None:
                 draw_leader(canvas, *line, label=verdict.label, unit=unit)
         for bitmap, place in zip(bitmaps, places, strict=True):
-            _pasted(bitmap, canvas, (round(place.left), round(place.top)))
+            _paste(bitmap, canvas, (round(place.left), round(place.top)))
 
 
-def _pasted(bitmap: Bitmap, canvas: Pixels, at: tuple[int, int]) -> Rectangle:
+def _paste(bitmap: Bitmap, canvas: Pixels, at: tuple[int, int]) -> Rectangle:
     bitmap.paste(canvas, at)
     return Rectangle(*at, *bitmap.size)

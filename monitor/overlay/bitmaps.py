@@ -1,4 +1,4 @@
-"""Small translucent pictures, drawn once and pasted many times."""
+"""Small translucent pictures, drawn once and pasted often."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -12,14 +12,14 @@ from monitor.types import Pixels
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Bitmap:
-    """A picture with opacity, stored as pasting wants it: premultiplied."""
+    """A premultiplied picture with opacity."""
 
     colour: Pixels  # (h, w, 3) RGB times opacity
-    keep: Pixels  # (h, w, 3) 255 minus opacity: how much of what lies below stays
+    keep: Pixels  # (h, w, 3) 255 minus opacity: the remaining share of the background
 
     @classmethod
     def of(cls, image: Image.Image) -> Self:
-        """From a Pillow picture in mode RGBA."""
+        """Convert a Pillow picture in mode RGBA."""
         rgba = np.asarray(image)
         alpha = np.repeat(rgba[..., 3:], 3, axis=2)
         return cls(np.asarray(cv2.multiply(rgba[..., :3], alpha, scale=1 / 255), np.uint8), 255 - alpha)
@@ -30,7 +30,7 @@ class Bitmap:
         return self.colour.shape[1], self.colour.shape[0]
 
     def paste(self, canvas: Pixels, at: tuple[int, int]) -> None:
-        """Lay it over ``canvas`` (H, W, 3), its top left corner ``at`` x y; what is outside is cut off."""
+        """Paste onto ``canvas`` (H, W, 3) with the top left corner ``at`` x y; parts outside are cut off."""
         x, y = at
         left, top = max(x, 0), max(y, 0)
         below = canvas[top : max(y + self.size[1], 0), left : max(x + self.size[0], 0)]

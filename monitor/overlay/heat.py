@@ -1,6 +1,6 @@
-"""The evidence map as colour: red pushes to fake, blue to real, on a fixed logit scale.
+"""Evidence maps as colours: red for fake, blue for real, on a fixed logit scale.
 
-Never stretched to a frame's own minimum and maximum: an indifferent face stays nearly clear.
+The scale never adapts to a frame's own minimum and maximum, so weak evidence stays nearly transparent.
 """
 
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ from monitor.types import Floats, Observation, Pixels
 
 FAKE_RGB = (225, 29, 40)
 REAL_RGB = (20, 96, 235)
-_ZERO, _SPAN = 128, 127  # table index of logit 0, and of the scale above it
+_ZERO, _SPAN = 128, 127  # table index of logit 0; number of steps up to the scale
 
 
 @lru_cache(maxsize=8)
 def _tables(opacity: float) -> tuple[Pixels, Pixels]:
-    """Premultiplied colour and what stays of the picture, (256, 1, 3) each, by table index."""
+    """Premultiplied colour and remaining background, (256, 1, 3) each, by table index."""
     signed = np.clip((np.arange(256) - _ZERO) / _SPAN, -1.0, 1.0)[:, None, None]
     alpha = np.abs(signed) * opacity
     colour = np.where(signed > 0, FAKE_RGB, REAL_RGB) * alpha
@@ -27,12 +27,12 @@ def _tables(opacity: float) -> tuple[Pixels, Pixels]:
 
 
 def colours(evidence: Floats, size: tuple[int, int], *, scale: float, opacity: float) -> Bitmap:
-    """An evidence map as a translucent picture.
+    """Draw an evidence map as a translucent picture.
 
     Args:
         evidence: (h, w) logit units, signed.
-        size: width and height of the picture, pixels; cells blend into each other (bicubic).
-        scale: logits at and beyond which a cell is drawn at full ``opacity``; it falls linearly to 0.
+        size: width and height of the picture, pixels; cells are interpolated (bicubic).
+        scale: logits at which a cell reaches the full ``opacity``; linear below.
         opacity: 0..1.
     """
     index = (_ZERO + _SPAN * np.clip(evidence / scale, -1.0, 1.0)).round().astype(np.uint8)
@@ -43,14 +43,14 @@ def colours(evidence: Floats, size: tuple[int, int], *, scale: float, opacity: f
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _HeldMap:
+class _StoredMap:
     evidence: Floats  # (h, w)
-    crop: Floats  # (4,) the square that was scored, pixels
+    crop: Floats  # (4,) the scored square, pixels
     box: Floats  # (4,) the face's box in that frame
     media_time: float
 
     def square(self, box: Floats) -> Floats:
-        """The crop, moved and resized as the face's box was since."""
+        """The scored square, moved and scaled like the face's box since then."""
         then, now = (self.box[:2] + self.box[2:]) / 2, (box[:2] + box[2:]) / 2
         growth = (box[3] - box[1]) / max(float(self.box[3] - self.box[1]), 1.0)
         return np.concatenate([now + (corner - then) * growth for corner in (self.crop[:2], self.crop[2:])])
@@ -61,23 +61,23 @@ class EvidenceMemory:
 
     def __init__(self, hold: float) -> None:
         self._hold = hold
-        self._kept: dict[int, _HeldMap] = {}
+        self._maps: dict[int, _StoredMap] = {}
 
     def update(self, observation: Observation) -> None:
-        """Keep the maps of this frame's scores; drop those of ended tracks and those that are too old."""
+        """Store the maps of this frame's scores; drop maps of ended tracks and old maps."""
         scores, tracked, now = observation.scores, observation.tracked, observation.media_time
         boxes = dict(zip(tracked.track_ids.tolist(), tracked.faces.boxes, strict=True))
         for track, evidence, crop in zip(scores.track_ids.tolist(), scores.evidence_maps, scores.crops, strict=True):
             if track in boxes:
-                self._kept[track] = _HeldMap(evidence, crop, boxes[track], now)
+                self._maps[track] = _StoredMap(evidence, crop, boxes[track], now)
         ended = {summary.track_id for summary in observation.ended_tracks}
-        self._kept = {
-            track: kept
-            for track, kept in self._kept.items()
-            if track not in ended and 0.0 <= now - kept.media_time <= self._hold
+        self._maps = {
+            track: stored
+            for track, stored in self._maps.items()
+            if track not in ended and 0.0 <= now - stored.media_time <= self._hold
         }
 
     def of(self, track: int, box: Floats) -> tuple[Floats, Floats] | None:
-        """Evidence map (h, w) and the square (4,) where it belongs for a face at ``box`` now; None without one."""
-        kept = self._kept.get(track)
-        return None if kept is None else (kept.evidence, kept.square(box))
+        """Evidence map (h, w) and its square (4,) for a face now at ``box``; None without a map."""
+        stored = self._maps.get(track)
+        return None if stored is None else (stored.evidence, stored.square(box))

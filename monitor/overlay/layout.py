@@ -1,17 +1,17 @@
-"""Where plates go: inside the frame, beside their face, off each other and off other faces.
+"""Places plates inside the frame, beside their face, without covering each other or other faces.
 
-The dashboard's ``viewer/layout.js`` places the same rectangles: ``tests/overlay/layout.json`` holds both to them.
+The dashboard's ``viewer/layout.js`` uses the same algorithm; ``tests/overlay/layout.json`` tests both.
 """
 
 import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-_PLATE_COVERED = 8.0  # what covering all of a plate costs, against 1 for all of a face
-_NEXT_SIDE = 0.03  # what each step down the list of sides costs
-_MOVING = 0.25  # what leaving the side of the frame before costs: plates do not flicker
-_GAP = 3.0  # between a box and its plate, times the frame's unit
-_SHORTEST_LEADER = 8.0  # likewise: a plate that is closer to its box needs no line
+_PLATE_COST = 8.0  # cost of covering a whole plate; covering a whole face costs 1
+_SIDE_COST = 0.03  # cost per step down the list of sides
+_MOVE_COST = 0.25  # cost of changing the side of the previous frame, to avoid flicker
+_GAP = 3.0  # distance between a box and its plate, in units of the frame
+_MIN_LEADER = 8.0  # the same for leader lines: a closer plate needs no line
 
 Point = tuple[float, float]  # x y
 
@@ -22,7 +22,7 @@ def unit_of(width: float, height: float) -> float:
 
 
 class Rectangle(NamedTuple):
-    """Pixels; x to the right, y down."""
+    """A rectangle in pixels; x to the right, y down."""
 
     left: float
     top: float
@@ -38,25 +38,25 @@ class Rectangle(NamedTuple):
         return self.top + self.height
 
     def covered_by(self, other: "Rectangle") -> float:
-        """The share of this one that lies under ``other``, 0..1."""
+        """Share of this rectangle covered by ``other``, 0..1."""
         wide = min(self.right, other.right) - max(self.left, other.left)
         high = min(self.bottom, other.bottom) - max(self.top, other.top)
         return max(wide, 0.0) * max(high, 0.0) / max(self.width * self.height, 1.0)
 
     def towards(self, other: "Rectangle") -> tuple[Point, Point]:
-        """The shortest line from this one to ``other``: start and end, x y."""
-        xs = _between((self.left, self.right), (other.left, other.right))
-        ys = _between((self.top, self.bottom), (other.top, other.bottom))
+        """The shortest line from this rectangle to ``other``: start and end, x y."""
+        xs = _closest((self.left, self.right), (other.left, other.right))
+        ys = _closest((self.top, self.bottom), (other.top, other.bottom))
         return (xs[0], ys[0]), (xs[1], ys[1])
 
     def inside(self, width: float, height: float) -> "Rectangle":
-        """Moved into a frame of that size; what is larger starts at its edge."""
+        """The rectangle moved into a frame of that size; a larger one starts at the frame's edge."""
         left = max(0.0, min(self.left, width - self.width))
         return self._replace(left=left, top=max(0.0, min(self.top, height - self.height)))
 
 
-def _between(one: tuple[float, float], other: tuple[float, float]) -> tuple[float, float]:
-    """Where two intervals are closest to each other; the middle of what they share if they overlap."""
+def _closest(one: tuple[float, float], other: tuple[float, float]) -> tuple[float, float]:
+    """The pair of closest points of two intervals; the middle of the overlap if there is one."""
     if one[1] < other[0]:
         return one[1], other[0]
     if other[1] < one[0]:
@@ -66,13 +66,13 @@ def _between(one: tuple[float, float], other: tuple[float, float]) -> tuple[floa
 
 
 def leader(box: Rectangle, plate: Rectangle, *, frame: tuple[int, int]) -> tuple[Point, Point] | None:
-    """The line that joins a box to a plate which found no place beside it: start and end; None for the others."""
+    """The leader line from a box to a distant plate: start and end; None for a plate beside its box."""
     start, end = box.towards(plate)
-    return (start, end) if math.dist(start, end) > _SHORTEST_LEADER * unit_of(*frame) else None
+    return (start, end) if math.dist(start, end) > _MIN_LEADER * unit_of(*frame) else None
 
 
 def _sides(box: Rectangle, plate: tuple[int, int], gap: float) -> Iterator[Rectangle]:
-    """The places of a plate around (and inside) a face's box, best first; at last the second row above and below."""
+    """Places for a plate around (and inside) a face's box, best first; last the second row above and below."""
     width, height = plate
     above, below, flush_right = box.top - gap - height, box.bottom + gap, box.right - width
     yield Rectangle(box.left, above, width, height)
@@ -88,7 +88,7 @@ def _sides(box: Rectangle, plate: tuple[int, int], gap: float) -> Iterator[Recta
 
 
 class Layout:
-    """Places the plates of frame after frame; a plate keeps its side of the face while it can."""
+    """Places the plates of consecutive frames; a plate keeps its side of the face if possible."""
 
     def __init__(self) -> None:
         self._sides: dict[int, int] = {}
@@ -101,23 +101,23 @@ class Layout:
         frame: tuple[int, int],
         taken: Sequence[Rectangle],
     ) -> list[Rectangle]:
-        """A place for each plate, earlier ones first.
+        """A place for each plate; earlier plates have priority.
 
         Args:
             plates: track id and (width, height) of each plate.
             boxes: the face of each plate.
             frame: width and height of the frame.
-            taken: what must not be covered, such as the status line.
+            taken: areas that must stay free, such as the status line.
         """
         before, self._sides = self._sides, {}
         placed, gap = list(taken), _GAP * unit_of(*frame)
         for (track, size), box in zip(plates, boxes, strict=True):
             spots = [spot.inside(*frame) for spot in _sides(box, size, gap)]
             costs = [
-                _PLATE_COVERED * sum(other.covered_by(spot) for other in placed)
+                _PLATE_COST * sum(other.covered_by(spot) for other in placed)
                 + sum(face.covered_by(spot) for face in boxes)
-                + _NEXT_SIDE * side
-                + _MOVING * (before.get(track, side) != side)
+                + _SIDE_COST * side
+                + _MOVE_COST * (before.get(track, side) != side)
                 for side, spot in enumerate(spots)
             ]
             best = costs.index(min(costs))

@@ -1,4 +1,4 @@
-"""A face's outline: one line style per label, so that colour never speaks alone."""
+"""Outlines of faces: each label has its own line style, so that labels differ without colour."""
 
 import itertools
 from dataclasses import dataclass
@@ -10,22 +10,22 @@ from numpy.typing import NDArray
 from monitor.types import Floats, Label, Pixels
 
 _SHADOW = (18, 20, 24)
-_SUBPIXEL_BITS = 4  # OpenCV draws anti-aliased lines at 1/16 pixel: slow boxes glide
+_SUBPIXEL_BITS = 4  # OpenCV draws anti-aliased lines at 1/16 pixel, so slow boxes move smoothly
 
 
 def _dashes(count: int, share: float) -> tuple[tuple[float, float], ...]:
-    """Evenly spaced pieces of a side; the first and last reach its ends, so corners are closed."""
+    """Evenly spaced pieces of a side; the first and last reach its ends, so that the corners are closed."""
     period = (1.0 - share / count) / (count - 1)
     return tuple((k * period, k * period + share / count) for k in range(count))
 
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """How the box of a face with some label is drawn."""
+    """The style of a box with some label."""
 
-    rgb: tuple[int, int, int]  # Okabe and Ito's palette: told apart by colour-blind people, too
-    pieces: tuple[tuple[float, float], ...]  # of each side, as fractions of its length
-    weight: float  # line width, times the frame's unit
+    rgb: tuple[int, int, int]  # Okabe and Ito's palette, distinguishable with colour blindness
+    pieces: tuple[tuple[float, float], ...]  # pieces of each side, as fractions of its length
+    weight: float  # line width, in units of the frame
 
 
 OUTLINES = {
@@ -49,7 +49,7 @@ def draw_outline(canvas: Pixels, box: Floats, *, label: Label, unit: float) -> N
 def draw_leader(
     canvas: Pixels, start: tuple[float, float], end: tuple[float, float], *, label: Label, unit: float
 ) -> None:
-    """Draw the line that joins a box to a plate which found no place beside it."""
+    """Draw the leader line from a box to a distant plate."""
     _draw_lines(canvas, np.array([[start, end]]), OUTLINES[label], unit)
 
 

@@ -1,4 +1,4 @@
-"""What is written on the picture: the plate of each face, the status line, the legend of the heat-map."""
+"""The texts on a frame: the plate of each face, the status line, the legend of the heat-map."""
 
 from functools import lru_cache
 
@@ -14,14 +14,14 @@ from monitor.types.formatting import percent
 _BACK = (16, 18, 22, 205)
 _BRIGHT = (255, 255, 255)
 _DIM = (200, 205, 212)
-_FINE = 3  # everything is drawn this much larger, then reduced: even spacing and smooth edges at ten pixels
+_OVERSAMPLING = 3  # oversampling factor, for even spacing and smooth edges at ten pixels
 
 
 def plate(verdict: Verdict, size: int) -> Bitmap:
-    """The plate of one face: glyph, label in plain words, confidence; then its id and the main reason.
+    """The plate of one face: glyph, label in words, confidence; then its id and the main reason.
 
     Args:
-        verdict: what is said of the face.
+        verdict: of the face.
         size: height of the letters, pixels.
     """
     words = verdict.label.in_words.capitalize()
@@ -32,7 +32,7 @@ def plate(verdict: Verdict, size: int) -> Bitmap:
 
 @lru_cache(maxsize=64)
 def _plate(label: Label, headline: str, detail: str, size: int) -> Bitmap:
-    size *= _FINE
+    size *= _OVERSAMPLING
     small, pad, mark = _small(size), round(size * 0.42), round(size * 1.9)
     text_x = pad + mark + round(size * 0.5)
     width = text_x + max(_width(headline, size), _width(detail, small)) + round(size * 0.55)
@@ -41,23 +41,23 @@ def _plate(label: Label, headline: str, detail: str, size: int) -> Bitmap:
     image.alpha_composite(_glyph(label, mark), (pad, (height - mark) // 2))
     draw.text((text_x, pad + size), headline, _BRIGHT, _font(size), anchor="ls")
     draw.text((text_x, height - pad - small // 4), detail, _DIM, _font(small), anchor="ls")
-    return Bitmap.of(image.reduce(_FINE))
+    return Bitmap.of(image.reduce(_OVERSAMPLING))
 
 
 @lru_cache(maxsize=16)
 def status(text: str, size: int) -> Bitmap:
-    """A discreet line of text."""
-    small = _small(size * _FINE)
+    """A line of text in a muted style."""
+    small = _small(size * _OVERSAMPLING)
     pad = small // 2
     image, draw = _blank(_width(text, small) + 2 * pad, round(small * 1.2) + pad, radius=pad)
     draw.text((pad, image.height // 2), text, _DIM, _font(small), anchor="lm")
-    return Bitmap.of(image.reduce(_FINE))
+    return Bitmap.of(image.reduce(_OVERSAMPLING))
 
 
 @lru_cache(maxsize=8)
 def legend(scale: float, opacity: float, size: int) -> Bitmap:
-    """What the heat-map's colours mean: ``scale`` logits at either end, over a grey picture."""
-    small = _small(size * _FINE)
+    """The legend of the heat-map: ``scale`` logits at either end, on a grey picture."""
+    small = _small(size * _OVERSAMPLING)
     pad, length, font = small // 2, small * 5, _font(small)
     left, right = f"real -{scale:g}", f"+{scale:g} fake"
     bar_x = 2 * pad + _width(left, small)
@@ -69,11 +69,11 @@ def legend(scale: float, opacity: float, size: int) -> Bitmap:
     grey = np.full((small // 2, length, 3), 150, np.uint8)
     colours(ramp, (length, small // 2), scale=scale, opacity=opacity).paste(grey, (0, 0))
     image.paste(Image.fromarray(grey), (bar_x, height // 2 - small // 4))
-    return Bitmap.of(image.reduce(_FINE))
+    return Bitmap.of(image.reduce(_OVERSAMPLING))
 
 
 def _small(size: int) -> int:
-    return max(10 * _FINE, round(size * 0.78))
+    return max(10 * _OVERSAMPLING, round(size * 0.78))
 
 
 def _width(text: str, size: int) -> int:
@@ -82,13 +82,13 @@ def _width(text: str, size: int) -> int:
 
 @lru_cache(maxsize=16)
 def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """Pillow's own Aileron, which travels inside its wheels."""
+    """Pillow's own Aileron font, part of its wheels."""
     return ImageFont.load_default(size)
 
 
 def _blank(width: int, height: int, *, radius: int) -> tuple[Image.Image, ImageDraw.ImageDraw]:
-    """A dark translucent plate with rounded corners, whole pixels when it is reduced."""
-    width, height = -(-width // _FINE) * _FINE, -(-height // _FINE) * _FINE
+    """A dark translucent plate with rounded corners; its size is a multiple of the oversampling factor."""
+    width, height = -(-width // _OVERSAMPLING) * _OVERSAMPLING, -(-height // _OVERSAMPLING) * _OVERSAMPLING
     image = Image.new("RGBA", (width, height), (*_BACK[:3], 0))
     draw = ImageDraw.Draw(image)
     draw.rounded_rectangle((0, 0, width - 1, height - 1), radius, _BACK)
@@ -97,7 +97,7 @@ def _blank(width: int, height: int, *, radius: int) -> tuple[Image.Image, ImageD
 
 @lru_cache(maxsize=8)
 def _glyph(label: Label, side: int) -> Image.Image:
-    """A sign whose shape alone tells the label: tick on a disc, triangle, octagon, open ring."""
+    """A glyph with a distinct shape per label: tick on a disc, triangle, octagon, open ring."""
     image = Image.new("RGBA", (side, side))
     draw = ImageDraw.Draw(image)
     rgb, dark, pen = OUTLINES[label].rgb, _BACK[:3], side // 9

@@ -138,4 +138,4 @@ def _drawn(pixels: Pixels, square: Floats, evidence: Floats) -> bytes:
     scale = _SIDE / max(face.shape[:2])
     size = max(1, round(face.shape[1] * scale)), max(1, round(face.shape[0] * scale))
     how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    return jpeg.encoded(np.asarray(cv2.resize(face, size, interpolation=how), np.uint8), quality=_QUALITY)
+    return jpeg.encode(np.asarray(cv2.resize(face, size, interpolation=how), np.uint8), quality=_QUALITY)

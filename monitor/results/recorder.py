@@ -198,7 +198,7 @@ def run(
         MonitorError: an engine or the disk failed; a recording is not published then.
     """
     with ExitStack() as stack:
-        stack.callback(memory.give_back)
+        stack.callback(memory.trim)
         if recording is not None:
             stack.enter_context(recording)
         info = source.info

@@ -22,7 +22,7 @@ from monitor.results.report_content import (
     SuspiciousSpan,
 )
 from monitor.results.timeline import Timeline
-from monitor.system.files import unwritable
+from monitor.system.files import write_error
 from monitor.types import Hint, LabelChange, Observation, Segment, SourceInfo, SourceVerdict, TrackSummary
 from monitor.types.serialise import JsonObject
 from monitor.types.stats import SessionStats
@@ -196,7 +196,7 @@ class ReportWriter:
             try:
                 path.write_text(render(content), encoding="utf-8")
             except OSError as error:
-                raise unwritable(path, error) from error
+                raise write_error(path, error) from error
         self._finished = True
         return content.to_dict()
 

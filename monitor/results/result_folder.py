@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from monitor.results.formats import REPORT_FILE, report_formats
-from monitor.system.files import unwritable
+from monitor.system.files import write_error
 from monitor.types import SourceInfo
 
 VIDEO_FILE, TIMELINE_FILE = "annotated.mp4", "timeline.csv"
@@ -64,7 +64,7 @@ class OutputFolder:
             self.working.mkdir()
         except OSError as error:
             self.abort()
-            raise unwritable(parent, error) from error
+            raise write_error(parent, error) from error
 
     def __enter__(self) -> Self:
         return self
@@ -92,7 +92,7 @@ class OutputFolder:
             self.target = next(target for name in names if self._take(target := self._parent / name, origin))
         except OSError as error:
             self.abort()
-            raise unwritable(self._parent / self._name, error) from error
+            raise write_error(self._parent / self._name, error) from error
         return self.target
 
     def abort(self) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from monitor.errors import OutputError
 from monitor.results.result_folder import TIMELINE_FILE
-from monitor.system.files import unwritable
+from monitor.system.files import write_error
 from monitor.types import Label, Observation, Verdict
 from monitor.types.faces import sigmoid
 
@@ -90,7 +90,7 @@ class Timeline:
         try:
             self._file = self._path.open("w", encoding="utf-8", newline="")
         except OSError as error:
-            raise unwritable(self._path, error) from error
+            raise write_error(self._path, error) from error
         self._rows = csv.writer(self._file, lineterminator="\n")
         self._rows.writerow(COLUMNS)
 
@@ -103,7 +103,7 @@ class Timeline:
         try:
             self._rows.writerows(self._samples(observation))
         except OSError as error:
-            raise unwritable(self._path, error) from error
+            raise write_error(self._path, error) from error
 
     def close(self) -> None:
         """Write what is still in memory.
@@ -114,7 +114,7 @@ class Timeline:
         try:
             self._file.close()
         except OSError as error:
-            raise unwritable(self._path, error) from error
+            raise write_error(self._path, error) from error
 
     def discard(self) -> None:
         """Close and remove the file."""

@@ -13,7 +13,7 @@ engine_build   the faster engine, built in a child process while another one ser
 heartbeat      known faces through the running engine: does it still score as it should?
 """
 
-from monitor.runtime.background_worker import BackgroundWorker, side_by_side
+from monitor.runtime.background_worker import BackgroundWorker, run_parallel
 from monitor.runtime.engine_build import EngineBuild
 from monitor.runtime.heartbeat import Heartbeat, HeartbeatResult
 from monitor.runtime.load_shedder import SKIPPED, Cadence, LoadShedder
@@ -51,5 +51,5 @@ __all__ = [
     "Subscription",
     "Timer",
     "VerdictCollector",
-    "side_by_side",
+    "run_parallel",
 ]

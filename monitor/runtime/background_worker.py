@@ -1,4 +1,4 @@
-"""One thread for what must not hold up the frames."""
+"""A thread for jobs that must not delay the frames."""
 
 import logging
 import queue
@@ -11,7 +11,7 @@ _log = logging.getLogger(__name__)
 
 
 class BackgroundWorker:
-    """Does jobs one after the other on a thread of its own; a job that fails is logged and ends no other.
+    """Runs jobs one after the other on its own thread; a failing job is logged, and the next one runs.
 
     Args:
         name: of the thread.
@@ -29,54 +29,54 @@ class BackgroundWorker:
         self.close()
 
     def do(self, job: Callable[[], None]) -> None:
-        """Queue a job up and return at once."""
+        """Queue a job and return immediately."""
         self._jobs.put(job)
 
     def wait(self) -> None:
-        """Until all jobs queued up so far are done."""
+        """Wait until all jobs queued so far are done."""
         self._jobs.join()
 
     @property
     def waiting(self) -> int:
-        """How many jobs are queued up, the one under way not among them."""
+        """Number of queued jobs, without the running one."""
         return self._jobs.qsize()
 
-    def close(self, *, patience: float | None = None) -> bool:
-        """Do what is queued up, then end.
+    def close(self, *, timeout: float | None = None) -> bool:
+        """Run the queued jobs, then end the thread.
 
         Args:
-            patience: seconds (wall clock) to wait for that at most.
+            timeout: seconds (wall clock) to wait for the end; None: no limit.
 
         Returns:
-            Whether all is done.
+            Whether all jobs are done.
         """
         self._jobs.put(None)
-        self._thread.join(patience)
+        self._thread.join(timeout)
         return not self._thread.is_alive()
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
             try:
                 job()
-            except Exception:  # noqa: BLE001 - logged with its trace; the next job is none the worse
+            except Exception:  # noqa: BLE001 - logged with its traceback; the next job is independent
                 _log.exception("a job in the background failed")
             finally:
                 self._jobs.task_done()
         self._jobs.task_done()
 
 
-def side_by_side(jobs: Sequence[Callable[[], None]], *, patience: float) -> int:
-    """Do all jobs at once, each on a thread of its own; one that fails is logged.
+def run_parallel(jobs: Sequence[Callable[[], None]], *, timeout: float) -> int:
+    """Run all jobs in parallel, each on its own thread; a failing job is logged.
 
     Args:
-        jobs: what is to be done.
-        patience: seconds (wall clock) to wait for all of them.
+        jobs: functions to call.
+        timeout: seconds (wall clock) to wait for all of them.
 
     Returns:
-        How many were not done in time; they go on.
+        Number of jobs not done in time; they continue to run.
     """
-    workers = [BackgroundWorker("side by side") for _ in jobs]
+    workers = [BackgroundWorker("parallel job") for _ in jobs]
     for worker, job in zip(workers, jobs, strict=True):
         worker.do(job)
-    deadline = time.monotonic() + patience
-    return sum(not worker.close(patience=max(0.0, deadline - time.monotonic())) for worker in workers)
+    deadline = time.monotonic() + timeout
+    return sum(not worker.close(timeout=max(0.0, deadline - time.monotonic())) for worker in workers)

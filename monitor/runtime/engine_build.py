@@ -1,4 +1,4 @@
-"""Builds the faster engine beside the frames: in a child process, with progress; it serves once it agrees."""
+"""Builds a faster engine in a child process while frames are scored, and uses it if it passes the parity test."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ from monitor.analysis.pipeline import Engines
 from monitor.errors import EngineError
 from monitor.inference.backends import BackendSelection, Engine
 from monitor.inference.cache import default_cache_dir
-from monitor.inference.engine_upgrade import explained, promoted
+from monitor.inference.engine_upgrade import upgrade_engines, with_reason
 from monitor.inference.network import Network
 from monitor.inference.tensorrt import Target, build
 from monitor.runtime.background_worker import BackgroundWorker
 from monitor.settings import Settings
 
-_TICK: Final = 0.5  # seconds between two looks at the child
-_PATIENCE: Final = 2.0  # seconds for the thread to end
-_NICE: Final = 10  # frames first
+_POLL_INTERVAL: Final = 0.5  # seconds between two checks of the child
+_CLOSE_TIMEOUT: Final = 2.0  # seconds to wait for the thread to end
+_NICENESS: Final = 10  # niceness of the child: frames have priority
 
 _log = logging.getLogger(__name__)
 
 
 class EngineBuild:
-    """Builds what ``Engines.choice.faster`` names, while the engine that is there serves.
+    """Builds the engine of ``Engines.choice.faster`` while the current engine scores the frames.
 
-    Where nothing is faster, nothing happens. How far it is, and why it failed, is said by ``Engines.choice.others``;
-    when the new engine serves, ``Engines.choice`` and the engine's name in the observations change. What a build leaves
-    that is cut short is never used; the next start begins anew.
+    Without a faster backend, it does nothing. ``Engines.choice.others`` holds the progress or the reason of a failure;
+    when the new engine is in use, ``Engines.choice`` and the engine's name in the observations change. The partial
+    result of an interrupted build is never used; the next start builds again.
 
     Args:
-        engines: what scores.
+        engines: the engines that score the frames.
         settings: threads and cache_dir.
     """
 
@@ -58,21 +58,21 @@ class EngineBuild:
         self.close()
 
     def start(self) -> None:
-        """Begin, on a thread and in a process of its own."""
+        """Start the build in its own thread and process."""
         if self._engines.choice.faster is not None:
             self._worker = BackgroundWorker("engine build")
             self._worker.do(self._run)
 
     def wait(self) -> None:
-        """Until the faster engine serves, or it is known why not."""
+        """Wait until the faster engine is in use or has failed."""
         if self._worker is not None:
             self._worker.wait()
 
     def close(self) -> None:
-        """Build no more; returns within some seconds."""
+        """Cancel the build; returns within some seconds."""
         self._stop.set()
         if self._worker is not None:
-            self._worker.close(patience=_PATIENCE)
+            self._worker.close(timeout=_CLOSE_TIMEOUT)
 
     def _run(self) -> None:
         engines = self._engines
@@ -85,34 +85,36 @@ class EngineBuild:
                 self._build(network, faster.name, faster.target())
                 if self._stop.is_set():
                     return
-            found, choice = promoted(before, networks, threads=self._threads, cache_dir=self._cache_dir)
+            found, choice = upgrade_engines(before, networks, threads=self._threads, cache_dir=self._cache_dir)
             if self._stop.is_set():
                 return
         except EngineError as error:
             _log.warning("%s goes on, %s is not used: %s", before.backend.name, faster.name, error)
-            engines.choice = explained(before, faster.name, str(error))
+            engines.choice = with_reason(before, faster.name, str(error))
         except Exception as error:
-            why = f"building it failed in a way that should not happen: {error!r}; please report it"
-            engines.choice = explained(before, faster.name, why)
+            why = f"building it failed unexpectedly: {error!r}; please report it"
+            engines.choice = with_reason(before, faster.name, why)
             raise
         else:
-            self._serve(found, choice)
+            self._replace_engines(found, choice)
 
-    def _serve(self, found: Sequence[Engine], choice: BackendSelection) -> None:
+    def _replace_engines(self, found: Sequence[Engine], choice: BackendSelection) -> None:
         engines = self._engines
         if not found:
             if choice.faster is not None:
-                choice = explained(choice, choice.faster.name, "its engine was built but cannot be loaded: see the log")
+                choice = with_reason(
+                    choice, choice.faster.name, "its engine was built but cannot be loaded: see the log"
+                )
             engines.choice = choice
             return
         _log.info("%s scores from now on, instead of %s: %s", found[0].name, engines.scorer.engine.name, choice.reason)
-        engines.serve(found, choice)
+        engines.replace_engines(found, choice)
 
     def _build(self, network: Network, name: str, target: Target) -> None:
-        """Have it built by a child process.
+        """Build the engine in a child process.
 
         Raises:
-            EngineError: it cannot be built, or the child died.
+            EngineError: the engine cannot be built, or the child died.
         """
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe(duplex=False)
@@ -122,44 +124,44 @@ class EngineBuild:
         theirs.close()
         with ours:
             try:
-                self._follow(child, ours, name)
+                self._wait_for_child(child, ours, name)
             finally:
                 child.kill()
                 child.join()
 
-    def _follow(self, child: BaseProcess, answers: Connection[object, object], name: str) -> None:
+    def _wait_for_child(self, child: BaseProcess, messages: Connection[object, object], name: str) -> None:
         began, step = time.monotonic(), "a process is started"
         while not self._stop.is_set():
-            so_far = f"{step}, {time.monotonic() - began:.0f} s so far"
-            self._engines.choice = explained(self._engines.choice, name, f"its engine is being built: {so_far}")
-            if not answers.poll(_TICK):
+            progress = f"{step}, {time.monotonic() - began:.0f} s so far"
+            self._engines.choice = with_reason(self._engines.choice, name, f"its engine is being built: {progress}")
+            if not messages.poll(_POLL_INTERVAL):
                 continue
             try:
-                answer = answers.recv()
+                message = messages.recv()
             except EOFError:
                 child.join()
                 raise EngineError(
-                    f"the process that built the {name} engine died (exit code {child.exitcode}), perhaps for want of "
-                    "memory: it is built anew at the next start"
+                    f"the process that built the {name} engine died (exit code {child.exitcode}), perhaps for lack of "
+                    "memory: it is built again at the next start"
                 ) from None
-            if answer is None:
+            if message is None:
                 _log.info("the %s engine was built in %.0f s", name, time.monotonic() - began)
                 return
-            if isinstance(answer, EngineError):
-                raise answer
-            step = str(answer)
+            if isinstance(message, EngineError):
+                raise message
+            step = str(message)
             _log.info("building the %s engine: %s", name, step)
 
 
-def _build_in_child(network: Network, target: Target, cache_dir: Path, answers: Connection[object, object]) -> None:
-    """Build; send each step as a text, then None, or the error. The library prints: that goes to the standard error."""
+def _build_in_child(network: Network, target: Target, cache_dir: Path, messages: Connection[object, object]) -> None:
+    """Build the engine; send each step as text, then None or the error. Library output goes to the standard error."""
     os.dup2(2, 1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends this process
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is handled by the parent, which ends this process
     with contextlib.suppress(AttributeError, OSError):
-        os.nice(_NICE)
+        os.nice(_NICENESS)
     try:
-        build(network, target, cache_dir=cache_dir, on_step=answers.send)
+        build(network, target, cache_dir=cache_dir, on_step=messages.send)
     except EngineError as error:
-        answers.send(error)
+        messages.send(error)
     else:
-        answers.send(None)
+        messages.send(None)

@@ -1,4 +1,4 @@
-"""The bounded hand-over between two threads; back-pressure is a named value and every loss is counted."""
+"""A bounded queue between two threads; its overflow policy is a named value, and every loss is counted."""
 
 import threading
 from collections import Counter, deque
@@ -13,17 +13,17 @@ STOPPED = "stopped"
 
 
 class OverflowPolicy(Enum):
-    """What a full buffer does with one more item."""
+    """The policy for a full buffer."""
 
-    WAIT = "wait"  # the writer waits: nothing is lost (files)
-    DROP_OLDEST = "drop oldest"  # newest wins, the loss is counted (live)
+    WAIT = "wait"  # the writer waits, so no item is lost (files)
+    DROP_OLDEST = "drop oldest"  # the oldest item is dropped and counted (live sources)
 
 
 class FrameBuffer(Generic[T]):
     """A bounded queue with one writer and one reader, on different threads.
 
-    The reader iterates; iteration ends when the buffer was closed and is drained, or raises the
-    writer's failure then. After ``stop()`` both ends return at once.
+    The reader iterates; the iteration ends after ``close()``, when the buffer is empty, and raises the
+    writer's failure if there was one. After ``stop()`` both ends return immediately.
     """
 
     def __init__(self, capacity: int, when_full: OverflowPolicy) -> None:
@@ -40,19 +40,19 @@ class FrameBuffer(Generic[T]):
 
     @property
     def drops(self) -> Mapping[str, int]:
-        """Items put in that never came out, by cause."""
+        """Number of lost items by cause."""
         with self._changed:
             return dict(self._drops)
 
     def put(self, item: T, *, capacity: int | None = None) -> bool:
-        """Hand an item over. Runs on the writer's thread.
+        """Add an item. Runs on the writer's thread.
 
         Args:
-            item: the newest.
-            capacity: how many may wait, this one included; default: as many as the buffer holds.
+            item: the newest item.
+            capacity: number of waiting items, this one included; default: the buffer's capacity.
 
         Returns:
-            False if the reader has stopped: the item is counted as lost and the writer should end.
+            False if the reader has stopped: the item counts as lost and the writer should end.
         """
         most = min(capacity or self._capacity, self._capacity)
         with self._changed:
@@ -70,14 +70,14 @@ class FrameBuffer(Generic[T]):
             return True
 
     def close(self, failure: BaseException | None = None) -> None:
-        """No more items will come; the reader drains what is left, then sees ``failure`` if there is one."""
+        """End the queue; the reader gets the remaining items, then ``failure`` if there is one."""
         with self._changed:
             self._closed = True
             self._failure = self._failure or failure
             self._changed.notify_all()
 
     def stop(self) -> None:
-        """The reader wants no more: what waits is counted as lost, and a waiting writer returns."""
+        """Stop reading: waiting items count as lost, and a waiting writer returns."""
         with self._changed:
             self._stopped = True
             self._drops[STOPPED] += len(self._items)
@@ -85,7 +85,7 @@ class FrameBuffer(Generic[T]):
             self._changed.notify_all()
 
     def __iter__(self) -> Iterator[T]:
-        """The items, in order. Runs on the reader's thread; raises the writer's failure at the end."""
+        """The items in order. Runs on the reader's thread; raises the writer's failure at the end."""
         while True:
             with self._changed:
                 while not (self._items or self._closed or self._stopped):

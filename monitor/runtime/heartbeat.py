@@ -1,8 +1,8 @@
-"""Is the running engine still the one that was measured? A known-real and a known-blended face, scored now and then.
+"""Checks regularly that the running engine still gives the measured logits for a genuine and a blended face.
 
-The two logits must be those that the same weights gave when their card was written. That is stronger than "the blended
-one scores higher": an engine whose scores have drifted is not the one that was calibrated, even if it still ranks two
-faces rightly, and weights may be sound and yet rank these two by a hair.
+Both logits must match those on the model card. This is stronger than a comparison of the two faces: an engine with
+drifted scores is no longer calibrated, even if it still ranks the two faces correctly; and good weights may rank these
+two faces by a small margin.
 """
 
 import logging
@@ -23,9 +23,8 @@ from monitor.classifiers.crops import crop_faces
 from monitor.errors import MonitorError
 from monitor.media.sources import DEMO_FACE_BOX, demo_faces
 
-TOLERANCE: Final = (
-    0.1  # logits; bf16 moves these faces by up to 0.010, another runtime by 0.0005 (docs/measurements.md)
-)
+# logits; bf16 moves these faces by up to 0.010, another runtime by 0.0005 (docs/measurements.md)
+TOLERANCE: Final = 0.1
 
 _log = logging.getLogger(__name__)
 
@@ -40,49 +39,49 @@ class FaceLogits:
     def __str__(self) -> str:
         return f"genuine {self.genuine:+.3f}, blended {self.blended:+.3f}"
 
-    def far_from(self, other: "FaceLogits") -> bool:
-        """Whether one of them differs by more than the tolerance; a value that is no number does."""
+    def differs_from(self, other: "FaceLogits") -> bool:
+        """Whether one logit differs by more than the tolerance, or is not a finite number."""
         gaps = (self.genuine - other.genuine, self.blended - other.blended)
         return not all(abs(gap) <= TOLERANCE for gap in gaps)
 
 
 @dataclass(frozen=True, slots=True)
 class HeartbeatResult:
-    """What one test found."""
+    """The result of one test."""
 
     at: datetime  # UTC
     healthy: bool
-    why: str  # a sentence, of a sound engine too
-    scored: FaceLogits | None  # by the first classifier; None: an engine gave no scores
-    seconds: float  # that the two faces took
+    why: str  # one sentence, also for a healthy engine
+    scored: FaceLogits | None  # logits of the first classifier; None: an engine gave no scores
+    seconds: float  # duration of scoring the two faces
 
 
 class Heartbeat:
-    """Tests the engine that the frames run through, beside them.
+    """Tests the engines that score the frames.
 
     Args:
-        engines: may load them, which may take a minute.
-        longest: seconds (wall clock) after which a beat says nothing any more.
+        engines: returns the engines; may load them, which may take a minute.
+        max_age: seconds (wall clock) after which a result is outdated.
     """
 
-    def __init__(self, engines: Callable[[], Engines], *, longest: float = math.inf) -> None:
-        self._engines, self._longest = engines, longest
+    def __init__(self, engines: Callable[[], Engines], *, max_age: float = math.inf) -> None:
+        self._engines, self._max_age = engines, max_age
         self._first: dict[str, FaceLogits] = {}  # by card id
-        self._turn = threading.Lock()
+        self._lock = threading.Lock()
         self._last: HeartbeatResult | None = None
 
     @property
     def last(self) -> HeartbeatResult | None:
-        """The last beat; one that is too old is none the better for what it found."""
+        """The last result; an outdated one counts as unhealthy."""
         beat = self._last
-        if beat is None or (age := (datetime.now(UTC) - beat.at).total_seconds()) <= self._longest:
+        if beat is None or (age := (datetime.now(UTC) - beat.at).total_seconds()) <= self._max_age:
             return beat
         why = f"the last beat was {age:.0f} s ago: the engine hangs; restart the program"
         return replace(beat, healthy=False, why=why)
 
     def beat(self) -> HeartbeatResult:
-        """Test it now; a change for the worse or the better is logged."""
-        with self._turn:
+        """Run the test; a change of the result is logged."""
+        with self._lock:
             began = time.monotonic()
             scored = None
             try:
@@ -90,7 +89,7 @@ class Heartbeat:
                 began = time.monotonic()
                 results = [(scorer, score(scorer)) for scorer in engines.scorers]
                 scored = results[0][1]
-                healthy, why = self._judged(results)
+                healthy, why = self._judge_all(results)
             except MonitorError as error:
                 healthy, why = False, str(error)
             beat = HeartbeatResult(datetime.now(UTC), healthy, why, scored, time.monotonic() - began)
@@ -101,8 +100,8 @@ class Heartbeat:
             _log.info("heartbeat: %s", why)
         return beat
 
-    def _judged(self, results: Sequence[tuple[Scorer, FaceLogits]]) -> tuple[bool, str]:
-        """Whether each classifier's engine is sound, and a sentence on all, or on the first that is not."""
+    def _judge_all(self, results: Sequence[tuple[Scorer, FaceLogits]]) -> tuple[bool, str]:
+        """Whether all engines are healthy, and a sentence on all of them or on the first unhealthy one."""
         found = [self._judge(scorer, scored) for scorer, scored in results]
         broken = [why for healthy, why in found if not healthy]
         return not broken, broken[0] if broken else "; ".join(why for _, why in found)
@@ -116,9 +115,9 @@ class Heartbeat:
         else:
             expected, since = (
                 self._first.setdefault(card.id, scored),
-                "at the first beat (their card says nothing of it)",
+                "at the first beat (their card has no demo_logits)",
             )
-        if scored.far_from(expected):
+        if scored.differs_from(expected):
             return False, (
                 f"{name} no longer scores as {card.id} did {since}: {scored} instead of {expected}; trust no "
                 "verdict, restart the program, and empty the engine cache if that does not help"

@@ -93,7 +93,7 @@ class Session:
         when_full = OverflowPolicy.DROP_OLDEST if source.info.live else OverflowPolicy.WAIT
         self._buffer: FrameBuffer[_CapturedFrame] = FrameBuffer(settings.buffer_size, when_full)
         self._load = load if source.info.live else None
-        self._fare = None if self._load is None else StreamLoad(self._load)
+        self._stream_load = None if self._load is None else StreamLoad(self._load)
         self._fps: float | None = None  # what the source was told to make, at most
         self._stop = threading.Event()
         self._playing = threading.Event()
@@ -232,15 +232,15 @@ class Session:
             for frame, arrived, disordered in self._buffer:
                 self._counters.taken += 1
                 began = time.monotonic()
-                rest = 0.0 if self._load is None else self._load.cadence.rest
-                observation = self._pipeline.step(frame, rest=rest, disordered=disordered)
+                min_score_interval = 0.0 if self._load is None else self._load.cadence.min_score_interval
+                observation = self._pipeline.step(frame, min_score_interval=min_score_interval, disordered=disordered)
                 latency = time.monotonic() - arrived
                 self._counters.analyse(latency)
                 for sink in self._sinks:
                     sink(frame, observation)
-                if self._fare is not None:
+                if self._stream_load is not None:
                     lost = self._buffer.drops.get(ANALYSIS_BEHIND, 0)
-                    self._fare.analysed(latency=latency, busy=time.monotonic() - began, lost=lost)
+                    self._stream_load.add_frame(latency=latency, busy=time.monotonic() - began, lost=lost)
         except BaseException as error:  # noqa: BLE001 - raised again by wait()
             self._failure = error
         finally:

@@ -176,7 +176,7 @@ class StreamSupervisor:
             except Exception as error:  # noqa: BLE001 - told to whoever asks for the status
                 self.failure = _traceless(error)
                 self._failed(error)
-            memory.give_back(every=_SPARING)
+            memory.trim(min_interval=_SPARING)
 
     def _ready(self) -> bool:
         """Wait until the next opening is due; False when no more is wanted."""
@@ -241,7 +241,7 @@ class StreamSupervisor:
     def _follow(self, session: Session, *, live: bool) -> None:
         """Until the session is over, or no longer wanted."""
         while not session.wait(_TICK):
-            memory.give_back(every=memory.EVERY)
+            memory.trim(min_interval=memory.MIN_INTERVAL)
             self._announce()
             with self._changed:
                 paused, wanted = self._paused, self._wanted

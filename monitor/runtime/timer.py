@@ -1,4 +1,4 @@
-"""One thread that does a job now and then."""
+"""A thread that repeats a job."""
 
 import logging
 import threading
@@ -9,12 +9,12 @@ _log = logging.getLogger(__name__)
 
 
 class Timer:
-    """Does a job at once, and again after each pause, on a thread of its own; a job that fails is logged.
+    """Runs a job immediately and after each interval, on its own thread; a failing job is logged.
 
     Args:
         name: of the thread.
-        job: what is to be done; two never run at a time.
-        every: seconds (wall clock) from the end of one to the beginning of the next.
+        job: the function to call; calls never overlap.
+        every: seconds (wall clock) from the end of one call to the start of the next.
     """
 
     def __init__(self, name: str, job: Callable[[], object], *, every: float) -> None:
@@ -30,11 +30,11 @@ class Timer:
         self.stop()
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Begin no more, and wait for a job under way."""
+        """Stop repeating, and wait for a running call."""
         self._stop.set()
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join()
@@ -43,6 +43,6 @@ class Timer:
         while not self._stop.is_set():
             try:
                 self._job()
-            except Exception:  # noqa: BLE001 - logged with its trace; the next one is none the worse
+            except Exception:  # noqa: BLE001 - logged with its traceback; the next call is independent
                 _log.exception("a job on a timer failed")
             self._stop.wait(self._every)

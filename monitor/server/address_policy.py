@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from monitor.errors import UsageError
 from monitor.media.sources.address import Address, known_forms
-from monitor.runtime import side_by_side
+from monitor.runtime import run_parallel
 
 LOOK_UP: Final = 5.0  # seconds (wall clock): time-out of a name look-up
 _METADATA: Final = (IPv4Address("100.100.100.200"), IPv6Address("fd00:ec2::254"))  # not link-local
@@ -65,7 +65,7 @@ def _look_up(host: str, *, shown: str) -> list[IPv4Address | IPv6Address]:
             entries = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
             addresses.extend(ip_address(str(entry[4][0])) for entry in entries)
 
-    if host and side_by_side([resolve], patience=LOOK_UP):
+    if host and run_parallel([resolve], timeout=LOOK_UP):
         raise UsageError(f"{shown}: the look-up of the host name took longer than {LOOK_UP:g} s: use the IP address")
     return addresses
 

@@ -116,7 +116,7 @@ def picture(frame: Frame, *, longest: int, quality: int) -> bytes:
     if scale < 1.0:
         size = max(1, round(frame.width * scale)), max(1, round(frame.height * scale))
         pixels = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
-    return jpeg.encoded(pixels, quality=quality)
+    return jpeg.encode(pixels, quality=quality)
 
 
 def portrait(pixels: Pixels, box: Sequence[float]) -> bytes | None:
@@ -135,7 +135,7 @@ def portrait(pixels: Pixels, box: Sequence[float]) -> bytes | None:
         return None
     x, y, half = (x1 + x2) / 2, (y1 + y2) / 2, (1 + 2 * _AROUND) * max(x2 - x1, y2 - y1) / 2
     square = np.array([[x - half, y - half, x + half, y + half]], np.float32)
-    return jpeg.encoded(cut_squares(pixels, square, size=_PORTRAIT)[0], quality=_PLAIN)
+    return jpeg.encode(cut_squares(pixels, square, size=_PORTRAIT)[0], quality=_PLAIN)
 
 
 def pack(header: Mapping[str, Any], picture: bytes) -> bytes:

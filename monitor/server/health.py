@@ -19,7 +19,7 @@ from monitor.runtime import StreamState
 from monitor.server import service
 from monitor.server.auth.client_address import is_allowed_client, is_direct, is_rebinding_safe
 from monitor.server.metrics import MetricsSnapshot, StreamSnapshot, rendered
-from monitor.system.logs import masked
+from monitor.system.logs import mask_text
 from monitor.types import Origin
 
 MIN_FREE: Final = 256 << 20  # bytes of free disk: room for some dozen clips
@@ -59,7 +59,7 @@ def snapshot(here: service.MonitorService) -> MetricsSnapshot:
         sources=[
             StreamSnapshot(
                 id=channel.id,
-                name=masked(channel.name),
+                name=mask_text(channel.name),
                 status=channel.status,
                 totals=channel.tally.totals,
                 faces=channel.tally.faces,
@@ -93,7 +93,7 @@ async def readyz(request: Request) -> Response:
         return _deny()
     results = await asyncio.to_thread(lambda: list(checks(service.current())))
     ready = all(check.well for check in results)
-    content = {"ready": ready, "checks": [asdict(check) | {"why": masked(check.why)} for check in results]}
+    content = {"ready": ready, "checks": [asdict(check) | {"why": mask_text(check.why)} for check in results]}
     return JSONResponse(content, status_code=200 if ready else 503, headers=_HEADERS)
 
 
@@ -108,7 +108,7 @@ async def metrics(request: Request) -> Response:
     try:
         content, content_type = await asyncio.to_thread(render)
     except MonitorError as error:
-        return PlainTextResponse(f"{masked(str(error))}\n", status_code=503, headers=_HEADERS)
+        return PlainTextResponse(f"{mask_text(str(error))}\n", status_code=503, headers=_HEADERS)
     return Response(content, headers=_HEADERS | {"Content-Type": content_type})
 
 

@@ -11,7 +11,7 @@ from monitor.analysis.pipeline import Engines
 from monitor.errors import UsageError
 from monitor.flags.archive import FlagArchive
 from monitor.media.sources.push import PushInbox
-from monitor.runtime import BackgroundWorker, EngineBuild, Heartbeat, LoadShedder, Timer, side_by_side
+from monitor.runtime import BackgroundWorker, EngineBuild, Heartbeat, LoadShedder, Timer, run_parallel
 from monitor.server.address_policy import check_address
 from monitor.server.auth.accounts import Accounts
 from monitor.server.auth.audit import AuditLog
@@ -57,7 +57,7 @@ class MonitorService:
         self.accounts, self.audit, self.guesses = Accounts(database), AuditLog(database), LoginThrottle()
         self.sessions = Sessions(settings.access, look_up=self._find_user)
         every = settings.service.heartbeat_interval
-        self.heartbeat = Heartbeat(self.engines, longest=2 * every + _ONE_BEAT)
+        self.heartbeat = Heartbeat(self.engines, max_age=2 * every + _ONE_BEAT)
         self._timers = (
             Timer("heartbeat", self.heartbeat.beat, every=every),
             Timer("retention", self._tidy, every=_TIDY_EVERY),
@@ -88,10 +88,10 @@ class MonitorService:
         end = time.monotonic() + _TO_CLOSE
         jobs = [timer.stop for timer in self._timers] + [channel.stop for channel in self.channels]
         jobs += [] if self._build is None else [self._build.close]
-        self.hanging = side_by_side([*jobs, self.analyses.close], patience=_TO_STOP)
+        self.hanging = run_parallel([*jobs, self.analyses.close], timeout=_TO_STOP)
         if self.hanging:
             _log.warning("%d of %d threads did not end in time", self.hanging, len(jobs) + 1)
-        if not self._worker.close(patience=end - time.monotonic()):
+        if not self._worker.close(timeout=end - time.monotonic()):
             self.hanging += 1
             _log.warning("some clips could not be written in time: they are recorded as missing at the next start")
         self.archive.store.close()

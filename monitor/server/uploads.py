@@ -21,7 +21,7 @@ from monitor.results.key_frames import KeyFrameRecorder
 from monitor.results.recorder import ResultRecorder, run
 from monitor.runtime import BackgroundWorker
 from monitor.settings import Settings
-from monitor.system.files import unwritable, write_whole
+from monitor.system.files import write_error, write_whole
 from monitor.types import SourceInfo
 from monitor.types.stats import SessionStats
 
@@ -124,7 +124,7 @@ class Uploads:
         except BaseException as error:
             shutil.rmtree(folder, ignore_errors=True)
             if isinstance(error, OSError):
-                raise unwritable(folder, error) from error
+                raise write_error(folder, error) from error
             raise
         with self._lock:
             self._uploads[analysis.id] = analysis

@@ -1,1 +1,1 @@
-"""What every other room asks of the machine: whole files, logs, masked addresses, memory, JPEG, the database."""
+"""Services of the machine for all rooms: atomic files, logs, masked addresses, memory, JPEG, the database."""

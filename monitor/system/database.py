@@ -1,7 +1,7 @@
-"""The one SQL database, in which several rooms keep their tables; ``migrations`` make all of them.
+"""The SQL database with the tables of several rooms; ``migrations`` create all tables.
 
-SQLite by default (one file, write-ahead log, every commit on the disk before it counts); any other database that
-SQLAlchemy speaks by its URL. Usable from several threads and processes.
+SQLite by default (one file, write-ahead log, durable commits); any other database that SQLAlchemy supports by its URL.
+Usable from several threads and processes.
 """
 
 from collections.abc import Iterator
@@ -19,16 +19,16 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlch
 
 from monitor.errors import StoreError
 
-metadata = MetaData()  # every room adds its tables to it; a test holds them against the migrations
-_BUSY: Final = 10.0  # seconds that a writer waits for another
+metadata = MetaData()  # all rooms add their tables here; a test compares them with the migrations
+_BUSY: Final = 10.0  # seconds that a writer waits for another writer
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 
 
 class Database:
-    """Connections to a database whose tables are up to date.
+    """Connections to a database with current tables.
 
     Args:
-        engine: of a database whose tables are there; see :meth:`open`.
+        engine: of a database with current tables; see :meth:`open`.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -36,10 +36,10 @@ class Database:
 
     @classmethod
     def open(cls, url: str) -> Self:
-        """The database at an SQLAlchemy URL; its tables are made, or brought up to date.
+        """Open the database at an SQLAlchemy URL and create or migrate its tables.
 
         Raises:
-            StoreError: the URL is none, the database does not answer, or was made by a newer program.
+            StoreError: the URL is invalid, the database does not answer, or a newer program created it.
         """
         try:
             parsed = make_url(url)
@@ -48,7 +48,7 @@ class Database:
             engine = create_engine(parsed)
         except (ArgumentError, NoSuchModuleError, ImportError) as error:
             raise StoreError(
-                f"{_masked(url)} is no database this program can use ({error}): "
+                f"{_masked(url)} is not a database for this program ({error}): "
                 "use an SQLAlchemy URL such as sqlite:///flags.db"
             ) from None
         except OSError as error:
@@ -56,7 +56,7 @@ class Database:
         if engine.dialect.name == "sqlite":
             _prepare_sqlite(engine)
         try:
-            with _translated(engine):
+            with _translate_errors(engine):
                 _migrate(engine)
         except StoreError:
             engine.dispose()
@@ -64,7 +64,7 @@ class Database:
         return cls(engine)
 
     def close(self) -> None:
-        """Let the connections go."""
+        """Close all connections."""
         self._engine.dispose()
 
     def __enter__(self) -> Self:
@@ -75,26 +75,26 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A look at the database that sees one moment of it.
+        """A read transaction with a consistent snapshot.
 
         Raises:
             StoreError: the database does not answer.
         """
-        with _translated(self._engine), self._engine.connect() as connection:
+        with _translate_errors(self._engine), self._engine.connect() as connection:
             yield connection
 
     @contextmanager
     def writing(self, *, alone_in: str = "") -> Iterator[Connection]:
-        """A transaction; on return it survives the process and the machine.
+        """A write transaction; its commit is durable.
 
         Args:
-            alone_in: a table that nobody else writes to meanwhile. SQLite has one writer at a time anyway.
+            alone_in: a table locked against other writers. SQLite allows only one writer at a time anyway.
 
         Raises:
-            StoreError: it cannot be written; nothing was.
+            StoreError: the transaction failed and was rolled back.
         """
         with (
-            _translated(self._engine),
+            _translate_errors(self._engine),
             self._engine.connect().execution_options(writes=True) as connection,
             connection.begin(),
         ):
@@ -104,9 +104,9 @@ class Database:
 
 
 def _prepare_sqlite(engine: Engine) -> None:
-    """Write-ahead log, durable commits, and writers that queue up instead of failing half-way.
+    """Set a write-ahead log, durable commits, and writers that queue up instead of failing.
 
-    SQLAlchemy's documented recipe: the driver's own transactions are switched off, ours begin explicitly.
+    SQLAlchemy's documented recipe: the driver's own transactions are disabled, and this program begins them explicitly.
     """
 
     @hooks.listens_for(engine, "connect")
@@ -133,13 +133,13 @@ def _migrate(engine: Engine) -> None:
         except CommandError as error:
             shown = engine.url.render_as_string(hide_password=True)
             raise StoreError(
-                f"the database {shown} is of a newer program ({error}): update this one, or name another database"
+                f"a newer program created the database {shown} ({error}): update this program, or name another database"
             ) from None
 
 
 @contextmanager
-def _translated(engine: Engine) -> Iterator[None]:
-    """A database's failure as one sentence."""
+def _translate_errors(engine: Engine) -> Iterator[None]:
+    """Translate a database error into a StoreError."""
     try:
         yield
     except SQLAlchemyError as error:

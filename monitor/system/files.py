@@ -1,4 +1,4 @@
-"""A file that appears whole, or not at all; a folder that one process at a time works in."""
+"""Atomic writes of files, and folders locked by one process."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from monitor.errors import OutputError, UsageError
 if TYPE_CHECKING:
     from av import FFmpegError
 
-_HIDDEN = re.compile(r"\.([^/\\]+)-[0-9a-f]{8}\.partial")  # the name of a working folder
+_HIDDEN = re.compile(r"\.([^/\\]+)-[0-9a-f]{8}\.partial")  # name of a working folder
 _NO_PERMISSION = (errno.EACCES, errno.EPERM, errno.EROFS)
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 
 def write_whole(path: Path, content: bytes | str) -> None:
-    """Write under a temporary name beside ``path``, then rename it: a reader sees the old file or the new one.
+    """Write under a temporary name beside ``path``, then rename: a reader sees the old or the new file, never a part.
 
     Args:
-        path: its folder is made if it is not there.
+        path: its folder is created if it does not exist.
         content: text is written as UTF-8.
 
     Raises:
-        OutputError: it cannot be written; what was there stays, nothing is left behind.
+        OutputError: the file cannot be written; the old file stays, and the temporary file is deleted.
     """
     partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
     try:
@@ -51,11 +51,11 @@ def write_whole(path: Path, content: bytes | str) -> None:
 
 @contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
-    """Keep other processes out of ``folder`` until the block ends, in whatever way; Windows has no such locks.
+    """Lock ``folder`` against other processes until the block ends; Windows has no such locks.
 
     Raises:
-        UsageError: another process is at work there.
-        OutputError: nothing can be written there.
+        UsageError: another process holds the lock.
+        OutputError: the folder cannot be written.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -75,8 +75,8 @@ def alone_in(folder: Path) -> Iterator[None]:
         yield
 
 
-def unwritable(path: Path, error: OSError | FFmpegError) -> OutputError:
-    """The one sentence for a result that cannot be written."""
+def write_error(path: Path, error: OSError | FFmpegError) -> OutputError:
+    """The error for a result that cannot be written."""
     if error.errno in _NO_SPACE:
         why = "no space left on the disk; free some, or choose another output folder"
     elif error.errno in _NO_PERMISSION:

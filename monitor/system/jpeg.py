@@ -1,4 +1,4 @@
-"""Pixels to JPEG and back, in the one order of channels that this program uses."""
+"""Converts pixels to JPEG and back, always with RGB channel order."""
 
 import cv2
 import numpy as np
@@ -6,15 +6,15 @@ import numpy as np
 from monitor.types import Pixels
 
 
-def encoded(pixels: Pixels, *, quality: int) -> bytes:
-    """A picture as a JPEG file.
+def encode(pixels: Pixels, *, quality: int) -> bytes:
+    """Encode a picture as a JPEG file.
 
     Args:
         pixels: (H, W, 3) RGB.
         quality: 1..100.
 
     Raises:
-        ValueError: JPEG cannot hold it: a side is 0, or longer than 65,500 pixels.
+        ValueError: a side is 0, or longer than JPEG's limit of 65,500 pixels.
     """
     try:
         done, jpeg = cv2.imencode(".jpg", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
@@ -25,11 +25,11 @@ def encoded(pixels: Pixels, *, quality: int) -> bytes:
     return jpeg.tobytes()
 
 
-def decoded(content: bytes) -> Pixels:
-    """The pixels (H, W, 3) RGB of a JPEG file.
+def decode(content: bytes) -> Pixels:
+    """Decode a JPEG file to pixels (H, W, 3) RGB.
 
     Raises:
-        ValueError: it is none.
+        ValueError: the content cannot be decoded.
     """
     pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR_RGB) if content else None
     if pixels is None:

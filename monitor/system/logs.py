@@ -1,7 +1,7 @@
-"""What the program writes down about itself: one line for each event, in a file that does not grow for ever.
+"""The program's log: one line per event, in a rotating file.
 
-Nothing that is written holds a password or a token: every address in a line is masked as sources are, whoever logged
-it, in messages of libraries (FFmpeg's too) and in the traces of errors.
+No line contains a password or a token: all addresses in messages, also in those of libraries (FFmpeg's too), and in
+tracebacks, are masked.
 """
 
 from __future__ import annotations
@@ -22,20 +22,21 @@ from monitor.system.masking import mask
 if TYPE_CHECKING:
     from monitor.settings import ServiceSettings
 
-FILE: Final = "logs/serve.log"  # in the folder of the flags, unless the settings say otherwise
+FILE: Final = "logs/serve.log"  # in the folder of the flags, unless the settings name another file
 _BYTES: Final = 10_000_000  # of one file
-_FILES: Final = 5  # older ones that stay
+_FILES: Final = 5  # number of older files
 _ADDRESS: Final = re.compile(
     r"[a-z][a-z0-9+.-]+://(?:[^\s/@:]*:[^\n/@]*@)?\S+", re.IGNORECASE
-)  # a password may hold spaces
-_QUERY: Final = re.compile(r"(?<!\S)\S*[?&]\S+=\S+")  # of a path alone, as servers log it
-_TRAILING: Final = "\"')>]},.;:"  # ends a sentence or a quotation, not the address
+)  # a password may contain spaces
+_QUERY: Final = re.compile(r"(?<!\S)\S*[?&]\S+=\S+")  # a path without a host, as servers log it
+_TRAILING: Final = "\"')>]},.;:"  # punctuation after an address
 _HOST: Final = "xx://x"
-_NOISY: Final = ("PIL", "fontTools", "fpdf", "alembic", "matplotlib", "watchdog", "asyncio", "httpx")  # below warning
+# loggers limited to warnings
+_VERBOSE: Final = ("PIL", "fontTools", "fpdf", "alembic", "matplotlib", "watchdog", "asyncio", "httpx")
 
 
-def masked(text: str) -> str:
-    """Text without the secrets of the addresses in it."""
+def mask_text(text: str) -> str:
+    """Mask the secrets of all addresses in a text."""
     return _QUERY.sub(_masked_query, _ADDRESS.sub(_masked_address, text))
 
 
@@ -49,59 +50,59 @@ def _masked_query(found: re.Match[str]) -> str:
 
 
 class MaskingFilter(logging.Filter):
-    """Masks the message of what passes, for handlers whose form is not ours."""
+    """Masks the messages of handlers with a foreign format."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        record.msg, record.args = masked(record.getMessage()), ()
+        record.msg, record.args = mask_text(record.getMessage()), ()
         return True
 
 
 class TextFormatter(logging.Formatter):
-    """A line for people: time (UTC), level, logger, message."""
+    """A text line for people: time (UTC), level, logger, message."""
 
     def __init__(self, form: str = "%(asctime)s %(levelname)-7s %(name)s: %(message)s") -> None:
         super().__init__(form)
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: ARG002, N802 - logging's
-        return _moment(record)
+        return _time_text(record)
 
     def format(self, record: logging.LogRecord) -> str:
-        return masked(super().format(record))
+        return mask_text(super().format(record))
 
 
 class JsonFormatter(logging.Formatter):
-    """A line for programs: one JSON object."""
+    """A JSON object per line, for programs."""
 
     def format(self, record: logging.LogRecord) -> str:
         facts = {
-            "time": _moment(record),
+            "time": _time_text(record),
             "level": record.levelname.lower(),
             "logger": record.name,
             "thread": record.threadName,
-            "message": masked(record.getMessage()),
+            "message": mask_text(record.getMessage()),
         }
         if record.exc_info:
-            facts["error"] = masked(self.formatException(record.exc_info))
+            facts["error"] = mask_text(self.formatException(record.exc_info))
         return json.dumps(facts, ensure_ascii=False)
 
 
-def _moment(record: logging.LogRecord) -> str:
+def _time_text(record: logging.LogRecord) -> str:
     return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
 
 
 @contextmanager
-def kept(settings: ServiceSettings, *, folder: Path) -> Iterator[Path]:
-    """While the block runs, what this program and its libraries log goes into a file, too.
+def write_log(settings: ServiceSettings, *, folder: Path) -> Iterator[Path]:
+    """Write the log of this program and its libraries to a file while the block runs.
 
     Args:
         settings: file, level and format.
-        folder: of the flags: ``logs/serve.log`` in it is the file unless the settings name another.
+        folder: of the flags; the default file is ``logs/serve.log`` in it.
 
     Returns:
-        Where the file is.
+        The path of the file.
 
     Raises:
-        OutputError: it cannot be written.
+        OutputError: the file cannot be written.
     """
     path = settings.log_file or folder / FILE
     try:
@@ -116,10 +117,10 @@ def kept(settings: ServiceSettings, *, folder: Path) -> Iterator[Path]:
     handler.setLevel(level)
     before = root.level
     root.setLevel(level)
-    noisy = {logger: logger.level for logger in map(logging.getLogger, _NOISY)}
+    noisy = {logger: logger.level for logger in map(logging.getLogger, _VERBOSE)}
     for logger in noisy:
         logger.setLevel(max(logging.WARNING, handler.level))
-    apart, masking = _apart(), MaskingFilter()
+    apart, masking = _separate_loggers(), MaskingFilter()
     others = [other for logger in apart for other in logger.handlers]
     for other in others:
         other.addFilter(masking)
@@ -138,7 +139,7 @@ def kept(settings: ServiceSettings, *, folder: Path) -> Iterator[Path]:
         handler.close()
 
 
-def _apart() -> list[logging.Logger]:
-    """Loggers that hand nothing on to the root, as Streamlit's."""
+def _separate_loggers() -> list[logging.Logger]:
+    """Loggers that do not propagate to the root, such as Streamlit's."""
     known = logging.getLogger().manager.loggerDict.values()
     return [logger for logger in known if isinstance(logger, logging.Logger) and not logger.propagate]

@@ -1,11 +1,11 @@
-"""Addresses without their secrets, fit to be shown or stored."""
+"""Masks the secrets in addresses."""
 
 import os
 import re
 from pathlib import Path
 
 _URL = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]+)://(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
-_HOST = re.compile(r"(\[[^\]]*\]|[^:]*)(:\d+)?(/.*)?", re.DOTALL)  # a host, a port, a path: no password in sight
+_HOST = re.compile(r"(\[[^\]]*\]|[^:]*)(:\d+)?(/.*)?", re.DOTALL)  # a host, a port, a path, without a password
 _SECRET = re.compile(
     r"([?&;#/_](?:[^=&;#/\s]*(?:token|pass|pw|secret|key|auth|sig|cred|session|jwt|login)[^=&;#/\s]*|p)=)[^&;#\s]+",
     re.IGNORECASE,
@@ -13,10 +13,9 @@ _SECRET = re.compile(
 
 
 def mask(url: str | Path) -> str:
-    """The same address without its secrets: no password, no token in the query. A user name stays.
+    """Mask the secrets of an address: the password and tokens in the query. A user name stays.
 
-    A password that was typed without escaping its ``@ / ? #`` is masked too: where there are credentials,
-    everything up to the last ``@`` belongs to them.
+    A password with an unescaped ``@ / ? #`` is masked too: everything before the last ``@`` counts as credentials.
     """
     match = _URL.fullmatch(str(url))
     if not match:

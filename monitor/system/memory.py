@@ -1,7 +1,7 @@
-"""Free memory, given back to the system.
+"""Returns free memory to the system.
 
-glibc's allocator keeps what was freed, and as the places of what it hands out wander through it, more of it becomes
-resident: a monitor that runs for weeks would seem to leak. Loading the engines alone leaves 115 MB of it.
+glibc's allocator keeps freed memory, and more of it becomes resident over time, so a monitor that runs for weeks
+would seem to leak memory. Loading the engines alone leaves 115 MB of free memory.
 """
 
 import ctypes
@@ -11,26 +11,26 @@ from collections.abc import Callable
 from functools import cache
 from typing import Final
 
-EVERY: Final = 60.0  # seconds (wall clock): it takes some milliseconds, in which others wait for memory
+MIN_INTERVAL: Final = 60.0  # seconds (wall clock); a call takes some milliseconds and blocks other allocations
 
 _lock = threading.Lock()
-_given_back_at = float("-inf")
+_trimmed_at = float("-inf")
 
 
-def give_back(*, every: float = 0.0) -> None:
-    """Give back what is free, unless it was done less than ``every`` seconds ago; nothing where there is no glibc."""
-    global _given_back_at
+def trim(*, min_interval: float = 0.0) -> None:
+    """Return free memory to the system, at most once in ``min_interval`` seconds; does nothing without glibc."""
+    global _trimmed_at
     now = time.monotonic()
     with _lock:
-        if now - _given_back_at < every:
+        if now - _trimmed_at < min_interval:
             return
-        _given_back_at = now
-    if trim := _trim():
-        trim(0)
+        _trimmed_at = now
+    if malloc_trim := _malloc_trim():
+        malloc_trim(0)
 
 
 @cache
-def _trim() -> Callable[[int], int] | None:
+def _malloc_trim() -> Callable[[int], int] | None:
     try:
         found: Callable[[int], int] = ctypes.CDLL(None).malloc_trim
     except (OSError, AttributeError, TypeError):  # musl, macOS; Windows

@@ -1,9 +1,9 @@
-"""The vocabulary: one frozen value per stage of the river.
+"""The data types of the pipeline: one frozen value per stage.
 
 ``Frame -> Faces -> TrackedFaces (+ Qualities) -> Scores -> Verdict, LabelChange -> Segment -> Observation``
 
-Arrays state shape, dtype, order and range beside their field; they are checked once at birth and
-then trusted. Boxes are pixels of the full frame, ``x1 y1 x2 y2``, x to the right, y down.
+Shape, dtype, order and range of an array are documented beside its field and checked once, in the constructor.
+Boxes are pixels of the full frame, ``x1 y1 x2 y2``, x to the right, y down.
 """
 
 from monitor.types.faces import Calibration, ClassifierScores, Faces, Qualities, ScoreProcess, Scores, TrackedFaces

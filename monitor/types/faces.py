@@ -1,4 +1,4 @@
-"""Faces in one frame: found, followed, measured, scored."""
+"""The faces of one frame: detected, tracked, measured, scored."""
 
 import math
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from monitor.types.labels import Reason
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Faces:
-    """What a detector found in one frame, best first."""
+    """The detected faces of one frame, best first."""
 
     boxes: Floats  # (N, 4) x1 y1 x2 y2, pixels, may reach outside the frame
     probabilities: Floats  # (N,) 0..1
@@ -49,7 +49,7 @@ class Faces:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrackedFaces:
-    """Faces of one frame, each with the stable id of its track. Ids are never reused."""
+    """Faces of one frame with the stable ids of their tracks. Ids are never reused."""
 
     faces: Faces
     track_ids: NDArray[np.int64]  # (N,) unique, > 0
@@ -68,7 +68,7 @@ class TrackedFaces:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Qualities:
-    """How well each face can be judged; rows align with the faces they were measured on."""
+    """Quality measures of faces; rows align with the measured faces."""
 
     size: Floats  # (N,) pixels, the box's height inside the frame
     sharpness: Floats  # (N,) >= 0, see monitor.analysis.quality
@@ -76,8 +76,8 @@ class Qualities:
     yaw: Floats  # (N,) degrees, signed, 0 = frontal, estimated from five points
     pitch: Floats  # (N,) degrees, signed, estimated from five points
     roll: Floats  # (N,) degrees, signed
-    weights: Floats  # (N,) 0..1, how much a score of this face should count; 0 = do not score
-    reasons: tuple[tuple[Reason, ...], ...]  # why a weight is 0; empty when usable
+    weights: Floats  # (N,) 0..1, weight of a score of this face; 0: do not score
+    reasons: tuple[tuple[Reason, ...], ...]  # reasons for a weight of 0; empty for a usable face
 
     def __post_init__(self) -> None:
         n = len(self.reasons)
@@ -86,7 +86,7 @@ class Qualities:
 
     @classmethod
     def none(cls) -> Self:
-        """Nothing was measured."""
+        """No measurements."""
         empty = np.zeros(0, np.float32)
         return cls(empty, empty, empty, empty, empty, empty, empty, reasons=())
 
@@ -96,10 +96,10 @@ class Qualities:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ClassifierScores:
-    """The scores of one classifier, where several are fused; rows align with those of ``Scores``."""
+    """The scores of one classifier in a committee; rows align with ``Scores``."""
 
-    classifier: str  # the id on its card
-    logits: Floats  # (N,) its output before calibration
+    classifier: str  # id on its model card
+    logits: Floats  # (N,) output before calibration
     log_odds: Floats  # (N,) natural log-odds of "fake", calibrated
 
 
@@ -107,17 +107,16 @@ class ClassifierScores:
 class Scores:
     """Calibrated scores of the faces that were due in one frame.
 
-    ``rejected`` names the tracks that were due but could not be scored, and why: they are counted,
-    never guessed.
+    ``rejected`` holds the reasons for each due track without a score.
     """
 
     track_ids: NDArray[np.int64]  # (N,)
-    log_odds: Floats  # (N,) natural log-odds of "fake", calibrated, of all classifiers together
+    log_odds: Floats  # (N,) natural log-odds of "fake", calibrated, fused over all classifiers
     evidence_maps: Floats  # (N, h, w) log-odds, signed; mean + bias = log-odds (closed-form Grad-CAM)
-    crops: Floats  # (N, 4) x1 y1 x2 y2, pixels: the square that the map covers
+    crops: Floats  # (N, 4) x1 y1 x2 y2, pixels: the square covered by the map
     weights: Floats  # (N,) 0..1
     rejected: Mapping[int, tuple[Reason, ...]] = field(default_factory=dict)
-    parts: tuple[ClassifierScores, ...] = ()  # of each classifier
+    parts: tuple[ClassifierScores, ...] = ()  # per classifier
 
     def __post_init__(self) -> None:
         n = len(self.track_ids)
@@ -161,7 +160,7 @@ class Calibration:
 
 
 def sigmoid(log_odds: float) -> float:
-    """The probability that has these natural log-odds."""
+    """The probability for natural log-odds."""
     return 0.5 + 0.5 * math.tanh(log_odds / 2.0)
 
 
@@ -184,4 +183,4 @@ class ScoreProcess:
         if self.max_effective_samples < 1:
             raise ValueError("max_effective_samples must be >= 1")
         if not 0 <= self.min_effective_samples < self.max_effective_samples:
-            raise ValueError("min_effective_samples < max_effective_samples must hold, or nothing is ever judged")
+            raise ValueError("min_effective_samples < max_effective_samples must hold, or no face is ever judged")

@@ -1,4 +1,4 @@
-"""A moment that somebody, or the program, marked as worth a second look, and what is kept of it."""
+"""A flag: a moment marked for review by a person or by the program, with its files."""
 
 import json
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from monitor.types.serialise import EXACT
 
 
 class Opinion(StrEnum):
-    """What a person makes of it."""
+    """A person's opinion on a flag."""
 
     FAKE = "fake"
     REAL = "real"
@@ -20,23 +20,23 @@ class Opinion(StrEnum):
 
 
 class Origin(StrEnum):
-    """Who marked it."""
+    """The origin of a flag."""
 
     PERSON = "person"
     AUTOMATIC = "automatic"  # a suspicious segment
 
 
 class ClipState(StrEnum):
-    """Whether there is a moving picture of it."""
+    """The state of a flag's clip."""
 
-    PENDING = "pending"  # the seconds after the moment are still to come
+    PENDING = "pending"  # the clip's last seconds are not recorded yet
     KEPT = "kept"
-    MISSING = "missing"  # ``Flag.clip_why`` says why
+    MISSING = "missing"  # the reason is in ``Flag.clip_why``
 
 
 @dataclass(frozen=True, slots=True)
 class FlagFile:
-    """A file that is kept with a flag."""
+    """A file stored with a flag."""
 
     name: str  # of the file in the flag's folder
     sha256: str  # of the file, hexadecimal
@@ -45,41 +45,41 @@ class FlagFile:
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """What was marked, what the program said of it, and what a person says."""
+    """A marked moment with the program's verdict and a person's review."""
 
     id: str  # of the flag; sorts by time
     created_at: datetime  # when it was marked, UTC
     origin: Origin
-    reporter: str  # who marked it; "" for nobody by name
-    source: str  # as a person would name it, passwords masked
+    reporter: str  # name of the reporter; "" if unknown
+    source: str  # name for people, passwords masked
     source_kind: str  # kind of the source, e.g. rtsp
-    source_sha256: str | None  # of a file, hexadecimal; None: the source is no file
+    source_sha256: str | None  # of a file, hexadecimal; None: not a file
     start: float  # media time, seconds
     end: float  # media time, seconds
-    media_time: float  # of the moment itself, within the span
+    media_time: float  # of the marked moment, within the span
     captured_at: datetime  # UTC, of the frame at that moment
     frame_index: int  # of that frame
-    track_id: int | None  # of the face; None: the picture as a whole
+    track_id: int | None  # of the face; None: the whole picture
     box: tuple[float, float, float, float] | None  # of the face: x1 y1 x2 y2, pixels of the frame
     label: Label  # at that moment
     probability: float | None  # calibrated P(fake) at that moment
     samples: int  # usable samples until then
-    effective_samples: float  # how many independent samples these amount to
-    reasons: tuple[Reason, ...]  # why there is not enough evidence, or what weakens it
-    trace: tuple[Mapping[str, Any], ...] = field(metadata=EXACT)  # changes of label, as report.json has them
+    effective_samples: float  # effective number of independent samples
+    reasons: tuple[Reason, ...]  # reasons for missing or reduced evidence
+    trace: tuple[Mapping[str, Any], ...] = field(metadata=EXACT)  # label changes, as in report.json
     engine: str  # engine and precision, e.g. onnxruntime-fp32
     model: str  # id of the weights
     weights_sha256: str  # of the weights, hexadecimal
     program: str  # version of the program
-    settings: Mapping[str, Any] = field(metadata=EXACT)  # that the verdict depends on
-    opinion: Opinion | None = None  # of the person who reviewed it
-    category: str = ""  # in a person's words
-    note: str = ""  # in a person's words
-    reviewed_by: str = ""  # name of that person
-    reviewed_at: datetime | None = None  # UTC; None: nobody looked yet
-    clip: ClipState = ClipState.PENDING  # whether there is a moving picture of it
-    clip_why: str = ""  # why there is none
-    exhibits: tuple[FlagFile, ...] = ()  # the files that are kept with it
+    settings: Mapping[str, Any] = field(metadata=EXACT)  # settings of the verdict
+    opinion: Opinion | None = None  # of the reviewer
+    category: str = ""  # free text of the reviewer
+    note: str = ""  # free text of the reviewer
+    reviewed_by: str = ""  # name of the reviewer
+    reviewed_at: datetime | None = None  # UTC; None: not reviewed
+    clip: ClipState = ClipState.PENDING  # state of the clip
+    clip_why: str = ""  # reason for a missing clip
+    exhibits: tuple[FlagFile, ...] = ()  # files stored with the flag
 
     def __post_init__(self) -> None:
         for name in ("created_at", "captured_at", "reviewed_at"):
@@ -92,12 +92,12 @@ class Flag:
             )
 
     def record(self) -> dict[str, Any]:
-        """All of it as JSON values."""
+        """The flag as JSON values."""
         return {
             name: value.isoformat() if isinstance(value, datetime) else value for name, value in asdict(self).items()
         }
 
     @property
     def canonical(self) -> bytes:
-        """The same flag as the same bytes, for hashing."""
+        """A canonical byte representation for hashing."""
         return json.dumps(self.record(), sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()

@@ -1,4 +1,4 @@
-"""Values as people read them: times, probabilities, shares, counts, reasons. The same words everywhere."""
+"""Formats values for people: times, probabilities, shares, counts, reasons; used by all rooms."""
 
 import math
 from collections.abc import Iterable
@@ -28,20 +28,20 @@ def percent(probability: float) -> str:
 
 
 def percent_or_unknown(probability: float | None) -> str:
-    """The same; "unknown" for None and for not a number."""
+    """The same, but "unknown" for None and NaN."""
     return "unknown" if probability is None or math.isnan(probability) else percent(probability)
 
 
 def share(part: float, *, digits: int = 0) -> str:
-    """A part of a whole, 0..1, in percent: "96 %", "0 %"; with one digit "96.3 %"."""
+    """A fraction 0..1 in percent: "96 %", "0 %"; with one digit "96.3 %"."""
     return f"{100 * part:.{digits}f} %"
 
 
 def count(number: int, noun: str) -> str:
-    """How many: "1 flag", "2 flags"."""
+    """A number with its noun: "1 flag", "2 flags"."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def reasons_in_words(reasons: Iterable[Reason | str]) -> str:
-    """All of them, as in "face too small, too few samples"; "" without any. Names from a report do as well."""
+    """All reasons in words: "face too small, too few samples"; "" without any. Accepts values or their names."""
     return ", ".join(Reason(reason).in_words for reason in reasons)

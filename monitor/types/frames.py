@@ -1,4 +1,4 @@
-"""Pictures, and where they come from."""
+"""Frames and their sources."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,10 +15,10 @@ Floats = NDArray[np.float32]
 
 
 def require(array: NDArray[Any], shape: tuple[int | None, ...], name: str) -> None:
-    """Check an array's shape (None = any length) at a value's birth.
+    """Check an array's shape (None = any length).
 
     Raises:
-        ValueError: it has another one.
+        ValueError: the shape differs.
     """
     if array.ndim != len(shape) or any(
         want is not None and want != got for want, got in zip(shape, array.shape, strict=True)
@@ -28,10 +28,10 @@ def require(array: NDArray[Any], shape: tuple[int | None, ...], name: str) -> No
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
-    """One decoded picture and when it belongs.
+    """One decoded picture with its times.
 
     ``media_time`` is seconds on the source's own clock (PTS, counted from its first frame);
-    ``captured_at`` is when this machine received it, UTC. ``source`` is masked: no credentials.
+    ``captured_at`` is the time of arrival on this machine, UTC. ``source`` is masked: no credentials.
     """
 
     pixels: Pixels  # (H, W, 3) RGB, read-only
@@ -57,19 +57,19 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class SourceInfo(Serialisable):
-    """What is known of a source once it is open. Unknown numbers are None, never guessed."""
+    """The properties of an open source. Unknown numbers are None."""
 
-    name: str  # path or address, masked: fit to be shown and stored
+    name: str  # path or address, masked: safe to show and store
     kind: str  # kind of the source: file, image, folder, webcam, rtsp, http, screen, demo
-    live: bool  # whether the newest frame wins; else every frame counts, in order
+    live: bool  # whether newer frames replace older ones; else every frame is analysed, in order
     width: int  # of a frame, pixels
     height: int  # of a frame, pixels
     fps: float | None  # average frames per second of media time; None: unknown
     duration: float | None  # seconds of media time; None: unknown
-    frame_count: int | None  # an estimate from the container; None: unknown
-    path: Path | None = field(metadata=HIDDEN)  # the local file, if it is one
-    has_audio: bool = False  # whether it has sound; sound is not judged
+    frame_count: int | None  # estimate from the container; None: unknown
+    path: Path | None = field(metadata=HIDDEN)  # the local file, if there is one
+    has_audio: bool = False  # whether it has sound; sound is not analysed
     still: bool = False  # whether it is one picture, judged on one sample
     synthetic: bool = False  # whether it was made by this program (demo:)
-    device: str = ""  # what the system calls a camera; "": no camera, or it does not tell
-    virtual: bool = False  # whether the system says that a program stands behind a camera, and no hardware
+    device: str = ""  # the system's name of a camera; "": not a camera, or unknown
+    virtual: bool = False  # whether the system reports a camera without hardware

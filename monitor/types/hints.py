@@ -1,4 +1,4 @@
-"""What looks wrong with a stream itself, whoever is seen in it. It never touches what is said of a face."""
+"""Hints: signs that a stream was manipulated or is unreliable. They never change a verdict on a face."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -8,7 +8,7 @@ from monitor.types.serialise import Serialisable
 
 
 class HintKind(StrEnum):
-    """Why a stream looks tampered with, or unreliable."""
+    """The kind of a hint."""
 
     FROZEN = "FROZEN"
     LOOPED = "LOOPED"
@@ -19,7 +19,7 @@ class HintKind(StrEnum):
 
     @property
     def in_words(self) -> str:
-        """What a person reads: "picture size changed"."""
+        """Text for people: "picture size changed"."""
         return _KINDS_IN_WORDS[self]
 
 
@@ -35,15 +35,15 @@ _KINDS_IN_WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class Hint(Serialisable):
-    """A span of media time in which a stream looks wrong in one way. An indication: there are innocent causes."""
+    """A span of media time with a sign of manipulation. Each kind also has harmless causes."""
 
     kind: HintKind  # in which way the stream looks wrong
     start: float  # media time, seconds
     end: float | None = None  # media time, seconds; None: it holds still
-    detail: str = ""  # what was found, as people read it: "640 x 360 to 1280 x 720"
+    detail: str = ""  # the finding, as text for people: "640 x 360 to 1280 x 720"
     _shown: ClassVar = {"in_words": 0}
 
     @property
     def in_words(self) -> str:
-        """What a person reads: "looped (shown before, 10.0 s earlier)"."""
+        """Text for people: "looped (shown before, 10.0 s earlier)"."""
         return f"{self.kind.in_words} ({self.detail})" if self.detail else self.kind.in_words

@@ -1,10 +1,10 @@
-"""What is said of a face, and why it cannot be said."""
+"""The labels of a face, and the reasons against a label."""
 
 from enum import StrEnum
 
 
 class Label(StrEnum):
-    """What is said of a face, or of a whole source. Severity grows from top to bottom."""
+    """The label of a face or of a whole source. Severity increases from top to bottom."""
 
     NOT_ENOUGH_EVIDENCE = "NOT_ENOUGH_EVIDENCE"
     LIKELY_REAL = "LIKELY_REAL"
@@ -18,17 +18,17 @@ class Label(StrEnum):
 
     @property
     def suspects(self) -> bool:
-        """Whether this label accuses: SUSPICIOUS or LIKELY_FAKE."""
+        """Whether the label is SUSPICIOUS or LIKELY_FAKE."""
         return self in (Label.SUSPICIOUS, Label.LIKELY_FAKE)
 
     @property
     def in_words(self) -> str:
-        """What a person reads: "likely fake"."""
+        """Text for people: "likely fake"."""
         return self.value.replace("_", " ").lower()
 
 
 class Reason(StrEnum):
-    """Why there is not enough evidence, or why what there is weighs less."""
+    """A reason for NOT_ENOUGH_EVIDENCE or for a reduced weight."""
 
     NO_FACE = "NO_FACE"
     TOO_SMALL = "TOO_SMALL"
@@ -46,7 +46,7 @@ class Reason(StrEnum):
 
     @property
     def in_words(self) -> str:
-        """What a person reads: "face too small"."""
+        """Text for people: "face too small"."""
         return _REASONS_IN_WORDS[self]
 
 

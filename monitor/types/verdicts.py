@@ -1,4 +1,4 @@
-"""What is said over time: of a face, of a span, of a source, and all that one frame led to."""
+"""Verdicts over time: on a face, a span and a source, and the complete result of one frame."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,13 +12,13 @@ from monitor.types.serialise import HIDDEN, LOG_ODDS, PROBABILITY, Serialisable,
 
 @dataclass(frozen=True, slots=True)
 class Verdict(Serialisable):
-    """What is said of one track at one moment, and what stands behind it."""
+    """The verdict on one track at one moment, with its evidence."""
 
     track_id: int  # of the face; never reused within a source
-    label: Label  # what is said of the track
+    label: Label  # of the track
     probability: float | None = field(metadata=PROBABILITY)  # calibrated P(fake); None without a usable sample
     samples: int  # usable samples so far
-    effective_samples: float  # how many independent witnesses these amount to, now
+    effective_samples: float  # effective number of independent samples
     usable_share: float = field(metadata=PROBABILITY)  # 0..1, usable samples / samples attempted
     reasons: tuple[Reason, ...]  # why there is not enough evidence, or what weakens it; never empty in the first case
     since: float  # media time of the last change of label
@@ -30,9 +30,9 @@ class Verdict(Serialisable):
 
     @property
     def confidence(self) -> float | None:
-        """The calibrated probability of what the label says: P(fake), or 1 - P(fake) for LIKELY_REAL.
+        """The calibrated probability of the label: P(fake), or 1 - P(fake) for LIKELY_REAL.
 
-        None for NOT_ENOUGH_EVIDENCE: there is nothing to be confident of.
+        None for NOT_ENOUGH_EVIDENCE.
         """
         if self.probability is None or self.label is Label.NOT_ENOUGH_EVIDENCE:
             return None
@@ -41,7 +41,7 @@ class Verdict(Serialisable):
 
 @dataclass(frozen=True, slots=True)
 class ScoredSample(Serialisable):
-    """One scored sample and how far it moved the evidence."""
+    """One scored sample with its contribution to the evidence."""
 
     frame_index: int  # 0-based position in the source
     media_time: float  # seconds
@@ -52,10 +52,10 @@ class ScoredSample(Serialisable):
 
 @dataclass(frozen=True, slots=True)
 class LabelChange(Serialisable):
-    """The trace of one change of label: enough to reconstruct why.
+    """The trace of one label change, for its reconstruction.
 
-    The contributions of *all* samples that still count add up to the log-odds of ``probability``; what
-    the listed witnesses leave is the sum over those not listed.
+    The contributions of *all* remaining samples add up to the log-odds of ``probability``; the difference to the sum of
+    the listed samples comes from the samples that are not listed.
     """
 
     track_id: int  # of the face
@@ -67,14 +67,14 @@ class LabelChange(Serialisable):
     window: tuple[float, float]  # media times of the oldest and newest sample that still counts
     threshold: float | None = field(metadata=PROBABILITY)  # the probability crossed; None when evidence ran out
     reasons: tuple[Reason, ...]  # why evidence ran out, or what weakens it
-    witnesses: tuple[ScoredSample, ...]  # the samples that moved it most, largest first
-    began: float  # media time from which the evidence speaks for the new label: the change truly began here
-    restarted_at: float | None  # media time of a detected jump: what was seen before it was dropped; None: no jump
+    witnesses: tuple[ScoredSample, ...]  # the samples with the largest contributions, largest first
+    began: float  # media time from which the evidence supports the new label: estimated start of the change
+    restarted_at: float | None  # media time of a change point, which drops all earlier samples; None: no change point
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What one frame did to the verdicts."""
+    """The verdicts of one frame."""
 
     verdicts: tuple[Verdict, ...]  # one per track in the frame, same order
     changes: tuple[LabelChange, ...]
@@ -102,7 +102,7 @@ class Segment(Serialisable):
 
 @dataclass(frozen=True, slots=True)
 class TrackSummary(Serialisable):
-    """A whole track in one line, emitted when it ends (and for live tracks on demand)."""
+    """The summary of a whole track, emitted when it ends (and for live tracks on demand)."""
 
     track_id: int  # of the face; never reused within a source
     first_seen: float  # media time, seconds
@@ -113,7 +113,7 @@ class TrackSummary(Serialisable):
 
 @dataclass(frozen=True, slots=True)
 class SourceVerdict(Serialisable):
-    """What is said of a whole stream or file: its worst track with enough evidence, never a mean over people."""
+    """The verdict on a whole stream or file: its worst track with enough evidence, never a mean over people."""
 
     label: Label  # of the track that decides
     probability: float | None = field(metadata=PROBABILITY)  # its P(fake); None when nothing could be judged
@@ -123,10 +123,10 @@ class SourceVerdict(Serialisable):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Observation(Serialisable):
-    """All that one frame led to.
+    """The complete result of one frame.
 
-    Faces are measured when they are due to be scored: then the rows of ``qualities`` align with
-    ``tracked``, in the frames between there are none.
+    Faces are measured only in the frames in which they are due to be scored: then the rows of ``qualities`` align with
+    ``tracked``; in other frames there are no rows.
     """
 
     frame_index: int  # 0-based position in the source
@@ -147,5 +147,5 @@ class Observation(Serialisable):
 
     @property
     def boxes(self) -> Mapping[int, tuple[float, ...]]:
-        """Where each face is: track id to x1 y1 x2 y2, pixels of the frame."""
+        """Track id to box, x1 y1 x2 y2, pixels of the frame."""
         return dict(zip(self.tracked.track_ids.tolist(), map(tuple, self.tracked.faces.boxes.tolist()), strict=True))

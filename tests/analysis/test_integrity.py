@@ -1,4 +1,4 @@
-"""Hints come where a stream is frozen, looped or out of time, and nowhere in genuine footage."""
+"""Hints appear for frozen, looped or mistimed streams, and never in genuine footage."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -29,7 +29,7 @@ FILE = source_info(Path("a.mp4"))
 
 @cache
 def talk(seconds: float) -> tuple[Pixels, ...]:
-    """The demo's first seconds, half as large: somebody who moves before a noisy sensor."""
+    """The demo's first seconds at half size: a moving person with sensor noise."""
     return tuple(
         np.asarray(cv2.resize(frame.pixels, (640, 360), interpolation=cv2.INTER_NEAREST), np.uint8)
         for frame in DemoSource(seconds)
@@ -37,7 +37,7 @@ def talk(seconds: float) -> tuple[Pixels, ...]:
 
 
 def noisy(picture: Pixels, count: int, *, sigma: float = 1.5, seed: int = 0) -> list[Pixels]:
-    """A scene in which nothing moves, as a sensor sees it."""
+    """A motionless scene with sensor noise."""
     rng = np.random.default_rng(seed)
     return [np.clip(picture + rng.normal(0, sigma, picture.shape), 0, 255).astype(np.uint8) for _ in range(count)]
 
@@ -45,7 +45,7 @@ def noisy(picture: Pixels, count: int, *, sigma: float = 1.5, seed: int = 0) -> 
 def frames(
     pictures: Iterable[Pixels], *, fps: float = FPS, arrival: Callable[[float], float] = lambda time: time
 ) -> Iterator[Frame]:
-    """Pictures at an even rate; ``arrival`` says when the one of a media time comes."""
+    """Frames at an even rate; ``arrival`` maps media time to arrival time."""
     for index, pixels in enumerate(pictures):
         time = index / fps
         yield Frame(pixels, index, time, START + timedelta(seconds=arrival(time)), "test")
@@ -54,7 +54,7 @@ def frames(
 def hints(
     info: SourceInfo | None, stream: Iterable[Frame], *, disordered: Callable[[Frame], int] = lambda frame: 0
 ) -> list[Hint]:
-    """All hints; those that hold at the end have no end. ``disordered`` is the source's count at a frame."""
+    """All hints; the current ones have no end. ``disordered`` is the source's count at a frame."""
     integrity = Integrity(info)
     found: list[Hint] = []
     for frame in stream:
@@ -68,7 +68,7 @@ def hints(
 
 
 def coded(path: Path, pictures: Sequence[Pixels], *, crf: int = 26, fps: int = FPS) -> Path:
-    """H.264 as a camera makes it."""
+    """H.264 with a camera's settings."""
     height, width, _ = pictures[0].shape
     with av.open(str(path), "w") as out:
         options = {"crf": str(crf), "preset": "veryfast", "tune": "zerolatency", "g": "50", "threads": "1"}
@@ -81,7 +81,7 @@ def coded(path: Path, pictures: Sequence[Pixels], *, crf: int = 26, fps: int = F
 
 
 def of_file(path: Path, **changes: object) -> list[Hint]:
-    """Hints on a file as it is, or as if it were what the changes to its description say."""
+    """Hints on a file, with its description changed."""
     with open_source(path) as source:
         paced = (replace(one, captured_at=START + timedelta(seconds=one.media_time)) for one in source)
         info = replace(source.info, **changes)  # type: ignore[arg-type]
@@ -91,7 +91,7 @@ def of_file(path: Path, **changes: object) -> list[Hint]:
 class TestGenuine:
     @pytest.mark.parametrize("live", [False, True])
     def test_the_demo_gives_no_hint(self, live: bool) -> None:
-        """It moves in slow waves that nearly repeat, over noise that does."""
+        """It moves in slow waves that nearly repeat, with noise that repeats."""
         demo = DemoSource(24.0)
         info = replace(demo.info, live=live)
         assert hints(info, (replace(one, captured_at=START + timedelta(seconds=one.media_time)) for one in demo)) == []
@@ -108,16 +108,16 @@ class TestGenuine:
     def test_a_single_picture_gives_no_hint(self) -> None:
         assert hints(source_info(kind="image", still=True), frames([portrait()])) == []
 
-    def test_an_album_of_one_picture_in_several_sizes_gives_no_hint(self) -> None:
+    def test_a_folder_with_one_picture_in_several_sizes_gives_no_hint(self) -> None:
         shown = [*[portrait()] * 60, *[portrait()[:200]] * 60]
         assert hints(source_info(kind="folder"), frames(shown)) == []
 
-    def test_what_is_not_known_counts_as_a_file(self) -> None:
+    def test_an_unknown_source_counts_as_a_file(self) -> None:
         assert hints(None, frames([portrait()] * 100)) == []
 
 
 class TestFrozen:
-    def test_a_live_picture_that_stands_still_is_frozen_until_it_moves(self) -> None:
+    def test_a_live_picture_without_change_is_frozen_until_it_moves(self) -> None:
         scene = noisy(portrait(), 1)
         shown = [*noisy(portrait(), 50), *scene * 100, *noisy(portrait(), 25, seed=1)]
         (hint,) = hints(LIVE, frames(shown))
@@ -126,7 +126,7 @@ class TestFrozen:
         assert hint.end == pytest.approx(6.0, abs=0.4), "a refresh may take so long"
 
     @pytest.mark.parametrize("crf", [20, 28])
-    def test_an_encoder_that_refreshes_a_frozen_picture_does_not_hide_it(self, tmp_path: Path, crf: int) -> None:
+    def test_encoder_refreshes_do_not_hide_a_frozen_picture(self, tmp_path: Path, crf: int) -> None:
         talking = talk(5.0)
         coded(tmp_path / "a.mp4", [*talking[:50], *[talking[50]] * 150, *talking[51:75]], crf=crf)
         (hint,) = of_file(tmp_path / "a.mp4", live=True, kind="rtsp")
@@ -142,7 +142,7 @@ class TestFrozen:
         assert hints(LIVE, frames(shown)) == []
         assert of_file(coded(tmp_path / "a.mp4", shown, crf=18), live=True, kind="rtsp") == []
 
-    def test_a_few_frames_far_apart_tell_nothing(self) -> None:
+    def test_a_few_frames_far_apart_give_no_hint(self) -> None:
         assert hints(LIVE, frames([portrait()] * 9, fps=1)) == []
 
     @pytest.mark.parametrize("each", [3, 5, 12])
@@ -157,7 +157,7 @@ class TestFrozen:
 
 class TestLooped:
     @pytest.mark.parametrize("crf", [20, 30])
-    def test_a_passage_that_is_shown_again_is_a_loop(self, tmp_path: Path, crf: int) -> None:
+    def test_a_repeated_passage_is_a_loop(self, tmp_path: Path, crf: int) -> None:
         passage = list(talk(5.0)[:75])
         coded(tmp_path / "a.mp4", [*passage, *passage, *talk(5.0)[75:115]], crf=crf)
         (hint,) = of_file(tmp_path / "a.mp4")
@@ -165,23 +165,23 @@ class TestLooped:
         assert 2.9 <= hint.start <= 4.0
         assert hint.end == pytest.approx(6.5, abs=0.4)
 
-    def test_a_loop_goes_on_from_round_to_round(self, tmp_path: Path) -> None:
+    def test_a_loop_continues_over_several_repetitions(self, tmp_path: Path) -> None:
         coded(tmp_path / "a.mp4", list(talk(5.0)[:60]) * 3)
         (hint,) = of_file(tmp_path / "a.mp4")
         assert (hint.kind, hint.end) == (HintKind.LOOPED, None)
 
-    def test_a_live_loop_is_seen_though_frames_are_dropped(self) -> None:
+    def test_a_live_loop_is_found_despite_dropped_frames(self) -> None:
         shown = list(frames(list(talk(5.0)[:100]) * 2))
         kept = [frame for frame in shown if np.random.default_rng(frame.index).random() < 0.7]
         (hint,) = hints(LIVE, kept)
         assert hint.kind is HintKind.LOOPED
 
-    def test_a_passage_of_half_a_second_is_none(self) -> None:
+    def test_a_passage_of_half_a_second_is_not_a_loop(self) -> None:
         shown = talk(5.0)
         assert hints(FILE, frames([*shown[:60], *shown[48:60], *shown[60:100]])) == []
 
     @pytest.mark.parametrize(("pause", "kinds"), [(100, [HintKind.LOOPED]), (125, [])])
-    def test_a_passage_is_remembered_for_two_minutes(self, pause: int, kinds: list[HintKind]) -> None:
+    def test_a_loop_is_found_within_two_minutes(self, pause: int, kinds: list[HintKind]) -> None:
         passage = talk(5.0)[:50]
         between = noisy(passage[0], pause, sigma=1.0)  # one frame a second
         times = [*(index / FPS for index in range(50)), *(2.0 + index for index in range(pause))]
@@ -192,27 +192,27 @@ class TestLooped:
         ]
         assert [hint.kind for hint in hints(FILE, stream)] == kinds
 
-    def test_a_scene_without_movement_is_none(self, tmp_path: Path) -> None:
+    def test_a_scene_without_movement_is_not_a_loop(self, tmp_path: Path) -> None:
         scene = noisy(portrait(), 30)
         assert hints(FILE, frames(scene * 5)) == []
         assert of_file(coded(tmp_path / "a.mp4", noisy(portrait(), 150), crf=34)) == []
 
-    def test_a_lamp_that_blinks_is_none(self) -> None:
+    def test_a_blinking_lamp_is_not_a_loop(self) -> None:
         lit = portrait().copy()
         lit[:200, :200] = 255
         scene = [*noisy(portrait(), 25), *noisy(lit, 25)]
         assert hints(FILE, frames(scene * 4)) == []
 
-    def test_what_trembles_is_none(self) -> None:
-        """A fan, or light that beats against the shutter: less than a second and again."""
+    def test_a_fast_periodic_movement_is_not_a_loop(self) -> None:
+        """A fan, or light that beats with the shutter: repetitions of less than a second."""
         swing = [np.roll(portrait(), round(20 * math.sin(2 * math.pi * step / 15)), axis=1) for step in range(15)]
         assert hints(FILE, frames(swing * 10)) == []
 
-    def test_a_flat_picture_is_none(self) -> None:
+    def test_a_flat_picture_is_not_a_loop(self) -> None:
         assert hints(FILE, frames([np.full((90, 160, 3), 20, np.uint8)] * 100)) == []
 
     def test_memory_is_bounded(self) -> None:
-        """Over four minutes the oldest pictures make room, and a loop is still seen."""
+        """After four minutes the oldest fingerprints are dropped, and a loop is still found."""
         passage = [picture[::4, ::4] for picture in talk(5.0)[:50]]
         rng = np.random.default_rng(0)
         other = [np.asarray(cv2.resize(rng.integers(0, 256, (9, 16, 3), np.uint8), (160, 90))) for _ in range(6000)]
@@ -223,7 +223,7 @@ class TestLooped:
 class TestTimeStamps:
     @staticmethod
     def stamped(path: Path, stamps: Sequence[int]) -> Path:
-        """A file whose frames carry these time stamps, hundredths of a second."""
+        """A file whose frames have these timestamps, hundredths of a second."""
         film = coded(path.with_suffix(".mp4"), [portrait()[::4, ::4]] * len(stamps))
         with av.open(str(film)) as plain, av.open(str(path), "w") as out:
             copy = out.add_stream_from_template(plain.streams.video[0])
@@ -235,18 +235,18 @@ class TestTimeStamps:
                 out.mux(packet)
         return path
 
-    def test_a_file_with_repeated_time_stamps(self, tmp_path: Path) -> None:
+    def test_repeated_timestamps_in_a_file_give_a_hint(self, tmp_path: Path) -> None:
         stamps = [*range(0, 400, 4), 400, 400, 400, *range(404, 1000, 4)]
         (hint,) = of_file(self.stamped(tmp_path / "a.mkv", stamps))
         assert (hint.kind, hint.end) == (HintKind.DUPLICATED_PTS, None)
         assert hint.start == pytest.approx(4.0, abs=0.1)
 
-    def test_it_ends_when_they_have_been_in_order_for_a_while(self) -> None:
+    def test_the_hint_ends_after_a_while_of_ordered_timestamps(self) -> None:
         stream = frames([portrait()[:9, :16]] * 400)
         (hint,) = hints(FILE, stream, disordered=lambda frame: int(frame.media_time >= 1))
         assert (hint.start, hint.end) == (pytest.approx(1.0), pytest.approx(11.0, abs=0.1))
 
-    def test_a_file_with_even_time_stamps(self, tmp_path: Path) -> None:
+    def test_even_timestamps_in_a_file_give_no_hint(self, tmp_path: Path) -> None:
         assert of_file(self.stamped(tmp_path / "a.mkv", range(0, 400, 4))) == []
 
 
@@ -254,7 +254,7 @@ class TestCadence:
     SECONDS = 80
 
     def stream(self, arrival: Callable[[float], float], *, fps: float = FPS) -> Iterator[Frame]:
-        """Pictures of noise, so that nothing else is said."""
+        """Pictures of noise, which cause no other hint."""
         rng = np.random.default_rng(0)
         return frames(
             (rng.integers(0, 256, (9, 16, 3), np.uint8) for _ in range(round(self.SECONDS * fps))),
@@ -263,12 +263,12 @@ class TestCadence:
         )
 
     @pytest.mark.parametrize(("speed", "way"), [(2.0, "faster"), (1.5, "faster"), (0.5, "slower")])
-    def test_a_live_clock_that_is_off(self, speed: float, way: str) -> None:
+    def test_a_drifting_live_clock_gives_a_hint(self, speed: float, way: str) -> None:
         (hint,) = hints(LIVE, self.stream(lambda time: time / speed))
         assert (hint.kind, hint.detail) == (HintKind.IMPOSSIBLE_CADENCE, f"its clock runs {way} than frames arrive")
         assert hint.start < 20
 
-    def test_a_file_is_read_at_any_speed(self) -> None:
+    def test_a_file_may_be_read_at_any_speed(self) -> None:
         assert hints(FILE, self.stream(lambda time: time / 20)) == []
 
     @pytest.mark.parametrize(
@@ -276,34 +276,34 @@ class TestCadence:
         [
             lambda time: time,
             lambda time: math.ceil(time / 6) * 6,  # a playlist: six seconds at once
-            lambda time: max(time, 12.0),  # what was kept of a stream comes first, at once
-            lambda time: time if not 20 < time < 28 else 28.0,  # a stall, then all that waited
-            lambda time: time if time < 20 else time + 8,  # a stall, and late from then on
+            lambda time: max(time, 12.0),  # the server's buffered part arrives first, at once
+            lambda time: time if not 20 < time < 28 else 28.0,  # a stall, then the buffered frames
+            lambda time: time if time < 20 else time + 8,  # a stall, and a constant delay from then on
             lambda time: time if time < 20 else time - 3600,  # the wall clock was set
             lambda time: time + 0.2 * math.sin(7 * time),
         ],
     )
-    def test_networks_that_are_no_hint(self, arrival: Callable[[float], float]) -> None:
+    def test_network_delays_give_no_hint(self, arrival: Callable[[float], float]) -> None:
         assert hints(LIVE, self.stream(arrival)) == []
 
-    def test_more_frames_than_were_announced(self) -> None:
+    def test_more_frames_than_announced_give_a_hint(self) -> None:
         assert hints(replace(LIVE, fps=25.0), self.stream(lambda time: time, fps=50)) == [], "fields as frames"
         (hint,) = hints(replace(LIVE, fps=15.0), self.stream(lambda time: time, fps=50))
         assert (hint.kind, hint.detail) == (HintKind.IMPOSSIBLE_CADENCE, "50 frames/s where 15 were announced")
 
-    def test_it_ends_when_the_clock_is_right_again(self) -> None:
+    def test_the_hint_ends_when_the_clock_is_right_again(self) -> None:
         (hint,) = hints(LIVE, self.stream(lambda time: time / 2 if time < 40 else time - 20))
         assert hint.end is not None
 
 
 class TestSizes:
-    def test_a_size_that_changes_is_told_for_a_while(self) -> None:
+    def test_a_size_change_gives_a_hint_for_a_while(self) -> None:
         shown = [*talk(5.0)[:50], *(picture[:180, :320] for picture in talk(14.0)[50:350])]
         (hint,) = [one for one in hints(FILE, frames(shown)) if one.kind is HintKind.RESOLUTION_CHANGED]
         assert hint.detail == "640 x 360 to 320 x 180"
         assert (hint.start, hint.end) == (pytest.approx(2.0), pytest.approx(12.0, abs=0.1))
 
-    def test_a_file_that_was_joined_of_two_sizes(self, tmp_path: Path) -> None:
+    def test_a_file_joined_from_two_sizes_gives_a_hint(self, tmp_path: Path) -> None:
         parts = [clips.video(tmp_path / f"{size}.h264", frames=20, size=(size, 96)) for size in (128, 160)]
         joined = tmp_path / "joined.h264"
         joined.write_bytes(b"".join(part.read_bytes() for part in parts))
@@ -318,7 +318,7 @@ class TestVirtualCameras:
          "mmhmm Camera", "NVIDIA Broadcast", "Camera (NVIDIA Broadcast)", "DroidCam Source 3", "e2eSoft VCam",
          "Logi Capture", "CamTwist", "Iriun Webcam", "EpocCam Camera", "OBS-Camera", "v4l2loopback"],
     )  # fmt: skip
-    def test_their_names_are_known(self, name: str) -> None:
+    def test_names_of_virtual_cameras_are_known(self, name: str) -> None:
         info = replace(LIVE, kind="webcam", device=name)
         assert hints(info, frames(noisy(portrait(), 3))) == [Hint(HintKind.VIRTUAL_CAMERA, 0.0, None, name)]
 
@@ -327,10 +327,10 @@ class TestVirtualCameras:
         ["Integrated Camera: Integrated C", "HD Pro Webcam C920", "FaceTime HD Camera", "Logitech BRIO",
          "USB2.0 HD UVC WebCam", "Microsoft LifeCam HD-3000", "Observer Cam", "Camomile", ""],
     )  # fmt: skip
-    def test_hardware_is_none(self, name: str) -> None:
+    def test_hardware_cameras_give_no_hint(self, name: str) -> None:
         assert hints(replace(LIVE, kind="webcam", device=name), frames(noisy(portrait(), 3))) == []
 
-    def test_what_the_system_calls_virtual_is_one_by_any_name(self) -> None:
+    def test_a_camera_reported_as_virtual_gives_a_hint(self) -> None:
         info = replace(LIVE, kind="webcam", device="HD Pro Webcam C920", virtual=True)
         (hint,) = hints(info, frames(noisy(portrait(), 3)))
         assert hint.in_words == "virtual camera (HD Pro Webcam C920)"
@@ -338,8 +338,8 @@ class TestVirtualCameras:
 
 @pytest.mark.rtsp
 @pytest.mark.parametrize("kind", [HintKind.FROZEN, HintKind.LOOPED])
-def test_a_camera_on_the_network_that_shows_the_same(tmp_path: Path, kind: HintKind) -> None:
-    """A real stream, received as it comes."""
+def test_a_network_camera_with_a_repeated_picture_gives_a_hint(tmp_path: Path, kind: HintKind) -> None:
+    """A real stream, received live."""
     if reason := rtsp_server.missing():
         pytest.skip(reason)
     talking = list(talk(5.0))

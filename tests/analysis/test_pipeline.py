@@ -1,4 +1,4 @@
-"""The river on real pixels and real networks; only the classifier's opinion is scripted where a test needs one."""
+"""The pipeline on real pixels and real networks; some tests replace the classifier's logits."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import fields, is_dataclass, replace
@@ -9,7 +9,7 @@ import pytest
 from support.observations import frame as made
 from support.observations import source_info
 
-from monitor.analysis.pipeline import Engines, Pipeline, ScoreSchedule, _at_once
+from monitor.analysis.pipeline import Engines, Pipeline, ScoreSchedule, _concurrency
 from monitor.analysis.scores import Scorer
 from monitor.analysis.verdicts import source_verdict
 from monitor.classifiers.model_card import PlattCalibration
@@ -30,7 +30,7 @@ def demo() -> list[Frame]:
 
 
 class Opinion:
-    """A classifier that says what the test wants of the frame that is being analysed."""
+    """A classifier with a given logit for the current frame."""
 
     name = "scripted"
 
@@ -63,7 +63,7 @@ def analyse(
 
 
 def same(left: Any, right: Any) -> bool:
-    """Equality to the last bit, arrays included."""
+    """Exact equality, including arrays."""
     if isinstance(left, np.ndarray):
         return bool(np.array_equal(left, right))
     if is_dataclass(left):
@@ -74,7 +74,7 @@ def same(left: Any, right: Any) -> bool:
 
 
 def blended(time: float) -> float:
-    """What a perfect classifier would say of the demo's speaker."""
+    """The logits of a perfect classifier for the demo's speaker."""
     return 4.0 if any(span.start <= time < span.end for span in demo_spans(SECONDS)) else -4.0
 
 
@@ -89,9 +89,7 @@ def test_the_same_frames_give_the_same_observations(demo: list[Frame], engines: 
     assert any(len(observation.scores) for observation in first)
 
 
-def test_every_second_frame_dropped_gives_the_same_labels(
-    demo: list[Frame], engines: Engines, settings: Settings
-) -> None:
+def test_half_the_frame_rate_gives_the_same_labels(demo: list[Frame], engines: Engines, settings: Settings) -> None:
     alone = settings.model_copy(update={"tracker": settings.tracker.model_copy(update={"min_hits": 1})})
     whole, verdict, _ = analyse(demo, engines, alone, opinion=Opinion(blended))
     half, half_verdict, _ = analyse(demo[::2], engines, alone, opinion=Opinion(blended))
@@ -143,7 +141,7 @@ def test_no_face_is_not_enough_evidence(engines: Engines, settings: Settings, de
     assert verdict.reasons == (Reason.NO_FACE,)
 
 
-def test_a_still_picture_is_judged_on_its_one_sample(demo: list[Frame], engines: Engines, settings: Settings) -> None:
+def test_a_still_picture_is_judged_on_its_only_sample(demo: list[Frame], engines: Engines, settings: Settings) -> None:
     opinion = Opinion(lambda _: 4.0)
     scorer = Scorer(engines.classifier, opinion)
     pipeline = Pipeline(replace(engines, scorers=(scorer,)), settings, still=True)
@@ -153,9 +151,7 @@ def test_a_still_picture_is_judged_on_its_one_sample(demo: list[Frame], engines:
     assert Reason.SINGLE_IMAGE in observation.verdicts[0].reasons
 
 
-def test_unknown_dark_faces_are_counted_and_not_guessed(
-    demo: list[Frame], engines: Engines, settings: Settings
-) -> None:
+def test_dark_faces_are_rejected_with_a_reason(demo: list[Frame], engines: Engines, settings: Settings) -> None:
     strict = settings.model_copy(update={"quality": settings.quality.model_copy(update={"min_size": 1000.0})})
     observations, verdict, _ = analyse(demo[:50], engines, strict)
     assert not any(len(observation.scores) for observation in observations)
@@ -171,7 +167,7 @@ def test_the_schedule_keeps_its_rate_at_any_frame_rate(fps: float) -> None:
     assert due == pytest.approx(20 * 5, abs=1)
 
 
-def test_the_schedule_treats_each_track_for_itself_and_forgets_them() -> None:
+def test_the_schedule_is_per_track_and_forgets_ended_tracks() -> None:
     schedule = ScoreSchedule(0.2)
     assert schedule.due(np.array([1, 2]), 0.0) == [0, 1]
     assert schedule.due(np.array([3, 1, 2]), 0.1) == [0]
@@ -179,17 +175,17 @@ def test_the_schedule_treats_each_track_for_itself_and_forgets_them() -> None:
     assert schedule.due(np.array([1, 2]), 0.15) == [0]
 
 
-@pytest.mark.parametrize(("rest", "expected"), [(0.0, 5), (0.5, 2)])
-def test_a_busy_machine_looks_for_faces_less_often(
-    engines: Engines, settings: Settings, rest: float, expected: int
+@pytest.mark.parametrize(("min_score_interval", "expected"), [(0.0, 5), (0.5, 2)])
+def test_a_busy_machine_detects_faces_less_often(
+    engines: Engines, settings: Settings, min_score_interval: float, expected: int
 ) -> None:
     pipeline = Pipeline(engines, settings)
     frames = [made(np.zeros((90, 160, 3), np.uint8), index=index, media_time=index / 25) for index in range(25)]
-    assert sum(pipeline.step(one, rest=rest).detected for one in frames) == expected
+    assert sum(pipeline.step(one, min_score_interval=min_score_interval).detected for one in frames) == expected
 
 
-def test_hints_on_the_stream_move_no_verdict(demo: list[Frame], engines: Engines, settings: Settings) -> None:
-    """The same frames, of a file and of a virtual camera whose picture stands still and whose time runs back."""
+def test_hints_on_the_stream_change_no_verdict(demo: list[Frame], engines: Engines, settings: Settings) -> None:
+    """The same frames from a file, and from a virtual camera with a frozen picture and timestamps that run back."""
     shown = [replace(frame, pixels=demo[min(frame.index, 40)].pixels) for frame in demo[:125]]
     info = source_info(kind="webcam", live=True, device="OBS Virtual Camera")
     alone, hinted = Pipeline(engines, settings), Pipeline(engines, settings, info=info)
@@ -202,11 +198,11 @@ def test_hints_on_the_stream_move_no_verdict(demo: list[Frame], engines: Engines
     assert same(without, [replace(observation, hints=(), hint_changes=()) for observation in plain])
 
 
-def test_batches_run_side_by_side_on_the_cores_of_a_cpu_where_the_engine_lets_them(
+def test_batches_run_in_parallel_on_a_cpu_unless_the_engine_is_serial(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("os.cpu_count", lambda: 8)
-    assert {backend.name: _at_once(backend, 2) for backend in all_backends()} == {
+    assert {backend.name: _concurrency(backend, 2) for backend in all_backends()} == {
         "onnxruntime": 4,
         "onnxruntime-int8": 4,
         "torch": 4,
@@ -215,13 +211,13 @@ def test_batches_run_side_by_side_on_the_cores_of_a_cpu_where_the_engine_lets_th
         "cuda": 1,
         "tensorrt": 1,
     }
-    assert _at_once(all_backends()[0], 16) == 1
+    assert _concurrency(all_backends()[0], 16) == 1
 
 
 def test_evidence_and_key_frames_are_calibrated_at_another_input_size(
     demo: list[Frame], engines: Engines, settings: Settings
 ) -> None:
-    """A logit above 0 that is calibrated to less than one half never speaks for manipulation."""
+    """A logit above 0 with a calibrated probability below one half never supports manipulation."""
     card = engines.classifier.card.model_copy(update={"calibration": PlattCalibration(1.0, -3.0)})
     classifier = replace(engines.classifier, card=card, input_size=224)
     engines = replace(engines, scorers=(Scorer(classifier, Opinion(lambda _: 2.0)),))

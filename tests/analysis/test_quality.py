@@ -1,4 +1,4 @@
-"""Good faces pass; small, blurred, dark, turned and cut-off ones do not, and say why."""
+"""Good faces pass; small, blurred, dark, turned and cut-off ones are rejected with a reason."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ HEAD = np.array(  # left eye, right eye, nose, mouth corners; x right, y down, z
 
 
 def looking(yaw: float = 0, pitch: float = 0, roll: float = 0, *, scale: float = 50) -> Floats:
-    """The five points (5, 2) of a head turned by these angles, seen from far away."""
+    """The five points (5, 2) of a head rotated by these angles, seen from far away."""
     a, b, c = np.radians((yaw, pitch, roll))
     nod = np.array(((1, 0, 0), (0, np.cos(b), np.sin(b)), (0, -np.sin(b), np.cos(b))))
     turn = np.array(((np.cos(a), 0, np.sin(a)), (0, 1, 0), (-np.sin(a), 0, np.cos(a))))
@@ -52,7 +52,7 @@ def blurred(share_of_height: float, scale: float = 1.0) -> Pixels:
     return np.asarray(cv2.GaussianBlur(resized(scale), (0, 0), sigma), np.uint8)
 
 
-def test_a_good_face_counts_in_full() -> None:
+def test_a_good_face_has_full_weight() -> None:
     quality = of_portrait(portrait())
     assert quality.reasons == ((),)
     assert quality.weights[0] == pytest.approx(1.0)
@@ -60,14 +60,14 @@ def test_a_good_face_counts_in_full() -> None:
 
 
 @pytest.mark.parametrize("scale", [0.6, 1.0, 2.0, 4.0])
-def test_a_blurred_face_does_not_count_at_any_size(scale: float) -> None:
+def test_a_blurred_face_is_rejected_at_any_size(scale: float) -> None:
     assert of_portrait(resized(scale), scale).sharpness[0] > 55
     quality = of_portrait(blurred(0.03, scale), scale)
     assert quality.reasons == ((Reason.TOO_BLURRED,),)
     assert quality.weights.tolist() == [0.0]
 
 
-def test_more_blur_never_counts_more() -> None:
+def test_more_blur_never_increases_the_weight() -> None:
     qualities = [of_portrait(blurred(share)) for share in (0.002, 0.005, 0.01, 0.015, 0.02, 0.03, 0.05)]
     assert (np.diff([quality.sharpness[0] for quality in qualities]) < 0).all()
     weights = [quality.weights[0] for quality in qualities]
@@ -75,26 +75,26 @@ def test_more_blur_never_counts_more() -> None:
     assert any(0 < weight < 1 for weight in weights)
 
 
-def test_sharpness_is_not_a_matter_of_light() -> None:
+def test_sharpness_does_not_depend_on_light() -> None:
     dim = (portrait() * 0.45).astype(np.uint8)
     pale = (portrait() * 0.5 + 110).astype(np.uint8)
     whole, *others = (of_portrait(pixels).sharpness[0] for pixels in (portrait(), dim, pale))
     np.testing.assert_allclose(others, whole, rtol=0.08)
 
 
-def test_a_dark_face_does_not_count() -> None:
+def test_a_dark_face_is_rejected() -> None:
     quality = of_portrait((portrait() * 0.2).astype(np.uint8))
     assert quality.reasons == ((Reason.TOO_DARK,),)
     assert 20 < quality.brightness[0] < 40
 
 
-def test_a_small_face_does_not_count() -> None:
+def test_a_small_face_is_rejected() -> None:
     quality = of_portrait(resized(0.4), 0.4)
     assert Reason.TOO_SMALL in quality.reasons[0]
     assert quality.size[0] == pytest.approx(44.4)
 
 
-def test_size_and_visibility_end_at_the_frame() -> None:
+def test_size_and_visibility_are_limited_by_the_frame() -> None:
     x1, y1, x2, y2 = FACE
     half = portrait()[(y1 + y2) // 2 :]
     quality = measure(half, one((x1, y1 - (y1 + y2) // 2, x2, y2 - (y1 + y2) // 2)), LIMITS)
@@ -103,19 +103,19 @@ def test_size_and_visibility_end_at_the_frame() -> None:
 
 
 @pytest.mark.parametrize("box", [(-90, -90, -10, -10), (600, 10, 700, 110), (10, 600, 110, 700), (5, 5, 5, 5)])
-def test_a_box_outside_the_frame_is_no_sample(box: tuple[float, float, float, float]) -> None:
+def test_a_box_outside_the_frame_is_rejected(box: tuple[float, float, float, float]) -> None:
     quality = measure(portrait(), one(box), LIMITS)
     assert quality.weights[0] == 0
     assert Reason.OUT_OF_FRAME in quality.reasons[0]
     assert quality.sharpness[0] == quality.brightness[0] == quality.size[0] == 0
 
 
-def test_a_doubtful_face_does_not_count() -> None:
+def test_an_uncertain_face_is_rejected() -> None:
     quality = measure(portrait(), one(FACE, probability=0.75), LIMITS)
     assert quality.reasons == ((Reason.UNCERTAIN_FACE,),)
 
 
-def test_a_profile_does_not_count() -> None:
+def test_a_profile_is_rejected() -> None:
     quality = measure(portrait(), one(FACE, points=looking(yaw=-60)), LIMITS)
     assert quality.reasons == ((Reason.PROFILE_POSE,),)
     assert measure(portrait(), one(FACE, points=looking(yaw=45)), LIMITS).reasons == ((),)
@@ -131,19 +131,19 @@ def test_each_angle_alone_is_exact(angle: float) -> None:
 
 @given(st.floats(-50, 50), st.floats(-20, 20), st.floats(-30, 30))
 @effort(deadline=None, max_examples=60)
-def test_angles_together_are_near(yaw: float, pitch: float, roll: float) -> None:
+def test_combined_angles_are_approximate(yaw: float, pitch: float, roll: float) -> None:
     found = measure(portrait(), one(FACE, points=looking(yaw, pitch, roll)), LIMITS)
     assert found.yaw[0] == pytest.approx(yaw, abs=15)
     assert found.pitch[0] == pytest.approx(pitch, abs=15)
 
 
-def test_signs_are_those_of_the_picture() -> None:
+def test_signs_refer_to_the_picture() -> None:
     right, down = looking(yaw=30), looking(pitch=20)
     assert right[2, 0] > right[:2, 0].mean()  # the nose to the right
     assert down[2, 1] > looking()[2, 1]
 
 
-def test_degenerate_points_are_a_profile_not_a_crash() -> None:
+def test_degenerate_points_count_as_a_profile() -> None:
     quality = measure(portrait(), one(FACE, points=np.full((5, 2), 200, np.float32)), LIMITS)
     assert np.isfinite([quality.yaw, quality.pitch, quality.roll]).all()
 
@@ -156,7 +156,7 @@ def test_degenerate_points_are_a_profile_not_a_crash() -> None:
     st.floats(-80, 80),
 )
 @effort(deadline=None, max_examples=80)
-def test_a_weight_is_nought_exactly_when_there_is_a_reason(
+def test_a_weight_is_zero_exactly_if_there_is_a_reason(
     x: float, y: float, size: float, probability: float, yaw: float
 ) -> None:
     face = one((x, y, x + size, y + size), points=looking(yaw), probability=probability)
@@ -174,7 +174,7 @@ def test_limits_are_settings() -> None:
     assert len(measure(portrait() // 20, face, LIMITS).reasons[0]) >= 4
 
 
-def test_rows_align_and_none_is_none() -> None:
+def test_rows_align_and_no_faces_give_no_rows() -> None:
     pixels = posed((150, 240, 50), (420, 240, 200))
     boxes = np.array([(128, 213, 172, 263), (341, 140, 499, 340)], np.float32)
     faces = Faces(boxes=boxes, probabilities=np.ones(2, np.float32), landmarks=np.stack((looking(), looking(70))))
@@ -189,7 +189,7 @@ def test_rows_align_and_none_is_none() -> None:
     ("clip", "usable"),
     [("real/talking_1008_frames.mp4", 1.0), ("real/webcam_ewon.mp4", 1.0), ("fake/ffpp_deepfakes_519_515.mp4", 0.9)],
 )
-def test_faces_of_ordinary_clips_count(media: Path, settings: Settings, clip: str, usable: float) -> None:
+def test_faces_of_ordinary_clips_are_usable(media: Path, settings: Settings, clip: str, usable: float) -> None:
     shares = []
     for quality in along(media / clip, settings):
         shares += [weight > 0 for weight in quality.weights]
@@ -197,7 +197,7 @@ def test_faces_of_ordinary_clips_count(media: Path, settings: Settings, clip: st
     assert np.mean(shares) >= usable
 
 
-def test_an_unlit_audience_in_profile_does_not_count(media: Path, settings: Settings) -> None:
+def test_an_unlit_audience_in_profile_is_rejected(media: Path, settings: Settings) -> None:
     *_, last = along(media / "real" / "scene_cuts.mp4", settings)
     assert len(last) >= 2
     assert (last.weights > 0).mean() <= 0.34
@@ -205,7 +205,7 @@ def test_an_unlit_audience_in_profile_does_not_count(media: Path, settings: Sett
 
 
 def along(path: Path, settings: Settings) -> list[Qualities]:
-    """The qualities of what is detected in every 30th frame."""
+    """The qualities of the faces detected in every 30th frame."""
     assert settings.cache_dir is not None
     detector = MtcnnDetector(mtcnn(settings.cache_dir), settings.detector)
     frames = decoded(path, every=30, stop=275)

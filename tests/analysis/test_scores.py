@@ -15,7 +15,7 @@ from monitor.types import Faces, Floats, Pixels, Qualities, Reason, TrackedFaces
 
 
 class MeanEngine:
-    """Says how red a crop is, per quadrant and on average: a network whose answer can be worked out."""
+    """Returns the redness of a crop, per quadrant and on average: a network with a predictable output."""
 
     name = "mean-fp32"
 
@@ -30,7 +30,7 @@ class MeanEngine:
 
 
 class FailingEngine(MeanEngine):
-    """Fails, or gives NaN for the given rows, in the calls that it is told to."""
+    """Fails, or returns NaN for the given rows, in the given calls."""
 
     def __init__(self, *, calls: range, rows: tuple[int, ...] = ()) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ class FailingEngine(MeanEngine):
 
 @pytest.fixture(scope="module")
 def classifier() -> Classifier:
-    """The shipped one, with a calibration that is easy to work out."""
+    """The shipped classifier with a simple calibration."""
     shipped = load_classifier()
     return replace(shipped, card=shipped.card.model_copy(update={"calibration": PlattCalibration(2.0, -0.5)}))
 
@@ -78,7 +78,7 @@ def qualities(*weights: float, reasons: tuple[tuple[Reason, ...], ...] = ((), ()
     )
 
 
-def test_the_crops_of_the_card_are_scored_in_one_batch(
+def test_all_faces_of_a_frame_are_scored_in_one_batch(
     pixels: Pixels, tracked: TrackedFaces, classifier: Classifier
 ) -> None:
     engine = MeanEngine()
@@ -100,7 +100,7 @@ def test_the_crops_of_the_card_are_scored_in_one_batch(
     assert scores.rejected == {}
 
 
-def test_only_the_rows_that_are_due_are_scored(pixels: Pixels, tracked: TrackedFaces, classifier: Classifier) -> None:
+def test_only_the_due_rows_are_scored(pixels: Pixels, tracked: TrackedFaces, classifier: Classifier) -> None:
     scorer = Scorer(classifier, MeanEngine())
     everything = scorer.score(pixels, tracked, qualities(1, 1, 1), rows=[0, 1, 2])
     some = scorer.score(pixels, tracked, qualities(1, 1, 1), rows=[2, 0])
@@ -110,7 +110,7 @@ def test_only_the_rows_that_are_due_are_scored(pixels: Pixels, tracked: TrackedF
     assert some.rejected == {}
 
 
-def test_faces_of_no_weight_are_rejected_with_their_reasons(
+def test_faces_without_weight_are_rejected_with_their_reasons(
     pixels: Pixels, tracked: TrackedFaces, classifier: Classifier
 ) -> None:
     engine = MeanEngine()
@@ -121,7 +121,9 @@ def test_faces_of_no_weight_are_rejected_with_their_reasons(
     assert engine.batches[0].shape[0] == 1
 
 
-def test_without_a_usable_face_the_engine_rests(pixels: Pixels, tracked: TrackedFaces, classifier: Classifier) -> None:
+def test_the_engine_does_not_run_without_a_usable_face(
+    pixels: Pixels, tracked: TrackedFaces, classifier: Classifier
+) -> None:
     engine = MeanEngine()
     scorer = Scorer(classifier, engine)
     scores = scorer.score(pixels, tracked, qualities(0, 0, 0, reasons=((Reason.TOO_DARK,),) * 3), rows=[0, 1, 2])
@@ -137,7 +139,7 @@ def test_another_input_size_reaches_the_engine(pixels: Pixels, tracked: TrackedF
     assert engine.batches[0].shape == (1, 128, 128, 3)
 
 
-def test_a_failure_is_a_rejection_and_heard_once(
+def test_a_failure_is_a_rejection_and_logged_once(
     pixels: Pixels, tracked: TrackedFaces, classifier: Classifier, caplog: pytest.LogCaptureFixture
 ) -> None:
     scorer = Scorer(classifier, FailingEngine(calls=range(3)))
@@ -152,7 +154,7 @@ def test_a_failure_is_a_rejection_and_heard_once(
     ]
 
 
-def test_a_value_that_is_no_number_rejects_its_face_alone(
+def test_a_value_that_is_not_finite_rejects_only_its_face(
     pixels: Pixels, tracked: TrackedFaces, classifier: Classifier, caplog: pytest.LogCaptureFixture
 ) -> None:
     scorer = Scorer(classifier, FailingEngine(calls=range(1), rows=(1,)))
@@ -160,11 +162,11 @@ def test_a_value_that_is_no_number_rejects_its_face_alone(
     np.testing.assert_array_equal(scores.track_ids, [4, 9])
     assert np.isfinite(scores.log_odds).all()
     assert scores.rejected == {7: (Reason.ENGINE_DEGRADED,)}
-    assert "no number" in caplog.text
+    assert "not a finite number" in caplog.text
 
 
 @pytest.mark.parametrize("rows", [(), (0,)])
-def test_an_engine_that_keeps_failing_ends_it(
+def test_an_engine_that_keeps_failing_raises_an_error(
     pixels: Pixels, tracked: TrackedFaces, classifier: Classifier, rows: tuple[int, ...]
 ) -> None:
     scorer = Scorer(classifier, FailingEngine(calls=range(100), rows=rows))
@@ -175,7 +177,7 @@ def test_an_engine_that_keeps_failing_ends_it(
 
 
 @pytest.mark.parametrize("rows", [(), range(60)], ids=["raises", "no number"])
-def test_a_failed_call_that_many_streams_shared_counts_once(
+def test_a_failed_call_shared_by_streams_counts_once(
     pixels: Pixels, tracked: TrackedFaces, classifier: Classifier, rows: tuple[int, ...]
 ) -> None:
     streams = 2 * TOLERATED_FAILURES
@@ -191,9 +193,7 @@ def test_a_failed_call_that_many_streams_shared_counts_once(
     assert len(broken.batches) == 1
 
 
-def test_failed_calls_side_by_side_count_once_each(
-    pixels: Pixels, tracked: TrackedFaces, classifier: Classifier
-) -> None:
+def test_parallel_failed_calls_count_once_each(pixels: Pixels, tracked: TrackedFaces, classifier: Classifier) -> None:
     scorer = Scorer(classifier, MeanEngine())
     first, second = EngineError("out of memory"), EngineError("out of memory")
 
@@ -205,13 +205,13 @@ def test_failed_calls_side_by_side_count_once_each(
         def run(self, batch: Pixels) -> tuple[Floats, ...]:
             raise EngineError("out of memory") from self.cause
 
-    for _ in range(2 * TOLERATED_FAILURES):  # the streams of two calls, in turns
+    for _ in range(2 * TOLERATED_FAILURES):  # the streams of two calls, alternating
         for cause in (first, second):
             found = scorer.score(pixels, tracked, qualities(1, 1, 1), rows=(0,), engine=Fails(cause))
             assert list(found.rejected.values()) == [(Reason.ENGINE_DEGRADED,)]
 
 
-def test_a_success_forgives(pixels: Pixels, tracked: TrackedFaces, classifier: Classifier) -> None:
+def test_a_success_resets_the_count(pixels: Pixels, tracked: TrackedFaces, classifier: Classifier) -> None:
     engine = FailingEngine(calls=range(TOLERATED_FAILURES))
     scorer = Scorer(classifier, engine)
     for _ in range(TOLERATED_FAILURES + 1):

@@ -45,7 +45,7 @@ def change(track_id: int, before: Label, after: Label, now: float, began: float)
 
 
 class Script:
-    """Frames at 10 fps with a score each; ``labels`` as said, each change ``late`` seconds after it began."""
+    """Frames at 10 fps with a score each and the given ``labels``, each change ``late`` seconds after it began."""
 
     def __init__(self, late: float = 0.5, **others: float) -> None:
         self.segments = Segments(SegmentSettings(**others))
@@ -79,7 +79,7 @@ def spans(found: list[Segment]) -> list[tuple[float, float]]:
 
 
 class TestSpans:
-    def test_a_span_lasts_from_where_suspicion_began_to_where_it_ended(self) -> None:
+    def test_a_span_lasts_from_the_start_to_the_end_of_suspicion(self) -> None:
         script = Script(late=0.5)
         script.run(5.0, {1: REAL}, logit=-2.0)
         script.run(3.0, {1: SUSPICIOUS}, logit=1.0)
@@ -103,7 +103,7 @@ class TestSpans:
 
         assert (found.best_frame, found.best_time) == (60, 6.0)
         assert found.peak == pytest.approx(probability(3.0))
-        inside = [-3.0] * 5 + [1.0] * 15 + [3.0]  # 4.5 s up to 6.5 s
+        inside = [-3.0] * 5 + [1.0] * 15 + [3.0]  # 4.5 s to 6.5 s
         assert found.mean == pytest.approx(sum(map(probability, inside)) / len(inside))
 
     def test_the_worst_label_is_kept(self) -> None:
@@ -112,33 +112,33 @@ class TestSpans:
             script.run(1.0, {1: label})
         assert [one.label for one in script.finish()] == [FAKE]
 
-    def test_the_start_is_not_dated_back_without_end(self) -> None:
+    def test_the_start_is_backdated_up_to_the_limit(self) -> None:
         script = Script(late=20.0, max_backdate=2.0)
         script.run(30.0, {1: REAL})
         script.run(5.0, {1: FAKE})
         assert spans(script.finish()) == [(28.0, 34.9)]
 
-    def test_close_spans_of_a_track_are_one_and_distant_ones_are_not(self) -> None:
+    def test_close_spans_of_a_track_are_merged(self) -> None:
         for gap, expected in ((0.9, 1), (1.2, 2)):
             script = Script(late=0.0)
             for label, seconds in ((SUSPICIOUS, 2.0), (REAL, gap), (SUSPICIOUS, 2.0), (REAL, 9.0)):
                 script.run(seconds, {1: label})
             assert len(script.finish()) == expected, gap
 
-    def test_a_blink_is_not_reported(self) -> None:
+    def test_a_short_span_is_not_reported(self) -> None:
         script = Script(late=0.0)
         script.run(0.3, {1: SUSPICIOUS})
         script.run(9.0, {1: REAL})
         assert script.finish() == []
 
-    def test_a_span_is_published_once_nothing_can_reach_back_to_it(self) -> None:
+    def test_a_span_is_published_when_no_later_one_can_join_it(self) -> None:
         script = Script(late=0.0)
         script.run(2.0, {1: FAKE})
         assert script.run(4.0, {1: REAL}) == []
         assert spans(script.run(0.5, {1: REAL})) == [(0.0, 2.0)]
         assert script.run(9.0, {1: REAL}) == []
 
-    def test_faces_have_spans_of_their_own(self) -> None:
+    def test_each_face_has_its_own_spans(self) -> None:
         script = Script(late=0.0)
         script.run(2.0, {1: FAKE, 2: REAL})
         script.run(2.0, {1: FAKE, 2: SUSPICIOUS})
@@ -149,7 +149,7 @@ class TestSpans:
 
 
 class TestEnds:
-    def test_a_track_that_ends_takes_its_span_with_it(self) -> None:
+    def test_the_span_of_an_ended_track_is_published(self) -> None:
         script = Script(late=0.0)
         script.run(2.0, {1: FAKE, 2: FAKE})
         ended = script.segments.end([1, 77])
@@ -166,7 +166,7 @@ class TestEnds:
         script.run(2.0, {1: FAKE})
         assert spans(script.finish()[1:]) == [(0.0, 2.0)]
 
-    def test_nothing_scored_makes_no_span(self) -> None:
+    def test_a_span_without_scores_is_not_published(self) -> None:
         segments = Segments(SegmentSettings())
         for index in range(30):
             judged = Judgement((verdict(1, FAKE),), ())
@@ -193,7 +193,7 @@ class TestWithTheJudge:
         assert timeline.segments[0].label is FAKE
 
     @pytest.mark.parametrize("seed", range(5))
-    def test_through_noise_it_is_dated_to_the_second(self, seed: int) -> None:
+    def test_a_noisy_switch_is_dated_to_the_second(self, seed: int) -> None:
         timeline = play(noisy(lambda now: 2.0 if 10.0 <= now < 20.0 else -2.0, seed=seed, tau=0.2), seconds=30.0)
         (found,) = timeline.segments
         assert found.start == pytest.approx(10.0, abs=1.0)
@@ -205,7 +205,7 @@ class TestWithTheJudge:
 
     @given(st.lists(st.sampled_from([-3.0, 0.0, 1.0, 3.0, Reason.TOO_SMALL, None]), min_size=1, max_size=20))
     @settings(max_examples=40, deadline=None)
-    def test_spans_are_apart_in_order_and_hold_their_best(self, values: list[float | Reason | None]) -> None:
+    def test_spans_are_separate_ordered_and_contain_their_best_score(self, values: list[float | Reason | None]) -> None:
         seconds = 1.5 * len(values)
         timeline = play(lambda now: values[int(now / 1.5)], seconds=seconds)
         found = timeline.segments
@@ -219,7 +219,7 @@ class TestWithTheJudge:
         assert found == [] or {one.label for one in found} <= suspected
 
 
-def test_frames_without_faces_are_fine() -> None:
+def test_frames_without_faces_are_accepted() -> None:
     segments = Segments(SegmentSettings())
     assert segments.update(Judgement((), ()), Scores.none(), frame_index=0, media_time=0.0) == ()
     assert segments.flush() == ()

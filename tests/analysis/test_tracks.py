@@ -1,4 +1,4 @@
-"""Identity over time: in a made-up world where the truth is known, with any input, and on real clips."""
+"""Identity over time: in a simulated world with known truth, with random input, and on real clips."""
 
 from collections.abc import Callable, Iterator
 from itertools import pairwise
@@ -38,7 +38,7 @@ def square(x: float, y: float = 200, size: float = 100) -> Box:
 
 
 def refined(expected: Floats, visible: list[Box]) -> Faces:
-    """What O-Net does: it settles on the face that it mostly sees, or on nothing."""
+    """Simulates O-Net: it converges on the face with the largest overlap, or on nothing."""
     found = faces_at(expected, 0.05)
     for row, box in enumerate(expected):
         if visible:
@@ -70,7 +70,7 @@ def id_near(tracked: TrackedFaces, box: Box) -> int | None:
     return int(tracked.track_ids[shares.argmax()]) if shares.max() > 0.5 else None
 
 
-def test_a_face_counts_after_min_hits_and_keeps_its_id() -> None:
+def test_a_face_is_confirmed_after_min_hits_and_keeps_its_id() -> None:
     seen = [(len(tracked), tracked.track_ids.tolist()) for _, tracked, _ in watch(lambda t: [square(300)], beats(3))]
     assert seen == [(0, [])] + [(1, [1])] * (len(seen) - 1)
 
@@ -81,7 +81,7 @@ def test_one_hit_can_be_enough() -> None:
     assert tracked.track_ids.tolist() == [1]
 
 
-def test_the_detector_rests_between_its_beats() -> None:
+def test_full_detections_run_at_their_interval() -> None:
     tracker, asked = Tracker(TrackerSettings(detect_interval=1.0, search_interval=0.2)), []
     for time in beats(4):
         visible = [square(300)] if time < 2 else []
@@ -93,8 +93,8 @@ def test_the_detector_rests_between_its_beats() -> None:
     assert asked[2:] == pytest.approx(np.arange(2.0, 4.0, 0.2))  # lost: at once, then every search_interval
 
 
-def test_a_loss_calls_the_detector_at_once_but_not_forever() -> None:
-    """A face that every detection finds and O-Net loses in the next frame."""
+def test_a_loss_triggers_a_limited_number_of_detections() -> None:
+    """Each detection finds the face, and O-Net loses it in the next frame."""
     tracker, asked = Tracker(TrackerSettings(search_interval=0.2)), 0
     for time in beats(10):
         tracker.follow(faces_at(tracker.expected(time), 0.1), time)
@@ -104,7 +104,7 @@ def test_a_loss_calls_the_detector_at_once_but_not_forever() -> None:
     assert 10 / 0.2 <= asked < 1.3 * 10 / 0.2
 
 
-def test_a_doubted_face_is_lost_and_ends_after_its_max_age() -> None:
+def test_an_uncertain_face_is_lost_and_ends_after_max_age() -> None:
     tracker = Tracker(TrackerSettings(max_age=0.5))
     ended = []
     for time, tracked, _ in watch(lambda t: [square(300)] if t < 1 else [], beats(3), tracker):
@@ -123,18 +123,18 @@ def test_a_short_occlusion_keeps_the_id(gap: float, ids: set[int]) -> None:
 
 
 @pytest.mark.parametrize(("aside", "ids"), [(90, {1}), (220, {1, 2})])
-def test_who_reappears_far_away_is_somebody_else(aside: float, ids: set[int]) -> None:
+def test_a_face_that_reappears_far_away_is_a_new_track(aside: float, ids: set[int]) -> None:
     world = lambda t: [] if 1 < t < 1.5 else [square(300 if t < 1.2 else 300 + aside)]  # noqa: E731
     assert {track for _, tracked, _ in watch(world, beats(3)) for track in tracked.track_ids.tolist()} == ids
 
 
-def test_a_fast_face_is_followed() -> None:
+def test_a_fast_face_stays_active() -> None:
     """Half its width per frame: too far for O-Net on the last box."""
     frames = list(watch(lambda t: [square(50 + 50 * FPS * t)], beats(1.2)))
     assert all(tracked.track_ids.tolist() == [1] for _, tracked, _ in frames[2:])
 
 
-def test_a_cut_ends_everybody_and_calls_the_detector() -> None:
+def test_a_cut_ends_all_tracks_and_triggers_a_detection() -> None:
     tracker = Tracker(TrackerSettings())
     world = lambda t: [square(200), square(500)]  # noqa: E731
     list(watch(world, beats(1), tracker))
@@ -150,7 +150,7 @@ def test_a_cut_ends_everybody_and_calls_the_detector() -> None:
 
 
 @pytest.mark.parametrize("leap", [60.0, -60.0])
-def test_a_leap_in_time_ends_everybody(leap: float) -> None:
+def test_a_jump_in_time_ends_all_tracks(leap: float) -> None:
     tracker = Tracker(TrackerSettings())
     list(watch(lambda t: [square(300)], beats(1), tracker))
     tracker.follow(faces_at(tracker.expected(1 + leap)), 1 + leap)
@@ -159,12 +159,12 @@ def test_a_leap_in_time_ends_everybody(leap: float) -> None:
 
 
 def test_a_busy_machine_searches_less_often() -> None:
-    def searches(rest: float) -> int:
+    def searches(interval: float) -> int:
         tracker = Tracker(TrackerSettings(search_interval=0.2))
         count = 0
         for time in beats(4):
             tracker.follow(Faces.none(), time)
-            if tracker.due(time, rest=rest):
+            if tracker.due(time, min_search_interval=interval):
                 tracker.associate(Faces.none(), time)
                 count += 1
         return count
@@ -173,7 +173,7 @@ def test_a_busy_machine_searches_less_often() -> None:
 
 
 @pytest.mark.parametrize("hidden", [0.3, 0.7])
-def test_a_face_that_was_lost_is_found_again_on_a_busy_machine_too(hidden: float) -> None:
+def test_a_lost_face_is_found_again_on_a_busy_machine(hidden: float) -> None:
     tracker = Tracker(TrackerSettings(max_age=1.0))
     ids: set[int] = set()
     for time in beats(4):
@@ -184,14 +184,14 @@ def test_a_face_that_was_lost_is_found_again_on_a_busy_machine_too(hidden: float
         if away:
             refined.probabilities[expected[:, 0] < 350] = 0.1
         tracked = tracker.follow(refined, time)
-        if tracker.due(time, rest=0.5):
+        if tracker.due(time, min_search_interval=0.5):
             tracked = tracker.associate(faces_at(here), time)
         ids |= set(tracked.track_ids.tolist())
     assert ids == {1, 2}
 
 
 def crossing(t: float) -> list[Box]:
-    """The nearer face goes right, the farther left; while they overlap by half, only the nearer is seen."""
+    """The nearer face moves right, the farther left; while they overlap by half, only the nearer is visible."""
     near, far = square(200 + 150 * t), square(650 - 150 * t, 205)
     hidden = overlaps(np.array([near], np.float32), np.array([far], np.float32))[0, 0] > 0.3
     return [near] if hidden else [near, far]
@@ -210,14 +210,14 @@ def test_people_who_cross_keep_their_ids(fps: float) -> None:
 def test_two_tracks_never_share_a_face() -> None:
     tracker = Tracker(TrackerSettings())
     list(watch(lambda t: [square(200), square(330)], beats(1), tracker))
-    tracked = tracker.follow(faces_at([square(205), square(215)]), 1.0)  # the second slid onto the first
+    tracked = tracker.follow(faces_at([square(205), square(215)]), 1.0)  # the second converged on the first
     assert tracked.track_ids.tolist() == [1]
     again = tracker.associate(faces_at([square(205), square(330)]), 1.0)
     assert sorted(again.track_ids.tolist()) == [1, 2]
     assert id_near(again, square(330)) == 2
 
 
-def test_who_counts_keeps_a_face_that_a_newcomer_claims() -> None:
+def test_a_confirmed_track_keeps_its_face_against_a_new_track() -> None:
     tracker = Tracker(TrackerSettings())
     list(watch(lambda t: [square(200)], beats(1), tracker))
     tracker.associate(faces_at([square(200), square(260)]), 1.0)
@@ -226,12 +226,12 @@ def test_who_counts_keeps_a_face_that_a_newcomer_claims() -> None:
     assert len(tracker.expected(1.08)) == 1
 
 
-def test_a_face_that_no_detection_confirms_is_given_up() -> None:
+def test_a_face_missed_by_full_detections_is_lost() -> None:
     tracker = Tracker(TrackerSettings(detect_interval=1.0, max_age=0.5))
     list(watch(lambda t: [square(300)], beats(1), tracker))
     ended = {}
     for time in beats(10)[25:]:
-        tracker.follow(faces_at(tracker.expected(time)), time)  # O-Net is content with a curtain
+        tracker.follow(faces_at(tracker.expected(time)), time)  # O-Net accepts a curtain
         if tracker.due(time):
             tracker.associate(Faces.none(), time)
         ended |= dict.fromkeys(tracker.ended, time)
@@ -239,7 +239,7 @@ def test_a_face_that_no_detection_confirms_is_given_up() -> None:
     assert 2 < ended[1] < 5
 
 
-def test_a_slipped_box_is_put_right() -> None:
+def test_a_full_detection_corrects_a_box() -> None:
     tracker = Tracker(TrackerSettings())
     list(watch(lambda t: [square(300)], beats(1), tracker))
     tracker.follow(faces_at([square(335)]), 1.0)
@@ -248,7 +248,7 @@ def test_a_slipped_box_is_put_right() -> None:
 
 
 def test_rows_must_match() -> None:
-    with pytest.raises(ValueError, match="0 tracks are followed, got 1"):
+    with pytest.raises(ValueError, match="0 tracks are active, got 1"):
         Tracker(TrackerSettings()).follow(faces_at([square(10)]), 0.0)
 
 
@@ -258,7 +258,7 @@ SMOOTH = st.lists(
 
 
 def swaying(people: list[tuple[float, float, float, float]]) -> World:
-    """Faces 250 pixels apart, each swaying about its place."""
+    """Faces 250 pixels apart, each swaying around its position."""
 
     def world(t: float) -> list[Box]:
         return [
@@ -291,7 +291,7 @@ STEPS = st.lists(
 
 @given(STEPS, st.integers(1, 3))
 @effort(deadline=None, max_examples=150)
-def test_whatever_comes_ids_are_unique_and_never_come_back(
+def test_ids_are_unique_and_never_reused_for_any_input(
     steps: list[tuple[float, list[tuple[float, float, float]], list[float], int]], min_hits: int
 ) -> None:
     def run() -> list[tuple[list[int], tuple[int, ...]]]:
@@ -318,15 +318,15 @@ def test_whatever_comes_ids_are_unique_and_never_come_back(
             assert all(track > max(alive | dead, default=0) for track in set(ids) - alive)
             dead |= set(ended)
             alive = (alive | set(ids)) - dead
-            assert len(tracker._followed) + len(tracker._remembered) <= 5 * 40
+            assert len(tracker._active) + len(tracker._lost) <= 5 * 40
             history.append((ids, tracker.ended))
         return history
 
     assert run() == run()
 
 
-def test_memory_stays_small_for_days() -> None:
-    """Somebody new every second, some only half seen, for hours of media time."""
+def test_memory_is_bounded_over_days() -> None:
+    """A new face every second, some only half visible, for hours of media time."""
     tracker, rng = Tracker(TrackerSettings()), np.random.default_rng(0)
     largest = 0
     for time in np.arange(0, 4000, 0.5).tolist():
@@ -334,7 +334,7 @@ def test_memory_stays_small_for_days() -> None:
         tracker.follow(following, time)
         if tracker.due(time):
             tracker.associate(faces_at([square(*rng.uniform(0, 2000, 2)) for _ in range(3)]), time)
-        largest = max(largest, len(tracker._followed) + len(tracker._remembered) + len(tracker.ended))
+        largest = max(largest, len(tracker._active) + len(tracker._lost) + len(tracker.ended))
     assert largest < 40
 
 
@@ -356,7 +356,7 @@ def track(frames: Iterator[tuple[float, Pixels]], detector: MtcnnDetector) -> li
     return seen
 
 
-def test_real_networks_on_two_heads_that_pass(detector: MtcnnDetector) -> None:
+def test_real_networks_track_two_crossing_heads(detector: MtcnnDetector) -> None:
     """The nearer head covers the farther one for half a second."""
     frames = ((t, posed((520 - 130 * t, 235, 80), (120 + 130 * t, 250, 120))) for t in beats(3, 20))
     seen = track(frames, detector)
@@ -380,8 +380,8 @@ def test_a_cut_starts_new_tracks(media: Path, detector: MtcnnDetector) -> None:
     assert sum(len(tracked) == 1 for tracked in seen[82:211]) >= 126
 
 
-def test_a_crowd_with_a_moving_camera(media: Path, detector: MtcnnDetector) -> None:
-    """Of the faces that a full detection finds, the tracks hold 95 %; few ids come and go."""
+def test_a_crowd_is_tracked_with_a_moving_camera(media: Path, detector: MtcnnDetector) -> None:
+    """The tracks hold 95 % of the fully detected faces; few ids are created."""
     frames = list(decoded(media / "real" / "multiface_1080p.mp4", stop=60))
     small = [(time, np.ascontiguousarray(pixels[::2, ::2])) for time, pixels in frames]
     seen = track(iter(small), detector)

@@ -1,4 +1,4 @@
-"""Networks with fixed random weights: parity is tested without the shipped ones."""
+"""Networks with fixed random weights, so that parity tests need no shipped weights."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from support.random_weights import coarse_crops, lively_body, written
 
 @pytest.fixture(scope="session")
 def bodies() -> dict[str, torch.nn.Module]:
-    """Every architecture with random weights, in eval mode, made when first asked for."""
+    """Every architecture with random weights, in eval mode, created on first use."""
 
     class Bodies(dict[str, torch.nn.Module]):
         def __missing__(self, name: str) -> torch.nn.Module:
@@ -33,7 +33,7 @@ def crops() -> torch.Tensor:
 
 @pytest.fixture(scope="session")
 def pairs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Random weights and their cards, by the architecture's name, made when first asked for; not to be changed."""
+    """Random weights and their cards by the architecture's name, created on first use; read-only."""
     folder = tmp_path_factory.mktemp("weights")
 
     class Pairs(dict[str, Path]):

@@ -41,7 +41,7 @@ def test_every_model_loads_by_its_name(pairs: dict[str, Path], name: str) -> Non
 
 
 @pytest.mark.parametrize("name", available_models())
-def test_every_architecture_trains_and_comes_back_from_its_file(name: str, tmp_path: Path) -> None:
+def test_every_architecture_trains_and_is_restored_from_its_file(name: str, tmp_path: Path) -> None:
     known = architecture(name)
     body, batch = known.body(dropout=0.5), coarse_crops(SIZES[name])
     assert body.training
@@ -62,7 +62,7 @@ def test_every_architecture_trains_and_comes_back_from_its_file(name: str, tmp_p
 
 
 @pytest.mark.parametrize("name", available_models())
-def test_dropout_is_off_unless_asked_for(name: str) -> None:
+def test_dropout_is_off_by_default(name: str) -> None:
     for dropout in (0.0, 0.3):
         body = architecture(name).body(dropout=dropout)
         found = {m.p for m in body.modules() if isinstance(m, torch.nn.Dropout)} | {getattr(body, "drop_rate", 0.0)}
@@ -70,7 +70,7 @@ def test_dropout_is_off_unless_asked_for(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", available_models())
-def test_shipped_weights_load_and_a_model_without_them_says_so(name: str) -> None:
+def test_shipped_weights_load_and_missing_ones_are_an_error(name: str) -> None:
     if (engines_dir() / f"{name}.safetensors").is_file():
         assert load_classifier(name).card.limits
     else:
@@ -78,7 +78,7 @@ def test_shipped_weights_load_and_a_model_without_them_says_so(name: str) -> Non
             load_classifier(name)
 
 
-def test_one_model_is_too_large_to_be_shipped() -> None:
+def test_only_shipped_models_have_weights_files() -> None:
     assert not (engines_dir() / "xception.safetensors").exists()
 
 
@@ -99,7 +99,7 @@ def test_the_shipped_weights_load() -> None:
     assert torch.isfinite(logit).all()
 
 
-def test_another_size_is_another_network() -> None:
+def test_another_input_size_has_another_digest() -> None:
     small, large = load_classifier(), load_classifier(input_size=224)
     assert large.network.input_shape == (None, 3, 224, 224)
     assert large.input_size == 224
@@ -107,22 +107,22 @@ def test_another_size_is_another_network() -> None:
     assert small.network.digest == load_classifier().network.digest
 
 
-def test_other_weights_are_another_network(pair: Path) -> None:
+def test_other_weights_have_another_digest(pair: Path) -> None:
     same = load_classifier(weights=pair)
-    assert same.network.digest == load_classifier().network.digest  # the place of the file does not matter
+    assert same.network.digest == load_classifier().network.digest  # the path of the file does not matter
     pair.write_bytes(pair.read_bytes()[:-1] + b"\x00")
     with pytest.raises(ModelCardError, match="describes other weights"):
         load_classifier(weights=pair)
 
 
-def test_missing_weights_say_which_and_where(tmp_path: Path) -> None:
-    with pytest.raises(WeightsMissingError, match="nothing is ever scored with random") as caught:
+def test_the_error_for_missing_weights_names_the_files_and_the_folder(tmp_path: Path) -> None:
+    with pytest.raises(WeightsMissingError, match="no face is ever scored with random") as caught:
         load_classifier(weights=tmp_path / "gone.safetensors")
     assert str(tmp_path / "gone.safetensors") in str(caught.value)
     assert "gone.json" in str(caught.value)
 
 
-def test_missing_default_weights_are_missing_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_default_weights_are_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "package").mkdir()
     monkeypatch.setattr(monitor.classifiers, "_PACKAGE", tmp_path / "package")
     assert engines_dir() == tmp_path / "engines"
@@ -130,7 +130,7 @@ def test_missing_default_weights_are_missing_too(tmp_path: Path, monkeypatch: py
         load_classifier()
 
 
-def test_a_wheel_carries_the_engines_inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wheel_contains_the_engines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "package" / "engines").mkdir(parents=True)
     monkeypatch.setattr(monitor.classifiers, "_PACKAGE", tmp_path / "package")
     assert engines_dir() == tmp_path / "package" / "engines"
@@ -151,7 +151,7 @@ def test_an_unknown_model_lists_the_known_ones() -> None:
         ("mesoinception4", (224, 512), "256 pixels only"),
     ],
 )
-def test_a_size_that_it_cannot_take_is_refused(
+def test_an_unsupported_input_size_is_refused(
     pairs: dict[str, Path], name: str, sizes: tuple[int, ...], takes: str
 ) -> None:
     for size in sizes:
@@ -159,7 +159,7 @@ def test_a_size_that_it_cannot_take_is_refused(
             load_classifier(name, weights=pairs[name], input_size=size)
 
 
-def test_the_smallest_and_odd_sizes_run(pairs: dict[str, Path]) -> None:
+def test_the_smallest_and_odd_input_sizes_run(pairs: dict[str, Path]) -> None:
     for name, size in (("inception_resnet_v1", 75), ("xception", 75), ("xception", 101), ("vit", 80)):
         net = load_classifier(name, weights=pairs[name], input_size=size).network.build()
         with torch.inference_mode():
@@ -184,7 +184,7 @@ sys.exit(" ".join(before | ({"torch", "timm"} & set(sys.modules))))
 """
 
 
-def test_the_registry_imports_neither_torch_nor_pydantic_and_loading_no_torch() -> None:
+def test_the_registry_imports_neither_torch_nor_pydantic_and_loading_imports_no_torch() -> None:
     done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=False)
     assert done.stderr.strip() == ""
 
@@ -199,6 +199,6 @@ for name in m.available_models():
 """
 
 
-def test_training_needs_torch_and_timm_only() -> None:
+def test_training_needs_only_torch_and_timm() -> None:
     done = subprocess.run([sys.executable, "-c", TRAINING], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

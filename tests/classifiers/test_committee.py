@@ -1,4 +1,4 @@
-"""A second classifier is one module, its registration and its weights; a committee is one card."""
+"""A second classifier needs one module, its registration and its weights; a committee needs one card."""
 
 import json
 from pathlib import Path
@@ -69,7 +69,7 @@ def judged(settings: Settings, model: str) -> tuple[Engines, dict[str, float], f
 
 
 @pytest.mark.usefixtures("folder")
-def test_a_registered_classifier_is_chosen_by_its_name_and_calibrated(settings: Settings) -> None:
+def test_a_registered_classifier_is_selected_by_name_and_calibrated(settings: Settings) -> None:
     engines, opinions, log_odds = judged(settings, "redness")
     assert (engines.classifier.card.id, engines.classifier.input_size) == ("redness-1", 96)
     assert opinions == {"redness-1": log_odds}
@@ -77,7 +77,7 @@ def test_a_registered_classifier_is_chosen_by_its_name_and_calibrated(settings: 
 
 
 @pytest.mark.usefixtures("folder")
-def test_a_committee_fuses_calibrated_log_odds_of_classifiers_with_other_crops_and_sizes(settings: Settings) -> None:
+def test_a_committee_fuses_classifiers_with_different_crops_and_sizes(settings: Settings) -> None:
     engines, opinions, log_odds = judged(settings, "both")
     assert engines.committee.id == "both-1"
     assert [scorer.classifier.input_size for scorer in engines.scorers] == [160, 96]

@@ -37,7 +37,7 @@ def exact_average(pixels: Pixels, x: float, y: float, side: float, size: int) ->
     return np.einsum("ih,hwc,jw->ijc", rows, pixels.astype(float), columns, optimize=True) * (size / side) ** 2
 
 
-def test_the_square_is_where_the_policy_says() -> None:
+def test_the_square_follows_the_policy() -> None:
     boxes = np.array([[100, 200, 180, 300]], np.float32)
     np.testing.assert_allclose(crop_squares(boxes, policy=POLICY), [[97.5, 213.5, 182.5, 298.5]])
 
@@ -58,7 +58,7 @@ def test_a_box_without_height_has_a_square_of_one_pixel() -> None:
 
 @pytest.mark.parametrize("size", [24, 40, 96])
 @pytest.mark.parametrize(("x", "y", "side"), [(20, 30, 96), (20.25, 30.75, 96), (11.6, 23.4, 61.7), (3.3, 2.2, 190.4)])
-def test_every_crop_pixel_shows_its_own_place(ramp: Pixels, x: float, y: float, side: float, size: int) -> None:
+def test_every_crop_pixel_shows_its_own_position(ramp: Pixels, x: float, y: float, side: float, size: int) -> None:
     crop = cut_squares(ramp, squares((x, y, side)), size=size)[0].astype(float)
     centres = (np.arange(size) + 0.5) * side / size - 0.5
     inner = slice(1, -1)
@@ -122,12 +122,12 @@ def test_a_square_far_outside_shows_the_nearest_corner(ramp: Pixels, side: float
     assert (crop[1] == (0, 0, 7)).all()
 
 
-def test_a_face_larger_than_a_one_pixel_frame() -> None:
+def test_a_face_larger_than_a_one_pixel_frame_is_cut() -> None:
     crop = cut_squares(np.full((1, 1, 3), 9, np.uint8), squares((-5, -5, 11), (-200, -200, 401)), size=32)
     assert (crop == 9).all()
 
 
-def test_crop_faces_cuts_the_squares_of_the_policy(ramp: Pixels) -> None:
+def test_crop_faces_cuts_the_squares_from_the_policy(ramp: Pixels) -> None:
     boxes = np.array([[30, 40, 90, 120], [100, 50, 150, 110]], np.float32)
     crops, where = crop_faces(ramp, boxes, policy=POLICY, size=48)
     assert crops.shape == (2, 48, 48, 3)
@@ -135,7 +135,7 @@ def test_crop_faces_cuts_the_squares_of_the_policy(ramp: Pixels) -> None:
     np.testing.assert_array_equal(crops, cut_squares(ramp, where, size=48))
 
 
-def test_no_face_no_crop(ramp: Pixels) -> None:
+def test_no_face_gives_no_crop(ramp: Pixels) -> None:
     crops, where = crop_faces(ramp, np.zeros((0, 4), np.float32), policy=POLICY, size=48)
     assert crops.shape == (0, 48, 48, 3)
     assert where.shape == (0, 4)

@@ -6,7 +6,7 @@ from support.random_weights import SIZES, coarse_crops
 from monitor.classifiers import architecture, available_models
 from monitor.classifiers.evidence_map import EvidenceNetwork, fold_head
 
-LAST_MAPS = {"inception_resnet_v1": "block8", "xception": "act4", "vit": "norm"}  # where the head after it is affine
+LAST_MAPS = {"inception_resnet_v1": "block8", "xception": "act4", "vit": "norm"}  # the head after it is affine
 LAST_MAPS |= {f"efficientnet_lite{variant}": "bn2" for variant in range(3)}
 CELLS = [
     *(("inception_resnet_v1", size, cells) for size, cells in ((96, 1), (160, 3), (224, 5))),
@@ -38,13 +38,13 @@ def autograd_evidence(body: torch.nn.Module, layer: str, batch: torch.Tensor) ->
 
 
 @pytest.mark.parametrize(("name", "size", "cells"), [case for case in CELLS if case[0] in LAST_MAPS])
-def test_the_map_is_what_autograd_says(bodies: dict[str, torch.nn.Module], name: str, size: int, cells: int) -> None:
+def test_the_map_agrees_with_autograd(bodies: dict[str, torch.nn.Module], name: str, size: int, cells: int) -> None:
     batch = crops_for(name, size)
     expected_logit, expected_map = autograd_evidence(bodies[name], LAST_MAPS[name], batch)
     with torch.inference_mode():
         logit, evidence = architecture(name).with_evidence(bodies[name], input_size=size)(batch)
     assert evidence.shape == (2, cells, cells)
-    assert evidence.std() > 0.15  # the comparison means something
+    assert evidence.std() > 0.15  # otherwise the comparison shows nothing
     torch.testing.assert_close(logit, expected_logit, atol=1e-4, rtol=0)
     torch.testing.assert_close(evidence, expected_map, atol=1e-4, rtol=1e-5)
 
@@ -66,12 +66,12 @@ def test_every_architecture_is_tested() -> None:
 
 
 @pytest.mark.parametrize("name", ["inception_resnet_v1", "xception"])
-def test_its_positive_part_is_what_the_grad_cam_package_draws(bodies: dict[str, torch.nn.Module], name: str) -> None:
+def test_the_positive_part_agrees_with_the_grad_cam_package(bodies: dict[str, torch.nn.Module], name: str) -> None:
     grad_cam = pytest.importorskip("pytorch_grad_cam", reason="needs: pip install --no-deps grad-cam ttach")
     body, batch = bodies[name], coarse_crops(224)[:1, :, :160, :160]
     with torch.inference_mode():
         evidence = architecture(name).with_evidence(body, input_size=160)(batch)[1].numpy()
-    sign = np.sign(evidence.max() + evidence.min())  # explain the side that has the larger cells
+    sign = np.sign(evidence.max() + evidence.min())  # explain the side with the larger cells
     targets = [lambda output: float(sign) * output[0]]
     layer = body.get_submodule(LAST_MAPS[name])
     with grad_cam.GradCAM(model=body, target_layers=[layer]) as cam:
@@ -87,7 +87,7 @@ def test_its_positive_part_is_what_the_grad_cam_package_draws(bodies: dict[str, 
     assert drawn.max() > 0.9
 
 
-def test_the_head_is_a_copy_and_the_trunk_is_not() -> None:
+def test_the_head_is_copied_and_the_trunk_is_shared() -> None:
     trunk, weight = torch.nn.Conv2d(3, 2, 1), torch.nn.Parameter(torch.ones(2))
     net = EvidenceNetwork(trunk, weight=weight, bias=torch.ones(1))
     with torch.no_grad():

@@ -29,12 +29,12 @@ def part(
     )
 
 
-def test_one_classifier_alone_is_passed_on_as_it_is() -> None:
+def test_a_single_classifier_passes_unchanged() -> None:
     alone = part({1: 2.0})
     assert Fusion().fuse([alone]) is alone
 
 
-def test_log_odds_add_up_with_their_weights_and_both_opinions_stay() -> None:
+def test_log_odds_are_summed_with_weights_and_the_parts_are_kept() -> None:
     fused = Fusion((0.5, 1.5), bias=-0.25).fuse([part({1: 2.0, 2: -1.0}), part({2: 0.5, 1: 1.0}, name="two")])
     assert fused.track_ids.tolist() == [1, 2]
     assert fused.log_odds.tolist() == pytest.approx([0.5 * 2 + 1.5 * 1 - 0.25, -0.5 + 0.75 - 0.25])
@@ -42,13 +42,13 @@ def test_log_odds_add_up_with_their_weights_and_both_opinions_stay() -> None:
 
 
 @pytest.mark.parametrize("reason", [Reason.ENGINE_DEGRADED, Reason.TOO_DARK])
-def test_a_face_that_one_rejects_is_rejected(reason: Reason) -> None:
+def test_a_face_rejected_by_one_classifier_is_rejected(reason: Reason) -> None:
     fused = Fusion((1.0, 1.0)).fuse([part({1: 2.0}), part({}, rejected={1: (reason,)})])
     assert len(fused) == 0
     assert fused.rejected == {1: (reason,)}
 
 
-def test_strong_disagreement_is_a_reason_and_no_score() -> None:
+def test_strong_disagreement_gives_a_reason_instead_of_a_score() -> None:
     fusion = Fusion((1.0, 1.0), max_difference=3.0)
     fused = fusion.fuse([part({1: 2.0, 2: 2.0}), part({1: -1.5, 2: 1.0})])
     assert fused.track_ids.tolist() == [2]
@@ -67,8 +67,8 @@ def test_the_mean_of_the_fused_map_is_the_weighted_mean_of_the_maps(wide: tuple[
     assert fused.evidence_maps.mean((1, 2)) == pytest.approx(expected, abs=1e-5)
 
 
-def test_evidence_stays_where_it_was() -> None:
-    """A mark in the upper left cell of the tight map lies in the upper left of the tight square, in the wide one."""
+def test_evidence_keeps_its_position() -> None:
+    """A mark in the upper left cell of the tight map is in the upper left of the tight square in the fused map, too."""
     tight = np.zeros((1, 4, 4), np.float32)
     tight[0, 0, 0] = 16.0
     wide = (60.0, 10.0, 220.0, 170.0)

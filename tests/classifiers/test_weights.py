@@ -5,7 +5,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from monitor.classifiers.weights import export_weights, fill, read_weights, restored, sha256
+from monitor.classifiers.weights import export_weights, load_state, read_weights, restore, sha256
 from monitor.errors import ModelCardError, OutputError
 
 
@@ -14,7 +14,7 @@ def small() -> torch.nn.Module:
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32"])
-def test_floats_are_cast_and_integers_stay(tmp_path: Path, dtype: str) -> None:
+def test_floats_are_cast_and_integers_are_kept(tmp_path: Path, dtype: str) -> None:
     state, path = small().state_dict(), tmp_path / "net.safetensors"
     state["1.num_batches_tracked"] += 70_000  # more than fp16 holds
     state["1.running_var"] += 70_000.123
@@ -30,7 +30,7 @@ def test_floats_are_cast_and_integers_stay(tmp_path: Path, dtype: str) -> None:
         torch.testing.assert_close(read[name], value, atol=1e-3 if name == "0.weight" else 0, rtol=0)
 
 
-def test_a_file_is_named_by_its_hash_and_the_same_each_time(tmp_path: Path) -> None:
+def test_equal_weights_give_equal_files_and_hashes(tmp_path: Path) -> None:
     state, path = small().state_dict(), tmp_path / "net.safetensors"
     digest = export_weights(state, path)
     content = path.read_bytes()
@@ -59,7 +59,7 @@ def test_a_value_that_half_precision_cannot_hold_is_refused(tmp_path: Path, valu
     assert path.read_bytes() == b"before"
 
 
-def test_an_unwritable_place_is_said_and_leaves_nothing(tmp_path: Path) -> None:
+def test_an_unwritable_path_is_an_error_and_leaves_no_file(tmp_path: Path) -> None:
     (tmp_path / "net.safetensors").mkdir()
     with pytest.raises(OutputError, match=r"net\.safetensors cannot be written"):
         export_weights({"a": torch.zeros(1)}, tmp_path / "net.safetensors")
@@ -69,7 +69,7 @@ def test_an_unwritable_place_is_said_and_leaves_nothing(tmp_path: Path) -> None:
 def test_weights_are_restored_exactly(tmp_path: Path) -> None:
     net, path = small(), tmp_path / "net.safetensors"
     export_weights(net.state_dict(), path, dtype="float32")
-    found = restored(small, path, architecture="small")
+    found = restore(small, path, architecture="small")
     assert {name: value.device.type for name, value in found.state_dict().items()} == dict.fromkeys(
         net.state_dict(), "cpu"
     )
@@ -97,15 +97,15 @@ def test_other_networks_are_refused(tmp_path: Path, harm, where: str) -> None:
     state, path = small().state_dict(), tmp_path / "net.safetensors"
     harm(state)
     with pytest.raises(ModelCardError, match=rf"net\.safetensors do not fit small: .*{where}"):
-        fill(small(), state, path=path, architecture="small")
+        load_state(small(), state, path=path, architecture="small")
 
 
 @pytest.mark.parametrize("content", [b"", b"no safetensors at all"])
-def test_a_file_that_is_no_safetensors_is_refused(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_safetensors_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "net.safetensors"
     path.write_bytes(content)
     with pytest.raises(ModelCardError, match=r"net\.safetensors do not fit small"):
-        restored(small, path, architecture="small")
+        restore(small, path, architecture="small")
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:

@@ -137,7 +137,7 @@ def test_a_plot_of_an_unknown_kind_is_refused(cli: Callable) -> None:
 
 
 def test_a_classifier_without_faces_to_try_it_on(cli: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
-    blind = type("Detector", (), {"network": replace(SMALL, witnesses=None)})
+    blind = type("Detector", (), {"network": replace(SMALL, reference_crops=None)})
     committee = SimpleNamespace(classifiers=[blind])
     monkeypatch.setattr("monitor.cli.engines.configured_committee", lambda settings: committee)
     said = cli("engines", "verify")

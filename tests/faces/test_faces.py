@@ -1,4 +1,4 @@
-"""A face detector is one module and one registration."""
+"""A face detector needs one module and one registration."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ def template(monkeypatch: pytest.MonkeyPatch) -> str:
     return "template"
 
 
-def test_a_registered_face_detector_runs_in_the_pipeline_by_its_setting(template: str, settings: Settings) -> None:
+def test_a_registered_face_detector_is_selected_by_the_setting(template: str, settings: Settings) -> None:
     assert template in available_detectors()
     chosen = settings.model_copy(update={"detector": settings.detector.model_copy(update={"model": template})})
     pipeline = Pipeline(Engines.load(chosen), chosen)
@@ -29,10 +29,10 @@ def test_a_registered_face_detector_runs_in_the_pipeline_by_its_setting(template
     assert sum(len(one.scores) for one in seen) >= 2
 
 
-def test_detectors_agree_where_a_face_is(template: str, settings: Settings) -> None:
+def test_detectors_agree_on_the_position_of_a_face(template: str, settings: Settings) -> None:
     pixels = posed((320, 240, 111))
     engines = Engines.load(settings)
-    theirs = load_face_detector(FaceDetectorSettings(model=template), compiled=lambda _: engines.scorer.engine)
+    theirs = load_face_detector(FaceDetectorSettings(model=template), compile_network=lambda _: engines.scorer.engine)
     (found,), (expected,) = theirs.detect(pixels).boxes, engines.faces.detect(pixels).boxes
     centres = [(box[:2] + box[2:]) / 2 for box in (found, expected)]
     assert np.abs(centres[0] - centres[1]).max() < 25
@@ -40,4 +40,4 @@ def test_detectors_agree_where_a_face_is(template: str, settings: Settings) -> N
 
 def test_an_unknown_face_detector_is_named() -> None:
     with pytest.raises(UsageError, match="unknown face detector 'eyes': this program knows mtcnn"):
-        load_face_detector(FaceDetectorSettings(model="eyes"), compiled=lambda _: None)  # type: ignore[arg-type, return-value]
+        load_face_detector(FaceDetectorSettings(model="eyes"), compile_network=lambda _: None)  # type: ignore[arg-type, return-value]

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.events import analyse_frame, close_stream, open_stream
 from support.flag_writer import SUSPECT, provenance
 from support.observations import Face, change, observation, segment, summary
 
@@ -30,7 +31,7 @@ MOMENT = 2.0
 def draft(*faces: Face, track_id: int | None = None, start: float = 1.0, observed: int = 5) -> FlagDraft:
     """Of the last of some observations of these faces, half a second apart."""
     seen = [observation(faces, index=index, media_time=index / 2) for index in range(observed)]
-    size, picture = (GREY.shape[1], GREY.shape[0]), jpeg.encoded(GREY, quality=90)
+    size, picture = (GREY.shape[1], GREY.shape[0]), jpeg.encode(GREY, quality=90)
     frame = observed_frame(seen[-1], picture=picture, size=size, captured_at=datetime(2026, 1, 1, tzinfo=UTC))
     return FlagDraft(
         provenance=FlagProvenance.of(PROVENANCE, engine="torch"),
@@ -90,8 +91,8 @@ def test_the_trace_holds_the_samples_of_the_face_since_the_start() -> None:
 
 def test_the_overlay_is_the_picture_with_its_boxes() -> None:
     files = draft(SUSPECT).files()
-    assert np.abs(jpeg.decoded(files[FRAME]).astype(int) - 128).max() < 5
-    assert np.abs(jpeg.decoded(files[OVERLAY]).astype(int) - 128).max() > 60
+    assert np.abs(jpeg.decode(files[FRAME]).astype(int) - 128).max() < 5
+    assert np.abs(jpeg.decode(files[OVERLAY]).astype(int) - 128).max() > 60
 
 
 @pytest.fixture(scope="module")
@@ -112,18 +113,21 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[FlagArchive
 
 
 class Clips:
+    def add(self, frame: Frame) -> None: ...
+
     def save(self, path: Path, start: float, end: float) -> None:
         path.write_bytes(b"moving")
 
 
 def live_flag(archive: FlagArchive, seen: Sequence[Observation]) -> Flag:
     flagger = FlagRecorder(archive, later=lambda job: job())
-    flagger.opened(PROVENANCE, epoch=1, clips=Clips(), automatic=False)
+    flagger.prepare(PROVENANCE, clips=Clips())
+    open_stream(flagger, connection=2, live=False)
     for one in seen:
         frame = Frame(GREY.copy(), one.frame_index, one.media_time, datetime(2026, 1, 1, tzinfo=UTC), "cam")
-        flagger(frame, one)
-    flag = flagger.flag(FlagRequest(epoch=1, media_time=MOMENT, frame_index=20, track_id=2, reporter="ada"))
-    flagger.closed()
+        analyse_frame(flagger, frame, one, connection=2)
+    flag = flagger.flag(FlagRequest(connection=2, media_time=MOMENT, frame_index=20, track_id=2, reporter="ada"))
+    close_stream(flagger, connection=2)
     return archive.store.get(flag.id)
 
 

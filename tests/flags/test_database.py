@@ -177,7 +177,7 @@ class TestFailures:
     def test_a_database_of_a_newer_program_is_refused(self, url: str) -> None:
         FlagStore.open(url).close()
         behind(url, "UPDATE alembic_version SET version_num = '9999'")
-        with pytest.raises(StoreError, match="of a newer program"):
+        with pytest.raises(StoreError, match="a newer program created"):
             FlagStore.open(url)
 
     def test_nothing_is_half_written(self, url: str) -> None:

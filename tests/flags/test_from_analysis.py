@@ -175,8 +175,8 @@ def test_an_export_blurs_the_other_face_of_an_analysed_file(
     assert bundle.skipped == (f"{flag.id}/clip.mp4: the positions of its faces are not stored for every frame",)
     with zipfile.ZipFile(bundle.path) as exported:
         for name in (FRAME, OVERLAY):
-            shown = jpeg.decoded(exported.read(f"flags/{flag.id}/{name}")).astype(float)
-            kept = jpeg.decoded((archive.files.folder(flag.id) / name).read_bytes()).astype(float)
+            shown = jpeg.decode(exported.read(f"flags/{flag.id}/{name}")).astype(float)
+            kept = jpeg.decode((archive.files.folder(flag.id) / name).read_bytes()).astype(float)
             other, own = (slice(20, 70), slice(70, 110)), (slice(20, 70), slice(10, 50))
             assert shown[other].std() < 0.7 * kept[other].std()
             lost = [np.abs(shown[face] - kept[face]).mean() for face in (own, other)]

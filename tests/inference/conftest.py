@@ -1,4 +1,4 @@
-"""Small networks with fixed random weights: engines are tested without the shipped ones."""
+"""Small networks with fixed random weights, so that engine tests need no shipped weights."""
 
 import pytest
 import torch
@@ -7,7 +7,7 @@ from monitor.inference.network import Network
 
 
 class TwoHeads(torch.nn.Module):
-    """Fully convolutional, with a BatchNorm whose statistics are not trivial."""
+    """Fully convolutional, with a BatchNorm with non-trivial statistics."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -25,7 +25,7 @@ from monitor.inference.engine_upgrade import NOT_BUILT
 from monitor.inference.network import Network
 
 MTCNN = {network.name: network for network in mtcnn_networks()}
-EXACT = (OnnxRuntimeBackend(), OpenVinoBackend())  # fp32; those of a GPU have tests of their own
+EXACT = (OnnxRuntimeBackend(), OpenVinoBackend())  # fp32; the GPU backends have their own tests
 
 
 @pytest.fixture(scope="module")
@@ -36,14 +36,14 @@ def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module", params=[*available_models(), *MTCNN])
 def network(request: pytest.FixtureRequest, cache_dir: Path) -> Network:
-    """Every network: detectors with random weights, since not all are shipped, and MTCNN's."""
+    """All networks: classifiers with random weights, because not all are shipped, and MTCNN's."""
     if request.param in MTCNN:
         return MTCNN[request.param]
     return load_classifier(request.param, weights=written(request.param, cache_dir)).network
 
 
 @pytest.mark.parametrize("backend", EXACT, ids=lambda backend: backend.name)
-def test_every_network_gives_the_same_on_every_backend(network: Network, backend: Backend, cache_dir: Path) -> None:
+def test_all_networks_agree_on_all_backends(network: Network, backend: Backend, cache_dir: Path) -> None:
     if reason := backend.unavailable():
         pytest.skip(reason)
     engine = backend.compile(network, threads=1, cache_dir=cache_dir)
@@ -92,7 +92,7 @@ def a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("no_gpu")
-def test_auto_takes_onnxruntime_on_a_cpu_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_selects_onnxruntime_on_a_cpu_with_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(OpenVinoBackend, "unavailable", unavailable)
     choice = choose()
     assert isinstance(choice.backend, OnnxRuntimeBackend)
@@ -105,7 +105,9 @@ def test_auto_takes_onnxruntime_on_a_cpu_and_says_why(monkeypatch: pytest.Monkey
 
 
 @pytest.mark.usefixtures("a_gpu")
-def test_auto_takes_cuda_on_a_gpu_and_says_what_is_missing_for_tensorrt(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_selects_cuda_on_a_gpu_and_names_the_packages_missing_for_tensorrt(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("monitor.inference.tensorrt.packages_distributions", dict)
     choice = choose("auto")
     assert isinstance(choice.backend, CudaBackend)
@@ -116,14 +118,14 @@ def test_auto_takes_cuda_on_a_gpu_and_says_what_is_missing_for_tensorrt(monkeypa
 
 
 @pytest.mark.usefixtures("a_gpu")
-def test_auto_names_tensorrt_as_faster_where_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_names_tensorrt_as_faster_if_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     there = {name: [name] for name in ("torch_tensorrt", "tensorrt")}
     monkeypatch.setattr("monitor.inference.tensorrt.packages_distributions", lambda: there)
     choice = choose("auto")
     assert isinstance(choice.backend, CudaBackend)
     assert isinstance(choice.faster, TensorRtBackend)
     assert choice.others["tensorrt"] == NOT_BUILT
-    for name in ("cuda", "tensorrt"):  # what was asked for is what is used: nothing is built beside it
+    for name in ("cuda", "tensorrt"):  # an explicit backend is used as requested: no other is built beside it
         asked = choose(name)
         assert (asked.backend.name, asked.reason, asked.faster) == (name, "it was asked for", None)
 
@@ -155,7 +157,7 @@ def test_an_unknown_name_lists_the_known_ones() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "on_gpu", "takes_turns", "exact"),
+    ("name", "on_gpu", "is_serial", "exact"),
     [
         ("onnxruntime", False, False, "onnxruntime"),
         ("onnxruntime-int8", False, False, "onnxruntime"),
@@ -166,24 +168,22 @@ def test_an_unknown_name_lists_the_known_ones() -> None:
         ("tensorrt", True, True, "cuda"),
     ],
 )
-def test_each_says_where_it_runs_and_what_computes_the_same_in_fp32(
-    name: str, on_gpu: bool, takes_turns: bool, exact: str
-) -> None:
+def test_each_backend_has_a_device_and_an_fp32_variant(name: str, on_gpu: bool, is_serial: bool, exact: str) -> None:
     backend = next(one for one in all_backends() if one.name == name)
-    assert (backend.on_gpu, backend.takes_turns, backend.exact().name) == (on_gpu, takes_turns, exact)
+    assert (backend.on_gpu, backend.is_serial, backend.exact().name) == (on_gpu, is_serial, exact)
     again = backend.exact()
     assert again.exact() is again
     assert (backend.exact() is backend) == (name not in ("onnxruntime-int8", "cuda", "tensorrt"))
 
 
-def test_frames_are_resampled_where_mtcnn_runs() -> None:
+def test_frames_are_resampled_on_the_device_of_mtcnn() -> None:
     places = {backend.name: resampler(backend.exact()).__name__ for backend in all_backends()}
     there = {name for name, place in places.items() if place == "CudaSummedArea"}
     assert there == {"cuda", "tensorrt"}
     assert set(places.values()) == {"CudaSummedArea", "SummedArea"}
 
 
-def test_choosing_imports_no_runtime() -> None:
+def test_selecting_a_backend_imports_no_runtime() -> None:
     program = """
 import sys
 import monitor.inference.backends, monitor.inference.cuda, monitor.inference.tensorrt

@@ -12,8 +12,8 @@ from monitor.inference.batch_buckets import BUCKETS, BucketEngine, bucket_of, fi
 from monitor.types import Floats
 
 
-class SumLane:
-    """Each row's sum; notes how many rows it was given, and in which order answers were fetched."""
+class SumRunner:
+    """Returns the sum of each row; logs batch sizes and the order in which results are fetched."""
 
     def __init__(self, bucket: int, log: list[str], fails: Callable[[int], str | None] = lambda _: None) -> None:
         self.bucket, self.log, self.fails = bucket, log, fails
@@ -38,12 +38,12 @@ def engine(
     fails: Callable[[int], str | None] = lambda _: None,
     opens: Callable[[int], None] = lambda _: None,
 ) -> BucketEngine:
-    def open_lane(bucket: int) -> SumLane:
+    def open_runner(bucket: int) -> SumRunner:
         opens(bucket)
-        return SumLane(bucket, log, fails)
+        return SumRunner(bucket, log, fails)
 
     return BucketEngine(
-        "lanes-fp32", network=small_classifier(), open_lane=open_lane, release=lambda: log.append("free")
+        "runners-fp32", network=small_classifier(), open_runner=open_runner, release=lambda: log.append("free")
     )
 
 
@@ -52,14 +52,14 @@ def crops(count: int) -> Any:
 
 
 @pytest.mark.parametrize(("count", "bucket"), [(1, 1), (2, 2), (3, 4), (5, 8), (9, 16), (17, 32), (33, 64), (64, 64)])
-def test_a_batch_goes_into_the_smallest_size_that_holds_it(count: int, bucket: int) -> None:
+def test_a_batch_uses_the_smallest_bucket_that_holds_it(count: int, bucket: int) -> None:
     assert bucket_of(count) == bucket
     log: list[str] = []
     engine(log).run(crops(count))
     assert log == [f"start {count} of {bucket}", f"finish {count}"]
 
 
-def test_larger_batches_are_cut_and_the_next_piece_starts_before_the_last_is_fetched() -> None:
+def test_larger_batches_are_split_and_the_next_piece_starts_before_the_last_is_fetched() -> None:
     assert list(pieces(130, 64)) == [slice(0, 64), slice(64, 128), slice(128, 130)]
     log: list[str] = []
     batch = crops(130)
@@ -68,7 +68,7 @@ def test_larger_batches_are_cut_and_the_next_piece_starts_before_the_last_is_fet
     assert log == ["start 64 of 64", "start 64 of 64", "finish 64", "start 2 of 2", "finish 64", "finish 2"]
 
 
-def test_a_lane_is_opened_once() -> None:
+def test_a_runner_is_opened_once() -> None:
     opened: list[int] = []
     running = engine([], opens=opened.append)
     running.open(1)
@@ -96,7 +96,7 @@ def test_out_of_memory_means_smaller_batches_from_then_on(caplog: pytest.LogCapt
     assert log.count("free") == 2
 
 
-def test_a_lane_that_cannot_be_opened_for_want_of_memory_is_done_without() -> None:
+def test_a_bucket_without_memory_for_its_runner_is_dropped() -> None:
     def opens(bucket: int) -> None:
         if bucket > 2:
             raise RuntimeError("TensorRT: Out of memory")
@@ -107,7 +107,7 @@ def test_a_lane_that_cannot_be_opened_for_want_of_memory_is_done_without() -> No
     assert [line for line in log if line.startswith("start")] == ["start 2 of 2"] * 2
 
 
-def test_no_lane_goes_while_it_is_at_work() -> None:
+def test_a_runner_is_not_freed_while_it_computes() -> None:
     log: list[str] = []
 
     def opens(bucket: int) -> None:
@@ -115,10 +115,10 @@ def test_no_lane_goes_while_it_is_at_work() -> None:
             raise RuntimeError("CUDA out of memory.")
 
     engine(log, opens=opens).run(crops(66))
-    assert log[:3] == ["start 64 of 64", "finish 64", "free"]  # the first piece is over when memory is given back
+    assert log[:3] == ["start 64 of 64", "finish 64", "free"]  # the first piece ends before memory is released
 
 
-def test_no_memory_for_one_row_is_a_clear_error_and_the_next_call_is_a_new_try() -> None:
+def test_no_memory_for_one_row_is_an_engine_error_and_the_next_call_tries_again() -> None:
     full = [True]
 
     def fails(bucket: int) -> str | None:
@@ -131,7 +131,7 @@ def test_no_memory_for_one_row_is_a_clear_error_and_the_next_call_is_a_new_try()
     assert len(running.run(crops(3))[0]) == 3
 
 
-def test_one_row_is_tried_again_once_what_is_unused_was_given_back() -> None:
+def test_one_row_is_retried_after_unused_memory_was_released() -> None:
     answers = iter(["CUDA out of memory.", None, None])
     log: list[str] = []
     running = engine(log, fails=lambda _: next(answers))
@@ -142,24 +142,24 @@ def test_one_row_is_tried_again_once_what_is_unused_was_given_back() -> None:
 def test_any_other_failure_names_engine_network_and_shape() -> None:
     running = engine([], fails=lambda _: "an illegal memory access was encountered")
     with pytest.raises(
-        EngineError, match=r"lanes-fp32 failed on small-32 with a batch of shape \(2, 32, 32, 3\): an ill"
+        EngineError, match=r"runners-fp32 failed on small-32 with a batch of shape \(2, 32, 32, 3\): an ill"
     ):
         running.run(crops(2))
 
 
 @pytest.mark.parametrize("error", [OSError("the engine's file is gone"), AssertionError("the engine's file is gone")])
-def test_a_lane_that_cannot_be_opened_is_an_engine_error_whatever_the_library_raises(error: Exception) -> None:
+def test_every_error_while_opening_a_runner_becomes_an_engine_error(error: Exception) -> None:
     def opens(bucket: int) -> None:
         raise error
 
-    with pytest.raises(EngineError, match=r"lanes-fp32 failed on small-32 .*: the engine's file is gone"):
+    with pytest.raises(EngineError, match=r"runners-fp32 failed on small-32 .*: the engine's file is gone"):
         engine([], opens=opens).run(crops(2))
 
 
 @pytest.mark.parametrize(
     ("error", "line"), [(ValueError("one\ntwo"), "one"), (ValueError(), "ValueError"), (ValueError("\n"), "ValueError")]
 )
-def test_an_error_is_told_in_one_line_even_if_it_says_nothing(error: Exception, line: str) -> None:
+def test_an_error_is_reported_in_one_line_even_without_a_message(error: Exception, line: str) -> None:
     assert first_line(error) == line
 
 
@@ -174,14 +174,14 @@ def test_an_error_is_told_in_one_line_even_if_it_says_nothing(error: Exception, 
     ],
     ids=["type", "layout", "size", "empty", "rank"],
 )
-def test_what_the_network_does_not_take_is_refused_before_it_reaches_the_gpu(batch: Any) -> None:
+def test_an_invalid_batch_is_refused_before_the_upload(batch: Any) -> None:
     log: list[str] = []
     with pytest.raises(EngineError, match="runs small-32 on any x 32 x 32 x 3 of uint8, not on a batch"):
         engine(log).run(batch)
     assert log == []
 
 
-def test_threads_take_turns() -> None:
+def test_calls_of_several_threads_run_one_at_a_time() -> None:
     log: list[str] = []
     running = engine(log)
     batches = [crops(1 + i % 70) for i in range(200)]
@@ -190,5 +190,5 @@ def test_threads_take_turns() -> None:
             np.testing.assert_array_equal(found, batch.reshape(len(batch), -1).sum(1).astype(np.float32))
 
 
-def test_the_sizes_double() -> None:
+def test_the_bucket_sizes_double() -> None:
     assert tuple(2**i for i in range(7)) == BUCKETS

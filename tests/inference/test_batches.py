@@ -12,7 +12,7 @@ from monitor.types import Floats, Pixels
 
 
 class Gate:
-    """An engine that runs when it is let: the mean of each crop, and its first pixel as a map."""
+    """An engine that waits for a release: the mean of each crop, and its first pixel as a map."""
 
     name = "gate-fp32"
 
@@ -63,7 +63,7 @@ def asked(threads: ThreadPoolExecutor, batches: DynamicBatcher, engine: Gate, *v
     return [first, *others]
 
 
-def test_a_call_alone_is_passed_on_as_it_is() -> None:
+def test_a_single_call_passes_unchanged() -> None:
     engine, batch = Gate(), crops(3, n=2)
     engine.open.set()
     joined = DynamicBatcher().of(engine)
@@ -74,7 +74,7 @@ def test_a_call_alone_is_passed_on_as_it_is() -> None:
     assert joined.name == engine.name
 
 
-def test_calls_that_wait_for_a_busy_engine_become_one_batch_and_each_gets_its_own(threads: ThreadPoolExecutor) -> None:
+def test_calls_that_wait_for_a_busy_engine_are_joined_and_each_gets_its_results(threads: ThreadPoolExecutor) -> None:
     engine, batches = Gate(), DynamicBatcher()
     calls = asked(threads, batches, engine, *range(10))
     engine.open.set()
@@ -84,7 +84,7 @@ def test_calls_that_wait_for_a_busy_engine_become_one_batch_and_each_gets_its_ow
     assert [len(batch) for batch in engine.batches] == [1, 9]
 
 
-def test_a_batch_holds_no_more_than_it_may(threads: ThreadPoolExecutor) -> None:
+def test_a_batch_stays_within_its_limit(threads: ThreadPoolExecutor) -> None:
     engine, batches = Gate(), DynamicBatcher(largest=4)
     calls = asked(threads, batches, engine, *range(10))
     engine.open.set()
@@ -93,14 +93,14 @@ def test_a_batch_holds_no_more_than_it_may(threads: ThreadPoolExecutor) -> None:
     assert engine.most_busy == 1
 
 
-def test_a_call_of_more_crops_than_a_batch_should_hold_runs_all_the_same() -> None:
+def test_a_call_larger_than_the_limit_runs() -> None:
     engine = Gate()
     engine.open.set()
     assert len(DynamicBatcher(largest=2).run(engine, crops(1, n=5))[0]) == 5
 
 
-def test_as_many_batches_run_side_by_side_as_there_are_cores_for(threads: ThreadPoolExecutor) -> None:
-    engine, batches = Gate(), DynamicBatcher(at_once=2)
+def test_batches_run_in_parallel_up_to_the_limit(threads: ThreadPoolExecutor) -> None:
+    engine, batches = Gate(), DynamicBatcher(concurrency=2)
     calls = [threads.submit(batches.run, engine, crops(value)) for value in range(6)]
     until(lambda: engine.busy == 2 and len(batches._waiting) == 4)
     engine.open.set()
@@ -108,7 +108,7 @@ def test_as_many_batches_run_side_by_side_as_there_are_cores_for(threads: Thread
     assert engine.most_busy == 2
 
 
-def test_a_failed_batch_fails_for_all_and_the_next_runs(threads: ThreadPoolExecutor) -> None:
+def test_a_failed_batch_fails_all_its_calls_and_the_next_runs(threads: ThreadPoolExecutor) -> None:
     engine, batches = Gate(fails=True), DynamicBatcher()
     calls = asked(threads, batches, engine, 1, 2, 3)
     engine.open.set()
@@ -120,9 +120,7 @@ def test_a_failed_batch_fails_for_all_and_the_next_runs(threads: ThreadPoolExecu
     assert batches.run(sound, crops(5))[0].item() == 5
 
 
-def test_nobody_waits_for_ever_whatever_a_batch_dies_of(
-    threads: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_call_waits_forever_after_any_failure(threads: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch) -> None:
     engine, batches = Gate(), DynamicBatcher()
     calls = asked(threads, batches, engine, 1, 2, 3)
     monkeypatch.setattr(np, "concatenate", lambda *_: (_ for _ in ()).throw(MemoryError("no memory")))
@@ -133,7 +131,7 @@ def test_nobody_waits_for_ever_whatever_a_batch_dies_of(
             call.result(20)
 
 
-def test_a_call_waits_for_others_as_long_as_it_may(threads: ThreadPoolExecutor) -> None:
+def test_a_call_waits_for_others_up_to_the_limit(threads: ThreadPoolExecutor) -> None:
     engine = Gate()
     engine.open.set()
     batches = DynamicBatcher(wait=0.5, largest=3)
@@ -146,7 +144,7 @@ def test_a_call_waits_for_others_as_long_as_it_may(threads: ThreadPoolExecutor) 
 
 
 def test_different_engines_are_never_joined(threads: ThreadPoolExecutor) -> None:
-    """One that is replaced while calls wait for it finishes those."""
+    """An engine that is replaced while calls wait for it finishes these calls."""
     old, new, batches = Gate(), Gate(), DynamicBatcher()
     calls = asked(threads, batches, old, 1, 2)
     later = threads.submit(batches.run, new, crops(3))

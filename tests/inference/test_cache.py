@@ -32,7 +32,7 @@ def test_an_artefact_is_built_once_and_then_found(tmp_path: Path) -> None:
     assert sorted(file.name for file in path.parent.iterdir()) == [path.name, f"{path.name}.json"]
 
 
-def test_the_sidecar_says_what_the_artefact_was_made_from(tmp_path: Path) -> None:
+def test_the_sidecar_lists_the_inputs_of_the_artefact(tmp_path: Path) -> None:
     path = put(tmp_path)
     facts = json.loads(Path(f"{path}.json").read_text())
     assert facts["network"] == "net-160"
@@ -88,7 +88,7 @@ HARMS = [
 
 
 @pytest.mark.parametrize("harm", HARMS)
-def test_what_does_not_match_is_built_again(tmp_path: Path, harm, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_artefact_that_does_not_match_is_built_again(tmp_path: Path, harm, caplog: pytest.LogCaptureFixture) -> None:
     path = put(tmp_path)
     harm(path)
     assert put(tmp_path).read_bytes() == b"artefact"
@@ -117,16 +117,16 @@ def test_artefacts_of_another_kind_stay(tmp_path: Path) -> None:
     assert [path.exists() for path in paths] == [True, True, False]
 
 
-def test_what_is_discarded_is_gone(tmp_path: Path) -> None:
+def test_a_discarded_artefact_is_deleted(tmp_path: Path) -> None:
     path = put(tmp_path)
     discard(path)
     assert lookup(KEY, folder=tmp_path, suffix=".onnx") is None
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_writer_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
+def test_a_failed_writer_keeps_the_old_artefact(tmp_path: Path) -> None:
     def half(path: Path) -> None:
-        assert path.suffix == ".onnx"  # some writers look at the name
+        assert path.suffix == ".onnx"  # some writers check the suffix
         path.write_bytes(b"hal")
         raise OSError(28, "No space left on device")
 
@@ -150,8 +150,8 @@ def _write_for_ever(folder: Path, started) -> None:
         started.set()
 
 
-def test_a_writer_that_is_killed_at_any_moment_leaves_nothing_that_is_trusted_wrongly(tmp_path: Path) -> None:
-    """SIGKILL to a real process, again and again: what is found is whole, or nothing is."""
+def test_a_killed_writer_never_leaves_a_wrong_artefact(tmp_path: Path) -> None:
+    """Kills a real process with SIGKILL, repeatedly: a found artefact is complete."""
     context = multiprocessing.get_context("fork")  # a child that imports nothing and is killed before it ends
     found = 0
     for kill in range(40):
@@ -166,18 +166,18 @@ def test_a_writer_that_is_killed_at_any_moment_leaves_nothing_that_is_trusted_wr
         writer.join(30)
         assert writer.exitcode == -signal.SIGKILL
         content = (tmp_path / f"{KEY.stem}.pt2").read_bytes()
-        assert content == content[:65_536] * 16  # whole, whether its sidecar is there already or not
+        assert content == content[:65_536] * 16  # complete, with or without its sidecar
         found += lookup(KEY, folder=tmp_path, suffix=".pt2") is not None
     leftovers = [file for file in tmp_path.iterdir() if ".tmp" in file.name]
     assert found > 0
-    assert leftovers != []  # some were killed while they wrote
+    assert leftovers != []  # some processes were killed while writing
     for file in leftovers:
         os.utime(file, (1, 1))
     put(tmp_path, key=ArtefactKey("net-160", "cd" * 32, {}))
     assert not any(".tmp" in file.name for file in tmp_path.iterdir())
 
 
-def test_using_an_artefact_keeps_it_young(tmp_path: Path) -> None:
+def test_using_an_artefact_updates_its_time(tmp_path: Path) -> None:
     path = put(tmp_path)
     os.utime(path, (1, 1))
     fetch(KEY, never, folder=tmp_path, suffix=".onnx")
@@ -194,7 +194,7 @@ def test_temporary_files_of_dead_writers_are_removed(tmp_path: Path) -> None:
     assert (dead.exists(), alive.exists()) == (False, True)
 
 
-def test_a_folder_that_cannot_be_made_costs_the_cache_not_the_run(
+def test_a_folder_that_cannot_be_created_disables_only_the_cache(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "file").touch()
@@ -204,7 +204,7 @@ def test_a_folder_that_cannot_be_made_costs_the_cache_not_the_run(
     assert "cannot be cached" in caplog.text
 
 
-def test_a_full_disk_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
@@ -236,12 +236,12 @@ def test_two_processes_may_build_at_once(tmp_path: Path) -> None:
     assert fetch(KEY, never, folder=tmp_path, suffix=".onnx") == paths[0]
 
 
-def test_the_default_folder_is_the_users_own(tmp_path: Path) -> None:
+def test_the_default_folder_is_in_the_users_cache(tmp_path: Path) -> None:
     assert default_cache_dir().name == "deepfake-monitor"
     assert default_cache_dir(tmp_path) == tmp_path
 
 
-def test_artefacts_are_what_was_built_and_nothing_else(tmp_path: Path) -> None:
+def test_artefacts_lists_only_compiled_files(tmp_path: Path) -> None:
     path = put(tmp_path)
     blob = tmp_path / "openvino" / path.stem / "123.blob"
     blob.parent.mkdir(parents=True)

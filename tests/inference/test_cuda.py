@@ -1,4 +1,4 @@
-"""The backend on a stand-in for ``torch.cuda``; at the end, on a real GPU, what only that can show (``-m gpu``)."""
+"""The backend on a stand-in for ``torch.cuda``; at the end, tests that need a real GPU (``-m gpu``)."""
 
 import ctypes
 import os
@@ -43,7 +43,7 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
         (True, "13.0", True, None),
     ],
 )
-def test_why_there_is_no_gpu(
+def test_the_reason_for_a_missing_gpu_is_given(
     monkeypatch: pytest.MonkeyPatch, driver: bool, build: str | None, available: bool, expected: str | None
 ) -> None:
     def load(name: str) -> None:
@@ -59,7 +59,7 @@ def test_why_there_is_no_gpu(
     assert found is expected if expected is None else expected in (found or "")
 
 
-def test_a_gpu_that_is_not_there_is_not_replaced(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_missing_gpu_has_no_fallback(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(cuda, "cuda_missing", lambda: "torch sees no CUDA GPU")
     assert CudaBackend().unavailable() == "torch sees no CUDA GPU"
     with pytest.raises(EngineError, match="the backend cuda cannot run small-32: torch sees no CUDA GPU"):
@@ -67,7 +67,7 @@ def test_a_gpu_that_is_not_there_is_not_replaced(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize(("computes_in_bf16", "dtype"), [(True, torch.bfloat16), (False, torch.float16)])
-def test_half_precision_is_the_one_that_the_gpu_computes_in(
+def test_the_half_precision_type_is_the_native_one_of_the_gpu(
     monkeypatch: pytest.MonkeyPatch, computes_in_bf16: bool, dtype: torch.dtype
 ) -> None:
     asked = []
@@ -125,24 +125,24 @@ def test_mtcnn_is_exact(network: Network, tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("stand_in")
 @pytest.mark.parametrize(
-    ("said", "told"),
+    ("said", "message"),
     [("CUDA out of memory. Tried to allocate 90 MiB.\nmore", r"CUDA out.*MiB\."), ("", "OutOfMemoryError")],
 )
-def test_no_memory_for_the_weights_is_a_clear_error(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, said: str, told: str
+def test_no_memory_for_the_weights_is_an_engine_error(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, said: str, message: str
 ) -> None:
     def full(module: torch.nn.Module, *args: object, **kwargs: object) -> None:
         raise torch.OutOfMemoryError(said)
 
     monkeypatch.setattr(cuda, "half_type", lambda: torch.float16)
     monkeypatch.setattr(torch.nn.Module, "to", full)
-    with pytest.raises(EngineError, match=rf"cannot be put on the GPU \({told}\): end what else"):
+    with pytest.raises(EngineError, match=rf"cannot be put on the GPU \({message}\): end other"):
         CudaBackend().compile(small_classifier(), threads=1, cache_dir=tmp_path)
 
 
 @gpu
 @needs_gpu
-def test_gpu_every_size_agrees_with_the_reference(tmp_path: Path) -> None:
+def test_gpu_every_bucket_agrees_with_the_reference(tmp_path: Path) -> None:
     classifier = load_classifier()
     crops = reference_crops(classifier.card.crop, size=classifier.input_size)
     engine = CudaBackend().compile(classifier.network, threads=1, cache_dir=tmp_path)
@@ -171,7 +171,7 @@ def test_gpu_boxes_do_not_move(tmp_path: Path) -> None:
 @needs_gpu
 @pytest.mark.timeout(3600)
 def test_gpu_memory_does_not_grow(tmp_path: Path) -> None:
-    """5000 calls; DEEPFAKE_MONITOR_GPU_CALLS=100000 for the whole of it."""
+    """5000 calls; DEEPFAKE_MONITOR_GPU_CALLS=100000 for the full test."""
     classifier = load_classifier()
     crops = reference_crops(classifier.card.crop, size=classifier.input_size)
     engine = CudaBackend().compile(classifier.network, threads=1, cache_dir=tmp_path)
@@ -206,7 +206,7 @@ print(sorted({engine.run(crops[:8])[0].tobytes().hex() for _ in range(200)}))
 
 @gpu
 @needs_gpu
-def test_gpu_a_full_card_means_smaller_batches_and_the_calls_go_on(tmp_path: Path) -> None:
+def test_gpu_a_full_gpu_leads_to_smaller_batches(tmp_path: Path) -> None:
     classifier = load_classifier()
     crops = reference_crops(classifier.card.crop, size=classifier.input_size)
     engine = cuda_engine(classifier.network, dtype=half_type())

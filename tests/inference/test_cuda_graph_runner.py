@@ -1,4 +1,4 @@
-"""Lanes on a stand-in for ``torch.cuda``, see cuda_stand_in; on a real GPU: test_cuda.py."""
+"""Runners on a stand-in for ``torch.cuda``, see cuda_stand_in; on a real GPU: test_cuda.py."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ import torch
 from support import cuda_stand_in
 from support.small_networks import SIDE, small_classifier
 
-from monitor.inference.cuda_graph_runner import CudaGraphRunner, CudaStreams, FreeShapeRunner, normalised, on_device
+from monitor.inference.cuda_graph_runner import CudaGraphRunner, CudaStreams, FreeShapeRunner, make_compute, normalise
 from monitor.inference.network import Preprocessing
 
 
@@ -21,9 +21,9 @@ def crops(count: int, seed: int = 0) -> Any:
     return np.random.default_rng(seed).integers(0, 255, (count, SIDE, SIDE, 3), np.uint8)
 
 
-def lane(bucket: int, *, record: bool) -> CudaGraphRunner:
+def runner(bucket: int, *, record: bool) -> CudaGraphRunner:
     network = small_classifier()
-    compute = on_device(network, network.build(), dtype=torch.float32, layout=torch.channels_last)
+    compute = make_compute(network, network.build(), dtype=torch.float32, layout=torch.channels_last)
     return CudaGraphRunner(compute, (bucket, SIDE, SIDE, 3), pixels=True, streams=CudaStreams(), record=record)
 
 
@@ -33,8 +33,8 @@ def expected(batch: Any) -> list[Any]:
 
 
 @pytest.mark.parametrize("record", [True, False], ids=["recorded", "called"])
-def test_a_lane_gives_what_the_network_gives_for_full_and_padded_batches(record: bool) -> None:
-    running = lane(4, record=record)
+def test_a_runner_agrees_with_the_network_for_full_and_padded_batches(record: bool) -> None:
+    running = runner(4, record=record)
     for seed, count in enumerate((4, 1, 3, 4, 2)):
         batch = crops(count, seed)
         for ours, theirs in zip(running.start(batch)(), expected(batch), strict=True):
@@ -43,8 +43,8 @@ def test_a_lane_gives_what_the_network_gives_for_full_and_padded_batches(record:
     assert cuda_stand_in.Graph.replays == (5 if record else 0)
 
 
-def test_two_batches_may_be_under_way_and_answers_are_copies() -> None:
-    running = lane(2, record=True)
+def test_two_batches_may_be_pending_and_results_are_copies() -> None:
+    running = runner(2, record=True)
     batches = [crops(2, seed) for seed in range(5)]
     first, second = running.start(batches[0]), running.start(batches[1])
     answers = [first(), second()]
@@ -53,7 +53,7 @@ def test_two_batches_may_be_under_way_and_answers_are_copies() -> None:
         np.testing.assert_allclose(ours[0], expected(batch)[0], atol=1e-5)
 
 
-def test_padding_is_zeros_not_the_faces_of_the_last_batch() -> None:
+def test_padding_is_zeros_instead_of_the_last_batch() -> None:
     seen: list[Any] = []
 
     def compute(rows: torch.Tensor) -> tuple[torch.Tensor, ...]:
@@ -69,12 +69,12 @@ def test_padding_is_zeros_not_the_faces_of_the_last_batch() -> None:
         assert seen[-1].sum((1, 2, 3)).tolist() == [12, 0, 0, 0]
 
 
-def test_rows_that_were_made_on_the_gpu_are_taken_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The copying stream waits for whoever made them, and they are kept until it has them."""
+def test_rows_on_the_gpu_are_used_without_an_upload(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The copy stream waits for the stream that made the rows, and the rows are kept until they are copied."""
     order: list[str] = []
     monkeypatch.setattr(cuda_stand_in.Stream, "wait_stream", lambda self, other: order.append("waits"))
     monkeypatch.setattr(torch.Tensor, "record_stream", lambda tensor, stream: order.append("keeps"))
-    running = lane(4, record=True)
+    running = runner(4, record=True)
     order.clear()
     for seed, count in enumerate((4, 1, 3)):
         batch = crops(count, seed)
@@ -84,8 +84,8 @@ def test_rows_that_were_made_on_the_gpu_are_taken_there(monkeypatch: pytest.Monk
     assert order == ["waits", "keeps"] * 3
 
 
-def test_a_recording_made_under_way_would_be_seen() -> None:
-    """The stand-in itself: a graph answers from the tensors that it was recorded with."""
+def test_the_stand_in_replays_the_recorded_tensors() -> None:
+    """Checks the stand-in: a graph returns the tensors of its recording."""
     graph, given = cuda_stand_in.Graph(), torch.ones(2)
     with torch.inference_mode(), cuda_stand_in.recording(graph):
         doubled = given * 2
@@ -96,7 +96,7 @@ def test_a_recording_made_under_way_would_be_seen() -> None:
     assert doubled.tolist() == [10, 10]
 
 
-def test_planes_of_any_size_run_as_they_come() -> None:
+def test_planes_of_any_size_run_unchanged() -> None:
     running = FreeShapeRunner(lambda planes: (planes.mean((1, 2, 3)),))
     for shape in ((1, 3, 12, 20), (2, 3, 30, 16)):
         (found,) = running.start(np.full(shape, 7, np.float32))()
@@ -105,10 +105,10 @@ def test_planes_of_any_size_run_as_they_come() -> None:
 
 def test_crops_are_normalised_in_fp32_and_rounded_once() -> None:
     rows = torch.from_numpy(crops(2))
-    found = normalised(rows, Preprocessing(127.5, 128.0), dtype=torch.bfloat16, layout=torch.channels_last)
+    found = normalise(rows, Preprocessing(127.5, 128.0), dtype=torch.bfloat16, layout=torch.channels_last)
     exact = (rows.permute(0, 3, 1, 2).double() - 127.5) / 128
     assert found.is_contiguous(memory_format=torch.channels_last)
     assert torch.equal(found, exact.to(torch.bfloat16))
     planes = torch.randn(2, 3, 8, 8)
-    kept = normalised(planes, None, dtype=torch.float32, layout=torch.contiguous_format)
+    kept = normalise(planes, None, dtype=torch.float32, layout=torch.contiguous_format)
     assert torch.equal(kept, planes)

@@ -1,4 +1,4 @@
-"""What the GPU resamples is what the CPU resamples, to the bit: on a stand-in, and where there is a GPU, on it."""
+"""The GPU resamples like the CPU, bit by bit: tested on a stand-in, and on a GPU if there is one."""
 
 from pathlib import Path
 from typing import Any
@@ -43,31 +43,31 @@ def random_pixels(*shape: int) -> Any:
 
 
 @pytest.mark.usefixtures("place")
-def test_the_same_pixels_to_the_bit() -> None:
+def test_gpu_and_cpu_give_equal_pixels() -> None:
     pixels = random_pixels(130, 170)
     here, there = SummedArea(pixels), CudaSummedArea(pixels)
     for height, width in ((17, 31), (90, 130), (131, 171), (300, 200)):
-        level = there.resized(height=height, width=width)
+        level = there.resize(height=height, width=width)
         assert isinstance(level, torch.Tensor)
         assert level.dtype == torch.float32
-        np.testing.assert_array_equal(level.cpu().numpy(), here.resized(height=height, width=width))
+        np.testing.assert_array_equal(level.cpu().numpy(), here.resize(height=height, width=width))
     squares = np.array([(11, 21, 60, 70), (-20, -5, 40.9, 55.9), (160, 100, 190, 130), (1, 1, 9, 9)], np.float32)
-    np.testing.assert_array_equal(there.overlapping(squares), here.overlapping(squares))
+    np.testing.assert_array_equal(there.select_overlapping(squares), here.select_overlapping(squares))
     for side in (24, 48):
         np.testing.assert_array_equal(there.cut(squares, side=side).cpu().numpy(), here.cut(squares, side=side))
 
 
 @pytest.mark.usefixtures("place")
-def test_sums_that_overflow_wrap_around_alike() -> None:
+def test_overflowing_sums_give_equal_pixels() -> None:
     pixels = np.full((9000, 1200, 3), 250, np.uint8)  # sums to 2.7e9
-    assert (CudaSummedArea(pixels).resized(height=90, width=12) == 250).all()
+    assert (CudaSummedArea(pixels).resize(height=90, width=12) == 250).all()
 
 
 @pytest.mark.usefixtures("place")
-def test_a_frame_that_may_not_be_written_to_travels_without_a_warning(recwarn: pytest.WarningsRecorder) -> None:
+def test_a_read_only_frame_is_uploaded_without_a_warning(recwarn: pytest.WarningsRecorder) -> None:
     pixels = random_pixels(40, 50)
     pixels.setflags(write=False)
-    CudaSummedArea(pixels[:, ::-1]).resized(height=20, width=20)
+    CudaSummedArea(pixels[:, ::-1]).resize(height=20, width=20)
     assert not recwarn.list
 
 
@@ -79,31 +79,31 @@ def raising(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
 
 
 @pytest.mark.parametrize("begun", [False, True])
-def test_where_the_gpu_has_no_memory_left_the_cpu_does_it(monkeypatch: pytest.MonkeyPatch, begun: bool) -> None:
+def test_the_cpu_resamples_if_the_gpu_has_no_memory(monkeypatch: pytest.MonkeyPatch, begun: bool) -> None:
     cuda_stand_in.install(monkeypatch)
     pixels = random_pixels(40, 50)
     here, there = SummedArea(pixels), CudaSummedArea(pixels)
     if begun:
-        assert isinstance(there.resized(height=20, width=20), torch.Tensor)
+        assert isinstance(there.resize(height=20, width=20), torch.Tensor)
     raising(monkeypatch, torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB"))
     squares = np.array([(11, 21, 40, 40)], np.float32)
     for found, expected in (
-        (there.resized(height=20, width=20), here.resized(height=20, width=20)),
+        (there.resize(height=20, width=20), here.resize(height=20, width=20)),
         (there.cut(squares, side=24), here.cut(squares, side=24)),
     ):
         assert isinstance(found, np.ndarray)
         np.testing.assert_array_equal(found, expected)
 
 
-def test_a_gpu_that_fails_is_told_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failing_gpu_is_an_engine_error(monkeypatch: pytest.MonkeyPatch) -> None:
     cuda_stand_in.install(monkeypatch)
     raising(monkeypatch, RuntimeError("CUDA error: an illegal memory access was encountered\nmore"))
     with pytest.raises(EngineError, match=r"^the GPU failed to resample a frame: CUDA error: an illegal .*ed$"):
-        CudaSummedArea(random_pixels(40, 50)).resized(height=20, width=20)
+        CudaSummedArea(random_pixels(40, 50)).resize(height=20, width=20)
 
 
 @pytest.mark.usefixtures("place")
-def test_the_cascade_finds_the_same_faces_and_the_frame_travels_once(
+def test_the_cascade_finds_the_same_faces_with_one_upload(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert settings.cache_dir is not None
@@ -114,15 +114,15 @@ def test_the_cascade_finds_the_same_faces_and_the_frame_travels_once(
     ours = MtcnnDetector(mtcnn(settings.cache_dir), looked_for)
     staged: list[Any] = []
     frames: list[Any] = []
-    upload = cuda_summed_area._uploaded
+    upload = cuda_summed_area._upload
     monkeypatch.setattr(
         cuda_summed_area,
-        "_uploaded",
+        "_upload",
         lambda values: (frames.append(values) if values.dtype == np.uint8 else None, upload(values))[1],
     )
     start = cuda_graph_runner.CudaGraphRunner.start
     monkeypatch.setattr(
-        cuda_graph_runner.CudaGraphRunner, "start", lambda lane, rows: (staged.append(rows), start(lane, rows))[1]
+        cuda_graph_runner.CudaGraphRunner, "start", lambda runner, rows: (staged.append(rows), start(runner, rows))[1]
     )
     total = 0
     for pixels in (portrait(), posed((160, 200, 45), (450, 260, 210)), random_pixels(240, 320)):
@@ -134,4 +134,4 @@ def test_the_cascade_finds_the_same_faces_and_the_frame_travels_once(
     assert [frame.shape for frame in frames] == [(512, 512, 3), (480, 640, 3), (240, 320, 3)], "each once"
     assert total >= 3
     assert staged
-    assert all(isinstance(rows, torch.Tensor) for rows in staged)  # R-Net's and O-Net's, made where they are looked at
+    assert all(isinstance(rows, torch.Tensor) for rows in staged)  # the rows of R-Net and O-Net, made on the GPU

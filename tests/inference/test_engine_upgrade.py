@@ -9,13 +9,13 @@ from support.small_networks import small_classifier
 
 from monitor.errors import EngineError
 from monitor.inference.backends import BackendSelection, CudaBackend, Engine
-from monitor.inference.engine_upgrade import NOT_BUILT, promoted
+from monitor.inference.engine_upgrade import NOT_BUILT, upgrade_engines
 from monitor.inference.torch_runtime import TorchBackend, TorchEngine
 from monitor.types import Floats, Pixels
 
 
 class Off:
-    """The reference, off by so much."""
+    """The reference with an added error."""
 
     name = "tensorrt-fp16"
 
@@ -28,7 +28,7 @@ class Off:
 
 
 class Faster:
-    """A backend whose cache holds an engine, none, or an error."""
+    """A backend whose cache holds an engine, no engine, or an error."""
 
     name = "tensorrt"
 
@@ -51,10 +51,10 @@ def off(by: float, cache_dir: Path) -> Off:
 
 
 def promote(before: BackendSelection, cache_dir: Path) -> tuple[list[Engine], BackendSelection]:
-    return promoted(before, [small_classifier()], threads=1, cache_dir=cache_dir)
+    return upgrade_engines(before, [small_classifier()], threads=1, cache_dir=cache_dir)
 
 
-def test_an_engine_that_agrees_is_chosen_and_says_so(tmp_path: Path) -> None:
+def test_an_engine_that_agrees_is_selected_with_a_reason(tmp_path: Path) -> None:
     held = off(0.01, tmp_path)
     before = choice(held)
     (engine,), after = promote(before, tmp_path)
@@ -65,7 +65,7 @@ def test_an_engine_that_agrees_is_chosen_and_says_so(tmp_path: Path) -> None:
     assert after.faster is None
 
 
-def test_an_engine_that_does_not_agree_is_refused_for_good(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_engine_that_disagrees_is_refused_permanently(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     before = choice(off(0.2, tmp_path))
     with caplog.at_level(logging.WARNING):
         found, after = promote(before, tmp_path)
@@ -73,16 +73,16 @@ def test_an_engine_that_does_not_agree_is_refused_for_good(tmp_path: Path, caplo
     assert after.backend is before.backend
     assert after.reason == before.reason
     assert after.others["tensorrt"].startswith("tensorrt-fp16 is refused: on 30 faces its logits are within 0.2000")
-    assert after.faster is None  # it would be built the same again
+    assert after.faster is None  # another build would give the same engine
     assert "cuda goes on, tensorrt is not used: tensorrt-fp16 is refused" in caplog.text
 
 
-def test_an_engine_that_is_not_there_is_still_to_be_built(tmp_path: Path) -> None:
+def test_a_missing_engine_remains_to_be_built(tmp_path: Path) -> None:
     before = choice(None)
     assert promote(before, tmp_path) == ([], before)
 
 
-def test_a_library_that_cannot_be_imported_is_not_asked_again(tmp_path: Path) -> None:
+def test_a_library_that_cannot_be_imported_is_not_tried_again(tmp_path: Path) -> None:
     found, after = promote(choice(EngineError("torch_tensorrt is installed but cannot be imported: no")), tmp_path)
     assert found == []
     assert after.others["tensorrt"] == "torch_tensorrt is installed but cannot be imported: no"

@@ -21,7 +21,7 @@ print(len(report.tracks), report.verdict.label)
 """
 
 
-@pytest.mark.timeout(400)  # everything is exported
+@pytest.mark.timeout(400)  # exports all networks
 def test_a_script_without_a_main_guard_runs_once_on_an_empty_cache(tmp_path: Path) -> None:
     script = tmp_path / "watch.py"
     script.write_text(SCRIPT.format(cache=str(tmp_path / "cache")))
@@ -41,7 +41,7 @@ def dead() -> None:
     raise SystemExit(3)
 
 
-def test_a_process_that_dies_is_one_sentence() -> None:
+def test_a_process_that_dies_is_an_engine_error() -> None:
     network = Network("fragile", "3" * 64, dead, (None, 3, 8, 8), ("y",))  # type: ignore[arg-type]
     with ExportProcess() as process, pytest.raises(EngineError, match="fragile could not be exported to ONNX"):
         process.export(network)

@@ -1,7 +1,7 @@
 from monitor.inference.facenet import facenet_pytorch
 
 
-def test_the_real_package_has_what_is_used_of_it() -> None:
+def test_the_real_package_has_the_used_names() -> None:
     package = facenet_pytorch()
     for name in ("InceptionResnetV1", "MTCNN"):
         assert callable(getattr(package, name))

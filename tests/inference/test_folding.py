@@ -18,7 +18,7 @@ def norms(module: nn.Module) -> int:
     ("name", "folded", "left"),
     [("inception_resnet_v1", 111, 0), ("xception", 40, 0), ("vit", 0, 0), ("meso4", 0, 4)],  # Meso norms after the ReLU
 )
-def test_detectors_give_the_same_without_their_norms(name: str, folded: int, left: int, tmp_path: Path) -> None:
+def test_folded_classifiers_give_the_same_outputs(name: str, folded: int, left: int, tmp_path: Path) -> None:
     network = load_classifier(name, weights=written(name, tmp_path)).network
     module, leaner = network.build(), network.build()
     assert fold_norms(leaner) == folded
@@ -29,7 +29,7 @@ def test_detectors_give_the_same_without_their_norms(name: str, folded: int, lef
             torch.testing.assert_close(ours, theirs, atol=2e-4, rtol=1e-5)
 
 
-def test_the_shipped_logits_stay() -> None:
+def test_folding_keeps_the_shipped_logits() -> None:
     network = load_classifier().network
     module, leaner = network.build(), network.build()
     assert fold_norms(leaner) == norms(module) > 0
@@ -39,7 +39,7 @@ def test_the_shipped_logits_stay() -> None:
 
 
 class Shared(nn.Module):
-    """A convolution that something else sees, too; and one that is used twice."""
+    """A convolution with a second consumer, and one that is used twice."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -51,7 +51,7 @@ class Shared(nn.Module):
         return self.norm(y) + y + self.other(self.twice(x)) + self.twice(y)
 
 
-def test_a_convolution_that_is_needed_as_it_is_stays() -> None:
+def test_a_convolution_with_other_consumers_is_not_folded() -> None:
     module = Shared().eval()
     assert fold_norms(module) == 0
     assert norms(module) == 2
@@ -67,7 +67,7 @@ class Branches(nn.Module):
         return y if y.sum() > 0 else -y
 
 
-def test_what_cannot_be_traced_stays_as_it_is() -> None:
+def test_a_module_that_cannot_be_traced_is_unchanged() -> None:
     module = Branches().eval()
     assert fold_norms(module) == 0
     assert norms(module) == 1

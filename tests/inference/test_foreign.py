@@ -1,4 +1,4 @@
-"""Both branches of the door, each in a process of its own: what torch is told there stays there."""
+"""Both branches of the import, each in a separate process, because torch keeps the declared operators."""
 
 import os
 import subprocess
@@ -12,7 +12,7 @@ from monitor.inference import foreign
 
 ROOT = Path(__file__).parents[2]
 
-# What the real torchvision does at import: fake kernels for operators that its binary part has declared, or not.
+# Imports like the real torchvision: fake kernels for operators that its binary part has declared, or not.
 REGISTER = """
 import torch
 @torch.library.register_fake("torchvision::nms")
@@ -34,7 +34,7 @@ print(first.MARK, second.MARK, len(foreign._libraries))
 
 
 def open_door(folder: Path, torchvision: str) -> subprocess.CompletedProcess[str]:
-    """Open the door where ``torchvision`` is the text of that package and two others import it."""
+    """Run the import with the given text as the package ``torchvision`` and two packages that import it."""
     (folder / "torchvision.py").write_text(torchvision)
     for name in ("facenet_pytorch", "timm"):
         (folder / f"{name}.py").write_text(f"import torchvision\nMARK = '{name}'\n")
@@ -43,7 +43,7 @@ def open_door(folder: Path, torchvision: str) -> subprocess.CompletedProcess[str
     return subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=100)
 
 
-def test_a_whole_torchvision_is_left_alone(tmp_path: Path) -> None:
+def test_a_complete_torchvision_is_unchanged(tmp_path: Path) -> None:
     done = open_door(tmp_path, DECLARE + REGISTER)
     assert done.stdout.split() == ["facenet_pytorch", "timm", "0"], done.stderr
 
@@ -56,13 +56,13 @@ def test_missing_operators_are_declared_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "failure", ["raise RuntimeError('libjpeg is missing')", "raise ImportError('libjpeg is missing')"]
 )
-def test_any_other_failure_is_heard(tmp_path: Path, failure: str) -> None:
+def test_other_import_errors_pass_through(tmp_path: Path, failure: str) -> None:
     done = open_door(tmp_path, failure)
     assert done.returncode == 1
     assert "libjpeg is missing" in done.stderr
 
 
-def test_a_missing_timm_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_for_a_missing_timm_names_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
     def absent(name: str) -> None:
         raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
@@ -71,7 +71,7 @@ def test_a_missing_timm_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> N
         foreign.timm()
 
 
-def test_what_timm_itself_misses_is_another_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_dependency_of_timm_is_another_error(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(name: str) -> None:
         raise ModuleNotFoundError("No module named 'yaml'", name="yaml")
 

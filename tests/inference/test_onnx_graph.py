@@ -22,7 +22,7 @@ def test_the_graph_has_free_sizes_named_outputs_and_folded_norms(two_heads: Netw
     sizes = [size.dim_value for size in graph.input[0].type.tensor_type.shape.dim]
     assert sizes == [0, 3, 0, 0]  # 0: free
     assert "BatchNormalization" not in {node.op_type for node in graph.node}
-    assert sorted(file.suffix for file in tmp_path.iterdir()) == [".json", ".onnx"]  # weights are inside
+    assert sorted(file.suffix for file in tmp_path.iterdir()) == [".json", ".onnx"]  # weights are inside the graph
 
 
 def test_preprocessing_is_part_of_the_graph(tmp_path: Path) -> None:
@@ -46,7 +46,7 @@ def test_a_warm_cache_does_not_build(two_heads: Network, tmp_path: Path) -> None
     assert onnx_graph(dataclasses.replace(two_heads, build=build), cache_dir=tmp_path) == path
 
 
-def test_without_a_folder_the_bytes_are_the_model(two_heads: Network, tmp_path: Path) -> None:
+def test_without_a_folder_the_model_is_returned_as_bytes(two_heads: Network, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     content = onnx_graph(two_heads, cache_dir=tmp_path / "file")
     assert isinstance(content, bytes)
@@ -65,13 +65,13 @@ def test_a_network_that_cannot_be_exported_is_named(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_cold_start_leaves_torch_to_a_child(tmp_path: Path) -> None:
+def test_a_cold_start_imports_torch_only_in_a_child(tmp_path: Path) -> None:
     program = f"""
 import sys
 from pathlib import Path
-from monitor.inference.onnx_graph import exported_elsewhere, onnx_graph
+from monitor.inference.onnx_graph import export_in_child, onnx_graph
 from monitor.faces.mtcnn.networks import mtcnn_networks
-with exported_elsewhere():
+with export_in_child():
     print(onnx_graph(mtcnn_networks().rnet, cache_dir=Path({str(tmp_path)!r})))
 assert "torch" not in sys.modules, "torch was imported"
 """

@@ -6,7 +6,7 @@ import onnx
 import pytest
 from support.small_classifier import SMALL, build, crops
 
-from monitor.analysis.pipeline import Engines, configured_classifier
+from monitor.analysis.pipeline import Engines, configured_committee
 from monitor.errors import EngineError, ModelCardError
 from monitor.inference.network import Network
 from monitor.inference.onnx_graph import onnx_graph
@@ -15,7 +15,7 @@ from monitor.inference.onnx_int8 import (
     MAP_TOLERANCE,
     OnnxRuntimeInt8Backend,
     activation_names,
-    quantised,
+    quantise,
     require_close,
 )
 from monitor.inference.onnx_runtime import OnnxRuntimeBackend
@@ -44,7 +44,7 @@ def int8_files(folder: Path) -> list[Path]:
     return sorted(folder.glob("*int8*.onnx"))
 
 
-def test_it_computes_in_integers_and_agrees_with_fp32(spans: Spans, cache_dir: Path, tmp_path: Path) -> None:
+def test_the_engine_computes_in_int8_and_agrees_with_fp32(spans: Spans, cache_dir: Path, tmp_path: Path) -> None:
     engine = OnnxRuntimeInt8Backend().compile(with_spans(spans), threads=1, cache_dir=tmp_path)
     assert engine.name == "onnxruntime-int8"
     expected = OnnxRuntimeBackend().compile(SMALL, threads=1, cache_dir=cache_dir).run(crops(5, seed=2))
@@ -60,16 +60,16 @@ def test_it_computes_in_integers_and_agrees_with_fp32(spans: Spans, cache_dir: P
     assert max(int(np.abs(array.astype(int)).max()) for array in integers) <= 64, "7 bits"
 
 
-def test_it_is_built_once(spans: Spans, tmp_path: Path) -> None:
+def test_the_int8_graph_is_built_once(spans: Spans, tmp_path: Path) -> None:
     def never() -> None:
         raise AssertionError("built again")
 
     OnnxRuntimeInt8Backend().compile(with_spans(spans), threads=1, cache_dir=tmp_path)
-    warm = replace(with_spans(spans), build=never, witnesses=never)  # type: ignore[arg-type]
+    warm = replace(with_spans(spans), build=never, reference_crops=never)  # type: ignore[arg-type]
     assert OnnxRuntimeInt8Backend().compile(warm, threads=1, cache_dir=tmp_path).run(crops(1))[0].shape == (1,)
 
 
-def test_other_ranges_are_another_engine(spans: Spans, tmp_path: Path) -> None:
+def test_other_ranges_need_another_engine(spans: Spans, tmp_path: Path) -> None:
     for times in (1.0, 1.25):
         OnnxRuntimeInt8Backend().compile(with_spans(spans, times), threads=1, cache_dir=tmp_path)
     assert len(int8_files(tmp_path)) == 2
@@ -78,7 +78,7 @@ def test_other_ranges_are_another_engine(spans: Spans, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("what", "value"), [("onnx_graph._REVISION", "next"), ("onnx_int8.LOGIT_TOLERANCE", 0.1)], ids=["exporter", "gate"]
 )
-def test_another_exporter_or_gate_is_another_engine(
+def test_another_exporter_or_tolerance_needs_another_engine(
     spans: Spans, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str, value: object
 ) -> None:
     OnnxRuntimeInt8Backend().compile(with_spans(spans), threads=1, cache_dir=tmp_path)
@@ -87,10 +87,12 @@ def test_another_exporter_or_gate_is_another_engine(
     assert len(int8_files(tmp_path)) == 2
 
 
-def test_an_engine_that_does_not_agree_is_refused_and_not_kept(
+def test_an_engine_that_disagrees_is_refused_and_not_cached(
     spans: Spans, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("monitor.inference.onnx_int8.MAP_TOLERANCE", 0.05)  # the small network says little
+    monkeypatch.setattr(
+        "monitor.inference.onnx_int8.MAP_TOLERANCE", 0.05
+    )  # the maps of the small network differ little
     with pytest.raises(EngineError, match=r"the int8 engine of small-32 is refused: on 8 faces .* choose another"):
         OnnxRuntimeInt8Backend().compile(with_spans(spans, 0.1), threads=1, cache_dir=tmp_path)
     assert int8_files(tmp_path) == []
@@ -107,7 +109,7 @@ def test_an_engine_that_does_not_agree_is_refused_and_not_kept(
         (float("nan"), 0.0, False),
     ],
 )
-def test_the_gate(logit: float, evidence: float, close: bool) -> None:
+def test_engines_beyond_a_tolerance_are_refused(logit: float, evidence: float, close: bool) -> None:
     found = Parity(logit=logit, evidence=evidence, crops=8)
     if close:
         require_close(found, network="net")
@@ -116,15 +118,19 @@ def test_the_gate(logit: float, evidence: float, close: bool) -> None:
             require_close(found, network="net")
 
 
-@pytest.mark.parametrize("lacking", ["ranges", "witnesses"])
+@pytest.mark.parametrize("lacking", ["ranges", "reference_crops"])
 def test_without_ranges_or_faces_there_is_no_engine(spans: Spans, tmp_path: Path, lacking: str) -> None:
     network = replace(with_spans(spans), **{lacking: None})
     with pytest.raises(EngineError, match="small-32 has no int8 engine"):
         OnnxRuntimeInt8Backend().compile(network, threads=1, cache_dir=tmp_path)
 
 
-def test_weights_without_a_table_say_how_to_make_one(tmp_path: Path) -> None:
-    network = configured_classifier(Settings(cache_dir=tmp_path).model_copy(update={"classifier": _meso()})).network
+def test_the_error_for_a_missing_table_names_the_command(tmp_path: Path) -> None:
+    network = (
+        configured_committee(Settings(cache_dir=tmp_path).model_copy(update={"classifier": _meso()}))
+        .classifiers[0]
+        .network
+    )
     with pytest.raises(ModelCardError, match=r"meso4\.ranges\.json cannot be read .* `deepfake-monitor lab ranges`"):
         OnnxRuntimeInt8Backend().compile(network, threads=1, cache_dir=tmp_path)
 
@@ -133,15 +139,15 @@ def _meso() -> object:
     return Settings().classifier.model_copy(update={"model": "meso4"})
 
 
-def test_a_range_that_is_missing_is_named_with_what_to_do(spans: Spans, cache_dir: Path) -> None:
+def test_the_error_for_a_missing_range_names_the_command(spans: Spans, cache_dir: Path) -> None:
     graph = onnx_graph(SMALL, cache_dir=cache_dir)
     assert isinstance(graph, Path)
     few = {name: span for name, span in spans.items() if "right" not in name}
     with pytest.raises(EngineError, match=r"small-32 cannot be quantised .* lab ranges"):
-        quantised(graph.read_bytes(), few, network="small-32")
+        quantise(graph.read_bytes(), few, network="small-32")
 
 
-def test_activations_are_named_by_their_convolution_and_the_way(cache_dir: Path) -> None:
+def test_activations_are_named_by_their_convolution_and_path(cache_dir: Path) -> None:
     graph = onnx_graph(SMALL, cache_dir=cache_dir)
     assert isinstance(graph, Path)
     names = list(activation_names(onnx.load(graph).graph).values())
@@ -155,15 +161,15 @@ def test_activations_are_named_by_their_convolution_and_the_way(cache_dir: Path)
 
 
 @pytest.mark.timeout(400)
-@pytest.mark.usefixtures("engines")  # the graphs are exported once
+@pytest.mark.usefixtures("engines")  # exports the graphs once
 def test_the_shipped_weights_agree_and_the_face_detector_stays_exact(settings: Settings) -> None:
     classifier = settings.classifier.model_copy(update={"backend": "onnxruntime-int8"})
     engines = Engines.load(settings.model_copy(update={"classifier": classifier}))
     assert engines.scorer.engine.name == "onnxruntime-int8"
     assert engines.choice.backend.name == "onnxruntime-int8"
     assert engines.faces._engines.onet.name == "onnxruntime-fp32"
-    network = configured_classifier(settings).network
-    assert network.witnesses is not None
-    faces = network.witnesses()
+    network = configured_committee(settings).classifiers[0].network
+    assert network.reference_crops is not None
+    faces = network.reference_crops()
     exact = OnnxRuntimeBackend().compile(network, threads=1, cache_dir=settings.cache_dir or Path())
     assert np.abs(engines.scorer.engine.run(faces)[0] - exact.run(faces)[0]).mean() < 0.05

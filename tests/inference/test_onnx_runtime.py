@@ -15,7 +15,7 @@ from monitor.inference.onnx_runtime import CPU, CUDA, OnnxRuntimeBackend
 
 
 @pytest.mark.parametrize("shape", [(1, 3, 12, 12), (3, 3, 31, 47), (8, 3, 64, 20)])
-def test_it_agrees_with_torch_at_every_size(two_heads: Network, tmp_path: Path, shape: tuple[int, ...]) -> None:
+def test_the_engine_agrees_with_torch_at_every_size(two_heads: Network, tmp_path: Path, shape: tuple[int, ...]) -> None:
     engine = OnnxRuntimeBackend().compile(two_heads, threads=1, cache_dir=tmp_path)
     batch = np.random.default_rng(0).normal(size=shape).astype(np.float32)
     with torch.inference_mode():
@@ -37,7 +37,7 @@ def test_a_wrong_batch_is_an_engine_error_and_prints_nothing(
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_folder_that_cannot_be_written_does_not_stop_it(two_heads: Network, tmp_path: Path) -> None:
+def test_an_unwritable_folder_does_not_stop_the_engine(two_heads: Network, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     engine = OnnxRuntimeBackend().compile(two_heads, threads=1, cache_dir=tmp_path / "file")
     assert engine.run(np.zeros((1, 3, 8, 8), np.float32))[0].shape == (1,)
@@ -60,7 +60,7 @@ assert "torch" not in sys.modules, "torch was imported"
 
 
 class Build:
-    """An onnxruntime with CUDA, as far as this backend knows one; its sessions may fall back as the real one does."""
+    """A stand-in for an onnxruntime with CUDA; its sessions can fall back to the CPU like the real one."""
 
     __version__ = "1.0"
     SessionOptions = onnxruntime.SessionOptions
@@ -89,21 +89,19 @@ def test_cuda_is_used_by_name_and_exactly(two_heads: Network, tmp_path: Path, mo
     assert engine.run(np.zeros((1, 3, 8, 8), np.float32))[0].shape == (1,)
 
 
-def test_a_silent_fall_back_to_the_cpu_is_refused(
-    two_heads: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_fall_back_to_the_cpu_is_refused(two_heads: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", Build(tmp_path, works=False))
     with pytest.raises(EngineError, match="fell back to the CPU: refused"):
         OnnxRuntimeBackend(CUDA).compile(two_heads, threads=1, cache_dir=tmp_path)
 
 
-def test_a_build_without_cuda_says_which_has_it() -> None:
+def test_the_reason_for_a_build_without_cuda_names_the_package() -> None:
     if CUDA in onnxruntime.get_available_providers():
         pytest.skip("this onnxruntime has CUDA")
     assert "onnxruntime-gpu" in str(OnnxRuntimeBackend(CUDA).unavailable())
 
 
-def test_the_library_reports_nothing_to_its_maker() -> None:
+def test_telemetry_of_the_library_is_disabled() -> None:
     program = "import os, monitor.inference.onnx_runtime; print(os.environ['ORT_DISABLE_TELEMETRY'])"
     environment = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environment)

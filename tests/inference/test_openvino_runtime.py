@@ -17,7 +17,7 @@ needs_openvino = pytest.mark.skipif(OpenVinoBackend().unavailable() is not None,
 
 @needs_openvino
 @pytest.mark.parametrize("shape", [(1, 3, 12, 12), (3, 3, 31, 47)])
-def test_it_agrees_with_torch_at_every_size(two_heads: Network, tmp_path: Path, shape: tuple[int, ...]) -> None:
+def test_the_engine_agrees_with_torch_at_every_size(two_heads: Network, tmp_path: Path, shape: tuple[int, ...]) -> None:
     engine = OpenVinoBackend().compile(two_heads, threads=1, cache_dir=tmp_path)
     reference = TorchBackend().compile(two_heads, threads=1, cache_dir=tmp_path)
     batch = np.random.default_rng(0).normal(size=shape).astype(np.float32)
@@ -45,14 +45,14 @@ def test_a_wrong_batch_is_an_engine_error(two_heads: Network, tmp_path: Path) ->
 
 
 @needs_openvino
-def test_it_compiles_from_memory_where_nothing_can_be_written(two_heads: Network, tmp_path: Path) -> None:
+def test_an_unwritable_cache_compiles_from_memory(two_heads: Network, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     engine = OpenVinoBackend().compile(two_heads, threads=1, cache_dir=tmp_path / "file")
     assert engine.run(np.zeros((1, 3, 12, 12), np.float32))[0].shape == (1,)
 
 
 @needs_openvino
-def test_without_a_folder_for_what_it_compiles_it_goes_on(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_missing_compile_folder_disables_only_the_cache(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / COMPILED).write_text("a file where the folder should be")
     engine = OpenVinoBackend().compile(SMALL, threads=1, cache_dir=tmp_path)
     assert engine.run(crops(1))[0].shape == (1,)
@@ -60,9 +60,7 @@ def test_without_a_folder_for_what_it_compiles_it_goes_on(tmp_path: Path, caplog
 
 
 @needs_openvino
-def test_a_file_that_another_process_removed_meanwhile_is_no_failure(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_removed_by_another_process_is_not_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     OpenVinoBackend().compile(SMALL, threads=1, cache_dir=tmp_path)
     real = Path.stat
 
@@ -75,7 +73,7 @@ def test_a_file_that_another_process_removed_meanwhile_is_no_failure(
     assert OpenVinoBackend().compile(SMALL, threads=1, cache_dir=tmp_path).run(crops(1))[0].shape == (1,)
 
 
-def test_without_the_extra_it_says_how_to_get_it(
+def test_the_error_for_a_missing_openvino_names_the_extra(
     two_heads: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(openvino_runtime, "find_spec", lambda name: None)
@@ -84,7 +82,7 @@ def test_without_the_extra_it_says_how_to_get_it(
 
 
 @needs_openvino
-def test_crops_go_in_as_they_are_cut(tmp_path: Path) -> None:
+def test_the_engine_takes_uint8_crops(tmp_path: Path) -> None:
     engine = OpenVinoBackend().compile(SMALL, threads=1, cache_dir=tmp_path)
     reference = TorchBackend().compile(SMALL, threads=1, cache_dir=tmp_path)
     for ours, theirs in zip(engine.run(crops(3)), reference.run(crops(3)), strict=True):
@@ -96,7 +94,7 @@ def compiled_files(folder: Path) -> list[Path]:
 
 
 @needs_openvino
-def test_what_it_compiles_is_kept_in_our_cache_and_loaded_from_it(tmp_path: Path) -> None:
+def test_compiled_files_are_cached_and_loaded(tmp_path: Path) -> None:
     OpenVinoBackend().compile(SMALL, threads=1, cache_dir=tmp_path)
     (file,) = compiled_files(tmp_path)
     before = file.stat()
@@ -108,7 +106,7 @@ def test_what_it_compiles_is_kept_in_our_cache_and_loaded_from_it(tmp_path: Path
 
 
 @needs_openvino
-def test_what_was_compiled_of_a_graph_that_is_gone_goes_too(two_heads: Network, tmp_path: Path) -> None:
+def test_compiled_files_of_deleted_graphs_are_removed(two_heads: Network, tmp_path: Path) -> None:
     OpenVinoBackend().compile(SMALL, threads=1, cache_dir=tmp_path)
     (file,) = compiled_files(tmp_path)
     for number in range(KEEP + 1):

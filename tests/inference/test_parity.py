@@ -10,7 +10,7 @@ from monitor.errors import EngineError
 from monitor.inference.backends import Engine
 from monitor.inference.batch_buckets import BUCKETS
 from monitor.inference.parity import BATCHES, LOGIT_TOLERANCE, MAP_TOLERANCE, Parity, measure_parity, require_parity
-from monitor.inference.tensorrt import LANES
+from monitor.inference.tensorrt import TENSORRT_BUCKETS
 from monitor.inference.torch_runtime import TorchBackend
 from monitor.types import Floats, Pixels
 
@@ -18,7 +18,7 @@ CROPS = np.random.default_rng(0).integers(0, 255, (7, 4, 4, 3), np.uint8)
 
 
 class Brightness:
-    """The mean of each crop; off by ``wrong`` in what it says of the last row of a batch of ``size``."""
+    """The mean of each crop, with an error of ``wrong`` in the last row of a batch of ``size``."""
 
     name = "brightness-fp32"
 
@@ -36,32 +36,32 @@ class Brightness:
         return logits, maps
 
 
-def test_every_size_is_asked_twice_and_every_lane_is_met() -> None:
+def test_the_parity_test_runs_every_bucket_twice() -> None:
     engine = Brightness()
     found = measure_parity(engine, Brightness(), CROPS)
     assert engine.sizes == [*BATCHES, *BATCHES]
-    for lanes in (LANES, BUCKETS):
-        assert set(lanes) < set(BATCHES), "full"
-        assert max(BATCHES) > max(lanes)
-    assert {next(lane for lane in LANES if lane > size) for size in set(BATCHES) - {*LANES, 65}} == {4, 16, 64}, (
-        "padded"
-    )
+    for runners in (TENSORRT_BUCKETS, BUCKETS):
+        assert set(runners) < set(BATCHES), "full"
+        assert max(BATCHES) > max(runners)
+    assert {
+        next(runner for runner in TENSORRT_BUCKETS if runner > size) for size in set(BATCHES) - {*TENSORRT_BUCKETS, 65}
+    } == {4, 16, 64}, "padded"
     assert found == Parity(logit=0.0, evidence=0.0, crops=7)
-    assert found.close
+    assert found.is_close
 
 
 @pytest.mark.parametrize("size", BATCHES)
 def test_one_wrong_row_of_one_size_is_enough_to_refuse(size: int) -> None:
     wrong = measure_parity(Brightness(size=size, wrong=-0.06), Brightness(), CROPS)
     assert wrong.logit == pytest.approx(0.06, abs=1e-6)
-    assert not wrong.close
+    assert not wrong.is_close
     slightly = measure_parity(Brightness(size=size, wrong=0.04), Brightness(), CROPS)
-    assert slightly.close
+    assert slightly.is_close
 
 
 def test_a_wrong_map_is_refused_too() -> None:
     found = measure_parity(Brightness(size=5, maps_wrong=0.2), Brightness(), CROPS)
-    assert (found.logit, found.close) == (0.0, False)
+    assert (found.logit, found.is_close) == (0.0, False)
     assert str(found) == (
         f"on 7 faces its logits are within 0.0000 of fp32 (allowed: {LOGIT_TOLERANCE:g}), "
         f"its evidence maps within 0.2000 (allowed: {MAP_TOLERANCE:g})"
@@ -69,26 +69,26 @@ def test_a_wrong_map_is_refused_too() -> None:
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_no_number_is_no_agreement(value: float) -> None:
+def test_nan_and_infinity_fail_the_parity_test(value: float) -> None:
     found = measure_parity(Brightness(size=1, wrong=value), Brightness(), CROPS)
     assert found.logit == np.inf
-    assert not found.close
+    assert not found.is_close
 
 
 class Small(Brightness):
-    """A map of another shape."""
+    """Returns a map of another shape."""
 
     def run(self, batch: Pixels | Floats) -> tuple[Floats, ...]:
         logits, maps = super().run(batch)
         return logits, maps[:, :2]
 
 
-def test_another_shape_is_no_agreement() -> None:
+def test_another_shape_fails_the_parity_test() -> None:
     assert measure_parity(Small(), Brightness(), CROPS).evidence == np.inf
 
 
 class Off:
-    """The reference, off by so much."""
+    """The reference with an added error."""
 
     name = "tensorrt-fp16"
 
@@ -100,12 +100,12 @@ class Off:
         return logits + np.float32(self.by), maps
 
 
-def test_agreement_with_fp32_torch_may_be_required(tmp_path: Path) -> None:
+def test_require_parity_refuses_an_engine_that_disagrees(tmp_path: Path) -> None:
     network = small_classifier()
     reference = TorchBackend().compile(network, threads=1, cache_dir=tmp_path)
     found = require_parity(Off(reference, 0.01), network, threads=1, cache_dir=tmp_path)
-    assert (found.crops, found.close) == (30, True)
+    assert (found.crops, found.is_close) == (30, True)
     with pytest.raises(EngineError, match=r"tensorrt-fp16 is refused: on 30 faces its logits are within 0.1000"):
         require_parity(Off(reference, 0.1), network, threads=1, cache_dir=tmp_path)
-    with pytest.raises(EngineError, match="no faces to compare it on"):
-        require_parity(Off(reference, 0), replace(network, witnesses=None), threads=1, cache_dir=tmp_path)
+    with pytest.raises(EngineError, match="no faces to compare it with"):
+        require_parity(Off(reference, 0), replace(network, reference_crops=None), threads=1, cache_dir=tmp_path)

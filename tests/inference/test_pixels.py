@@ -7,7 +7,7 @@ from monitor.classifiers import load_classifier
 from monitor.faces.mtcnn.networks import mtcnn_networks
 
 
-def test_crops_are_normalised_as_the_card_says_then_seen_by_the_same_network() -> None:
+def test_crops_are_normalised_according_to_the_card() -> None:
     classifier = load_classifier()
     size, form = classifier.input_size, classifier.card.input
     crops = np.random.default_rng(0).integers(0, 256, (2, size, size, 3), np.uint8)
@@ -19,7 +19,7 @@ def test_crops_are_normalised_as_the_card_says_then_seen_by_the_same_network() -
         torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-5)
 
 
-def test_an_engine_of_a_classifier_takes_crops_and_of_the_face_detector_planes() -> None:
+def test_classifiers_take_crops_and_the_face_detector_takes_planes() -> None:
     network = load_classifier().network
     assert network.input_shape == (None, 3, 160, 160)
     assert network.engine_shape == (None, 160, 160, 3)
@@ -29,6 +29,6 @@ def test_an_engine_of_a_classifier_takes_crops_and_of_the_face_detector_planes()
     assert len(pnet.build_from_pixels()(torch.zeros(1, 3, 24, 24))) == len(pnet.outputs)
 
 
-def test_without_preprocessing_nothing_precedes_the_network() -> None:
+def test_without_preprocessing_the_network_is_unchanged() -> None:
     network = dataclasses.replace(load_classifier("meso4").network, preprocessing=None)
     assert type(network.build_from_pixels()) is type(network.build())

@@ -17,7 +17,7 @@ def written(folder: Path, **changes: object) -> Path:
     return path
 
 
-def test_the_ranges_of_a_size(tmp_path: Path) -> None:
+def test_the_table_gives_the_ranges_of_an_input_size(tmp_path: Path) -> None:
     assert read_ranges(written(tmp_path), weights_sha256=SHA, size=160) == {"conv/Relu": (0.0, 2.5)}
 
 
@@ -25,7 +25,7 @@ def test_the_ranges_of_a_size(tmp_path: Path) -> None:
     ("changes", "words"),
     [
         ({"weights_sha256": "b" * 64}, r"was measured on other weights \(SHA-256 bbbbbbbbbbbb"),
-        ({"sizes": {"96": {}, "128": {}}}, "knows crops of 96 and 128 pixels, not of 160"),
+        ({"sizes": {"96": {}, "128": {}}}, "has crops of 96 and 128 pixels, not of 160"),
         ({"sizes": {"160": {"conv": [1, 0]}}}, r"malformed at sizes\.160\.conv: .*the lower one first"),
         ({"sizes": {"160": {"conv": [0, "high"]}}}, r"malformed at sizes\.160\.conv"),
         ({"other": 1}, "malformed at other"),
@@ -37,7 +37,7 @@ def test_a_table_that_does_not_fit_is_refused(tmp_path: Path, changes: dict[str,
     assert "`deepfake-monitor lab ranges`" in str(error.value)
 
 
-def test_a_table_that_is_missing_or_no_json(tmp_path: Path) -> None:
+def test_a_missing_or_malformed_table_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ModelCardError, match="cannot be read"):
         read_ranges(tmp_path / "none.json", weights_sha256=SHA, size=160)
     (tmp_path / "none.json").write_bytes(b"\xff{")

@@ -30,7 +30,7 @@ from monitor.faces.mtcnn.networks import mtcnn_networks
 from monitor.inference import tensorrt
 from monitor.inference.cuda import cuda_missing
 from monitor.inference.parity import require_parity
-from monitor.inference.tensorrt import LANES, Target, TensorRtBackend, build, driver_version, engine_key
+from monitor.inference.tensorrt import TENSORRT_BUCKETS, Target, TensorRtBackend, build, driver_version, engine_key
 from monitor.inference.torch_runtime import TorchBackend
 from monitor.settings import Settings
 from monitor.system.files import alone_in
@@ -53,14 +53,14 @@ def crops(count: int) -> Any:
     return np.random.default_rng(count).integers(0, 255, (count, SIDE, SIDE, 3), np.uint8)
 
 
-def test_a_build_asks_for_exactly_this(library: StandIn, tmp_path: Path) -> None:
+def test_a_build_passes_the_expected_options(library: StandIn, tmp_path: Path) -> None:
     path, steps = built(tmp_path / "cache", dataclasses.replace(TARGET, dtype="float16"))
     assert steps == ["tracing the network", "TensorRT chooses its kernels", "writing the engine"]
     (compiled,) = library.calls("compile")
     assert compiled["inputs"] == [
         {"min": [1, 3, SIDE, SIDE], "opt": [8, 3, SIDE, SIDE], "max": [64, 3, SIDE, SIDE], "dtype": "torch.float16"}
     ]
-    assert compiled["weights"] == ["torch.float16"]  # precision comes from the module, never from an option
+    assert compiled["weights"] == ["torch.float16"]  # the module sets the precision, not an option
     assert compiled["batch"] == "VR[1, 64]"
     assert compiled["require_full_compilation"] is True
     assert compiled["min_block_size"] == 1
@@ -68,7 +68,7 @@ def test_a_build_asks_for_exactly_this(library: StandIn, tmp_path: Path) -> None
     assert sorted(file.name for file in path.parent.iterdir()) == ["building", path.name, f"{path.name}.json"]
 
 
-def test_an_engine_is_built_once_then_loaded_and_says_what_the_network_says(library: StandIn, tmp_path: Path) -> None:
+def test_an_engine_is_built_once_then_loaded_and_agrees_with_the_network(library: StandIn, tmp_path: Path) -> None:
     backend = tensorrt_stand_in.backend()
     assert backend.cached(NETWORK, cache_dir=tmp_path / "cache") is None
     first = backend.compile(NETWORK, threads=1, cache_dir=tmp_path / "cache")
@@ -79,24 +79,24 @@ def test_an_engine_is_built_once_then_loaded_and_says_what_the_network_says(libr
     assert found.logit < 1e-4
 
 
-def test_each_lane_has_an_engine_of_its_own_that_records_its_own_graph(library: StandIn, tmp_path: Path) -> None:
+def test_each_runner_has_its_own_engine_and_graph(library: StandIn, tmp_path: Path) -> None:
     built(tmp_path / "cache")
     engine = tensorrt_stand_in.backend().cached(NETWORK, cache_dir=tmp_path / "cache")
     assert engine is not None
-    assert len(library.calls("load")) == 1  # what cannot be loaded is known at once
+    assert len(library.calls("load")) == 1  # an engine that cannot be loaded fails immediately
     reference = TorchBackend().compile(NETWORK, threads=1, cache_dir=tmp_path)
     for count in (1, 2, 4, 5, 16, 17, 64, 70):
         np.testing.assert_allclose(engine.run(crops(count))[0], reference.run(crops(count))[0], atol=1e-4)
-    assert len(library.calls("load")) == len(library.calls("enable_cudagraphs")) == len(LANES)
-    assert cuda_stand_in.Graph.replays == 0  # TensorRT's own graphs, not ours around them
+    assert len(library.calls("load")) == len(library.calls("enable_cudagraphs")) == len(TENSORRT_BUCKETS)
+    assert cuda_stand_in.Graph.replays == 0  # TensorRT records its own graphs; the runner records none
 
 
-def test_a_wrong_engine_is_refused_where_there_is_no_other(library: StandIn, tmp_path: Path) -> None:
+def test_a_wrong_engine_is_refused_if_tensorrt_was_requested(library: StandIn, tmp_path: Path) -> None:
     library.behave("wrong")
     with pytest.raises(EngineError, match=r"tensorrt-fp32 is refused: on 30 faces its logits are within 0.2000"):
         tensorrt_stand_in.backend().compile(NETWORK, threads=1, cache_dir=tmp_path / "cache")
-    silent = dataclasses.replace(NETWORK, witnesses=None)
-    with pytest.raises(EngineError, match="there are no faces to compare it on with small-32 in fp32"):
+    silent = dataclasses.replace(NETWORK, reference_crops=None)
+    with pytest.raises(EngineError, match="there are no faces to compare it with small-32 in fp32"):
         tensorrt_stand_in.backend().compile(silent, threads=1, cache_dir=tmp_path / "cache")
 
 
@@ -109,7 +109,7 @@ def test_half_precision_is_named(library: StandIn, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("field", ["gpu", "capability", "driver", "dtype"])
-def test_another_gpu_driver_or_precision_is_another_engine(library: StandIn, tmp_path: Path, field: str) -> None:
+def test_another_gpu_driver_or_precision_needs_another_engine(library: StandIn, tmp_path: Path, field: str) -> None:
     other = dataclasses.replace(TARGET, **{field: "bfloat16" if field == "dtype" else "another"})
     assert engine_key(NETWORK, other).stem != engine_key(NETWORK, TARGET).stem
     built(tmp_path / "cache")
@@ -117,7 +117,7 @@ def test_another_gpu_driver_or_precision_is_another_engine(library: StandIn, tmp
 
 
 @pytest.mark.parametrize("name", ["torch", "torch_tensorrt", "tensorrt"])
-def test_another_version_of_a_library_is_another_engine(
+def test_another_library_version_needs_another_engine(
     library: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     before = engine_key(NETWORK, TARGET).stem
@@ -128,16 +128,14 @@ def test_another_version_of_a_library_is_another_engine(
 
 
 @pytest.mark.parametrize("name", ["LARGEST_BATCH", "USUAL_BATCH", "_REVISION"])
-def test_another_range_of_batches_or_way_of_building_is_another_engine(
-    library: StandIn, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
+def test_other_build_options_need_another_engine(library: StandIn, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     before = engine_key(NETWORK, TARGET).stem
     monkeypatch.setattr(tensorrt, name, 32)
     assert engine_key(NETWORK, TARGET).stem != before
 
 
 @pytest.mark.usefixtures("library")
-def test_other_weights_architectures_sizes_and_normalisations_are_other_engines() -> None:
+def test_other_weights_architectures_sizes_and_normalisations_need_other_engines() -> None:
     shipped = load_classifier().network
     networks = [shipped, load_classifier(input_size=96).network, NETWORK, small_classifier(digest="6" * 64)]
     assert len({engine_key(network, TARGET).stem for network in networks}) == 4
@@ -153,7 +151,7 @@ def test_a_damaged_engine_is_built_again(library: StandIn, tmp_path: Path, caplo
     assert "is damaged: building it again" in caplog.text
 
 
-def test_an_engine_that_is_whole_but_cannot_be_loaded_is_removed(
+def test_an_intact_engine_that_cannot_be_loaded_is_removed(
     library: StandIn, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     key = engine_key(NETWORK, TARGET)
@@ -163,7 +161,7 @@ def test_an_engine_that_is_whole_but_cannot_be_loaded_is_removed(
     assert not path.exists()
 
 
-def test_one_that_cannot_be_removed_either_costs_nothing_but_the_speed(
+def test_an_engine_that_cannot_be_removed_is_not_an_error(
     library: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refused(self: Path, missing_ok: bool = False) -> None:
@@ -175,7 +173,7 @@ def test_one_that_cannot_be_removed_either_costs_nothing_but_the_speed(
     assert tensorrt_stand_in.backend().cached(NETWORK, cache_dir=tmp_path) is None
 
 
-def test_no_memory_for_an_engine_does_not_cost_the_engine(
+def test_no_memory_for_an_engine_does_not_remove_the_engine(
     library: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path, _ = built(tmp_path)
@@ -183,13 +181,13 @@ def test_no_memory_for_an_engine_does_not_cost_the_engine(
     def full(*args: object, **kwargs: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory.\nmore")
 
-    monkeypatch.setattr(tensorrt, "_loaded", full)
+    monkeypatch.setattr(tensorrt, "_load", full)
     with pytest.raises(EngineError, match=r"no memory left for the TensorRT engine: .*\(CUDA out of memory.\)"):
         tensorrt_stand_in.backend().cached(NETWORK, cache_dir=tmp_path)
     assert path.exists()
 
 
-def test_a_network_that_tensorrt_does_not_take_whole_is_an_error_of_one_line(library: StandIn, tmp_path: Path) -> None:
+def test_a_network_that_tensorrt_refuses_is_an_error_of_one_line(library: StandIn, tmp_path: Path) -> None:
     library.behave("refuses")
     with pytest.raises(EngineError) as caught:
         built(tmp_path)
@@ -201,12 +199,12 @@ def test_a_network_that_tensorrt_does_not_take_whole_is_an_error_of_one_line(lib
 
 
 @pytest.mark.usefixtures("library")
-def test_pnet_is_left_to_the_backend_cuda(tmp_path: Path) -> None:
+def test_pnet_is_refused_by_tensorrt(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match="mtcnn_pnet has other free sizes than its batch"):
         build(mtcnn_networks().pnet, TARGET, cache_dir=tmp_path, on_step=lambda _: None)
 
 
-def test_a_library_that_cannot_be_imported_says_so_and_prints_nothing(
+def test_a_library_that_cannot_be_imported_is_an_error_and_prints_nothing(
     library: StandIn, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     library.behave("no import")
@@ -215,7 +213,7 @@ def test_a_library_that_cannot_be_imported_says_so_and_prints_nothing(
     assert capfd.readouterr().out == ""
 
 
-def test_asking_whether_it_is_there_imports_nothing(library: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_checking_availability_imports_nothing(library: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
     library.behave("no import")
     assert TensorRtBackend().unavailable() is None
     assert "torch_tensorrt" not in sys.modules
@@ -234,7 +232,7 @@ def test_tensorrt_may_be_distributed_under_another_name(
 
 
 @pytest.mark.parametrize("absent", ["torch_tensorrt", "tensorrt"])
-def test_what_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch, absent: str, tmp_path: Path) -> None:
+def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch, absent: str, tmp_path: Path) -> None:
     monkeypatch.setattr(tensorrt, "cuda_missing", lambda: None)
     there = {name: [name] for name in ("torch_tensorrt", "tensorrt") if name != absent}
     monkeypatch.setattr(tensorrt, "packages_distributions", lambda: there)
@@ -243,19 +241,19 @@ def test_what_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch, absent:
         TensorRtBackend().compile(NETWORK, threads=1, cache_dir=tmp_path)
 
 
-def test_a_full_disk_is_told_before_minutes_are_spent(
+def test_a_full_disk_is_an_error_before_the_build(
     library: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tensorrt.shutil, "disk_usage", lambda _: SimpleNamespace(free=100 << 20))
     with pytest.raises(
-        EngineError, match=r"cannot be kept in .* \(100 MB are free, 256 are needed\): free space there"
+        EngineError, match=r"cannot be stored in .* \(100 MB are free, 256 are needed\): free space there"
     ):
         built(tmp_path)
     assert library.calls("compile") == []
 
 
-def test_a_disk_that_fills_up_while_writing_leaves_nothing(library: StandIn, tmp_path: Path) -> None:
-    """A real limit of the system, in a child: no file may be longer than 4 KB."""
+def test_a_disk_that_fills_up_while_writing_leaves_no_file(library: StandIn, tmp_path: Path) -> None:
+    """A real system limit in a child process: files are limited to 4 KB."""
     program = f"""
 import resource, signal, sys
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -274,7 +272,7 @@ except EngineError as error:
     sys.stderr.write(str(error))
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=100)
-    assert "the TensorRT engine cannot be kept in" in done.stderr
+    assert "the TensorRT engine cannot be stored in" in done.stderr
     assert "free space there, or choose another folder with the setting cache_dir" in done.stderr
     assert [file.name for file in (tmp_path / "cache").iterdir()] == ["building"]
 
@@ -293,7 +291,9 @@ def test_one_process_builds_at_a_time(tmp_path: Path) -> None:
     [("580.65.06", "580.65.06"), (None, "unknown"), (3, "unknown")],
     ids=["there", "no library", "an error"],
 )
-def test_the_driver_is_what_nvml_says(monkeypatch: pytest.MonkeyPatch, found: str | int | None, expected: str) -> None:
+def test_the_driver_version_comes_from_nvml(
+    monkeypatch: pytest.MonkeyPatch, found: str | int | None, expected: str
+) -> None:
     class Nvml:
         def nvmlInit_v2(self) -> int:  # noqa: N802 - NVML's name
             return found if isinstance(found, int) else 0
@@ -323,9 +323,9 @@ def test_the_target_is_the_current_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.timeout(400)
 def test_the_shipped_detector_survives_export_saving_and_loading(tmp_path: Path) -> None:
-    """With any batch size that TensorRT is asked for; the export is the one that TensorRT gets, on the CPU in fp32."""
+    """With several batch sizes in TensorRT's range; the export is TensorRT's input, run on the CPU in fp32."""
     network = load_classifier().network
-    program, _, batch = tensorrt._exported(network, TARGET)
+    program, _, batch = tensorrt._trace(network, TARGET)
     assert (batch.min, batch.max) == (1, 64)
     torch.export.save(program, str(tmp_path / "engine.pt2"))
     loaded, module = torch.export.load(str(tmp_path / "engine.pt2")).module(), network.build()
@@ -360,10 +360,10 @@ def gpu_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.tensorrt
 @needs_tensorrt
 @pytest.mark.timeout(1800)
-def test_gpu_an_engine_is_built_agrees_in_every_lane_and_is_found_again(gpu_cache: Path) -> None:
+def test_gpu_an_engine_agrees_in_every_bucket_and_is_cached(gpu_cache: Path) -> None:
     network = configured_committee(Settings()).classifiers[0].network
     backend = TensorRtBackend()
-    engine = backend.compile(network, threads=4, cache_dir=gpu_cache)  # refuses what does not agree
+    engine = backend.compile(network, threads=4, cache_dir=gpu_cache)  # refuses an engine that disagrees
     assert engine.name == "tensorrt-fp16"
     assert backend.cached(network, cache_dir=gpu_cache) is not None
 
@@ -372,11 +372,11 @@ def test_gpu_an_engine_is_built_agrees_in_every_lane_and_is_found_again(gpu_cach
 @needs_tensorrt
 @pytest.mark.timeout(3600)
 def test_gpu_memory_does_not_grow(gpu_cache: Path) -> None:
-    """5000 calls; DEEPFAKE_MONITOR_GPU_CALLS=100000 for the whole of it."""
+    """5000 calls; DEEPFAKE_MONITOR_GPU_CALLS=100000 for the full test."""
     network = configured_committee(Settings()).classifiers[0].network
     engine = TensorRtBackend().compile(network, threads=4, cache_dir=gpu_cache)
-    faces = network.witnesses() if network.witnesses else crops(0)
-    for count in LANES:
+    faces = network.reference_crops() if network.reference_crops else crops(0)
+    for count in TENSORRT_BUCKETS:
         engine.run(faces[np.arange(count) % len(faces)])
     before = torch.cuda.mem_get_info()[0]
     for call in range(int(os.environ.get("DEEPFAKE_MONITOR_GPU_CALLS", "5000"))):
@@ -395,7 +395,7 @@ from monitor.analysis.pipeline import configured_committee
 from monitor.settings import Settings
 network = configured_committee(Settings()).classifiers[0].network
 engine = TensorRtBackend().compile(network, threads=4, cache_dir=Path({str(gpu_cache)!r}))
-print(sorted({{engine.run(network.witnesses()[:8])[0].tobytes().hex() for _ in range(200)}}))
+print(sorted({{engine.run(network.reference_crops()[:8])[0].tobytes().hex() for _ in range(200)}}))
 """
     TensorRtBackend().compile(configured_committee(Settings()).classifiers[0].network, threads=4, cache_dir=gpu_cache)
     command = [sys.executable, "-c", program]

@@ -60,7 +60,7 @@ def test_each_error_becomes_one_sentence(url: str, code: int, kind: type[SourceE
     assert "hidden" not in str(error)
 
 
-def test_the_systems_own_errors_are_understood_too() -> None:
+def test_errors_of_the_system_become_sentences_too() -> None:
     error = failure(PermissionError(errno.EACCES, os.strerror(errno.EACCES), "clip.mp4"), Address.of("clip.mp4"))
     assert isinstance(error, SourceUnavailableError)
 
@@ -68,11 +68,11 @@ def test_the_systems_own_errors_are_understood_too() -> None:
 @pytest.mark.parametrize(
     ("url", "clause"), [(CAMERA, "closed the connection"), ("http://h/a", "closed"), ("webcam:0", "unplugged")]
 )
-def test_what_breaks_off_is_told_from_what_was_never_there(url: str, clause: str) -> None:
+def test_a_source_that_breaks_off_has_another_error_than_one_that_never_opened(url: str, clause: str) -> None:
     assert clause in str(failure(ffmpeg_error(errno.EIO), Address.of(url), opened=True))
 
 
-def test_too_large_a_picture_names_its_size_and_the_setting() -> None:
+def test_the_error_for_a_large_picture_names_its_size_and_the_setting() -> None:
     error = too_large(Address.of("a.png"), (9000, 8000), max_pixels=1000)
     assert "9000 x 8000" in str(error)
     assert "source.max_pixels" in str(error)

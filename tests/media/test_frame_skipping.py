@@ -1,4 +1,4 @@
-"""Which frames of a busy machine's live source are made."""
+"""The selection of frames from a live source on a busy machine."""
 
 from pathlib import Path
 
@@ -15,13 +15,13 @@ def taken(skipper: FrameSkipper, times: np.ndarray) -> list[int]:
     return [index for index, time in enumerate(times.tolist()) if skipper.takes(time)]
 
 
-def test_all_unless_asked() -> None:
+def test_all_frames_are_taken_without_a_limit() -> None:
     skipper = FrameSkipper()
     assert taken(skipper, np.arange(50) / 25) == list(range(50))
     assert skipper.skipped == 0
 
 
-def test_evenly_apart_and_the_others_are_counted() -> None:
+def test_frames_are_taken_evenly_and_the_others_are_counted() -> None:
     skipper = FrameSkipper()
     skipper.fps = 5
     found = taken(skipper, np.arange(100) / 25)
@@ -40,14 +40,14 @@ def test_a_source_at_the_allowed_rate_keeps_its_frames(fps: float) -> None:
     assert len(taken(skipper, 0.0123 + (np.arange(600) + shaken) / fps)) >= 598
 
 
-def test_after_a_pause_it_does_not_catch_up() -> None:
+def test_the_skipper_does_not_catch_up_after_a_pause() -> None:
     skipper = FrameSkipper()
     skipper.fps = 5
     times = np.concatenate((np.arange(25) / 25, 60 + np.arange(25) / 25))
     assert len([index for index in taken(skipper, times) if index >= 25]) <= 6
 
 
-def test_where_media_time_stands_still_one_is_taken_every_two_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_frame_is_taken_every_two_seconds_if_media_time_stands_still(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [50.0]
     monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
     skipper = FrameSkipper()

@@ -19,7 +19,7 @@ def stream_of(path: Path) -> tuple[PacketStream, bytes | None]:
 @pytest.mark.parametrize(
     ("suffix", "container"), [("mp4", "mov,mp4,m4a,3gp,3g2,mj2"), ("mkv", "matroska,webm"), ("ts", "mpegts")]
 )
-def test_a_stream_without_its_container(tmp_path: Path, suffix: str, container: str) -> None:
+def test_a_packet_stream_describes_a_stream_without_its_container(tmp_path: Path, suffix: str, container: str) -> None:
     stream, description = stream_of(clips.video(tmp_path / f"a.{suffix}"))
     assert (stream.codec, stream.pixel_format, stream.container) == ("h264", "yuv420p", container)
     assert stream.described
@@ -31,7 +31,7 @@ def test_a_stream_without_its_container(tmp_path: Path, suffix: str, container: 
 
 
 def test_a_stream_that_no_file_can_hold_has_no_header(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("monitor.media.packets._HOLDERS", ("image2", "wav"))
+    monkeypatch.setattr("monitor.media.packets._HEADER_FORMATS", ("image2", "wav"))
     stream, _ = stream_of(clips.video(tmp_path / "a.mp4"))
     assert stream.header == b""
 

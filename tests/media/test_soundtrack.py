@@ -42,7 +42,7 @@ def make_clip(
 
 
 def annotate(clip: Path, path: Path) -> None:
-    """Every picture of a clip at its media time, as the pipeline would write it."""
+    """Each picture of a clip at its media time, as written by the pipeline."""
     with av.open(clip) as container, VideoWriter(path, fps=25.0, audio_from=clip) as out:
         start = None
         for frame in container.decode(video=0):
@@ -102,7 +102,7 @@ def test_sound_stays_in_sync_when_pictures_begin_late(tmp_path: Path, name: str,
     assert times[-1] == pytest.approx(VIDEO_TO - VIDEO_FROM, abs=0.06), "it ends with the pictures"
 
 
-def test_sound_that_begins_after_the_pictures_keeps_its_distance(tmp_path: Path) -> None:
+def test_sound_that_begins_after_the_pictures_keeps_its_offset(tmp_path: Path) -> None:
     for source in ("aac", "mp2"):
         clip, out = tmp_path / f"{source}.mkv", tmp_path / f"{source}.mp4"
         make_clip(clip, source, audio_from=1.5)
@@ -139,9 +139,7 @@ def test_a_clip_without_sound_stays_silent(tmp_path: Path) -> None:
     assert codec(tmp_path / "out.mp4") is None
 
 
-def test_sound_that_cannot_be_read_is_left_out_and_that_is_said(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_unreadable_sound_is_skipped_and_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "no clip.mp4").write_text("text")
     with (
         caplog.at_level(logging.WARNING),
@@ -152,7 +150,7 @@ def test_sound_that_cannot_be_read_is_left_out_and_that_is_said(
     assert "no clip.mp4: some of its sound is left out" in caplog.text
 
 
-def test_sound_whose_reader_dies_is_left_out_and_that_is_said(
+def test_sound_is_skipped_and_logged_if_its_reader_dies(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     clip = tmp_path / "a.mkv"
@@ -166,7 +164,7 @@ def test_sound_whose_reader_dies_is_left_out_and_that_is_said(
     assert {path.name for path in tmp_path.iterdir()} == {"a.mkv", "out.mp4"}
 
 
-def test_damaged_sound_is_skipped_and_that_is_said_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_damaged_sound_is_skipped_and_logged_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     clip = tmp_path / "a.mkv"
     make_clip(clip, "flac")
     content = bytearray(clip.read_bytes())
@@ -182,7 +180,7 @@ def test_damaged_sound_is_skipped_and_that_is_said_once(tmp_path: Path, caplog: 
     assert codec(tmp_path / "out.mp4") == "aac"
 
 
-def test_pictures_and_sound_that_cannot_be_written_are_said(tmp_path: Path) -> None:
+def test_a_failed_write_of_pictures_and_sound_is_an_output_error(tmp_path: Path) -> None:
     make_clip(tmp_path / "a.mkv", "aac")
     annotate(tmp_path / "a.mkv", tmp_path / "out.mp4")
     with pytest.raises(OutputError, match="cannot be written"):
@@ -190,7 +188,7 @@ def test_pictures_and_sound_that_cannot_be_written_are_said(tmp_path: Path) -> N
 
 
 @pytest.mark.media
-def test_sound_of_a_real_clip_is_where_it_was(tmp_path: Path, media: Path) -> None:
+def test_sound_of_a_real_clip_keeps_its_position(tmp_path: Path, media: Path) -> None:
     clip, out = media / "real" / "scene_cuts.mp4", tmp_path / "out.mp4"
     start = first_picture(clip)
     assert start > 0.5, "its pictures begin late"

@@ -47,7 +47,7 @@ def test_the_packets_are_those_of_the_file_bit_by_bit(tmp_path: Path) -> None:
     assert written_clips.payloads(tmp_path / "clip.mp4") == written_clips.payloads(file)[20:38]
 
 
-def test_far_into_a_long_file_it_searches(tmp_path: Path) -> None:
+def test_a_span_far_into_a_long_file_is_found_by_seeking(tmp_path: Path) -> None:
     times = [number * 10.0 for number in range(60)]
     file = clips.video(tmp_path / "a.mkv", frames=60, times=times, options={"g": "20", "sc_threshold": "0"})
     frames = frames_of(file)
@@ -66,7 +66,7 @@ def test_far_into_a_long_file_it_searches(tmp_path: Path) -> None:
         ("a.ts", "mpeg2video", {"g": "10", "bf": "2"}),
     ],
 )
-def test_what_browsers_do_not_play_is_encoded_again(
+def test_codecs_that_browsers_do_not_play_are_encoded_again(
     tmp_path: Path, name: str, codec: str, options: dict[str, str]
 ) -> None:
     pixel_format = "yuvj420p" if codec == "mjpeg" else "yuv420p"
@@ -85,12 +85,12 @@ def test_what_browsers_do_not_play_is_encoded_again(
             assert container.streams.video[0].codec_context.name == "h264"
 
 
-def test_encoding_reads_only_what_it_needs(tmp_path: Path) -> None:
-    from monitor.media.span_cutter import _decode, _examined
+def test_encoding_reads_only_the_packets_that_it_needs(tmp_path: Path) -> None:
+    from monitor.media.span_cutter import _decode, _examine
 
     times = [number * 1.0 for number in range(60)]
     file = clips.video(tmp_path / "a.mp4", codec="mpeg4", frames=60, times=times, options={"g": "5"})
-    first = next(iter(_decode(_examined(file), 52.0, margin=1.0)))
+    first = next(iter(_decode(_examine(file), 52.0, margin=1.0)))
     assert first.media_time == pytest.approx(50.0)
 
 
@@ -109,7 +109,7 @@ def test_a_variable_frame_rate_stays_variable(tmp_path: Path, name: str, codec: 
     assert {0.533, 2.25, 2.26, 4.0} <= {round(time, 3) for time in times}
 
 
-def test_a_recording_whose_timestamps_start_anew_is_decoded(tmp_path: Path) -> None:
+def test_a_recording_whose_timestamps_restart_is_decoded(tmp_path: Path) -> None:
     one = clips.video(tmp_path / "a.ts", frames=40, options={"g": "10"})
     two = clips.video(tmp_path / "b.ts", frames=40, options={"g": "10"})
     one.write_bytes(one.read_bytes() + two.read_bytes())
@@ -131,7 +131,7 @@ def test_packets_without_timestamps_are_decoded(tmp_path: Path) -> None:
     written_clips.check(tmp_path / "clip.mp4", clip, frames)
 
 
-def test_avi_does_not_say_when_a_picture_is_shown_so_it_is_decoded(tmp_path: Path) -> None:
+def test_avi_lacks_presentation_times_so_it_is_decoded(tmp_path: Path) -> None:
     file = clips.video(tmp_path / "a.avi", frames=40, options={"g": "10", **B_FRAMES})
     clip = cut(file, tmp_path / "clip.mp4", 0.5, 0.9)
     assert clip.reencoded
@@ -139,16 +139,16 @@ def test_avi_does_not_say_when_a_picture_is_shown_so_it_is_decoded(tmp_path: Pat
 
 
 @pytest.mark.parametrize("codec", ["libx264", "mpeg4"])
-def test_a_span_that_the_file_does_not_have(tmp_path: Path, codec: str) -> None:
+def test_a_span_outside_the_file_is_an_error(tmp_path: Path, codec: str) -> None:
     file = clips.video(tmp_path / "a.mp4", codec=codec, frames=25)
-    with pytest.raises(SourceError, match=r"between 3\.00 s and 5\.00 s: the last that is there is at 0\.96 s"):
+    with pytest.raises(SourceError, match=r"between 3\.00 s and 5\.00 s: the last one is at 0\.96 s"):
         cut(file, tmp_path / "clip.mp4", 3.0, 5.0)
-    with pytest.raises(SourceError, match=r"the first that is there is at 0\.00 s"):
+    with pytest.raises(SourceError, match=r"the first one is at 0\.00 s"):
         cut(file, tmp_path / "clip.mp4", -3.0, -1.0)
     assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
 
 
-def test_a_file_that_is_gone_or_no_video(tmp_path: Path) -> None:
+def test_a_missing_file_and_a_file_without_video_are_errors(tmp_path: Path) -> None:
     with pytest.raises(SourceNotFoundError):
         cut(tmp_path / "a.mp4", tmp_path / "clip.mp4", 0.0, 1.0)
     with pytest.raises(SourceUnreadableError, match="holds no picture"):
@@ -157,7 +157,7 @@ def test_a_file_that_is_gone_or_no_video(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("codec", ["libx264", "mpeg4"])
-def test_a_place_that_cannot_be_written(tmp_path: Path, codec: str) -> None:
+def test_an_unwritable_path_is_an_output_error(tmp_path: Path, codec: str) -> None:
     file = clips.video(tmp_path / "a.mp4", codec=codec)
     with pytest.raises(OutputError, match="cannot be written"):
         cut(file, tmp_path / "missing" / "clip.mp4", 0.0, 0.4)
@@ -165,9 +165,9 @@ def test_a_place_that_cannot_be_written(tmp_path: Path, codec: str) -> None:
 
 @pytest.mark.skipif(not available(), reason="this system cannot hand descriptors to a process")
 @pytest.mark.parametrize(
-    ("codec", "crash"), [("libx264", "remux._retimed"), ("mpeg4", "video_writer.VideoWriter.close")]
+    ("codec", "crash"), [("libx264", "remux._retime"), ("mpeg4", "video_writer.VideoWriter.close")]
 )
-def test_a_process_that_dies_halfway_leaves_nothing(
+def test_a_process_that_dies_leaves_no_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, codec: str, crash: str
 ) -> None:
     file, place = clips.video(tmp_path / "a.mp4", codec=codec), tmp_path / "place"
@@ -183,19 +183,19 @@ def test_a_process_that_dies_halfway_leaves_nothing(
     assert list(place.iterdir()) == []
 
 
-def test_a_place_that_is_missing_is_said(tmp_path: Path) -> None:
+def test_a_missing_folder_is_an_output_error(tmp_path: Path) -> None:
     file = clips.video(tmp_path / "a.mp4")
     with pytest.raises(OutputError, match="cannot be written"):
         cut_isolated(file, tmp_path / "missing" / "clip.mp4", 0.0, 0.4, settings=SourceSettings())
 
 
-def test_odd_names_are_nothing_special(tmp_path: Path) -> None:
+def test_unusual_file_names_work(tmp_path: Path) -> None:
     file = clips.video(tmp_path / "a:%03d*.mp4")
     assert cut(file, tmp_path / "clip.mp4", 0.0, 0.4).end == pytest.approx(0.4)
 
 
 @pytest.mark.parametrize("codec", ["libx264", "mpeg4"])
-def test_a_search_that_lands_too_late_begins_earlier(
+def test_a_seek_that_lands_too_late_is_repeated_earlier(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, codec: str
 ) -> None:
     module = importlib.import_module("monitor.media.span_cutter")
@@ -216,7 +216,7 @@ def test_a_search_that_lands_too_late_begins_earlier(
 
 
 @pytest.mark.parametrize("name", ["a.mkv", "a.mp4"])
-def test_many_pictures_between_two_others_leave_no_hole(tmp_path: Path, name: str) -> None:
+def test_many_reordered_pictures_leave_no_gap(tmp_path: Path, name: str) -> None:
     file = clips.video(tmp_path / name, frames=30, options={"g": "30", **B_FRAMES, "bf": "7"})
     clip = cut(file, tmp_path / "clip.mp4", 0.0, 0.04)
     assert (clip.start, clip.end) == pytest.approx((0.0, 0.32), abs=1e-3)

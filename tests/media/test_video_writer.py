@@ -33,7 +33,7 @@ def decode(path: Path) -> tuple[list[float], list[np.ndarray]]:
         return [frame.time or 0.0 for frame in frames], [frame.to_ndarray(format="rgb24") for frame in frames]
 
 
-def test_it_is_what_browsers_play(tmp_path: Path) -> None:
+def test_the_video_has_a_format_that_browsers_play(tmp_path: Path) -> None:
     path = tmp_path / "annotated.mp4"
     write(path, [step / 25 for step in range(30)])
     with av.open(path) as container:
@@ -45,7 +45,7 @@ def test_it_is_what_browsers_play(tmp_path: Path) -> None:
     assert 0 < content.index(b"moov") < content.index(b"mdat"), "plays before it is loaded whole"
 
 
-def test_colours_are_those_that_were_drawn(tmp_path: Path) -> None:
+def test_colours_survive_encoding(tmp_path: Path) -> None:
     write(tmp_path / "a.mp4", [step / 25 for step in range(10)])
     decoded = decode(tmp_path / "a.mp4")[1][5].astype(int)
     for stripe, colour in enumerate(PATCHES):
@@ -71,7 +71,7 @@ def test_every_picture_is_shown_at_its_own_media_time(tmp_path: Path, times: lis
         assert step in columns or step + 4 in columns
 
 
-def test_a_moment_that_repeats_comes_a_tick_later(tmp_path: Path) -> None:
+def test_a_repeated_media_time_advances_by_a_tick(tmp_path: Path) -> None:
     write(tmp_path / "a.mp4", [0.0, 0.04, 0.04, 0.02, 0.08])
     shown, _ = decode(tmp_path / "a.mp4")
     assert len(shown) == 5
@@ -90,7 +90,7 @@ def test_odd_sizes_are_padded_not_stretched(tmp_path: Path, width: int, height: 
     assert np.abs(decoded[:height, :width].astype(int) - pixels).mean() < 25
 
 
-def test_a_picture_of_another_size_is_fitted_into_the_first_ones(tmp_path: Path) -> None:
+def test_a_picture_of_another_size_is_scaled_to_the_first_one(tmp_path: Path) -> None:
     with VideoWriter(tmp_path / "a.mp4", fps=2.0) as out:
         out.write(np.full((90, 160, 3), 200, np.uint8), 0.0)
         out.write(np.full((180, 90, 3), 200, np.uint8), 0.5)
@@ -100,14 +100,14 @@ def test_a_picture_of_another_size_is_fitted_into_the_first_ones(tmp_path: Path)
     assert (bright.sum(), bright[80]) == (pytest.approx(45, abs=2), True)
 
 
-def test_until_it_is_whole_it_is_hidden(tmp_path: Path) -> None:
+def test_an_incomplete_video_is_hidden(tmp_path: Path) -> None:
     with VideoWriter(tmp_path / "a.mp4", fps=25.0) as out:
         out.write(picture(0), 0.0)
         assert [path.name[0] for path in tmp_path.iterdir()] == ["."]
     assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
 
 
-def test_a_failure_leaves_nothing_and_an_earlier_video_as_it_was(tmp_path: Path) -> None:
+def test_a_failure_leaves_no_file_and_keeps_an_earlier_video(tmp_path: Path) -> None:
     (tmp_path / "a.mp4").write_text("earlier")
 
     def fail() -> None:
@@ -121,13 +121,13 @@ def test_a_failure_leaves_nothing_and_an_earlier_video_as_it_was(tmp_path: Path)
     assert (tmp_path / "a.mp4").read_text() == "earlier"
 
 
-def test_without_a_picture_there_is_no_video(tmp_path: Path) -> None:
+def test_a_writer_without_pictures_writes_no_video(tmp_path: Path) -> None:
     with VideoWriter(tmp_path / "a.mp4", fps=25.0):
         pass
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_full_disk_is_one_sentence_and_leaves_nothing(tmp_path: Path, full_disk: None) -> None:
+def test_a_full_disk_is_an_output_error_and_leaves_no_file(tmp_path: Path, full_disk: None) -> None:
     rng = np.random.default_rng(0)
     noise = [rng.integers(0, 255, (360, 640, 3), dtype=np.uint8) for _ in range(3)]
 
@@ -141,38 +141,38 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing(tmp_path: Path, full_dis
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_disk_that_fills_at_the_very_end_leaves_nothing_either(tmp_path: Path, full_disk: None) -> None:
+def test_a_disk_that_fills_at_the_end_leaves_no_file(tmp_path: Path, full_disk: None) -> None:
     noise = np.random.default_rng(0).integers(0, 255, (360, 640, 3), dtype=np.uint8)
     out = VideoWriter(tmp_path / "a.mp4", fps=25.0)
-    out.write(noise, 0.0)  # waits in the encoder
+    out.write(noise, 0.0)  # still in the encoder
     with pytest.raises(OutputError, match=r"a\.mp4 cannot be written"):
         out.close()
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
+def test_a_missing_output_folder_is_an_output_error(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"a\.mp4 cannot be written: No such file"):
         VideoWriter(tmp_path / "absent" / "a.mp4", fps=25.0)
 
 
-def test_without_an_encoder_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_an_encoder_the_error_names_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(video_writer.av, "codecs_available", {"h264", "mpeg4"})
     with pytest.raises(OutputError, match=r"no libx264; .*pip install av"):
         VideoWriter(tmp_path / "a.mp4", fps=25.0)
 
 
-def test_same_pictures_same_file(tmp_path: Path) -> None:
+def test_equal_pictures_give_equal_files(tmp_path: Path) -> None:
     for name in ("one.mp4", "other.mp4"):
         write(tmp_path / name, [step / 25 for step in range(40)])
     assert (tmp_path / "one.mp4").read_bytes() == (tmp_path / "other.mp4").read_bytes()
 
 
-def test_names_in_any_script(tmp_path: Path) -> None:
+def test_file_names_in_any_script_work(tmp_path: Path) -> None:
     write(tmp_path / "видео 証拠.mp4", [0.0, 0.04])
     assert [path.name for path in tmp_path.iterdir()] == ["видео 証拠.mp4"]
 
 
-def test_a_strange_frame_rate_still_plays(tmp_path: Path) -> None:
+def test_an_unusual_frame_rate_plays(tmp_path: Path) -> None:
     with VideoWriter(tmp_path / "a.mp4", fps=float(Fraction(90000, 1))) as out:
         for step in range(5):
             out.write(picture(step), step / 10)

@@ -13,13 +13,13 @@ def painted(evidence: np.ndarray, *, scale: float = 4.0, opacity: float = 0.5, s
     return canvas.astype(int)
 
 
-def test_red_pushes_to_fake_and_blue_to_real() -> None:
+def test_red_means_fake_and_blue_means_real() -> None:
     fake, real = painted(np.full((3, 3), 4.0)).mean((0, 1)), painted(np.full((3, 3), -4.0)).mean((0, 1))
     assert fake[0] > GREY > fake[2]
     assert real[2] > GREY > real[0]
 
 
-def test_no_evidence_leaves_the_picture_alone() -> None:
+def test_no_evidence_leaves_the_picture_unchanged() -> None:
     assert (painted(np.zeros((3, 3))) == GREY).all()
 
 
@@ -30,12 +30,12 @@ def test_colour_grows_with_evidence_up_to_the_scale() -> None:
     assert np.array_equal(painted(np.full((2, 2), 4.0)), painted(np.full((2, 2), 40.0)))
 
 
-def test_an_indifferent_map_is_not_stretched_to_full_colour() -> None:
+def test_weak_evidence_is_not_scaled_to_full_colour() -> None:
     indifferent = np.array([[-0.2, 0.0], [0.1, 0.2]])
     assert np.abs(painted(indifferent) - GREY).max() < 0.1 * np.abs(painted(indifferent * 20) - GREY).max()
 
 
-def test_cells_lie_where_they_belong() -> None:
+def test_cells_are_at_their_positions() -> None:
     evidence = np.zeros((3, 3))
     evidence[0, 2] = 4.0
     reddish = painted(evidence)[..., 0] - GREY
@@ -59,7 +59,7 @@ def scored(media_time: float = 0.0) -> EvidenceMemory:
     return memory
 
 
-def test_the_map_of_a_scored_frame_lies_on_the_square_that_was_scored() -> None:
+def test_the_map_of_a_scored_frame_covers_the_scored_square() -> None:
     assert remembered(scored(), (100, 100, 180, 200)) == [97.5, 113.5, 182.5, 198.5]
 
 
@@ -69,7 +69,7 @@ def test_between_scores_the_map_moves_and_grows_with_the_box() -> None:
     assert grown == pytest.approx([140 - 85, 150 + 12 - 85, 140 + 85, 150 + 12 + 85])
 
 
-def test_a_map_is_forgotten_after_its_time() -> None:
+def test_a_map_is_dropped_after_its_time() -> None:
     memory = scored(media_time=5.0)
     memory.update(observation([Face((100, 100, 180, 200))], media_time=6.0))
     assert remembered(memory, (100, 100, 180, 200)) is not None
@@ -77,7 +77,7 @@ def test_a_map_is_forgotten_after_its_time() -> None:
     assert remembered(memory, (100, 100, 180, 200)) is None
 
 
-def test_a_map_is_forgotten_when_its_track_ends_or_time_starts_anew() -> None:
+def test_a_map_is_dropped_when_its_track_ends_or_time_restarts() -> None:
     memory = scored(media_time=5.0)
     memory.update(observation(media_time=5.2, ended=[summary(1)]))
     assert remembered(memory, (100, 100, 180, 200)) is None

@@ -1,7 +1,7 @@
-"""Where plates go, also in cases kept in layout.json, which the dashboard's script is held to as well.
+"""Positions of plates, including the cases in layout.json, which also test the dashboard's script.
 
-After a change that is meant to, write their places anew with ``PYTHONPATH=tests python tests/overlay/test_layout.py``
-and read the difference.
+After an intended change, rewrite the cases with ``PYTHONPATH=tests python tests/overlay/test_layout.py``
+and review the difference.
 """
 
 import itertools
@@ -27,11 +27,11 @@ def place(boxes: list[Rectangle], layout: Layout | None = None, taken: tuple[Rec
     return (layout or Layout()).place(plates, boxes, frame=FRAME, taken=taken)
 
 
-def test_a_plate_stands_on_its_box() -> None:
+def test_a_plate_is_above_its_box() -> None:
     assert place([Rectangle(200, 150, 80, 100)]) == [Rectangle(200, 150 - 3 - 34, *PLATE)]
 
 
-def test_at_the_upper_edge_it_hangs_below() -> None:
+def test_at_the_upper_edge_a_plate_is_below_its_box() -> None:
     assert place([Rectangle(200, 5, 80, 100)]) == [Rectangle(200, 108, *PLATE)]
 
 
@@ -49,26 +49,26 @@ def test_plates_stay_inside_the_frame(boxes: list[Rectangle]) -> None:
         assert spot.bottom <= FRAME[1]
 
 
-def test_plates_of_neighbours_do_not_cover_each_other_nor_their_faces() -> None:
+def test_plates_of_neighbours_cover_neither_each_other_nor_faces() -> None:
     boxes = [Rectangle(x, 160 + 7 * (x % 3), 45, 55) for x in (150, 205, 262, 315, 371)]
     spots = place(boxes)
     assert all(one.covered_by(other) == 0 for one, other in itertools.combinations(spots, 2))
     assert all(box.covered_by(spot) == 0 for spot in spots for box in boxes)
 
 
-def test_what_is_taken_stays_visible() -> None:
+def test_taken_areas_stay_visible() -> None:
     status = Rectangle(100, 60, 500, 60)
     assert place([Rectangle(200, 110, 80, 100)], taken=(status,))[0].covered_by(status) == 0
 
 
-def test_a_plate_keeps_its_side_while_a_face_trembles_at_the_edge() -> None:
+def test_a_plate_keeps_its_side_at_the_edge() -> None:
     layout = Layout()
     tops = [place([Rectangle(200, top, 80, 100)], layout)[0].top for top in (20, 38, 20, 38, 20, 38)]
     assert all(top > 100 for top in tops), "it hangs below, as in the first frame"
     assert place([Rectangle(200, 38, 80, 100)])[0].top < 38, "without that history it would stand above"
 
 
-def test_a_line_to_a_plate_is_the_shortest_one() -> None:
+def test_a_leader_line_is_the_shortest_one() -> None:
     face = Rectangle(100, 100, 50, 50)
     assert face.towards(Rectangle(200, 20, 30, 30)) == ((150, 100), (200, 50))
     assert face.towards(Rectangle(110, 200, 20, 30)) == ((120, 150), (120, 200))
@@ -82,7 +82,7 @@ def test_a_plate_larger_than_the_frame_starts_at_its_corner() -> None:
 
 
 def laid_out(case: dict[str, Any]) -> list[dict[str, Any]]:
-    """The places of the plates in each frame of a case, and the lines to them."""
+    """The places of the plates in each frame of a case, and their leader lines."""
     layout, frame, found = Layout(), tuple(case["frame"]), []
     for moment in case["moments"]:
         boxes = [Rectangle(*box) for box in moment["boxes"]]
@@ -100,7 +100,7 @@ def laid_out(case: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_plates_are_where_they_were(name: str) -> None:
+def test_places_equal_the_stored_ones(name: str) -> None:
     for moment, found in zip(CASES[name]["moments"], laid_out(CASES[name]), strict=True):
         assert found["places"] == [pytest.approx(place) for place in moment["places"]]
         assert found["leaders"] == [line and pytest.approx(line) for line in moment["leaders"]]
@@ -121,7 +121,7 @@ def test_the_cases_cover_every_side_and_leaders() -> None:
 
 
 def _record() -> None:
-    """Write the cases anew with the places of now."""
+    """Rewrite the cases with the current places."""
     for case in CASES.values():
         for moment, found in zip(case["moments"], laid_out(case), strict=True):
             moment |= found

@@ -13,7 +13,7 @@ def drawn(label: Label, box: tuple[float, ...] = (20, 20, 100, 120), unit: float
     return canvas
 
 
-def test_every_label_is_told_by_its_lines_alone() -> None:
+def test_every_label_has_its_own_line_style() -> None:
     brights = {label: (drawn(label, unit=2.0) == OUTLINES[label].rgb).all(axis=2) for label in Label}
     for one, other in itertools.combinations(Label, 2):
         differing = (brights[one] != brights[other]).sum()
@@ -38,7 +38,7 @@ def test_lines_follow_the_box_and_leave_the_face_free(label: Label) -> None:
 
 
 @pytest.mark.parametrize("box", [(-50, -60, 60, 70), (90, 100, 400, 500), (30, 30, 30, 30)])
-def test_boxes_that_leave_the_frame_are_drawn_as_far_as_they_are_in_it(box: tuple[float, ...]) -> None:
+def test_boxes_are_clipped_at_the_frame(box: tuple[float, ...]) -> None:
     assert (drawn(Label.LIKELY_FAKE, box) != 128).any()
 
 

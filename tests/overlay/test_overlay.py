@@ -14,7 +14,7 @@ def noise(height: int = 360, width: int = 640) -> Pixels:
 
 
 def changed(drawn: Pixels, pixels: Pixels) -> tuple[int, int, int, int] | None:
-    """Bounding box x1 y1 x2 y2 of the pixels that differ."""
+    """Bounding box x1 y1 x2 y2 of the differing pixels."""
     rows, columns = np.nonzero((drawn != pixels).any(axis=2))
     return (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1) if len(rows) else None
 
@@ -26,7 +26,7 @@ def heat_only(*steps: tuple[Pixels, object]) -> tuple[Pixels, Pixels]:
     return pictures[-1]
 
 
-def test_the_frame_itself_is_never_touched() -> None:
+def test_the_frame_itself_is_never_changed() -> None:
     pixels = noise()
     published, before = frame(pixels), pixels.copy()
     drawn = Overlay().draw(published, observation([Face((200, 100, 280, 200), log_odds=3.0)]))
@@ -72,14 +72,14 @@ def test_between_scores_the_heat_map_moves_with_the_box() -> None:
     assert changed(with_heat[:300], without[:300]) == (260, 110, 340, 190)
 
 
-def test_an_old_heat_map_is_gone_and_so_is_that_of_an_ended_track() -> None:
+def test_heat_maps_disappear_with_age_and_with_their_track() -> None:
     face, later = Face((200, 60, 300, 200), log_odds=3.0), Face((200, 60, 300, 200))
     for then in (observation([later], media_time=1.5), observation([later], media_time=0.1, ended=[summary(1)])):
         with_heat, without = heat_only((frame(noise()), observation([face])), (frame(noise()), then))
         assert changed(with_heat[:300], without[:300]) is None
 
 
-def test_a_square_that_leaves_the_frame_is_drawn_as_far_as_it_is_in_it() -> None:
+def test_a_square_is_clipped_at_the_frame() -> None:
     face = Face((-40, -30, 60, 90), log_odds=-3.0, crop=(-50, -40, 70, 80))
     with_heat, without = heat_only((frame(noise()), observation([face])))
     x1, y1, x2, y2 = changed(with_heat[:300], without[:300]) or (0, 0, 0, 0)
@@ -88,7 +88,7 @@ def test_a_square_that_leaves_the_frame_is_drawn_as_far_as_it_is_in_it() -> None
     assert y2 <= 80
 
 
-def test_same_frames_same_pictures() -> None:
+def test_equal_frames_give_equal_pictures() -> None:
     def run() -> list[Pixels]:
         overlay = Overlay()
         return [
@@ -126,7 +126,7 @@ def test_lines_and_letters_scale_with_the_picture() -> None:
 
 
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (2, 900), (900, 3), (64, 48), (100, 100)])
-def test_tiny_and_thin_pictures_are_drawn_on_too(height: int, width: int) -> None:
+def test_tiny_and_thin_pictures_are_drawn_on(height: int, width: int) -> None:
     face = Face((0, 0, width, height), log_odds=1.0)
     assert Overlay().draw(frame(noise(height, width)), observation([face])).shape == (height, width, 3)
 

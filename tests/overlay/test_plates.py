@@ -16,13 +16,13 @@ def texts(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     return seen
 
 
-def test_a_plate_says_label_confidence_and_whose(texts: list[tuple[str, str]]) -> None:
+def test_a_plate_shows_label_confidence_and_id(texts: list[tuple[str, str]]) -> None:
     plates.plate(verdict(3, Label.LIKELY_FAKE, 0.94), 16)
     plates.plate(verdict(4, Label.LIKELY_REAL, 0.07), 16)
     assert texts == [("Likely fake 94 %", "#3"), ("Likely real 93 %", "#4")]
 
 
-def test_without_enough_evidence_it_says_the_main_reason_and_no_number(texts: list[tuple[str, str]]) -> None:
+def test_without_enough_evidence_a_plate_shows_the_main_reason(texts: list[tuple[str, str]]) -> None:
     plates.plate(verdict(5, Label.NOT_ENOUGH_EVIDENCE, 0.5, (Reason.TOO_SMALL, Reason.TOO_DARK)), 16)
     assert texts == [("Not enough evidence", "#5 · face too small")]
 
@@ -33,7 +33,7 @@ def test_shapes_differ_between_labels() -> None:
         assert (shapes[one] != shapes[other]).mean() > 0.03, (one, other)
 
 
-def test_plates_grow_with_the_letters_and_hold_their_text() -> None:
+def test_plates_fit_their_text_at_any_size() -> None:
     small, large = (plates.plate(verdict(1, Label.SUSPICIOUS, 0.8), size).size for size in (12, 24))
     assert large[0] == pytest.approx(2 * small[0], rel=0.1)
     assert large[1] == pytest.approx(2 * small[1], rel=0.1)
@@ -46,7 +46,7 @@ def test_the_same_plate_is_drawn_once() -> None:
     assert one is other
 
 
-def test_text_is_drawn_with_every_sign_of_it() -> None:
+def test_the_font_has_all_characters() -> None:
     font = plates._font(36)
     missing = bytes(font.getmask("\ufffe"))
     words = {

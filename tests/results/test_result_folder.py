@@ -7,7 +7,7 @@ from support.observations import source_info
 
 from monitor.errors import OutputError
 from monitor.results.result_folder import OutputFolder, result_name
-from monitor.system.files import unwritable
+from monitor.system.files import write_error
 
 
 def publish(
@@ -139,7 +139,7 @@ def test_a_file_in_the_way_is_one_sentence(tmp_path: Path) -> None:
     ],
 )
 def test_what_went_wrong_is_said_with_what_to_do(number: int, sentence: str) -> None:
-    message = str(unwritable(Path("out/x.mp4"), OSError(number, "Input/output error")))
+    message = str(write_error(Path("out/x.mp4"), OSError(number, "Input/output error")))
     assert message.startswith(f"{Path('out/x.mp4')} cannot be written: {sentence}")
     assert "choose another output folder" in message
     assert "\n" not in message
@@ -147,7 +147,7 @@ def test_what_went_wrong_is_said_with_what_to_do(number: int, sentence: str) -> 
 
 def test_a_failure_names_the_place_that_a_person_knows(tmp_path: Path) -> None:
     output = OutputFolder(tmp_path, "my-clip")
-    message = str(unwritable(output.working / "annotated.mp4", OSError(errno.ENOSPC, "")))
+    message = str(write_error(output.working / "annotated.mp4", OSError(errno.ENOSPC, "")))
     output.abort()
     assert message.startswith(f"{tmp_path / 'my-clip' / 'annotated.mp4'} cannot be written")
 

@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from monitor.runtime import BackgroundWorker, side_by_side
+from monitor.runtime import BackgroundWorker, run_parallel
 
 
 def test_jobs_are_done_in_order_on_another_thread() -> None:
@@ -15,7 +15,7 @@ def test_jobs_are_done_in_order_on_another_thread() -> None:
         assert done == [(number, "clerk") for number in range(20)]
 
 
-def test_what_is_queued_up_is_done_before_it_ends() -> None:
+def test_queued_jobs_are_done_before_the_end() -> None:
     gate, done = threading.Event(), []
     worker = BackgroundWorker("clerk")
     worker.do(gate.wait)
@@ -26,7 +26,7 @@ def test_what_is_queued_up_is_done_before_it_ends() -> None:
     assert "clerk" not in {thread.name for thread in threading.enumerate()}
 
 
-def test_a_job_that_fails_is_logged_and_ends_no_other(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failing_job_is_logged_and_the_next_one_runs(caplog: pytest.LogCaptureFixture) -> None:
     done: list[int] = []
 
     def fails() -> None:
@@ -39,17 +39,17 @@ def test_a_job_that_fails_is_logged_and_ends_no_other(caplog: pytest.LogCaptureF
     assert "no paper left" in caplog.text
 
 
-def test_closing_waits_no_longer_than_its_patience() -> None:
+def test_closing_waits_up_to_its_timeout() -> None:
     release = threading.Event()
     worker = BackgroundWorker("slow")
     worker.do(lambda: (release.wait(10), None)[1])
     began = time.monotonic()
-    assert not worker.close(patience=0.1)
+    assert not worker.close(timeout=0.1)
     assert time.monotonic() - began < 2
     release.set()
 
 
-def test_jobs_side_by_side_take_as_long_as_the_longest_and_what_hangs_is_counted() -> None:
+def test_parallel_jobs_take_as_long_as_the_longest_and_hanging_ones_are_counted() -> None:
     release, done = threading.Event(), []
 
     def slow() -> None:
@@ -57,13 +57,13 @@ def test_jobs_side_by_side_take_as_long_as_the_longest_and_what_hangs_is_counted
         done.append(1)
 
     began = time.monotonic()
-    hanging = side_by_side([slow, slow, slow, lambda: (release.wait(10), None)[1]], patience=1.0)
+    hanging = run_parallel([slow, slow, slow, lambda: (release.wait(10), None)[1]], timeout=1.0)
     assert (hanging, done) == (1, [1, 1, 1])
     assert time.monotonic() - began < 3
     release.set()
 
 
-def test_what_waits_is_told() -> None:
+def test_the_number_of_waiting_jobs_is_known() -> None:
     release, begun = threading.Event(), threading.Event()
 
     def first() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from support import cuda_stand_in, tensorrt_stand_in
-from support.small_networks import SIDE, small_classifier, witnesses
+from support.small_networks import SIDE, reference_crops, small_classifier
 from support.tensorrt_stand_in import TARGET, StandIn
 
 from monitor.analysis.pipeline import Engines, Pipeline
@@ -20,7 +20,7 @@ from monitor.analysis.scores import Scorer
 from monitor.classifiers.committee import Committee
 from monitor.errors import EngineError
 from monitor.inference.backends import BackendSelection, CudaBackend, Engine
-from monitor.inference.engine_upgrade import NOT_BUILT, promoted
+from monitor.inference.engine_upgrade import NOT_BUILT, upgrade_engines
 from monitor.inference.tensorrt import TensorRtBackend
 from monitor.inference.torch_runtime import TorchBackend
 from monitor.media.sources import open_source
@@ -30,7 +30,7 @@ from monitor.types import Floats, Frame, Observation, Pixels
 
 
 class Serving:
-    """What serves until the faster engine is there: the reference, by the name that it would have on a GPU."""
+    """The initial engine: the reference, with the name that it would have on a GPU."""
 
     name = "cuda-bf16"
 
@@ -50,13 +50,13 @@ def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StandIn:
 
 @pytest.fixture
 def own(settings: Settings, tmp_path: Path) -> Settings:
-    """Settings with a cache of this test."""
+    """Settings with a cache for this test."""
     return settings.model_copy(update={"cache_dir": tmp_path / "cache"})
 
 
 @pytest.fixture
 def small(engines: Engines, tmp_path: Path) -> Engines:
-    """Engines on a machine with a GPU at its first start, with a small classifier."""
+    """Engines at the first start on a machine with a GPU, with a small classifier."""
     classifier = replace(engines.classifier, network=small_classifier(), input_size=SIDE)
     served = Serving(TorchBackend().compile(classifier.network, threads=1, cache_dir=tmp_path))
     choice = BackendSelection(
@@ -75,7 +75,7 @@ def named(observations: list[Observation]) -> list[str]:
     return list(dict.fromkeys(observation.engine for observation in observations))
 
 
-def test_frames_go_on_while_it_is_built_and_the_switch_is_seen(
+def test_frames_continue_during_the_build_and_the_switch_is_visible(
     library: StandIn, small: Engines, own: Settings, frames: list[Frame], caplog: pytest.LogCaptureFixture
 ) -> None:
     pipeline, observations, told = Pipeline(small, own, live=True), [], set()
@@ -96,7 +96,7 @@ def test_frames_go_on_while_it_is_built_and_the_switch_is_seen(
     assert "tensorrt-fp32 scores from now on, instead of cuda-bf16: the fastest on this GPU" in caplog.text
 
 
-def test_the_child_is_another_process_that_gives_way_and_prints_nothing(
+def test_the_build_runs_in_a_nice_and_silent_child_process(
     library: StandIn, small: Engines, own: Settings, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with EngineBuild(small, own) as build:
@@ -107,11 +107,11 @@ def test_the_child_is_another_process_that_gives_way_and_prints_nothing(
     assert capfd.readouterr().out == ""
 
 
-def test_the_next_start_finds_it(library: StandIn, small: Engines, own: Settings, tmp_path: Path) -> None:
+def test_the_next_start_finds_the_engine(library: StandIn, small: Engines, own: Settings, tmp_path: Path) -> None:
     first = small.choice
     with EngineBuild(small, own) as build:
         build.wait()
-    (engine,), choice = promoted(first, [small.classifier.network], threads=1, cache_dir=tmp_path / "cache")
+    (engine,), choice = upgrade_engines(first, [small.classifier.network], threads=1, cache_dir=tmp_path / "cache")
     assert (engine.name, choice.backend.name, choice.faster) == ("tensorrt-fp32", "tensorrt", None)
     again = replace(small, choice=choice)
     with EngineBuild(again, own) as build:
@@ -119,7 +119,7 @@ def test_the_next_start_finds_it(library: StandIn, small: Engines, own: Settings
     assert len(library.calls("compile")) == 1
 
 
-def test_an_engine_that_does_not_agree_never_serves(
+def test_an_engine_that_disagrees_is_never_used(
     library: StandIn, small: Engines, own: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     library.behave("wrong")
@@ -137,11 +137,11 @@ def test_an_engine_that_does_not_agree_never_serves(
     ("how", "why"),
     [
         ("refuses", "TensorRT cannot build an engine for small-32: require_full_compilation=True was specified"),
-        ("dies", "the process that built the tensorrt engine died (exit code -9), perhaps for want of memory"),
+        ("dies", "the process that built the tensorrt engine died (exit code -9), perhaps for lack of memory"),
         ("no import", "torch_tensorrt is installed but cannot be imported: import error"),
     ],
 )
-def test_a_build_that_fails_costs_nothing_but_the_speed(
+def test_a_failed_build_keeps_the_current_engine(
     library: StandIn, small: Engines, own: Settings, frames: list[Frame], how: str, why: str
 ) -> None:
     library.behave(how)
@@ -153,13 +153,13 @@ def test_a_build_that_fails_costs_nothing_but_the_speed(
 
 
 @pytest.mark.usefixtures("library")
-def test_an_engine_that_was_built_but_cannot_be_loaded_is_told_as_that(
+def test_an_engine_that_cannot_be_loaded_is_the_reason(
     small: Engines, own: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def odd(*_: object) -> None:
         raise AssertionError("deserialisation failed")
 
-    monkeypatch.setattr("monitor.inference.tensorrt._loaded", odd)
+    monkeypatch.setattr("monitor.inference.tensorrt._load", odd)
     with EngineBuild(small, own) as build:
         build.wait()
     assert small.scorer.engine.name == "cuda-bf16"
@@ -167,22 +167,22 @@ def test_an_engine_that_was_built_but_cannot_be_loaded_is_told_as_that(
 
 
 @pytest.mark.usefixtures("library")
-def test_an_engine_that_is_ready_after_the_end_does_not_serve(
+def test_an_engine_that_is_ready_after_the_end_is_not_used(
     small: Engines, own: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     build = EngineBuild(small, own)
 
     def late(*given: Any, **named: Any) -> Any:
         build._stop.set()
-        return promoted(*given, **named)
+        return upgrade_engines(*given, **named)
 
-    monkeypatch.setattr("monitor.runtime.engine_build.promoted", late)
+    monkeypatch.setattr("monitor.runtime.engine_build.upgrade_engines", late)
     with build:
         build.wait()
     assert small.scorer.engine.name == "cuda-bf16"
 
 
-def test_without_space_the_backend_that_is_there_goes_on(
+def test_without_disk_space_the_current_backend_stays(
     library: StandIn, small: Engines, own: Settings, tmp_path: Path
 ) -> None:
     (tmp_path / "cache").write_text("a file where the folder should be")
@@ -210,7 +210,7 @@ def test_closing_ends_a_build_and_its_process(library: StandIn, small: Engines, 
 
 
 @pytest.mark.usefixtures("library")
-def test_what_should_not_happen_is_told_where_people_look(
+def test_an_unexpected_error_is_the_visible_reason(
     small: Engines, own: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def odd(backend: TensorRtBackend) -> None:
@@ -219,11 +219,11 @@ def test_what_should_not_happen_is_told_where_people_look(
     monkeypatch.setattr(TensorRtBackend, "target", odd)
     with EngineBuild(small, own) as build:
         build.wait()
-    assert "should not happen: ZeroDivisionError('odd')" in small.choice.others["tensorrt"]
+    assert "unexpectedly: ZeroDivisionError('odd')" in small.choice.others["tensorrt"]
     assert "a job in the background failed" in caplog.text
 
 
-def test_where_nothing_is_faster_nothing_happens(engines: Engines, own: Settings) -> None:
+def test_without_a_faster_backend_nothing_is_built(engines: Engines, own: Settings) -> None:
     before = engines.choice
     with EngineBuild(engines, own) as build:
         build.wait()
@@ -232,14 +232,14 @@ def test_where_nothing_is_faster_nothing_happens(engines: Engines, own: Settings
 
 
 @pytest.mark.parametrize("live", [True, False])
-def test_a_frame_has_one_engine_even_if_another_one_serves_meanwhile(
+def test_a_frame_keeps_its_engine_during_a_replacement(
     small: Engines, own: Settings, frames: list[Frame], live: bool
 ) -> None:
-    """The name in an observation is that of the engine that made its scores; a file has one engine to its end."""
+    """An observation names the engine of its scores; a file keeps one engine to its end."""
     reference = TorchBackend().compile(small.classifier.network, threads=1, cache_dir=Path())
     after = Serving(reference)
     after.name = "tensorrt-fp16"
-    before = Serving(reference, when_run=lambda: small.serve([after], small.choice))
+    before = Serving(reference, when_run=lambda: small.replace_engines([after], small.choice))
     small.scorer.engine = before
     pipeline = Pipeline(small, own, live=live)
     observations = [pipeline.step(frame) for frame in frames[:15]]
@@ -248,10 +248,10 @@ def test_a_frame_has_one_engine_even_if_another_one_serves_meanwhile(
     assert Pipeline(small, own).step(frames[0]).engine == "tensorrt-fp16"
 
 
-def test_with_the_explicit_name_the_engine_is_compared_too(
+def test_an_explicitly_named_engine_is_compared_too(
     library: StandIn, own: Settings, monkeypatch: pytest.MonkeyPatch, engines: Engines
 ) -> None:
-    """``classifier.backend=tensorrt`` builds in the foreground, and refuses as well: there is no other engine then."""
+    """``classifier.backend=tensorrt`` builds in the foreground; an engine that disagrees has no fallback."""
     classifier = replace(engines.classifier, network=small_classifier(), input_size=SIDE)
     monkeypatch.setattr("monitor.analysis.pipeline.configured_committee", lambda *_, **__: Committee((classifier,)))
     monkeypatch.setattr(TensorRtBackend, "exact", lambda _: TorchBackend())
@@ -280,5 +280,5 @@ def test_auto_starts_on_the_cached_engine(
         build.wait()
     after = Engines.load(own)
     assert after.scorer.engine.name == "tensorrt-fp32"
-    crops = witnesses()
+    crops = reference_crops()
     np.testing.assert_allclose(after.scorer.engine.run(crops)[0], before.scorer.engine.run(crops)[0], atol=1e-4)

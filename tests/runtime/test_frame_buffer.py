@@ -16,7 +16,7 @@ def test_items_come_out_in_order_and_iteration_ends_at_close() -> None:
     assert sum(buffer.drops.values()) == 0
 
 
-def test_newest_wins_and_each_loss_is_counted() -> None:
+def test_the_oldest_item_is_dropped_and_counted() -> None:
     buffer: FrameBuffer[int] = FrameBuffer(2, OverflowPolicy.DROP_OLDEST)
     for item in range(10):
         buffer.put(item)
@@ -40,17 +40,17 @@ def test_a_waiting_writer_loses_nothing() -> None:
     assert not writer.is_alive()
 
 
-def test_the_writers_failure_reaches_the_reader_after_what_was_read() -> None:
+def test_the_writers_failure_reaches_the_reader_after_the_items() -> None:
     buffer: FrameBuffer[int] = FrameBuffer(4, OverflowPolicy.WAIT)
     buffer.put(1)
     buffer.close(OSError("camera gone"))
     seen = []
     with pytest.raises(OSError, match="camera gone"):
-        seen.extend(iter(buffer))  # extend keeps what came before the failure
+        seen.extend(iter(buffer))  # extend keeps the items before the failure
     assert seen == [1]
 
 
-def test_stop_frees_a_waiting_writer_and_counts_what_waited() -> None:
+def test_stop_frees_a_waiting_writer_and_counts_pending_items() -> None:
     buffer: FrameBuffer[int] = FrameBuffer(1, OverflowPolicy.WAIT)
     buffer.put(1)
     accepted: list[bool] = []
@@ -64,7 +64,7 @@ def test_stop_frees_a_waiting_writer_and_counts_what_waited() -> None:
     assert list(buffer) == []
 
 
-def test_a_buffer_of_nothing_is_refused() -> None:
+def test_a_capacity_of_zero_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one"):
         FrameBuffer(0, OverflowPolicy.WAIT)
 
@@ -72,7 +72,7 @@ def test_a_buffer_of_nothing_is_refused() -> None:
 @settings(max_examples=50, deadline=None)
 @given(st.integers(1, 5), st.lists(st.booleans(), max_size=60))
 def test_every_item_is_read_or_counted(capacity: int, script: list[bool]) -> None:
-    """True puts an item, False reads one if there is any: nothing ever vanishes."""
+    """True puts an item, False reads one if there is any: no item is lost."""
     buffer: FrameBuffer[int] = FrameBuffer(capacity, OverflowPolicy.DROP_OLDEST)
     reader = iter(buffer)
     put = read = 0

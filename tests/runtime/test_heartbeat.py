@@ -1,4 +1,4 @@
-"""A broken engine turns the heartbeat red, a sound one leaves it green; on the shipped weights."""
+"""A broken engine fails the heartbeat, an intact one passes; with the shipped weights."""
 
 import logging
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from monitor.types import Floats, Pixels
 
 
 class Broken:
-    """The shipped engine, its logits changed."""
+    """The shipped engine with changed logits."""
 
     name = "broken"
 
@@ -36,7 +36,7 @@ def with_engine(engines: Engines, engine: object, **card: object) -> Engines:
     return replace(engines, scorers=(scorer,))
 
 
-def test_the_shipped_weights_score_as_their_card_says(engines: Engines) -> None:
+def test_the_shipped_weights_match_their_card(engines: Engines) -> None:
     beat = Heartbeat(lambda: engines).beat()
     assert beat.healthy, beat.why
     assert beat.scored is not None
@@ -53,7 +53,7 @@ def test_the_shipped_weights_score_as_their_card_says(engines: Engines) -> None:
         pytest.param(lambda logits: logits[::-1].copy(), id="the wrong rows"),
     ],
 )
-def test_a_broken_engine_turns_it_red(
+def test_a_broken_engine_fails_the_heartbeat(
     engines: Engines, caplog: pytest.LogCaptureFixture, change: Callable[[Floats], Floats]
 ) -> None:
     engine = Broken(engines, change)
@@ -64,12 +64,12 @@ def test_a_broken_engine_turns_it_red(
     assert engine.batches == [2], "one small batch, so that frames hardly wait"
 
 
-def test_rounding_of_another_runtime_is_no_alarm(engines: Engines) -> None:
+def test_rounding_of_another_runtime_passes(engines: Engines) -> None:
     sloppy = Broken(engines, lambda logits: logits + np.float32(0.02))
     assert Heartbeat(lambda: with_engine(engines, sloppy)).beat().healthy
 
 
-def test_a_card_that_says_nothing_is_held_against_the_first_beat(engines: Engines) -> None:
+def test_without_demo_logits_the_first_beat_is_the_reference(engines: Engines) -> None:
     engine = Broken(engines, lambda logits: logits + 5)
     heart = Heartbeat(lambda: with_engine(engines, engine, demo_logits=None))
     assert "at the first beat" in heart.beat().why
@@ -80,14 +80,14 @@ def test_a_card_that_says_nothing_is_held_against_the_first_beat(engines: Engine
     assert heart.beat().healthy
 
 
-def test_without_a_card_s_word_the_same_score_twice_is_red_at_once(engines: Engines) -> None:
+def test_without_demo_logits_equal_scores_of_both_faces_fail(engines: Engines) -> None:
     zeroed = Broken(engines, np.zeros_like)
     beat = Heartbeat(lambda: with_engine(engines, zeroed, demo_logits=None)).beat()
     assert not beat.healthy
     assert "the same" in beat.why
 
 
-def test_it_recovers_and_says_so_once(engines: Engines, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_recovery_is_logged_once(engines: Engines, caplog: pytest.LogCaptureFixture) -> None:
     engine = Broken(engines, np.negative)
     heart = Heartbeat(lambda: with_engine(engines, engine))
     caplog.set_level(logging.INFO, "monitor")
@@ -101,7 +101,7 @@ def test_it_recovers_and_says_so_once(engines: Engines, caplog: pytest.LogCaptur
 
 
 @pytest.mark.parametrize("error", [EngineError("out of memory"), WeightsMissingError("weights are missing")])
-def test_an_engine_that_fails_or_cannot_be_loaded_is_red(engines: Engines, error: Exception) -> None:
+def test_a_failing_or_missing_engine_fails_the_heartbeat(engines: Engines, error: Exception) -> None:
     def failing(_: Floats) -> Floats:
         raise error
 
@@ -109,7 +109,7 @@ def test_an_engine_that_fails_or_cannot_be_loaded_is_red(engines: Engines, error
     assert (beat.healthy, beat.why, beat.scored) == (False, str(error), None)
 
 
-def test_the_frames_failures_are_not_touched(engines: Engines) -> None:
+def test_the_heartbeat_does_not_reset_the_failure_count(engines: Engines) -> None:
     engines.scorer._failures = 3
     score(engines.scorer)
     assert engines.scorer._failures == 3

@@ -56,7 +56,7 @@ class Echo:
     def __init__(self, *, seconds: float = 0.0, fails_at: int | None = None) -> None:
         self._seconds, self._fails_at = seconds, fails_at
 
-    def step(self, frame: Frame, *, rest: float = 0.0, disordered: int = 0) -> int:
+    def step(self, frame: Frame, *, min_score_interval: float = 0.0, disordered: int = 0) -> int:
         time.sleep(self._seconds)
         if frame.index == self._fails_at:
             raise EngineError("the engine broke")
@@ -100,7 +100,7 @@ def test_the_pipeline_takes_the_count_of_disordered_time_stamps_of_each_frame() 
     """Not the newest: the source is ahead of the analysis."""
 
     class Counts(Echo):
-        def step(self, frame: Frame, *, rest: float = 0.0, disordered: int = 0) -> int:
+        def step(self, frame: Frame, *, min_score_interval: float = 0.0, disordered: int = 0) -> int:
             super().step(frame)
             return disordered
 
@@ -243,10 +243,10 @@ class Rests(Echo):
 
     def __init__(self) -> None:
         super().__init__()
-        self.rests: set[float] = set()
+        self.intervals: set[float] = set()
 
-    def step(self, frame: Frame, *, rest: float = 0.0, disordered: int = 0) -> int:
-        self.rests.add(rest)
+    def step(self, frame: Frame, *, min_score_interval: float = 0.0, disordered: int = 0) -> int:
+        self.intervals.add(min_score_interval)
         return super().step(frame)
 
 
@@ -259,15 +259,15 @@ def test_a_busy_machine_leaves_out_even_slots_of_live_frames_and_counts_them(liv
         pipeline,
         settings=SessionSettings(buffer_size=256),
         sinks=[lambda frame, observation: seen.append(observation)],
-        load=Busy(Cadence(rest=0.5, fps=5)),
+        load=Busy(Cadence(min_score_interval=0.5, fps=5)),
     )
     with session:
         session.wait()
     if not live:
         assert seen == list(range(100)), "a file waits"
-        assert pipeline.rests == {0.0}
+        assert pipeline.intervals == {0.0}
         return
-    assert pipeline.rests == {0.5}
+    assert pipeline.intervals == {0.5}
     dropped = session.stats.dropped
     assert dropped[SKIPPED] in (78, 79, 80), "of 25 frames a second 5 stay, and one that comes early"
     assert dropped.get(ANALYSIS_BEHIND, 0) == 100 - dropped[SKIPPED] - len(seen), "only the newest waits"
@@ -276,7 +276,7 @@ def test_a_busy_machine_leaves_out_even_slots_of_live_frames_and_counts_them(liv
 
 def test_the_load_hears_how_a_live_stream_fares_and_nothing_of_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
     heard: list[dict[str, float]] = []
-    monkeypatch.setattr(module.StreamLoad, "analysed", lambda self, **said: heard.append(said))
+    monkeypatch.setattr(module.StreamLoad, "add_frame", lambda self, **said: heard.append(said))
     for live in (False, True):
         session = Session(Camera(60, live=live), Echo(seconds=0.005), settings=SETTINGS, load=LoadShedder())
         assert not heard

@@ -41,7 +41,7 @@ class Echo:
     def __init__(self, fails: Exception | None = None) -> None:
         self._fails = fails
 
-    def step(self, frame: Frame, *, rest: float = 0.0, disordered: int = 0) -> Observation:
+    def step(self, frame: Frame, *, min_score_interval: float = 0.0, disordered: int = 0) -> Observation:
         if self._fails:
             raise self._fails
         return observation(index=frame.index, media_time=frame.media_time)

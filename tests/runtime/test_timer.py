@@ -6,7 +6,7 @@ import pytest
 from monitor.runtime import Timer
 
 
-def test_the_job_is_done_at_once_and_again() -> None:
+def test_the_job_runs_immediately_and_repeatedly() -> None:
     done = threading.Semaphore(0)
     began = time.monotonic()
     with Timer("t", done.release, every=0.05):
@@ -15,7 +15,7 @@ def test_the_job_is_done_at_once_and_again() -> None:
     assert time.monotonic() - began >= 0.1
 
 
-def test_a_job_that_fails_is_logged_and_the_next_one_comes(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failing_job_is_logged_and_repeated(caplog: pytest.LogCaptureFixture) -> None:
     times = []
     twice = threading.Event()
 
@@ -30,7 +30,7 @@ def test_a_job_that_fails_is_logged_and_the_next_one_comes(caplog: pytest.LogCap
     assert "a job on a timer failed" in caplog.text
 
 
-def test_stopping_waits_for_a_job_under_way() -> None:
+def test_stopping_waits_for_a_running_job() -> None:
     release, done = threading.Event(), []
     timer = Timer("t", lambda: done.append(release.wait(10)), every=60)
     timer.start()
@@ -39,5 +39,5 @@ def test_stopping_waits_for_a_job_under_way() -> None:
     assert done == [True]
 
 
-def test_one_that_never_began_can_be_stopped() -> None:
+def test_a_timer_that_never_started_can_be_stopped() -> None:
     Timer("t", lambda: None, every=60).stop()

@@ -139,7 +139,7 @@ def test_a_portrait_is_a_square_wherever_the_face_is(box: tuple[float, ...]) -> 
     pixels = np.full((240, 320, 3), 90, np.uint8)
     found = portrait(pixels, box)
     assert found is not None
-    picture = jpeg.decoded(found)
+    picture = jpeg.decode(found)
     assert picture.shape[0] == picture.shape[1] == 96
     assert abs(float(picture.mean()) - 90) < 2, "nothing black beyond the edge"
 

@@ -150,7 +150,7 @@ def test_a_database_that_does_not_answer_fails_the_scrape(
 def test_a_heartbeat_that_stopped_is_not_ready(station: MonitorService, monkeypatch: pytest.MonkeyPatch) -> None:
     station.heartbeat.beat()
     assert all(check.well for check in checks(station) if check.name == "heartbeat")
-    monkeypatch.setattr(station.heartbeat, "_longest", -1.0)
+    monkeypatch.setattr(station.heartbeat, "_max_age", -1.0)
     (check,) = (check for check in checks(station) if check.name == "heartbeat")
     assert not check.well
     assert "the engine hangs" in check.why

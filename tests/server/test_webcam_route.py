@@ -28,7 +28,7 @@ from monitor.system import jpeg
 from monitor.types import ClipState
 
 KEY = secrets.token_urlsafe(18)
-PICTURE = jpeg.encoded(demo_faces()[0], quality=90)
+PICTURE = jpeg.encode(demo_faces()[0], quality=90)
 
 
 @pytest.fixture

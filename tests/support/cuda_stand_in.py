@@ -1,4 +1,4 @@
-"""What ``torch.cuda`` gives to lanes, on a CPU: streams that run at once, and graphs that replay what was recorded.
+"""What ``torch.cuda`` gives to runners, on a CPU: streams that run at once, and graphs that replay what was recorded.
 
 A graph keeps every operation with the very tensors that it had, as a CUDA graph keeps addresses: whoever forgets to
 copy the next batch into the recorded input gets the old answer here, too.
@@ -63,7 +63,7 @@ def on(stream: Stream) -> Iterator[None]:
 
 
 def install(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let lanes believe in a GPU, until the test ends."""
+    """Replace ``torch.cuda`` by the stand-in until the test ends."""
     Graph.replays = 0
     monkeypatch.setattr(cuda_graph_runner, "DEVICE", "cpu")
     stand_ins = {"Stream": Stream, "Event": Event, "CUDAGraph": Graph, "graph": recording, "stream": on}

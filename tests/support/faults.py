@@ -144,7 +144,7 @@ class Echo:
 
     def __init__(self, engines: object, settings: Settings, still: bool, live: bool, info: object) -> None: ...
 
-    def step(self, frame: Frame, *, rest: float = 0.0, disordered: int = 0) -> Observation:
+    def step(self, frame: Frame, *, min_score_interval: float = 0.0, disordered: int = 0) -> Observation:
         return observation(index=frame.index, media_time=frame.media_time)
 
     def finish(self) -> tuple[tuple[()], tuple[()]]:

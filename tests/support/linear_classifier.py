@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 
-from monitor.classifiers.weights import restored
+from monitor.classifiers.weights import restore
 
 ARCHITECTURE = "linear redness"
 REVISION = "1"
@@ -40,4 +40,4 @@ def with_evidence(body: torch.nn.Module, *, input_size: int) -> torch.nn.Module:
 
 
 def build(weights: Path, *, input_size: int) -> torch.nn.Module:
-    return with_evidence(restored(body, weights, architecture=ARCHITECTURE), input_size=input_size)
+    return with_evidence(restore(body, weights, architecture=ARCHITECTURE), input_size=input_size)

@@ -1,4 +1,4 @@
-"""A classifier of a few convolutions with random weights, in the form of the shipped one: quantised in a moment."""
+"""A classifier of a few convolutions with random weights, like the shipped one but quantised quickly."""
 
 from functools import partial
 
@@ -49,5 +49,5 @@ SMALL = Network(
     (None, 3, SIZE, SIZE),
     ("logit", "evidence_map"),
     preprocessing=Preprocessing(127.5, 128.0),
-    witnesses=partial(crops, 8),
+    reference_crops=partial(crops, 8),
 )

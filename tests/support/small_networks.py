@@ -1,4 +1,4 @@
-"""A small classifier of crops with fixed random weights, built by name: a child process can, too."""
+"""A small classifier of crops with fixed random weights, built by name so that a child process can build it."""
 
 import numpy as np
 import torch
@@ -10,7 +10,7 @@ SIDE = 32  # of a crop, pixels
 
 
 class SmallClassifier(torch.nn.Module):
-    """Two convolutions with BatchNorms whose statistics are not trivial; mean(map) + 0.3 = logit."""
+    """Two convolutions with BatchNorms with non-trivial statistics; mean(map) + 0.3 = logit."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -35,7 +35,7 @@ def build() -> torch.nn.Module:
     return module.eval()
 
 
-def witnesses() -> Pixels:
+def reference_crops() -> Pixels:
     """Thirty crops; not of faces."""
     return np.random.default_rng(0).integers(0, 255, (30, SIDE, SIDE, 3), np.uint8)
 
@@ -49,5 +49,5 @@ def small_classifier(*, digest: str = "5" * 64) -> Network:
         (None, 3, SIDE, SIDE),
         ("logit", "evidence_map"),
         Preprocessing(127.5, 128.0),
-        witnesses=witnesses,
+        reference_crops=reference_crops,
     )

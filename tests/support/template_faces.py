@@ -58,7 +58,7 @@ def _faces(boxes: Floats, probabilities: Floats) -> Faces:
 def load(
     settings: FaceDetectorSettings,
     *,
-    compiled: Callable[[Network], Engine],
+    compile_network: Callable[[Network], Engine],
     resampler: type[SummedArea],
 ) -> TemplateDetector:
     return TemplateDetector()

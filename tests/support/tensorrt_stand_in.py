@@ -81,7 +81,7 @@ class runtime:
 
 
 class StandIn:
-    """The installed package: what it was asked, and how it shall behave."""
+    """The installed package: records its calls and has a selectable behaviour."""
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self._log = folder / "calls.jsonl"
@@ -92,13 +92,13 @@ class StandIn:
         self._monkeypatch.setenv("STAND_IN", how)
 
     def calls(self, name: str) -> list[dict[str, Any]]:
-        """What was asked of it, in order."""
+        """The recorded calls, in order."""
         lines = self._log.read_text().splitlines() if self._log.exists() else []
         return [facts for facts in map(json.loads, lines) if facts["call"] == name]
 
 
 def install(folder: Path, monkeypatch: pytest.MonkeyPatch, *, torch_tensorrt: str = "2.13.0") -> StandIn:
-    """Put the package on the path, also of child processes, until the test ends."""
+    """Put the package on the path of this process and of child processes until the test ends."""
     for name, version, text in (("torch_tensorrt", torch_tensorrt, _PACKAGE), ("tensorrt", "11.0.0", "")):
         (folder / name).mkdir(parents=True)
         (folder / name / "__init__.py").write_text(text)

@@ -23,7 +23,7 @@ def url(tmp_path: Path) -> str:
 
 
 def differences(url: str) -> list[object]:
-    """Between the tables that are there and those that the rooms declare."""
+    """The differences between the existing tables and the declared ones."""
     engine = create_engine(url)
     with engine.connect() as connection:
         found = compare_metadata(MigrationContext.configure(connection), metadata)
@@ -31,7 +31,7 @@ def differences(url: str) -> list[object]:
     return found
 
 
-def test_migrations_make_the_tables_that_the_rooms_declare(url: str) -> None:
+def test_migrations_create_the_declared_tables(url: str) -> None:
     Database.open(url).close()
     assert set(metadata.tables.values()) == {
         *(flags_tables.flags, flags_tables.events),
@@ -40,7 +40,7 @@ def test_migrations_make_the_tables_that_the_rooms_declare(url: str) -> None:
     assert differences(url) == []
 
 
-def test_an_older_database_is_brought_up_to_date(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_older_database_is_migrated(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     upgrade = module.command.upgrade
     with monkeypatch.context() as older:
         older.setattr(module.command, "upgrade", lambda config, _: upgrade(config, "0001"))
@@ -54,19 +54,19 @@ def test_an_older_database_is_brought_up_to_date(url: str, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("bad", ["no url", "nosuchsql:///flags.db", "sqlite:////proc/nothing/flags.db"])
-def test_a_bad_address_is_one_sentence(bad: str) -> None:
+def test_an_invalid_address_is_one_sentence(bad: str) -> None:
     with pytest.raises(StoreError) as told:
         Database.open(bad)
     assert "\n" not in str(told.value)
 
 
-def test_no_database_at_all_is_one_sentence(url: str, tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_database_is_one_sentence(url: str, tmp_path: Path) -> None:
     (tmp_path / "flags.db").write_bytes(b"this is no database" * 100)
     with pytest.raises(StoreError, match="file is not a database"):
         Database.open(url)
 
 
-def test_a_password_is_never_told() -> None:
+def test_errors_never_contain_a_password() -> None:
     with pytest.raises(StoreError) as told:
         Database.open("nosuchsql://ada:secret@host/flags")
     assert "secret" not in str(told.value)

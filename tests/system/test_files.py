@@ -7,7 +7,7 @@ from monitor.errors import OutputError, UsageError
 from monitor.system.files import alone_in, write_whole
 
 
-def test_text_and_bytes_replace_what_was_there(tmp_path: Path) -> None:
+def test_text_and_bytes_replace_an_old_file(tmp_path: Path) -> None:
     path = tmp_path / "new" / "card.json"
     write_whole(path, "ünë")
     assert path.read_bytes() == "ünë".encode()
@@ -16,7 +16,7 @@ def test_text_and_bytes_replace_what_was_there(tmp_path: Path) -> None:
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_a_full_disk_keeps_the_old_file_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_keeps_the_old_file_and_leaves_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "card.json"
     write_whole(path, "old")
 
@@ -43,14 +43,14 @@ def test_a_failure_while_renaming_keeps_the_old_file(tmp_path: Path, monkeypatch
     assert [(found.name, found.read_bytes()) for found in tmp_path.iterdir()] == [("net.safetensors", b"before")]
 
 
-def test_a_file_in_the_way_of_its_folder_is_one_sentence(tmp_path: Path) -> None:
+def test_a_file_in_place_of_the_folder_is_an_output_error(tmp_path: Path) -> None:
     (tmp_path / "folder").write_text("a file")
     with pytest.raises(OutputError, match="cannot be written"):
         write_whole(tmp_path / "folder" / "card.json", "text")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such locks")
-def test_one_process_at_a_time_works_in_a_folder(tmp_path: Path) -> None:
+def test_a_folder_is_locked_by_one_process(tmp_path: Path) -> None:
     folder = tmp_path / "new"
     with alone_in(folder), pytest.raises(UsageError, match="another process is at work"), alone_in(folder):
         pass
@@ -58,7 +58,7 @@ def test_one_process_at_a_time_works_in_a_folder(tmp_path: Path) -> None:
         pass
 
 
-def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created_is_an_output_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot be written"), alone_in(tmp_path / "file"):
         pass

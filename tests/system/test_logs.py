@@ -1,4 +1,4 @@
-"""No secret gets into the log, whoever writes it."""
+"""No secret gets into the log, from any logger."""
 
 import json
 import logging
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from monitor.errors import OutputError
 from monitor.settings import ServiceSettings
-from monitor.system.logs import kept, masked
+from monitor.system.logs import mask_text, write_log
 
 ADDRESS = "rtsp://ada:hu@sh/hush@cam.example:554/live?token=hush"
 
@@ -30,20 +30,20 @@ ADDRESS = "rtsp://ada:hu@sh/hush@cam.example:554/live?token=hush"
         ("nothing: a=b, c://, 7 of 8?", "nothing: a=b, c://, 7 of 8?"),
     ],
 )
-def test_secrets_are_masked_and_the_rest_is_not(text: str, shown: str) -> None:
-    assert masked(text) == shown
+def test_secrets_are_masked_and_other_text_is_kept(text: str, shown: str) -> None:
+    assert mask_text(text) == shown
 
 
 @given(st.text(st.characters(blacklist_categories=("Cs", "Cc"), blacklist_characters="@/"), min_size=4, max_size=20))
 def test_no_password_is_left(password: str) -> None:
     secret = f"#{password}#"
-    assert secret not in masked(f"cannot open rtsp://ada:{secret}@cam/live")
+    assert secret not in mask_text(f"cannot open rtsp://ada:{secret}@cam/live")
 
 
 @pytest.mark.parametrize("form", ["text", "json"])
 def test_libraries_and_traces_are_masked_too(tmp_path: Path, form: str) -> None:
     settings = ServiceSettings(log_format=form, log_file=tmp_path / "a" / "b.log")
-    with kept(settings, folder=tmp_path) as path:
+    with write_log(settings, folder=tmp_path) as path:
         assert path == tmp_path / "a" / "b.log"
         logging.getLogger("libav.rtsp").warning("method DESCRIBE of %s failed", ADDRESS)
         try:
@@ -66,15 +66,13 @@ def test_libraries_and_traces_are_masked_too(tmp_path: Path, form: str) -> None:
         assert "ValueError" in second["error"]
 
 
-def test_loggers_apart_are_heard_and_what_they_print_is_masked(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_separate_loggers_are_logged_and_masked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     apart = logging.getLogger("apart")
     printing = logging.StreamHandler()
     apart.propagate = False
     apart.addHandler(printing)
     try:
-        with kept(ServiceSettings(), folder=tmp_path) as path:
+        with write_log(ServiceSettings(), folder=tmp_path) as path:
             apart.warning("lost %s", ADDRESS)
     finally:
         apart.propagate = True
@@ -84,17 +82,17 @@ def test_loggers_apart_are_heard_and_what_they_print_is_masked(
         assert "lost rtsp://ada:***@cam.example" in text
 
 
-def test_a_level_can_be_chosen_and_is_put_back(tmp_path: Path) -> None:
+def test_the_level_is_a_setting_and_restored_afterwards(tmp_path: Path) -> None:
     before = logging.getLogger().level
-    with kept(ServiceSettings(log_level="debug"), folder=tmp_path) as path:
+    with write_log(ServiceSettings(log_level="debug"), folder=tmp_path) as path:
         logging.getLogger("monitor").debug("a detail")
     assert "a detail" in path.read_text(encoding="utf-8")
     assert logging.getLogger().level == before
 
 
-def test_the_file_does_not_grow_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_log_file_is_rotated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("monitor.system.logs._BYTES", 2000)
-    with kept(ServiceSettings(), folder=tmp_path) as path:
+    with write_log(ServiceSettings(), folder=tmp_path) as path:
         for number in range(400):
             logging.getLogger("monitor").info("line %d", number)
     files = sorted(file.name for file in path.parent.iterdir())
@@ -102,10 +100,10 @@ def test_the_file_does_not_grow_for_ever(tmp_path: Path, monkeypatch: pytest.Mon
     assert sum(file.stat().st_size for file in path.parent.iterdir()) < 6 * 2100
 
 
-def test_a_log_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+def test_an_unwritable_log_is_an_output_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with (
         pytest.raises(OutputError, match=r"service\.log_file"),
-        kept(ServiceSettings(log_file=tmp_path / "file" / "x.log"), folder=tmp_path),
+        write_log(ServiceSettings(log_file=tmp_path / "file" / "x.log"), folder=tmp_path),
     ):
         pass

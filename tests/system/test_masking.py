@@ -30,7 +30,7 @@ from monitor.system.masking import mask
         ("webcam:0", "webcam:0"),
     ],
 )
-def test_secrets_are_masked_and_the_rest_is_kept(url: str, shown: str) -> None:
+def test_secrets_are_masked_and_other_text_is_kept(url: str, shown: str) -> None:
     assert mask(url) == shown
     assert Address.of(url).name == shown
 

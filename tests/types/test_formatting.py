@@ -28,11 +28,11 @@ def test_a_probability_is_never_certain(probability: float, text: str) -> None:
 
 
 @pytest.mark.parametrize("probability", [None, math.nan])
-def test_a_probability_that_is_not_there_is_unknown(probability: float | None) -> None:
+def test_a_missing_probability_is_unknown(probability: float | None) -> None:
     assert percent_or_unknown(probability) == "unknown"
 
 
-def test_a_share_may_be_nothing_or_all() -> None:
+def test_a_share_may_be_zero_or_one() -> None:
     assert [share(part) for part in (0.0, 0.504, 1.0)] == ["0 %", "50 %", "100 %"]
     assert share(0.9634, digits=1) == "96.3 %"
 
@@ -41,7 +41,7 @@ def test_one_is_singular() -> None:
     assert [count(number, "flag") for number in (0, 1, 2)] == ["0 flags", "1 flag", "2 flags"]
 
 
-def test_reasons_are_words_whether_values_or_names_of_a_report() -> None:
+def test_reasons_and_their_names_become_words() -> None:
     assert reasons_in_words([Reason.TOO_SMALL, Reason.PROFILE_POSE]) == "face too small, face turned away"
     assert reasons_in_words(["TOO_SMALL", "PROFILE_POSE"]) == "face too small, face turned away"
     assert reasons_in_words([]) == ""

@@ -64,7 +64,7 @@ def test_faces_can_be_selected_by_mask_and_order() -> None:
     assert len(faces[:0]) == 0
 
 
-def test_nothing_scored_still_says_what_was_rejected() -> None:
+def test_empty_scores_keep_the_rejected_tracks() -> None:
     scores = Scores.none({4: (Reason.TOO_DARK,)})
     assert len(scores) == 0
     assert scores.rejected == {4: (Reason.TOO_DARK,)}
@@ -76,7 +76,7 @@ def test_not_enough_evidence_needs_a_reason() -> None:
     assert verdict(Label.NOT_ENOUGH_EVIDENCE, 0.5, Reason.INCONCLUSIVE).confidence is None
 
 
-def test_confidence_is_the_probability_of_what_is_said() -> None:
+def test_confidence_is_the_probability_of_the_label() -> None:
     assert verdict(Label.LIKELY_FAKE, 0.95).confidence == pytest.approx(0.95)
     assert verdict(Label.LIKELY_REAL, 0.1).confidence == pytest.approx(0.9)
 
@@ -91,8 +91,8 @@ def test_severity_orders_labels() -> None:
     assert [label for label in Label if label.suspects] == [Label.SUSPICIOUS, Label.LIKELY_FAKE]
 
 
-def test_a_limit_under_which_nothing_is_ever_judged_is_refused() -> None:
-    with pytest.raises(ValueError, match="or nothing is ever judged"):
+def test_a_score_process_without_any_possible_verdict_is_refused() -> None:
+    with pytest.raises(ValueError, match="or no face is ever judged"):
         ScoreProcess(min_effective_samples=2.0, max_effective_samples=2.0)
 
 
@@ -100,6 +100,6 @@ def test_a_limit_under_which_nothing_is_ever_judged_is_refused() -> None:
     "wrong",
     [{"correlation_time": 0.0}, {"max_sample_logit": -1.0}, {"change_threshold": 0.0}, {"max_effective_samples": 0.5}],
 )
-def test_a_score_process_that_cannot_be_is_refused(wrong: dict[str, float]) -> None:
+def test_an_invalid_score_process_is_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="must be"):
         ScoreProcess(**wrong)

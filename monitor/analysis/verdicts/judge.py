@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 
 class Judge:
-    """What is said of every live track. Not thread-safe; memory is bounded by the tracks that are live.
+    """The verdicts on all live tracks. Not thread-safe; memory is bounded by the number of live tracks.
 
     Args:
         settings: thresholds and time constants.
         process: from the classifier's model card.
-        still: one picture is all there will ever be: one sample suffices, at once, and every verdict says
+        still: the source is a single picture: one sample is enough, without debounce, and every verdict has the reason
             ``SINGLE_IMAGE``.
     """
 
@@ -38,11 +38,11 @@ class Judge:
     def update(self, scores: Scores, *, track_ids: Iterable[int], frame_index: int, media_time: float) -> Judgement:
         """Judge the tracks of one frame.
 
-        Media time that stands still or slips back a little adds no time; set back further than the
-        correlation time it starts anew, and all evidence from before is dropped.
+        Media time that repeats or steps back a little adds no time; a step back by more than the correlation time
+        restarts the clock and drops all earlier evidence.
 
         Args:
-            scores: what was scored or rejected in this frame, of these tracks only; usually nothing.
+            scores: the scores and rejections of this frame, of these tracks only; usually empty.
             track_ids: the tracks seen in this frame.
             frame_index: position of the frame in its source.
             media_time: PTS seconds.
@@ -56,9 +56,9 @@ class Judge:
         verdicts: list[Verdict] = []
         changes: list[LabelChange] = []
         for track_id in map(int, track_ids):
-            track = self._seen(track_id)
+            track = self._see(track_id)
             if track_id in rows:
-                self._count(track, scores, row=rows[track_id], frame_index=frame_index)
+                self._add_score(track, scores, row=rows[track_id], frame_index=frame_index)
             elif track_id in scores.rejected:
                 track.reject(scores.rejected[track_id])
             verdict, change = track.decide(frame_index)
@@ -68,15 +68,15 @@ class Judge:
         return Judgement(verdicts=tuple(verdicts), changes=tuple(changes))
 
     def end(self, track_ids: Iterable[int]) -> tuple[TrackSummary, ...]:
-        """Summaries of tracks that ended; their state is freed. Tracks never judged here are passed over."""
+        """Summaries of ended tracks; their state is freed. Unknown tracks are ignored."""
         ended = [self._tracks.pop(track_id) for track_id in map(int, track_ids) if track_id in self._tracks]
         return tuple(track.summary() for track in ended)
 
     def summaries(self) -> tuple[TrackSummary, ...]:
-        """Summaries of the live tracks, so far."""
+        """Current summaries of the live tracks."""
         return tuple(track.summary() for track in self._tracks.values())
 
-    def _seen(self, track_id: int) -> Track:
+    def _see(self, track_id: int) -> Track:
         if track_id not in self._tracks:
             self._tracks[track_id] = Track(
                 track_id,
@@ -89,7 +89,7 @@ class Judge:
         track.see(self._now)
         return track
 
-    def _count(self, track: Track, scores: Scores, *, row: int, frame_index: int) -> None:
+    def _add_score(self, track: Track, scores: Scores, *, row: int, frame_index: int) -> None:
         log_odds, weight = float(scores.log_odds[row]), float(scores.weights[row])
         if not math.isfinite(log_odds) or not weight > 0.0:
             track.reject((Reason.ENGINE_DEGRADED,) if weight > 0.0 else ())

@@ -1,4 +1,4 @@
-"""The samples of one track that still count, and their sums; the equations are in ``monitor.analysis.verdicts``."""
+"""The recent samples of one track and their sums; the equations are in ``monitor.analysis.verdicts``."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from monitor.types import ScoredSample, ScoreProcess
 
 Doubles = NDArray[np.float64]
 
-HORIZON: Final = 3.0  # memories after which a sample (5 % of its weight left) is let go
-MAX_SAMPLES: Final = 1024  # per track, whatever the rate of scores
-PRIOR_SAMPLES: Final = 3.0  # how firmly PRIOR_NOISE is believed before a track has shown its own noise
+HORIZON: Final = 3.0  # multiples of decay_time after which a sample (5 % of its weight left) is dropped
+MAX_SAMPLES: Final = 1024  # per track, at any score rate
+PRIOR_SAMPLES: Final = 3.0  # weight of PRIOR_NOISE relative to the track's own noise, in samples
 PRIOR_NOISE: Final = 0.8  # standard deviation of a sample around its track's level, log-odds
 
 
@@ -31,34 +31,34 @@ class Sample:
 
 
 class Samples:
-    """What speaks for and against one track, oldest first.
+    """The evidence on one track, oldest sample first.
 
     Args:
         process: from the model card.
         decay_time: seconds of media time after which a sample's weight is 1/e.
 
-    State is bounded: samples older than ``HORIZON`` memories and all but the last ``MAX_SAMPLES`` are let go.
+    Memory is bounded: samples older than ``HORIZON`` decay times and all but the last ``MAX_SAMPLES`` are dropped.
     """
 
     def __init__(self, process: ScoreProcess, *, decay_time: float) -> None:
         self._process, self._decay_time = process, decay_time
         self._samples: deque[Sample] = deque(maxlen=MAX_SAMPLES)
         self._values: Doubles = np.zeros(0)  # (n,) log-odds of the samples
-        self._shares: Doubles = np.zeros(0)  # (n,) witnesses that each sample was when the last one came
+        self._shares: Doubles = np.zeros(0)  # (n,) effective count of each sample at the time of the newest one
         self._total = self._moment = 0.0  # sums of the shares, and of shares times values
-        self.restarted_at: float | None = None  # media time of the last jump, while its samples still count
+        self.restarted_at: float | None = None  # media time of the last change point, while its samples remain
 
     def __len__(self) -> int:
         return len(self._samples)
 
     def add(self, sample: Sample) -> None:
-        """Count one more sample; a jump of the level drops all that lies before it."""
+        """Add a sample; a change point drops all samples before it."""
         process, samples = self._process, self._samples
         samples.append(sample)
         while sample.media_time - samples[0].media_time > HORIZON * self._decay_time:
             samples.popleft()
         self._weigh()
-        enough = _unsaturated(process.min_effective_samples, most=process.max_effective_samples)
+        enough = _desaturate(process.min_effective_samples, most=process.max_effective_samples)
         jump = change_point(self._values, self._shares, enough=enough, alarm=process.change_threshold)
         if jump:
             for _ in range(jump):
@@ -69,18 +69,18 @@ class Samples:
             self.restarted_at = None
 
     def clear(self) -> None:
-        """Forget everything: the clock was set back, so nothing seen before can be placed in time."""
+        """Drop all samples, because the clock was set back and their times are no longer comparable."""
         self._samples.clear()
         self._values = self._shares = np.zeros(0)
         self._total = self._moment = 0.0
         self.restarted_at = None
 
     def effective(self, media_time: float) -> float:
-        """How many independent witnesses the samples amount to at ``media_time``."""
+        """Effective number of independent samples at ``media_time``."""
         if not self._samples:
             return 0.0
         fading = math.exp(-max(media_time - self._samples[-1].media_time, 0.0) / self._decay_time)
-        return saturated(self._total * fading, most=self._process.max_effective_samples)
+        return saturate(self._total * fading, most=self._process.max_effective_samples)
 
     def log_odds(self, media_time: float) -> float:
         """Posterior log-odds of "fake" at ``media_time``; 0 without samples."""
@@ -91,13 +91,13 @@ class Samples:
         return 0.5 + 0.5 * math.tanh(self.log_odds(media_time) / 2.0) if self._samples else None
 
     def window(self, media_time: float) -> tuple[float, float]:
-        """Media times of the oldest and the newest sample that counts; now, twice, without samples."""
+        """Media times of the oldest and the newest sample; twice ``media_time`` without samples."""
         if not self._samples:
             return media_time, media_time
         return self._samples[0].media_time, self._samples[-1].media_time
 
-    def witnesses(self, media_time: float, *, most: int) -> tuple[ScoredSample, ...]:
-        """The ``most`` samples that contribute most, largest first."""
+    def top_samples(self, media_time: float, *, most: int) -> tuple[ScoredSample, ...]:
+        """The ``most`` samples with the largest contributions, largest first."""
         contributions = self._contributions(media_time)
         order = np.argsort(-np.abs(contributions), kind="stable")[:most].tolist()
         return tuple(
@@ -111,10 +111,10 @@ class Samples:
         )
 
     def onset(self, media_time: float, *, sign: int) -> float:
-        """Media time since when the samples speak for "fake" (``sign`` 1) or for "real" (-1).
+        """Media time from which the samples support "fake" (``sign`` 1) or "real" (-1).
 
-        Page's estimate of the change point: the start of the run of newest samples whose sum is largest;
-        now, if even the newest speaks for the other side.
+        Page's estimate of the change point: the start of the run of newest samples with the largest sum;
+        ``media_time`` if even the newest sample supports the other side.
         """
         sums = np.cumsum(sign * (self._values * self._shares)[::-1])
         if not len(sums) or sums.max() <= 0.0:
@@ -132,14 +132,14 @@ class Samples:
         self._total, self._moment = float(self._shares.sum()), float((self._shares * self._values).sum())
 
     def _contributions(self, media_time: float) -> Doubles:
-        """(n,) log-odds, signed; they add up to the posterior's."""
+        """(n,) signed log-odds; their sum is the posterior log-odds."""
         if not self._samples:
             return self._values
         return self.effective(media_time) / self._total * self._shares * self._values
 
 
 def novelty(times: Doubles, correlation_time: float) -> Doubles:
-    """How many independent witnesses each sample of a correlated series is.
+    """Effective count of each sample in a correlated series.
 
     Args:
         times: (n,) media time of each sample, n >= 1; a step back counts as no step.
@@ -149,29 +149,29 @@ def novelty(times: Doubles, correlation_time: float) -> Doubles:
         (n,) in 0..1; the sum is the Fisher information about the level, in samples.
     """
     gaps = np.tanh(np.maximum(np.diff(times), 0.0) / (2.0 * correlation_time))
-    alone = np.ones(1)
-    witnesses: Doubles = 0.5 * (np.concatenate((alone, gaps)) + np.concatenate((gaps, alone)))
-    return witnesses
+    end = np.ones(1)
+    counts: Doubles = 0.5 * (np.concatenate((end, gaps)) + np.concatenate((gaps, end)))
+    return counts
 
 
-def saturated(witnesses: float, *, most: float) -> float:
-    """Kish's effective sample count for samples that share a part of their error; at most ``most``."""
-    return witnesses / (1.0 + max(witnesses - 1.0, 0.0) / most)
+def saturate(count: float, *, most: float) -> float:
+    """Kish's effective sample size for samples with a shared error; at most ``most``."""
+    return count / (1.0 + max(count - 1.0, 0.0) / most)
 
 
-def _unsaturated(effective: float, *, most: float) -> float:
-    """The inverse of ``saturated``, for ``effective`` under ``most``."""
+def _desaturate(effective: float, *, most: float) -> float:
+    """The inverse of ``saturate``, for ``effective`` below ``most``."""
     return effective if effective <= 1.0 else effective * (most - 1.0) / (most - effective)
 
 
 def change_point(values: Doubles, shares: Doubles, *, enough: float, alarm: float) -> int:
-    """Where the level of a series jumped: the index of the first sample after it, or 0 for nowhere.
+    """Index of the first sample after a change of the series' level, or 0 without a change.
 
     Args:
         values: (n,) log-odds of each sample.
-        shares: (n,) how many witnesses each sample is.
-        enough: witnesses that each side of a jump must have.
-        alarm: the log likelihood ratio from which a jump is believed.
+        shares: (n,) effective count of each sample.
+        enough: effective samples required on each side of a change.
+        alarm: log likelihood ratio required for a change.
     """
     total, moment = shares.sum(), (shares * values).sum()
     before, moment_before = np.cumsum(shares)[:-1], np.cumsum(shares * values)[:-1]
@@ -184,5 +184,5 @@ def change_point(values: Doubles, shares: Doubles, *, enough: float, alarm: floa
     noise = np.maximum(spread - explained, 0.0) + PRIOR_SAMPLES * PRIOR_NOISE**2
     ratios = (total + PRIOR_SAMPLES) / 2.0 * np.log1p(explained / noise)
     best = int(np.argmax(ratios))
-    believed = ratios[best] >= alarm and min(before[best], after[best]) >= enough
-    return best + 1 if believed else 0
+    is_change = ratios[best] >= alarm and min(before[best], after[best]) >= enough
+    return best + 1 if is_change else 0

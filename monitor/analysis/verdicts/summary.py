@@ -1,4 +1,4 @@
-"""The verdicts of a track's life -> TrackSummary, and of all tracks -> SourceVerdict."""
+"""Summarises the verdicts of a track, and of all tracks of a source."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -6,32 +6,32 @@ from typing import Final
 
 from monitor.types import Label, Reason, SourceVerdict, TrackSummary, Verdict
 
-REASONS: Final = 3  # given at once, the longest-standing first
-REAL_SHARE: Final = 0.5  # of the time: LIKELY_REAL is said of a whole only if it held this long
-A_MOMENT: Final = 1e-3  # seconds that a track counts for at least, though seen in a single frame
+REASONS: Final = 3  # reasons in a summary, the longest-lasting first
+REAL_SHARE: Final = 0.5  # share of the time required for a LIKELY_REAL summary
+MIN_PRESENCE: Final = 1e-3  # minimum presence of a track, seconds, even if seen in a single frame
 
 
 class TrackTally:
-    """What one track's verdicts came to.
+    """Accumulates the verdicts of one track.
 
     Args:
         first: the verdict when the track was first seen, before any evidence.
-        grace: seconds for which a track may be undecided at no cost; also the most that a gap between
-            two of its frames counts for.
+        grace: seconds without a decision that do not count against LIKELY_REAL; also the largest gap between
+            two frames that counts as presence.
     """
 
     def __init__(self, first: Verdict, *, grace: float) -> None:
         self._grace = grace
         self._first_seen = self._last_seen = first.since
         self._last = first
-        self._worst: Verdict | None = None  # of those that suspect
-        self._real: Verdict | None = None  # the last LIKELY_REAL
+        self._worst: Verdict | None = None  # the worst suspicious verdict
+        self._real: Verdict | None = None  # the last LIKELY_REAL verdict
         self._real_moment = 0.0  # seconds times P(fake) while LIKELY_REAL
         self._label_seconds = dict.fromkeys(Label, 0.0)
         self._reason_seconds: dict[Reason, float] = {}
 
     def pass_time(self, media_time: float) -> None:
-        """The track is seen again: its last verdict held until now."""
+        """Add the time since the track was last seen to its current verdict."""
         elapsed = min(max(media_time - self._last_seen, 0.0), self._grace)
         self._last_seen = media_time
         if elapsed == 0.0:
@@ -44,48 +44,48 @@ class TrackTally:
             self._real_moment += elapsed * (self._last.probability or 0.0)
 
     def set_back(self, media_time: float) -> None:
-        """The clock was set back: how much time passed is unknown and counts as none."""
+        """Handle a clock that was set back: the elapsed time is unknown and counts as zero."""
         self._last_seen = media_time
 
     def count(self, verdict: Verdict, *, settled: bool) -> None:
-        """Take a verdict into account; one that is about to change (not ``settled``) stands for nothing."""
+        """Add a verdict; a verdict that is about to change (not ``settled``) is ignored in the summary."""
         self._last = verdict
         if not settled:
             return
         if verdict.label is Label.LIKELY_REAL:
             self._real = verdict
-        elif verdict.label.suspects and (self._worst is None or _gravity(verdict) > _gravity(self._worst)):
+        elif verdict.label.suspects and (self._worst is None or _severity_key(verdict) > _severity_key(self._worst)):
             self._worst = verdict
 
     def summary(self) -> TrackSummary:
-        """The track in one line."""
+        """The summary of the track so far."""
         return TrackSummary(
             track_id=self._last.track_id,
             first_seen=self._first_seen,
             last_seen=self._last_seen,
-            verdict=self._worst or self._unsuspected(),
+            verdict=self._worst or self._unsuspicious_verdict(),
             label_seconds=dict(self._label_seconds),
         )
 
-    def _unsuspected(self) -> Verdict:
+    def _unsuspicious_verdict(self) -> Verdict:
         real_seconds, seconds = self._label_seconds[Label.LIKELY_REAL], sum(self._label_seconds.values())
         if self._real is not None and real_seconds >= REAL_SHARE * (seconds - self._grace):
             mean = self._real_moment / real_seconds if real_seconds > 0.0 else self._real.probability
             return replace(self._real, probability=mean)
-        reasons = _foremost(self._reason_seconds) or self._last.reasons
+        reasons = _top_reasons(self._reason_seconds) or self._last.reasons
         return replace(self._last, label=Label.NOT_ENOUGH_EVIDENCE, reasons=reasons)
 
 
 def source_verdict(summaries: Iterable[TrackSummary]) -> SourceVerdict:
     """The verdict on a stream or file: its worst track, never a mean over people.
 
-    LIKELY_REAL needs more than one unsuspected face: the tracks found real must make up half of the
-    time that faces were seen, so that an unjudged crowd is not acquitted by one passer-by.
+    LIKELY_REAL needs more than one unsuspicious face: LIKELY_REAL tracks must make up half of the time with visible
+    faces, so that one face is not enough in a crowd without verdicts.
     """
     tracks = tuple(summaries)
     if not tracks:
         return SourceVerdict(Label.NOT_ENOUGH_EVIDENCE, None, None, (Reason.NO_FACE,))
-    worst = max((track.verdict for track in tracks), key=_gravity)
+    worst = max((track.verdict for track in tracks), key=_severity_key)
     real = sum(_presence(track) for track in tracks if track.verdict.label is Label.LIKELY_REAL)
     if worst.label.suspects or real >= REAL_SHARE * sum(map(_presence, tracks)):
         return SourceVerdict(worst.label, worst.probability, worst.track_id, worst.reasons)
@@ -94,16 +94,16 @@ def source_verdict(summaries: Iterable[TrackSummary]) -> SourceVerdict:
         if track.verdict.label is Label.NOT_ENOUGH_EVIDENCE:
             for reason in track.verdict.reasons:
                 reasons[reason] = reasons.get(reason, 0.0) + _presence(track)
-    return SourceVerdict(Label.NOT_ENOUGH_EVIDENCE, None, None, _foremost(reasons))
+    return SourceVerdict(Label.NOT_ENOUGH_EVIDENCE, None, None, _top_reasons(reasons))
 
 
-def _gravity(verdict: Verdict) -> tuple[int, float]:
+def _severity_key(verdict: Verdict) -> tuple[int, float]:
     return verdict.label.severity, verdict.probability or 0.0
 
 
 def _presence(track: TrackSummary) -> float:
-    return max(sum(track.label_seconds.values()), A_MOMENT)
+    return max(sum(track.label_seconds.values()), MIN_PRESENCE)
 
 
-def _foremost(seconds: Mapping[Reason, float]) -> tuple[Reason, ...]:
+def _top_reasons(seconds: Mapping[Reason, float]) -> tuple[Reason, ...]:
     return tuple(sorted(seconds, key=lambda reason: -seconds[reason])[:REASONS])

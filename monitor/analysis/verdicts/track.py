@@ -1,4 +1,4 @@
-"""One face: its samples, the label that it holds, and when that changes."""
+"""The verdict on one track: its samples, its current label, and label changes."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from monitor.types import Label, LabelChange, Reason, ScoreProcess, TrackSummary
 if TYPE_CHECKING:
     from monitor.settings import VerdictSettings
 
-WITNESSES: Final = 8  # named in a trace
-REJECTIONS: Final = 16  # remembered per track
-CAUSES: Final = 3  # of the rejections, given at once
-_AXIS: Final = (Label.LIKELY_REAL, Label.NOT_ENOUGH_EVIDENCE, Label.SUSPICIOUS, Label.LIKELY_FAKE)  # along P(fake)
+TRACE_SAMPLES: Final = 8  # samples listed in a trace
+REJECTIONS: Final = 16  # stored rejections per track
+CAUSES: Final = 3  # causes of rejections in a verdict
+_AXIS: Final = (Label.LIKELY_REAL, Label.NOT_ENOUGH_EVIDENCE, Label.SUSPICIOUS, Label.LIKELY_FAKE)  # by P(fake)
 
 
 @dataclass(frozen=True, slots=True)
-class _Due:
-    """A label that waits for its debounce time."""
+class _PendingLabel:
+    """A new label during its debounce time."""
 
     label: Label
     since: float
 
 
 class Track:
-    """The verdict on one face, kept up to date: ``see``, then ``accept`` or ``reject``, then ``decide``.
+    """The current verdict on one face: per frame call ``see``, then ``accept`` or ``reject``, then ``decide``.
 
     Args:
         track_id: the tracker's.
         settings: thresholds and time constants.
         process: from the model card.
         media_time: when the face was first seen.
-        always: reasons that every verdict carries.
+        always: reasons included in every verdict.
     """
 
     def __init__(
@@ -56,47 +56,47 @@ class Track:
         self._usable = self._attempts = 0
         self._label = Label.NOT_ENOUGH_EVIDENCE
         self._reasons: tuple[Reason, ...] = (Reason.TOO_FEW_SAMPLES,)
-        self._due: _Due | None = None
+        self._pending: _PendingLabel | None = None
         self._tally = TrackTally(self.verdict(), grace=settings.timeout)
 
     def see(self, media_time: float) -> None:
-        """The face is in the frame of this time."""
+        """Register that the face is visible at this time."""
         self._now = media_time
         self._tally.pass_time(media_time)
 
     def accept(self, sample: Sample) -> None:
-        """It was scored."""
+        """Add a scored sample."""
         self._attempts += 1
         self._usable += 1
         if sample.media_time - self._last_usable > self._settings.timeout:
-            self._began = sample.media_time  # nothing is known of the time between
+            self._began = sample.media_time  # the time since the last sample is unknown
         self._last_usable = sample.media_time
         self._samples.add(sample)
 
     def reject(self, reasons: tuple[Reason, ...]) -> None:
-        """It should have been scored and could not be."""
+        """Count a rejected face."""
         self._attempts += 1
         self._rejections.append((self._now, reasons))
 
     def decide(self, frame_index: int) -> tuple[Verdict, LabelChange | None]:
-        """Settle on a verdict for now; the trace, if it is another label."""
-        missing, probability = self._missing(), self._samples.probability(self._now)
+        """Update the verdict; also returns the trace if the label changed."""
+        missing, probability = self._missing_evidence(), self._samples.probability(self._now)
         target = Label.NOT_ENOUGH_EVIDENCE if missing or probability is None else self._target(probability)
-        said = self._debounced(target, at_once=bool(missing))
-        if missing or said is not Label.NOT_ENOUGH_EVIDENCE:
+        label = self._debounce(target, immediately=bool(missing))
+        if missing or label is not Label.NOT_ENOUGH_EVIDENCE:
             self._reasons = missing
-        elif target is said:
+        elif target is label:
             self._reasons = (Reason.INCONCLUSIVE,)
         change = None
-        if said is not self._label:
-            change = self._trace(said, frame_index, lost=bool(missing))
-            self._label, self._since, self._began = said, self._now, change.began
+        if label is not self._label:
+            change = self._trace(label, frame_index, lost=bool(missing))
+            self._label, self._since, self._began = label, self._now, change.began
         verdict = self.verdict()
-        self._tally.count(verdict, settled=said is target)
+        self._tally.count(verdict, settled=label is target)
         return verdict, change
 
     def verdict(self) -> Verdict:
-        """What is said now."""
+        """The current verdict."""
         return Verdict(
             track_id=self._id,
             label=self._label,
@@ -109,19 +109,19 @@ class Track:
         )
 
     def summary(self) -> TrackSummary:
-        """The track so far, in one line."""
+        """The summary of the track so far."""
         return self._tally.summary()
 
     def restart(self, media_time: float) -> None:
-        """The clock was set back to ``media_time``: nothing seen so far can be placed on the new one."""
+        """Restart at ``media_time`` after the clock was set back; earlier evidence is dropped."""
         self._samples.clear()
         self._rejections.clear()
-        self._due = None
+        self._pending = None
         self._tally.set_back(media_time)
         self._since = self._began = self._last_usable = media_time
 
-    def _missing(self) -> tuple[Reason, ...]:
-        """Why nothing can be said at all; empty if something can."""
+    def _missing_evidence(self) -> tuple[Reason, ...]:
+        """Reasons for NOT_ENOUGH_EVIDENCE; empty if there is enough evidence."""
         timeout = self._settings.timeout
         stale = self._now - self._last_usable > timeout
         enough = self._samples.effective(self._now) >= self._process.min_effective_samples
@@ -134,8 +134,8 @@ class Track:
             return causes or (Reason.NOT_SEEN,)
         return (Reason.TOO_FEW_SAMPLES, *causes)
 
-    def _lines(self) -> tuple[float, float, float]:
-        """P(fake) between the labels of ``_AXIS``, each shifted in favour of the label that is held."""
+    def _thresholds(self) -> tuple[float, float, float]:
+        """P(fake) between the labels of ``_AXIS``, each shifted in favour of the current label."""
         settings, label = self._settings, self._label
         return (
             settings.real_at + settings.hysteresis * (label is Label.LIKELY_REAL),
@@ -144,26 +144,26 @@ class Track:
         )
 
     def _target(self, probability: float) -> Label:
-        """The label that the evidence asks for, with hysteresis, before debouncing."""
-        real, suspicious, fake = self._lines()
+        """The label for this probability, with hysteresis, before debouncing."""
+        real, suspicious, fake = self._thresholds()
         return _AXIS[(probability > real) + (probability >= suspicious) + (probability >= fake)]
 
-    def _debounced(self, target: Label, *, at_once: bool) -> Label:
-        """The label to say: another one only when it has been due for ``debounce`` seconds, or ``at_once``.
+    def _debounce(self, target: Label, *, immediately: bool) -> Label:
+        """The label to publish: a new one only after it has been pending for ``debounce`` seconds, or ``immediately``.
 
-        SUSPICIOUS and LIKELY_FAKE agree that a face is suspect: together they are debounced for the milder.
+        SUSPICIOUS and LIKELY_FAKE both mean a suspicious face: together they are debounced for the milder label.
         """
-        if at_once or target is self._label:
-            self._due = None
+        if immediately or target is self._label:
+            self._pending = None
             return target
-        due = self._due or _Due(target, self._now)
-        if target.suspects and due.label.suspects and not self._label.suspects:
-            due = _Due(min(due.label, target, key=_AXIS.index), due.since)
-        elif target is not due.label:
-            due = _Due(target, self._now)
-        has_held = self._now - due.since >= self._settings.debounce
-        self._due = None if has_held else due
-        return due.label if has_held else self._label
+        pending = self._pending or _PendingLabel(target, self._now)
+        if target.suspects and pending.label.suspects and not self._label.suspects:
+            pending = _PendingLabel(min(pending.label, target, key=_AXIS.index), pending.since)
+        elif target is not pending.label:
+            pending = _PendingLabel(target, self._now)
+        has_held = self._now - pending.since >= self._settings.debounce
+        self._pending = None if has_held else pending
+        return pending.label if has_held else self._label
 
     def _trace(self, after: Label, frame_index: int, *, lost: bool) -> LabelChange:
         rises = _AXIS.index(after) > _AXIS.index(self._label)
@@ -176,9 +176,9 @@ class Track:
             after=after,
             probability=self._samples.probability(self._now),
             window=self._samples.window(self._now),
-            threshold=None if lost else self._lines()[_AXIS.index(after) - rises],
+            threshold=None if lost else self._thresholds()[_AXIS.index(after) - rises],
             reasons=self._reasons + self._always,
-            witnesses=self._samples.witnesses(self._now, most=WITNESSES),
+            witnesses=self._samples.top_samples(self._now, most=TRACE_SAMPLES),
             began=max(began, self._began),
             restarted_at=self._samples.restarted_at,
         )

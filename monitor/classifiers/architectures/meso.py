@@ -1,6 +1,6 @@
-"""Meso4 and MesoInception4 (Afchar et al., WIFS 2018) as the registry knows them; ``mesonet`` has their layers.
+"""Meso4 and MesoInception4 (Afchar et al., WIFS 2018) for the registry; ``mesonet`` defines their layers.
 
-Torch is imported by the methods alone.
+Only the methods import torch.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Meso:
-    """One of the two architectures, behind the interface that all have."""
+    """One of the two architectures."""
 
-    ARCHITECTURE: str  # as cards name it
-    inception: bool  # whether the first two blocks are inception modules, else plain convolutions
-    REVISION: str = "1"  # raised when ``build`` makes another network from the same weights
+    ARCHITECTURE: str  # the name on model cards
+    inception: bool  # True: the first two blocks are inception modules; False: plain convolutions
+    REVISION: str = "1"  # increase when ``build`` changes the network for the same weights
     INPUT_SIZES: range = range(256, 257)  # sides of a crop, pixels
 
     def body(self, *, dropout: float = 0.0) -> MesoNet:
@@ -34,10 +34,10 @@ class Meso:
 
         return (mesonet.mesoinception4 if self.inception else mesonet.meso4)(dropout=dropout)
 
-    def with_evidence(self, body: torch.nn.Module, *, input_size: int) -> MesoEvidence:  # noqa: ARG002 - there is one
+    def with_evidence(self, body: torch.nn.Module, *, input_size: int) -> MesoEvidence:  # noqa: ARG002 - only one size
         """``body`` with the evidence map: (N, 3, 256, 256) -> (logit (N,), map (N, 8, 8)), mean(map) + bias = logit.
 
-        The body's layers are shared, and put into eval mode; the last layer is copied.
+        The layers are shared with the body and set to eval mode; the last layer is copied.
         """
         from monitor.classifiers.architectures.mesonet import MesoEvidence
 
@@ -51,11 +51,11 @@ class Meso:
             input_size: 256, pixels.
 
         Raises:
-            ModelCardError: the file does not hold this architecture, exactly.
+            ModelCardError: the file's tensors do not match this architecture.
         """
-        from monitor.classifiers.weights import restored
+        from monitor.classifiers.weights import restore
 
-        return self.with_evidence(restored(self.body, weights, architecture=self.ARCHITECTURE), input_size=input_size)
+        return self.with_evidence(restore(self.body, weights, architecture=self.ARCHITECTURE), input_size=input_size)
 
 
 MESO4 = Meso("Meso4, one logit, positive = fake", inception=False)

@@ -9,9 +9,9 @@ and cells c, and the output ``y = sum_j V_j s_j z_j + d``, the slope ``s_j`` of 
 
     E_c = h w sum_j V_j s_j sum_k W_jkc f_kc  +  sum_j V_j s_j b_j
 
-The first term is ``h w`` times gradient x activation on the last map, summed over channels. The second
-belongs to no cell, but changes with the input, and is spread evenly: so ``mean(E) + d = y`` exactly, with
-the constant d of the last layer.
+The first term is ``h w`` times gradient x activation on the last map, summed over channels. The second term has no
+cell, but changes with the input, and is spread evenly over all cells: so ``mean(E) + d = y`` exactly, with the
+constant d of the last layer.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-INPUT_SIZE = 256  # pixels: the dense layer knows the last map's size
+INPUT_SIZE = 256  # pixels; fixed by the size of the dense layer
 _CELLS = 8
 _WIDTH = 16  # channels of the last map, and units of the dense layer
 _SLOPE = 0.1  # of the LeakyReLU, below zero
@@ -27,10 +27,10 @@ _EPSILON = 1e-3  # of the BatchNorms: the published weights were trained with Ke
 
 
 class Inception(nn.Module):
-    """1x1 and, behind 1x1 ones, 3x3 convolutions with dilations 1, 2 and 3, side by side, ReLU after each.
+    """Parallel 1x1 and 3x3 convolutions (the latter after 1x1 ones) with dilations 1, 2 and 3, ReLU after each.
 
     Args:
-        inputs: channels that come in.
+        inputs: input channels.
         outputs: channels of the four branches: (a, b, c, d) of the paper.
     """
 
@@ -80,7 +80,7 @@ class MesoNet(nn.Module):
 
 
 class MesoEvidence(nn.Module):
-    """A MesoNet with the evidence map of the module's docstring, in eval mode; the trunk is shared."""
+    """A MesoNet with the evidence map of this module's docstring, in eval mode; the trunk is shared."""
 
     bias: Tensor  # d, ()
     outgoing: Tensor  # V, (1, 16)

@@ -1,9 +1,8 @@
-"""The MesoNet authors' own weights (``Meso4_DF.h5``, ``MesoInception_DF.h5``), Keras 2, as ours.
+"""Converts the MesoNet authors' own weights (``Meso4_DF.h5``, ``MesoInception_DF.h5``, Keras 2).
 
-Keras keeps a group per layer, ``<layer>/.../kernel:0``, numbered in the order in which the layers were
-made: ``conv2d_1``, ``conv2d_2``, ... What differs from our networks: kernels are (height, width, in,
-out); the last map is flattened channels last; the positive class is "real", so the last layer's sign is
-turned. Input: RGB in [0, 1], 256 px.
+Keras stores a group per layer, ``<layer>/.../kernel:0``, numbered in creation order: ``conv2d_1``, ``conv2d_2``, ...
+Differences to our networks: kernels are (height, width, in, out); the last map is flattened channels last; the
+positive class is "real", so the last layer's sign is inverted. Input: RGB in [0, 1], 256 px.
 """
 
 import importlib
@@ -19,37 +18,37 @@ from numpy.typing import NDArray
 from monitor.classifiers.architectures.meso import MESO4, MESOINCEPTION4
 from monitor.classifiers.architectures.mesonet import INPUT_SIZE, MesoNet
 from monitor.classifiers.model_card import CropPolicy, InputFormat, ModelCard, PlattCalibration
-from monitor.classifiers.weights import export_weights, fill
+from monitor.classifiers.weights import export_weights, load_state
 from monitor.errors import ModelCardError, ModelError
 from monitor.system.files import write_whole
 
 Layers = list[dict[str, NDArray[Any]]]
 
-_CONVOLUTIONS = {4: MESO4, 16: MESOINCEPTION4}  # how many each architecture has
+_CONVOLUTIONS = {4: MESO4, 16: MESOINCEPTION4}  # number of convolutions -> architecture
 _LIMITS = (
-    "Imported from the authors' file, uncalibrated: the probability is the network's own, measured on nothing by this "
-    "program. Trained on faces of other face-swap and reenactment videos of 2018; which square around a face they saw "
-    "is not recorded in the file, the crop above is the importer's choice. Measure it before anything is concluded."
+    "Imported from the authors' file, uncalibrated: the probability is the network's own, and this program has not "
+    "measured it. Trained on faces of other face-swap and reenactment videos of 2018; the file does not record the "
+    "crop of the training faces, so the crop above is the importer's choice. Measure it before drawing conclusions."
 )
 
 
 @dataclass(frozen=True, slots=True)
 class KerasMesoNet:
-    """What a file holds: one of the two architectures, and its ``body().state_dict()``, fp32."""
+    """The content of a Keras file: one of the two architectures and its ``body().state_dict()``, fp32."""
 
-    architecture: str  # as cards name it
+    architecture: str  # the name on model cards
     name: str  # "meso4", "mesoinception4"
     state: dict[str, torch.Tensor]
 
 
 def read_mesonet(path: Path) -> KerasMesoNet:
-    """The network in a Keras 2 file; "positive = fake" in the result, as everywhere in this program.
+    """Read the network from a Keras 2 file; "positive = fake" in the result, as everywhere in this program.
 
     Raises:
-        ModelError: h5py is not installed, or the file is no Keras file of Meso4 or MesoInception4.
+        ModelError: h5py is not installed, or the file is not a Keras file of Meso4 or MesoInception4.
     """
     layers = _layers(path)
-    convolutions, norms, dense = (_of_kind(layers, kind) for kind in ("convolution", "norm", "dense"))
+    convolutions, norms, dense = (_select_kind(layers, kind) for kind in ("convolution", "norm", "dense"))
     known = _CONVOLUTIONS.get(len(convolutions))
     if known is None:
         raise ModelError(
@@ -62,28 +61,28 @@ def read_mesonet(path: Path) -> KerasMesoNet:
         names = [name for name, module in modules if isinstance(module, kind)]  # in the order of Keras' numbers
         if len(names) != len(found):
             raise ModelError(
-                f"{path} holds no {known.ARCHITECTURE}: {len(found)} layers of a kind of which it has {len(names)}"
+                f"{path} holds no {known.ARCHITECTURE}: {len(found)} layers of one kind instead of {len(names)}"
             )
         for name, layer in zip(names, found, strict=True):
-            state |= {f"{name}.{parameter}": value for parameter, value in _translated(layer, network).items()}
-    state |= {name: -value for name, value in state.items() if name.startswith("logit.")}  # Keras' one is "real"
+            state |= {f"{name}.{parameter}": value for parameter, value in _translate(layer, network).items()}
+    state |= {name: -value for name, value in state.items() if name.startswith("logit.")}  # Keras: positive is "real"
     try:
-        fill(network, state, path=path, architecture=known.ARCHITECTURE)
+        load_state(network, state, path=path, architecture=known.ARCHITECTURE)
     except ModelCardError as error:
         raise ModelError(str(error)) from error
     return KerasMesoNet(known.ARCHITECTURE, "mesoinception4" if known.inception else "meso4", state)
 
 
 def import_mesonet(path: Path, *, out: Path, crop_side: float) -> ModelCard:
-    """Write the network in a Keras 2 file as a safetensors file, and its model card beside it.
+    """Convert a Keras 2 file to a safetensors file with its model card.
 
     Args:
         path: the authors' ``.h5`` file.
-        out: the ``.safetensors`` file; the card gets its name with ``.json``.
-        crop_side: side of the square that is cut around a face, in heights of the detector's box.
+        out: the ``.safetensors`` file; the card has the same name with ``.json``.
+        crop_side: side of the square around a face, in heights of the detector's box.
 
     Raises:
-        ModelError: as :func:`read_mesonet` does.
+        ModelError: as for :func:`read_mesonet`.
         OutputError: a file cannot be written.
     """
     found = read_mesonet(path)
@@ -106,7 +105,7 @@ def import_mesonet(path: Path, *, out: Path, crop_side: float) -> ModelCard:
 
 
 def _layers(path: Path) -> Layers:
-    """The parameters of every layer by Keras' name of them, in the order in which the layers were made."""
+    """The parameters of each layer by its Keras name, in creation order."""
     try:
         h5py: Any = importlib.import_module("h5py")
     except ModuleNotFoundError:
@@ -130,20 +129,20 @@ def _layers(path: Path) -> Layers:
 
 
 def _number(layer: str) -> int:
-    """7 for "conv2d_7"; Keras leaves the first one's number away, or counts from one."""
+    """7 for "conv2d_7"; Keras omits the first layer's number, or counts from one."""
     found = re.search(r"_(\d+)$", layer)
     return int(found[1]) if found else 0
 
 
-def _of_kind(layers: Layers, kind: str) -> Layers:
+def _select_kind(layers: Layers, kind: str) -> Layers:
     dimensions = {"convolution": 4, "dense": 2}
     if kind == "norm":
         return [layer for layer in layers if "gamma" in layer]
     return [layer for layer in layers if "kernel" in layer and layer["kernel"].ndim == dimensions[kind]]
 
 
-def _translated(layer: dict[str, NDArray[Any]], network: MesoNet) -> dict[str, torch.Tensor]:
-    """One layer's parameters by our names and in our order of axes."""
+def _translate(layer: dict[str, NDArray[Any]], network: MesoNet) -> dict[str, torch.Tensor]:
+    """One layer's parameters with our names and axis order."""
     names = {"gamma": "weight", "beta": "bias", "moving_mean": "running_mean", "moving_variance": "running_var"}
     names |= {"kernel": "weight", "bias": "bias"}
     values = {names[name]: value for name, value in layer.items() if name in names}

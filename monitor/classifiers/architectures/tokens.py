@@ -1,14 +1,14 @@
-"""A Vision Transformer's tokens as a map: what :mod:`monitor.classifiers.architectures.vit` exports."""
+"""The tokens of a Vision Transformer as a map, for :mod:`monitor.classifiers.architectures.vit`."""
 
 import torch
 from torch import Tensor, nn
 
 
 class TokenTrunk(nn.Module):
-    """timm's VisionTransformer without class token, up to the normed tokens, for pictures of one size.
+    """timm's VisionTransformer without class token, up to the normed tokens, for one input size.
 
     Args:
-        body: its layers are shared, its position embedding is resampled and copied.
+        body: its layers are shared; its position embedding is resampled and copied.
         grid: tokens per side.
     """
 
@@ -20,7 +20,7 @@ class TokenTrunk(nn.Module):
         self.patches = body.get_submodule("patch_embed.proj")
         self.blocks, self.norm = layers["blocks"], layers["norm"]
         self.grid = grid
-        self.register_buffer("positions", resampled(body.get_parameter("pos_embed").detach(), grid=grid))
+        self.register_buffer("positions", resample_positions(body.get_parameter("pos_embed").detach(), grid=grid))
 
     def forward(self, x: Tensor) -> Tensor:
         """The map (N, channels, grid, grid) of a batch (N, 3, S, S)."""
@@ -29,8 +29,8 @@ class TokenTrunk(nn.Module):
         return normed.transpose(1, 2).reshape(-1, normed.shape[2], self.grid, self.grid)
 
 
-def resampled(positions: Tensor, *, grid: int) -> Tensor:
-    """A position embedding (1, n * n, channels) for ``grid * grid`` tokens: bicubic, antialiased, as timm does it."""
+def resample_positions(positions: Tensor, *, grid: int) -> Tensor:
+    """Resample a position embedding (1, n * n, channels) to ``grid * grid`` tokens: bicubic, antialiased, like timm."""
     before = round(positions.shape[1] ** 0.5)
     if before == grid:
         return positions.clone()

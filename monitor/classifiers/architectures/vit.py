@@ -4,8 +4,8 @@ Tiny: patches of 16 px, 192 channels, 12 blocks, 3 heads. There is no class toke
 tokens are averaged, one linear layer follows. So the head is affine and the evidence map, one value per
 patch, is exact: see :mod:`monitor.classifiers.evidence_map`.
 
-The position embedding is held for 224 px. ``body`` resamples it for each batch, so that training may change
-sizes; ``with_evidence`` does so once, for good. Torch and timm are imported by the functions alone.
+The position embedding is stored for 224 px. ``body`` resamples it for each batch, so that training can vary the
+input size; ``with_evidence`` resamples it once. Only the functions import torch and timm.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _PATCH = 16  # pixels
 ARCHITECTURE = "timm VisionTransformer, patch 16, dim 192, depth 12, heads 3, mean of normed tokens, num_classes=1"
-REVISION = "1"  # raised when ``build`` makes another network from the same weights
+REVISION = "1"  # increase when ``build`` changes the network for the same weights
 INPUT_SIZES = range(80, 1025, _PATCH)  # sides of a crop, pixels
 
 
@@ -54,11 +54,11 @@ def body(*, dropout: float = 0.0) -> torch.nn.Module:
 def with_evidence(body: torch.nn.Module, *, input_size: int) -> EvidenceNetwork:
     """``body`` with the evidence map: (N, 3, S, S) -> (logit (N,), map (N, S/16, S/16)), mean(map) + bias = logit.
 
-    The body's blocks are shared, and put into eval mode; position embedding and head are copied.
+    The blocks are shared with the body and set to eval mode; position embedding and head are copied.
 
     Args:
-        body: what ``body()`` made.
-        input_size: S, the only size that the result takes.
+        body: the network from ``body()``.
+        input_size: S, the only valid input size of the result.
     """
     from monitor.classifiers.architectures.tokens import TokenTrunk
     from monitor.classifiers.evidence_map import EvidenceNetwork
@@ -76,8 +76,8 @@ def build(weights: Path, *, input_size: int) -> EvidenceNetwork:
 
     Raises:
         ModelError: timm is not installed.
-        ModelCardError: the file does not hold this architecture, exactly.
+        ModelCardError: the file's tensors do not match this architecture.
     """
-    from monitor.classifiers.weights import restored
+    from monitor.classifiers.weights import restore
 
-    return with_evidence(restored(body, weights, architecture=ARCHITECTURE), input_size=input_size)
+    return with_evidence(restore(body, weights, architecture=ARCHITECTURE), input_size=input_size)

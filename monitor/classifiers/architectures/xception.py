@@ -1,7 +1,7 @@
 """Xception (Chollet, CVPR 2017; timm's ``legacy_xception``), the FaceForensics++ network, with one logit for "fake".
 
 Global average pooling and one linear layer: the evidence map of the last convolution is exact, 3 x 3
-cells at 96 px, 5 x 5 at 160, 7 x 7 at 224. Torch and timm are imported by the functions alone.
+cells at 96 px, 5 x 5 at 160, 7 x 7 at 224. Only the functions import torch and timm.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from monitor.classifiers.evidence_map import EvidenceNetwork
 
-ARCHITECTURE = "timm legacy_xception, num_classes=1"  # as cards name it
-REVISION = "1"  # raised when ``build`` makes another network from the same weights
+ARCHITECTURE = "timm legacy_xception, num_classes=1"  # the name on model cards
+REVISION = "1"  # increase when ``build`` changes the network for the same weights
 INPUT_SIZES = range(75, 1025)  # sides of a crop, pixels
 _HEAD = ("global_pool", "fc")
 
@@ -34,10 +34,10 @@ def body(*, dropout: float = 0.0) -> torch.nn.Module:
     return cast("torch.nn.Module", timm().create_model("legacy_xception", num_classes=1, drop_rate=dropout))
 
 
-def with_evidence(body: torch.nn.Module, *, input_size: int) -> EvidenceNetwork:  # noqa: ARG001 - serves every size
+def with_evidence(body: torch.nn.Module, *, input_size: int) -> EvidenceNetwork:  # noqa: ARG001 - supports every size
     """``body`` with the evidence map: (N, 3, S, S) -> (logit (N,), map (N, h, w)), mean(map) + bias = logit.
 
-    The body's trunk is shared, and put into eval mode; the head is copied.
+    The trunk is shared with the body and set to eval mode; the head is copied.
     """
     import torch
 
@@ -57,8 +57,8 @@ def build(weights: Path, *, input_size: int) -> EvidenceNetwork:
 
     Raises:
         ModelError: timm is not installed.
-        ModelCardError: the file does not hold this architecture, exactly.
+        ModelCardError: the file's tensors do not match this architecture.
     """
-    from monitor.classifiers.weights import restored
+    from monitor.classifiers.weights import restore
 
-    return with_evidence(restored(body, weights, architecture=ARCHITECTURE), input_size=input_size)
+    return with_evidence(restore(body, weights, architecture=ARCHITECTURE), input_size=input_size)

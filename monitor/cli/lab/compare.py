@@ -15,7 +15,7 @@ from monitor.cli.terminal import Backend, Set, SettingsFile, console, errors, se
 from monitor.errors import UsageError
 from monitor.results.result_folder import OutputFolder
 from monitor.settings import Settings
-from monitor.system.files import unwritable
+from monitor.system.files import write_error
 
 if TYPE_CHECKING:
     from monitor.lab.evaluation.comparison import ComparedModel, Comparison
@@ -62,7 +62,7 @@ def compare(
         try:
             _write(comparison, folder.working)
         except OSError as error:
-            raise unwritable(folder.working, error) from error
+            raise write_error(folder.working, error) from error
     console.print(markdown(comparison), markup=False)
     console.print(f"{escape(str(folder.target))}: comparison.json, comparison.md, comparison.png, comparison.svg")
 

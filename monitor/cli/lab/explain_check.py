@@ -15,7 +15,7 @@ from rich.table import Table
 from monitor.classifiers import Classifier
 from monitor.cli.terminal import Set, SettingsFile, console, errors, settings_from
 from monitor.results.result_folder import OutputFolder
-from monitor.system.files import unwritable
+from monitor.system.files import write_error
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -71,7 +71,7 @@ def explain_check(
             title = f"{classifier.card.id}, {classifier.input_size} px, {material}"
             _picture(found, pairs, explain, title=title).savefig(folder.working / "faithfulness.png", dpi=120)
         except OSError as error:
-            raise unwritable(folder.working, error) from error
+            raise write_error(folder.working, error) from error
     console.print(_table(found))
     console.print(f"{escape(str(folder.target))}: faithfulness.json, faithfulness.png")
 

@@ -23,7 +23,7 @@ from monitor.cli.terminal import Backend, Set, SettingsFile, console, errors, se
 from monitor.errors import UsageError
 from monitor.results.result_folder import OutputFolder
 from monitor.settings import Settings
-from monitor.system.files import unwritable
+from monitor.system.files import write_error
 from monitor.types.formatting import share
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def robustness(
         try:
             _write(found, folder.working, facts=facts)
         except OSError as error:
-            raise unwritable(folder.working, error) from error
+            raise write_error(folder.working, error) from error
     console.print(escape(_summary(found)))
     for failure in found.failures:
         errors.print(f"[yellow]left out:[/] {escape(failure)}")

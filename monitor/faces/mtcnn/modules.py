@@ -1,9 +1,8 @@
-"""facenet-pytorch's P-, R- and O-Net, the same functions in a form that runtimes like.
+"""facenet-pytorch's P-, R- and O-Net, rewritten for inference runtimes.
 
-They differ from its modules in form only (1e-5 in any output): the input is RGB 0..255, since
-``(x - 127.5) / 128`` is folded into the first convolution, which is exact because it has no padding;
-and PReLU is spelled out. ONNX Runtime has no vectorised PReLU: spelled out, P-, R- and O-Net are
-2.0, 2.6 and 2.4 times faster.
+They differ only in form (1e-5 in any output): the input is RGB 0..255, because ``(x - 127.5) / 128`` is folded into
+the first convolution, which is exact without padding; and PReLU is composed of basic operations. ONNX Runtime has no
+vectorised PReLU: composed, P-, R- and O-Net are 2.0, 2.6 and 2.4 times faster.
 """
 
 import torch
@@ -24,7 +23,7 @@ class _Rectifier(nn.Module):
 
 
 class _Net(nn.Module):
-    """One of facenet-pytorch's three nets, which return offsets, landmarks if any, (not face, face)."""
+    """One of facenet-pytorch's three nets, with outputs offsets, landmarks if any, (not face, face)."""
 
     def __init__(self, net: nn.Module) -> None:
         super().__init__()

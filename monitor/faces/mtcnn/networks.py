@@ -1,7 +1,7 @@
-"""MTCNN's three networks with facenet-pytorch's weights, as its wheel carries them.
+"""MTCNN's three networks with the weights from facenet-pytorch's wheel.
 
 Zhang et al., 2016, "Joint Face Detection and Alignment Using Multitask Cascaded Convolutional Networks".
-Nothing here imports torch: :mod:`monitor.faces.mtcnn.modules` does, when a network is built.
+This module does not import torch; :mod:`monitor.faces.mtcnn.modules` does, when a network is built.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from monitor.inference.network import Network
 if TYPE_CHECKING:
     import torch
 
-_REVISION = "1"  # of the modules built here: a new one invalidates compiled engines
+_REVISION = "1"  # of the modules built here; a new value invalidates compiled engines
 
 
 class MtcnnNetworks(NamedTuple):
-    """Proposes, rejects, settles.
+    """The networks that propose, reject and refine.
 
-    All take float32 RGB 0..255. ``offsets`` are corrections of the four sides ``x1 y1 x2 y2`` in
-    units of the looked-at box's width and height, ``landmarks`` are ``x y`` in the same units from
+    All inputs are float32 RGB 0..255. ``offsets`` are corrections of the four sides ``x1 y1 x2 y2`` in
+    units of the input box's width and height, ``landmarks`` are ``x y`` in the same units from
     its top left corner, ordered as in :class:`monitor.types.Faces`.
 
     Shapes:
-        pnet: (N, 3, H, W) -> probabilities (N, h, w), offsets (N, 4, h, w), cell (i, j) of which
-            looked at the 12 x 12 pixels from (2 i, 2 j) on
+        pnet: (N, 3, H, W) -> probabilities (N, h, w), offsets (N, 4, h, w); cell (i, j) covers
+            the 12 x 12 pixels from (2 i, 2 j) on
         rnet: (N, 3, 24, 24) -> probabilities (N,), offsets (N, 4)
         onet: (N, 3, 48, 48) -> probabilities (N,), offsets (N, 4), landmarks (N, 5, 2)
     """
@@ -44,7 +44,7 @@ def mtcnn_networks() -> MtcnnNetworks:
     """The three networks; torch is imported only when one is built.
 
     Raises:
-        WeightsMissingError: facenet-pytorch, which carries the weights, is not installed.
+        WeightsMissingError: facenet-pytorch, the package with the weights, is not installed.
     """
     return MtcnnNetworks(
         pnet=_network("pnet", (None, 3, None, None), ("probabilities", "offsets")),

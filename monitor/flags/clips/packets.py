@@ -8,10 +8,10 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Final
 
-from monitor.media.clip import Clip, gone
+from monitor.media.clip import Clip, missing_span_error
 from monitor.media.media_clock import LEAP, RESET, TICK
 from monitor.media.packets import CompressedPacket, PacketStream
-from monitor.media.remux import TimedPacket, chosen, is_playable, write
+from monitor.media.remux import TimedPacket, is_playable, select_packets, write
 from monitor.media.worker.task import run_isolated
 from monitor.settings import SourceSettings
 from monitor.types import Frame
@@ -118,8 +118,8 @@ class PacketRing:
         """
         packets = self._timed()
         if self._stream is None:
-            raise gone(start, end, kept=None)
-        return run_isolated(write, path, self._stream, chosen(packets, start, end), settings=self._settings)
+            raise missing_span_error(start, end, available=None)
+        return run_isolated(write, path, self._stream, select_packets(packets, start, end), settings=self._settings)
 
     def _latest(self) -> Iterator[tuple[_Group, _BufferedPacket]]:
         """The packets that the decoder may still delay, the newest first."""

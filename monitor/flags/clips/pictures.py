@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 import cv2
 import numpy as np
 
-from monitor.media.clip import Clip, gone
+from monitor.media.clip import Clip, missing_span_error
 from monitor.media.video_writer import VideoWriter
 from monitor.system import jpeg
 from monitor.types import Frame, Pixels
@@ -75,11 +75,13 @@ class PictureRing:
         begin = max((picture.media_time for picture in pictures if picture.media_time <= start), default=start)
         selected = [picture for picture in pictures if begin <= picture.media_time <= end]
         if not selected or pictures[-1].media_time < start:
-            raise gone(start, end, kept=(pictures[0].media_time, pictures[-1].media_time) if pictures else None)
+            raise missing_span_error(
+                start, end, available=(pictures[0].media_time, pictures[-1].media_time) if pictures else None
+            )
         first, last = selected[0].media_time, selected[-1].media_time
         with VideoWriter(path, fps=(len(selected) - 1) / (last - first) if last > first else None) as video:
             for content, media_time in selected:
-                video.write(jpeg.decoded(content), media_time - first)
+                video.write(jpeg.decode(content), media_time - first)
         return Clip(first, last, reencoded=True)
 
 
@@ -87,4 +89,4 @@ def _encode(pixels: Pixels) -> bytes:
     while pixels.shape[1] > _WIDEST or pixels.shape[0] > _TALLEST:
         half = (max(1, pixels.shape[1] // 2), max(1, pixels.shape[0] // 2))
         pixels = np.asarray(cv2.resize(pixels, half, interpolation=cv2.INTER_AREA), np.uint8)
-    return jpeg.encoded(pixels, quality=_QUALITY)
+    return jpeg.encode(pixels, quality=_QUALITY)

@@ -17,7 +17,7 @@ from monitor.errors import EngineError, MonitorError
 from monitor.inference import onnx_int8, parity
 from monitor.inference.backends import Backend, Engine, all_backends
 from monitor.inference.network import Network
-from monitor.inference.onnx_graph import exported_elsewhere
+from monitor.inference.onnx_graph import export_in_child
 from monitor.inference.torch_runtime import TorchBackend
 from monitor.lab.bench.peak import SGEMM_FLOP, sgemm_calls
 from monitor.types import Pixels
@@ -86,7 +86,7 @@ def compiled(network: Network, backend: Backend, *, threads: int, cache_dir: Pat
         EngineError: it cannot be built.
         ModelCardError: its table of ranges belongs to other weights.
     """
-    with exported_elsewhere():
+    with export_in_child():
         return backend.compile(network, threads=threads, cache_dir=cache_dir)
 
 

@@ -12,14 +12,14 @@ from monitor.classifiers.model_card import CropPolicy
 from monitor.errors import DatasetError, SourceError
 from monitor.faces import load_face_detector
 from monitor.inference.cache import default_cache_dir
-from monitor.inference.onnx_graph import exported_elsewhere
+from monitor.inference.onnx_graph import export_in_child
 from monitor.inference.onnx_runtime import OnnxRuntimeBackend
 from monitor.lab.datasets.archive import inside_archive, open_archive
 from monitor.lab.datasets.frames import SampledFrame, decode, frames_of
 from monitor.lab.datasets.main_face import flagged_face, protagonist
 from monitor.lab.datasets.record import Record
 from monitor.settings import Settings
-from monitor.system.jpeg import encoded
+from monitor.system.jpeg import encode
 from monitor.types import Faces, Floats, Pixels, Reason
 
 _DOUBTS = frozenset([Reason.UNCERTAIN_FACE, Reason.OUT_OF_FRAME])
@@ -83,10 +83,10 @@ class FaceCropper:
     def __init__(self, recipe: CropRecipe, settings: Settings) -> None:
         cv2.setNumThreads(1)
         cache_dir, backend = default_cache_dir(settings.cache_dir), OnnxRuntimeBackend()
-        with exported_elsewhere():
+        with export_in_child():
             self._detector = load_face_detector(
                 settings.detector,
-                compiled=lambda network: backend.compile(network, threads=1, cache_dir=cache_dir),
+                compile_network=lambda network: backend.compile(network, threads=1, cache_dir=cache_dir),
             )
         self._recipe = recipe
         self._settings = settings
@@ -124,7 +124,7 @@ class FaceCropper:
             x1, y1, x2, y2 = squares[row].tolist()
             kept.append(
                 Crop(
-                    jpeg=encoded(crops[row], quality=self._recipe.quality),
+                    jpeg=encode(crops[row], quality=self._recipe.quality),
                     frame=None if still else index,
                     media_time=media_time,
                     square=(x1, y1, x2, y2),

@@ -20,7 +20,7 @@ from monitor.lab.datasets.catalogue import table_of
 from monitor.lab.datasets.face_cropper import Crop, CropRecipe, CropResult
 from monitor.lab.datasets.faceset import FACTS, INDEX, FaceSet
 from monitor.lab.datasets.record import Record, overlap
-from monitor.lab.datasets.resume_log import ResumeLog, unwritable
+from monitor.lab.datasets.resume_log import ResumeLog, write_error
 from monitor.lab.datasets.shard_writer import CropNames, IndexEntry, ShardWriter
 from monitor.lab.datasets.splits import Leakage, leakage
 from monitor.lab.datasets.worker_pool import WorkerJob, cut_all
@@ -184,7 +184,7 @@ def _publish(plan: PreparationPlan, out: Path, journal: ResumeLog, *, crossing: 
         for name in (*writer.files, SKIPPED, FACTS):
             (ready / name).replace(out / name)
     except OSError as error:
-        raise unwritable(out, error) from error
+        raise write_error(out, error) from error
     return facts
 
 

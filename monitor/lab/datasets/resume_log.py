@@ -40,7 +40,7 @@ class ResumeLog:
             if found is None:
                 _write(begun, plan.encode("ascii"))
         except OSError as error:
-            raise unwritable(folder, error) from error
+            raise write_error(folder, error) from error
         if found not in (None, plan):
             raise DatasetError(
                 f"{folder} holds the unfinished crops of other options or data: repeat those to finish them, "
@@ -73,7 +73,7 @@ class ResumeLog:
             path.parent.mkdir(exist_ok=True)
             _write(path, json.dumps(head).encode() + b"\n" + b"".join(crop.jpeg for crop in cut.crops))
         except OSError as error:
-            raise unwritable(path, error) from error
+            raise write_error(path, error) from error
 
     def read(self, number: int) -> CropResult:
         """The result of record ``number``.
@@ -96,7 +96,7 @@ class ResumeLog:
         return self.folder / f"{number // _PER_FOLDER:04d}" / f"{number:07d}"
 
 
-def unwritable(path: Path, error: OSError) -> OutputError:
+def write_error(path: Path, error: OSError) -> OutputError:
     """The error for a file that cannot be written."""
     return OutputError(f"{path} cannot be written: {error.strerror or error}; free some space or choose another --out")
 

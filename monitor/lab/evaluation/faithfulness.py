@@ -271,7 +271,7 @@ def _disturbed(images: Tensor) -> Iterator[tuple[str, Tensor]]:
 
 def _compressed(images: Tensor) -> Tensor:
     pictures = (images * 255).round().byte().permute(0, 2, 3, 1).numpy()
-    return to_images(np.stack([jpeg.decoded(jpeg.encoded(one, quality=_JPEG_QUALITY)) for one in pictures]))
+    return to_images(np.stack([jpeg.decode(jpeg.encode(one, quality=_JPEG_QUALITY)) for one in pictures]))
 
 
 def _mean(values: Floats) -> float:

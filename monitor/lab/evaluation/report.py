@@ -40,7 +40,7 @@ from monitor.lab.evaluation.outcomes import Outcome
 from monitor.lab.evaluation.page import Pictures, Subject, page
 from monitor.results.report_content import ModelSummary, Program
 from monitor.results.result_folder import OutputFolder
-from monitor.system.files import unwritable
+from monitor.system.files import write_error
 
 SCHEMA_VERSION = "1.0"
 METRICS_FILE, OUTCOMES_FILE, PAGE_FILE = "metrics.json", "metrics.csv", "report.html"
@@ -108,7 +108,7 @@ def write_report(
                 rows.writerow(COLUMNS)
                 rows.writerows(_row(one) for one in outcomes)
         except OSError as error:
-            raise unwritable(folder.working, error) from error
+            raise write_error(folder.working, error) from error
     return folder.target or folder.working, card
 
 

@@ -8,7 +8,7 @@ import base64
 import numpy as np
 
 from monitor.classifiers.crops import cut_squares
-from monitor.system.jpeg import encoded
+from monitor.system.jpeg import encode
 from monitor.types import Frame, Observation, Pixels
 
 SIDE = 112  # pixels
@@ -21,7 +21,7 @@ def face_jpeg(pixels: Pixels, *, side: int = SIDE) -> bytes:
     edge = min(height, width)
     left, top = (width - edge) / 2, (height - edge) / 2
     square = np.array([[left, top, left + edge, top + edge]], np.float32)
-    return encoded(cut_squares(pixels, square, size=side)[0], quality=_QUALITY)
+    return encode(cut_squares(pixels, square, size=side)[0], quality=_QUALITY)
 
 
 def data_uri(jpeg: bytes) -> str:
@@ -43,4 +43,4 @@ class HighestFace:
             return
         row = int(scores.log_odds.argmax())
         self._highest = float(scores.log_odds[row])
-        self.jpeg = encoded(cut_squares(frame.pixels, scores.crops[row : row + 1], size=SIDE)[0], quality=_QUALITY)
+        self.jpeg = encode(cut_squares(frame.pixels, scores.crops[row : row + 1], size=SIDE)[0], quality=_QUALITY)

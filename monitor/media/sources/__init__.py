@@ -1,16 +1,16 @@
 """Opens an address as a source of frames.
 
-``open_source(url)`` takes a file, image, folder, camera, stream, the screen, or ``demo:``. What is typed becomes an
-``Address``; what is read becomes a ``Source``, an iterator of frames::
+``open_source(url)`` takes a file, image, folder, camera, stream, the screen, or ``demo:``. The typed text becomes an
+``Address``; opening it returns a ``Source``, an iterator of frames::
 
-    address    what was typed, how it is shown without its secrets, and the kinds of sources that it may mean
+    address    parses the typed text, masks its secrets, registers the kinds of sources
     reader     container -> decoded pictures, drops counted
-    container  the reader as a Source, for all that FFmpeg opens:
+    container  a Source for everything that FFmpeg opens:
                file, network (RTSP, HTTP, HLS), devices (webcam, screen)
     image      image files;  folder  folders
     demo       the built-in stream;  demo_portrait  its face
-    push       pictures that are pushed: a browser's own camera
-    reachable  is anybody there?
+    push       pictures pushed by a browser's camera
+    reachable  checks that a host answers
 """
 
 from pathlib import Path
@@ -48,7 +48,7 @@ _DEFAULTS = SourceSettings()
 
 
 def open_source(url: str | Path, settings: SourceSettings = _DEFAULTS) -> Source:
-    """Open what a person typed.
+    """Open an address.
 
     Args:
         url: a path, ``file://``, ``rtsp://``, ``http(s)://``, ``webcam:0``, ``screen:``, ``screen:640x480+10+20``
@@ -56,25 +56,25 @@ def open_source(url: str | Path, settings: SourceSettings = _DEFAULTS) -> Source
         settings: time-outs, limits, transport.
 
     Raises:
-        UsageError: the address makes no sense.
-        SourceError: it cannot be opened, or holds no picture.
+        UsageError: the address is invalid.
+            SourceError: the source cannot be opened, or holds no picture.
     """
     address = Address.of(url)
     return address.kind.open(address, settings)
 
 
 def open_isolated(url: str | Path, settings: SourceSettings = _DEFAULTS) -> Source:
-    """The same, decoded in a process of its own where settings and system allow it.
+    """Open an address, decoded in a separate process if the settings and the system allow it.
 
-    That process may crash, hang or run out of memory: the source fails, and nothing else does. The demo needs none.
+    If that process crashes, hangs or runs out of memory, only the source fails. The demo needs no separate process.
 
     Args:
         url: as for :func:`open_source`.
-        settings: the same.
+        settings: time-outs, limits, transport.
 
     Raises:
-        UsageError: the address makes no sense.
-        SourceError: it cannot be opened, holds no picture, or its process died.
+        UsageError: the address is invalid.
+        SourceError: the source cannot be opened, holds no picture, or its process died.
     """
     address = Address.of(url)
     if not address.kind.is_isolated or not settings.isolate or not isolated_source.available():
@@ -84,10 +84,10 @@ def open_isolated(url: str | Path, settings: SourceSettings = _DEFAULTS) -> Sour
 
 
 def expand(url: str | Path) -> list[str]:
-    """A folder becomes its videos and images in natural order of their names, anything else itself.
+    """List a folder's videos and images in natural order of their names; any other address is returned alone.
 
     Raises:
-        SourceError: the folder holds none, or cannot be read.
+        SourceError: the folder holds no media, or cannot be read.
     """
     path = Address.of(url).path
     if path is not None and path.is_dir():

@@ -1,7 +1,7 @@
-"""What a person typed: which kind of source it means, and how it is shown without its secrets.
+"""Parses an address into a kind of source and a name without secrets.
 
-A kind of source is one ``SourceKind``. Its own file defines it, and ``monitor/media/sources/__init__.py`` registers it;
-everything else that depends on the kind asks the value.
+Each kind of source is one ``SourceKind``, defined in its own file and registered in
+``monitor/media/sources/__init__.py``. All other code reads the properties of a kind from this value.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +19,7 @@ from monitor.system.masking import mask, printable
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceKind:
-    """What the program knows of one kind of source.
+    """The properties of one kind of source.
 
     >>> from monitor.media.sources import DemoSource
     >>> kind = SourceKind(
@@ -29,41 +29,41 @@ class SourceKind:
     (True, True)
 
     An address is a URL (``schemes``), a name before a colon (``prefix``), or a path (``is_path``). The defaults are
-    the careful ones: a kind that says nothing is checked as a remote one, and decoded in a process of its own.
+    the safe ones: a kind is checked as remote, and decoded in a separate process.
     """
 
-    name: str  # the ``kind`` of its SourceInfo
-    form: str  # how help lists it: "rtsp://"
-    example: str  # a whole address
+    name: str  # stored as ``kind`` in SourceInfo
+    form: str  # the spelling in help texts: "rtsp://"
+    example: str  # a complete address
     open: Callable[["Address", SourceSettings], Source]  # raises SourceError or UsageError
     schemes: Mapping[str, int | None] = field(
         default_factory=dict
-    )  # -> default TCP port; None: do not ask the host first
+    )  # -> default TCP port; None: do not check the host first
     prefix: str = ""
-    is_path: bool = False  # what has no scheme and no prefix of another kind; one kind is
-    is_remote: bool = True  # its host is checked before a browser may have it opened
-    may_come_back: bool = False  # after a failure: it is tried again, even if it was never open
-    is_isolated: bool = True  # decoded in a process of its own: everything but what this program draws itself
+    is_path: bool = False  # any text without a scheme or prefix of another kind; only one kind is a path
+    is_remote: bool = True  # the host is checked before a browser user may open the address
+    may_come_back: bool = False  # a failed source is retried, even if it was never open
+    is_isolated: bool = True  # decoded in a separate process; False only for pictures drawn by this program
     failures: FailureCauses = field(default_factory=FailureCauses)
-    choice: str = ""  # the dashboard offers the example under this name; "": its address is typed
+    choice: str = ""  # name of the example in the dashboard; "": the user types the address
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where frames come from."""
+    """A parsed address."""
 
     kind: SourceKind
-    target: str  # what follows the prefix, or the whole URL or path; may hold secrets
-    name: str  # masked: fit to be shown and stored
+    target: str  # the text after the prefix, or the whole URL or path; may hold secrets
+    name: str  # masked: safe to show and store
 
     @property
     def path(self) -> Path | None:
-        """The file or folder of this machine; None: it is none."""
+        """The local file or folder; None: the source is not local."""
         return Path(self.target) if self.kind.is_path else None
 
     @classmethod
     def of(cls, url: str | Path) -> "Address":
-        """Understand what was typed.
+        """Parse a typed address.
 
         Raises:
             UsageError: no kind of source has this scheme.
@@ -82,7 +82,7 @@ class Address:
             return cls.of(Path(url2pathname(unquote(urlsplit(url).path))))
         if found is not None and not rest.startswith("//"):
             raise UsageError(f"an address of {scheme}: begins with {scheme}://, with two slashes")
-        if not rest.startswith("//") or len(scheme) < 2:  # a drive letter is no scheme
+        if not rest.startswith("//") or len(scheme) < 2:  # a drive letter is not a scheme
             return cls.of(Path(url))
         if found is None:
             raise UsageError(f"{mask(url)}: {scheme}:// is no source this program knows; use {known_forms()}")
@@ -93,10 +93,10 @@ _registered: dict[str, SourceKind] = {}
 
 
 def register(kind: SourceKind) -> None:
-    """Make a kind known: from now on its addresses are understood and help lists it.
+    """Register a kind, so that its addresses are understood and listed in help texts.
 
     Raises:
-        ValueError: no address can mean it, or another kind has its name, scheme or prefix.
+        ValueError: the kind has no spelling, or shares its name, scheme or prefix with another kind.
     """
     spellings = {*kind.schemes, *filter(None, [kind.prefix])}
     if not spellings and not kind.is_path:
@@ -114,14 +114,14 @@ def kinds() -> Sequence[SourceKind]:
 
 
 def known_forms() -> str:
-    """How addresses begin, for a sentence: ``rtsp://, webcam:, or a path``."""
-    return _listed([kind.form for kind in kinds()])
+    """The spellings of all kinds, for a sentence: ``rtsp://, webcam:, or a path``."""
+    return _join([kind.form for kind in kinds()])
 
 
 def known_examples() -> str:
-    """One whole address of each kind, for a sentence."""
-    return _listed([kind.example for kind in kinds()])
+    """One complete address of each kind, for a sentence."""
+    return _join([kind.example for kind in kinds()])
 
 
-def _listed(words: Sequence[str]) -> str:
+def _join(words: Sequence[str]) -> str:
     return f"{', '.join(words[:-1])}, or {words[-1]}"

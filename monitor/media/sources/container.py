@@ -1,4 +1,4 @@
-"""Frames from an FFmpeg container: what files, streams and devices have in common."""
+"""Frames from an FFmpeg container: the common part of files, streams and devices."""
 
 import math
 import time
@@ -24,10 +24,10 @@ from monitor.settings import SourceSettings
 from monitor.types import Frame, SourceInfo
 
 BROKEN_TIME = "break in the timestamps"
-FALLBACK_FPS = 25.0  # where a source does not tell: FFmpeg's own default for image sequences
-_MAX_FPS = 1000.0  # a rate beyond this is a time base, not a rate
-_DRAWN_TEXT = {"tty", "bin", "xbin", "adf", "idf"}  # FFmpeg draws any text file as a terminal would
-_UNTIMED = {"mpjpeg"}  # a picture when there is one: its arrival is the only clock
+FALLBACK_FPS = 25.0  # for a source without a frame rate; FFmpeg's own default for image sequences
+_MAX_FPS = 1000.0  # a higher rate is really a time base
+_TEXT_FORMATS = {"tty", "bin", "xbin", "adf", "idf"}  # FFmpeg renders any text file as terminal output
+_UNTIMED = {"mpjpeg"}  # formats without timestamps; the arrival time is the only clock
 
 
 def open_container(
@@ -38,10 +38,10 @@ def open_container(
     format_name: str | None = None,
     options: Mapping[str, str] | None = None,
 ) -> InputContainer:
-    """An open container: one thread, a limit on pixels and, off the disk, time-outs.
+    """Open a container with one thread, a pixel limit and, for sources other than files, time-outs.
 
     Raises:
-        SourceError: it cannot be opened.
+        SourceError: the container cannot be opened.
     """
     timeout = None if address.kind.is_path else (settings.open_timeout, settings.read_timeout)
     every = {"threads": "1", **_limit(settings.max_pixels)}
@@ -56,12 +56,12 @@ def open_container(
 def open_container_source(
     container: InputContainer, *, address: Address, settings: SourceSettings, live: bool
 ) -> "ContainerSource":
-    """The frames of a container's main video stream.
+    """A source of the frames of a container's main video stream.
 
-    The first picture is decoded here, and of a file the second: they tell what a header does not.
+    The first picture (of a file, the first two) is decoded here, because headers lack some properties.
 
     Raises:
-        SourceError: there is no picture in it, or one that is too large; the container is closed.
+        SourceError: the container has no picture, or a picture is too large; the container is closed.
     """
     try:
         stream = _main_stream(container, address, max_pixels=settings.max_pixels)
@@ -107,7 +107,7 @@ class ContainerSource(Source):
         self._orientation = Orientation()
         self._untimed = untimed
         self._clock = MediaClock(period=1 / (info.fps or FALLBACK_FPS), leap=LIVE_LEAP if info.live else LEAP)
-        self._size = ""  # of a picture as it is coded
+        self._size = ""  # coded size of a picture
 
     def __iter__(self) -> Iterator[Frame]:
         for picture, arrived in self._pictures:
@@ -139,15 +139,15 @@ class ContainerSource(Source):
         return 0 if self._untimed else self._clock.disordered
 
     def _check_size(self, picture: VideoFrame) -> None:
-        """A live stream that changes its size is another one, described anew; a file goes on.
+        """Check that a live stream keeps its picture size; a file may change it.
 
         Raises:
-            SourceUnavailableError: it has changed.
+            SourceUnavailableError: the size of a live stream changed, so the stream must be opened again.
         """
         size, before = f"{picture.width} x {picture.height}", self._size
         if self.info.live and before not in ("", size):
             raise SourceUnavailableError(
-                f"{self.info.name}: its pictures changed from {before} to {size} pixels; it is opened anew"
+                f"{self.info.name}: its pictures changed from {before} to {size} pixels; it is opened again"
             )
         self._size = size
 
@@ -172,7 +172,7 @@ def _first(pictures: Iterator[Arrival], count: int, *, address: Address) -> list
 
 
 def _shape(picture: VideoFrame, *, aspect: float, address: Address) -> tuple[int, int]:
-    """Height and width as shown."""
+    """Height and width of the upright picture."""
     try:
         height, width, _ = rgb(picture, aspect=aspect).shape
     except ValueError as error:
@@ -183,12 +183,12 @@ def _shape(picture: VideoFrame, *, aspect: float, address: Address) -> tuple[int
 
 
 def _main_stream(container: InputContainer, address: Address, *, max_pixels: int) -> VideoStream:
-    """The stream a player would show, ready to decode; cover art of a song is none."""
+    """The stream that a player would show, ready to decode; cover art does not count."""
     stream = container.streams.best("video")
     attached = stream is not None and bool(stream.disposition & Disposition.attached_pic)
-    if not isinstance(stream, VideoStream) or attached or not stream.codec_context:  # no decoder, no context
+    if not isinstance(stream, VideoStream) or attached or not stream.codec_context:  # no context: FFmpeg has no decoder
         raise SourceUnreadableError(f"{address.name}: {_without_picture(container)}")
-    if container.format.name in _DRAWN_TEXT:
+    if container.format.name in _TEXT_FORMATS:
         raise SourceUnreadableError(f"{address.name}: is text; choose a video or an image")
     decoder = stream.codec_context
     if decoder.width * decoder.height > max_pixels:
@@ -199,7 +199,7 @@ def _main_stream(container: InputContainer, address: Address, *, max_pixels: int
 
 
 def _limit(max_pixels: int) -> dict[str, str]:
-    """FFmpeg's own limit on pixels, with room for the padding that decoders add to both sides."""
+    """FFmpeg's own pixel limit, plus the padding that decoders add to both sides."""
     return {"max_pixels": str((math.isqrt(max_pixels) + 64) ** 2)}
 
 
@@ -222,5 +222,5 @@ def _duration(container: InputContainer, stream: VideoStream) -> float | None:
 
 def _count(stream: VideoStream, fps: float | None, duration: float | None) -> int | None:
     if duration is not None and fps is not None:
-        return round(duration * fps)  # better than the header's number, which counts what an edit list skips
+        return round(duration * fps)  # the header's number also counts frames that an edit list skips
     return stream.frames or None

@@ -34,13 +34,13 @@ _HUE_TURN = 105  # in OpenCV's half degrees: an orange suit becomes a blue one
 def genuine() -> Pixels:
     """The portrait, (512, 512, 3) RGB, read-only."""
     with Image.open(_FILE) as image:
-        return _kept(np.array(image.convert("RGB")))
+        return _freeze(np.array(image.convert("RGB")))
 
 
 @cache
 def blended() -> Pixels:
     """The portrait with its face blended from an altered copy, (512, 512, 3) RGB, read-only."""
-    return _kept(_blend(_altered(), genuine(), mask=_mask()))
+    return _freeze(_blend(_alter(), genuine(), mask=_mask()))
 
 
 @cache
@@ -51,10 +51,10 @@ def companion() -> Pixels:
     recoloured = np.asarray(cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB), np.float32)
     head = cv2.ellipse(np.zeros(hsv.shape[:2], np.float32), *_HEAD, 0, 0, 360, 1.0, -1)
     mask = np.asarray(cv2.GaussianBlur(head, (0, 0), 5), np.float32)
-    return _kept(np.ascontiguousarray(_blend(genuine().astype(np.float32), recoloured, mask=mask)[:, ::-1]))
+    return _freeze(np.ascontiguousarray(_blend(genuine().astype(np.float32), recoloured, mask=mask)[:, ::-1]))
 
 
-def _altered() -> Floats:
+def _alter() -> Floats:
     """A copy without the finest detail, flatter, warmer, and a little larger and lower; (512, 512, 3) RGB."""
     source = genuine()
     size = source.shape[1], source.shape[0]
@@ -81,6 +81,6 @@ def _blend(source: Floats, target: Floats | Pixels, *, mask: Floats) -> Pixels:
     return np.clip(source * share + target * (1 - share), 0, 255).round().astype(np.uint8)
 
 
-def _kept(pixels: Pixels) -> Pixels:
+def _freeze(pixels: Pixels) -> Pixels:
     pixels.flags.writeable = False
     return pixels

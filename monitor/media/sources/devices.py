@@ -1,4 +1,4 @@
-"""Cameras and screens of this machine, by the names that each platform gives them."""
+"""Cameras and screens of this machine, with each platform's own device names."""
 
 import contextlib
 import errno
@@ -34,18 +34,18 @@ _SILENT = (SourceUnavailableError, "the camera sends no picture; unplug it and p
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """What FFmpeg opens: an input format, a file name in its sense, and options, the most wanted first."""
+    """FFmpeg's description of a device: input format, file name, and option sets in order of preference."""
 
     format_name: str
     file: str
-    wishes: tuple[Options, ...]
+    option_sets: tuple[Options, ...]
 
 
 def open_webcam(address: Address, settings: SourceSettings) -> ContainerSource:
-    """A camera by its number, or by its name on this platform; 1280 x 720 at 30 Hz if it can.
+    """Open a camera by its number or its platform name; 1280 x 720 at 30 Hz if the camera supports it.
 
     Raises:
-        SourceError: there is no such camera, it is busy, or sends no picture.
+        SourceError: the camera does not exist, is busy, or sends no picture.
     """
     device = webcam(address, platform=sys.platform)
     footage = _open(device, address, settings)
@@ -55,10 +55,10 @@ def open_webcam(address: Address, settings: SourceSettings) -> ContainerSource:
 
 
 def open_screen(address: Address, settings: SourceSettings) -> ContainerSource:
-    """The screen, or a region of it. Under Wayland, X11 windows only.
+    """Open the screen or a region of it. Under Wayland, only X11 windows are captured.
 
     Raises:
-        UsageError: the region makes no sense, or not on this platform.
+        UsageError: the region is invalid, or not supported on this platform.
         SourceError: there is no screen.
     """
     device = screen(address, fps=settings.screen_fps, platform=sys.platform, environment=os.environ)
@@ -66,7 +66,7 @@ def open_screen(address: Address, settings: SourceSettings) -> ContainerSource:
 
 
 def cameras() -> list[str]:
-    """What may follow ``webcam:`` here, each with what the system calls it: ``0 (Integrated Camera)``."""
+    """The valid numbers after ``webcam:``, each with the system's name: ``0 (Integrated Camera)``."""
     found = _enumerate(_CAMERAS.get(sys.platform, "v4l2"))
     if sys.platform == "win32":
         return [f"{number} ({description})" for number, (_, description) in enumerate(found)]
@@ -74,13 +74,13 @@ def cameras() -> list[str]:
 
 
 def webcam(address: Address, *, platform: str) -> Device:
-    """How ``platform`` (a ``sys.platform``) names the camera of ``webcam:0`` or ``webcam:NAME``.
+    """The device of ``webcam:0`` or ``webcam:NAME`` on a ``platform`` (a ``sys.platform``).
 
     Raises:
-        SourceNotFoundError: it has fewer cameras.
+        SourceNotFoundError: the machine has fewer cameras.
     """
     wanted = address.target or "0"
-    if platform == "darwin":  # its own default, 29.97 Hz, is what few of its cameras offer
+    if platform == "darwin":  # few cameras offer AVFoundation's default of 29.97 Hz
         return Device("avfoundation", f"{wanted}:none", (_HD, {"framerate": "30"}, {}))
     if platform == "win32":
         if wanted.isdecimal():
@@ -90,18 +90,18 @@ def webcam(address: Address, *, platform: str) -> Device:
             wanted = names[int(wanted)]
         return Device("dshow", f"video={wanted}", (_HD, {}))
     file = f"/dev/video{wanted}" if wanted.isdecimal() else wanted
-    # Over USB 2, 720p at 30 Hz fits as JPEG only.
+    # USB 2 has the bandwidth for 720p at 30 Hz only as JPEG.
     return Device("v4l2", file, ({**_HD, "input_format": "mjpeg"}, _HD, {}))
 
 
 def identity(device: Device, address: Address, *, platform: str, classes: Path = _CLASSES) -> tuple[str, bool]:
-    """What the system calls a camera, "" if it does not tell, and whether it says that there is no hardware behind it.
+    """The system's name of a camera ("" if unknown), and whether the camera is virtual.
 
     Args:
-        device: the camera, as :func:`webcam` names it.
-        address: what was typed.
-        platform: a ``sys.platform``; only Linux knows what is behind a camera.
-        classes: where Linux lists its cameras.
+        device: the camera, from :func:`webcam`.
+        address: the parsed address.
+        platform: a ``sys.platform``; only Linux reports virtual cameras.
+        classes: the folder in which Linux lists its cameras.
     """
     if platform == "linux":
         listed = classes / Path(device.file).resolve().name
@@ -118,10 +118,10 @@ def identity(device: Device, address: Address, *, platform: str, classes: Path =
 
 
 def screen(address: Address, *, fps: float, platform: str, environment: Mapping[str, str]) -> Device:
-    """How ``platform`` names the screen, or the region of ``screen:WIDTHxHEIGHT+X+Y``.
+    """The device of the screen, or of the region ``screen:WIDTHxHEIGHT+X+Y``.
 
     Raises:
-        UsageError: the region makes no sense, or not on this platform.
+        UsageError: the region is invalid, or not supported on this platform.
         SourceUnavailableError: there is no display.
     """
     options = {"framerate": f"{fps:g}"}
@@ -146,26 +146,26 @@ def screen(address: Address, *, fps: float, platform: str, environment: Mapping[
 
 
 def _open(device: Device, address: Address, settings: SourceSettings) -> ContainerSource:
-    def granted(wish: Options) -> ContainerSource:
-        # Each picture stands alone: without a look at their rate the first is handed out at once, not a second late.
-        options = {"fpsprobesize": "0", **wish}
+    def open_with(options: Options) -> ContainerSource:
+        # Pictures are independent: without analysing the frame rate, FFmpeg returns the first one a second earlier.
+        options = {"fpsprobesize": "0", **options}
         container = open_container(
             device.file, address=address, settings=settings, format_name=device.format_name, options=options
         )
         return open_container_source(container, address=address, settings=settings, live=True)
 
-    *wishes, least = device.wishes
-    for wish in wishes:
-        with contextlib.suppress(SourceError):  # not with these options, or not at all: the least wish will tell
-            return granted(wish)
-    return granted(least)
+    *option_sets, last = device.option_sets
+    for options in option_sets:
+        with contextlib.suppress(SourceError):  # try the next options; the last attempt reports the error
+            return open_with(options)
+    return open_with(last)
 
 
 def _enumerate(format_name: str) -> list[tuple[str, str]]:
-    """Name and description of each camera that FFmpeg's input format knows of."""
+    """Name and description of each camera that FFmpeg's input format finds."""
     try:
         devices = enumerate_input_devices(format_name)
-    except (FFmpegError, ValueError):  # no such format in this build, or no camera subsystem: no cameras
+    except (FFmpegError, ValueError):  # no such format in this build, or no camera subsystem
         return []
     return [
         (device.name, device.description)

@@ -1,4 +1,4 @@
-"""A file on this machine, through FFmpeg: every frame, in order."""
+"""A local file, read through FFmpeg: every frame, in order."""
 
 import stat
 from pathlib import Path
@@ -11,13 +11,13 @@ from monitor.settings import SourceSettings
 
 
 def open_file(address: Address, settings: SourceSettings) -> ContainerSource:
-    """Any container and codec that FFmpeg reads.
+    """Open a file of any container and codec that FFmpeg reads.
 
     Raises:
-        SourceError: it is missing, empty, forbidden, or no video.
+        SourceError: the file is missing, empty, forbidden, or not a video.
     """
     check_readable(address)
-    # "file:" keeps a colon in the name from being a protocol; "none", a % or * from being a numbered sequence.
+    # "file:" prevents a colon in the name from selecting a protocol; "none" prevents % and * from selecting a sequence.
     container = open_container(
         f"file:{address.target}", address=address, settings=settings, options={"pattern_type": "none"}
     )
@@ -25,10 +25,10 @@ def open_file(address: Address, settings: SourceSettings) -> ContainerSource:
 
 
 def check_readable(address: Address) -> None:
-    """Ask the system before FFmpeg is asked, whose answers are worse.
+    """Check a file with the system first, because FFmpeg's errors are less precise.
 
     Raises:
-        SourceError: there is nothing, no permission, no regular file, or not a byte in it.
+        SourceError: the file is missing, forbidden, empty, or not a regular file.
     """
     path = Path(address.target)
     try:

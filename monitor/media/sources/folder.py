@@ -1,4 +1,4 @@
-"""A folder of images or videos as one stream, in the order of their names."""
+"""A folder of images or videos as one stream, in natural order of the file names."""
 
 import errno
 import re
@@ -29,17 +29,17 @@ VIDEO_SUFFIXES = frozenset([
 
 
 def media_files(folder: Path) -> list[Path]:
-    """Its videos and images by natural order of their names (2 before 10); not hidden ones, not subfolders.
+    """The folder's videos and images in natural order of their names (2 before 10), without hidden files or subfolders.
 
     Raises:
-        SourceError: it cannot be read, or there are none.
+        SourceError: the folder cannot be read, or holds no media.
     """
     address = Address.of(folder)
     try:
         files = [path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES | VIDEO_SUFFIXES]
     except OSError as error:
         raise failure(error, address) from None
-    files = sorted((path for path in files if path.is_file() and not path.name.startswith(".")), key=_natural)
+    files = sorted((path for path in files if path.is_file() and not path.name.startswith(".")), key=_natural_key)
     if not files:
         raise SourceNotFoundError(
             f"{address.name}: holds no video or image (subfolders are not searched); choose another folder"
@@ -47,17 +47,17 @@ def media_files(folder: Path) -> list[Path]:
     return files
 
 
-def _natural(path: Path) -> list[tuple[int, str]]:
-    """A key that sorts numbers in a name by their value, and letters without their case."""
+def _natural_key(path: Path) -> list[tuple[int, str]]:
+    """A sort key that compares numbers by value, and letters without case."""
     parts = re.findall(r"\d+|\D+", path.name)
     return [(int(part), "") if part.isdecimal() else (-1, part.casefold()) for part in parts]
 
 
 def open_path(address: Address, settings: SourceSettings) -> Source:
-    """A folder, an image or a video, by what lies there.
+    """Open a folder, an image or a video.
 
     Raises:
-        SourceError: it cannot be opened.
+        SourceError: the path cannot be opened.
     """
     path = Path(address.target)
     if path.is_dir():
@@ -66,25 +66,25 @@ def open_path(address: Address, settings: SourceSettings) -> Source:
 
 
 class FolderSource(Source):
-    """Its files one after the other; index and media time go on. An image lasts 1/25 s, as in FFmpeg.
+    """Plays the files one after the other; index and media time continue. An image lasts 1/25 s, as in FFmpeg.
 
-    A frame carries the name of its own file. A file that cannot be read is skipped and counted.
+    Each frame has the name of its own file. Unreadable files are skipped and counted.
     """
 
     def __init__(self, files: list[Path], address: Address, *, settings: SourceSettings) -> None:
-        """Open the first file that can be read.
+        """Open the first readable file.
 
         Raises:
-            SourceError: there is none; what is wrong with the last one.
+            SourceError: no file can be read; the error of the last file.
         """
-        self._waiting = deque(files)
+        self._remaining = deque(files)
         self._settings = settings
-        self._drops = Counter()  # of the files that are done, and of those that could not be read
-        self._disordered = 0  # time stamps of the files that are done
+        self._drops = Counter()  # of finished files and of unreadable files
+        self._disordered = 0  # disordered timestamps of finished files
         self._closed = False
         self._index = 0
-        self._time = 0.0  # media time of the next frame
-        self._member = self._next()
+        self._time = 0.0  # media time of the next frame, seconds
+        self._member = self._open_next()
         first = self._member.info
         info = SourceInfo(
             name=address.name,
@@ -110,29 +110,29 @@ class FolderSource(Source):
     def __iter__(self) -> Iterator[Frame]:
         while not self._closed:
             try:
-                yield from self._continued(self._member)
+                yield from self._renumber(self._member)
             except SourceError:
                 self._drops["file that breaks off"] += 1
-            if not self._turn_over():
+            if not self._advance():
                 return
-        self._member.close()  # if it was opened while close() closed the one before
+        self._member.close()  # close() may have run while this file was being opened
 
     def close(self) -> None:
         self._closed = True
         self._member.close()
 
-    def _continued(self, member: Source) -> Iterator[Frame]:
+    def _renumber(self, member: Source) -> Iterator[Frame]:
         start, step = self._time, 1 / (member.info.fps or FALLBACK_FPS)
         for frame in member:
             continued = replace(frame, index=self._index, media_time=start + frame.media_time)
             self._index, self._time = self._index + 1, continued.media_time + step
             yield continued
 
-    def _turn_over(self) -> bool:
-        """Go to the next file that can be read, if there is one."""
+    def _advance(self) -> bool:
+        """Go to the next readable file; False if there is none."""
         done = self._member
         try:
-            self._member = self._next()
+            self._member = self._open_next()
         except SourceError:
             return False
         self._drops.update(done.drops)
@@ -140,12 +140,12 @@ class FolderSource(Source):
         done.close()
         return True
 
-    def _next(self) -> Source:
-        """Open the next file that can be read; raise what is wrong with the last one if none can."""
+    def _open_next(self) -> Source:
+        """Open the next readable file; raise the error of the last file if none is readable."""
         error: SourceError = SourceNotFoundError("no file is left")
-        while self._waiting:
+        while self._remaining:
             try:
-                return open_path(Address.of(self._waiting.popleft()), self._settings)
+                return open_path(Address.of(self._remaining.popleft()), self._settings)
             except SourceError as caught:
                 self._drops["unreadable file"] += 1
                 error = caught

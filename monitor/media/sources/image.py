@@ -1,4 +1,4 @@
-"""Image files: one upright picture, or those of an animation."""
+"""Image files: one upright picture, or the pictures of an animation."""
 
 import io
 import warnings
@@ -24,39 +24,39 @@ SUFFIXES = frozenset([
     ".tiff", ".webp",
 ])
 # fmt: on
-_ANIMATED = {"AVIF", "GIF", "PNG", "WEBP"}  # elsewhere further pictures are pages, previews or depth maps
-_UNHURRIED = 100.0  # milliseconds that browsers show a picture of an animation that names no duration
+_ANIMATED = {"AVIF", "GIF", "PNG", "WEBP"}  # in other formats, further pictures are pages, previews or depth maps
+_DEFAULT_DURATION = 100.0  # milliseconds; the browsers' default for an animation without durations
 
 
 def open_image(address: Address, settings: SourceSettings) -> Source:
-    """An image that Pillow knows; anything else behind such a name is FFmpeg's.
+    """Open an image with Pillow; other content with an image's file name goes to FFmpeg.
 
     Raises:
-        SourceError: it is missing, forbidden, broken, or too large.
+        SourceError: the file is missing, forbidden, broken, or too large.
     """
     check_readable(address)
     try:
-        with warnings.catch_warnings():  # Pillow warns at its own limit; ours decides
+        with warnings.catch_warnings():  # Pillow warns at its own limit; this program's limit applies
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             image = Image.open(io.BytesIO(Path(address.target).read_bytes()))
     except UnidentifiedImageError:
         return open_file(address, settings)
     except MemoryError as error:
         raise failure(error, address) from None
-    except Exception:  # noqa: BLE001 - Pillow's plugins raise whatever a broken file makes them stumble over
-        raise _broken(address) from None
+    except Exception:  # noqa: BLE001 - Pillow's plugins raise many kinds of errors for broken files
+        raise _broken_image(address) from None
     if image.width * image.height > settings.max_pixels:
         raise too_large(address, image.size, max_pixels=settings.max_pixels)
     try:
         return ImageSource(image, address)
     except MemoryError as error:
         raise failure(error, address) from None
-    except Exception:  # noqa: BLE001 - the same
-        raise _broken(address) from None
+    except Exception:  # noqa: BLE001 - as above
+        raise _broken_image(address) from None
 
 
 class ImageSource(Source):
-    """The picture of one image file, or all of an animation's; decodes the first at once."""
+    """The picture of one image file, or all pictures of an animation; decodes the first one immediately."""
 
     def __init__(self, image: Image.Image, address: Address) -> None:
         self._image = image
@@ -85,7 +85,7 @@ class ImageSource(Source):
             index = self._index
             try:
                 pixels, seconds = self._ahead or self._decode()
-            except Exception:  # noqa: BLE001 - see open_still
+            except Exception:  # noqa: BLE001 - as in open_image
                 self._drops["undecodable picture"] += 1
                 continue
             finally:
@@ -99,20 +99,20 @@ class ImageSource(Source):
         self._closed = True
 
     def _decode(self) -> tuple[Pixels, float]:
-        """The picture that is due, and the seconds it is shown."""
+        """The next picture and its duration, seconds."""
         self._image.seek(self._index)
-        pixels = _rgb(self._image)
-        return pixels, (self._image.info.get("duration") or _UNHURRIED) / 1000
+        pixels = _convert(self._image)
+        return pixels, (self._image.info.get("duration") or _DEFAULT_DURATION) / 1000
 
 
-def _broken(address: Address) -> SourceUnreadableError:
+def _broken_image(address: Address) -> SourceUnreadableError:
     return SourceUnreadableError(f"{address.name}: is a broken image; is it complete?")
 
 
-def _rgb(image: Image.Image) -> Pixels:
-    """Upright as EXIF says, on white where it is transparent; (H, W, 3) uint8."""
+def _convert(image: Image.Image) -> Pixels:
+    """An upright picture (EXIF orientation) on white where it is transparent; (H, W, 3) uint8."""
     image = ImageOps.exif_transpose(image)
-    if image.mode.startswith("I"):  # 16-bit grey, which convert() would clip instead of scale
+    if image.mode.startswith("I"):  # 16-bit grey; convert() would clip it instead of scaling
         grey = np.clip(np.asarray(image, np.int32) // 257, 0, 255).astype(np.uint8)
         return np.repeat(grey[..., np.newaxis], 3, axis=2)
     if image.has_transparency_data:

@@ -11,12 +11,12 @@ from monitor.media.sources.address import Address, SourceKind
 from monitor.media.sources.container import ContainerSource, open_container, open_container_source
 from monitor.settings import SourceSettings
 
-# How long FFmpeg looks at a live stream before it hands out the first picture, microseconds. Its default
-# of 5 s costs 3 s of every start; the decoder learns what is left to learn. ``fflags=nobuffer``, the
-# usual advice, throws away what was read meanwhile, the key frame included: the first picture then
-# comes with the next key frame, and afterwards nothing is faster.
+# FFmpeg's analysis time before the first picture of a live stream, microseconds. Its default of 5 s delays
+# every start by 3 s; the decoder finds the missing properties by itself. ``fflags=nobuffer``, the usual
+# advice, discards the packets read during the analysis, including the key frame: the first picture then waits
+# for the next key frame, and nothing is faster afterwards.
 _ANALYSIS = "500000"
-_PLAYLISTS = ("hls", "dash")  # their size is that of a text, not of the pictures
+_PLAYLISTS = ("hls", "dash")  # their size is that of the playlist text, not of the video
 
 _SILENT = (SourceUnavailableError, "no answer in time; is the address right and the camera on this network?")
 _HUNG_UP = (SourceUnavailableError, "the other side closed the connection; is it still switched on?")
@@ -46,10 +46,10 @@ _FAILURES = FailureCauses(
 
 
 def open_rtsp(address: Address, settings: SourceSettings) -> ContainerSource:
-    """A camera, pictures only: its sound would travel for nothing.
+    """Open a camera; its sound is not requested.
 
     Raises:
-        SourceError: it does not answer, refuses, or sends no picture.
+        SourceError: the camera does not answer, refuses, or sends no picture.
     """
     options = {
         "rtsp_transport": settings.rtsp_transport,
@@ -61,10 +61,10 @@ def open_rtsp(address: Address, settings: SourceSettings) -> ContainerSource:
 
 
 def open_http(address: Address, settings: SourceSettings) -> ContainerSource:
-    """A file on a web server, or a stream: that is what has neither a duration nor a size.
+    """Open a file on a web server, or a live stream: a stream has neither a duration nor a size.
 
     Raises:
-        SourceError: it does not answer, refuses, or sends no picture.
+        SourceError: the server does not answer, refuses, or sends no picture.
     """
     container = open_container(address.target, address=address, settings=settings)
     playlist = container.format.name.startswith(_PLAYLISTS)

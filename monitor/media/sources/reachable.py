@@ -1,4 +1,4 @@
-"""Whether anybody listens at an address, asked cheaply before FFmpeg is."""
+"""A quick check that a host answers, before FFmpeg opens the address."""
 
 import errno
 import os
@@ -13,14 +13,14 @@ _PROXIES: Final = ("http_proxy", "https_proxy", "all_proxy")
 
 
 def check_reachable(address: Address, *, timeout: float) -> None:
-    """Connect and hang up; what cannot be asked so (other kinds of source, a proxy in between) passes.
+    """Connect and disconnect; other kinds of sources, and hosts behind a proxy, are not checked.
 
     Args:
         address: of any kind.
         timeout: seconds (wall clock) to wait for an answer.
 
     Raises:
-        SourceUnavailableError: nobody answers.
+        SourceUnavailableError: the host does not answer.
     """
     if any(name in map(str.lower, os.environ) for name in _PROXIES):
         return
@@ -28,7 +28,7 @@ def check_reachable(address: Address, *, timeout: float) -> None:
         parts = urlsplit(address.target)
         usual = address.kind.schemes.get(parts.scheme.lower())
         host, port = parts.hostname, parts.port or usual
-    except ValueError:  # FFmpeg says what is wrong with it
+    except ValueError:  # FFmpeg reports the error
         return
     if usual is None:
         return

@@ -1,4 +1,4 @@
-"""What every source is, whatever is behind it."""
+"""The interface of all sources."""
 
 from abc import ABC, abstractmethod
 from collections import Counter
@@ -11,59 +11,59 @@ from monitor.types import Frame, SourceInfo
 
 
 class Source(ABC):
-    """An open source of frames: iterate over it in one thread, ``close`` it from any."""
+    """An open source of frames: one thread iterates over it, any thread may ``close`` it."""
 
     def __init__(self, info: SourceInfo, drops: Counter[str]) -> None:
         self.info = info
-        self.frame_skipper = FrameSkipper()  # asked about each frame before it is made
+        self.frame_skipper = FrameSkipper()  # asked before each frame is converted
         self._drops = drops
 
     @property
     def drops(self) -> Mapping[str, int]:
-        """Packets or pictures lost inside the source so far, by cause; a snapshot."""
+        """Packets or pictures lost inside the source so far, by cause; a copy."""
         return dict(self._drops)
 
     @property
     def skipped(self) -> int:
-        """Frames that were not made because of ``skip_to``, so far."""
+        """Number of frames skipped because of ``skip_to``."""
         return self.frame_skipper.skipped
 
     @property
     def disordered(self) -> int:
-        """Time stamps up to the newest frame that repeated one or ran back, before media time was made of them."""
+        """Number of raw timestamps that repeated or ran back, up to the newest frame."""
         return 0
 
     def skip_to(self, fps: float | None) -> None:
-        """Make at most so many frames a second from now on, evenly apart; None: all.
+        """Limit the frame rate from now on, with even intervals; None: no limit.
 
-        For live sources, all of which do; call it on the thread that iterates.
+        All live sources support this. Call it on the thread that iterates.
         """
         self.frame_skipper.fps = fps
 
     @abstractmethod
     def __iter__(self) -> Iterator[Frame]:
-        """Frames in order, media times strictly increasing; a second iteration goes on where the first stopped.
+        """Frames in order, with strictly increasing media times; a second iteration continues after the first.
 
         Raises:
-            SourceError: while iterating, the source was lost.
+            SourceError: the source was lost during the iteration.
         """
 
     @abstractmethod
     def close(self) -> None:
-        """Let go of it; may be called twice, and from any thread.
+        """Release the source; may be called twice, and from any thread.
 
-        A thread that iterates meanwhile ends with its next frame, or when its read times out
-        (``read_timeout``): FFmpeg cannot be interrupted from outside.
+        A thread that iterates ends with its next frame, or when its read times out (``read_timeout``), because FFmpeg
+        cannot be interrupted.
         """
 
-    def tap(self, listener: PacketListener) -> bool:  # noqa: ARG002 - for those that have packets
-        """Let somebody hear the compressed packets; call it before the first iteration.
+    def tap(self, listener: PacketListener) -> bool:  # noqa: ARG002 - for sources with packets
+        """Add a listener for the compressed packets; call it before the first iteration.
 
-        The packets that were read to open the source are handed over too: at once in the caller's thread, or, from a
-        process of its own, with the first iteration.
+        The packets read while opening are passed on too: immediately in the caller's thread, or, from a separate
+        process, with the first iteration.
 
         Returns:
-            False if there will be none: the pictures are not decoded from packets, or are not wanted.
+            False if the listener receives no packets: the source has none, or the listener refused them.
         """
         return False
 

@@ -1,13 +1,13 @@
-"""Decodes what comes from outside in a process of its own.
+"""Decodes untrusted media in a separate process.
 
-FFmpeg may crash, hang or eat memory there, and the monitor goes on.
+FFmpeg may crash, hang or exhaust the memory of that process without stopping the monitor.
 
-    isolated_source  the source as this process sees it, and how its process is started and ended
-    task             one function over a file, called there
-    jpeg_decoder     pushed pictures, decoded there
-    process          what runs in that process
-    ipc_channel      what the two say to each other
-    frame_ring       the memory in which pictures cross
+    isolated_source  the parent's view of a source, and the start and end of its process
+    task             calls one function over a file in that process
+    jpeg_decoder     decodes pushed JPEGs in that process
+    process          the main program of that process
+    ipc_channel      messages between the two processes
+    frame_ring       shared memory for pixels
 
-Nothing that comes from there is pickled: a process that decodes what strangers sent is not trusted.
+Messages from that process are never unpickled, because a process that decodes untrusted media is not trusted.
 """

@@ -1,4 +1,4 @@
-"""Memory that two processes share: a few slots, each as large as the largest picture that is allowed."""
+"""Shared memory between two processes: a few slots, each as large as the largest allowed picture."""
 
 import mmap
 import os
@@ -14,11 +14,11 @@ _CHANNELS: Final = 3
 
 
 class FrameRing:
-    """The slots; who may use which is agreed upon by wire. Memory is only taken where a picture was.
+    """The slots; messages over the IPC channel decide which side may use a slot. Unwritten pages use no memory.
 
     Args:
-        descriptor: of the shared memory, owned by the ring.
-        max_pixels: of a picture.
+        descriptor: of the shared memory; the ring closes it.
+        max_pixels: largest picture that fits into a slot.
     """
 
     def __init__(self, descriptor: int, *, max_pixels: int) -> None:
@@ -29,7 +29,7 @@ class FrameRing:
 
     @classmethod
     def create(cls, *, max_pixels: int) -> "FrameRing":
-        """A new one, that vanishes with the last process that has it; its size is final, whatever the other does."""
+        """Create shared memory that is freed with its last user; neither side can change its size."""
         size = SLOTS * _slot_bytes(max_pixels)
         if hasattr(os, "memfd_create"):
             import fcntl
@@ -47,7 +47,7 @@ class FrameRing:
         """Write a picture into a slot.
 
         Raises:
-            ValueError: it is larger than a slot.
+            ValueError: the picture is larger than a slot.
         """
         if pixels.nbytes > self._slot_bytes:
             raise ValueError(f"{pixels.nbytes} bytes do not fit into a slot of {self._slot_bytes}")
@@ -57,7 +57,7 @@ class FrameRing:
         """A copy of the picture in a slot.
 
         Raises:
-            ValueError: there is no such slot, or it cannot hold such a picture.
+            ValueError: the slot does not exist, or cannot hold a picture of this size.
         """
         if slot not in range(SLOTS) or min(height, width) < 1 or height * width * _CHANNELS > self._slot_bytes:
             raise ValueError(f"no picture of {width} x {height} pixels can be in slot {slot}")
@@ -68,7 +68,7 @@ class FrameRing:
         return np.frombuffer(self._memory, np.uint8, count, slot * self._slot_bytes).reshape(height, width, _CHANNELS)
 
     def close(self) -> None:
-        """Let go of the memory; may be called twice."""
+        """Release the memory; may be called twice."""
         if not self._closed:
             self._closed = True
             self._memory.close()
@@ -76,5 +76,5 @@ class FrameRing:
 
 
 def _slot_bytes(max_pixels: int) -> int:
-    """Whole pages."""
+    """Bytes per slot, rounded up to whole pages."""
     return -(-max_pixels * _CHANNELS // mmap.PAGESIZE) * mmap.PAGESIZE

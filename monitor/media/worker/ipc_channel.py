@@ -1,4 +1,4 @@
-"""What two processes say to each other: JSON with bytes behind it, over a pair of sockets."""
+"""Messages between two processes: JSON plus binary payload, over a socket pair."""
 
 import json
 import select
@@ -8,20 +8,20 @@ import threading
 import time
 from typing import Any, Final
 
-_LENGTHS: Final = struct.Struct("!II")  # bytes of the head, bytes behind it
-_MOST: Final = 128 << 20  # bytes of a message, such as the packets of a clip: what is longer is no message of ours
-_PATIENCE: Final = 10.0  # seconds (wall clock) that the other side may take to read
+_LENGTHS: Final = struct.Struct("!II")  # bytes of the JSON head, bytes of the payload
+_MAX_BYTES: Final = 128 << 20  # largest valid message, bytes; large enough for the packets of a clip
+_SEND_TIMEOUT: Final = 10.0  # seconds (wall clock) for the other side to read a message
 
 
 class IpcError(Exception):
-    """What came is no message of ours."""
+    """The received bytes are not a valid message."""
 
 
 class IpcChannel:
-    """One end. One thread receives; any may send.
+    """One end of the channel. Only one thread may receive; any thread may send.
 
     Args:
-        end: connected; owned by the wire.
+        end: a connected socket; the channel closes it.
     """
 
     def __init__(self, end: socket.socket) -> None:
@@ -29,39 +29,39 @@ class IpcChannel:
         self._sending = threading.Lock()
 
     def send(self, head: dict[str, Any], payload: bytes = b"", *, timeout: float | None = None) -> None:
-        """Say something; paths and fractions in the head become text.
+        """Send a message; paths and fractions in the head become text.
 
         Args:
-            head: a value of JSON.
-            payload: goes behind it.
-            timeout: seconds (wall clock) that the other side may take to read it; default: ten.
+            head: a JSON object.
+            payload: bytes sent after the head.
+            timeout: seconds (wall clock) for the other side to read the message; default: ten.
 
         Raises:
-            OSError: nobody is there any more.
-            TimeoutError: or nobody reads.
+            OSError: the other side closed the channel.
+            TimeoutError: the other side did not read the message in time.
         """
         text = json.dumps(head, default=str).encode()
         message = memoryview(_LENGTHS.pack(len(text), len(payload)) + text + payload)
-        deadline = time.monotonic() + (_PATIENCE if timeout is None else timeout)
+        deadline = time.monotonic() + (_SEND_TIMEOUT if timeout is None else timeout)
         with self._sending:
             while message:
                 self._wait(select.POLLOUT, deadline)
                 message = message[self._end.send(message, socket.MSG_DONTWAIT) :]
 
     def receive(self, timeout: float | None) -> tuple[dict[str, Any], bytes]:
-        """What the other side says next.
+        """Wait for the next message.
 
         Args:
-            timeout: seconds (wall clock) until it must have been said; None: as long as it takes.
+            timeout: seconds (wall clock) until the whole message must have arrived; None: no limit.
 
         Raises:
-            EOFError: the other side is gone.
-            TimeoutError: it says nothing, or does not come to an end.
-            IpcError: it says nonsense.
+            EOFError: the other side closed the channel.
+            TimeoutError: no complete message arrived in time.
+            IpcError: the message is invalid.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         head_length, payload_length = _LENGTHS.unpack(self._exactly(_LENGTHS.size, deadline))
-        if head_length + payload_length > _MOST:
+        if head_length + payload_length > _MAX_BYTES:
             raise IpcError(f"a message of {head_length + payload_length} bytes")
         text = self._exactly(head_length, deadline)
         payload = self._exactly(payload_length, deadline)
@@ -73,12 +73,12 @@ class IpcChannel:
             raise IpcError("a head that is no object")
         return head, bytes(payload)
 
-    def waits(self) -> bool:
-        """Whether there is something to receive."""
+    def has_message(self) -> bool:
+        """Whether a message, or the end of the channel, can be read now."""
         return bool(self._poll(select.POLLIN, 0))
 
     def close(self) -> None:
-        """Hang up."""
+        """Close this end."""
         self._end.close()
 
     def _exactly(self, count: int, deadline: float | None) -> bytearray:
@@ -100,6 +100,6 @@ class IpcChannel:
             raise TimeoutError
 
     def _poll(self, event: int, timeout: float | None) -> list[tuple[int, int]]:
-        poll = select.poll()  # not select.select: it knows no descriptor beyond 1023
+        poll = select.poll()  # select.select fails for descriptors above 1023
         poll.register(self._end, event)
         return poll.poll(None if timeout is None else 1000 * timeout)

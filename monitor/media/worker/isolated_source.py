@@ -1,4 +1,4 @@
-"""A source whose process is another one: what comes from it, and what becomes of it."""
+"""A source that is read by another process, and the parent's control of that process."""
 
 from __future__ import annotations
 
@@ -28,43 +28,43 @@ from monitor.types import Frame, SourceInfo
 if TYPE_CHECKING:
     from monitor.media.sources.address import Address
 
-START: Final = 30.0  # seconds (wall clock) until a process must have begun, on a busy machine
-_GRACE: Final = 1.0  # seconds in which it may take leave of a camera
-_MARGIN: Final = 2.0  # seconds beyond the source's own time-outs
+START_TIMEOUT: Final = 30.0  # seconds (wall clock) for a process to start on a busy machine
+_EXIT_TIMEOUT: Final = 1.0  # seconds for a process to release a camera before it is killed
+_MARGIN: Final = 2.0  # seconds added to the source's own time-outs
 
 
 def available() -> bool:
-    """Whether this system can hand sockets and memory to a process; Windows cannot, in this way."""
+    """Whether this system can pass sockets and memory to a process; Windows cannot do so this way."""
     return os.name == "posix"
 
 
-def patience(settings: SourceSettings) -> float:
-    """Seconds (wall clock) of silence after which a process counts as hung."""
+def silence_timeout(settings: SourceSettings) -> float:
+    """Seconds (wall clock) without a message after which a process counts as hung."""
     return max(settings.hang_timeout, settings.read_timeout + _MARGIN)
 
 
 def open_isolated(url: str | Path, *, address: Address, settings: SourceSettings) -> Source:
-    """Open an address in a process of its own.
+    """Open an address in a separate process.
 
     Args:
-        url: as it was typed.
-        address: the same, understood.
-        settings: go to the process too.
+        url: the address as typed.
+        address: the parsed address.
+        settings: also sent to the process.
 
     Raises:
-        UsageError: the address makes no sense.
-        SourceError: it cannot be opened, or its process cannot be started, died or hung.
+        UsageError: the address is invalid.
+        SourceError: the source cannot be opened, or its process failed to start, died or hung.
     """
     process = CaptureProcess(address, settings)
     try:
         request = {"url": url, "is_path": isinstance(url, Path), "settings": settings.model_dump(mode="json")}
-        with suppress(OSError):  # it died: what is heard next says so
-            process.wire.send(request)
-        head, payload = process.hear(START + settings.open_timeout + settings.read_timeout)
+        with suppress(OSError):  # the process died; the next receive reports it
+            process.channel.send(request)
+        head, payload = process.receive(START_TIMEOUT + settings.open_timeout + settings.read_timeout)
         try:
-            info, stream = _opened(head, payload)
+            info, stream = _parse_opened(head, payload)
         except (KeyError, TypeError, ValueError) as error:
-            raise process.nonsense(type(error).__name__) from None
+            raise process.invalid_message_error(type(error).__name__) from None
     except BaseException:
         process.end()
         process.close()
@@ -73,14 +73,14 @@ def open_isolated(url: str | Path, *, address: Address, settings: SourceSettings
 
 
 class CaptureProcess:
-    """The process, and the two ends of what connects us.
+    """The process with its channel and shared memory.
 
     Args:
-        address: for what is said of it.
-        settings: how much memory is shared.
+        address: for error messages.
+        settings: decide the size of the shared memory.
 
     Raises:
-        SourceUnavailableError: the system has no room for another process, or no memory to share.
+        SourceUnavailableError: the system cannot start another process, or has no memory to share.
     """
 
     def __init__(self, address: Address, settings: SourceSettings) -> None:
@@ -89,10 +89,10 @@ class CaptureProcess:
             with ExitStack() as undo:
                 self.ring = FrameRing.create(max_pixels=settings.max_pixels)
                 undo.callback(self.ring.close)
-                mine, theirs = socket.socketpair()
-                self.wire = IpcChannel(undo.enter_context(mine))
+                ours, theirs = socket.socketpair()
+                self.channel = IpcChannel(undo.enter_context(ours))
                 with theirs:
-                    self._popen = _started(theirs.fileno(), self.ring.descriptor)
+                    self._popen = _start_process(theirs.fileno(), self.ring.descriptor)
                 undo.pop_all()
         except OSError as error:
             raise SourceUnavailableError(
@@ -101,69 +101,72 @@ class CaptureProcess:
 
     @property
     def pid(self) -> int:
-        """Of the process."""
+        """Process id."""
         return self._popen.pid
 
-    def hear(self, timeout: float) -> tuple[dict[str, Any], bytes]:
-        """What it says next.
+    def receive(self, timeout: float) -> tuple[dict[str, Any], bytes]:
+        """Wait for the next message from the process.
+
+        Args:
+            timeout: seconds (wall clock).
 
         Raises:
-            SourceError: it says that the source failed, or it died, hung, or says nonsense.
-            UsageError: it says that the address makes no sense.
+            SourceError: the source failed, or the process died, hung, or sent an invalid message.
+            UsageError: the address is invalid.
         """
         try:
-            head, payload = self.wire.receive(timeout)
+            head, payload = self.channel.receive(timeout)
         except EOFError:
-            raise self.failed(self._death()) from None
+            raise self.process_error(self._exit_reason()) from None
         except TimeoutError:
-            why = f"the process that reads it said nothing for {timeout:.0f} s and was ended"
-            raise self.failed(why) from None
+            why = f"the process that reads it sent nothing for {timeout:.0f} s and was ended"
+            raise self.process_error(why) from None
         except IpcError as error:
-            raise self.nonsense(str(error)) from None
+            raise self.invalid_message_error(str(error)) from None
         if "error" in head:
-            raise self._told(head["error"])
+            raise self._reported_error(head["error"])
         return head, payload
 
-    def failed(self, why: str) -> SourceError:
-        """What becomes of a source whose process failed: a camera may come back, a file stays as it is."""
+    def process_error(self, why: str) -> SourceError:
+        """The error for a failed process: a camera may come back, a file stays unreadable."""
         kind = SourceUnavailableError if self._address.kind.may_come_back else SourceUnreadableError
         return kind(f"{self._address.name}: {why}")
 
-    def nonsense(self, what: str) -> SourceError:
-        """The same for a process whose message cannot be understood."""
-        return self.failed(f"the process that reads it sent nonsense ({what}) and was ended")
+    def invalid_message_error(self, detail: str) -> SourceError:
+        """The error for an invalid message from the process."""
+        return self.process_error(f"the process that reads it sent an invalid message ({detail}) and was ended")
 
-    def _told(self, error: Any) -> MonitorError:  # noqa: ANN401 - whatever it sent
-        """The error that it told of, of the kind that it named."""
+    def _reported_error(self, error: Any) -> MonitorError:  # noqa: ANN401 - any JSON value
+        """Rebuild an error that the process reported, with its class."""
         try:
             name, message = error
             kind = getattr(errors, name, None)
         except (TypeError, ValueError):
-            return self.nonsense("an error")
+            return self.invalid_message_error("an error")
         if isinstance(kind, type) and issubclass(kind, MonitorError):
             return kind(message)
-        return self.failed(f"reading it failed ({name or message}); this should not happen, please report it")
+        return self.process_error(f"reading it failed ({name or message}); this should not happen, please report it")
 
     def end(self) -> None:
-        """Ask it to end, and see to it that it does; may be called twice, from any thread."""
+        """Ask the process to end, and kill it if it does not; may be called twice, from any thread."""
         if self._popen.poll() is not None:
             return
         with suppress(OSError):
-            self.wire.send({"stop": True})
+            self.channel.send({"stop": True})
         try:
-            self._popen.wait(_GRACE)
+            self._popen.wait(_EXIT_TIMEOUT)
         except subprocess.TimeoutExpired:
             self._popen.kill()
             self._popen.wait()
 
     def close(self) -> None:
-        """Let go of what connects us, after the end."""
-        self.wire.close()
+        """Close the channel and the shared memory, after the process has ended."""
+        self.channel.close()
         self.ring.close()
 
-    def _death(self) -> str:
+    def _exit_reason(self) -> str:
         try:
-            code = self._popen.wait(_GRACE)
+            code = self._popen.wait(_EXIT_TIMEOUT)
         except subprocess.TimeoutExpired:
             return "the process that reads it hung up and was ended"
         if code == -signal.SIGKILL:
@@ -174,12 +177,12 @@ class CaptureProcess:
 
 
 class IsolatedSource(Source):
-    """The frames that a process hands over; they are copied out of the shared memory at once.
+    """A source of frames from another process; each frame is copied out of the shared memory immediately.
 
     Args:
-        info: of the source as its process has opened it.
-        process: owned by the source.
-        stream: what its packets are; None: there are none.
+        info: of the source, as the process opened it.
+        process: the source closes it.
+        stream: description of the packets; None: the source has no packets.
         settings: time-outs.
     """
 
@@ -189,30 +192,30 @@ class IsolatedSource(Source):
         super().__init__(info, Counter())
         self.process = process
         self._stream = stream
-        self._patience = patience(settings)
+        self._silence_timeout = silence_timeout(settings)
         self._listeners: list[PacketListener] = []
         self._begun = False
         self._closed = False
         self._disordered = 0
-        self._hearing = threading.Lock()
+        self._receiving = threading.Lock()
 
     def __iter__(self) -> Iterator[Frame]:
         if not self._begun:
             self._begun = True
-            with suppress(OSError):  # it died: the next message says so
-                self.process.wire.send({"tap": bool(self._listeners)})
+            with suppress(OSError):  # the process died; the next receive reports it
+                self.process.channel.send({"tap": bool(self._listeners)})
                 if self.frame_skipper.fps is not None:
-                    self.process.wire.send({"fps": self.frame_skipper.fps})
-        while (heard := self._hear()) is not None:
-            yield heard
+                    self.process.channel.send({"fps": self.frame_skipper.fps})
+        while (frame := self._receive_frame()) is not None:
+            yield frame
 
-    def _hear(self) -> Frame | None:
+    def _receive_frame(self) -> Frame | None:
         """The next frame; None at the end."""
         try:
-            with self._hearing:
+            with self._receiving:
                 while not self._closed:
-                    head, payload = self.process.hear(self._patience)
-                    if (frame := self._understand(head, payload)) is not None:
+                    head, payload = self.process.receive(self._silence_timeout)
+                    if (frame := self._handle_message(head, payload)) is not None:
                         return frame
                     if "end" in head:
                         return None
@@ -222,11 +225,11 @@ class IsolatedSource(Source):
                 raise
         return None
 
-    def _understand(self, head: dict[str, Any], payload: bytes) -> Frame | None:
-        """Tell the listeners, write down what is lost, or return a frame.
+    def _handle_message(self, head: dict[str, Any], payload: bytes) -> Frame | None:
+        """Pass a message to the listeners, update the counts, or return its frame.
 
         Raises:
-            SourceError: it makes no sense.
+            SourceError: the message is invalid.
         """
         try:
             if "packet" in head:
@@ -254,13 +257,13 @@ class IsolatedSource(Source):
                 source=self.info.name,
             )
         except (KeyError, TypeError, ValueError, OverflowError) as error:
-            raise self.process.nonsense(type(error).__name__) from None
-        with suppress(OSError):  # it died: the next message says so
-            self.process.wire.send({"free": slot})
+            raise self.process.invalid_message_error(type(error).__name__) from None
+        with suppress(OSError):  # the process died; the next receive reports it
+            self.process.channel.send({"free": slot})
         return frame
 
     def _count(self, drops: dict[str, int] | None, *, skipped: int = 0) -> None:
-        if drops is not None:  # they only grow; whoever reads them meanwhile must not see fewer
+        if drops is not None:  # counts only grow, so a concurrent reader must never see them fall
             self._drops |= Counter(drops)
         self.frame_skipper.skipped = max(self.frame_skipper.skipped, int(skipped))
 
@@ -271,8 +274,8 @@ class IsolatedSource(Source):
     def skip_to(self, fps: float | None) -> None:
         super().skip_to(fps)
         if self._begun and not self._closed:
-            with suppress(OSError, ValueError):  # it died: the next message says so; or it is closed meanwhile
-                self.process.wire.send({"fps": fps})
+            with suppress(OSError, ValueError):  # the process died or was closed meanwhile
+                self.process.channel.send({"fps": fps})
 
     def tap(self, listener: PacketListener) -> bool:
         if self._stream is None or self._begun or self._closed or not listener.begin(self._stream):
@@ -283,11 +286,11 @@ class IsolatedSource(Source):
     def close(self) -> None:
         self._closed = True
         self.process.end()
-        with self._hearing:  # whoever iterates hears of the end at once
+        with self._receiving:  # the ended process unblocks an iterating thread
             self.process.close()
 
 
-def _opened(head: dict[str, Any], payload: bytes) -> tuple[SourceInfo, PacketStream | None]:
+def _parse_opened(head: dict[str, Any], payload: bytes) -> tuple[SourceInfo, PacketStream | None]:
     info = dict(head["opened"])
     info["path"] = None if info["path"] is None else Path(info["path"])
     packets = head["packets"]
@@ -298,12 +301,12 @@ def _opened(head: dict[str, Any], payload: bytes) -> tuple[SourceInfo, PacketStr
     return SourceInfo(**info), PacketStream(**packets)
 
 
-def _started(end: int, memory: int) -> subprocess.Popen[bytes]:
-    """The process, with two descriptors of ours."""
+def _start_process(end: int, memory: int) -> subprocess.Popen[bytes]:
+    """Start the process with two inherited descriptors."""
     return subprocess.Popen(
         [sys.executable, "-P", "-m", f"{__package__}.process", str(end), str(memory)],
         pass_fds=(end, memory),
         env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
         stdin=subprocess.DEVNULL,
-        start_new_session=True,  # Ctrl-C is for us; we tell it
+        start_new_session=True,  # Ctrl-C reaches only the parent, which then ends the process
     )

@@ -1,8 +1,8 @@
-"""What runs in the process: open a source and hand its pictures over, decode what is pushed, or call one function.
+"""The worker process: it reads a source and sends its frames, decodes pushed JPEGs, or calls one function.
 
     python -m monitor.media.worker.process SOCKET MEMORY
 
-It begins with what the other side says first (address, settings), since arguments can be read by everybody.
+The address and settings arrive as the first message, because other users can read a process's arguments.
 """
 
 import math
@@ -33,25 +33,25 @@ from monitor.system import jpeg
 from monitor.types import Frame
 
 BEHIND: Final = "hand-over behind"
-_SAY_EVERY: Final = 1.0  # seconds (wall clock)
-_NICER: Final = 5  # of a file's process: live sources come first
+_REPORT_INTERVAL: Final = 1.0  # seconds (wall clock) between two progress messages
+_NICENESS: Final = 5  # niceness of a process that reads a file: live sources have priority
 
 
 class PacketForwarder:
-    """Hears the packets of a source: keeps the first ones until it is known whether they are wanted.
+    """Forwards the packets of a source; buffers the first ones until the parent says whether it wants packets.
 
-    While packets come and no picture is whole, it says what is lost: silence would be taken for a hang.
+    If packets arrive but no intact picture, it sends the drop counts, because silence would count as a hang.
 
     Args:
-        wire: to the other side.
-        drops: of the source so far, by cause.
+        channel: to the parent process.
+        drops: returns the drop counts of the source by cause.
     """
 
-    def __init__(self, wire: IpcChannel, drops: Callable[[], dict[str, int]]) -> None:
-        self._wire, self._drops = wire, drops
-        self._said_at = time.monotonic()
-        self._early: list[CompressedPacket] = []
-        self._wanted: bool | None = None  # None: not known yet
+    def __init__(self, channel: IpcChannel, drops: Callable[[], dict[str, int]]) -> None:
+        self._channel, self._drops = channel, drops
+        self._sent_at = time.monotonic()
+        self._first_packets: list[CompressedPacket] = []
+        self._wanted: bool | None = None  # None: not decided yet
         self.stream: PacketStream | None = None
 
     def begin(self, stream: PacketStream) -> bool:
@@ -60,58 +60,58 @@ class PacketForwarder:
 
     def packet(self, packet: CompressedPacket) -> None:
         if self._wanted is None:
-            self._early.append(packet)
+            self._first_packets.append(packet)
             return
         if self._wanted:
-            self._wire.send({"packet": [packet.pts, packet.is_key]}, packet.data)
-        if (now := time.monotonic()) - self._said_at > _SAY_EVERY:
-            self._said_at = now
-            self._wire.send({"drops": self._drops()})
+            self._channel.send({"packet": [packet.pts, packet.is_key]}, packet.data)
+        if (now := time.monotonic()) - self._sent_at > _REPORT_INTERVAL:
+            self._sent_at = now
+            self._channel.send({"drops": self._drops()})
 
     def picture(self, *, pts: int | None, media_time: float) -> None:
         if self._wanted:
-            self._wire.send({"picture": [pts, media_time]})
+            self._channel.send({"picture": [pts, media_time]})
 
     def decide(self, *, wanted: bool) -> None:
-        """Send what was kept, and go on so; or forget it."""
+        """Send the buffered packets and all later ones, or discard them."""
         self._wanted = wanted
-        for packet in self._early:
+        for packet in self._first_packets:
             self.packet(packet)
-        self._early.clear()
+        self._first_packets.clear()
 
 
 class FrameSender:
-    """Frames into slots that are free: a file waits for one, of a live source the frame is dropped and counted."""
+    """Sends frames through free slots; a file waits for a free slot, a live source drops and counts the frame."""
 
-    def __init__(self, wire: IpcChannel, ring: FrameRing) -> None:
-        self._wire, self._ring = wire, ring
+    def __init__(self, channel: IpcChannel, ring: FrameRing) -> None:
+        self._channel, self._ring = channel, ring
         self._free = deque(range(SLOTS))
         self._dropped = 0
-        self._told: dict[str, int] = {}
+        self._sent_drops: dict[str, int] = {}
 
     def run(self, source: Source) -> None:
-        """All frames.
+        """Send all frames.
 
         Raises:
             SourceError: the source was lost.
-            EOFError: the other side is gone, or wants no more.
+            EOFError: the parent closed the channel or wants no more frames.
         """
         for frame in source:
-            self._hear(source)
+            self._handle_replies(source)
             if self._free:
                 counts = {"skipped": source.skipped, "disordered": source.disordered}
                 self._send(frame, drops=self.drops(source), counts=counts)
             else:
                 self._dropped += 1
-        self._wire.send({"drops": self.drops(source), "skipped": source.skipped, "end": True})
+        self._channel.send({"drops": self.drops(source), "skipped": source.skipped, "end": True})
 
     def drops(self, source: Source) -> dict[str, int]:
-        """Those of the source, and the frames that nobody took in time."""
+        """Drop counts of the source, plus the frames dropped because no slot was free."""
         return {**source.drops, **({BEHIND: self._dropped} if self._dropped else {})}
 
-    def _hear(self, source: Source) -> None:
-        while self._wire.waits() or not (self._free or source.info.live):
-            head, _ = self._wire.receive(None)
+    def _handle_replies(self, source: Source) -> None:
+        while self._channel.has_message() or not (self._free or source.info.live):
+            head, _ = self._channel.receive(None)
             if "free" in head:
                 self._free.append(head["free"])
             elif "fps" in head:
@@ -130,125 +130,125 @@ class FrameSender:
             ) from None
         when = (frame.index, frame.media_time, frame.captured_at.isoformat())
         head: dict[str, Any] = {"frame": [slot, frame.height, frame.width, *when], **counts}
-        if drops != self._told:
-            head["drops"] = self._told = drops
-        self._wire.send(head)
+        if drops != self._sent_drops:
+            head["drops"] = self._sent_drops = drops
+        self._channel.send(head)
 
 
 class TaskProgress:
-    """A sign of life now and then while a function works, and an ear for whether it is still wanted.
+    """Sends progress messages while a function works, and stops it when the parent wants no more.
 
     Args:
-        wire: to the other side.
+        channel: to the parent process.
     """
 
-    def __init__(self, wire: IpcChannel) -> None:
-        self._wire = wire
-        self._said_at = -math.inf
+    def __init__(self, channel: IpcChannel) -> None:
+        self._channel = channel
+        self._sent_at = -math.inf
 
     def __call__(self) -> None:
-        """The function goes on.
+        """Send a progress message if one is due.
 
         Raises:
-            EOFError: the other side wants no more.
-            OSError: it is gone.
+            EOFError: the parent wants no more.
+            OSError: the parent closed the channel.
         """
-        if (now := time.monotonic()) - self._said_at > _SAY_EVERY:
-            self._said_at = now
-            if self._wire.waits():
+        if (now := time.monotonic()) - self._sent_at > _REPORT_INTERVAL:
+            self._sent_at = now
+            if self._channel.has_message():
                 raise EOFError
-            self._wire.send({"working": True})
+            self._channel.send({"working": True})
 
 
 def limit_memory(megabytes: int) -> None:
-    """What this process may allocate from now on."""
+    """Set the memory limit of this process."""
     resource.setrlimit(resource.RLIMIT_DATA, (megabytes << 20, megabytes << 20))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def serve(wire: IpcChannel, ring_descriptor: int) -> None:
-    """Do what is asked for first.
+def serve(channel: IpcChannel, ring_descriptor: int) -> None:
+    """Handle the request in the first message.
 
     Raises:
-        EOFError: the other side is gone.
+        EOFError: the parent closed the channel.
     """
-    request, payload = wire.receive(None)
+    request, payload = channel.receive(None)
     settings = SourceSettings.model_validate(request["settings"])
     limit_memory(settings.memory_limit)
     url = Path(request["url"]) if request["is_path"] else request["url"]
     try:
         if request.get("task"):
-            _call(payload, wire)
+            _call_function(payload, channel)
         elif request.get("jpeg"):
-            _decode(wire, FrameRing(ring_descriptor, max_pixels=settings.max_pixels))
+            _decode(channel, FrameRing(ring_descriptor, max_pixels=settings.max_pixels))
         else:
-            _hand_over(url, wire, FrameRing(ring_descriptor, max_pixels=settings.max_pixels), settings=settings)
+            _send_frames(url, channel, FrameRing(ring_descriptor, max_pixels=settings.max_pixels), settings=settings)
     except MonitorError as error:
-        wire.send({"error": [type(error).__name__, str(error)]})
+        channel.send({"error": [type(error).__name__, str(error)]})
     except MemoryError:
         short = failure(MemoryError(), Address.of(url))
-        wire.send({"error": [type(short).__name__, str(short)]})
+        channel.send({"error": [type(short).__name__, str(short)]})
     except (EOFError, OSError):
         raise
-    except Exception as error:  # noqa: BLE001 - told to the other side; its text may hold secrets
+    except Exception as error:  # noqa: BLE001 - reported to the parent by class only; its text may hold secrets
         traceback.print_tb(error.__traceback__)
-        wire.send({"error": ["", type(error).__name__]})
+        channel.send({"error": ["", type(error).__name__]})
 
 
-def _hand_over(url: str | Path, wire: IpcChannel, ring: FrameRing, *, settings: SourceSettings) -> None:
-    """Open, hand over, close."""
+def _send_frames(url: str | Path, channel: IpcChannel, ring: FrameRing, *, settings: SourceSettings) -> None:
+    """Open a source and send its frames until the end."""
     with open_source(url, settings) as source:
         if not source.info.live:
-            os.nice(_NICER)
-        hand_over = FrameSender(wire, ring)
-        relay = PacketForwarder(wire, partial(hand_over.drops, source))
-        source.tap(relay)
-        _tell(source, relay.stream, wire)
-        relay.decide(wanted=_packets_wanted(wire))
-        hand_over.run(source)
+            os.nice(_NICENESS)
+        sender = FrameSender(channel, ring)
+        forwarder = PacketForwarder(channel, partial(sender.drops, source))
+        source.tap(forwarder)
+        _send_opened(source, forwarder.stream, channel)
+        forwarder.decide(wanted=_packets_wanted(channel))
+        sender.run(source)
 
 
-def _decode(wire: IpcChannel, ring: FrameRing) -> None:
-    """Decode JPEGs that are pushed, one after the other, until told to stop."""
+def _decode(channel: IpcChannel, ring: FrameRing) -> None:
+    """Decode pushed JPEGs one after the other until a stop message."""
     while True:
-        head, content = wire.receive(None)
+        head, content = channel.receive(None)
         if "jpeg" not in head:
             raise EOFError
         try:
-            pixels = jpeg.decoded(content)
+            pixels = jpeg.decode(content)
             ring.put(0, pixels)
         except ValueError:
-            wire.send({"refused": True})
+            channel.send({"refused": True})
         else:
-            wire.send({"decoded": pixels.shape[:2]})
+            channel.send({"decoded": pixels.shape[:2]})
 
 
-def _call(payload: bytes, wire: IpcChannel) -> None:
-    """Call a function, and send what it returns."""
-    os.nice(_NICER)
-    function, *arguments = pickle.loads(payload)  # noqa: S301 - of the process that started this one
-    progress.listen(TaskProgress(wire))
+def _call_function(payload: bytes, channel: IpcChannel) -> None:
+    """Call a function and send its result."""
+    os.nice(_NICENESS)
+    function, *arguments = pickle.loads(payload)  # noqa: S301 - from the parent process
+    progress.listen(TaskProgress(channel))
     result = function(*arguments)
-    wire.send({"result": asdict(result) if is_dataclass(result) and not isinstance(result, type) else result})
+    channel.send({"result": asdict(result) if is_dataclass(result) and not isinstance(result, type) else result})
 
 
-def _packets_wanted(wire: IpcChannel) -> bool:
-    answer, _ = wire.receive(None)
-    if "tap" not in answer:  # closed as soon as it was open
+def _packets_wanted(channel: IpcChannel) -> bool:
+    answer, _ = channel.receive(None)
+    if "tap" not in answer:  # closed immediately after opening
         raise EOFError
     return bool(answer["tap"])
 
 
-def _tell(source: Source, stream: PacketStream | None, wire: IpcChannel) -> None:
+def _send_opened(source: Source, stream: PacketStream | None, channel: IpcChannel) -> None:
     packets, header = None, b""
     if stream is not None:
         packets = asdict(stream)
         header = packets.pop("header")
-    wire.send({"opened": asdict(source.info), "packets": packets}, header)
+    channel.send({"opened": asdict(source.info), "packets": packets}, header)
 
 
 if __name__ == "__main__":
     try:
         serve(IpcChannel(socket.socket(fileno=int(sys.argv[1]))), int(sys.argv[2]))
-    except (EOFError, OSError):  # the other side is gone, or wants no more
+    except (EOFError, OSError):  # the parent closed the channel or wants no more
         sys.exit(0)

@@ -1,4 +1,4 @@
-"""What holds for any stream of scores: promptness, steadiness, frame-rate independence, bounded state."""
+"""Properties for any stream of scores: promptness, stability, independence of the frame rate, bounded state."""
 
 import math
 import statistics
@@ -28,7 +28,7 @@ def judge(**others: bool) -> Judge:
 
 
 def sides(timeline: Timeline) -> list[tuple[str, float]]:
-    """What was held, SUSPICIOUS and LIKELY_FAKE being one, and from when."""
+    """The labels with their start times; SUSPICIOUS and LIKELY_FAKE count as one."""
     held = [
         ("suspect" if change.after.suspects else change.after.value, change.media_time) for change in timeline.changes
     ]
@@ -45,7 +45,7 @@ class TestSwitch:
         st.sampled_from([12.5, 24.0, 25.0, 30.0, 60.0]),
     )
     @settings(max_examples=40, deadline=None)
-    def test_genuine_to_fake_and_back(self, real: float, fake: float, at: float, fps: float) -> None:
+    def test_a_switch_to_fake_and_back_is_reported(self, real: float, fake: float, at: float, fps: float) -> None:
         timeline = play(lambda now: fake if at <= now < at + 10.0 else real, seconds=at + 12.0, fps=fps)
         fakes = [c.media_time - at for c in timeline.changes if c.after.suspects and not c.before.suspects]
         reals = [
@@ -64,14 +64,14 @@ class TestSwitch:
             found.append(late[0] if late else math.inf)
         return found
 
-    def test_through_noise(self) -> None:
+    def test_a_switch_is_reported_in_noise(self) -> None:
         assert max(self.delays(-2.0, 2.0)) <= 1.5
 
-    def test_through_correlated_noise(self) -> None:
+    def test_a_switch_is_reported_in_correlated_noise(self) -> None:
         delays = self.delays(-2.0, 2.0, tau=0.3)
         assert sum(delay <= 1.5 for delay in delays) >= 0.9 * len(delays)
 
-    def test_a_weak_one_too_if_later(self) -> None:
+    def test_a_weak_switch_is_reported_later(self) -> None:
         delays = self.delays(-1.0, 1.5)
         assert statistics.median(delays) <= 1.7
         assert statistics.quantiles(delays, n=10)[-1] <= 5.0
@@ -84,11 +84,11 @@ class TestSteadiness:
             timeline = play(noisy(lambda _: -1.5, seed=seed, tau=tau), seconds=120.0, fps=5.0)
             assert timeline.labels == [Label.LIKELY_REAL], seed
 
-    def test_scores_that_hover_around_nothing_hardly_accuse(self) -> None:
+    def test_scores_around_zero_rarely_raise_suspicion(self) -> None:
         timeline = play(noisy(lambda _: 0.0, seed=1), seconds=1800.0, fps=5.0)
         assert sum(label.suspects for label in timeline.labels) <= 1
 
-    def test_one_wild_frame_moves_no_label(self) -> None:
+    def test_one_outlier_changes_no_label(self) -> None:
         timeline = play(lambda now: 50.0 if 9.99 < now < 10.15 else -1.5, seconds=20.0)
         assert timeline.labels == [Label.LIKELY_REAL]
 
@@ -105,7 +105,7 @@ class TestTime:
 
     @given(st.floats(-4.0, -1.5), st.floats(1.5, 4.0), st.integers(50, 400), st.booleans())
     @settings(max_examples=40, deadline=None)
-    def test_every_second_frame_dropped_says_the_same(self, low: float, high: float, cut: int, up: bool) -> None:
+    def test_half_the_frame_rate_gives_the_same_verdicts(self, low: float, high: float, cut: int, up: bool) -> None:
         step = switch(low, high, at=cut / 25) if up else switch(high, low, at=cut / 25)
 
         def said(now: float) -> float:
@@ -118,14 +118,14 @@ class TestTime:
             assert time == pytest.approx(other, abs=EVERY + 0.08), "a score's slot and a frame"
 
     @pytest.mark.parametrize("seed", range(4))
-    def test_many_more_scores_a_second_change_nothing(self, seed: int) -> None:
+    def test_many_more_scores_per_second_change_no_verdict(self, seed: int) -> None:
         noise = noisy(switch(-2.0, 2.0, at=10.0), seed=seed, deviation=0.5)
         few, many = play(noise, seconds=14.0), play(noise, seconds=14.0, fps=50.0, every=0.02)
         assert few.labels[:2] == many.labels[:2]
         assert few.changes[1].media_time == pytest.approx(many.changes[1].media_time, abs=0.2)
         assert few.verdicts[-1].effective_samples == pytest.approx(many.verdicts[-1].effective_samples, abs=0.05)
 
-    def test_standing_or_slipping_time_is_no_new_evidence(self) -> None:
+    def test_time_that_repeats_or_steps_back_adds_no_evidence(self) -> None:
         a, b = judge(), judge()
         for now in (0.0, 0.2, 0.4):
             a.update(scores({1: 2.0}), track_ids=[1], frame_index=0, media_time=now)
@@ -153,7 +153,7 @@ class TestTime:
 
     @given(st.lists(st.tuples(st.floats(-50.0, 50.0), said_of_a_slot), max_size=40))
     @settings(max_examples=60, deadline=None)
-    def test_no_clock_and_no_score_breaks_it(self, steps: list[tuple[float, Said]]) -> None:
+    def test_any_times_and_scores_are_accepted(self, steps: list[tuple[float, Said]]) -> None:
         court, now = judge(), 0.0
         for index, (step, said) in enumerate(steps):
             now += step
@@ -175,7 +175,7 @@ class TestTime:
 class TestHonesty:
     @given(st.lists(st.sampled_from([None, math.nan, Reason.TOO_SMALL, Reason.NOT_SEEN]), min_size=1, max_size=30))
     @settings(max_examples=40, deadline=None)
-    def test_without_a_usable_score_nothing_is_ever_said(self, values: list[Said]) -> None:
+    def test_without_a_usable_score_there_is_no_verdict(self, values: list[Said]) -> None:
         seconds, said = slots(values)
         timeline = play(said, seconds=seconds)
         assert timeline.changes == []
@@ -189,7 +189,7 @@ class TestHonesty:
         for verdict in play(said, seconds=seconds).verdicts:
             assert verdict.reasons or verdict.label is not Label.NOT_ENOUGH_EVIDENCE
 
-    def test_faces_are_judged_apart_in_the_order_given(self) -> None:
+    def test_faces_are_judged_separately_in_the_given_order(self) -> None:
         court = judge()
         for i in range(10):
             both = scores({5: -3.0, 2: 3.0})
@@ -206,7 +206,7 @@ class TestStill:
             (-2.0, 1.0, Label.LIKELY_REAL, 0.119),
         ],
     )
-    def test_one_picture_is_judged_on_its_one_sample(
+    def test_a_picture_is_judged_on_its_only_sample(
         self, log_odds: float, weight: float, label: Label, probability: float
     ) -> None:
         judged = judge(still=True).update(
@@ -217,7 +217,7 @@ class TestStill:
         assert verdict.probability == pytest.approx(probability, abs=0.001)
         assert judged.changes[0].reasons == (Reason.SINGLE_IMAGE,)
 
-    def test_an_undecided_picture_and_an_unusable_one_say_why(self) -> None:
+    def test_undecided_and_unusable_pictures_have_a_reason(self) -> None:
         court = judge(still=True)
         undecided, unusable = court.update(
             scores({1: 0.2, 2: Reason.TOO_SMALL}), track_ids=[1, 2], frame_index=0, media_time=0.0
@@ -226,21 +226,21 @@ class TestStill:
         assert unusable.reasons == (Reason.TOO_FEW_SAMPLES, Reason.TOO_SMALL, Reason.SINGLE_IMAGE)
         assert [s.verdict.reasons for s in court.summaries()] == [undecided.reasons, unusable.reasons]
 
-    def test_its_summary_is_its_verdict(self) -> None:
+    def test_the_summary_of_a_picture_is_its_verdict(self) -> None:
         court = judge(still=True)
         said = court.update(scores({1: -2.0}), track_ids=[1], frame_index=0, media_time=0.0).verdicts[0]
         assert court.summaries()[0].verdict == said
 
 
 class TestMemory:
-    def test_ended_tracks_are_freed_and_unknown_ones_passed_over(self) -> None:
+    def test_ended_tracks_are_freed_and_unknown_ones_ignored(self) -> None:
         court = judge()
         court.update(scores({3: 1.0}), track_ids=[3], frame_index=0, media_time=0.0)
         ended = court.end([3, 99])
         assert [summary.track_id for summary in ended] == [3]
         assert court.summaries() == ()
 
-    def test_a_week_of_passers_by_leaves_nothing_behind(self) -> None:
+    def test_a_week_of_short_tracks_leaves_no_state(self) -> None:
         court, week, peak = judge(), 7 * 86_400, 0
         for index in range(2000):
             start = index * week / 2000

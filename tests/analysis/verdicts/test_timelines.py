@@ -1,4 +1,4 @@
-"""Golden timelines: known streams of scores and all that was said of them, kept in tests/golden.
+"""Golden timelines: known streams of scores with all resulting verdicts, stored in tests/golden.
 
 A change that alters a verdict shows here, number by number. After one that is meant to, rewrite them with
 ``PYTHONPATH=tests python tests/analysis/verdicts/test_timelines.py`` and read the difference.
@@ -19,8 +19,8 @@ GOLDEN = Path(__file__).parents[2] / "golden"
 NAMES = sorted(path.stem for path in GOLDEN.glob("*.json"))
 
 
-def told(timeline: Timeline) -> dict[str, Any]:
-    """All that matters of a timeline, as JSON has it."""
+def timeline_to_json(timeline: Timeline) -> dict[str, Any]:
+    """The relevant content of a timeline, as JSON."""
     summary = timeline.summaries[0]
     source = source_verdict(timeline.summaries)
     return {
@@ -35,7 +35,7 @@ def told(timeline: Timeline) -> dict[str, Any]:
                 "threshold": change.threshold,
                 "window": list(change.window),
                 "reasons": list(change.reasons),
-                "witnesses": [[witness.media_time, witness.contribution] for witness in change.witnesses],
+                "witnesses": [[sample.media_time, sample.contribution] for sample in change.witnesses],
             }
             for change in timeline.changes
         ],
@@ -60,13 +60,13 @@ def told(timeline: Timeline) -> dict[str, Any]:
 
 
 def replay(slots: list[float | str | None]) -> Timeline:
-    """One value per score slot: a logit, a reason why there is none, or null for no face."""
+    """One value per score slot: a logit, a reason for its absence, or null for no face."""
     values: list[Said] = [Reason(one) if isinstance(one, str) else one for one in slots]
     return play(lambda now: values[math.floor(now / EVERY + 1e-6)], seconds=len(values) * EVERY)
 
 
 def same(got: Any, expected: Any, where: str = "") -> None:
-    """Equality, numbers to 1e-6: the last bits of exp and tanh belong to the machine."""
+    """Equality of numbers to 1e-6, because the last bits of exp and tanh depend on the machine."""
     if isinstance(expected, dict):
         assert got.keys() == expected.keys(), where
         for key in expected:
@@ -86,13 +86,13 @@ def test_there_are_golden_timelines() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_what_was_said_is_still_said(name: str) -> None:
+def test_verdicts_equal_the_golden_ones(name: str) -> None:
     golden = json.loads((GOLDEN / f"{name}.json").read_text(encoding="utf-8"))
-    same(told(replay(golden["scores"])), golden["said"])
+    same(timeline_to_json(replay(golden["scores"])), golden["said"])
 
 
 def _record() -> None:
-    """Write the streams anew with what is said of them now."""
+    """Rewrite the golden files with the current verdicts."""
 
     def between(start: float, end: float, low: float, high: float, seed: int) -> list[Said]:
         said = noisy(lambda now: high if start <= now < end else low, seed=seed, tau=0.2)
@@ -114,7 +114,7 @@ def _record() -> None:
         "too_few": [2.0, Reason.PROFILE_POSE, Reason.PROFILE_POSE, Reason.TOO_DARK, 1.0],
     }
     for name, slots in streams.items():
-        golden = {"scores": slots, "said": told(replay(slots))}
+        golden = {"scores": slots, "said": timeline_to_json(replay(slots))}
         (GOLDEN / f"{name}.json").write_text(_laid_out(golden), encoding="utf-8")
 
 

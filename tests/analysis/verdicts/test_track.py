@@ -22,7 +22,7 @@ def steady(level: float, *, seconds: float = 20.0, **others: float) -> Timeline:
 
 
 def level(probability: float) -> float:
-    """The steady score that ends at this P(fake)."""
+    """The constant score that leads to this P(fake)."""
     return math.log(probability / (1.0 - probability)) / 1.9
 
 
@@ -45,7 +45,7 @@ def test_a_steady_score_gets_the_label_of_its_probability(probability: float, la
     assert last.reasons == ((Reason.INCONCLUSIVE,) if label is NONE else ())
 
 
-def test_a_track_starts_without_enough_evidence_and_dwells_before_its_first_label() -> None:
+def test_a_track_starts_without_enough_evidence_and_debounces_its_first_label() -> None:
     timeline = steady(-3.0, seconds=2.0)
     assert at(timeline, 0.0) == (NONE, (Reason.TOO_FEW_SAMPLES,))
     assert timeline.labels == [REAL]
@@ -54,7 +54,7 @@ def test_a_track_starts_without_enough_evidence_and_dwells_before_its_first_labe
     assert timeline.verdicts[-1].since == timeline.changes[0].media_time
 
 
-def test_one_score_never_says_more_than_the_limit() -> None:
+def test_one_score_is_limited() -> None:
     assert steady(1e6).verdicts[-1].probability == steady(4.0).verdicts[-1].probability
 
 
@@ -65,7 +65,7 @@ def test_a_label_is_kept_within_its_hysteresis() -> None:
     assert (faded.labels[-1], steady(level(0.87)).labels[-1]) == (FAKE, SUSPICIOUS)
 
 
-def test_a_swing_shorter_than_the_dwell_is_not_said() -> None:
+def test_a_swing_shorter_than_the_debounce_changes_no_label() -> None:
     calm = VerdictSettings(decay_time=0.3, debounce=0.5)
     process = ScoreProcess(min_effective_samples=0.5, change_threshold=1e9)
 
@@ -78,7 +78,7 @@ def test_a_swing_shorter_than_the_dwell_is_not_said() -> None:
     assert play(said, seconds=9.0, settings=hasty, process=process).labels != [REAL]
 
 
-def test_suspicion_that_hardens_while_it_dwells_is_said_at_the_milder_level_first() -> None:
+def test_suspicion_that_rises_during_the_debounce_starts_with_the_milder_label() -> None:
     process = ScoreProcess(max_effective_samples=4.0)
     timeline = play(lambda _: 1.0, seconds=8.0, settings=VerdictSettings(debounce=1.0), process=process)
     assert timeline.labels == [SUSPICIOUS, FAKE]
@@ -87,7 +87,7 @@ def test_suspicion_that_hardens_while_it_dwells_is_said_at_the_milder_level_firs
 
 
 class TestReasons:
-    def test_why_a_face_cannot_be_scored_is_said(self) -> None:
+    def test_the_reasons_for_missing_scores_are_reported(self) -> None:
         timeline = play(lambda _: Reason.TOO_SMALL, seconds=5.0)
         assert at(timeline, 0.4) == (NONE, (Reason.TOO_FEW_SAMPLES, Reason.TOO_SMALL))
         assert at(timeline, 4.9) == (NONE, (Reason.TOO_SMALL,))
@@ -100,7 +100,7 @@ class TestReasons:
         timeline = play(lambda now: causes[round(now * 5) % 3], seconds=5.0)
         assert timeline.verdicts[-1].reasons == (Reason.PROFILE_POSE, Reason.TOO_DARK)
 
-    def test_a_face_that_is_no_longer_scored_loses_its_label_at_once(self) -> None:
+    def test_a_face_without_scores_loses_its_label_immediately(self) -> None:
         timeline = play(lambda now: -3.0 if now < 5.0 else Reason.TOO_BLURRED, seconds=10.0)
         assert timeline.labels == [REAL, NONE]
         lost = timeline.changes[1]
@@ -110,7 +110,7 @@ class TestReasons:
         assert lost.began == 4.8, "the last usable sample"
         assert timeline.verdicts[-1].usable_share == pytest.approx(0.5)
 
-    def test_a_face_that_comes_back_unscored_was_not_seen(self) -> None:
+    def test_a_face_that_returns_without_scores_is_not_seen(self) -> None:
         def said(now: float) -> Said:
             return -3.0 if now < 5.0 else None if now < 8.0 else Reason.NOT_SEEN
 
@@ -119,19 +119,19 @@ class TestReasons:
         assert timeline.changes[1].media_time == 8.0
         assert timeline.verdicts[-1].reasons == (Reason.NOT_SEEN,)
 
-    def test_an_engine_that_returns_no_number_is_named(self) -> None:
+    def test_an_engine_that_returns_nan_gives_a_reason(self) -> None:
         timeline = play(lambda _: math.nan, seconds=3.0)
         assert timeline.verdicts[-1].reasons == (Reason.ENGINE_DEGRADED,)
         assert timeline.verdicts[-1].probability is None
 
-    def test_a_weightless_score_is_no_witness(self) -> None:
+    def test_a_score_without_weight_does_not_count(self) -> None:
         timeline = play(lambda _: 4.0, seconds=3.0, weight=0.0)
         assert timeline.verdicts[-1].samples == 0
         assert timeline.labels == []
 
 
 class TestTrace:
-    def test_a_switch_tells_when_it_began_what_moved_it_and_what_was_dropped(self) -> None:
+    def test_a_label_change_records_its_start_samples_and_restart(self) -> None:
         timeline = play(switch(-2.0, 2.0, at=10.0), seconds=14.0)
         assert timeline.labels == [REAL, FAKE]
         change = timeline.changes[1]
@@ -141,33 +141,33 @@ class TestTrace:
         assert change.frame_index == round(change.media_time * 25)
         assert change.reasons == ()
         assert change.probability is not None
-        told = sum(witness.contribution for witness in change.witnesses)
-        assert told == pytest.approx(math.log(change.probability / (1 - change.probability)))
-        assert {witness.log_odds for witness in change.witnesses} == {2.0}
-        assert all(witness.frame_index == round(witness.media_time * 25) for witness in change.witnesses)
+        total = sum(sample.contribution for sample in change.witnesses)
+        assert total == pytest.approx(math.log(change.probability / (1 - change.probability)))
+        assert {sample.log_odds for sample in change.witnesses} == {2.0}
+        assert all(sample.frame_index == round(sample.media_time * 25) for sample in change.witnesses)
 
-    def test_witnesses_are_few_and_the_strongest(self) -> None:
+    def test_a_label_change_lists_the_samples_with_the_largest_contributions(self) -> None:
         timeline = play(lambda now: 0.3 if now < 3.0 else 1.2, seconds=20.0)
         change = timeline.changes[-1]
         assert len(change.witnesses) <= 8
-        sizes = [abs(witness.contribution) for witness in change.witnesses]
+        sizes = [abs(sample.contribution) for sample in change.witnesses]
         assert sizes == sorted(sizes, reverse=True)
 
     @pytest.mark.parametrize(
         ("before", "after", "threshold"),
         [(-3.0, 0.0, 0.30), (3.0, 0.0, 0.70), (3.0, 0.85, 0.85), (0.0, -3.0, 0.25), (0.85, 3.0, 0.90), (0.0, 3.0, 0.9)],
     )
-    def test_the_threshold_named_is_the_one_crossed(self, before: float, after: float, threshold: float) -> None:
+    def test_a_label_change_records_the_crossed_threshold(self, before: float, after: float, threshold: float) -> None:
         timeline = play(switch(before, after, at=10.0), seconds=30.0)
         assert timeline.changes[-1].threshold == pytest.approx(threshold)
 
-    def test_changes_never_began_before_the_change_before_them(self) -> None:
+    def test_a_change_never_began_before_the_previous_one(self) -> None:
         timeline = play(lambda now: 2.0 if now % 12 < 6 else -2.0, seconds=60.0)
         began = [change.began for change in timeline.changes]
         assert began == sorted(began)
         assert len(began) > 8
 
-    def test_nothing_is_claimed_of_a_time_without_samples(self) -> None:
+    def test_a_change_never_began_in_a_time_without_samples(self) -> None:
         timeline = play(lambda now: Reason.TOO_DARK if 5.0 <= now < 12.0 else 3.0, seconds=16.0)
         assert timeline.labels[-2:] == [NONE, FAKE]
         assert timeline.changes[-1].began == 12.0

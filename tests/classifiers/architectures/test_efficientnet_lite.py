@@ -7,7 +7,7 @@ from monitor.errors import ModelError
 
 
 @pytest.mark.parametrize(("known", "parameters"), [(LITE0, 3_372_289), (LITE1, 4_136_961), (LITE2, 4_812_353)])
-def test_the_three_sizes_have_timms_parameters_and_one_logit(
+def test_the_three_sizes_have_the_parameters_of_timm_and_one_logit(
     known: efficientnet_lite.EfficientNetLite, parameters: int
 ) -> None:
     body = known.body()
@@ -27,7 +27,7 @@ def test_imagenet_weights_fit_their_size(known: efficientnet_lite.EfficientNetLi
         assert body.eval()(torch.rand(2, 3, 96, 96)).abs().max() == 0, "a classifier at zero says nothing yet"
 
 
-def test_a_missing_package_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_for_a_missing_package_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(package: str) -> None:
         raise ModuleNotFoundError(package)
 
@@ -36,7 +36,7 @@ def test_a_missing_package_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> N
         LITE0.imagenet_state()
 
 
-def test_other_tensors_than_the_networks_are_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
+def test_other_tensors_than_the_networks_are_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
     (tmp_path / "models").mkdir()
     torch.save({"_conv_stem.weight": torch.zeros(3)}, tmp_path / "models" / "net.pth")
     monkeypatch.setattr(efficientnet_lite, "files", lambda _: tmp_path)

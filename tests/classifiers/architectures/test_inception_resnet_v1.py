@@ -22,7 +22,7 @@ def weights(body: torch.nn.Module, tmp_path_factory: pytest.TempPathFactory) -> 
     return path
 
 
-def test_half_precision_weights_make_a_full_precision_network(
+def test_half_precision_weights_give_a_full_precision_network(
     weights: Path, body: torch.nn.Module, crops: torch.Tensor
 ) -> None:
     net = build(weights, input_size=224)
@@ -40,7 +40,7 @@ def test_building_twice_gives_the_same_network(weights: Path, crops: torch.Tenso
     assert torch.equal(one, two)
 
 
-def test_dropout_is_where_it_was_asked_for() -> None:
+def test_dropout_is_active_only_if_requested() -> None:
     assert new_body(dropout=0.4).dropout.p == 0.4
     assert new_body().dropout.p == 0.0
 
@@ -70,7 +70,7 @@ def test_other_architectures_are_refused(weights: Path, tmp_path: Path, harm, wh
 
 @pytest.fixture
 def no_download(monkeypatch: pytest.MonkeyPatch):
-    """Stand in for facenet-pytorch's download: what it does instead is given."""
+    """Replaces facenet-pytorch's download by the given function."""
 
     def stand_in(download) -> None:
         def made(**options: object) -> torch.nn.Module:
@@ -99,10 +99,10 @@ def test_vggface2_initialises_all_but_the_last_layer(no_download) -> None:
     "failure",
     [URLError("no route to host"), RuntimeError("invalid hash value"), pickle.UnpicklingError("truncated"), EOFError()],
 )
-def test_weights_that_cannot_be_downloaded_are_said(no_download, failure: Exception) -> None:
+def test_a_failed_download_of_weights_is_an_error(no_download, failure: Exception) -> None:
     def download() -> torch.nn.Module:
         raise failure
 
     no_download(download)
-    with pytest.raises(ModelError, match=r"VGGFace2 weights cannot be had \(.+\): connect to the network"):
+    with pytest.raises(ModelError, match=r"VGGFace2 weights cannot be loaded \(.+\): connect to the network"):
         vggface2_state()

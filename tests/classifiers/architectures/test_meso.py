@@ -4,7 +4,7 @@ from monitor.classifiers.architectures.meso import MESO4, MESOINCEPTION4, Meso
 
 
 @pytest.mark.parametrize(("meso", "parameters"), [(MESO4, 27_977), (MESOINCEPTION4, 28_615)])
-def test_it_has_the_published_number_of_parameters(meso: Meso, parameters: int) -> None:
+def test_the_network_has_the_published_number_of_parameters(meso: Meso, parameters: int) -> None:
     assert sum(value.numel() for value in meso.body().parameters()) == parameters
 
 

@@ -13,7 +13,7 @@ def batch() -> torch.Tensor:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_map_is_gradient_times_activation_and_a_constant(
+def test_the_map_is_gradient_times_activation_plus_a_constant(
     bodies: dict[str, torch.nn.Module], batch: torch.Tensor, name: str
 ) -> None:
     body = bodies[name]
@@ -25,7 +25,7 @@ def test_the_map_is_gradient_times_activation_and_a_constant(
     with torch.inference_mode():
         found, evidence = MesoEvidence(body)(batch)
     assert (z > 0).any()
-    assert (z < 0).any()  # both slopes are met
+    assert (z < 0).any()  # both slopes occur
     assert shares.std() > 0.15
     torch.testing.assert_close(found, logit.detach(), atol=1e-5, rtol=0)
     rest = evidence - shares
@@ -33,7 +33,7 @@ def test_the_map_is_gradient_times_activation_and_a_constant(
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_what_is_spread_is_the_dense_bias_and_nothing_else(
+def test_only_the_dense_bias_is_spread_over_the_cells(
     bodies: dict[str, torch.nn.Module], batch: torch.Tensor, name: str
 ) -> None:
     body = bodies[name]
@@ -49,7 +49,7 @@ def test_what_is_spread_is_the_dense_bias_and_nothing_else(
 
 
 @pytest.mark.parametrize(("make", "channels"), [(meso4, [8, 8, 16, 16]), (mesoinception4, [11, 12, 16, 16])])
-def test_each_block_has_the_papers_width_and_side(make, channels: list[int], batch: torch.Tensor) -> None:
+def test_each_block_has_the_width_and_side_of_the_paper(make, channels: list[int], batch: torch.Tensor) -> None:
     x, sides = batch, [128, 64, 32, 8]
     for block, width, side in zip(make(dropout=0.5).trunk, channels, sides, strict=True):
         x = block(x)
@@ -57,7 +57,7 @@ def test_each_block_has_the_papers_width_and_side(make, channels: list[int], bat
         assert block[1].eps == 1e-3
 
 
-def test_dilation_widens_what_a_branch_sees() -> None:
+def test_dilation_widens_the_receptive_field() -> None:
     layer = Inception(1, (1, 1, 1, 1))
     for parameter in layer.parameters():
         torch.nn.init.ones_(parameter) if parameter.ndim > 1 else torch.nn.init.zeros_(parameter)
@@ -71,7 +71,7 @@ def test_dilation_widens_what_a_branch_sees() -> None:
         assert (int(rows.min()), int(rows.max())) == (7 - reach, 7 + reach)
 
 
-def test_dropout_acts_in_training_only(batch: torch.Tensor) -> None:
+def test_dropout_acts_only_in_training(batch: torch.Tensor) -> None:
     net: MesoNet = meso4(dropout=0.5)
     for norm in (block[1] for block in net.trunk):
         norm.eval()

@@ -18,7 +18,7 @@ NAMES = ["Meso4", "MesoInception4"]
 
 @pytest.fixture(scope="module")
 def pictures() -> np.ndarray:
-    """Coarse patterns (3, 256, 256, 3) in [0, 1] that are symmetric in nothing."""
+    """Coarse patterns (3, 256, 256, 3) in [0, 1] without any symmetry."""
     rng = np.random.default_rng(9)
     coarse = rng.uniform(size=(3, 16, 16, 3)).astype(np.float32)
     return coarse.repeat(16, axis=1).repeat(16, axis=2)
@@ -26,7 +26,7 @@ def pictures() -> np.ndarray:
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("first", [1, 7], ids=["alone", "after other models"])
-def test_it_computes_what_keras_does(tmp_path: Path, pictures: np.ndarray, name: str, first: int) -> None:
+def test_the_imported_network_agrees_with_keras(tmp_path: Path, pictures: np.ndarray, name: str, first: int) -> None:
     layers = keras.keras_layers(name, first=first)
     path = keras.write_keras(tmp_path / f"{name}_DF.h5", layers)
     card = import_mesonet(path, out=tmp_path / "net.safetensors", crop_side=1.1)
@@ -41,7 +41,7 @@ def test_it_computes_what_keras_does(tmp_path: Path, pictures: np.ndarray, name:
     assert evidence.shape == (3, 8, 8)
 
 
-def test_the_card_says_what_it_is(tmp_path: Path) -> None:
+def test_the_card_describes_the_import(tmp_path: Path) -> None:
     path = keras.write_keras(tmp_path / "Meso4_DF.h5", keras.keras_layers("Meso4"))
     import_mesonet(path, out=tmp_path / "net.safetensors", crop_side=1.3)
     card = load_classifier("meso4", weights=tmp_path / "net.safetensors").card
@@ -57,7 +57,7 @@ def test_the_card_says_what_it_is(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_saved_model_is_as_good_as_saved_weights(tmp_path: Path, name: str) -> None:
+def test_a_saved_model_gives_the_same_network_as_saved_weights(tmp_path: Path, name: str) -> None:
     layers = keras.keras_layers(name)
     one = read_mesonet(keras.write_keras(tmp_path / "weights.h5", layers))
     two = read_mesonet(keras.write_keras(tmp_path / "model.h5", layers, whole_model=True))
@@ -102,7 +102,7 @@ def widen_the_input(layers) -> None:
     ("harm", "why"),
     [
         (lose_a_convolution, "holds no MesoNet: 3 convolutions, Meso4 has 4"),
-        (lose_a_norm, "holds no Meso4.*: 3 layers of a kind of which it has 4"),
+        (lose_a_norm, "holds no Meso4.*: 3 layers of one kind instead of 4"),
         (lose_a_bias, r"do not fit Meso4.*logit\.bias"),
         (lose_a_mean, r"do not fit Meso4.*running_mean"),
         (widen_a_kernel, "do not fit Meso4.*size mismatch"),
@@ -119,21 +119,21 @@ def test_other_networks_are_refused(tmp_path: Path, harm, why: str) -> None:
     assert [found.name for found in tmp_path.iterdir()] == ["other.h5"]
 
 
-def test_a_file_that_is_no_h5_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_not_h5_is_refused(tmp_path: Path) -> None:
     (tmp_path / "net.h5").write_bytes(b"not HDF5")
     for name in ("net.h5", "gone.h5"):
         with pytest.raises(ModelError, match=rf"{name} cannot be read as a Keras \.h5 file"):
             read_mesonet(tmp_path / name)
 
 
-def test_an_unwritable_place_is_said(tmp_path: Path) -> None:
+def test_an_unwritable_path_is_an_error(tmp_path: Path) -> None:
     path = keras.write_keras(tmp_path / "Meso4_DF.h5", keras.keras_layers("Meso4"))
     (tmp_path / "gone").write_text("a file")
     with pytest.raises(OutputError, match="cannot be written"):
         import_mesonet(path, out=tmp_path / "gone" / "net.safetensors", crop_side=1.0)
 
 
-def test_without_h5py_it_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_for_a_missing_h5py_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "h5py", None)
     with pytest.raises(ModelError, match=r"pip install 'deepfake-monitor\[meso-h5\]'"):
         read_mesonet(tmp_path / "Meso4_DF.h5")

@@ -1,20 +1,20 @@
 import torch
 from support.random_weights import coarse_crops
 
-from monitor.classifiers.architectures.tokens import TokenTrunk, resampled
+from monitor.classifiers.architectures.tokens import TokenTrunk, resample_positions
 from monitor.inference.foreign import timm
 
 
-def test_positions_are_resampled_as_timm_does_it() -> None:
+def test_positions_are_resampled_like_in_timm() -> None:
     positions = torch.randn(1, 14 * 14, 8, generator=torch.Generator().manual_seed(1))
     for grid in (5, 6, 10, 14, 20):
         theirs = timm().layers.resample_abs_pos_embed(positions, new_size=[grid, grid], num_prefix_tokens=0)
-        assert torch.equal(resampled(positions, grid=grid), theirs)
+        assert torch.equal(resample_positions(positions, grid=grid), theirs)
 
 
 def test_positions_of_the_same_grid_are_a_copy() -> None:
     positions = torch.randn(1, 9, 2, generator=torch.Generator().manual_seed(1))
-    found = resampled(positions, grid=3)
+    found = resample_positions(positions, grid=3)
     assert torch.equal(found, positions)
     assert found.data_ptr() != positions.data_ptr()
 

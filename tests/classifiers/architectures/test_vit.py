@@ -5,7 +5,7 @@ from support.random_weights import coarse_crops
 from monitor.classifiers.architectures import vit
 
 
-def test_it_is_tiny_and_has_no_class_token() -> None:
+def test_the_network_is_tiny_and_has_no_class_token() -> None:
     body = vit.body()
     assert 5.4e6 < sum(value.numel() for value in body.parameters()) < 5.6e6
     assert body.cls_token is None
@@ -15,7 +15,7 @@ def test_it_is_tiny_and_has_no_class_token() -> None:
 
 
 @pytest.mark.parametrize("size", [80, 96, 160, 224, 288])
-def test_one_size_for_good_is_what_any_size_gives(bodies: dict[str, torch.nn.Module], size: int) -> None:
+def test_a_fixed_input_size_agrees_with_the_flexible_body(bodies: dict[str, torch.nn.Module], size: int) -> None:
     batch = coarse_crops(size)
     net = vit.with_evidence(bodies["vit"], input_size=size)
     with torch.inference_mode():

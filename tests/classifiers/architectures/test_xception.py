@@ -4,12 +4,12 @@ from support.random_weights import coarse_crops
 from monitor.classifiers.architectures import xception
 
 
-def test_it_has_the_published_size() -> None:
+def test_the_network_has_the_published_number_of_parameters() -> None:
     parameters = sum(value.numel() for value in xception.body().parameters())
     assert parameters == 22_855_952 - 2048 * 999 - 999  # Chollet's 22.9 million with 1000 classes, ours has one
 
 
-def test_its_last_map_has_2048_channels_and_a_stride_of_32(bodies: dict[str, torch.nn.Module]) -> None:
+def test_the_last_map_has_2048_channels_and_a_stride_of_32(bodies: dict[str, torch.nn.Module]) -> None:
     for size, cells in ((75, 3), (160, 5), (224, 7), (299, 10)):
         net = xception.with_evidence(bodies["xception"], input_size=size)
         with torch.inference_mode():

@@ -92,7 +92,7 @@ class TestCard:
         engines = Engines.load(settings)
         assert engines.classifier.network.input_shape == (None, 3, 192, 192)
         assert engines.classifier.card.calibration == card.at(192).calibration
-        with pytest.raises(ModelCardError, match="176 were asked for: choose one of these"):
+        with pytest.raises(ModelCardError, match="not for 176: choose one of these"):
             Engines.load(Settings(classifier={"weights": weights, "input_size": 176}))
 
     def test_where_to_must_be_said(self, cli: Callable, weights: Path, shards: Path) -> None:

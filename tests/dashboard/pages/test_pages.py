@@ -134,7 +134,7 @@ def camera_film(path: Path) -> Path:
     """Two seconds of the demo's genuine face as Chromium's fake camera takes them, over and over."""
     with path.open("wb") as film:
         for frame in islice(DemoSource(30.0), 0, 50, 2):
-            film.write(jpeg.encoded(frame.pixels, quality=85))
+            film.write(jpeg.encode(frame.pixels, quality=85))
     return path
 
 

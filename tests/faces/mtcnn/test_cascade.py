@@ -1,4 +1,4 @@
-"""The cascade finds what facenet-pytorch's own MTCNN finds, and following survives the frame's border."""
+"""The cascade agrees with facenet-pytorch's own MTCNN, and refine() follows faces across the frame's border."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -11,7 +11,7 @@ import torch
 from support.footage import decoded, mtcnn, overlaps, portrait, posed
 
 from monitor.errors import EngineError
-from monitor.faces.mtcnn.cascade import MtcnnDetector, MtcnnEngines, _distinct
+from monitor.faces.mtcnn.cascade import MtcnnDetector, MtcnnEngines, _suppress
 from monitor.inference.facenet import facenet_pytorch
 from monitor.settings import FaceDetectorSettings, Settings
 from monitor.types import Faces, Floats, Pixels
@@ -66,7 +66,7 @@ def greedy(boxes: Floats, scores: Floats, limit: float) -> np.ndarray[Any, np.dt
 
 
 def compare(found: Faces, expected: Floats) -> tuple[int, int]:
-    """How many of the expected faces were found, one to one at IoU >= 0.7, and how many others."""
+    """Number of expected faces found, one to one at IoU >= 0.7, and number of other faces."""
     matched = 0
     table = overlaps(expected, found.boxes)
     while table.size and table.max() >= 0.7:
@@ -79,7 +79,7 @@ def compare(found: Faces, expected: Floats) -> tuple[int, int]:
 GENERATED = [
     posed((320, 240, 120)),
     posed((160, 200, 45), (450, 260, 210)),
-    posed((60, 100, 90), (620, 300, 140), (330, 470, 150)),  # two of them cut by the frame
+    posed((60, 100, 90), (620, 300, 140), (330, 470, 150)),  # two of them are cut by the frame
     posed((200, 240, 70), (260, 250, 80)),  # one half behind the other
     portrait(),
     np.ascontiguousarray(portrait()[:, ::-1] // 3),
@@ -131,7 +131,7 @@ def test_faces_are_in_frame_coordinates_best_first(detector: MtcnnDetector) -> N
         assert y1 < left_eye[1] < nose[1] < left_mouth[1] < y2
 
 
-def test_smaller_faces_are_left_out(engines: MtcnnEngines) -> None:
+def test_smaller_faces_are_ignored(engines: MtcnnEngines) -> None:
     pixels = posed((320, 240, 45))
     assert len(MtcnnDetector(engines, FaceDetectorSettings(min_face_size=20)).detect(pixels)) == 1
     assert len(MtcnnDetector(engines, FaceDetectorSettings(min_face_size=120)).detect(pixels)) == 0
@@ -139,22 +139,22 @@ def test_smaller_faces_are_left_out(engines: MtcnnEngines) -> None:
 
 def test_wide_frames_are_halved(engines: MtcnnEngines) -> None:
     pixels = posed((800, 500, 240), width=1280, height=960)
-    whole = MtcnnDetector(engines, FaceDetectorSettings(working_width=1280)).detect(pixels)
+    total = MtcnnDetector(engines, FaceDetectorSettings(working_width=1280)).detect(pixels)
     halved = MtcnnDetector(engines, FaceDetectorSettings(working_width=1279)).detect(pixels)
-    assert len(whole) == len(halved) == 1
-    assert 0.8 < overlaps(whole.boxes, halved.boxes)[0, 0] < 1
-    np.testing.assert_allclose(whole.landmarks, halved.landmarks, atol=12)
+    assert len(total) == len(halved) == 1
+    assert 0.8 < overlaps(total.boxes, halved.boxes)[0, 0] < 1
+    np.testing.assert_allclose(total.landmarks, halved.landmarks, atol=12)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 3000), (3000, 1), (11, 11), (12, 12), (39, 50), (13, 4000)])
-def test_frames_too_small_for_a_face(detector: MtcnnDetector, shape: tuple[int, int]) -> None:
+def test_frames_too_small_for_a_face_give_no_faces(detector: MtcnnDetector, shape: tuple[int, int]) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8)
     pixels.flags.writeable = False
     assert len(detector.detect(pixels)) == 0
     assert detector.refine(pixels, np.array([(0, 0, 1, 1), (-9, -9, 60, 60)], np.float32)).probabilities.max() < 0.5
 
 
-def test_nothing_there_is_no_face(detector: MtcnnDetector) -> None:
+def test_an_empty_frame_gives_no_faces(detector: MtcnnDetector) -> None:
     assert len(detector.detect(np.zeros((360, 640, 3), np.uint8))) == 0
     assert len(detector.refine(portrait(), np.zeros((0, 4), np.float32))) == 0
 
@@ -168,7 +168,7 @@ def test_refine_follows_a_face_that_moved(detector: MtcnnDetector) -> None:
         assert overlaps(followed.boxes, detector.detect(pixels).boxes)[0, 0] > 0.75
 
 
-def test_refine_keeps_rows_and_doubts_the_background(detector: MtcnnDetector) -> None:
+def test_refine_keeps_rows_and_gives_the_background_a_low_probability(detector: MtcnnDetector) -> None:
     pixels = posed((150, 240, 90), (480, 240, 130))
     faces = detector.detect(pixels)
     away = np.array([(270, 20, 350, 120), (-900, -900, -800, -800), (5000, 0, 5100, 90), (50, 50, 50, 50)], np.float32)
@@ -180,7 +180,7 @@ def test_refine_keeps_rows_and_doubts_the_background(detector: MtcnnDetector) ->
 
 @pytest.mark.parametrize("side", ["left", "top", "right", "bottom"])
 def test_refine_follows_a_face_over_the_border(detector: MtcnnDetector, side: str) -> None:
-    """With a quarter of the face cut off, its box goes on reaching outside, frame after frame."""
+    """With a quarter of the face cut off, its box keeps reaching outside in each frame."""
     pixels = posed((320, 240, 150))
     box = detector.detect(pixels).boxes[0]
     x, y = (box[:2] + (box[2:] - box[:2]) * (0.25 if side in ("left", "top") else 0.75)).round().astype(int)
@@ -194,7 +194,7 @@ def test_refine_follows_a_face_over_the_border(detector: MtcnnDetector, side: st
     assert overlaps(truth, boxes)[0, 0] > 0.6
 
 
-def test_an_engine_that_fails_is_heard(engines: MtcnnEngines) -> None:
+def test_the_error_of_an_engine_passes_through(engines: MtcnnEngines) -> None:
     class Broken:
         name = "broken"
 
@@ -212,11 +212,11 @@ def test_suppression_is_greedy(count: int) -> None:
     corners, sizes = rng.uniform(0, 200, (count, 2)), rng.uniform(10, 90, (count, 2))
     boxes = np.concatenate((corners, corners + sizes), axis=1).astype(np.float32)
     scores = rng.uniform(0, 1, count).astype(np.float32).round(2)
-    assert _distinct(boxes, scores, limit=0.4).tolist() == greedy(boxes, scores, 0.4).tolist()
+    assert _suppress(boxes, scores, limit=0.4).tolist() == greedy(boxes, scores, 0.4).tolist()
 
 
-def test_suppression_by_the_smaller_box() -> None:
+def test_suppression_can_divide_by_the_smaller_box() -> None:
     boxes = np.array([(0, 0, 100, 100), (10, 10, 50, 50), (90, 90, 130, 130)], np.float32)
     scores = np.array([0.8, 0.9, 0.7], np.float32)
-    assert _distinct(boxes, scores, limit=0.7).tolist() == [1, 0, 2]
-    assert _distinct(boxes, scores, limit=0.7, of_smaller=True).tolist() == [1, 2]
+    assert _suppress(boxes, scores, limit=0.7).tolist() == [1, 0, 2]
+    assert _suppress(boxes, scores, limit=0.7, of_smaller=True).tolist() == [1, 2]

@@ -17,7 +17,7 @@ from monitor.inference.facenet import facenet_pytorch
         (modules.onet, "ONet", (16, 3, 48, 48)),
     ],
 )
-def test_outputs_are_those_of_facenet_pytorch(
+def test_outputs_equal_those_of_facenet_pytorch(
     build: Callable[[], torch.nn.Module], original: str, shape: tuple[int, ...]
 ) -> None:
     pixels = torch.rand(shape, generator=torch.Generator().manual_seed(1)) * 255
@@ -31,7 +31,7 @@ def test_outputs_are_those_of_facenet_pytorch(
         torch.testing.assert_close(points[..., 1], expected[:, 5:], atol=1e-5, rtol=0)
 
 
-def test_nothing_is_left_to_train() -> None:
+def test_no_parameter_requires_a_gradient() -> None:
     module = modules.onet()
     assert not module.training
     assert not any(parameter.requires_grad for parameter in module.parameters())

@@ -1,4 +1,4 @@
-"""The networks as values: what identifies them, and that knowing it costs no torch."""
+"""The networks as values: their identity is known without importing torch."""
 
 import hashlib
 import importlib.util
@@ -16,7 +16,7 @@ from monitor.faces.mtcnn.networks import mtcnn_networks
 ROOT = Path(__file__).parents[3]
 
 
-def test_names_shapes_and_outputs() -> None:
+def test_networks_have_names_shapes_and_outputs() -> None:
     networks = mtcnn_networks()
     assert [network.name for network in networks] == ["mtcnn_pnet", "mtcnn_rnet", "mtcnn_onet"]
     assert [network.input_shape for network in networks] == [
@@ -30,7 +30,7 @@ def test_names_shapes_and_outputs() -> None:
             assert len(network.build()(batch)) == len(network.outputs)
 
 
-def test_the_digest_is_of_weights_and_revision(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_digest_covers_weights_and_revision(monkeypatch: pytest.MonkeyPatch) -> None:
     before = [network.digest for network in mtcnn_networks()]
     assert before == [network.digest for network in mtcnn_networks()]
     assert len({*before}) == 3
@@ -39,7 +39,7 @@ def test_the_digest_is_of_weights_and_revision(monkeypatch: pytest.MonkeyPatch) 
     assert not {*before} & {network.digest for network in mtcnn_networks()}
 
 
-def test_neither_torch_nor_the_package_is_imported_for_a_digest() -> None:
+def test_a_digest_imports_neither_torch_nor_the_package() -> None:
     script = (
         "import sys; from monitor.faces.mtcnn.networks import mtcnn_networks; mtcnn_networks();"
         "print({'torch', 'torchvision', 'facenet_pytorch'} & set(sys.modules))"
@@ -48,7 +48,7 @@ def test_neither_torch_nor_the_package_is_imported_for_a_digest() -> None:
     assert done.stdout.strip() == "set()"
 
 
-def test_missing_weights_say_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_for_missing_weights_names_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(WeightsMissingError, match=r"pnet\.pt .* missing: pip install facenet-pytorch"):
         mtcnn_networks()

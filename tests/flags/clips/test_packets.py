@@ -204,9 +204,9 @@ def test_a_group_beyond_the_bytes_is_dropped_until_the_next_key_frame(tmp_path: 
 
 def test_a_span_without_pictures_is_an_error(tmp_path: Path) -> None:
     ring, _ = watched(clips.video(tmp_path / "a.mp4", frames=50, options={"g": "5"}), seconds=0.5)
-    with pytest.raises(SourceError, match=r"between 0\.10 s and 0\.50 s: the first that is there is at 1\.40 s"):
+    with pytest.raises(SourceError, match=r"between 0\.10 s and 0\.50 s: the first one is at 1\.40 s"):
         ring.save(tmp_path / "clip.mp4", 0.1, 0.5)
-    with pytest.raises(SourceError, match=r"the last that is there is at 1\.96 s"):
+    with pytest.raises(SourceError, match=r"the last one is at 1\.96 s"):
         ring.save(tmp_path / "clip.mp4", 2.5, 3.0)
     assert not (tmp_path / "clip.mp4").exists()
     clip = ring.save(tmp_path / "clip.mp4", 0.1, 1.5)
@@ -285,7 +285,7 @@ def test_a_full_disk_is_an_output_error_and_leaves_nothing(tmp_path: Path, monke
 
     with pytest.raises(OutputError, match="cannot be written"):
         ring.save(tmp_path / "missing" / "clip.mp4", 0.0, 0.4)
-    monkeypatch.setattr(remux_module, "_retimed", full)
+    monkeypatch.setattr(remux_module, "_retime", full)
     with pytest.raises(OutputError, match="no space left"):
         ring.save(tmp_path / "clip.mp4", 0.0, 0.4)
     assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]

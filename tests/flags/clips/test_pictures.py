@@ -96,9 +96,9 @@ def test_wide_pictures_are_halved_until_they_fit(size: tuple[int, int], kept: tu
 
 def test_a_span_without_pictures_is_an_error(tmp_path: Path) -> None:
     ring, _ = filled([number / 25 for number in range(50)], seconds=0.5)
-    with pytest.raises(SourceError, match=r"the first that is there is at 1\.48 s"):
+    with pytest.raises(SourceError, match=r"the first one is at 1\.48 s"):
         ring.save(tmp_path / "clip.mp4", 0.1, 0.5)
-    with pytest.raises(SourceError, match=r"the last that is there is at 1\.96 s"):
+    with pytest.raises(SourceError, match=r"the last one is at 1\.96 s"):
         ring.save(tmp_path / "clip.mp4", 2.5, 3.0)
     with pytest.raises(SourceError, match="none at all"):
         PictureRing(seconds=1, max_bytes=1).save(tmp_path / "clip.mp4", 0.0, 1.0)
@@ -106,7 +106,7 @@ def test_a_span_without_pictures_is_an_error(tmp_path: Path) -> None:
     assert ring.save(tmp_path / "clip.mp4", 0.1, 1.5).start == pytest.approx(1.48)
 
 
-def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
+def test_an_unwritable_path_is_an_output_error(tmp_path: Path) -> None:
     ring, _ = filled([0.0])
     with pytest.raises(OutputError, match="cannot be written"):
         ring.save(tmp_path / "missing" / "clip.mp4", 0.0, 1.0)

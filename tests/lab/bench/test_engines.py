@@ -19,7 +19,7 @@ class Off:
     """ONNX Runtime, its logits shifted."""
 
     name = "onnxruntime"
-    on_gpu = takes_turns = False
+    on_gpu = is_serial = False
 
     def __init__(self, by: float) -> None:
         self._by = by

@@ -229,7 +229,7 @@ class TestMeasuring:
         usual, other = facts["input"]["size"], 112
         facts["profiles"] = [{"size": other, "calibration": facts["calibration"]}]
         path.with_suffix(".json").write_text(json.dumps(facts), encoding="utf-8")
-        with pytest.raises(ModelCardError, match=f"calibrated for {usual} or {other} pixels, 176 were asked for"):
+        with pytest.raises(ModelCardError, match=f"calibrated for {usual} or {other} pixels, not for 176"):
             measure([path], faces, settings=settings, sizes=[176], on_done=lambda _: None)
         found = measure([path], faces, settings=settings, sizes=[usual, other], on_done=lambda _: None)
         assert [entry.input_size for entry in found] == [usual, other]

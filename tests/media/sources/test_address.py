@@ -28,26 +28,26 @@ from monitor.media.sources.address import Address, kinds
         ("file:///videos/a%20b.mp4", "path", "/videos/a b.mp4"),
     ],
 )
-def test_what_was_typed_is_understood(url: str | Path, kind: str, target: str) -> None:
+def test_typed_addresses_are_parsed(url: str | Path, kind: str, target: str) -> None:
     address = Address.of(url)
     assert (address.kind.name, address.target) == (kind, target)
 
 
-def test_an_unknown_scheme_is_refused_with_the_known_ones_and_without_the_password() -> None:
+def test_the_error_for_an_unknown_scheme_lists_the_known_ones_without_the_password() -> None:
     with pytest.raises(UsageError, match=r"ftp:// is no source.*rtsp://") as caught:
         Address.of("ftp://me:secret@host/a.mp4")
     assert "secret" not in str(caught.value)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has file names that are not text")
-def test_a_file_name_that_is_not_text_can_still_be_printed() -> None:
+def test_a_file_name_that_is_not_unicode_is_printable() -> None:
     name = os.fsdecode(b"caf\xe9.mp4")
     address = Address.of(Path(name))
     assert address.target == name
     assert address.name.encode() == "caf�.mp4".encode()
 
 
-def test_the_example_of_a_kind_is_true() -> None:
+def test_the_docstring_example_of_a_kind_is_true() -> None:
     failed, tried = doctest.testmod(module)
     assert (failed, tried > 0) == (0, True)
 

@@ -26,7 +26,7 @@ def footage(path: Path, *, live: bool = False, settings: SourceSettings = SETTIN
     return open_container_source(container, address=address, settings=settings, live=live)
 
 
-def test_what_is_known_of_a_file(tmp_path: Path) -> None:
+def test_the_info_of_a_file_is_complete(tmp_path: Path) -> None:
     path = clips.video(tmp_path / "a.mp4", frames=50, sound=True)
     with footage(path) as source:
         info = source.info
@@ -35,7 +35,7 @@ def test_what_is_known_of_a_file(tmp_path: Path) -> None:
     assert (info.path, info.name, info.has_audio, info.still) == (path, str(path), True, False)
 
 
-def test_what_is_not_known_of_a_live_stream_is_not_guessed(tmp_path: Path) -> None:
+def test_unknown_properties_of_a_live_stream_are_none(tmp_path: Path) -> None:
     with footage(clips.video(tmp_path / "a.mp4"), live=True) as source:
         assert source.info.live
         assert (source.info.duration, source.info.frame_count, source.info.still) == (None, None, False)
@@ -80,13 +80,13 @@ def test_after_close_there_are_no_frames(tmp_path: Path) -> None:
     assert list(source) == []
 
 
-def test_a_single_picture_is_a_still_whatever_the_container(tmp_path: Path) -> None:
+def test_a_single_picture_is_a_still_in_any_container(tmp_path: Path) -> None:
     with footage(clips.video(tmp_path / "a.mkv", frames=1)) as source:
         assert (source.info.still, source.info.kind, source.info.fps) == (True, "image", None)
         assert len(list(source)) == 1
 
 
-def test_the_first_of_many_is_no_still_when_the_rest_is_lost(tmp_path: Path) -> None:
+def test_the_only_surviving_picture_of_a_video_is_not_a_still(tmp_path: Path) -> None:
     path = clips.video(tmp_path / "a.mp4", frames=20, muxing={"movflags": "faststart"})
     with av.open(str(path)) as container:
         second = [packet.pos for packet in container.demux(video=0) if packet.size][1]
@@ -105,7 +105,7 @@ def test_pictures_beyond_the_limit_are_refused_before_one_is_decoded(tmp_path: P
         assert len(list(source)) == 12
 
 
-def test_pictures_that_grow_beyond_the_limit_midway_are_lost_and_counted(tmp_path: Path) -> None:
+def test_pictures_that_exceed_the_limit_midway_are_dropped_and_counted(tmp_path: Path) -> None:
     small = clips.video(tmp_path / "a.ts", codec="mpeg2video", options={"g": "1"})
     large = clips.video(tmp_path / "b.ts", codec="mpeg2video", options={"g": "1"}, size=(640, 480))
     small.write_bytes(small.read_bytes() + large.read_bytes())
@@ -114,7 +114,7 @@ def test_pictures_that_grow_beyond_the_limit_midway_are_lost_and_counted(tmp_pat
         assert source.drops["undecodable packet"] > 5
 
 
-def test_a_live_stream_that_changes_its_size_is_another_one_and_a_file_goes_on(tmp_path: Path) -> None:
+def test_a_size_change_ends_a_live_stream_but_not_a_file(tmp_path: Path) -> None:
     path, large = clips.video(tmp_path / "a.ts"), clips.video(tmp_path / "b.ts", size=(320, 240))
     path.write_bytes(path.read_bytes() + large.read_bytes())
     with footage(path) as source:
@@ -122,11 +122,11 @@ def test_a_live_stream_that_changes_its_size_is_another_one_and_a_file_goes_on(t
     with footage(path, live=True) as source:
         frames = iter(source)
         assert [next(frames).width for _ in range(12)] == [160] * 12
-        with pytest.raises(SourceUnavailableError, match="from 160 x 120 to 320 x 240 pixels; it is opened anew"):
+        with pytest.raises(SourceUnavailableError, match="from 160 x 120 to 320 x 240 pixels; it is opened again"):
             next(frames)
 
 
-def test_timestamps_that_start_anew_are_a_break_and_counted(tmp_path: Path) -> None:
+def test_restarted_timestamps_are_counted_as_a_break(tmp_path: Path) -> None:
     path = clips.video(tmp_path / "a.ts", frames=50)
     later = clips.video(tmp_path / "b.ts", frames=50, muxing={"output_ts_offset": "3600"})
     both = path.read_bytes() + later.read_bytes()
@@ -138,7 +138,7 @@ def test_timestamps_that_start_anew_are_a_break_and_counted(tmp_path: Path) -> N
             assert source.drops == ({BROKEN_TIME: 1} if live else {})
 
 
-def test_sound_alone_is_no_video(tmp_path: Path) -> None:
+def test_a_file_with_only_sound_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SourceUnreadableError, match="sound but no picture"):
         footage(clips.silence(tmp_path / "a.m4a"))
 
@@ -150,7 +150,7 @@ def test_a_codec_without_a_decoder_is_named_as_the_reason(tmp_path: Path) -> Non
         footage(path)
 
 
-def test_text_is_not_drawn_as_a_film(tmp_path: Path) -> None:
+def test_a_text_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_text("Dear detector,\n" * 100)
     with pytest.raises(SourceUnreadableError, match="is text"):
@@ -177,7 +177,7 @@ def test_pixels_that_cannot_be_converted_are_refused_at_once_and_counted_later(
         assert source.drops == {"unconvertible picture": 11}
 
 
-def test_a_format_that_this_ffmpeg_lacks_is_an_error_of_the_source() -> None:
+def test_a_format_missing_in_ffmpeg_is_a_source_error() -> None:
     with pytest.raises(SourceUnavailableError):
         open_container("0", address=Address.of("webcam:0"), settings=SETTINGS, format_name="no-such-format")
 
@@ -190,8 +190,8 @@ def test_a_failure_closes_the_container(tmp_path: Path) -> None:
     assert len(container.streams) == 0
 
 
-def test_a_frame_is_freed_as_soon_as_nobody_holds_it(tmp_path: Path) -> None:
-    """Not when the garbage collector comes by: that would be hundreds of megabytes later."""
+def test_a_frame_is_freed_with_its_last_reference(tmp_path: Path) -> None:
+    """The garbage collector would free it hundreds of megabytes later."""
     gc.collect()
     gc.disable()
     try:
@@ -205,7 +205,7 @@ def test_a_frame_is_freed_as_soon_as_nobody_holds_it(tmp_path: Path) -> None:
 
 
 class Times:
-    """Media time of each timestamp that it heard of."""
+    """Stores the media time of each reported timestamp."""
 
     def __init__(self) -> None:
         self.packets: list[int] = []
@@ -221,7 +221,7 @@ class Times:
         self.pictures[pts] = media_time
 
 
-def test_a_tap_learns_which_media_time_each_picture_was_given(tmp_path: Path) -> None:
+def test_a_listener_receives_the_media_time_of_each_picture(tmp_path: Path) -> None:
     path = clips.video(tmp_path / "a.mkv", options={"bf": "3", "b_strategy": "0"}, muxing={"output_ts_offset": "5"})
     times = Times()
     with footage(path) as source:
@@ -229,7 +229,7 @@ def test_a_tap_learns_which_media_time_each_picture_was_given(tmp_path: Path) ->
         assert times.packets[0] == 5000, "it was read to open the file"
         frames = []
         for frame in source:
-            assert frame.media_time in times.pictures.values(), "told before the frame is handed on"
+            assert frame.media_time in times.pictures.values(), "reported before the frame"
             frames.append(frame)
     assert times.packets != sorted(times.packets)
     assert sorted(times.packets) == list(times.pictures) == [5000 + 40 * number for number in range(12)]

@@ -24,7 +24,7 @@ def speaker(pixels: Pixels) -> Pixels:
     return pixels[32:656, 32:892]
 
 
-def test_it_is_a_finite_stream_that_says_it_is_synthetic(frames: list[Frame]) -> None:
+def test_the_demo_is_finite_and_labelled_as_synthetic(frames: list[Frame]) -> None:
     with open_source("demo:", SourceSettings(demo_seconds=SECONDS)) as source:
         info = source.info
     assert (info.kind, info.synthetic, info.live, info.still, info.has_audio) == ("demo", True, False, False, False)
@@ -50,7 +50,7 @@ def test_the_middle_third_is_blended_and_the_rest_is_not(frames: list[Frame]) ->
     assert differs == list(range(20, 40))
 
 
-def test_nothing_but_the_speakers_face_gives_the_blend_away(frames: list[Frame]) -> None:
+def test_only_the_speakers_face_differs_in_the_blended_part(frames: list[Frame]) -> None:
     outside = np.ones((720, 1280), bool)
     outside[32:656, 32:892] = False
     genuine = DemoSource(SECONDS)
@@ -76,7 +76,7 @@ def test_the_people_move_smoothly(frames: list[Frame]) -> None:
     assert max(steps) < 12
 
 
-def test_a_detector_finds_its_people_and_nobody_else(settings: Settings) -> None:
+def test_a_face_detector_finds_only_the_people_of_the_demo(settings: Settings) -> None:
     backend, cache = choose("onnxruntime").backend, default_cache_dir(settings.cache_dir)
     engines = [backend.compile(network, threads=1, cache_dir=cache) for network in mtcnn_networks()]
     detector = MtcnnDetector(MtcnnEngines(*engines), settings.detector)
@@ -85,7 +85,7 @@ def test_a_detector_finds_its_people_and_nobody_else(settings: Settings) -> None
     assert found == there
 
 
-def test_close_ends_it() -> None:
+def test_close_ends_the_demo() -> None:
     source = DemoSource(SECONDS)
     frames = iter(source)
     next(frames)
@@ -93,7 +93,7 @@ def test_close_ends_it() -> None:
     assert list(frames) == []
 
 
-def test_the_faces_for_the_self_test() -> None:
+def test_demo_faces_hold_one_face_each() -> None:
     genuine, blended = demo_faces()
     assert genuine.shape == blended.shape == (320, 320, 3)
     assert genuine.dtype == blended.dtype == np.uint8

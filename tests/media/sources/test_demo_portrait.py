@@ -3,7 +3,7 @@ import numpy as np
 from monitor.media.sources import demo_portrait
 
 
-def test_pictures_are_whole_and_read_only() -> None:
+def test_pictures_are_complete_and_read_only() -> None:
     for picture in (demo_portrait.genuine(), demo_portrait.blended(), demo_portrait.companion()):
         assert (picture.shape, picture.dtype) == ((512, 512, 3), np.uint8)
         assert not picture.flags.writeable

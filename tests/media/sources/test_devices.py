@@ -31,14 +31,14 @@ def display(url: str, platform: str) -> Device:
 def test_a_camera_on_linux(url: str) -> None:
     found = camera(url, "linux")
     assert (found.format_name, found.file) == ("v4l2", "/dev/video0")
-    assert found.wishes == ({**HD, "input_format": "mjpeg"}, HD, {})
+    assert found.option_sets == ({**HD, "input_format": "mjpeg"}, HD, {})
     assert camera("webcam:/dev/v4l/by-id/usb-cam", "linux").file == "/dev/v4l/by-id/usb-cam"
 
 
 def test_a_camera_on_a_mac() -> None:
     found = camera("webcam:1", "darwin")
     assert (found.format_name, found.file) == ("avfoundation", "1:none")
-    assert found.wishes[0] == HD
+    assert found.option_sets[0] == HD
     assert camera("webcam:FaceTime HD Camera", "darwin").file == "FaceTime HD Camera:none"
 
 
@@ -50,7 +50,7 @@ def test_a_camera_on_windows(monkeypatch: pytest.MonkeyPatch) -> None:
         camera("webcam:2", "win32")
 
 
-def test_the_list_of_cameras_shows_what_may_be_typed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_list_of_cameras_shows_valid_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(devices, "_enumerate", lambda name: [("/dev/video0", "Front"), ("/dev/video2", "Back")])
     monkeypatch.setattr(sys, "platform", "linux")
     assert cameras() == ["0 (Front)", "2 (Back)"]
@@ -70,27 +70,27 @@ def test_the_whole_screen() -> None:
 
 
 def test_a_region_of_the_screen() -> None:
-    (x11,) = display("screen:640x480+10+20", "linux").wishes
+    (x11,) = display("screen:640x480+10+20", "linux").option_sets
     assert (x11["video_size"], x11["grab_x"], x11["grab_y"]) == ("640x480", "10", "20")
-    (windows,) = display("screen:640x480", "win32").wishes
+    (windows,) = display("screen:640x480", "win32").option_sets
     assert (windows["video_size"], windows["offset_x"], windows["offset_y"]) == ("640x480", "0", "0")
     with pytest.raises(UsageError, match="macOS gives the whole screen only"):
         display("screen:640x480+10+20", "darwin")
 
 
 @pytest.mark.parametrize("region", ["640", "640x", "axb", "640x480+10", "640x480-1-1", "0"])
-def test_a_region_that_is_none_is_explained(region: str) -> None:
+def test_the_error_for_an_invalid_region_shows_the_syntax(region: str) -> None:
     with pytest.raises(UsageError, match=r"screen:WIDTHxHEIGHT\+X\+Y"):
         display(f"screen:{region}", "linux")
 
 
-def test_without_a_display_there_is_no_screen() -> None:
+def test_a_missing_display_is_an_error() -> None:
     with pytest.raises(SourceUnavailableError, match="no display"):
         screen(Address.of("screen:"), fps=15.0, platform="linux", environment={})
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the camera's file name is Linux's")
-def test_a_camera_that_is_not_there() -> None:
+def test_a_missing_camera_is_an_error() -> None:
     with pytest.raises(SourceNotFoundError, match=r"webcam:99: there is no such camera"):
         open_source("webcam:99")
 
@@ -110,7 +110,7 @@ def virtual_screen(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         server.terminate()
 
 
-def test_the_screen_is_watched(virtual_screen: str) -> None:
+def test_the_screen_is_captured(virtual_screen: str) -> None:
     with open_source("screen:", SourceSettings(screen_fps=20)) as source:
         info = source.info
         assert (info.kind, info.live, info.width, info.height, info.fps) == ("screen", True, 320, 240, 20.0)
@@ -120,7 +120,7 @@ def test_the_screen_is_watched(virtual_screen: str) -> None:
     assert frames[0].pixels.shape == (240, 320, 3)
 
 
-def test_a_region_of_the_screen_is_watched(virtual_screen: str) -> None:
+def test_a_region_of_the_screen_is_captured(virtual_screen: str) -> None:
     with open_source("screen:100x80+10+20") as source:
         assert next(iter(source)).pixels.shape == (80, 100, 3)
 
@@ -131,7 +131,7 @@ def test_a_region_beyond_the_screen_is_refused(virtual_screen: str) -> None:
 
 
 def linux_camera(classes: Path, name: str, bus: str) -> None:
-    """What Linux lists of a camera: a link to where its driver keeps it."""
+    """A camera as Linux lists it: a link to the driver's device."""
     driver = classes.parent / "devices" / bus / "video4linux" / "video3"
     driver.mkdir(parents=True)
     (driver / "name").write_text(f"{name}\n")
@@ -143,7 +143,7 @@ def linux_camera(classes: Path, name: str, bus: str) -> None:
     ("name", "bus", "virtual"),
     [("HD Pro Webcam C920", "pci0000:00/usb1", False), ("HD Pro Webcam C920", "virtual", True)],
 )
-def test_linux_tells_a_cameras_name_and_whether_there_is_hardware(
+def test_linux_reports_the_name_of_a_camera_and_whether_it_is_virtual(
     tmp_path: Path, name: str, bus: str, virtual: bool
 ) -> None:
     linux_camera(tmp_path / "classes", name, bus)
@@ -161,7 +161,7 @@ def test_a_camera_that_linux_does_not_list_has_no_name(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("url", ["webcam:1", "webcam:OBS Virtual Camera"])
-def test_elsewhere_a_cameras_name_is_that_of_the_list(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+def test_on_other_systems_the_name_of_a_camera_comes_from_the_list(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     names = [("0", "FaceTime HD Camera"), ("1", "OBS Virtual Camera")]
     monkeypatch.setattr(devices, "_enumerate", lambda name: names)
     found = devices.identity(camera(url, "darwin"), Address.of(url), platform="darwin")

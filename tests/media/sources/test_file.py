@@ -40,13 +40,13 @@ def test_every_frame_of_any_container_in_order(tmp_path: Path, name: str, codec:
     np.testing.assert_allclose([frame.media_time for frame in frames], np.arange(30) / 25, atol=2e-3)
 
 
-def test_pictures_that_were_reordered_for_coding_come_in_order(tmp_path: Path) -> None:
+def test_reordered_pictures_arrive_in_presentation_order(tmp_path: Path) -> None:
     path = clips.video(tmp_path / "a.mp4", frames=40, options={"preset": "fast", "bf": "4"})
     with open_source(path) as source:
         assert [clips.number_of(frame.pixels) for frame in source] == list(range(40))
 
 
-def test_a_file_that_breaks_off_in_its_header_is_not_blamed_on_the_disk_alone(tmp_path: Path) -> None:
+def test_the_error_for_a_truncated_header_asks_whether_the_file_is_complete(tmp_path: Path) -> None:
     path = clips.video(tmp_path / "a.mkv")
     path.write_bytes(path.read_bytes()[:300])
     with pytest.raises(SourceUnreadableError, match="is it complete"):
@@ -59,7 +59,7 @@ def test_a_variable_rate_keeps_its_times(tmp_path: Path) -> None:
         assert [frame.media_time for frame in source] == pytest.approx(times)
 
 
-def test_time_goes_on_where_joined_recordings_start_anew(tmp_path: Path) -> None:
+def test_media_time_continues_across_joined_recordings(tmp_path: Path) -> None:
     with open_source(clips.joined(tmp_path / "a.ts", frames=50)) as source:
         times = [frame.media_time for frame in source]
         lost = source.drops
@@ -69,7 +69,7 @@ def test_time_goes_on_where_joined_recordings_start_anew(tmp_path: Path) -> None
     assert lost == {"break in the timestamps": 1}
 
 
-def test_what_an_edit_list_hides_is_not_shown_and_not_lost(tmp_path: Path) -> None:
+def test_frames_hidden_by_an_edit_list_are_not_shown_and_not_drops(tmp_path: Path) -> None:
     path = clips.video(tmp_path / "a.mp4", frames=50)
     data = bytearray(path.read_bytes())
     duration = data.index(b"elst") + 12
@@ -81,12 +81,12 @@ def test_what_an_edit_list_hides_is_not_shown_and_not_lost(tmp_path: Path) -> No
         assert source.info.frame_count == 25
 
 
-def test_one_pixel_is_a_picture(tmp_path: Path) -> None:
+def test_a_picture_of_one_pixel_is_read(tmp_path: Path) -> None:
     with open_source(clips.video(tmp_path / "a.mp4", size=(1, 1), pixel_format="yuv444p")) as source:
         assert [frame.pixels.shape for frame in source] == [(1, 1, 3)] * 12
 
 
-def test_8k_is_a_picture(tmp_path: Path) -> None:
+def test_an_8k_picture_is_read(tmp_path: Path) -> None:
     path = clips.video(tmp_path / "a.mkv", codec="mjpeg", pixel_format="yuvj420p", size=(7680, 4320), frames=2)
     with open_source(path) as source:
         assert [frame.pixels.shape for frame in source] == [(4320, 7680, 3)] * 2
@@ -94,13 +94,13 @@ def test_8k_is_a_picture(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["été 映画.mp4", "12:30 meeting.mp4", "100%d.png.mp4", "a*b?.mp4", " .mp4", "-i.mp4"])
 @pytest.mark.skipif(sys.platform == "win32", reason="not all of these are file names there")
-def test_a_name_is_only_a_name(tmp_path: Path, name: str) -> None:
+def test_special_characters_in_a_name_have_no_effect(tmp_path: Path, name: str) -> None:
     with open_source(str(clips.video(tmp_path / "a.mp4").rename(tmp_path / name))) as source:
         assert len(list(source)) == 12
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has file names that are not text")
-def test_a_name_that_is_not_text_opens_too(tmp_path: Path) -> None:
+def test_a_file_name_that_is_not_unicode_is_opened(tmp_path: Path) -> None:
     path = clips.video(tmp_path / "a.mp4").rename(tmp_path / os.fsdecode(b"caf\xe9.mp4"))
     with open_source(path) as source:
         assert len(list(source)) == 12
@@ -130,7 +130,7 @@ def broken_files(folder: Path) -> dict[str, tuple[Path, type[SourceError], str]]
 
 
 @pytest.mark.parametrize("case", ["missing", "below a file", "text", "noise", "empty", "no index", "sound"])
-def test_what_is_no_video_is_refused_in_one_sentence(tmp_path: Path, case: str) -> None:
+def test_a_file_that_is_not_a_video_is_refused_in_one_sentence(tmp_path: Path, case: str) -> None:
     path, kind, clause = broken_files(tmp_path)[case]
     with pytest.raises(kind, match=clause) as caught:
         open_source(path)
@@ -139,14 +139,14 @@ def test_what_is_no_video_is_refused_in_one_sentence(tmp_path: Path, case: str) 
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no device files there")
-def test_a_device_file_is_no_video() -> None:
+def test_a_device_file_is_refused() -> None:
     with pytest.raises(SourceUnreadableError, match="not a regular file"):
         open_source(os.devnull)
 
 
 @pytest.fixture
 def open_to_all() -> Iterator[Path]:
-    """A folder that others may enter; pytest's own are not."""
+    """A folder that other users may enter, unlike the folders of pytest."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o755)
@@ -155,7 +155,7 @@ def open_to_all() -> Iterator[Path]:
 
 @contextmanager
 def as_nobody() -> Iterator[None]:
-    """Where this is root, who may read everything: as somebody who may not."""
+    """Drops the rights of root, because root may read every file."""
     is_root = os.geteuid() == 0
     if is_root:
         os.seteuid(NOBODY)
@@ -167,7 +167,7 @@ def as_nobody() -> Iterator[None]:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a file's mode does not keep its owner from reading it there")
-def test_a_file_without_permission_says_so(open_to_all: Path) -> None:
+def test_a_file_without_permission_is_an_error(open_to_all: Path) -> None:
     allowed, forbidden = (clips.video(open_to_all / name) for name in ("a.mp4", "b.mp4"))
     allowed.chmod(0o644)
     forbidden.chmod(0)

@@ -28,7 +28,7 @@ def test_a_folder_is_one_stream_in_natural_order(tmp_path: Path) -> None:
     assert [frame.source for frame in frames] == [str(tmp_path / f"Frame {number}.png") for number in (1, 2, 10)]
 
 
-def test_images_and_videos_mix_and_time_goes_on(tmp_path: Path) -> None:
+def test_media_time_continues_across_images_and_videos(tmp_path: Path) -> None:
     clips.video(tmp_path / "b.mp4", frames=5)
     image(tmp_path / "a.png", 20)
     clips.video(tmp_path / "c.MKV", frames=5, times=[0.0, 0.1, 0.2, 0.3, 0.4])
@@ -40,7 +40,7 @@ def test_images_and_videos_mix_and_time_goes_on(tmp_path: Path) -> None:
     assert [frame.media_time for frame in frames] == pytest.approx(expected)
 
 
-def test_what_cannot_be_read_is_skipped_and_counted(tmp_path: Path) -> None:
+def test_unreadable_files_are_skipped_and_counted(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"no image")
     image(tmp_path / "b.png", 1)
     (tmp_path / "c.mp4").write_bytes(b"")
@@ -62,13 +62,13 @@ def test_disordered_time_stamps_are_counted_over_all_files(tmp_path: Path) -> No
     assert counts == [0] * 5 + [1] * 10 + [2] * 5
 
 
-def test_a_folder_in_which_nothing_can_be_read_says_what_is_wrong(tmp_path: Path) -> None:
+def test_a_folder_without_readable_files_raises_the_last_error(tmp_path: Path) -> None:
     (tmp_path / "a.mp4").write_bytes(b"")
     with pytest.raises(SourceUnreadableError, match=r"a\.mp4: is empty"):
         open_source(tmp_path)
 
 
-def test_a_folder_without_media_says_so(tmp_path: Path) -> None:
+def test_a_folder_without_media_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("nothing to see")
     (tmp_path / ".hidden.png").write_bytes(b"")
     (tmp_path / "deeper.mp4").mkdir()
@@ -77,7 +77,7 @@ def test_a_folder_without_media_says_so(tmp_path: Path) -> None:
             opened(tmp_path)
 
 
-def test_close_ends_the_whole_folder(tmp_path: Path) -> None:
+def test_close_ends_the_iteration_over_a_folder(tmp_path: Path) -> None:
     image(tmp_path / "a.png", 1)
     image(tmp_path / "b.png", 2)
     with open_source(tmp_path) as source:
@@ -87,7 +87,7 @@ def test_close_ends_the_whole_folder(tmp_path: Path) -> None:
         assert list(frames) == []
 
 
-def test_expand_lists_a_folder_and_leaves_the_rest_alone(tmp_path: Path) -> None:
+def test_expand_lists_a_folder_and_returns_other_addresses_unchanged(tmp_path: Path) -> None:
     for name in ("b10.mp4", "B2.mp4", "a.jpg", "notes.txt"):
         (tmp_path / name).write_bytes(b"")
     assert expand(tmp_path) == [str(tmp_path / name) for name in ("a.jpg", "B2.mp4", "b10.mp4")]

@@ -1,4 +1,4 @@
-"""Damaged files must give frames or a SourceError: no hang, no other error, no crash of who opens them.
+"""Damaged files must give frames or a SourceError: no hang, no other error, no crash of the caller.
 
 Real files of several containers have bytes of their headers changed, a hundred times, from a fixed seed. They
 are opened in a child process, so that a crash inside FFmpeg would be a finding and not the end of the tests.
@@ -22,7 +22,7 @@ TIMEOUT = 60.0  # seconds for all files, after which the one at work counts as h
 
 
 def outcome(path: str) -> str:
-    """What opening and reading a file comes to, in a line."""
+    """The outcome of opening and reading a file, in one line."""
     from monitor.errors import SourceError
     from monitor.media.sources import open_source
 
@@ -87,7 +87,7 @@ def mutants(folder: Path, number: int, seed: int) -> Iterator[Path]:
 
 
 def outcomes(files: list[Path]) -> dict[str, str]:
-    """What child processes say of each file, by name; "crash" or "hang" where one said nothing more."""
+    """The outcome of each file from child processes, by name; "crash" or "hang" without an outcome."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     found: dict[str, str] = {}
     waiting = list(files)
@@ -97,10 +97,10 @@ def outcomes(files: list[Path]) -> dict[str, str]:
             child = subprocess.run(
                 command, capture_output=True, text=True, env=environment, timeout=TIMEOUT, check=False
             )
-            said, end = child.stdout, f"crash ({child.returncode}) {child.stderr}"
+            output, end = child.stdout, f"crash ({child.returncode}) {child.stderr}"
         except subprocess.TimeoutExpired as error:
-            said, end = (error.stdout or b"").decode(), "hang"
-        lines = said.splitlines()
+            output, end = (error.stdout or b"").decode(), "hang"
+        lines = output.splitlines()
         found |= {path.name: line for path, line in zip(waiting, lines, strict=False)}
         if len(lines) < len(waiting):
             found[waiting[len(lines)].name] = end
@@ -111,14 +111,14 @@ def outcomes(files: list[Path]) -> dict[str, str]:
 def test_a_hundred_damaged_files_give_frames_or_an_error_of_the_source(tmp_path: Path) -> None:
     found = outcomes(list(mutants(tmp_path, MUTATIONS, SEED)))
     assert len(found) == MUTATIONS
-    read = [name for name, said in found.items() if "frames, lost" in said]
-    refused = [name for name, said in found.items() if said.startswith("SourceError ")]
-    assert {name: said for name, said in found.items() if name not in {*read, *refused}} == {}
-    assert len(read) > MUTATIONS // 5, "so little is read that the damage tests nothing"
-    assert len(refused) > MUTATIONS // 5, "so little is refused that the damage tests nothing"
+    read = [name for name, output in found.items() if "frames, lost" in output]
+    refused = [name for name, output in found.items() if output.startswith("SourceError ")]
+    assert {name: output for name, output in found.items() if name not in {*read, *refused}} == {}
+    assert len(read) > MUTATIONS // 5, "too few files are readable for a useful test"
+    assert len(refused) > MUTATIONS // 5, "too few files are refused for a useful test"
 
 
-def test_what_it_counts_as_an_error_would_be_seen(tmp_path: Path) -> None:
+def test_the_fuzz_test_detects_crashes_and_hangs(tmp_path: Path) -> None:
     missing, fine = tmp_path / "nothing.mp4", originals(tmp_path)[0]
     found = outcomes([missing, fine])
     assert found[missing.name].startswith("SourceError ")

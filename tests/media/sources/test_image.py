@@ -26,7 +26,7 @@ def read(path: Path) -> tuple[SourceInfo, list[Frame]]:
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "bmp", "tif", "tga", "ppm", "gif", "jp2", "avif", "JPG"])
-def test_an_image_is_one_frame_and_says_so(tmp_path: Path, suffix: str) -> None:
+def test_an_image_is_one_frame_and_marked_as_still(tmp_path: Path, suffix: str) -> None:
     info, frames = read(saved(tmp_path / f"a.{suffix}"))
     assert (info.kind, info.still, info.live, info.frame_count) == ("image", True, False, 1)
     assert (info.width, info.height, info.fps, info.duration) == (*SIZE, None, None)
@@ -62,7 +62,7 @@ def test_every_kind_of_pixel_becomes_rgb(tmp_path: Path, mode: str) -> None:
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "P"])
-def test_what_is_transparent_lies_on_white(tmp_path: Path, mode: str) -> None:
+def test_transparent_pixels_become_white(tmp_path: Path, mode: str) -> None:
     image = Image.new("RGBA", SIZE, (200, 0, 0, 255))
     image.paste((0, 200, 0, 0), (0, 0, 30, 40))
     _, frames = read(saved(tmp_path / "a.png", image.convert(mode) if mode == "RGBA" else image.quantize(4)))
@@ -87,7 +87,7 @@ def test_each_picture_of_an_animation_is_shown_for_its_time(tmp_path: Path) -> N
     assert [frame.media_time for frame in frames] == pytest.approx([0.0, 0.05, 0.35])
 
 
-def test_pages_are_no_film(tmp_path: Path) -> None:
+def test_pages_of_an_image_file_are_not_frames(tmp_path: Path) -> None:
     page = Image.fromarray(clips.picture(3, SIZE))
     info, frames = read(saved(tmp_path / "a.tif", page, save_all=True, append_images=[page]))
     assert info.still
@@ -124,7 +124,7 @@ def test_an_image_that_is_too_large_is_refused_before_it_is_decoded(tmp_path: Pa
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "png", "gif", "webp", "bmp"])
-def test_half_an_image_is_no_image(tmp_path: Path, suffix: str) -> None:
+def test_a_truncated_image_is_refused(tmp_path: Path, suffix: str) -> None:
     noise = Image.fromarray(np.random.default_rng(0).integers(0, 255, (80, 80, 3), np.uint8))
     path = saved(tmp_path / f"a.{suffix}", noise)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
@@ -138,7 +138,7 @@ def test_after_close_there_are_no_frames(tmp_path: Path) -> None:
     assert list(source) == []
 
 
-def test_an_image_may_be_larger_than_pillow_likes_if_the_setting_allows(tmp_path: Path) -> None:
+def test_the_setting_replaces_the_pixel_limit_of_pillow(tmp_path: Path) -> None:
     path = saved(tmp_path / "a.png", Image.new("1", (10_000, 9_100)))
     with open_source(path, SourceSettings(max_pixels=100_000_000)) as source:
         assert source.info.width == 10_000

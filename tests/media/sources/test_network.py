@@ -29,7 +29,7 @@ def jpeg(number: int) -> bytes:
 
 
 class Handler(SimpleHTTPRequestHandler):
-    """Files of a folder, and paths that misbehave or never end."""
+    """Serves the files of a folder, and paths with faulty or endless answers."""
 
     def log_message(self, *_: Any) -> None: ...
 
@@ -127,7 +127,7 @@ def test_an_image_on_a_web_server_is_a_still(http: str) -> None:
         assert [clips.number_of(frame.pixels) for frame in source] == [7]
 
 
-def test_a_camera_without_timestamps_runs_on_the_clock_of_arrival(http: str) -> None:
+def test_a_camera_without_timestamps_uses_arrival_times(http: str) -> None:
     with open_source(f"{http}/camera", BRISK) as source:
         assert (source.info.live, source.info.fps) == (True, None)
         frames = list(islice(source, 6))
@@ -150,7 +150,7 @@ def test_a_camera_that_hangs_up_is_lost(http: str) -> None:
         list(source)
 
 
-def test_close_from_outside_ends_a_read_that_waits(http: str) -> None:
+def test_close_from_another_thread_ends_a_waiting_read(http: str) -> None:
     with open_source(f"{http}/endless", BRISK) as source:
         closing = threading.Timer(0.3, source.close)
         closing.start()
@@ -168,7 +168,7 @@ def test_close_from_outside_ends_a_read_that_waits(http: str) -> None:
         ("a.html", SourceUnreadableError, "holds no video"),
     ],
 )
-def test_a_server_that_does_not_give_a_video(http: str, name: str, kind: type[Exception], clause: str) -> None:
+def test_an_answer_without_video_is_an_error(http: str, name: str, kind: type[Exception], clause: str) -> None:
     address = f"{http}/{name}".replace("//", "//me:secret@")
     with pytest.raises(kind, match=clause) as caught:
         open_source(address, BRISK)
@@ -176,12 +176,12 @@ def test_a_server_that_does_not_give_a_video(http: str, name: str, kind: type[Ex
 
 
 @pytest.mark.parametrize("scheme", ["rtsp", "http"])
-def test_a_port_where_nothing_listens(scheme: str) -> None:
+def test_a_closed_port_is_an_error(scheme: str) -> None:
     with pytest.raises(SourceUnavailableError, match="nothing listens there"):
         open_source(f"{scheme}://127.0.0.1:9/cam", BRISK)
 
 
-def test_a_host_that_does_not_exist() -> None:
+def test_an_unknown_host_is_an_error() -> None:
     with pytest.raises(SourceUnavailableError, match="is the host name right"):
         open_source("rtsp://camera.invalid/cam", BRISK)
 
@@ -197,7 +197,7 @@ def rtsp_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.rtsp
 @pytest.mark.parametrize("transport", ["tcp", "udp"])
-def test_a_camera_is_watched_live(rtsp_clip: Path, transport: str) -> None:
+def test_a_camera_is_read_live(rtsp_clip: Path, transport: str) -> None:
     settings = SourceSettings(rtsp_transport=transport)
     with rtsp_server.serve(rtsp_clip, "--loop") as url, open_source(url, settings) as source:
         info = source.info
@@ -213,7 +213,7 @@ def test_a_camera_is_watched_live(rtsp_clip: Path, transport: str) -> None:
 
 
 @pytest.mark.rtsp
-def test_a_camera_wants_its_password(rtsp_clip: Path) -> None:
+def test_a_wrong_camera_password_is_an_error(rtsp_clip: Path) -> None:
     with rtsp_server.serve(rtsp_clip, "--user", "me", "--password", "secret") as url:
         for credentials in ("", "me:wrong@"):
             with pytest.raises(SourceUnavailableError, match="wrong or missing user name or password") as caught:
@@ -225,19 +225,19 @@ def test_a_camera_wants_its_password(rtsp_clip: Path) -> None:
 
 
 @pytest.mark.rtsp
-def test_a_camera_has_nothing_at_another_path(rtsp_clip: Path) -> None:
+def test_a_wrong_camera_path_is_an_error(rtsp_clip: Path) -> None:
     with rtsp_server.serve(rtsp_clip) as url, pytest.raises(SourceNotFoundError, match="is the path right"):
         open_source(f"{url}-2", BRISK)
 
 
 @pytest.mark.rtsp
-def test_the_end_of_a_cameras_stream_is_the_end(rtsp_clip: Path) -> None:
+def test_the_end_of_a_camera_stream_ends_the_iteration(rtsp_clip: Path) -> None:
     with rtsp_server.serve(rtsp_clip) as url, open_source(url, BRISK) as source:
         assert 1 <= len(list(source)) <= 25
 
 
 @pytest.mark.rtsp
-def test_close_from_outside_ends_a_live_stream(rtsp_clip: Path) -> None:
+def test_close_from_another_thread_ends_a_live_stream(rtsp_clip: Path) -> None:
     with rtsp_server.serve(rtsp_clip, "--loop") as url, open_source(url, BRISK) as source:
         closing = threading.Timer(0.3, source.close)
         closing.start()

@@ -1,4 +1,4 @@
-"""Pictures that are pushed, and the sources that are opened on them."""
+"""Pushed pictures and their sources."""
 
 import struct
 import sys
@@ -24,7 +24,7 @@ NOON = 1_790_000_000.0  # seconds on a browser's clock
 
 
 def picture(grey: int = 90, *, width: int = 64, height: int = 48) -> bytes:
-    return jpeg.encoded(np.full((height, width, 3), grey, np.uint8), quality=90)
+    return jpeg.encode(np.full((height, width, 3), grey, np.uint8), quality=90)
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def inbox() -> PushInbox:
 
 
 def pushing(inbox: PushInbox, *, after: float = 0.05, content: bytes | None = None) -> None:
-    """Push a picture in a moment, from another thread."""
+    """Push a picture after a short delay, from another thread."""
     threading.Timer(after, lambda: inbox.push(picture() if content is None else content, taken_at=NOON)).start()
 
 
@@ -43,7 +43,7 @@ def opened(inbox: PushInbox) -> tuple[Iterator[Frame], Source]:
     return iter(source), source
 
 
-def test_what_is_pushed_becomes_frames(inbox: PushInbox) -> None:
+def test_pushed_pictures_become_frames(inbox: PushInbox) -> None:
     frames, source = opened(inbox)
     first = next(frames)
     assert (source.info.name, source.info.kind, source.info.live) == ("Camera of ada", "webcam", True)
@@ -57,13 +57,13 @@ def test_what_is_pushed_becomes_frames(inbox: PushInbox) -> None:
 
 
 @pytest.mark.skipif(not available(), reason="this system cannot hand descriptors to a process")
-def test_what_is_pushed_is_decoded_in_a_process_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pushed_pictures_are_decoded_in_a_separate_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(content: bytes) -> None:
         raise AssertionError("decoded in this process")
 
     inbox = PushInbox("Camera of ada", open_timeout=5.0, settings=SourceSettings())
     first, second = picture(), picture(200)
-    monkeypatch.setattr(jpeg, "decoded", refuse)
+    monkeypatch.setattr(jpeg, "decode", refuse)
     pushing(inbox, content=first)
     with inbox.open() as source:
         frames = iter(source)
@@ -71,19 +71,19 @@ def test_what_is_pushed_is_decoded_in_a_process_of_its_own(tmp_path: Path, monke
         inbox.push(second, taken_at=NOON + 0.25)
         assert next(frames).pixels.mean() == pytest.approx(200, abs=2)
     assert list(frames) == []
-    monkeypatch.setattr(sys, "executable", crashing_python(tmp_path, "monitor.system.jpeg", "decoded"))
+    monkeypatch.setattr(sys, "executable", crashing_python(tmp_path, "monitor.system.jpeg", "decode"))
     pushing(inbox, content=first)
     with inbox.open() as source, pytest.raises(SourceUnavailableError, match=r"Camera of ada: .* crashed \(SIGABRT\)"):
         next(iter(source))
 
 
-def test_what_nobody_will_look_at_is_not_decoded(inbox: PushInbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_skipped_pictures_are_not_decoded(inbox: PushInbox, monkeypatch: pytest.MonkeyPatch) -> None:
     frames, source = opened(inbox)
     source.skip_to(2)
     assert next(frames).index == 0
     decoded: list[bytes] = []
-    decode = jpeg.decoded
-    monkeypatch.setattr(jpeg, "decoded", lambda content: (decoded.append(content), decode(content))[1])
+    decode = jpeg.decode
+    monkeypatch.setattr(jpeg, "decode", lambda content: (decoded.append(content), decode(content))[1])
     for grey, later in ((50, 0.1), (200, 0.5)):
         inbox.push(picture(grey), taken_at=NOON + later)
     second = next(frames)
@@ -91,7 +91,7 @@ def test_what_nobody_will_look_at_is_not_decoded(inbox: PushInbox, monkeypatch: 
     assert second.pixels.mean() == pytest.approx(200, abs=2)
 
 
-def test_media_time_goes_on_where_the_browsers_clock_jumps(inbox: PushInbox) -> None:
+def test_media_time_continues_when_the_browsers_clock_jumps(inbox: PushInbox) -> None:
     frames, _ = opened(inbox)
     times = [next(frames).media_time]
     for taken_at in (NOON + 0.1, NOON + 0.1, NOON - 7200, NOON - 7199.9, 1e300, -1e300):
@@ -102,7 +102,7 @@ def test_media_time_goes_on_where_the_browsers_clock_jumps(inbox: PushInbox) -> 
     assert (steps < 0.2).all()
 
 
-def test_the_newest_win_and_what_is_lost_is_counted(inbox: PushInbox) -> None:
+def test_newer_pictures_replace_older_ones_and_drops_are_counted(inbox: PushInbox) -> None:
     frames, source = opened(inbox)
     next(frames)
     for grey in (10, 60, 110, 160):
@@ -114,7 +114,7 @@ def test_the_newest_win_and_what_is_lost_is_counted(inbox: PushInbox) -> None:
     assert source.drops == {BEHIND: 2}
 
 
-def test_pictures_that_nobody_wants_are_counted_and_never_shown_later(inbox: PushInbox) -> None:
+def test_pictures_pushed_without_a_reader_are_counted_as_drops(inbox: PushInbox) -> None:
     for grey in (10, 20, 30):
         inbox.push(picture(grey), taken_at=NOON)
     frames, source = opened(inbox)
@@ -123,7 +123,7 @@ def test_pictures_that_nobody_wants_are_counted_and_never_shown_later(inbox: Pus
 
 
 def _sized(width: int, height: int) -> bytes:
-    """A picture whose header lies about its size."""
+    """A picture with a wrong size in its header."""
     content = bytearray(picture())
     at = content.index(b"\xff\xc0") + 5
     content[at : at + 4] = struct.pack(">HH", height, width)
@@ -147,7 +147,7 @@ PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 40
         (picture(), float("inf"), "no time"),
     ],
 )
-def test_what_is_no_picture_is_refused_and_counted(inbox: PushInbox, content: bytes, taken_at: float, why: str) -> None:
+def test_invalid_pictures_are_refused_and_counted(inbox: PushInbox, content: bytes, taken_at: float, why: str) -> None:
     frames, source = opened(inbox)
     next(frames)
     with pytest.raises(ValueError, match=why):
@@ -157,7 +157,7 @@ def test_what_is_no_picture_is_refused_and_counted(inbox: PushInbox, content: by
     assert next(frames).index == 1, "it goes on"
 
 
-def test_what_cannot_be_decoded_is_counted_and_no_frame(inbox: PushInbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_undecodable_pictures_are_counted_and_give_no_frame(inbox: PushInbox, monkeypatch: pytest.MonkeyPatch) -> None:
     frames, source = opened(inbox)
     next(frames)
     content = picture()
@@ -169,7 +169,7 @@ def test_what_cannot_be_decoded_is_counted_and_no_frame(inbox: PushInbox, monkey
     assert source.drops == {UNDECODABLE: 1}
 
 
-def test_silence_is_a_lost_source_and_it_can_be_opened_again() -> None:
+def test_a_silent_source_is_lost_and_can_be_opened_again() -> None:
     inbox = PushInbox("Camera of ada", open_timeout=0.1, settings=HERE.model_copy(update={"read_timeout": 0.1}))
     with pytest.raises(SourceUnavailableError, match=r"Camera of ada: no picture came for 0.1 s; is the page"):
         inbox.open()
@@ -184,7 +184,7 @@ def test_silence_is_a_lost_source_and_it_can_be_opened_again() -> None:
     assert (again.index, again.media_time) == (0, 0.0)
 
 
-def test_a_reader_that_is_closed_from_another_thread_ends(inbox: PushInbox) -> None:
+def test_a_reader_closed_from_another_thread_ends(inbox: PushInbox) -> None:
     frames, source = opened(inbox)
     next(frames)
     began = time.monotonic()
@@ -194,7 +194,7 @@ def test_a_reader_that_is_closed_from_another_thread_ends(inbox: PushInbox) -> N
     source.close()
 
 
-def test_a_new_reader_takes_the_place_of_the_one_before(inbox: PushInbox) -> None:
+def test_a_new_reader_replaces_the_previous_one(inbox: PushInbox) -> None:
     before, _ = opened(inbox)
     next(before)
     after, _ = opened(inbox)
@@ -202,7 +202,7 @@ def test_a_new_reader_takes_the_place_of_the_one_before(inbox: PushInbox) -> Non
     assert next(after).index == 0
 
 
-def test_closing_ends_who_reads_and_who_waits(inbox: PushInbox) -> None:
+def test_closing_the_inbox_ends_all_waiting_threads(inbox: PushInbox) -> None:
     frames, _ = opened(inbox)
     next(frames)
     threading.Timer(0.05, inbox.close).start()

@@ -23,24 +23,24 @@ def closed_port() -> int:
         return int(server.getsockname()[1])
 
 
-def test_who_listens_is_reached() -> None:
+def test_a_listening_host_passes() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         check(f"rtsp://me:secret@127.0.0.1:{server.getsockname()[1]}/cam")
 
 
 @pytest.mark.parametrize("scheme", ["rtsp", "http"])
-def test_where_nobody_listens_is_told_in_the_words_of_a_failed_opening(scheme: str) -> None:
+def test_a_closed_port_gives_the_same_error_as_opening_the_source(scheme: str) -> None:
     with pytest.raises(SourceUnavailableError, match="nothing listens there") as caught:
         check(f"{scheme}://me:secret@127.0.0.1:{closed_port()}/cam")
     assert "secret" not in str(caught.value)
 
 
-def test_a_name_that_nobody_has() -> None:
+def test_an_unknown_host_name_is_an_error() -> None:
     with pytest.raises(SourceUnavailableError, match="is the host name right"):
         check("rtsp://no-such-camera.invalid/cam")
 
 
-def test_who_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_silent_host_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     def silent(address: object, timeout: float) -> None:
         raise TimeoutError("timed out")
 
@@ -50,10 +50,10 @@ def test_who_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("url", ["webcam:0", "a.mp4", "demo:", "rtsp://[::1/cam"])
-def test_what_cannot_be_asked_passes(url: str) -> None:
+def test_addresses_without_a_port_pass(url: str) -> None:
     check(url)
 
 
-def test_a_proxy_in_between_answers_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hosts_behind_a_proxy_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     check(f"http://127.0.0.1:{closed_port()}/a.mp4")

@@ -24,7 +24,7 @@ def reader(path: Path, *, read_timeout: float = 5.0, live: bool = False) -> Read
 
 
 class Stumbling:
-    """A real container whose reads fail as told before each packet: an error to raise, or None."""
+    """A real container with simulated read failures: before each packet an error to raise, or None."""
 
     def __init__(self, path: Path, *stumbles: BaseException | None, always: BaseException | None = None) -> None:
         self.container = av.open(str(path))
@@ -47,24 +47,24 @@ class Stumbling:
 
 
 class Listening:
-    """Writes down what it hears."""
+    """Records the calls that it receives."""
 
     def __init__(self, *, wants: bool = True) -> None:
         self.wants = wants
-        self.heard: list[tuple[str, object]] = []
+        self.calls: list[tuple[str, object]] = []
 
     def begin(self, stream: PacketStream) -> bool:
-        self.heard.append(("begin", stream.codec))
+        self.calls.append(("begin", stream.codec))
         return self.wants
 
     def packet(self, packet: CompressedPacket) -> None:
-        self.heard.append(("packet", packet.data))
+        self.calls.append(("packet", packet.data))
 
     def picture(self, *, pts: int | None, media_time: float) -> None:
-        self.heard.append(("picture", (pts, media_time)))
+        self.calls.append(("picture", (pts, media_time)))
 
     def all(self, kind: str) -> list[Any]:
-        return [what for name, what in self.heard if name == kind]
+        return [value for name, value in self.calls if name == kind]
 
 
 def payloads(path: Path) -> list[bytes]:
@@ -78,7 +78,7 @@ def stumbling(path: Path, *stumbles: BaseException | None, always: BaseException
     return Reader(container, stream, address=Address.of("webcam:0"), read_timeout=0.02)
 
 
-def test_every_picture_comes_with_the_moment_its_packet_arrived(tmp_path: Path) -> None:
+def test_each_picture_has_the_arrival_time_of_its_packet(tmp_path: Path) -> None:
     arrivals = list(reader(clips.video(tmp_path / "a.mkv")))
     assert len(arrivals) == 12
     moments = [moment for _, moment in arrivals]
@@ -86,7 +86,7 @@ def test_every_picture_comes_with_the_moment_its_packet_arrived(tmp_path: Path) 
     assert moments[0].tzinfo is not None
 
 
-def test_what_the_header_announces_and_the_file_lacks_is_counted(tmp_path: Path) -> None:
+def test_packets_announced_by_the_header_but_missing_are_counted(tmp_path: Path) -> None:
     whole = clips.video(tmp_path / "a.mp4", frames=50, muxing={"movflags": "faststart"})
     cut = tmp_path / "cut.mp4"
     cut.write_bytes(whole.read_bytes()[: whole.stat().st_size * 6 // 10])
@@ -97,7 +97,7 @@ def test_what_the_header_announces_and_the_file_lacks_is_counted(tmp_path: Path)
     assert read.drops["missing at the end"] > 10
 
 
-def test_a_damaged_packet_costs_itself_and_is_counted(tmp_path: Path) -> None:
+def test_a_damaged_packet_is_counted(tmp_path: Path) -> None:
     path = clips.video(tmp_path / "a.mp4", frames=20, options={"g": "1"})
     with av.open(str(path)) as container:
         packet = [packet for packet in container.demux(video=0) if packet.size][7]
@@ -111,7 +111,7 @@ def test_a_damaged_packet_costs_itself_and_is_counted(tmp_path: Path) -> None:
     assert sum(read.drops.values()) == 1
 
 
-def test_what_is_drawn_from_a_damaged_picture_is_lost_up_to_the_next_key_frame(tmp_path: Path) -> None:
+def test_pictures_after_a_damaged_one_are_dropped_up_to_the_next_key_frame(tmp_path: Path) -> None:
     path = clips.video(tmp_path / "a.mp4", frames=30, options={"g": "10", "sc_threshold": "0"})
     with av.open(str(path)) as container:
         packet = [packet for packet in container.demux(video=0) if packet.size][13]
@@ -127,11 +127,11 @@ def test_what_is_drawn_from_a_damaged_picture_is_lost_up_to_the_next_key_frame(t
 
 
 B_FRAMES = {"g": "10", "sc_threshold": "0", "bf": "2", "b_strategy": "0"}
-NONSENSE = b"\0\0\0\1\x41" + b"\xff" * 40  # a slice that no decoder can make sense of
+NONSENSE = b"\0\0\0\1\x41" + b"\xff" * 40  # an undecodable slice
 
 
 def with_nonsense(packets: Iterator[Any], at: int, *, ahead: int = 0) -> Iterator[Any]:
-    """Packets, that number ``at`` damaged; the first 20 have timestamps ``ahead`` of those that follow."""
+    """Packets with number ``at`` damaged; the timestamps of the first 20 are ``ahead`` of the later ones."""
     for number, packet in enumerate(packets):
         sent = av.Packet(NONSENSE) if number == at else packet
         sent.stream, sent.pts, sent.dts = packet.stream, packet.pts, packet.dts
@@ -142,8 +142,8 @@ def with_nonsense(packets: Iterator[Any], at: int, *, ahead: int = 0) -> Iterato
 
 @pytest.mark.parametrize("name", ["a.ts", "a.mkv", "a.mp4", "a.avi", "a.h264"])
 @pytest.mark.parametrize("after", [1, 2, 3])
-def test_a_key_frame_that_was_decoded_before_the_damage_does_not_end_it(tmp_path: Path, name: str, after: int) -> None:
-    """It comes out after it: the decoder keeps it back for the sake of B-frames."""
+def test_a_key_frame_decoded_before_the_damage_does_not_end_it(tmp_path: Path, name: str, after: int) -> None:
+    """The decoder returns it after the damage, because it delays reference pictures of B-frames."""
     read = reader(clips.video(tmp_path / name, frames=30, options=B_FRAMES))
     read._packets = with_nonsense(read._packets, 10 + after)
     numbers = {clips.number_of(picture.to_ndarray(format="rgb24")) for picture, _ in read}
@@ -152,7 +152,7 @@ def test_a_key_frame_that_was_decoded_before_the_damage_does_not_end_it(tmp_path
     assert read.drops["undecodable packet"] == 1
 
 
-def test_damage_ends_with_a_key_frame_whose_timestamps_start_anew(tmp_path: Path) -> None:
+def test_damage_ends_with_a_key_frame_whose_timestamps_restart(tmp_path: Path) -> None:
     read = reader(clips.video(tmp_path / "a.ts", frames=40, options=B_FRAMES))
     read._packets = with_nonsense(read._packets, 15, ahead=10**6)
     numbers = {clips.number_of(picture.to_ndarray(format="rgb24")) for picture, _ in read}
@@ -161,10 +161,10 @@ def test_damage_ends_with_a_key_frame_whose_timestamps_start_anew(tmp_path: Path
 
 
 @pytest.mark.parametrize("codec", ["libx265", "mpeg2video"])
-def test_a_live_stream_that_becomes_another_coding_is_lost_and_a_file_is_read_to_its_end(
+def test_a_change_of_coding_ends_a_live_stream_but_not_a_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, codec: str
 ) -> None:
-    monkeypatch.setattr(reader_module, "_DAMAGED", math.inf)
+    monkeypatch.setattr(reader_module, "_DAMAGE_TIMEOUTS", math.inf)
     path, other = clips.video(tmp_path / "a.ts", frames=30), clips.video(tmp_path / "b.ts", codec=codec, frames=30)
 
     def changing(read: Reader) -> Iterator[Any]:
@@ -176,7 +176,7 @@ def test_a_live_stream_that_becomes_another_coding_is_lost_and_a_file_is_read_to
 
     live, whole = reader(path, read_timeout=1e-6, live=True), reader(path)
     live._packets, whole._packets = changing(live), changing(whole)
-    with pytest.raises(SourceUnavailableError, match="did it change its coding"):
+    with pytest.raises(SourceUnavailableError, match="did the stream change its coding"):
         list(live)
     assert len(list(whole)) <= 20
     assert sum(whole.drops.values()) > 10
@@ -192,38 +192,36 @@ def test_a_live_stream_that_is_damaged_for_too_long_is_lost(tmp_path: Path) -> N
     seen = list(reader(path))
     live = reader(path, read_timeout=1e-6, live=True)
     pictures = iter(live)
-    with pytest.raises(SourceUnavailableError, match="none of its pictures comes whole"):
+    with pytest.raises(SourceUnavailableError, match="none of its pictures arrives intact"):
         list(pictures)
-    assert 5 < len(seen) < 15, "the rest is drawn from what was lost"
+    assert 5 < len(seen) < 15, "the rest refers to a lost picture"
 
 
 @pytest.mark.parametrize("away", [0.1, 60.0])
-def test_a_live_stream_that_nobody_read_for_a_while_is_not_blamed(
+def test_a_pause_of_the_reading_thread_does_not_fail_a_live_stream(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, away: float
 ) -> None:
-    monkeypatch.setattr(reader_module, "_AWAY", away)
+    monkeypatch.setattr(reader_module, "_READER_PAUSE", away)
     read = reader(clips.video(tmp_path / "a.ts", frames=30, options={"g": "10"}), read_timeout=0.04, live=True)
-    nothing = av.Packet(b"\0\0\0\1\x0c\x80")  # filler data
-    nothing.stream = read._stream
+    filler = av.Packet(b"\0\0\0\1\x0c\x80")  # filler data
+    filler.stream = read._stream
 
     def slow(packets: Iterator[Any]) -> Iterator[Any]:
         yield from islice(packets, 10)
         time.sleep(0.3)
-        yield nothing
+        yield filler
         yield from packets
 
     read._packets = slow(read._packets)
     if away < 1:
         assert len(list(read)) == 30
     else:
-        with pytest.raises(SourceUnavailableError, match="comes whole"):
+        with pytest.raises(SourceUnavailableError, match="arrives intact"):
             list(read)
 
 
-def test_a_live_stream_may_take_its_time_until_its_first_picture(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(reader_module, "_DAMAGED", math.inf)
+def test_a_live_stream_may_start_late(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader_module, "_DAMAGE_TIMEOUTS", math.inf)
     path = clips.video(tmp_path / "a.ts", codec="mpeg2video", frames=40, options={"g": "20"})
     with av.open(str(path)) as container:
         late = [packet for packet in container.demux(video=0) if packet.size][3].pos
@@ -232,7 +230,7 @@ def test_a_live_stream_may_take_its_time_until_its_first_picture(
     assert len(list(reader(cut, read_timeout=1e-6, live=True))) >= 20
 
 
-def test_pictures_with_invented_pixels_are_withheld_and_counted(tmp_path: Path) -> None:
+def test_pictures_with_invented_pixels_are_dropped_and_counted(tmp_path: Path) -> None:
     path = clips.video(tmp_path / "a.ts", codec="mpeg2video", frames=30, size=(640, 480))
     cut = tmp_path / "cut.ts"
     cut.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
@@ -248,7 +246,7 @@ def test_an_unreadable_packet_is_skipped_and_counted(tmp_path: Path) -> None:
     assert read.drops == {"unreadable packet": 2}
 
 
-def test_what_is_drawn_from_an_unreadable_packet_is_lost_up_to_the_next_key_frame(tmp_path: Path) -> None:
+def test_pictures_after_an_unreadable_packet_are_dropped_up_to_the_next_key_frame(tmp_path: Path) -> None:
     path = clips.video(tmp_path / "a.mkv", frames=30, options={"g": "10", "sc_threshold": "0"})
     read = stumbling(path, *[None] * 13, av.error.InvalidDataError(1, ""))
     numbers = [clips.number_of(picture.to_ndarray(format="rgb24")) for picture, _ in read]
@@ -256,13 +254,13 @@ def test_what_is_drawn_from_an_unreadable_packet_is_lost_up_to_the_next_key_fram
     assert read.drops == {"unreadable packet": 1, "picture after a corrupt one": 7}
 
 
-def test_a_stream_without_end_of_errors_is_given_up(tmp_path: Path) -> None:
+def test_a_stream_of_only_errors_fails(tmp_path: Path) -> None:
     read = stumbling(clips.video(tmp_path / "a.mkv"), always=av.error.InvalidDataError(1, ""))
     with pytest.raises(SourceUnreadableError, match="breaks off"):
         list(read)
 
 
-def test_a_device_with_nothing_new_is_asked_again(tmp_path: Path) -> None:
+def test_a_device_without_a_new_frame_is_read_again(tmp_path: Path) -> None:
     busy = av.error.BlockingIOError(11, "")
     assert len(list(stumbling(clips.video(tmp_path / "a.mkv"), busy, busy))) == 12
 
@@ -273,13 +271,13 @@ def test_a_device_that_stays_silent_is_lost(tmp_path: Path) -> None:
         list(read)
 
 
-def test_a_read_that_fails_otherwise_ends_the_stream_with_its_reason(tmp_path: Path) -> None:
+def test_a_failed_read_ends_the_stream_with_its_reason(tmp_path: Path) -> None:
     read = stumbling(clips.video(tmp_path / "a.mkv"), None, None, av.error.OSError(19, ""))
     with pytest.raises(SourceUnavailableError, match="unplugged"):
         list(read)
 
 
-def test_nothing_comes_after_close_which_may_come_twice(tmp_path: Path) -> None:
+def test_a_closed_reader_gives_no_pictures_and_close_may_be_called_twice(tmp_path: Path) -> None:
     read = reader(clips.video(tmp_path / "a.mkv"))
     pictures = iter(read)
     next(pictures)
@@ -288,7 +286,7 @@ def test_nothing_comes_after_close_which_may_come_twice(tmp_path: Path) -> None:
     assert list(pictures) == []
 
 
-def test_close_from_another_thread_waits_for_no_read_and_frees_nothing_under_it(tmp_path: Path) -> None:
+def test_close_from_another_thread_does_not_wait_and_frees_the_container_after_the_read(tmp_path: Path) -> None:
     read = reader(clips.video(tmp_path / "a.mkv"))
     asked, answered = threading.Event(), threading.Event()
     packets = read._packets
@@ -312,19 +310,19 @@ def test_close_from_another_thread_waits_for_no_read_and_frees_nothing_under_it(
     assert len(read._container.streams) == 0
 
 
-def test_a_tap_hears_every_packet_before_its_picture(tmp_path: Path) -> None:
+def test_a_listener_receives_each_packet_before_its_picture(tmp_path: Path) -> None:
     path = clips.video(tmp_path / "a.mkv")
     read, listening = reader(path), Listening()
     assert read.tap(listening)
     for picture, _ in read:
         read.report(picture, media_time=float(picture.time or 0))
-    assert listening.heard[0] == ("begin", "h264")
+    assert listening.calls[0] == ("begin", "h264")
     assert listening.all("packet") == payloads(path)
     assert [pts for pts, _ in listening.all("picture")] == [number * 40 for number in range(12)]
-    assert [name for name, _ in listening.heard[1:3]] == ["packet", "picture"]
+    assert [name for name, _ in listening.calls[1:3]] == ["packet", "picture"]
 
 
-def test_a_tap_that_comes_after_the_first_pictures_hears_their_packets_too(tmp_path: Path) -> None:
+def test_a_late_listener_receives_the_first_packets_too(tmp_path: Path) -> None:
     path = clips.video(tmp_path / "a.mkv")
     read, listening, another = reader(path), Listening(), Listening()
     pictures = iter(read)
@@ -337,23 +335,23 @@ def test_a_tap_that_comes_after_the_first_pictures_hears_their_packets_too(tmp_p
     assert listening.all("packet") == another.all("packet") == payloads(path)
 
 
-@pytest.mark.parametrize("bound", ["_REMEMBERED", "_REMEMBERED_BYTES"])
-def test_no_more_than_a_few_packets_are_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bound: str) -> None:
+@pytest.mark.parametrize("bound", ["_BUFFER_PACKETS", "_BUFFER_BYTES"])
+def test_only_a_few_packets_are_buffered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bound: str) -> None:
     path = clips.video(tmp_path / "a.mkv")
     read, listening = reader(path), Listening()
-    monkeypatch.setattr(reader_module, bound, 3 if bound == "_REMEMBERED" else sum(map(len, payloads(path)[:3])))
+    monkeypatch.setattr(reader_module, bound, 3 if bound == "_BUFFER_PACKETS" else sum(map(len, payloads(path)[:3])))
     pictures = iter(read)
     for _ in range(3):
         next(pictures)
-    assert len(read._early or ()) == 3
+    assert len(read._first_packets or ()) == 3
     next(pictures)
-    assert read._early is None
+    assert read._first_packets is None
     assert read.tap(listening)
     list(pictures)
     assert listening.all("packet") == payloads(path)[4:]
 
 
-def test_packets_before_the_first_key_frame_are_not_remembered(tmp_path: Path) -> None:
+def test_packets_before_the_first_key_frame_are_not_buffered(tmp_path: Path) -> None:
     path = clips.video(tmp_path / "a.mkv", frames=30, options={"g": "10", "sc_threshold": "0"})
     read, listening = reader(path), Listening()
     for _ in range(4):
@@ -363,17 +361,17 @@ def test_packets_before_the_first_key_frame_are_not_remembered(tmp_path: Path) -
     assert listening.all("packet")[0] == payloads(path)[10]
 
 
-def test_a_tap_that_does_not_want_the_stream_hears_nothing(tmp_path: Path) -> None:
+def test_a_listener_that_refuses_the_stream_receives_no_packets(tmp_path: Path) -> None:
     read, listening = reader(clips.video(tmp_path / "a.mkv")), Listening(wants=False)
     assert not read.tap(listening)
     for picture, _ in read:
         read.report(picture, media_time=0.0)
-    assert listening.heard == [("begin", "h264")]
+    assert listening.calls == [("begin", "h264")]
 
 
-def test_after_close_there_is_nothing_to_tap(tmp_path: Path) -> None:
+def test_a_closed_reader_refuses_listeners(tmp_path: Path) -> None:
     read, listening = reader(clips.video(tmp_path / "a.mkv")), Listening()
     next(iter(read))
     read.close()
     assert not read.tap(listening)
-    assert listening.heard == []
+    assert listening.calls == []

@@ -1,4 +1,4 @@
-"""The door itself; what lies behind it has tests of its own."""
+"""The public functions; each kind of source has its own tests."""
 
 from pathlib import Path
 
@@ -12,12 +12,12 @@ from monitor.media.sources import Source, open_source
 from monitor.system.masking import mask
 
 
-def test_the_door_offers_what_it_names() -> None:
+def test_all_exported_names_exist() -> None:
     for name in monitor.media.sources.__all__:
         assert getattr(monitor.media.sources, name) is not None
 
 
-def test_every_kind_of_local_source_is_a_source(tmp_path: Path) -> None:
+def test_every_kind_of_local_source_opens(tmp_path: Path) -> None:
     clips.video(tmp_path / "a.mp4")
     for url in ("demo:", tmp_path, tmp_path / "a.mp4", str(tmp_path / "a.mp4")):
         with open_source(url) as source:
@@ -37,7 +37,7 @@ def test_drops_are_a_snapshot(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("url", ["gopher://host/a", "screen:wide"])
-def test_nonsense_is_an_error_of_usage(url: str) -> None:
+def test_an_invalid_address_is_a_usage_error(url: str) -> None:
     with pytest.raises(UsageError):
         open_source(url)
 

@@ -26,7 +26,7 @@ def test_each_slot_holds_a_picture_of_its_own_size(ring: FrameRing) -> None:
     ring.close()
 
 
-def test_what_is_taken_is_a_copy(ring: FrameRing) -> None:
+def test_a_taken_picture_is_a_copy(ring: FrameRing) -> None:
     ring.put(0, pixels(1))
     taken = ring.take(0, height=48, width=64)
     ring.put(0, pixels(2))
@@ -35,7 +35,7 @@ def test_what_is_taken_is_a_copy(ring: FrameRing) -> None:
     assert taken.max() == 1
 
 
-def test_another_mapping_of_the_same_memory_sees_it(ring: FrameRing) -> None:
+def test_another_mapping_of_the_same_memory_shows_the_picture(ring: FrameRing) -> None:
     other = FrameRing(os.dup(ring.descriptor), max_pixels=64 * 48)
     other.put(2, pixels(7))
     assert ring.take(2, height=48, width=64).min() == 7
@@ -52,7 +52,9 @@ def test_a_picture_that_is_too_large_is_refused(ring: FrameRing) -> None:
 @pytest.mark.parametrize(
     ("slot", "height", "width"), [(-1, 1, 1), (SLOTS, 1, 1), (0, 0, 5), (0, 5, -5), (0, 10**6, 10**6)]
 )
-def test_the_other_side_cannot_make_us_read_elsewhere(ring: FrameRing, slot: int, height: int, width: int) -> None:
+def test_the_other_side_cannot_make_this_side_read_out_of_bounds(
+    ring: FrameRing, slot: int, height: int, width: int
+) -> None:
     with pytest.raises(ValueError, match="no picture"):
         ring.take(slot, height=height, width=width)
     ring.close()
@@ -60,13 +62,13 @@ def test_the_other_side_cannot_make_us_read_elsewhere(ring: FrameRing, slot: int
 
 @pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="only Linux can seal memory")
 @pytest.mark.parametrize("size", [mmap.PAGESIZE, 2**30])
-def test_the_other_side_cannot_pull_the_memory_away(ring: FrameRing, size: int) -> None:
+def test_the_other_side_cannot_shrink_the_memory(ring: FrameRing, size: int) -> None:
     with pytest.raises(PermissionError):
         os.ftruncate(ring.descriptor, size)
     ring.close()
 
 
-def test_systems_without_sealed_memory_use_a_file_without_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_systems_without_sealed_memory_use_an_unnamed_file(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(os, "memfd_create", raising=False)
     ring = FrameRing.create(max_pixels=64 * 48)
     ring.put(3, pixels(9))

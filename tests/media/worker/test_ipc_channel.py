@@ -16,17 +16,17 @@ def ends() -> Iterator[tuple[IpcChannel, socket.socket]]:
         yield IpcChannel(ours), theirs
 
 
-def test_what_is_sent_is_received_in_order(ends: tuple[IpcChannel, socket.socket]) -> None:
+def test_messages_arrive_in_order(ends: tuple[IpcChannel, socket.socket]) -> None:
     here, there = ends[0], IpcChannel(ends[1])
-    assert not there.waits()
+    assert not there.has_message()
     here.send({"frame": [1, 2.5, None]}, b"\x00\xff" * 9)
     here.send({"path": "\udcff"})
-    assert there.waits()
+    assert there.has_message()
     assert there.receive(1) == ({"frame": [1, 2.5, None]}, b"\x00\xff" * 9)
     assert there.receive(None) == ({"path": "\udcff"}, b"")
 
 
-def test_a_message_larger_than_the_sockets_buffer_arrives_whole(ends: tuple[IpcChannel, socket.socket]) -> None:
+def test_a_message_larger_than_the_socket_buffer_arrives_complete(ends: tuple[IpcChannel, socket.socket]) -> None:
     here, there = ends[0], IpcChannel(ends[1])
     payload = bytes(range(256)) * 40_000
     thread = threading.Thread(target=here.send, args=({}, payload))
@@ -35,11 +35,11 @@ def test_a_message_larger_than_the_sockets_buffer_arrives_whole(ends: tuple[IpcC
     thread.join()
 
 
-def test_whoever_reads_late_can_be_given_time(
+def test_a_late_reader_can_be_given_more_time(
     ends: tuple[IpcChannel, socket.socket], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     here = ends[0]
-    monkeypatch.setattr(module, "_PATIENCE", 0.0)
+    monkeypatch.setattr(module, "_SEND_TIMEOUT", 0.0)
     with pytest.raises(TimeoutError):
         here.send({}, bytes(10_000_000))
     here, there = (IpcChannel(end) for end in socket.socketpair())
@@ -51,7 +51,7 @@ def test_whoever_reads_late_can_be_given_time(
     there.close()
 
 
-def test_silence_and_half_a_message_are_timeouts(ends: tuple[IpcChannel, socket.socket]) -> None:
+def test_silence_and_incomplete_messages_time_out(ends: tuple[IpcChannel, socket.socket]) -> None:
     here, theirs = ends
     with pytest.raises(TimeoutError):
         here.receive(0.01)
@@ -60,7 +60,7 @@ def test_silence_and_half_a_message_are_timeouts(ends: tuple[IpcChannel, socket.
         here.receive(0.01)
 
 
-def test_the_other_sides_end_is_an_end(ends: tuple[IpcChannel, socket.socket]) -> None:
+def test_a_closed_channel_is_an_end_of_file(ends: tuple[IpcChannel, socket.socket]) -> None:
     here, theirs = ends
     theirs.sendall(struct.pack("!II", 10, 0) + b"{")
     theirs.close()
@@ -71,18 +71,18 @@ def test_the_other_sides_end_is_an_end(ends: tuple[IpcChannel, socket.socket]) -
 
 
 @pytest.mark.parametrize(
-    "said", [struct.pack("!II", 2**31, 5), struct.pack("!II", 3, 0) + b"{{{", struct.pack("!II", 2, 0) + b"[]"]
+    "messages", [struct.pack("!II", 2**31, 5), struct.pack("!II", 3, 0) + b"{{{", struct.pack("!II", 2, 0) + b"[]"]
 )
-def test_nonsense_is_told_from_a_message(ends: tuple[IpcChannel, socket.socket], said: bytes) -> None:
+def test_invalid_messages_are_errors(ends: tuple[IpcChannel, socket.socket], messages: bytes) -> None:
     here, theirs = ends
-    theirs.sendall(said)
+    theirs.sendall(messages)
     with pytest.raises(IpcError):
         here.receive(1)
 
 
-def test_who_never_reads_holds_nobody_up_for_ever(
+def test_a_receiver_that_never_reads_times_out(
     ends: tuple[IpcChannel, socket.socket], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_PATIENCE", 0.05)
+    monkeypatch.setattr(module, "_SEND_TIMEOUT", 0.05)
     with pytest.raises(TimeoutError):
         ends[0].send({}, bytes(1 << 22))

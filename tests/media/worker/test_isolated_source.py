@@ -50,7 +50,7 @@ def descriptors() -> int:
 
 
 def gone(pid: int) -> bool:
-    """Whether a process that is nobody's child here has ended within some seconds."""
+    """Whether a process that is not a child of this one ends within some seconds."""
     for _ in range(100):
         try:
             os.kill(pid, 0)
@@ -62,7 +62,7 @@ def gone(pid: int) -> bool:
     return False
 
 
-def test_it_is_the_same_source(tmp_path: Path) -> None:
+def test_an_isolated_source_gives_the_same_frames(tmp_path: Path) -> None:
     path = clips.video(tmp_path / "a.mkv", frames=30)
     before = descriptors()
     with open_source(path) as plain, opened(path) as isolated:
@@ -77,7 +77,7 @@ def test_it_is_the_same_source(tmp_path: Path) -> None:
     assert descriptors() == before
 
 
-def test_losses_are_counted_as_they_are_here(tmp_path: Path) -> None:
+def test_drops_are_the_same_as_in_this_process(tmp_path: Path) -> None:
     path = clips.video(tmp_path / "a.mp4", frames=50, options={"g": "10"})
     content = bytearray(path.read_bytes())
     content[len(content) // 2 : len(content) // 2 + 400] = os.urandom(400)
@@ -92,7 +92,7 @@ def test_disordered_time_stamps_are_counted_with_the_same_frames(tmp_path: Path)
         assert [source.disordered for _ in source] == [0] * 10 + [1] * 10
 
 
-def test_closed_as_soon_as_it_is_open(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_source_can_be_closed_immediately(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     source = opened(clips.video(tmp_path / "a.mkv"))
     source.close()
     assert gone(source.process.pid)
@@ -101,20 +101,20 @@ def test_closed_as_soon_as_it_is_open(tmp_path: Path, capfd: pytest.CaptureFixtu
 
 class Listening:
     def __init__(self) -> None:
-        self.heard: list[Any] = []
+        self.received: list[Any] = []
 
     def begin(self, stream: PacketStream) -> bool:
-        self.heard.append(stream)
+        self.received.append(stream)
         return True
 
     def packet(self, packet: CompressedPacket) -> None:
-        self.heard.append(packet)
+        self.received.append(packet)
 
     def picture(self, *, pts: int | None, media_time: float) -> None:
-        self.heard.append((pts, media_time))
+        self.received.append((pts, media_time))
 
 
-def test_its_packets_are_heard_as_they_are_here(tmp_path: Path) -> None:
+def test_packets_are_the_same_as_in_this_process(tmp_path: Path) -> None:
     path = clips.video(tmp_path / "a.mkv", options={"bf": "3", "b_strategy": "0"})
     here, there = Listening(), Listening()
     with open_source(path) as plain, opened(path) as isolated:
@@ -123,14 +123,14 @@ def test_its_packets_are_heard_as_they_are_here(tmp_path: Path) -> None:
         list(plain)
         list(isolated)
         assert not isolated.tap(Listening()), "it is too late"
-    assert there.heard == here.heard
+    assert there.received == here.received
 
 
 @pytest.mark.parametrize(
     ("number", "sentence"),
     [(signal.SIGKILL, r"was killed \(SIGKILL\); was memory short"), (signal.SIGSEGV, r"crashed \(SIGSEGV\)")],
 )
-def test_a_process_that_dies_is_an_error_of_its_source(tmp_path: Path, number: signal.Signals, sentence: str) -> None:
+def test_a_process_that_dies_is_a_source_error(tmp_path: Path, number: signal.Signals, sentence: str) -> None:
     path = clips.video(tmp_path / "a.mkv", frames=50)
     before = descriptors()
     with opened(path) as source:
@@ -142,7 +142,7 @@ def test_a_process_that_dies_is_an_error_of_its_source(tmp_path: Path, number: s
     assert descriptors() == before
 
 
-def test_a_process_that_dies_before_it_has_opened_anything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_that_dies_while_opening_is_a_source_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/bin/false")
     before = descriptors()
     with pytest.raises(SourceUnreadableError, match=r"ended by itself \(exit status 1\)"):
@@ -158,12 +158,12 @@ def test_a_process_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.Monke
         frames = iter(source)
         next(frames)
         os.kill(source.process.pid, signal.SIGSTOP)
-        with pytest.raises(SourceUnreadableError, match="said nothing for 0 s and was ended"):
+        with pytest.raises(SourceUnreadableError, match="sent nothing for 0 s and was ended"):
             list(frames)
         assert gone(source.process.pid)
 
 
-def test_closing_from_another_thread_ends_whoever_waits(tmp_path: Path) -> None:
+def test_closing_from_another_thread_ends_a_waiting_thread(tmp_path: Path) -> None:
     source = opened(clips.video(tmp_path / "a.mkv", frames=50))
     seen: list[int] = []
     frames = iter(source)
@@ -179,7 +179,7 @@ def test_closing_from_another_thread_ends_whoever_waits(tmp_path: Path) -> None:
     source.close()
 
 
-def test_pictures_that_need_more_memory_than_allowed(tmp_path: Path) -> None:
+def test_pictures_beyond_the_memory_limit_are_an_error(tmp_path: Path) -> None:
     Image.new("RGB", (9000, 9000)).save(tmp_path / "large.png")
     settings = SourceSettings(max_pixels=10_000**2, memory_limit=256)
     with pytest.raises(SourceUnreadableError, match="memory"):
@@ -194,7 +194,7 @@ def test_pictures_that_need_more_memory_than_allowed(tmp_path: Path) -> None:
         ("rtsp://me:secret@127.0.0.1:9/cam", SourceUnavailableError, "nothing listens there"),
     ],
 )
-def test_errors_come_with_their_kind_and_words(url: str, kind: type[Exception], sentence: str) -> None:
+def test_errors_keep_their_class_and_message(url: str, kind: type[Exception], sentence: str) -> None:
     before = descriptors()
     with pytest.raises(kind, match=sentence) as caught:
         open_isolated(url, SMALL)
@@ -202,23 +202,23 @@ def test_errors_come_with_their_kind_and_words(url: str, kind: type[Exception], 
     assert descriptors() == before
 
 
-def test_the_demo_and_whoever_does_not_want_it_stay_in_this_process(tmp_path: Path) -> None:
+def test_the_demo_and_the_setting_stay_in_this_process(tmp_path: Path) -> None:
     path = clips.video(tmp_path / "a.mkv")
     for url, settings in (("demo:", SMALL), (path, SourceSettings(isolate=False))):
         with open_isolated(url, settings) as source:
             assert not isinstance(source, IsolatedSource)
 
 
-def test_systems_that_cannot_do_it_decode_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unsupported_systems_decode_in_this_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker.isolated_source, "available", lambda: False)
     with open_isolated(clips.video(tmp_path / "a.mkv"), SMALL) as source:
         assert not isinstance(source, IsolatedSource)
 
 
-LIAR = """#!{python}
+FAKE_PROCESS = """#!{python}
 import json, socket, struct, sys
 end = socket.socket(fileno=int(sys.argv[-2]))
-for head in json.loads({said!r}):
+for head in json.loads({messages!r}):
     text = json.dumps(head).encode()
     end.sendall(struct.pack("!II", len(text), 0) + text)
 while end.recv(65536):
@@ -227,45 +227,47 @@ while end.recv(65536):
 
 
 @pytest.fixture
-def liar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
-    """Makes the process of the next source one that says whatever it likes; returns the source's file."""
+def fake_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """Replaces the next source's process by one that sends the given messages; returns the source's file."""
 
-    def lie(*said: object) -> Path:
-        program = tmp_path / "liar"
-        program.write_text(LIAR.format(python=sys.executable, said=json.dumps(said, default=str)))
+    def fake(*messages: object) -> Path:
+        program = tmp_path / "fake_process"
+        program.write_text(FAKE_PROCESS.format(python=sys.executable, messages=json.dumps(messages, default=str)))
         program.chmod(0o755)
         monkeypatch.setattr(sys, "executable", str(program))
         return clips.video(tmp_path / "a.mkv")
 
-    return lie
+    return fake
 
 
 @pytest.mark.parametrize("head", [{}, {"opened": 5}, {"opened": {"path": None}, "packets": None}, {"error": 5}])
-def test_a_process_that_opens_with_nonsense_is_ended(liar: Callable[..., Path], head: dict[str, Any]) -> None:
-    path, before = liar(head), descriptors()
-    with pytest.raises(SourceUnreadableError, match="sent nonsense"):
+def test_a_process_with_an_invalid_first_message_is_ended(
+    fake_process: Callable[..., Path], head: dict[str, Any]
+) -> None:
+    path, before = fake_process(head), descriptors()
+    with pytest.raises(SourceUnreadableError, match="sent an invalid message"):
         open_isolated(path, SMALL)
     assert descriptors() == before
 
 
 @pytest.mark.parametrize("name", ["RuntimeError", "annotations", ""])
-def test_an_error_that_is_none_of_ours_is_told_as_unexpected(liar: Callable[..., Path], name: str) -> None:
+def test_an_unknown_error_class_is_reported_as_unexpected(fake_process: Callable[..., Path], name: str) -> None:
     with pytest.raises(SourceUnreadableError, match="should not happen"):
-        open_isolated(liar({"error": [name, "text"]}), SMALL)
+        open_isolated(fake_process({"error": [name, "text"]}), SMALL)
 
 
-def test_what_is_lost_is_heard_without_a_frame(tmp_path: Path, liar: Callable[..., Path]) -> None:
+def test_drops_arrive_without_a_frame(tmp_path: Path, fake_process: Callable[..., Path]) -> None:
     with open_source(clips.video(tmp_path / "a.mkv")) as plain:
         info = asdict(plain.info)
-    said = ({"drops": {"corrupt picture": 3}}, {"error": ["SourceUnavailableError", "it is gone"]})
-    with opened(liar({"opened": info, "packets": None}, *said)) as source:
+    messages = ({"drops": {"corrupt picture": 3}}, {"error": ["SourceUnavailableError", "it is gone"]})
+    with opened(fake_process({"opened": info, "packets": None}, *messages)) as source:
         with pytest.raises(SourceUnavailableError, match="it is gone"):
             next(iter(source))
         assert source.drops == {"corrupt picture": 3}
 
 
 class Growing(Counter[str]):
-    """Writes down how many drops whoever reads it would see after each change."""
+    """Records the number of drops that a concurrent reader sees after each change."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -280,11 +282,11 @@ class Growing(Counter[str]):
         self.seen.append(self.total())
 
 
-def test_losses_never_fall_while_they_are_brought_up_to_date(tmp_path: Path, liar: Callable[..., Path]) -> None:
+def test_drop_counts_never_fall_during_an_update(tmp_path: Path, fake_process: Callable[..., Path]) -> None:
     with open_source(clips.video(tmp_path / "a.mkv")) as plain:
         info = asdict(plain.info)
-    said = [{"drops": {"corrupt picture": count, "unreadable packet": 1}} for count in (3, 3, 5)]
-    with opened(liar({"opened": info, "packets": None}, *said, {"drops": None, "end": True})) as source:
+    messages = [{"drops": {"corrupt picture": count, "unreadable packet": 1}} for count in (3, 3, 5)]
+    with opened(fake_process({"opened": info, "packets": None}, *messages, {"drops": None, "end": True})) as source:
         source._drops = growing = Growing()
         assert list(source) == []
         assert source.drops == {"corrupt picture": 5, "unreadable packet": 1}
@@ -303,18 +305,18 @@ def test_losses_never_fall_while_they_are_brought_up_to_date(tmp_path: Path, lia
         {"drops": 5},
     ],
 )
-def test_a_process_that_talks_nonsense_is_ended(
-    tmp_path: Path, liar: Callable[..., Path], head: dict[str, Any]
+def test_a_process_with_invalid_messages_is_ended(
+    tmp_path: Path, fake_process: Callable[..., Path], head: dict[str, Any]
 ) -> None:
     with open_source(clips.video(tmp_path / "a.mkv")) as plain:
         info = asdict(plain.info)
-    with opened(liar({"opened": info, "packets": None}, head)) as source:
-        with pytest.raises(SourceUnreadableError, match="sent nonsense"):
+    with opened(fake_process({"opened": info, "packets": None}, head)) as source:
+        with pytest.raises(SourceUnreadableError, match="sent an invalid message"):
             next(iter(source))
         assert gone(source.process.pid)
 
 
-def test_no_room_for_a_process_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_process_start_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, before = clips.video(tmp_path / "a.mkv"), descriptors()
     monkeypatch.setattr(sys, "executable", str(tmp_path / "nothing"))
     with pytest.raises(SourceUnavailableError, match="no process can be started"):
@@ -322,14 +324,14 @@ def test_no_room_for_a_process_is_told(tmp_path: Path, monkeypatch: pytest.Monke
     assert descriptors() == before
 
 
-def test_who_looks_at_the_processes_sees_no_address(tmp_path: Path) -> None:
+def test_the_list_of_processes_shows_no_address(tmp_path: Path) -> None:
     path = clips.video(tmp_path / "secret.mkv")
     with opened(path) as source:
         command = Path(f"/proc/{source.process.pid}/cmdline").read_bytes()
     assert b"secret" not in command
 
 
-def test_a_monitor_that_is_killed_leaves_no_process(tmp_path: Path) -> None:
+def test_a_killed_monitor_leaves_no_process(tmp_path: Path) -> None:
     path = clips.video(tmp_path / "a.mkv", frames=50)
     script = (
         "import os, sys; from pathlib import Path; from monitor.media.sources import open_isolated\n"
@@ -350,7 +352,7 @@ def camera(tmp_path: Path) -> Callable[..., Any]:
 
 
 @pytest.mark.rtsp
-def test_a_camera_is_followed_and_let_go_of(camera: Callable[..., Any]) -> None:
+def test_a_camera_is_read_and_released(camera: Callable[..., Any]) -> None:
     with camera() as url, opened(url) as source:
         assert source.info.live
         frames = list(islice(source, 20))
@@ -362,10 +364,10 @@ def test_a_camera_is_followed_and_let_go_of(camera: Callable[..., Any]) -> None:
 
 
 @pytest.mark.rtsp
-def test_of_a_camera_fewer_frames_can_be_asked_for_and_all_are_counted(camera: Callable[..., Any]) -> None:
+def test_a_camera_can_skip_frames_and_counts_them(camera: Callable[..., Any]) -> None:
     with camera() as url, opened(url) as source:
         source.skip_to(5)
-        frames = list(islice(source, 15))  # the first ones were on their way
+        frames = list(islice(source, 15))  # the first ones were already sent
         source.skip_to(None)
         again = list(islice(source, 30))[10:]
     assert np.median(np.diff([frame.media_time for frame in frames])) == pytest.approx(0.2, abs=0.05)
@@ -374,14 +376,14 @@ def test_of_a_camera_fewer_frames_can_be_asked_for_and_all_are_counted(camera: C
 
 
 @pytest.mark.rtsp
-def test_a_wrong_password_is_a_refusal(camera: Callable[..., Any]) -> None:
+def test_a_wrong_password_is_a_refused_error(camera: Callable[..., Any]) -> None:
     with camera("--user", "me", "--password", "right") as url:
         address = url.replace("rtsp://", "rtsp://me:wrong@")
         with pytest.raises(SourceRefusedError, match="wrong or missing user name or password"):
             open_isolated(address, SMALL)
 
 
-def test_who_hangs_up_without_a_word(tmp_path: Path) -> None:
+def test_a_host_that_closes_the_connection_is_an_error(tmp_path: Path) -> None:
     """Not a camera at all."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(5)

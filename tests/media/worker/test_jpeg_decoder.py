@@ -1,4 +1,4 @@
-"""Pictures that a real process decodes."""
+"""Pictures decoded by a real process."""
 
 import json
 import os
@@ -21,7 +21,7 @@ from monitor.system import jpeg
 pytestmark = pytest.mark.skipif(not available(), reason="this system cannot hand descriptors to a process")
 
 NOISE = np.random.default_rng(0).integers(0, 255, (48, 64, 3), np.uint8)
-PICTURE = jpeg.encoded(NOISE, quality=90)
+PICTURE = jpeg.encode(NOISE, quality=90)
 
 
 @pytest.fixture
@@ -31,13 +31,13 @@ def decoder() -> Iterator[JpegDecoder]:
     made.close()
 
 
-def test_the_pixels_are_those_that_this_process_would_decode(decoder: JpegDecoder) -> None:
+def test_pixels_are_the_same_as_in_this_process(decoder: JpegDecoder) -> None:
     for _ in range(3):
-        assert np.array_equal(decoder.decode(PICTURE), jpeg.decoded(PICTURE))
+        assert np.array_equal(decoder.decode(PICTURE), jpeg.decode(PICTURE))
 
 
-def test_what_is_no_jpeg_or_too_large_is_refused_and_the_next_is_decoded(decoder: JpegDecoder) -> None:
-    large = jpeg.encoded(np.zeros((480, 640, 3), np.uint8), quality=90)
+def test_invalid_and_large_jpegs_are_refused_and_the_next_is_decoded(decoder: JpegDecoder) -> None:
+    large = jpeg.encode(np.zeros((480, 640, 3), np.uint8), quality=90)
     for content in (b"", b"text", large):
         with pytest.raises(ValueError, match="no JPEG that can be decoded"):
             decoder.decode(content)
@@ -52,7 +52,7 @@ def test_a_process_that_dies_is_an_error_of_the_source(decoder: JpegDecoder) -> 
         decoder.decode(PICTURE)
 
 
-def test_a_closed_one_leaves_nothing_and_decodes_nothing() -> None:
+def test_a_closed_decoder_leaves_no_process_and_decodes_nothing() -> None:
     before = descriptors()
     decoder = JpegDecoder("Camera of ada", SourceSettings())
     decoder.decode(PICTURE)
@@ -63,18 +63,18 @@ def test_a_closed_one_leaves_nothing_and_decodes_nothing() -> None:
         decoder.decode(PICTURE)
 
 
-def test_whoever_does_not_want_a_process_has_none() -> None:
+def test_the_setting_can_disable_the_process() -> None:
     decoder = JpegDecoder("Camera of ada", SourceSettings(isolate=False))
-    assert np.array_equal(decoder.decode(PICTURE), jpeg.decoded(PICTURE))
+    assert np.array_equal(decoder.decode(PICTURE), jpeg.decode(PICTURE))
     assert decoder._process is None
     decoder.close()
 
 
-@pytest.mark.parametrize("said", [{}, {"decoded": 5}, {"decoded": [0, 0]}, {"decoded": [9, 9, 3]}])
-def test_a_process_that_talks_nonsense_is_ended(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: dict[str, object]
+@pytest.mark.parametrize("messages", [{}, {"decoded": 5}, {"decoded": [0, 0]}, {"decoded": [9, 9, 3]}])
+def test_a_process_with_invalid_messages_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, messages: dict[str, object]
 ) -> None:
-    head = json.dumps(said).encode()
+    head = json.dumps(messages).encode()
     message = struct.pack("!II", len(head), 0) + head
     program = tmp_path / "liar"
     program.write_text(
@@ -84,6 +84,6 @@ def test_a_process_that_talks_nonsense_is_ended(
     program.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(program))
     decoder = JpegDecoder("Camera of ada", SourceSettings())
-    with pytest.raises(SourceUnavailableError, match="sent nonsense"):
+    with pytest.raises(SourceUnavailableError, match="sent an invalid message"):
         decoder.decode(PICTURE)
     decoder.close()

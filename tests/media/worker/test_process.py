@@ -1,4 +1,4 @@
-"""The child's parts in this process; as a process it is tested in test_isolated_source."""
+"""The parts of the worker run in this process; test_isolated_source runs them as a process."""
 
 import os
 import socket
@@ -31,19 +31,19 @@ def ends() -> Iterator[tuple[IpcChannel, IpcChannel]]:
         yield IpcChannel(ours), IpcChannel(theirs)
 
 
-def heard(wire: IpcChannel) -> list[dict[str, Any]]:
+def received(channel: IpcChannel) -> list[dict[str, Any]]:
     found = []
-    while wire.waits():
-        found.append(wire.receive(1)[0])
+    while channel.has_message():
+        found.append(channel.receive(1)[0])
     return found
 
 
-def test_packets_wait_until_it_is_known_whether_they_are_wanted(ends: tuple[IpcChannel, IpcChannel]) -> None:
+def test_packets_are_buffered_until_the_parent_decides(ends: tuple[IpcChannel, IpcChannel]) -> None:
     here, there = ends
     relay = PacketForwarder(there, dict)
     relay.packet(CompressedPacket(b"first", pts=4, is_key=True))
     relay.picture(pts=4, media_time=0.0)
-    assert not here.waits()
+    assert not here.has_message()
     relay.decide(wanted=True)
     relay.packet(CompressedPacket(b"second", pts=None, is_key=False))
     relay.picture(pts=None, media_time=0.04)
@@ -52,41 +52,41 @@ def test_packets_wait_until_it_is_known_whether_they_are_wanted(ends: tuple[IpcC
     assert here.receive(1) == ({"picture": [None, 0.04]}, b"")
 
 
-def test_packets_that_nobody_wants_are_forgotten(ends: tuple[IpcChannel, IpcChannel]) -> None:
+def test_unwanted_packets_are_discarded(ends: tuple[IpcChannel, IpcChannel]) -> None:
     here, there = ends
     relay = PacketForwarder(there, dict)
     relay.packet(CompressedPacket(b"first", pts=4, is_key=True))
     relay.decide(wanted=False)
     relay.packet(CompressedPacket(b"second", pts=5, is_key=True))
-    assert not here.waits()
+    assert not here.has_message()
 
 
-def test_packets_without_a_picture_say_what_is_lost_now_and_then(
+def test_packets_without_a_picture_send_drop_counts_regularly(
     ends: tuple[IpcChannel, IpcChannel], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     here, there = ends
-    monkeypatch.setattr(process, "_SAY_EVERY", 0.0)
+    monkeypatch.setattr(process, "_REPORT_INTERVAL", 0.0)
     relay = PacketForwarder(there, lambda: {"corrupt picture": 3})
     relay.decide(wanted=False)
     relay.packet(CompressedPacket(b"damaged", pts=4, is_key=False))
     assert here.receive(1) == ({"drops": {"corrupt picture": 3}}, b"")
-    monkeypatch.setattr(process, "_SAY_EVERY", 60.0)
+    monkeypatch.setattr(process, "_REPORT_INTERVAL", 60.0)
     relay.packet(CompressedPacket(b"damaged", pts=5, is_key=False))
-    assert not here.waits()
+    assert not here.has_message()
 
 
-def test_work_that_goes_on_says_so_now_and_then(
+def test_running_work_sends_progress_regularly(
     ends: tuple[IpcChannel, IpcChannel], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     here, there = ends
-    monkeypatch.setattr(process, "_SAY_EVERY", 60.0)
+    monkeypatch.setattr(process, "_REPORT_INTERVAL", 60.0)
     working = TaskProgress(there)
     working()
     working()
-    assert heard(here) == [{"working": True}], "at once, then not for a while"
+    assert received(here) == [{"working": True}], "at once, then not for a while"
 
 
-def test_work_that_nobody_wants_any_more_ends(ends: tuple[IpcChannel, IpcChannel]) -> None:
+def test_unwanted_work_ends(ends: tuple[IpcChannel, IpcChannel]) -> None:
     here, there = ends
     here.send({"stop": True})
     with pytest.raises(EOFError):
@@ -94,7 +94,7 @@ def test_work_that_nobody_wants_any_more_ends(ends: tuple[IpcChannel, IpcChannel
 
 
 class Camera(Source):
-    """Of a file: its frames, as if they were live."""
+    """The frames of a file, marked as live."""
 
     def __init__(self, source: Source) -> None:
         super().__init__(replace(source.info, live=True), Counter({"corrupt picture": 2}))
@@ -106,46 +106,46 @@ class Camera(Source):
     def close(self) -> None: ...
 
 
-def test_a_live_source_is_never_held_back(tmp_path: Path, ends: tuple[IpcChannel, IpcChannel]) -> None:
+def test_a_live_source_never_waits_for_a_slot(tmp_path: Path, ends: tuple[IpcChannel, IpcChannel]) -> None:
     here, there = ends
     ring = FrameRing.create(max_pixels=SETTINGS.max_pixels)
     with open_source(clips.video(tmp_path / "a.mkv")) as source:
         FrameSender(there, ring).run(Camera(source))
-    said = heard(here)
-    assert [head["frame"][3] for head in said if "frame" in head] == list(range(SLOTS))
-    assert said[0]["drops"] == {"corrupt picture": 2}, "told once"
-    assert "drops" not in said[1]
-    assert said[-1] == {"drops": {"corrupt picture": 2, BEHIND: 12 - SLOTS}, "skipped": 0, "end": True}
+    messages = received(here)
+    assert [head["frame"][3] for head in messages if "frame" in head] == list(range(SLOTS))
+    assert messages[0]["drops"] == {"corrupt picture": 2}, "sent once"
+    assert "drops" not in messages[1]
+    assert messages[-1] == {"drops": {"corrupt picture": 2, BEHIND: 12 - SLOTS}, "skipped": 0, "end": True}
     ring.close()
 
 
-def test_frames_that_nobody_will_look_at_are_not_made(tmp_path: Path, ends: tuple[IpcChannel, IpcChannel]) -> None:
+def test_skipped_frames_are_not_converted(tmp_path: Path, ends: tuple[IpcChannel, IpcChannel]) -> None:
     here, there = ends
     ring = FrameRing.create(max_pixels=SETTINGS.max_pixels)
     here.send({"fps": 5.0})
     with open_source(clips.video(tmp_path / "a.mkv")) as source:
         FrameSender(there, ring).run(Camera(source))
-    *frames, end = heard(here)
+    *frames, end = received(here)
     assert [(head["frame"][3], head["skipped"]) for head in frames] == [(0, 0), (1, 0), (5, 3), (10, 7)], (
-        "from when it is heard"
+        "from the message on"
     )
     assert (end["skipped"], end["drops"]) == (8, {"corrupt picture": 2})
     ring.close()
 
 
-def test_who_hears_anything_but_a_free_slot_ends(tmp_path: Path, ends: tuple[IpcChannel, IpcChannel]) -> None:
+def test_a_reply_other_than_a_free_slot_ends_the_sender(tmp_path: Path, ends: tuple[IpcChannel, IpcChannel]) -> None:
     here, there = ends
     ring = FrameRing.create(max_pixels=SETTINGS.max_pixels)
     here.send({"stop": True})
     with open_source(clips.video(tmp_path / "a.mkv")) as source, pytest.raises(EOFError):
         FrameSender(there, ring).run(source)
-    assert heard(here) == []
+    assert received(here) == []
     ring.close()
 
 
 @pytest.fixture
 def served(ends: tuple[IpcChannel, IpcChannel], monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[dict[str, Any]]]:
-    """All that is said of a file that fits into the slots."""
+    """All messages about a file that fits into the slots."""
     monkeypatch.setattr(process, "limit_memory", lambda megabytes: None)
     monkeypatch.setattr(os, "nice", lambda increment: 0)
 
@@ -155,16 +155,16 @@ def served(ends: tuple[IpcChannel, IpcChannel], monkeypatch: pytest.MonkeyPatch)
         here.send({"url": str(path), "is_path": True, "settings": settings.model_dump(mode="json")})
         here.send({"tap": False})
         process.serve(there, ring.descriptor)
-        said = heard(here)
-        if "frame" in said[-2 if len(said) > 1 else 0]:
-            slot, height, width, *_ = said[-2]["frame"]
+        messages = received(here)
+        if "frame" in messages[-2 if len(messages) > 1 else 0]:
+            slot, height, width, *_ = messages[-2]["frame"]
             assert clips.number_of(ring.take(slot, height=height, width=width)) == 2
-        return said
+        return messages
 
     return serve
 
 
-def test_a_file_is_opened_handed_over_and_ended(tmp_path: Path, served: Callable[..., list[dict[str, Any]]]) -> None:
+def test_a_file_is_opened_sent_and_ended(tmp_path: Path, served: Callable[..., list[dict[str, Any]]]) -> None:
     opened, *frames, end = served(clips.video(tmp_path / "a.mkv", frames=3))
     assert (opened["opened"]["width"], opened["opened"]["path"]) == (160, str(tmp_path / "a.mkv"))
     assert opened["packets"]["codec"] == "h264"
@@ -172,13 +172,13 @@ def test_a_file_is_opened_handed_over_and_ended(tmp_path: Path, served: Callable
     assert end == {"drops": {}, "skipped": 0, "end": True}
 
 
-def test_what_went_wrong_is_told_with_its_kind(tmp_path: Path, served: Callable[..., list[dict[str, Any]]]) -> None:
+def test_an_error_is_reported_with_its_class(tmp_path: Path, served: Callable[..., list[dict[str, Any]]]) -> None:
     assert served(tmp_path / "none.mp4") == [
         {"error": ["SourceNotFoundError", f"{tmp_path / 'none.mp4'}: does not exist; is the path right?"]}
     ]
 
 
-def test_what_should_not_happen_is_told_without_its_text(
+def test_an_unexpected_error_is_reported_without_its_text(
     tmp_path: Path,
     served: Callable[..., list[dict[str, Any]]],
     monkeypatch: pytest.MonkeyPatch,
@@ -194,7 +194,7 @@ def test_what_should_not_happen_is_told_without_its_text(
     assert password not in capfd.readouterr().err
 
 
-def test_short_memory_is_told_with_what_to_do(
+def test_the_error_for_a_lack_of_memory_names_the_setting(
     tmp_path: Path, served: Callable[..., list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def exhaust(*_: object) -> None:

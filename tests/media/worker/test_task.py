@@ -34,7 +34,7 @@ def gone(pid: int) -> bool:
     return not status.exists() or "State:\tZ" in status.read_text()
 
 
-def test_a_span_is_cut_as_it_is_here(tmp_path: Path) -> None:
+def test_a_span_is_cut_as_in_this_process(tmp_path: Path) -> None:
     file = clips.video(tmp_path / "a:%03d*.mp4", frames=50, options={"g": "10"})
     before = descriptors()
     here = cut(file, tmp_path / "here.mp4", 0.8, 1.48)
@@ -44,7 +44,7 @@ def test_a_span_is_cut_as_it_is_here(tmp_path: Path) -> None:
     assert descriptors() == before
 
 
-def test_it_is_another_process_where_settings_and_system_allow_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_task_runs_in_another_process_if_settings_and_system_allow_it(monkeypatch: pytest.MonkeyPatch) -> None:
     file = Path("a.mp4")
     other = run_isolated(worker_tasks.pid, file, settings=SETTINGS)
     assert other != os.getpid()
@@ -61,10 +61,10 @@ def test_it_is_another_process_where_settings_and_system_allow_it(monkeypatch: p
         (worker_tasks.crash, r"a\.mp4: the process that reads it crashed \(SIGABRT\); is it damaged\?"),
         (worker_tasks.exhaust, r"a\.mp4: .* source\.memory_limit"),
         (worker_tasks.mistake, r"a\.mp4: reading it failed \(RuntimeError\); this should not happen"),
-        (worker_tasks.lie, r"a\.mp4: the process that reads it sent nonsense"),
+        (worker_tasks.lie, r"a\.mp4: the process that reads it sent an invalid message"),
     ],
 )
-def test_whatever_happens_there_is_one_sentence_here(function: Callable[[Path], object], sentence: str) -> None:
+def test_every_failure_of_the_process_is_one_sentence(function: Callable[[Path], object], sentence: str) -> None:
     before = descriptors()
     with pytest.raises(SourceUnreadableError, match=sentence) as caught:
         run_isolated(function, Path("a.mp4"), settings=SETTINGS)
@@ -73,7 +73,7 @@ def test_whatever_happens_there_is_one_sentence_here(function: Callable[[Path], 
     assert descriptors() == before
 
 
-def test_errors_come_with_their_kind_and_words(tmp_path: Path) -> None:
+def test_errors_keep_their_class_and_message(tmp_path: Path) -> None:
     with pytest.raises(SourceNotFoundError, match="does not exist"):
         run_isolated(cut, tmp_path / "none.mp4", tmp_path / "clip.mp4", 0.0, 1.0, settings=SETTINGS)
 
@@ -81,16 +81,18 @@ def test_errors_come_with_their_kind_and_words(tmp_path: Path) -> None:
 def test_a_function_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(isolated_source, "_MARGIN", 0.1)
     settings = SETTINGS.model_copy(update={"hang_timeout": 0.3, "read_timeout": 0.1})
-    with pytest.raises(SourceUnreadableError, match="said nothing for 0 s and was ended"):
+    with pytest.raises(SourceUnreadableError, match="sent nothing for 0 s and was ended"):
         run_isolated(worker_tasks.hang, Path("a.mp4"), settings=settings)
 
 
-def test_a_slow_disk_has_time_for_the_whole_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Finishing a large mp4 is one call, without a sign of life."""
+def test_the_timeout_allows_a_slow_disk_to_write_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Finishing a large mp4 is one call without a progress report."""
     waited: list[float] = []
-    hear = isolated_source.CaptureProcess.hear
+    receive = isolated_source.CaptureProcess.receive
     monkeypatch.setattr(
-        isolated_source.CaptureProcess, "hear", lambda self, timeout: waited.append(timeout) or hear(self, timeout)
+        isolated_source.CaptureProcess,
+        "receive",
+        lambda self, timeout: waited.append(timeout) or receive(self, timeout),
     )
     large = tmp_path / "large.mp4"
     for size in (0, 1_000_000_000):
@@ -101,13 +103,13 @@ def test_a_slow_disk_has_time_for_the_whole_file(tmp_path: Path, monkeypatch: py
     assert enough - small == pytest.approx(100)
 
 
-def test_no_room_for_a_process_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_process_start_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", str(tmp_path / "nothing"))
     with pytest.raises(SourceUnavailableError, match="no process can be started"):
         run_isolated(worker_tasks.pid, Path("a.mp4"), settings=SETTINGS)
 
 
-def test_it_works_from_a_script_without_a_main_guard(tmp_path: Path) -> None:
+def test_a_script_without_a_main_guard_works(tmp_path: Path) -> None:
     file = clips.video(tmp_path / "a.mp4")
     script = tmp_path / "script.py"
     script.write_text(
@@ -122,13 +124,13 @@ def test_it_works_from_a_script_without_a_main_guard(tmp_path: Path) -> None:
     assert done.stdout == "0.4\n"
 
 
-def test_a_program_that_is_killed_leaves_no_process(tmp_path: Path) -> None:
+def test_a_killed_program_leaves_no_process(tmp_path: Path) -> None:
     script = (
         "import sys; from pathlib import Path; from support import worker_tasks\n"
         "from monitor.media.worker.task import run_isolated; from monitor.settings import SourceSettings\n"
         "run_isolated(worker_tasks.outlive, Path(sys.argv[1]), settings=SourceSettings())"
     )
-    told = tmp_path / "pid"
-    done = subprocess.run([sys.executable, "-c", script, str(told)], capture_output=True, check=False)
-    assert done.returncode == -signal.SIGKILL, done.stderr  # its pipes closed: nobody holds them any more
-    assert gone(int(told.read_text()))
+    pid_file = tmp_path / "pid"
+    done = subprocess.run([sys.executable, "-c", script, str(pid_file)], capture_output=True, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr  # its pipes closed, so no process holds them
+    assert gone(int(pid_file.read_text()))

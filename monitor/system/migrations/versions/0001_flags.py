@@ -1,4 +1,4 @@
-"""Flags and the log of what was done to them."""
+"""Flags with the history of their changes."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +8,7 @@ down_revision = None
 
 
 def upgrade() -> None:
-    """Make the tables."""
+    """Create the tables."""
     op.create_table(
         "flags",
         sa.Column("id", sa.String(40), primary_key=True),

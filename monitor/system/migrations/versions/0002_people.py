@@ -1,4 +1,4 @@
-"""People who sign in with a password, and who did what at the dashboard."""
+"""Accounts with passwords, and the audit log of the dashboard."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +8,7 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
-    """Make the tables."""
+    """Create the tables."""
     op.create_table(
         "people",
         sa.Column("name", sa.String(80), primary_key=True),
@@ -25,7 +25,7 @@ def upgrade() -> None:
         sa.Column("what", sa.Text, nullable=False),
         sa.Column("client", sa.String(64), nullable=False),
     )
-    if op.get_bind().dialect.name == "sqlite":  # elsewhere: grant the program no UPDATE and no DELETE on it
+    if op.get_bind().dialect.name == "sqlite":  # elsewhere, revoke UPDATE and DELETE
         for change in ("UPDATE", "DELETE"):
             op.execute(
                 f"CREATE TRIGGER audit_no_{change.lower()} BEFORE {change} ON audit "
