@@ -1,4 +1,4 @@
-"""One file, two roles: imported by the server it is the ASGI app, run by Streamlit it is the page."""
+"""The ASGI app when the server imports this file; the page when Streamlit runs it."""
 
 import streamlit as st
 

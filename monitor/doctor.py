@@ -1,4 +1,4 @@
-"""Is this machine ready? One finding per question, each with what to do when the answer is no."""
+"""Checks whether this machine is ready: one finding per question, with advice after a failure."""
 
 import importlib.metadata
 import platform
@@ -28,16 +28,16 @@ _PACKAGES = ("torch", "facenet-pytorch", "opencv-python-headless", "av", "numpy"
 
 
 class Severity(StrEnum):
-    """How a finding bears on the work."""
+    """The severity of a finding."""
 
     OK = "ok"
-    WARNING = "warning"  # works, with less
+    WARNING = "warning"  # works with restrictions
     FAILURE = "failure"  # does not work
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One answered question."""
+    """One question and its answer."""
 
     question: str
     health: Severity
@@ -45,19 +45,19 @@ class Finding:
 
 
 def examine(settings: Settings, *, out: Path) -> Iterator[Finding]:
-    """Answer one question after the other; takes a few seconds, more if engines must be built first.
+    """Yields the findings one by one; takes a few seconds, or longer if engines must be built first.
 
     Args:
-        settings: what would be used.
-        out: the folder into which results would be written.
+        settings: of the program.
+        out: folder for results; checked for write access.
     """
     yield Finding("program", Severity.OK, f"deepfake-monitor {__version__}, Python {platform.python_version()}")
     yield _packages()
     yield from _engines(settings)
     yield Finding("sources", Severity.OK, known_forms())
     yield _cameras()
-    yield _writable("results", out)
-    yield _writable("engine cache", default_cache_dir(settings.cache_dir))
+    yield _check_writable("results", out)
+    yield _check_writable("engine cache", default_cache_dir(settings.cache_dir))
     yield _self_test(settings)
 
 
@@ -67,7 +67,7 @@ def _packages() -> Finding:
         try:
             versions.append(f"{name} {importlib.metadata.version(name)}")
         except importlib.metadata.PackageNotFoundError:
-            versions.append(f"{name} absent")
+            versions.append(f"{name} not installed")
     return Finding("packages", Severity.OK, ", ".join(versions) + f", on {platform.machine()} {sys.platform}")
 
 
@@ -78,28 +78,30 @@ def _engines(settings: Settings) -> Iterator[Finding]:
         yield Finding("engine", Severity.FAILURE, str(error))
         return
     yield Finding("engine", Severity.OK, f"{choice.backend.name}: {choice.reason}")
-    for name, why in choice.others.items():
-        yield Finding(f"engine {name}", Severity.OK, f"not chosen: {why}")
+    for name, reason in choice.others.items():
+        yield Finding(f"engine {name}", Severity.OK, f"not chosen: {reason}")
 
 
 def _cameras() -> Finding:
-    found = cameras()
-    if found:
-        return Finding("cameras", Severity.OK, ", ".join(found))
-    return Finding("cameras", Severity.WARNING, "none found; the other sources work without one")
+    names = cameras()
+    if names:
+        return Finding("cameras", Severity.OK, ", ".join(names))
+    return Finding("cameras", Severity.WARNING, "none found; all other kinds of sources work")
 
 
-def _writable(what: str, folder: Path) -> Finding:
+def _check_writable(question: str, folder: Path) -> Finding:
     existing = next(path for path in (folder, *folder.resolve().parents) if path.is_dir())
     try:
         with tempfile.TemporaryFile(dir=existing):
-            return Finding(what, Severity.OK, f"{folder} can be written")
+            return Finding(question, Severity.OK, f"{folder} can be written")
     except OSError as error:
-        return Finding(what, Severity.FAILURE, f"{folder} cannot be written ({error.strerror}): choose another folder")
+        return Finding(
+            question, Severity.FAILURE, f"{folder} cannot be written ({error.strerror}): choose another folder"
+        )
 
 
 def _self_test(settings: Settings) -> Finding:
-    """Send a known-real and a known-blended face through the running engine."""
+    """Scores a known real face and a known blended face."""
     question = "self-test"
     try:
         engines = Engines.load(settings)
@@ -107,14 +109,12 @@ def _self_test(settings: Settings) -> Finding:
     except MonitorError as error:
         return Finding(question, Severity.FAILURE, str(error))
     if real is None or blended is None:
-        return Finding(
-            question, Severity.FAILURE, "no face was found in a picture that shows one: reinstall the program"
-        )
+        return Finding(question, Severity.FAILURE, "no face was detected in a picture of a face: reinstall the program")
     figures = f"P(fake) of one sample: known-real face {percent(real)}, known-blended face {percent(blended)}"
     if blended > real:
         return Finding(question, Severity.OK, f"{figures}, on {engines.scorer.engine.name}")
-    why = f"{engines.classifier.card.id} does not tell them apart: read its limits in the model card"
-    return Finding(question, Severity.WARNING, f"{figures}: {why}")
+    advice = f"{engines.classifier.card.id} does not separate them: read its limits in the model card"
+    return Finding(question, Severity.WARNING, f"{figures}: {advice}")
 
 
 def _probability(engines: Engines, settings: Settings, picture: Pixels) -> float | None:

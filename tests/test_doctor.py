@@ -14,7 +14,7 @@ def findings(settings: Settings, out: Path) -> dict[str, Finding]:
     return {finding.question: finding for finding in examine(settings, out=out)}
 
 
-def test_a_sound_machine(settings: Settings, tmp_path: Path) -> None:
+def test_a_ready_machine_has_no_failure(settings: Settings, tmp_path: Path) -> None:
     found = findings(settings, tmp_path / "not made yet" / "results")
     assert Severity.FAILURE not in {finding.health for finding in found.values()}
     assert "onnxruntime" in found["engine"].answer
@@ -24,7 +24,7 @@ def test_a_sound_machine(settings: Settings, tmp_path: Path) -> None:
     assert not (tmp_path / "not made yet").exists(), "it only looks"
 
 
-def test_an_unknown_backend_is_a_failure_that_says_what_to_do(settings: Settings, tmp_path: Path) -> None:
+def test_an_unknown_backend_is_a_failure_with_advice(settings: Settings, tmp_path: Path) -> None:
     classifier = settings.classifier.model_copy(update={"backend": "abacus"})
     found = findings(settings.model_copy(update={"classifier": classifier}), tmp_path)
     assert found["engine"].health is Severity.FAILURE
@@ -52,9 +52,9 @@ def test_a_folder_that_cannot_be_written_is_a_failure(
 
 @pytest.mark.parametrize(
     ("logits", "health", "words"),
-    [((-2.0, 2.0), Severity.OK, "onnxruntime"), ((1.0, -1.0), Severity.WARNING, "does not tell them apart")],
+    [((-2.0, 2.0), Severity.OK, "onnxruntime"), ((1.0, -1.0), Severity.WARNING, "does not separate them")],
 )
-def test_the_self_test_judges_the_running_engine(
+def test_the_self_test_rates_the_running_engine(
     settings: Settings,
     engines: Engines,
     tmp_path: Path,

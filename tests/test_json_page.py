@@ -99,7 +99,7 @@ def test_the_keys_of_faces_json_are_on_the_page(tmp_path: Path) -> None:
         picture = Frame(np.zeros((240, 320, 3), np.uint8), 10, 2.0, datetime(2026, 1, 1, tzinfo=UTC), "cam")
         analyse_frame(recorder, picture, observation([SUSPECT], index=10, media_time=2.0))
         flag = recorder.flag(FlagRequest(connection=1, media_time=2.0, frame_index=10, reporter="ada"))
-        found = json.loads((archive.exhibits.folder(flag.id) / FACES).read_bytes())
+        found = json.loads((archive.files.folder(flag.id) / FACES).read_bytes())
     assert listed("faces.json") == list(keys(found)) == list(keys(example("faces.json")))
 
 

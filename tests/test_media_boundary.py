@@ -70,7 +70,7 @@ def crashing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, 
 
 def analysed(uploads: Uploads, content: bytes) -> Upload:
     """The upload once its analysis is over."""
-    with uploads.receiving("talk.mp4") as (upload_id, path):
+    with uploads.receive("talk.mp4") as (upload_id, path):
         path.write_bytes(content)
     deadline = time.monotonic() + 60
     while not (found := uploads.get(upload_id)) or not found.state.over:
@@ -115,7 +115,7 @@ def test_the_server_opens_no_file_from_outside(
         assert (done.state, done.why) == (UploadState.DONE, "")
         flag = flagged(uploads, done, archive)
     assert (flag.clip, flag.clip_why) == (ClipState.KEPT, "")
-    (face,) = json.loads((archive.exhibits.folder(flag.id) / FACES).read_bytes())["faces"]
+    (face,) = json.loads((archive.files.folder(flag.id) / FACES).read_bytes())["faces"]
     assert flag.box is not None
     assert (face["track_id"], face["box"]) == (flag.track_id, list(flag.box))
     assert face["probability"] == flag.probability

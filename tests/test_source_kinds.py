@@ -20,7 +20,7 @@ from monitor.media.failures import FailureCauses, failure
 from monitor.media.sources import DemoSource, Source, SourceKind, address, open_isolated, register
 from monitor.media.sources.address import Address, known_forms
 from monitor.runtime import Observers, StreamState, StreamSupervisor
-from monitor.server.address_policy import allowed
+from monitor.server.address_policy import check_address
 from monitor.settings import Settings, SourceSettings
 
 
@@ -58,21 +58,21 @@ def test_it_is_opened_through_the_public_door(known: Callable) -> None:
 def test_a_kind_that_does_not_say_so_is_remote(known: Callable) -> None:
     known()
     with pytest.raises(UsageError, match="link-local"):
-        allowed("stub://169.254.169.254/1", folders=())
-    allowed("stub://192.168.1.20/1", folders=())
+        check_address("stub://169.254.169.254/1", folders=())
+    check_address("stub://192.168.1.20/1", folders=())
 
 
 def test_a_remote_address_that_hides_its_host_is_refused(known: Callable) -> None:
     known(schemes={}, prefix="stub")
-    with pytest.raises(UsageError, match=r"stub:169\.254\.169\.254/1: names no host.*stub://host/1"):
-        allowed("stub:169.254.169.254/1", folders=())
+    with pytest.raises(UsageError, match=r"stub:169\.254\.169\.254/1: the host is missing.*stub://host/1"):
+        check_address("stub:169.254.169.254/1", folders=())
     with pytest.raises(UsageError, match="link-local"):
-        allowed("stub://169.254.169.254/1", folders=())
+        check_address("stub://169.254.169.254/1", folders=())
 
 
 def test_a_local_kind_is_not_asked_for_a_host(known: Callable) -> None:
     known(schemes={}, prefix="stub", is_remote=False)
-    allowed("stub:1", folders=())
+    check_address("stub:1", folders=())
 
 
 def test_a_kind_that_does_not_say_so_is_decoded_in_a_process_of_its_own(
@@ -122,7 +122,7 @@ def test_the_supervisor_tries_again_if_the_kind_may_come_back(
 def test_help_names_it(known: Callable, tmp_path: Path) -> None:
     known()
     assert known_forms().endswith(", demo:, stub://, or a path")
-    for ask in (lambda: Address.of("gopher://host"), lambda: allowed("", folders=())):
+    for ask in (lambda: Address.of("gopher://host"), lambda: check_address("", folders=())):
         with pytest.raises(UsageError, match="stub://"):
             ask()
     found = next(one for one in doctor.examine(Settings(), out=tmp_path) if one.question == "sources")
@@ -147,7 +147,7 @@ def test_the_command_line_names_it() -> None:
 
 def test_the_dashboard_offers_it(known: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
     known()
-    monkeypatch.setattr(page, "may", lambda role: True)
+    monkeypatch.setattr(page, "has_role", lambda role: True)
 
     def script(station: object) -> None:
         from monitor.dashboard.pages.sources import ask_source

@@ -65,8 +65,8 @@ def whole(archive: FlagArchive, told: list[str]) -> None:
     assert archive.store.count() == len(told)
     assert archive.store.first_fault() is None
     for flag_id in told:
-        assert archive.exhibits.faults(archive.store.get(flag_id)) == []
-    assert archive.exhibits.repair(archive.store).orphans == 0
+        assert archive.files.faults(archive.store.get(flag_id)) == []
+    assert archive.files.repair(archive.store).orphans == 0
 
 
 def test_a_full_disk_is_told_and_what_was_kept_stays(volume: Path) -> None:
@@ -128,7 +128,7 @@ def test_an_end_amid_flags_loses_none_that_was_told(tmp_path: Path, number: sign
             lines = writer.stdout.read().splitlines(keepends=True)
         told += [line.strip() for line in lines if line.endswith("\n")]
         with FlagArchive(tmp_path / "kept") as archive:
-            unfinished += archive.exhibits.repair(archive.store).orphans
+            unfinished += archive.files.repair(archive.store).orphans
             found = archive.store.ids()
             assert found.issuperset(told)
             told = sorted(found)  # one may be committed that nobody was told of

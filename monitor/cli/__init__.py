@@ -12,13 +12,13 @@ from rich.logging import RichHandler
 from rich.markup import escape
 
 from monitor.cli import analyze, bench, doctor, engines, flags, lab, people, serve, watch
-from monitor.cli.terminal import errors, unexpected
+from monitor.cli.terminal import describe_unexpected, errors
 from monitor.errors import MonitorError
 from monitor.system.logs import TextFormatter
 
 app = typer.Typer(
     name="deepfake-monitor",
-    help="Watches a camera, a stream or a video and says, for every face and over time, whether it looks manipulated.",
+    help="Monitors a camera, a stream or a video, and rates over time whether each face looks manipulated.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -35,10 +35,10 @@ app.add_typer(lab.app)
 
 
 def main() -> None:
-    """Run the command line; a failure is one sentence and an exit code, never a traceback."""
-    on_the_terminal = RichHandler(level=logging.WARNING, console=errors)
-    on_the_terminal.setFormatter(TextFormatter("%(message)s"))
-    logging.basicConfig(level=logging.WARNING, handlers=[on_the_terminal])
+    """Runs the command line; a failure is one sentence and an exit code, never a traceback."""
+    handler = RichHandler(level=logging.WARNING, console=errors)
+    handler.setFormatter(TextFormatter("%(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     try:
         app()
     except MonitorError as error:
@@ -47,5 +47,5 @@ def main() -> None:
     except Exception as error:
         if sys.flags.dev_mode:
             raise
-        errors.print(f"[bold red]error:[/] {escape(unexpected(error))}")
+        errors.print(f"[bold red]error:[/] {escape(describe_unexpected(error))}")
         sys.exit(1)

@@ -1,4 +1,4 @@
-"""``deepfake-monitor analyze``: anything that has an end, to report, timeline and annotated video."""
+"""``deepfake-monitor analyze``: report, timeline and annotated video of a finite source."""
 
 import json
 import sys
@@ -27,7 +27,7 @@ from monitor.types.formatting import percent
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
-    """One source: what it came to, and why it could not be analysed, or not to its end."""
+    """The result of one source, and the error if it could not be analysed to its end."""
 
     name: str  # masked
     result: Report | None = None
@@ -36,7 +36,7 @@ class _Outcome:
 
 def analyze(
     sources: Annotated[list[str], typer.Argument(help=f"Files, folders of files, or addresses: {known_examples()}.")],
-    out: Annotated[Path, typer.Option(help="Results appear in a folder of their own there.")] = Path("results"),
+    out: Annotated[Path, typer.Option(help="Parent folder; each source gets its own folder there.")] = Path("results"),
     video: Annotated[bool, typer.Option(help="Write annotated.mp4.")] = True,  # noqa: FBT002 - a flag
     backend: Backend = None,
     min_face: MinFace = None,
@@ -46,17 +46,17 @@ def analyze(
 ) -> None:
     """Analyse every frame and write report.json, timeline.csv and annotated.mp4.
 
-    A source that cannot be read is named and the others go on; the exit code is 3 then, 1 if more failed.
+    An unreadable source is reported and the others continue; the exit code is then 3, or 1 after another failure.
     """
     settings = settings_from(settings_file, assignments, backend=backend, min_face=min_face)
-    with errors.status("loading engines (on first use they are built: up to a minute)"):
+    with errors.status("loading engines (the first start builds them: up to a minute)"):
         engines = Engines.load(settings)
     outcomes = []
-    for name in (name for source in sources for name in _expanded(source)):
+    for name in (name for source in sources for name in _expand(source)):
         outcome = _attempt(name, engines=engines, settings=settings, out=out, video=video)
         outcomes.append(outcome)
         if not as_json:
-            _say(outcome)
+            _print(outcome)
     if as_json:
         typer.echo(json.dumps([_record(outcome) for outcome in outcomes], indent=2, ensure_ascii=False))
     elif len(outcomes) > 1:
@@ -66,8 +66,8 @@ def analyze(
         raise typer.Exit(min(failure.exit_code for failure in failures))
 
 
-def _expanded(source: str) -> list[str]:
-    """The media of a folder; a source that cannot be expanded fails when it is opened, where failures are told."""
+def _expand(source: str) -> list[str]:
+    """The media files of a folder; a source that cannot be expanded is returned as is, and fails when opened."""
     try:
         return expand(source)
     except MonitorError:
@@ -87,13 +87,13 @@ def _attempt(name: str, *, engines: Engines, settings: Settings, out: Path, vide
     except Exception as error:
         if sys.flags.dev_mode:
             raise
-        return _Outcome(mask(name), failure=MonitorError(f"{mask(name)}: {terminal.unexpected(error)}"))
+        return _Outcome(mask(name), failure=MonitorError(f"{mask(name)}: {terminal.describe_unexpected(error)}"))
 
 
 def _require_end(info: SourceInfo) -> None:
     if info.live:
         raise UsageError(
-            f"{info.name}: is live and has no end; use `deepfake-monitor watch`, with --duration if it shall stop"
+            f"{info.name}: this source is live and has no end; use `deepfake-monitor watch`, and --duration to stop it"
         )
 
 
@@ -109,11 +109,11 @@ class _Advance:
         self._progress, self._task = progress, task
 
     def __call__(self, frame: Frame, observation: Observation) -> None:  # noqa: ARG002 - a sink
-        """One frame further."""
+        """Advances the bar by one frame."""
         self._progress.advance(self._task)
 
 
-def _say(outcome: _Outcome) -> None:
+def _print(outcome: _Outcome) -> None:
     if outcome.failure is not None:
         errors.print(f"[bold red]error:[/] {escape(str(outcome.failure))}")
     if outcome.result is not None:

@@ -21,20 +21,20 @@ from monitor.types.formatting import share
 
 def bench(
     video: Annotated[Path | None, typer.Option(help="Add a scenario with this video, scaled to 720 lines.")] = None,
-    seconds: Annotated[int, typer.Option(min=2, max=60, help="Seconds of each clip that are compared.")] = 6,
+    seconds: Annotated[int, typer.Option(min=2, max=60, help="Compared seconds of each clip.")] = 6,
     backend: Backend = None,
     min_face: MinFace = None,
     settings_file: SettingsFile = None,
     assignments: Set = None,
     as_json: AsJson = False,  # noqa: FBT002 - a flag
 ) -> None:
-    """Compare with the naive loop, side by side: facenet-pytorch's MTCNN and an eager classifier on every frame.
+    """Compare with a naive loop: facenet-pytorch's MTCNN and an eager classifier on every frame.
 
-    Both at 160 px and the same smallest face, one thread each, taking turns; takes some minutes.
+    Both use 160 px, the same minimum face size and one thread, and run alternately. Takes some minutes.
     """
     settings = settings_from(settings_file, assignments, backend=backend, min_face=min_face)
     with tempfile.TemporaryDirectory() as folder:
-        with errors.status("making the clips"):
+        with errors.status("writing the clips"):
             scenarios = _scenarios(Path(folder), video=video, seconds=seconds)
         results: dict[str, ScenarioResult] = {}
         with Progress(console=errors, transient=True) as progress:

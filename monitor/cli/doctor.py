@@ -16,15 +16,15 @@ _MARKS = {Severity.OK: "[green]ok[/]", Severity.WARNING: "[yellow]warning[/]", S
 
 
 def doctor(
-    out: Annotated[Path, typer.Option(help="Where results would be written.")] = Path("results"),
+    out: Annotated[Path, typer.Option(help="Folder for results; checked for write access.")] = Path("results"),
     backend: Backend = None,
     settings_file: SettingsFile = None,
     assignments: Set = None,
     as_json: AsJson = False,  # noqa: FBT002 - a command-line flag
 ) -> None:
-    """Check versions, engines, cameras and write access, and send two known faces through the engine.
+    """Check versions, engines, cameras and write access, and score two known faces.
 
-    Exit code 1 if anything that is needed does not work.
+    The exit code is 1 if a required part does not work.
     """
     settings = settings_from(settings_file, assignments, backend=backend)
     findings = list(examine(settings, out=out))

@@ -1,4 +1,4 @@
-"""``deepfake-monitor engines``: which inference engines this machine has, how fast and how right each is."""
+"""``deepfake-monitor engines``: the inference engines of this machine, their speed and their accuracy."""
 
 import json
 import time
@@ -29,11 +29,12 @@ from monitor.types.formatting import share
 app = typer.Typer(
     name="engines",
     no_args_is_help=True,
-    help="Which inference engines this machine can run, which is chosen and why, how fast and how right each is.",
+    help="List, build, verify, benchmark and clean the inference engines of this machine.",
 )
 
 Engines = Annotated[
-    list[str] | None, typer.Option("--engine", help="Only this one; may be repeated.", show_default="all that run here")
+    list[str] | None,
+    typer.Option("--engine", help="Only this engine; may be repeated.", show_default="all usable ones"),
 ]
 
 
@@ -43,7 +44,7 @@ def list_(
     assignments: Set = None,
     as_json: AsJson = False,  # noqa: FBT002 - a flag
 ) -> None:
-    """Which engines there are, which is chosen and why not another. Nothing is built."""
+    """List the engines, the chosen one, and the reasons. Builds nothing."""
     settings = settings_from(settings_file, assignments)
     try:
         choice = choose(settings.classifier.backend)
@@ -56,7 +57,7 @@ def list_(
     rows = []
     for backend in all_backends():
         missing = backend.unavailable()
-        reason = missing or why.get(backend.name, "not chosen: the one that was asked for cannot be used")
+        reason = missing or why.get(backend.name, "not chosen: the requested engine cannot be used")
         rows.append({"name": backend.name, "available": not missing, "chosen": backend.name == chosen, "why": reason})
     if as_json:
         typer.echo(json.dumps({"engines": rows}, indent=2))
@@ -72,7 +73,7 @@ def list_(
 
 @app.command()
 def build(engine: Engines = None, settings_file: SettingsFile = None, assignments: Set = None) -> None:
-    """Build engines into the cache, the face detector's too, so that the first start is as fast as any other."""
+    """Build the engines of classifier and face detector into the cache, so that the first start is fast."""
     settings = settings_from(settings_file, assignments)
     networks = [network for network, _ in _networks(settings)]
     folder = default_cache_dir(settings.cache_dir)
@@ -106,31 +107,31 @@ def verify_(
     assignments: Set = None,
     as_json: AsJson = False,  # noqa: FBT002 - a flag
 ) -> None:
-    """Hold each engine against fp32 torch on the demo's faces; exit code 1 if one says something else."""
+    """Compare each engine with fp32 torch on the demo's faces; the exit code is 1 if one deviates too much."""
     settings = settings_from(settings_file, assignments)
     folder, threads = default_cache_dir(settings.cache_dir), settings.classifier.threads
     failed: list[Verification] = []
     for network, crops in _networks(settings):
-        found: list[Verification] = []
+        results: list[Verification] = []
         for backend in available(engine or ()):
             with errors.status(f"verifying {network.name} on {backend.name}"):
-                found.append(verify(network, backend, crops=crops, threads=threads, cache_dir=folder))
-        _show_verified(network.name, found, as_json=as_json)
-        failed += [one for one in found if not one.passed]
+                results.append(verify(network, backend, crops=crops, threads=threads, cache_dir=folder))
+        _show_verifications(network.name, results, as_json=as_json)
+        failed += [one for one in results if not one.passed]
     for one in failed:
         errors.print(f"[bold red]failed:[/] {escape(one.why)}")
     if failed:
         raise typer.Exit(1)
 
 
-def _show_verified(network: str, found: Sequence[Verification], *, as_json: bool) -> None:
+def _show_verifications(network: str, results: Sequence[Verification], *, as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps({"network": network, "engines": [_record(one) for one in found]}, indent=2))
+        typer.echo(json.dumps({"network": network, "engines": [_record(one) for one in results]}, indent=2))
     else:
         table = Table(
-            Column("engine", no_wrap=True), "", "logits differ by", "maps by", "faces", box=None, pad_edge=False
+            Column("engine", no_wrap=True), "", "logit difference", "map difference", "faces", box=None, pad_edge=False
         )
-        for one in found:
+        for one in results:
             table.add_row(
                 one.engine or one.backend,
                 "[green]ok[/]" if one.passed else "[bold red]failed[/]",
@@ -138,41 +139,41 @@ def _show_verified(network: str, found: Sequence[Verification], *, as_json: bool
                 f"{one.map_difference:.2g} (allowed {one.map_tolerance:g})",
                 str(one.crops),
             )
-        console.print(f"{network} against fp32 torch, largest differences", style="dim")
+        console.print(f"{network} compared with fp32 torch, largest differences", style="dim")
         console.print(table)
 
 
 @app.command()
 def bench(
     engine: Engines = None,
-    batch: Annotated[list[int] | None, typer.Option(min=1, max=256, help="May be repeated.")] = None,
-    rounds: Annotated[int, typer.Option(min=1, max=10000, help="In which all engines take turns.")] = 30,
+    batch: Annotated[list[int] | None, typer.Option(min=1, max=256, help="Batch size; may be repeated.")] = None,
+    rounds: Annotated[int, typer.Option(min=1, max=10000, help="Rounds; each round runs every engine once.")] = 30,
     plot: Annotated[Path | None, typer.Option(help="Draw faces per second by batch into this file.")] = None,
     settings_file: SettingsFile = None,
     assignments: Set = None,
     as_json: AsJson = False,  # noqa: FBT002 - a flag
 ) -> None:
-    """Faces per second, latency and distance from fp32 torch of every engine, in one interleaved run."""
+    """Measure faces per second, latency and difference from fp32 torch of every engine, in one interleaved run."""
     settings = settings_from(settings_file, assignments)
     if plot is not None:
-        _drawing()
+        _require_matplotlib()
     network, crops = _networks(settings)[0]
     folder, threads = default_cache_dir(settings.cache_dir), settings.classifier.threads
     names = available(engine or ())
-    made = {}
+    engines = {}
     for backend in names:
         with errors.status(f"building {backend.name}"):
             try:
-                made[backend.name] = compiled(network, backend, threads=threads, cache_dir=folder)
+                engines[backend.name] = compiled(network, backend, threads=threads, cache_dir=folder)
             except MonitorError as error:
-                errors.print(f"[yellow]left out:[/] {backend.name}: {escape(str(error))}")
-    if not made:
+                errors.print(f"[yellow]skipped:[/] {backend.name}: {escape(str(error))}")
+    if not engines:
         raise EngineError(f"none of {', '.join(backend.name for backend in names)} could be built: see above")
-    reference = made.get("torch") or compiled(network, available(("torch",))[0], threads=threads, cache_dir=folder)
+    reference = engines.get("torch") or compiled(network, available(("torch",))[0], threads=threads, cache_dir=folder)
     with Progress(console=errors, transient=True) as progress:
-        task = progress.add_task("taking turns", total=rounds + 1)
+        task = progress.add_task("rounds", total=rounds + 1)
         rows, peak = measure(
-            made,
+            engines,
             reference=reference,
             flop=flop_per_face(network),
             crops=crops,
@@ -192,19 +193,19 @@ def bench(
 
 @app.command()
 def clean(settings_file: SettingsFile = None, assignments: Set = None) -> None:
-    """Remove everything that was compiled; it is built again when it is needed."""
+    """Delete all built engines; they are built again when needed."""
     settings = settings_from(settings_file, assignments)
     folder = default_cache_dir(settings.cache_dir)
     files = artefacts(folder)
     size, removed = 0, 0
     for file in files:
         try:
-            taken = file.stat().st_size
+            file_size = file.stat().st_size
             file.unlink()
         except OSError as error:
-            errors.print(f"[yellow]kept:[/] {escape(str(file))} ({error.strerror or error})")
+            errors.print(f"[yellow]not deleted:[/] {escape(str(file))} ({error.strerror or error})")
         else:
-            size, removed = size + taken, removed + 1
+            size, removed = size + file_size, removed + 1
     console.print(f"{removed} files, {size / 1e6:.0f} MB removed from {escape(str(folder))}")
     if removed < len(files):
         raise typer.Exit(1)
@@ -214,7 +215,7 @@ _BATCHES = (1, 4, 8, 16)
 
 
 def _networks(settings: Settings) -> list[tuple[Network, Pixels]]:
-    """The networks of the classifiers that the settings name, each with faces to try its engines on."""
+    """The networks of the configured classifiers, each with test faces for its engines."""
     networks = [classifier.network for classifier in configured_committee(settings).classifiers]
     for network in networks:
         if network.reference_crops is None:
@@ -232,7 +233,7 @@ def _record(one: Verification) -> dict[str, object]:
 
 def _show(rows: Sequence[EngineMeasurement], *, network: str, threads: int, rounds: int, peak: float) -> None:
     table = Table(
-        Column("engine", no_wrap=True), "batch", "faces/s", "p50 ms", "p99 ms", "CPU ms per face", "of the peak",
+        Column("engine", no_wrap=True), "batch", "faces/s", "p50 ms", "p99 ms", "CPU ms per face", "share of peak",
         "logits", "maps", box=None, pad_edge=False,
     )  # fmt: skip
     for row in rows:
@@ -252,26 +253,26 @@ def _show(rows: Sequence[EngineMeasurement], *, network: str, threads: int, roun
             )
     console.print(
         f"{network}, {threads} threads, {rounds} rounds; peak: {peak / 1e9:.0f} GFLOP/s of one core (sgemm); "
-        "logits and maps: largest difference to fp32 torch",
+        "logits and maps: largest difference from fp32 torch",
         style="dim",
     )
     console.print(table)
 
 
-def _drawing() -> None:
-    """Raises UsageError where nothing can be drawn."""
+def _require_matplotlib() -> None:
+    """Raises UsageError if matplotlib is not installed."""
     from importlib.util import find_spec
 
     if find_spec("matplotlib") is None:
-        raise UsageError("a plot needs matplotlib: pip install 'deepfake-monitor[lab]', or leave --plot out")
+        raise UsageError("a plot needs matplotlib: pip install 'deepfake-monitor[lab]', or omit --plot")
 
 
 def _draw(rows: Sequence[EngineMeasurement], path: Path, *, title: str) -> None:
-    """Faces per second by batch, one line an engine.
+    """Draws faces per second over batch size, one line per engine.
 
     Raises:
         OutputError: the file cannot be written.
-        UsageError: matplotlib knows no such kind of file.
+        UsageError: matplotlib does not support the file type.
     """
     import io
 
@@ -287,9 +288,9 @@ def _draw(rows: Sequence[EngineMeasurement], path: Path, *, title: str) -> None:
     axes.set(title=title, xlabel="faces in a batch", ylabel="faces per second", ylim=(0, None), xticks=sizes)
     axes.grid(alpha=0.3)
     axes.legend(frameon=False)
-    drawn = io.BytesIO()
+    image = io.BytesIO()
     try:
-        figure.savefig(drawn, format=path.suffix.removeprefix(".") or "png", dpi=150)
+        figure.savefig(image, format=path.suffix.removeprefix(".") or "png", dpi=150)
     except ValueError as error:
         raise UsageError(f"{path} cannot be drawn: {error}") from error
-    write_whole(path, drawn.getvalue())
+    write_whole(path, image.getvalue())

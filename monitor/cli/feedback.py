@@ -1,7 +1,7 @@
-"""What people said of flags, as a folder that the laboratory learns from (``monitor.lab.datasets.feedback``).
+"""Exports reviewed flags as training data for the laboratory (``monitor.lab.datasets.feedback``).
 
-The key frame of a flag is what is taught: its box and its moment are known exactly. A flag without one gives its clip,
-without a box. Frames of one source lie in one folder, which the laboratory keeps in one split.
+A flag contributes its key frame, with an exact box and moment. A flag without a key frame contributes its clip, without
+a box. The frames of one source are in one folder, which the laboratory assigns to one split.
 """
 
 import hashlib
@@ -21,92 +21,92 @@ from monitor.system.files import write_error
 from monitor.types import Flag, Label, Opinion
 
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9]+")
-_SETTLED: Final = "real where the program was undecided"
-_TAUGHT: Final = ("false alarms", "missed", "confirmed", _SETTLED)
-_LEFT_OUT: Final = ("unsure", "not reviewed", "no picture")
+_REAL_BUT_UNDECIDED: Final = "real where the program was undecided"
+_USED: Final = ("false alarms", "missed", "confirmed", _REAL_BUT_UNDECIDED)
+_SKIPPED: Final = ("unsure", "not reviewed", "no picture")
 _LONGEST: Final = 40  # characters of a folder's name
 
 
 @dataclass(frozen=True, slots=True)
 class FeedbackExport:
-    """A feedback folder that was written, and what it holds."""
+    """A written feedback folder."""
 
     table: Path
-    counts: Counter[str]  # what each flag is, see :func:`lesson`; "no picture": its files are gone
+    counts: Counter[str]  # flags by kind, see :func:`classify_flag`; "no picture": the files no longer exist
 
     @property
     def in_words(self) -> str:
         """One line: ``2 false alarms, 1 missed, 4 confirmed; left out: 1 unsure``."""
-        taught = [f"{self.counts[kind]} {kind}" for kind in _TAUGHT if self.counts[kind] or kind != _SETTLED]
-        left = [f"{self.counts[kind]} {kind}" for kind in _LEFT_OUT if self.counts[kind]]
-        return ", ".join(taught) + (f"; left out: {', '.join(left)}" if left else "")
+        used = [f"{self.counts[kind]} {kind}" for kind in _USED if self.counts[kind] or kind != _REAL_BUT_UNDECIDED]
+        skipped = [f"{self.counts[kind]} {kind}" for kind in _SKIPPED if self.counts[kind]]
+        return ", ".join(used) + (f"; left out: {', '.join(skipped)}" if skipped else "")
 
 
-def lesson(flag: Flag) -> str:
-    """What a person's word about a flag teaches, or why nothing: a clause of :attr:`FeedbackExport.in_words`."""
+def classify_flag(flag: Flag) -> str:
+    """The kind of a flag, by its label and the person's opinion: a clause of :attr:`FeedbackExport.in_words`."""
     if flag.reviewed_at is None:
         return "not reviewed"
     if flag.opinion is Opinion.FAKE:
         return "confirmed" if flag.label.suspects else "missed"
     if flag.opinion is Opinion.REAL:
         if flag.label is Label.NOT_ENOUGH_EVIDENCE:
-            return _SETTLED
+            return _REAL_BUT_UNDECIDED
         return "false alarms" if flag.label.suspects else "confirmed"
     return "unsure"
 
 
 def write_feedback(flags: Iterable[Flag], out: Path, *, exhibits: FlagFiles) -> FeedbackExport:
-    """Write the flags that somebody reviewed and called fake or real.
+    """Writes the flags that a person called fake or real.
 
     Args:
-        flags: others among them are counted.
-        out: the folder; must not hold feedback yet.
-        exhibits: where the flags' files lie.
+        flags: all flags; the others are only counted.
+        out: the folder; must not contain feedback yet.
+        exhibits: the flags' files.
 
     Raises:
-        UsageError: there is feedback already, or no flag that teaches.
-        OutputError: it cannot be written.
+        UsageError: the folder contains feedback already, or no flag is usable.
+        OutputError: the folder cannot be written.
     """
     if (out / FILE_NAME).exists():
-        raise UsageError(f"{out / FILE_NAME} is there already: name another folder with --out")
+        raise UsageError(f"{out / FILE_NAME} exists already: choose another folder with --out")
     counts: Counter[str] = Counter()
     rows: list[FeedbackRow] = []
     files: list[tuple[Path, PurePosixPath]] = []
     for flag in flags:
-        kind, kept = lesson(flag), _file(flag, exhibits)
-        if kind in _TAUGHT and kept is None:
+        kind, file = classify_flag(flag), _find_file(flag, exhibits)
+        if kind in _USED and file is None:
             kind = "no picture"
         counts[kind] += 1
-        if kind in _TAUGHT and kept is not None:
-            rows.append(_row(flag, kept))
-            files.append((kept, rows[-1].path))
+        if kind in _USED and file is not None:
+            rows.append(_row(flag, file))
+            files.append((file, rows[-1].path))
     if not rows:
         raise UsageError(
-            f"no flag teaches anything ({FeedbackExport(out, counts).in_words}): review some and call them fake or real"
+            f"no flag is usable as feedback ({FeedbackExport(out, counts).in_words}): review some as fake or real"
         )
     try:
-        for kept, path in files:
+        for file, path in files:
             (out / path).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(kept, out / path)
+            shutil.copyfile(file, out / path)
     except OSError as error:
         raise write_error(out, error) from error
     return FeedbackExport(write_rows(out, rows), counts)
 
 
-def _file(flag: Flag, exhibits: FlagFiles) -> Path | None:
-    """The key frame, or else the clip; None if neither is there."""
+def _find_file(flag: Flag, exhibits: FlagFiles) -> Path | None:
+    """The key frame, or else the clip; None if neither exists."""
     paths = [exhibits.folder(flag.id) / name for name in (FRAME, CLIP)]
     return next((path for path in paths if path.is_file()), None)
 
 
-def _row(flag: Flag, kept: Path) -> FeedbackRow:
-    """The person's answer about a file that will be called ``<kind>/<source>/<flag id>``."""
-    box = flag.box if kept.name == FRAME else None
+def _row(flag: Flag, file: Path) -> FeedbackRow:
+    """The person's answer about a file, to be copied to ``<kind>/<source>/<flag id>``."""
+    box = flag.box if file.name == FRAME else None
     if box is not None and not (box[0] < box[2] and box[1] < box[3]):
         box = None
-    folder = "frames" if kept.name == FRAME else "clips"
+    folder = "frames" if file.name == FRAME else "clips"
     return FeedbackRow(
-        path=PurePosixPath(folder, _source(flag), f"{flag.id}{kept.suffix}"),
+        path=PurePosixPath(folder, _source(flag), f"{flag.id}{file.suffix}"),
         label="fake" if flag.opinion is Opinion.FAKE else "real",
         track_id=flag.track_id or None,
         box=box,
@@ -119,7 +119,7 @@ def _row(flag: Flag, kept: Path) -> FeedbackRow:
 
 
 def _source(flag: Flag) -> str:
-    """A folder for each source; a file that was renamed meanwhile keeps its own."""
+    """The folder name of a source; it stays the same after a file was renamed."""
     if flag.source_sha256:
         return f"file-{flag.source_sha256[:16]}"
     name = _UNSAFE.sub("-", flag.source)[-_LONGEST:].strip("-")

@@ -21,7 +21,7 @@ from monitor.errors import UsageError
 if TYPE_CHECKING:
     import streamlit as st
 
-_PATIENCE: Final = 1  # seconds that connections under way (an upload, say) get when the server ends
+_GRACE: Final = 1  # seconds for open connections (an upload, for example) when the server stops
 
 _log = logging.getLogger(__name__)
 
@@ -31,10 +31,10 @@ LogLevel = Annotated[str | None, typer.Option(help="debug, info, warning or erro
 
 def serve(
     sources: Annotated[
-        list[str] | None, typer.Argument(help="What to watch from the start; default: as the settings say.")
+        list[str] | None, typer.Argument(help="Sources to monitor from the start; default: dashboard.sources.")
     ] = None,
     host: Annotated[
-        str, typer.Option(help="Address to listen on; others than loopback take access.mode=password or oidc.")
+        str, typer.Option(help="Address to listen on; a non-loopback address needs access.mode=password or oidc.")
     ] = ("127.0.0.1"),
     port: Annotated[int, typer.Option(min=1, max=65535)] = 8501,
     log_file: LogFile = None,
@@ -42,7 +42,7 @@ def serve(
     settings_file: SettingsFile = None,
     assignments: Set = None,
 ) -> None:
-    """Watch sources and show them in a browser; Ctrl-C or SIGTERM ends it within five seconds, clips written."""
+    """Monitor sources and show them in a browser; Ctrl-C or SIGTERM stops within five seconds and saves the clips."""
     chosen = {
         "dashboard.sources": "\n".join(sources or ()) or None,
         "service.log_file": log_file,
@@ -51,7 +51,7 @@ def serve(
     named = [f"{name}={value}" for name, value in chosen.items() if value is not None]
     settings = settings_from(settings_file, [*(assignments or ()), *named])
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _ended)  # until the server's own handlers are there, and when it has ended
+        signal.signal(number, _exit)  # before the server installs its own handlers, and after it has stopped
     import streamlit as st
     from streamlit.web.bootstrap import load_config_options
 
@@ -61,7 +61,7 @@ def serve(
     from monitor.system import logs
 
     require_access(settings.access, host=host)
-    listening = _listening(host, port)
+    listening = _listen(host, port)
     opened = service.MonitorService.open(settings)
     service.install(opened)
     page = Path(dashboard.__file__).parent / "script" / "page.py"
@@ -73,44 +73,46 @@ def serve(
         "server.fileWatcherType": "none",
         "browser.gatherUsageStats": False,
         "client.toolbarMode": "minimal",
-        "client.showErrorDetails": "none",  # they would tell paths and addresses; the log has them
+        "client.showErrorDetails": "none",  # they contain paths and addresses; the log contains the details
     }
-    load_config_options(config)  # before the log begins: Streamlit's loggers are made here
+    load_config_options(config)  # before the log opens: this call creates Streamlit's loggers
     with logs.write_log(settings.service, folder=opened.archive.folder) as log:
-        _log.info("deepfake-monitor %s begins on http://%s:%d", __version__, host, port)
-        console.print(f"http://{host}:{port}; log: {escape(str(log))}; Ctrl-C ends it")
+        _log.info("deepfake-monitor %s starts on http://%s:%d", __version__, host, port)
+        console.print(f"http://{host}:{port}; log: {escape(str(log))}; Ctrl-C stops the server")
         try:
             _serve(app, host=host, port=port, listening=listening)
         finally:
-            for child in multiprocessing.active_children():  # builds an engine, say: nobody waits for it any more
+            for (
+                child
+            ) in multiprocessing.active_children():  # an engine build, for example: its result is no longer needed
                 child.kill()
             if opened.hanging:
-                _leave(sys.exc_info()[1])
+                _exit_now(sys.exc_info()[1])
 
 
-def _ended(*_: object) -> None:
+def _exit(*_: object) -> None:
     sys.exit(0)
 
 
-def _leave(why: BaseException | None) -> NoReturn:
-    """End at once: a thread that hangs in native code would abort the process where Python takes it down in order."""
+def _exit_now(error: BaseException | None) -> NoReturn:
+    """Exits without Python's shutdown, which aborts if a thread hangs in native code."""
     logging.shutdown()
     sys.stdout.flush()
-    os._exit(0 if why is None or isinstance(why, SystemExit) else 1)
+    os._exit(0 if error is None or isinstance(error, SystemExit) else 1)
 
 
-def _listening(host: str, port: int) -> socket.socket:
+def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family)
     except OSError as error:
         raise UsageError(
-            f"{host}:{port} cannot be listened on ({error.strerror or error}): choose another with --host or --port"
+            f"cannot listen on {host}:{port} ({error.strerror or error}): choose another address with --host or --port"
         ) from None
 
 
 def _serve(app: st.App, *, host: str, port: int, listening: socket.socket) -> None:
-    """Serve until a signal comes. Not ``App.run``: that waits for uploads and downloads under way for ever."""
+    """Serves until a signal arrives. ``App.run`` is unsuitable: it waits for open uploads and downloads forever."""
     import streamlit as st
     import uvicorn
 
@@ -118,10 +120,10 @@ def _serve(app: st.App, *, host: str, port: int, listening: socket.socket) -> No
         app,
         host=host,
         port=port,
-        log_config=None,  # its lines go where ours go
+        log_config=None,  # uvicorn uses the program's own log
         access_log=False,
         ssl_certfile=st.get_option("server.sslCertFile"),
         ssl_keyfile=st.get_option("server.sslKeyFile"),
-        timeout_graceful_shutdown=_PATIENCE,
+        timeout_graceful_shutdown=_GRACE,
     )
     uvicorn.Server(config).run(sockets=[listening])

@@ -1,4 +1,4 @@
-"""The two terminals (results on stdout, everything else on stderr) and the options that commands share."""
+"""The two consoles (results on stdout, everything else on stderr) and the options that commands share."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,30 +13,30 @@ console = Console(highlight=False, soft_wrap=True)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 SettingsFile = Annotated[
-    Path | None, typer.Option("--settings", help="TOML file; default: ./deepfake-monitor.toml if it is there.")
+    Path | None, typer.Option("--settings", help="TOML file; default: ./deepfake-monitor.toml if it exists.")
 ]
 Set = Annotated[
-    list[str] | None, typer.Option("--set", metavar="STAGE.NAME=VALUE", help="Any setting; may be repeated.")
+    list[str] | None, typer.Option("--set", metavar="STAGE.NAME=VALUE", help="Sets any setting; may be repeated.")
 ]
 Backend = Annotated[
-    str | None, typer.Option(help="Inference engine: auto, or a name that `engines list` knows.", show_default="auto")
+    str | None, typer.Option(help="Inference engine: auto, or a name from `engines list`.", show_default="auto")
 ]
-MinFace = Annotated[int | None, typer.Option(help="Smallest face looked for, pixels.", show_default="40")]
-AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output on stdout, nothing else.")]
+MinFace = Annotated[int | None, typer.Option(help="Minimum face size, pixels.", show_default="40")]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON output on stdout.")]
 
 
-def unexpected(error: Exception) -> str:
-    """The sentence for an error that nobody foresaw."""
-    return f"this should not happen: {error!r}; please report it, with what `python -X dev -m monitor ...` says"
+def describe_unexpected(error: Exception) -> str:
+    """The sentence for an internal error."""
+    return f"internal error: {error!r}; please report it with the output of `python -X dev -m monitor ...`"
 
 
 def settings_from(
     file: Path | None, assignments: list[str] | None, *, backend: str | None = None, min_face: int | None = None
 ) -> Settings:
-    """Settings from file, environment and flags.
+    """Loads the settings from file, environment and command-line options.
 
     Raises:
-        UsageError: an assignment is not STAGE.NAME=VALUE, or a value is refused.
+        UsageError: an assignment is not STAGE.NAME=VALUE, or a value is invalid.
     """
     overrides: dict[str, Any] = {"classifier.backend": backend, "detector.min_face_size": min_face}
     for assignment in assignments or ():

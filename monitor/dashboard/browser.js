@@ -1,14 +1,14 @@
-// What several parts do in a browser; put before each part's own scripts.
+// Functions that several components share; joined before each component's own scripts.
 
 const ENDED = 4000, NOT_ALLOWED = 4401; // close codes, as in monitor/server/frame_messages.py
 const NOT_TYPED_INTO = new Set(["button", "checkbox", "color", "file", "image", "radio", "range", "reset", "submit"]);
 const instances = new WeakMap();
 
-// The instance of a part at the root of a component; reruns only update it. Returns what takes it away.
-function instanceAt(component, Part) {
+// Creates one instance for the root of a component; reruns only update it. Returns a function that removes it.
+function instanceAt(component, Type) {
   const root = component.parentElement;
   let instance = instances.get(root);
-  if (!instance) instances.set(root, (instance = new Part(root)));
+  if (!instance) instances.set(root, (instance = new Type(root)));
   instance.update(component);
   return () => {
     instance.end();
@@ -16,7 +16,7 @@ function instanceAt(component, Part) {
   };
 }
 
-// Where a WebSocket route is, its token included.
+// The address of a WebSocket route, its token included.
 function socketAddress(url, token) {
   const address = new URL(url, location.href);
   address.protocol = address.protocol.replace(/^http/, "ws");

@@ -1,4 +1,4 @@
-"""All that is kept of flags in one place: the database and the folders of files, and what is done to both together."""
+"""The flags of one folder: the database and the files, and the operations on both."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from monitor.flags.bundle import ExportedBundle
 from monitor.flags.database import FlagStore
 from monitor.flags.files import CLIP, FlagFiles
 from monitor.flags.queries import FlagQuery
-from monitor.flags.retention import RetentionClass, RetentionPlan, planned
+from monitor.flags.retention import RetentionClass, RetentionPlan, plan_deletions
 from monitor.system.files import write_error
 from monitor.types import ClipState, Flag, FlagFile
 
@@ -31,16 +31,16 @@ _PAGE = 500  # flags read at a time
 
 
 def default_folder() -> Path:
-    """Where flags are kept unless the settings say otherwise: the user's data folder on this system."""
+    """The default folder of the flags, in the user's data folder of this system."""
     return platformdirs.user_data_path("deepfake-monitor", appauthor=False) / "evidence"
 
 
 class FlagArchive:
-    """The flags of one folder, and of the database that belongs to it.
+    """The flags of one folder and its database.
 
     Args:
-        folder: ``files/`` in it belongs to the flags; ``flags.db`` is the database, unless ``url`` names another.
-        url: SQLAlchemy's.
+        folder: contains ``files/``, and the database ``flags.db`` unless ``url`` is given.
+        url: an SQLAlchemy URL of another database.
 
     Raises:
         StoreError: the database cannot be opened.
@@ -49,11 +49,11 @@ class FlagArchive:
     def __init__(self, folder: Path, *, url: str = "") -> None:
         self.folder = folder
         self.store = FlagStore.open(url or f"sqlite:///{folder / 'flags.db'}")
-        self.exhibits = FlagFiles(folder / "files")
+        self.files = FlagFiles(folder / "files")
 
     @classmethod
     def open(cls, settings: EvidenceSettings) -> Self:
-        """The archive that the settings name.
+        """Opens the archive of the settings.
 
         Raises:
             StoreError: the database cannot be opened.
@@ -66,49 +66,49 @@ class FlagArchive:
     def __exit__(self, *_: object) -> None:
         self.store.close()
 
-    def every(self, query: FlagQuery) -> Iterator[Flag]:
-        """The flags that a query is about, in its order, however many."""
+    def iterate(self, query: FlagQuery) -> Iterator[Flag]:
+        """Iterates over all flags of a query, in its order."""
         offset = 0
         while page := self.store.find(query, limit=_PAGE, offset=offset):
             yield from page
             offset += len(page)
 
     def add(self, flag: Flag, files: Mapping[str, bytes]) -> Flag:
-        """Keep a new flag with its first files; on return both survive the process and the machine.
+        """Stores a new flag with its first files; on return both survive a crash of the machine.
 
         Returns:
-            The flag, its files recorded.
+            The flag with the list of its files.
 
         Raises:
-            OutputError: the files cannot be written; nothing was kept.
-            StoreError: the flag cannot be written; nothing was kept.
+            OutputError: the files cannot be written; nothing was stored.
+            StoreError: the flag cannot be written; nothing was stored.
         """
-        flag = replace(flag, exhibits=self.exhibits.keep(flag.id, files))
+        flag = replace(flag, exhibits=self.files.create(flag.id, files))
         try:
             self.store.add(flag, actor=flag.reporter)
         except MonitorError:
-            self.exhibits.remove(flag.id)
+            self.files.remove(flag.id)
             raise
         return flag
 
     def add_clip(self, flag_id: str, write: Callable[[Path], object]) -> Flag:
-        """Keep the clip of a flag, or why there is none.
+        """Stores the clip of a flag, or the reason for its absence.
 
         Args:
-            flag_id: of a flag whose clip is pending.
-            write: writes it to a path; what it raises of this program's errors is the reason.
+            flag_id: of a flag with a pending clip.
+            write: writes the clip to a path; the message of a MonitorError becomes the reason.
 
         Raises:
-            FlagNotFoundError: the flag was deleted meanwhile.
+            FlagNotFoundError: the flag has been deleted.
             StoreError: the database does not answer.
         """
         flag = self.store.get(flag_id)
         clip: tuple[FlagFile, ...] = ()
         why = ""
         try:
-            with self.exhibits.adding(flag_id, CLIP) as path:
+            with self.files.open_new(flag_id, CLIP) as path:
                 write(path)
-            clip = (self.exhibits.exhibit(flag_id, CLIP),)
+            clip = (self.files.hash_file(flag_id, CLIP),)
         except FlagNotFoundError:
             raise
         except MonitorError as error:
@@ -117,88 +117,88 @@ class FlagArchive:
         return self.store.attach(flag_id, (*flag.exhibits, *clip), clip=state, why=why)
 
     def delete(self, flag_id: str, *, actor: str, why: str = "") -> None:
-        """Forget a flag and its files.
+        """Deletes a flag and its files.
 
         Raises:
-            FlagNotFoundError: there is none of that id.
-            StoreError: it cannot be deleted; nothing was.
-            OutputError: the flag is gone, some of its files are not.
+            FlagNotFoundError: no flag has this id.
+            StoreError: the flag cannot be deleted; nothing was deleted.
+            OutputError: the flag was deleted, but some of its files remain.
         """
         self.store.delete(flag_id, actor=actor, why=why)
-        self.exhibits.remove(flag_id)
+        self.files.remove(flag_id)
 
     def export(self, flags: Sequence[Flag], path: Path, *, actor: str, blur: bool = False) -> ExportedBundle:
-        """Write flags as a bundle, see ``monitor.flags.bundle``; ``blur`` hides the faces they are not about.
+        """Exports flags as a bundle, see ``monitor.flags.bundle``; ``blur`` hides all faces but the flagged ones.
 
         Raises:
-            OutputError: it cannot be written.
+            OutputError: the bundle cannot be written.
             StoreError: the database does not answer.
         """
-        return bundle.export(path, flags, store=self.store, exhibits=self.exhibits, actor=actor, blur=blur)
+        return bundle.export(path, flags, store=self.store, exhibits=self.files, actor=actor, blur=blur)
 
     def plan(self, settings: EvidenceSettings, *, now: datetime) -> RetentionPlan:
-        """What :meth:`tidy` would delete, see ``monitor.flags.retention``.
+        """The deletions that :meth:`tidy` would make, see ``monitor.flags.retention``.
 
         Raises:
             StoreError: the database does not answer.
         """
-        flags, sizes = self._sized()
-        return planned(flags, sizes, now=now, settings=settings)
+        flags, sizes = self._read_sizes()
+        return plan_deletions(flags, sizes, now=now, settings=settings)
 
     def tidy(self, settings: EvidenceSettings, *, now: datetime) -> RetentionPlan:
-        """Delete what the settings say is kept long enough; the log says why.
+        """Deletes the flags beyond the age limits and quotas of the settings; the log contains the reasons.
 
-        A flag that somebody judged meanwhile, so that it is of another class, stays.
+        A flag stays if a review has just moved it into another class.
 
         Returns:
-            What was deleted, and what could not be.
+            The plan, reduced to the deletions that were made.
 
         Raises:
-            StoreError: the database does not answer; what was deleted so far is.
-            OutputError: a flag is gone, some of its files are not.
+            StoreError: the database does not answer; earlier deletions stay.
+            OutputError: a flag was deleted, but some of its files remain.
         """
         plan = self.plan(settings, now=now)
         done = []
         for deletion in plan.deletions:
             try:
-                if RetentionClass.of(self.store.get(deletion.flag_id)) is not deletion.keeping:
+                if RetentionClass.of(self.store.get(deletion.flag_id)) is not deletion.retention_class:
                     continue
                 self.delete(deletion.flag_id, actor="", why=deletion.why)
-            except FlagNotFoundError:  # somebody deleted it meanwhile
+            except FlagNotFoundError:  # another thread or process deleted it
                 continue
             done.append(deletion)
         return plan.only(done)
 
-    def _sized(self) -> tuple[list[Flag], dict[str, int]]:
+    def _read_sizes(self) -> tuple[list[Flag], dict[str, int]]:
         """All flags, the oldest first, and the bytes of their files by id."""
-        flags = list(self.every(FlagQuery(order="oldest")))
-        return flags, {flag.id: self.exhibits.size(flag.id) for flag in flags}
+        flags = list(self.iterate(FlagQuery(order="oldest")))
+        return flags, {flag.id: self.files.size(flag.id) for flag in flags}
 
     @property
     def size(self) -> int:
-        """Bytes of all that lies in the folder: database, files, analyses, logs."""
-        found, folders = 0, [self.folder]
+        """Bytes of all files in the folder: database, flags, analyses, logs."""
+        total, folders = 0, [self.folder]
         while folders:
-            with suppress(OSError), os.scandir(folders.pop()) as entries:  # of what is deleted meanwhile
+            with suppress(OSError), os.scandir(folders.pop()) as entries:  # the entry may be deleted meanwhile
                 for entry in entries:
                     if entry.is_dir(follow_symlinks=False):
                         folders.append(Path(entry.path))
                         continue
                     with suppress(OSError):
-                        found += entry.stat(follow_symlinks=False).st_size
-        return found
+                        total += entry.stat(follow_symlinks=False).st_size
+        return total
 
     @property
     def free(self) -> int:
-        """Bytes that are free on the folder's disk."""
+        """Free bytes on the folder's disk."""
         return shutil.disk_usage(next(path for path in (self.folder, *self.folder.parents) if path.is_dir())).free
 
     def require_writable(self) -> None:
-        """Write something into the folder, and open a transaction that writes; nothing of either stays.
+        """Checks that folder and database can be written, without a lasting change.
 
         Raises:
             StoreError: the database cannot be written.
-            OutputError: the folder cannot.
+            OutputError: the folder cannot be written.
         """
         self.store.require_writable()
         try:
@@ -210,9 +210,9 @@ class FlagArchive:
             raise write_error(self.folder, error) from error
 
     def faults(self) -> list[str]:
-        """What is not as it was written, in the database and among the files: a clause each."""
-        broken = self.store.first_fault()
-        found = [] if broken is None else [broken]
-        for flag in self.every(FlagQuery(order="oldest")):
-            found += self.exhibits.faults(flag)
-        return found
+        """All changes to database and files that bypassed this program, one clause each."""
+        fault = self.store.first_fault()
+        faults = [] if fault is None else [fault]
+        for flag in self.iterate(FlagQuery(order="oldest")):
+            faults += self.files.faults(flag)
+        return faults

@@ -1,18 +1,18 @@
-"""Flags as one zip file that stands without this program, and the check that nothing in it was touched.
+"""Flags as one zip file that is readable without this program, and the verification of such a file.
 
 ::
 
     manifest.json            every other file with its SHA-256 and size
-    report.html              for people: opens in any browser, prints, needs no network
-    report.pdf               the same on paper
-    log.json                 who did what to these flags
-    flags/<id>/flag.json     all that is kept of a flag
+    report.html              opens in any browser without network, and prints
+    report.pdf               the same content for paper
+    log.json                 the log of all actions on these flags
+    flags/<id>/flag.json     all fields of a flag
     flags/<id>/...           its pictures, clip and trace
 
-The manifest's own SHA-256 is told at the export and written into the store's log: whoever has it can show later that
-the file is the one that was exported. Inside, every flag's hash is named by its last event, and every event by its own.
-A blurred export holds pictures that are not the kept ones: the manifest declares each of them, with the hash of what
-was kept and what was done, and the files that were left out.
+The export prints the manifest's own SHA-256 and writes it into the store's log, so that the exported file can be
+identified later. The last event of a flag contains the flag's hash, and every event contains its own hash.
+The pictures of a blurred export differ from the stored ones: the manifest lists each altered picture with the hash of
+the stored file and the alteration, and lists the omitted files.
 """
 
 import contextlib
@@ -29,7 +29,7 @@ from typing import Any, Final
 import monitor
 from monitor.errors import BundleError
 from monitor.flags.database import FlagStore
-from monitor.flags.export_files import PICTURES, ExportFiles, copied
+from monitor.flags.export_files import PICTURES, ExportFiles, collect_files
 from monitor.flags.files import FlagFiles
 from monitor.flags.history import HistoryEvent
 from monitor.system.files import write_error
@@ -38,57 +38,57 @@ from monitor.types.serialise import json_file
 
 MANIFEST: Final = "manifest.json"
 FORMAT: Final = 1
-_PIECE: Final = 1 << 20  # bytes
+_CHUNK: Final = 1 << 20  # bytes
 _STORED: Final = (".mp4", ".jpg", ".png", ".pdf")  # compressed already
-# What zipfile raises on damage; RuntimeError: on what seems encrypted, or packed in a way it does not know.
+# Exceptions of zipfile on damage; RuntimeError: an encrypted member or an unknown compression.
 _UNREADABLE: Final = (OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError)
 
 
 @dataclass(frozen=True, slots=True)
 class ExportedBundle:
-    """A bundle that was written."""
+    """A written bundle."""
 
     path: Path
     sha256: str  # hex, of its manifest
     flags: int
-    missing: tuple[str, ...]  # files that are recorded but not there: named in the report
-    left_out: tuple[str, ...] = ()  # of a blurred export, with the reason: named in the report
+    missing: tuple[str, ...]  # recorded files that no longer exist; the report lists them
+    skipped: tuple[str, ...] = ()  # files omitted from a blurred export, with the reason; the report lists them
 
 
 @dataclass(frozen=True, slots=True)
 class BundleVerification:
-    """What a check found."""
+    """The result of a verification."""
 
     sha256: str  # hex, of the manifest
     flags: tuple[str, ...]
     made_at: str
-    faults: tuple[str, ...]  # what was changed, is missing or was added, a clause each
-    declared: tuple[str, ...] = ()  # what the export itself altered or left out, a clause each
+    faults: tuple[str, ...]  # changed, missing and added files, one clause each
+    declared: tuple[str, ...] = ()  # files that the export itself altered or omitted, one clause each
 
 
 def export(
     path: Path, flags: Sequence[Flag], *, store: FlagStore, exhibits: FlagFiles, actor: str, blur: bool = False
 ) -> ExportedBundle:
-    """Write a bundle of these flags; it appears whole, or not at all, and the log says so.
+    """Writes a bundle of these flags, whole or not at all, and logs the export.
 
     Args:
         path: of the zip file.
         flags: in the order of the report.
-        store: where they and the log are.
-        exhibits: where their files are.
-        actor: who asked for it.
+        store: contains the flags and the log.
+        exhibits: the files of the flags.
+        actor: the name of the person who exports.
         blur: see ``monitor.flags.export_files``.
 
     Raises:
-        OutputError: it cannot be written.
+        OutputError: the bundle cannot be written.
         StoreError: the database does not answer.
     """
     partial = path.with_name(f".{path.name}.partial")
-    copies = {flag.id: copied(flag, exhibits, blur=blur) for flag in flags}
+    copies = {flag.id: collect_files(flag, exhibits, blur=blur) for flag in flags}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with zipfile.ZipFile(partial, "w") as archive:
-            listed = _contents(archive, flags, copies=copies, store=store, blur=blur)
+            listed = _write_contents(archive, flags, copies=copies, store=store, blur=blur)
             manifest = json_file(_manifest(flags, copies=copies, listed=listed))
             _add(archive, MANIFEST, manifest)
         digest = hashlib.sha256(manifest).hexdigest()
@@ -99,21 +99,21 @@ def export(
     except OSError as error:
         raise write_error(path, error) from error
     finally:
-        with contextlib.suppress(OSError):  # it has its name, or never was
+        with contextlib.suppress(OSError):  # it was renamed, or never existed
             partial.unlink()
     return ExportedBundle(
         path=path,
         sha256=digest,
         flags=len(flags),
         missing=tuple(f"{flag.id}/{name}" for flag in flags for name in copies[flag.id].missing),
-        left_out=tuple(f"{flag.id}/{name}: {why}" for flag in flags for name, why in copies[flag.id].left_out.items()),
+        skipped=tuple(f"{flag.id}/{name}: {why}" for flag in flags for name, why in copies[flag.id].skipped.items()),
     )
 
 
-def _contents(
+def _write_contents(
     archive: zipfile.ZipFile, flags: Sequence[Flag], *, copies: Mapping[str, ExportFiles], store: FlagStore, blur: bool
 ) -> dict[str, dict[str, Any]]:
-    """Write all but the manifest, and return what it says of the files."""
+    """Writes all members but the manifest; returns the manifest's entries, by member name."""
     events = [event for flag in flags for event in store.events(flag.id)]
     listed: dict[str, dict[str, Any]] = {}
     for flag in flags:
@@ -126,12 +126,12 @@ def _contents(
             else:
                 listed |= _add(archive, name, copy.content)
     listed |= _add(archive, "log.json", json_file([asdict(event) for event in events]))
-    from monitor.flags.export_document import compiled, page  # only an export pays for jinja2 and fpdf2
-    from monitor.flags.pdf import printed
+    from monitor.flags.export_document import compile_document, render_html  # jinja2 and fpdf2 load at an export only
+    from monitor.flags.pdf import render_pdf
 
-    dossier = compiled(flags, events=events, copies=copies, blurred=blur)
-    listed |= _add(archive, "report.html", page(dossier).encode())
-    return listed | _add(archive, "report.pdf", printed(dossier, made_at=datetime.now(UTC)))
+    document = compile_document(flags, events=events, copies=copies, blurred=blur)
+    listed |= _add(archive, "report.html", render_html(document).encode())
+    return listed | _add(archive, "report.pdf", render_pdf(document, made_at=datetime.now(UTC)))
 
 
 def _manifest(
@@ -149,17 +149,15 @@ def _manifest(
             for copy in copies[flag.id].files
             if copy.altered
         },
-        "left_out": {
-            f"flags/{flag.id}/{name}": why for flag in flags for name, why in copies[flag.id].left_out.items()
-        },
+        "left_out": {f"flags/{flag.id}/{name}": why for flag in flags for name, why in copies[flag.id].skipped.items()},
     }
 
 
 def verify(path: Path) -> BundleVerification:
-    """Hold every file of a bundle against its manifest, every flag and event against their hashes.
+    """Compares every file of a bundle with its manifest, and every flag and event with their hashes.
 
     Raises:
-        BundleError: it is no bundle at all.
+        BundleError: the file is not a bundle.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -167,9 +165,9 @@ def verify(path: Path) -> BundleVerification:
             manifest = json.loads(content)
             listed: dict[str, dict[str, Any]] = manifest["files"]
             if manifest["format"] != FORMAT:
-                raise BundleError(f"{path} has format {manifest['format']}, this program knows {FORMAT}: update it")
+                raise BundleError(f"{path} has format {manifest['format']}, this program reads {FORMAT}: update it")
             names = archive.namelist()
-            faults = [f"{name} is there twice" for name in sorted({name for name in names if names.count(name) > 1})]
+            faults = [f"{name} occurs twice" for name in sorted({name for name in names if names.count(name) > 1})]
             faults += [f"{name} is missing" for name in sorted(listed.keys() - set(names))]
             faults += [f"{name} was added" for name in sorted(set(names) - listed.keys() - {MANIFEST})]
             for name in sorted(listed.keys() & set(names)):
@@ -185,38 +183,38 @@ def verify(path: Path) -> BundleVerification:
                 declared=tuple(_declared(manifest)),
             )
     except (*_UNREADABLE, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise BundleError(f"{path} is no bundle of flags, or too damaged to be read: {error}") from error
+        raise BundleError(f"{path} is not a bundle of flags, or is damaged: {error}") from error
 
 
 def _declared(manifest: Mapping[str, Any]) -> Iterator[str]:
-    for name, said in manifest.get("altered", {}).items():
-        yield f"{name} is not as it was kept: {said['why']}"
+    for name, entry in manifest.get("altered", {}).items():
+        yield f"{name} was altered by the export: {entry['why']}"
     for name, why in manifest.get("left_out", {}).items():
-        yield f"{name} was left out: {why}"
+        yield f"{name} was omitted: {why}"
 
 
 def _contradictions(archive: zipfile.ZipFile, manifest: Mapping[str, Any]) -> list[str]:
-    """What agrees with the manifest, but not with each other.
+    """Files that match the manifest but contradict each other.
 
-    A picture that the manifest declares altered is not the one that was kept, but must name it.
+    For an altered picture, the manifest's hash of the stored file must match the flag.
     """
-    altered = {name: said["kept_sha256"] for name, said in manifest.get("altered", {}).items()}
-    faults = [f"{name} is declared altered, and is no picture" for name in altered if not name.endswith(PICTURES)]
+    altered = {name: entry["kept_sha256"] for name, entry in manifest.get("altered", {}).items()}
+    faults = [f"{name} is declared altered, but is not a picture" for name in altered if not name.endswith(PICTURES)]
     log = [HistoryEvent(**facts) for facts in json.loads(archive.read("log.json"))]
     faults += [f"log.json: event {event.number} was changed" for event in log if event.sha256 != event.digest()]
     last = {event.flag_id: event.flag_sha256 for event in sorted(log, key=lambda event: event.number)}
     for flag_id in manifest["flags"]:
         content = archive.read(f"flags/{flag_id}/flag.json")
         if hashlib.sha256(content).hexdigest() != last.get(flag_id):
-            faults.append(f"flags/{flag_id}/flag.json is not the flag that log.json names")
+            faults.append(f"flags/{flag_id}/flag.json does not match log.json")
         for exhibit in json.loads(content)["exhibits"]:
             name = f"flags/{flag_id}/{exhibit['name']}"
             if name not in archive.namelist():
                 continue
-            found = altered.pop(name) if name in altered else _digest(archive, name)
-            if found != exhibit["sha256"]:
-                faults.append(f"{name} is not the file that was kept")
-    return faults + [f"{name} is declared altered, and no flag has it" for name in altered]
+            digest = altered.pop(name) if name in altered else _digest(archive, name)
+            if digest != exhibit["sha256"]:
+                faults.append(f"{name} is not the stored file")
+    return faults + [f"{name} is declared altered, but belongs to no flag" for name in altered]
 
 
 def _add(archive: zipfile.ZipFile, name: str, content: bytes) -> dict[str, dict[str, Any]]:
@@ -229,12 +227,12 @@ def _compression(name: str) -> int:
 
 
 def _digest(archive: zipfile.ZipFile, name: str) -> str:
-    """Of a member; one that cannot be unpacked has none."""
+    """The SHA-256 of a member, hex; "" if it cannot be unpacked."""
     digest = hashlib.sha256()
     try:
         with archive.open(name) as file:
-            while piece := file.read(_PIECE):
-                digest.update(piece)
+            while chunk := file.read(_CHUNK):
+                digest.update(chunk)
     except _UNREADABLE:
         return ""
     return digest.hexdigest()

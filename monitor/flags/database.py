@@ -1,4 +1,4 @@
-"""Flags in the database: committed before anybody is told so, with a log of who did what.
+"""Flags in the database, with a log of all actions. Every method commits before it returns.
 
 Usable from several threads and processes.
 """
@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Connection, func, select
 
 from monitor.errors import FlagNotFoundError
 from monitor.flags import tables
-from monitor.flags.history import HistoryEvent, first_break, following
+from monitor.flags.history import HistoryEvent, create_event, first_break
 from monitor.flags.queries import ALL, FlagQuery
 from monitor.system.database import Database
 from monitor.types import ClipState, Flag, FlagFile, Label, Opinion, Origin, Reason
@@ -28,10 +28,10 @@ def new_id(now: datetime) -> str:
 
 
 class FlagStore:
-    """All flags and the log.
+    """All flags and their log.
 
     Args:
-        database: where they are; :meth:`close` closes it.
+        database: :meth:`close` closes it.
     """
 
     def __init__(self, database: Database) -> None:
@@ -39,15 +39,15 @@ class FlagStore:
 
     @classmethod
     def open(cls, url: str) -> Self:
-        """The store in the database at an SQLAlchemy URL.
+        """Opens the store at an SQLAlchemy URL.
 
         Raises:
-            StoreError: the URL is none, the database does not answer, or was made by a newer program.
+            StoreError: the URL is invalid, the database does not answer, or a newer program created it.
         """
         return cls(Database.open(url))
 
     def close(self) -> None:
-        """Let the connections go."""
+        """Closes the connections."""
         self.database.close()
 
     def __enter__(self) -> Self:
@@ -57,35 +57,36 @@ class FlagStore:
         self.close()
 
     def add(self, flag: Flag, *, actor: str) -> None:
-        """Commit a new flag; on return it survives the process and the machine.
+        """Commits a new flag; on return it survives a crash of the machine.
 
         Raises:
-            StoreError: it cannot be written; nothing was.
+            StoreError: the flag cannot be written; nothing was written.
         """
         with self._writing() as connection:
             connection.execute(tables.flags.insert().values(_row(flag)))
             _log(connection, actor=actor, action="flagged", flag=flag, details={"origin": flag.origin})
 
     def get(self, flag_id: str) -> Flag:
-        """One flag.
+        """The flag with this id.
 
         Raises:
-            FlagNotFoundError: there is none of that id.
+            FlagNotFoundError: no flag has this id.
             StoreError: the database does not answer.
         """
         with self.database.reading() as connection:
-            return _one(connection, flag_id)
+            return _read(connection, flag_id)
 
     def find(self, query: FlagQuery = ALL, *, limit: int = 100, offset: int = 0) -> list[Flag]:
-        """The flags that a query is about, in its order."""
+        """The flags of a query, in its order."""
         with self.database.reading() as connection:
-            wanted = query.applied(select(tables.flags.c.content)).order_by(*query.sequence).limit(limit).offset(offset)
-            return [_flag(content) for content in connection.execute(wanted).scalars()]
+            statement = query.apply(select(tables.flags.c.content)).order_by(*query.order_columns)
+            contents = connection.execute(statement.limit(limit).offset(offset)).scalars()
+            return [_to_flag(content) for content in contents]
 
     def count(self, query: FlagQuery = ALL) -> int:
-        """How many flags a query is about."""
+        """The number of flags of a query."""
         with self.database.reading() as connection:
-            return int(connection.execute(query.applied(select(func.count()).select_from(tables.flags))).scalar_one())
+            return int(connection.execute(query.apply(select(func.count()).select_from(tables.flags))).scalar_one())
 
     def review(
         self,
@@ -97,27 +98,27 @@ class FlagStore:
         note: str | None = None,
         reviewed: bool = True,
     ) -> Flag:
-        """Write down what a person makes of a flag; None leaves as it is.
+        """Stores a person's review of a flag; None leaves a field unchanged.
 
         Raises:
-            FlagNotFoundError: there is none of that id.
-            StoreError: it cannot be written; nothing was.
+            FlagNotFoundError: no flag has this id.
+            StoreError: the review cannot be written; nothing was written.
         """
-        said: dict[str, Any] = {"opinion": opinion, "category": category, "note": note}
-        changes = {name: value for name, value in said.items() if value is not None}
+        fields: dict[str, Any] = {"opinion": opinion, "category": category, "note": note}
+        changes = {name: value for name, value in fields.items() if value is not None}
         when = datetime.now(UTC) if reviewed else None
         changes |= {"reviewed_at": when, "reviewed_by": actor if reviewed else ""}
-        details = {"said": [name for name, value in said.items() if value is not None]}
+        details = {"said": [name for name, value in fields.items() if value is not None]}
         return self._change(
             flag_id, actor=actor, action="reviewed" if reviewed else "reopened", details=details, **changes
         )
 
     def attach(self, flag_id: str, exhibits: Sequence[FlagFile], *, clip: ClipState, why: str = "") -> Flag:
-        """Write down which files are kept with a flag, and whether a clip is among them.
+        """Stores the list of a flag's files and the state of its clip.
 
         Raises:
-            FlagNotFoundError: it was deleted meanwhile.
-            StoreError: it cannot be written; nothing was.
+            FlagNotFoundError: the flag has been deleted.
+            StoreError: the list cannot be written; nothing was written.
         """
         names = [exhibit.name for exhibit in exhibits]
         return self._change(
@@ -131,57 +132,57 @@ class FlagStore:
         )
 
     def note(self, action: str, *, actor: str, flag_id: str = "", details: dict[str, Any] | None = None) -> None:
-        """Log something that changes no flag, such as an export."""
+        """Logs an action that changes no flag, such as an export."""
         with self._writing() as connection:
-            flag = _one(connection, flag_id) if flag_id else None
+            flag = _read(connection, flag_id) if flag_id else None
             _log(connection, actor=actor, action=action, flag=flag, details=details or {})
 
     def delete(self, flag_id: str, *, actor: str, why: str = "") -> None:
-        """Forget a flag; the log keeps its id and who deleted it, nothing of its content.
+        """Deletes a flag; the log keeps its id and the actor, but nothing of its content.
 
         Raises:
-            FlagNotFoundError: there is none of that id.
-            StoreError: it cannot be deleted; nothing was.
+            FlagNotFoundError: no flag has this id.
+            StoreError: the flag cannot be deleted; nothing was deleted.
         """
         with self._writing() as connection:
-            _one(connection, flag_id)
+            _read(connection, flag_id)
             connection.execute(tables.flags.delete().where(tables.flags.c.id == flag_id))
             _log(connection, actor=actor, action="deleted", flag_id=flag_id, details={"why": why} if why else {})
 
     def ids(self) -> set[str]:
-        """Of all flags."""
+        """The ids of all flags."""
         with self.database.reading() as connection:
             return set(connection.execute(select(tables.flags.c.id)).scalars())
 
     def events(self, flag_id: str = "") -> list[HistoryEvent]:
-        """The log, in order; of one flag, or all of it."""
+        """The log in order, of one flag or of all flags."""
         with self.database.reading() as connection:
             return _events(connection, tables.events.c.flag_id == flag_id) if flag_id else _events(connection)
 
     def require_writable(self) -> None:
-        """Open a transaction that could write, and write nothing.
+        """Checks that a writing transaction can begin.
 
         Raises:
-            StoreError: it cannot be had.
+            StoreError: the database cannot be written.
         """
         with self._writing():
             pass
 
     def first_fault(self) -> str | None:
-        """The first thing in flags or log that is not as it was written, in words; None if nothing is."""
+        """The first change to flags or log that bypassed this program, as a clause; None without one."""
         with self.database.reading() as connection:
             log = _events(connection)
             rows = {row["id"]: dict(row) for row in connection.execute(select(tables.flags)).mappings()}
-        broken = first_break(log)
-        if broken is not None:
-            return broken
+        fault = first_break(log)
+        if fault is not None:
+            return fault
         last = {event.flag_id: event.flag_sha256 for event in log if event.flag_id}
         for flag_id, row in rows.items():
-            flag = _flag(row["content"])
+            flag = _to_flag(row["content"])
             if last.get(flag_id) != _sha256(flag) or json.dumps(_row(flag)) != json.dumps(row):
-                return f"flag {flag_id} was changed past the log"
-        gone = next((flag_id for flag_id, digest in last.items() if digest and flag_id not in rows), None)
-        return None if gone is None else f"flag {gone} was removed past the log"
+                return f"flag {flag_id} was changed without a log entry"
+        removed = next((flag_id for flag_id, digest in last.items() if digest and flag_id not in rows), None)
+        return None if removed is None else f"flag {removed} was removed without a log entry"
 
     def _change(
         self,
@@ -193,28 +194,28 @@ class FlagStore:
         **changes: Any,  # noqa: ANN401 - fields
     ) -> Flag:
         with self._writing() as connection:
-            flag = replace(_one(connection, flag_id), **changes)
+            flag = replace(_read(connection, flag_id), **changes)
             connection.execute(tables.flags.update().where(tables.flags.c.id == flag_id).values(_row(flag)))
             _log(connection, actor=actor, action=action, flag=flag, details=details)
         return flag
 
     def _writing(self) -> AbstractContextManager[Connection]:
-        """A transaction that nobody else writes beside, so that the log stays one chain."""
+        """A transaction without concurrent writers, so that the log stays one chain."""
         return self.database.writing(alone_in=tables.events.name)
 
 
 def _events(connection: Connection, *conditions: ColumnElement[bool]) -> list[HistoryEvent]:
-    wanted = select(tables.events).where(*conditions).order_by(tables.events.c.number)
-    return [HistoryEvent(**row) for row in connection.execute(wanted).mappings()]
+    statement = select(tables.events).where(*conditions).order_by(tables.events.c.number)
+    return [HistoryEvent(**row) for row in connection.execute(statement).mappings()]
 
 
-def _one(connection: Connection, flag_id: str) -> Flag:
+def _read(connection: Connection, flag_id: str) -> Flag:
     content = connection.execute(select(tables.flags.c.content).where(tables.flags.c.id == flag_id)).scalar()
     if content is None:
         raise FlagNotFoundError(
-            f"there is no flag {flag_id}: it was deleted, or the id is mistyped (flags list shows them)"
+            f"there is no flag {flag_id}: it was deleted, or the id is wrong (`flags list` shows all ids)"
         )
-    return _flag(content)
+    return _to_flag(content)
 
 
 def _log(
@@ -229,7 +230,7 @@ def _log(
     newest = (
         connection.execute(select(tables.events).order_by(tables.events.c.number.desc()).limit(1)).mappings().first()
     )
-    event = following(
+    event = create_event(
         None if newest is None else HistoryEvent(**newest),
         at=_iso(datetime.now(UTC)),
         actor=actor,
@@ -251,12 +252,12 @@ def _iso(moment: datetime) -> str:
 
 def _row(flag: Flag) -> dict[str, Any]:
     content = flag.record()
-    found_by = {name: content[name] for name in tables.flags.c.keys() if name != "content"}  # noqa: SIM118 - no mapping
-    return {**found_by, "content": content}
+    columns = {name: content[name] for name in tables.flags.c.keys() if name != "content"}  # noqa: SIM118 - no mapping
+    return {**columns, "content": content}
 
 
-def _flag(content: dict[str, Any]) -> Flag:
-    """What :meth:`Flag.record` gave."""
+def _to_flag(content: dict[str, Any]) -> Flag:
+    """The flag of a :meth:`Flag.record`."""
     moments = ("created_at", "captured_at", "reviewed_at")
     facts = content | {name: content[name] and datetime.fromisoformat(content[name]) for name in moments}
     facts |= {

@@ -1,6 +1,6 @@
-"""What an export tells people who do not have this program: the content of its pages, and the HTML one.
+"""The report of an export, readable without this program: its content, and its HTML page.
 
-The same :class:`ExportDocument` is what ``printout`` puts on paper.
+``monitor.flags.pdf`` renders the same :class:`ExportDocument` as a PDF.
 """
 
 import base64
@@ -22,60 +22,61 @@ from monitor.types.formatting import clock, clock_span, count, percent_or_unknow
 _TEMPLATE: Final = Path(__file__).with_name("export_document.html.j2")
 _PICTURES: Final = {".jpg": "image/jpeg", ".png": "image/png"}
 LIMITS: Final = (
-    "A verdict is an indication, not proof: it is the output of a statistical model that errs in both directions, most "
-    "of all on material unlike what it was trained on. A low probability does not show that a face is genuine.",
-    "The heat-map shows where the evidence of the model came from. It does not show where a picture was altered.",
-    "The hashes show that the files were not changed after they were kept. They say nothing of what happened to the "
-    "material before this program saw it.",
+    "A verdict is an indication, not proof. It comes from a statistical model that makes errors in both directions, "
+    "most often on material unlike its training data. A low probability does not show that a face is genuine.",
+    "The heat-map shows which parts of a face gave the model its evidence. It does not show where a picture was "
+    "altered.",
+    "The hashes show that the files were not changed after this program saved them. They do not show whether the "
+    "material was changed before that.",
 )
 BLURRED: Final = (
-    "This export was made with blurring: in its pictures every face that the program found is made unrecognisable, but "
-    "the flagged one. A face that it did not find is as it was. Files whose faces are not known were left out. The "
-    "files named as blurred are not the ones that were kept; the hashes of those are given beside theirs."
+    "This export is blurred: in its pictures, every face that the program detected is unrecognisable, except the "
+    "flagged face. A face that the program did not detect is not blurred. Files with unknown face positions were "
+    "omitted. A blurred file differs from the saved file; the table of files lists the hashes of both."
 )
 
 
 @dataclass(frozen=True, slots=True)
 class DocumentFact:
-    """A line about a flag."""
+    """One line of facts about a flag."""
 
     name: str
     text: str
     code: str = ""  # follows the text: a hash, an id
-    link: str = ""  # where the text leads, relative to the page
+    link: str = ""  # target of the text, relative to the page
 
 
 @dataclass(frozen=True, slots=True)
 class DocumentPicture:
-    """A picture that is shown."""
+    """A picture in the report."""
 
     name: str
-    content: bytes  # of the file
+    content: bytes  # JPEG or PNG
 
     @property
     def uri(self) -> str:
-        """The picture itself, as HTML takes it."""
+        """The picture as a data URI."""
         kind = _PICTURES[Path(self.name).suffix]
         return f"data:{kind};base64,{base64.b64encode(self.content).decode('ascii')}"
 
 
 @dataclass(frozen=True, slots=True)
 class DocumentEntry:
-    """What is said of one flag."""
+    """The section of one flag."""
 
     heading: str
     label: str
-    summary: str  # goes on after the label
+    summary: str  # the text after the label
     pictures: tuple[DocumentPicture, ...]
     facts: tuple[DocumentFact, ...]
-    absent: tuple[DocumentFact, ...]  # why files are not there, and which
+    absent: tuple[DocumentFact, ...]  # missing and omitted files, with the reasons
     files: tuple[tuple[str, str, str], ...]  # name, bytes, SHA-256
-    log: tuple[tuple[str, str, str, str], ...]  # when, who, what, hash
+    log: tuple[tuple[str, str, str, str], ...]  # time, person, action, hash
 
 
 @dataclass(frozen=True, slots=True)
 class ExportDocument:
-    """All that the pages say, in their order."""
+    """The content of the report, in reading order."""
 
     title: str
     preface: str
@@ -83,21 +84,21 @@ class ExportDocument:
     entries: tuple[DocumentEntry, ...]
 
 
-def compiled(
+def compile_document(
     flags: Sequence[Flag], *, events: Sequence[HistoryEvent], copies: Mapping[str, ExportFiles], blurred: bool = False
 ) -> ExportDocument:
-    """The dossier of these flags.
+    """Compiles the report of these flags.
 
     Args:
-        flags: in the order of the pages.
-        events: of these flags.
-        copies: by id, the files of each flag as they go into the export.
-        blurred: whether bystanders were asked to be made unrecognisable.
+        flags: in the order of the report.
+        events: the log of these flags.
+        copies: the exported files of each flag, by id.
+        blurred: whether the export was made with ``blur``.
     """
     return ExportDocument(
         title=count(len(flags), "flagged moment"),
-        preface=f"Written by deepfake-monitor {monitor.__version__}. Times of day are UTC; media time counts from the "
-        "start of the source.",
+        preface=f"Written by deepfake-monitor {monitor.__version__}. Dates and times are UTC; media time counts from "
+        "the start of the source.",
         limits=(*LIMITS, BLURRED) if blurred else LIMITS,
         entries=tuple(
             _entry(flag, copies[flag.id], [event for event in events if event.flag_id == flag.id]) for flag in flags
@@ -105,10 +106,10 @@ def compiled(
     )
 
 
-def page(dossier: ExportDocument) -> str:
-    """As HTML, pictures inside, made to be printed; only the clips lie beside it in the bundle."""
+def render_html(document: ExportDocument) -> str:
+    """Renders the report as one printable HTML page with embedded pictures; it links to the clips of the bundle."""
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
-    return environment.from_string(_TEMPLATE.read_text(encoding="utf-8")).render(dossier=dossier)
+    return environment.from_string(_TEMPLATE.read_text(encoding="utf-8")).render(document=document)
 
 
 def _entry(flag: Flag, copies: ExportFiles, events: Sequence[HistoryEvent]) -> DocumentEntry:
@@ -130,10 +131,9 @@ def _entry(flag: Flag, copies: ExportFiles, events: Sequence[HistoryEvent]) -> D
 
 def _summary(flag: Flag) -> str:
     probability = percent_or_unknown(flag.probability)
-    witnesses = f"{flag.effective_samples:.1f} independent witness" + ("es" if flag.effective_samples != 1 else "")
     reasons = reasons_in_words(flag.reasons)
     return (
-        f"P(fake) {probability}, from {count(flag.samples, 'sample')} that amount to {witnesses}"
+        f"P(fake) {probability}, from {count(flag.samples, 'sample')} (effective samples: {flag.effective_samples:.1f})"
         + (f"; {reasons}" if reasons else "")
         + "."
     )
@@ -143,10 +143,10 @@ def _facts(flag: Flag, copies: ExportFiles) -> Iterator[DocumentFact]:
     opinion = ", ".join(filter(None, (flag.opinion or "not yet", flag.category)))
     if flag.reviewed_by and flag.reviewed_at:
         opinion += f" ({flag.reviewed_by}, {_utc(flag.reviewed_at)})"
-    face = "the picture as a whole" if flag.track_id is None else str(flag.track_id)
+    face = "the whole picture" if flag.track_id is None else str(flag.track_id)
     if flag.box:
         face += f", box {' '.join(str(round(edge)) for edge in flag.box)}"
-    yield DocumentFact("Judged by a person", opinion)
+    yield DocumentFact("Person's opinion", opinion)
     yield DocumentFact("Note", flag.note)
     yield DocumentFact("Flagged by", f"{flag.reporter or flag.origin}, {_utc(flag.created_at)}")
     yield DocumentFact(
@@ -158,7 +158,7 @@ def _facts(flag: Flag, copies: ExportFiles) -> Iterator[DocumentFact]:
     yield DocumentFact("Source", f"{flag.source_kind}, SHA-256" if digest else flag.source_kind, code=digest)
     yield _clip(flag, copies)
     yield DocumentFact(
-        "Judged with",
+        "Model",
         f"{flag.model} on {flag.engine}, version {flag.program}, weights",
         code=flag.weights_sha256,
     )
@@ -168,30 +168,30 @@ def _facts(flag: Flag, copies: ExportFiles) -> Iterator[DocumentFact]:
 def _clip(flag: Flag, copies: ExportFiles) -> DocumentFact:
     if flag.clip is not ClipState.KEPT:
         return DocumentFact("Clip", f"{flag.clip}: {flag.clip_why}" if flag.clip_why else str(flag.clip))
-    if CLIP in copies.left_out:
-        return DocumentFact("Clip", "kept, not in this export")
+    if CLIP in copies.skipped:
+        return DocumentFact("Clip", "saved, but not in this export")
     return DocumentFact("Clip", CLIP, link=f"flags/{flag.id}/{CLIP}")
 
 
 def _absent(copies: ExportFiles) -> Iterator[DocumentFact]:
     if copies.missing:
-        yield DocumentFact("Recorded, but no longer there:", ", ".join(copies.missing))
-    for name, why in copies.left_out.items():
-        yield DocumentFact("Left out:", f"{name}, because {why}")
+        yield DocumentFact("Missing files:", ", ".join(copies.missing))
+    for name, why in copies.skipped.items():
+        yield DocumentFact("Omitted:", f"{name}, because {why}")
 
 
 def _files(flag: Flag, copies: ExportFiles) -> Iterator[tuple[str, str, str]]:
-    """As they were kept, and beside them those that are different here."""
+    """The files as saved, each followed by its altered version in this export."""
     altered = {copy.exhibit.name: copy for copy in copies.files if copy.altered}
     for exhibit in flag.exhibits:
         copy = altered.get(exhibit.name)
-        name = exhibit.name if copy is None else f"{exhibit.name}, as kept"
+        name = exhibit.name if copy is None else f"{exhibit.name}, as saved"
         yield (name, str(exhibit.size), exhibit.sha256)
         if copy is not None:
-            yield (f"{exhibit.name}, here: {copy.altered}", str(copy.size), copy.sha256)
+            yield (f"{exhibit.name}, in this export: {copy.altered}", str(copy.size), copy.sha256)
 
 
 def _utc(moment: datetime | str) -> str:
-    """To the second, for people; the files have it in full."""
+    """A time to the second; the JSON files contain it in full precision."""
     when = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
     return f"{when.astimezone(UTC):%Y-%m-%d %H:%M:%S}"

@@ -1,4 +1,4 @@
-"""The files of a flag as they go into an export: as they were kept, blurred, or not at all."""
+"""The files of a flag for an export: unchanged, blurred, or omitted."""
 
 import hashlib
 from collections.abc import Mapping
@@ -12,26 +12,26 @@ from monitor.flags.redaction import Redaction
 from monitor.types import Flag, FlagFile
 
 PICTURES: Final = (".jpg", ".png")
-_TEXT: Final = (".json", ".csv", ".txt")  # shows nobody
-_MOVING: Final = "its faces are not known frame by frame"
+_TEXT: Final = (".json", ".csv", ".txt")  # files without pictures
+_MOVING: Final = "the positions of its faces are not stored for every frame"
 
 
 @dataclass(frozen=True, slots=True)
 class ExportFile:
     """A file in an export."""
 
-    exhibit: FlagFile  # what the flag says of it
+    exhibit: FlagFile  # the flag's record of the file
     sha256: str  # hex, of the copy
     size: int  # bytes, of the copy
-    path: Path  # of the kept file
-    content: bytes | None = None  # of the copy; None: of the kept file
-    altered: str = ""  # in which way the copy is not the kept file
+    path: Path  # of the stored file
+    content: bytes | None = None  # of the copy; None: the same as the stored file
+    altered: str = ""  # the alteration; "" if the copy is unchanged
 
     def read(self) -> bytes:
         """The copy's bytes.
 
         Raises:
-            OSError: the kept file cannot be read.
+            OSError: the stored file cannot be read.
         """
         return self.path.read_bytes() if self.content is None else self.content
 
@@ -41,54 +41,54 @@ class ExportFiles:
     """All files of one flag."""
 
     files: tuple[ExportFile, ...] = ()
-    missing: tuple[str, ...] = ()  # recorded, but not there
-    left_out: Mapping[str, str] = field(default_factory=dict)  # name: why
+    missing: tuple[str, ...] = ()  # recorded files that no longer exist
+    skipped: Mapping[str, str] = field(default_factory=dict)  # name -> reason
 
 
-def copied(flag: Flag, exhibits: FlagFiles, *, blur: bool = False) -> ExportFiles:
-    """What of a flag's files goes into an export.
+def collect_files(flag: Flag, exhibits: FlagFiles, *, blur: bool = False) -> ExportFiles:
+    """Collects the files of a flag for an export.
 
     Args:
-        flag: whose files.
-        exhibits: where they lie.
-        blur: make all faces but the flag's own unrecognisable, and leave out what may show faces that are not known.
+        flag: the flag.
+        exhibits: the stored files.
+        blur: make all faces but the flag's own unrecognisable, and omit files with unknown face positions.
 
     Raises:
-        OutputError: a file that is there cannot be read.
+        OutputError: an existing file cannot be read.
     """
     folder = exhibits.folder(flag.id)
-    there = [exhibit for exhibit in flag.exhibits if (folder / exhibit.name).is_file()]
-    missing = tuple(exhibit.name for exhibit in flag.exhibits if exhibit not in there)
-    kept = [_as_kept(flag, exhibit, exhibits) for exhibit in there]
+    existing = [exhibit for exhibit in flag.exhibits if (folder / exhibit.name).is_file()]
+    missing = tuple(exhibit.name for exhibit in flag.exhibits if exhibit not in existing)
+    copies = [_copy(flag, exhibit, exhibits) for exhibit in existing]
     if not blur:
-        return ExportFiles(tuple(kept), missing)
-    bystanders = Redaction.read(folder / FACES, own=flag.track_id)
-    files, left_out = [], {}
-    for copy in kept:
-        shown = _blurred(copy, bystanders)
-        if isinstance(shown, str):
-            left_out[copy.exhibit.name] = shown
+        return ExportFiles(tuple(copies), missing)
+    redaction = Redaction.read(folder / FACES, own=flag.track_id)
+    files, skipped = [], {}
+    for copy in copies:
+        result = _blur(copy, redaction)
+        if isinstance(result, str):
+            skipped[copy.exhibit.name] = result
         else:
-            files.append(shown)
-    return ExportFiles(tuple(files), missing, left_out)
+            files.append(result)
+    return ExportFiles(tuple(files), missing, skipped)
 
 
-def _as_kept(flag: Flag, exhibit: FlagFile, exhibits: FlagFiles) -> ExportFile:
-    now = exhibits.exhibit(flag.id, exhibit.name)  # as it is now: whatever it was is in flag.json
+def _copy(flag: Flag, exhibit: FlagFile, exhibits: FlagFiles) -> ExportFile:
+    now = exhibits.hash_file(flag.id, exhibit.name)  # the current hash; flag.json contains the recorded one
     return ExportFile(exhibit, now.sha256, now.size, exhibits.folder(flag.id) / exhibit.name)
 
 
-def _blurred(copy: ExportFile, bystanders: Redaction | None) -> ExportFile | str:
-    """The copy as it may be shown, or why it may not."""
+def _blur(copy: ExportFile, redaction: Redaction | None) -> ExportFile | str:
+    """The blurred copy, or the reason for omitting the file."""
     suffix = copy.path.suffix.lower()
     if suffix in _TEXT:
         return copy
     if suffix not in PICTURES:
         return _MOVING
-    if bystanders is None:
-        return f"{FACES} does not say where its faces are"
+    if redaction is None:
+        return f"{FACES} does not contain the positions of its faces"
     try:
-        content = bystanders.blurred(copy.path.read_bytes(), suffix=suffix)
+        content = redaction.blur(copy.path.read_bytes(), suffix=suffix)
     except OSError as error:
         raise OutputError(f"{copy.path} cannot be read: {error.strerror or error}") from error
     except ValueError as error:
@@ -96,4 +96,4 @@ def _blurred(copy: ExportFile, bystanders: Redaction | None) -> ExportFile | str
     if content is None:
         return copy
     digest = hashlib.sha256(content).hexdigest()
-    return ExportFile(copy.exhibit, digest, len(content), copy.path, content, altered=bystanders.in_words)
+    return ExportFile(copy.exhibit, digest, len(content), copy.path, content, altered=redaction.in_words)

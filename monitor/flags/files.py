@@ -1,8 +1,8 @@
-"""The files that are kept with flags: a folder for each, ``<root>/<flag id>/``.
+"""The files of the flags, one folder for each flag: ``<root>/<flag id>/``.
 
-Order is what makes them safe against a kill at any moment: the first files are on the disk before the flag is
-committed, the clip is recorded after it is on the disk. So a folder without a flag was never told to anybody, and a
-flag whose clip is still pending after a restart either has a whole clip or none.
+The order of writes makes them safe against a kill at any moment: the first files are on the disk before the commit of
+the flag, and the clip is on the disk before its record. So a folder without a flag was never visible to a user, and a
+flag with a pending clip after a restart has either a whole clip or none.
 """
 
 import contextlib
@@ -22,42 +22,42 @@ from monitor.system.files import write_error, write_whole
 from monitor.types import ClipState, Flag, FlagFile
 
 CLIP: Final = "clip.mp4"
-FRAME: Final = "frame.jpg"  # the picture at the moment, or the last one that was scored before it
-OVERLAY: Final = "overlay.jpg"  # the same with boxes, labels and heat-map
-FACES: Final = "faces.json"  # where the faces in it are
-TRACE: Final = "trace.json"  # changes of label and scored samples of the face
+FRAME: Final = "frame.jpg"  # the picture at the flagged moment, or the last scored one before it
+OVERLAY: Final = "overlay.jpg"  # the same picture with boxes, labels and heat-map
+FACES: Final = "faces.json"  # the positions of the faces in it
+TRACE: Final = "trace.json"  # label changes and scored samples of the face
 _PARTIAL: Final = ".partial"
-_CUT_SHORT: Final = "the program ended before the seconds after the moment were over"
+_CUT_SHORT: Final = "the program ended before the clip was complete"
 
 
 @dataclass(frozen=True, slots=True)
 class RepairReport:
-    """What a start after a kill found, and did."""
+    """The repairs after an unclean end of the program."""
 
-    orphans: int  # folders and unfinished files without a flag: removed
-    found: int  # clips that were whole, but not recorded yet: recorded
-    lost: int  # flags whose clip was cut short: recorded as missing
+    orphans: int  # removed folders and unfinished files without a flag
+    found: int  # whole clips that were not recorded yet: recorded now
+    lost: int  # flags with an incomplete clip: recorded as missing
 
 
 class FlagFiles:
     """The folders below ``root``, which belongs to one store.
 
     Args:
-        root: made when the first flag is kept.
+        root: created with the first flag.
     """
 
     def __init__(self, root: Path) -> None:
         self._root = root
 
     def folder(self, flag_id: str) -> Path:
-        """Where the files of a flag lie."""
+        """The folder of a flag's files."""
         return self._root / flag_id
 
-    def keep(self, flag_id: str, files: Mapping[str, bytes]) -> tuple[FlagFile, ...]:
-        """Write a new flag's first files; on return they survive the machine.
+    def create(self, flag_id: str, files: Mapping[str, bytes]) -> tuple[FlagFile, ...]:
+        """Writes a new flag's first files; on return they survive a crash of the machine.
 
         Raises:
-            OutputError: they cannot be written; none was.
+            OutputError: the files cannot be written; none was written.
         """
         folder = self.folder(flag_id)
         working = folder.with_name(f"{flag_id}{_PARTIAL}")
@@ -65,43 +65,43 @@ class FlagFiles:
             for name, content in files.items():
                 write_whole(working / name, content)
             working.rename(folder)
-            _settle(self._root)
+            _sync_names(self._root)
         except OSError as error:
             raise write_error(folder, error) from error
         finally:
-            shutil.rmtree(working, ignore_errors=True)  # there is none, if all went well
+            shutil.rmtree(working, ignore_errors=True)  # after a success it does not exist
         return tuple(
             FlagFile(name, hashlib.sha256(content).hexdigest(), len(content)) for name, content in files.items()
         )
 
     @contextmanager
-    def adding(self, flag_id: str, name: str) -> Iterator[Path]:
-        """Where to write one more file; it gets its name when the block ends well, and vanishes otherwise.
+    def open_new(self, flag_id: str, name: str) -> Iterator[Path]:
+        """Yields the path of one more file; after the block it gets its name, after an error it is deleted.
 
         Raises:
-            OutputError: it cannot be written.
-            FlagNotFoundError: the flag was deleted meanwhile.
+            OutputError: the file cannot be written.
+            FlagNotFoundError: the flag has been deleted.
         """
         folder = self.folder(flag_id)
         if not folder.is_dir():
-            raise FlagNotFoundError(f"the files of flag {flag_id} are gone: it was deleted")
+            raise FlagNotFoundError(f"the files of flag {flag_id} do not exist: the flag was deleted")
         working = folder / f"{name}{_PARTIAL}"
         try:
             yield working
             with working.open("rb+") as file:
                 os.fsync(file.fileno())
             working.rename(folder / name)
-            _settle(folder)
+            _sync_names(folder)
         except OSError as error:
             raise write_error(folder / name, error) from error
         finally:
             working.unlink(missing_ok=True)
 
-    def exhibit(self, flag_id: str, name: str) -> FlagFile:
-        """A file that lies there, with its hash.
+    def hash_file(self, flag_id: str, name: str) -> FlagFile:
+        """The current hash and size of a flag's file.
 
         Raises:
-            OutputError: it cannot be read.
+            OutputError: the file cannot be read.
         """
         path = self.folder(flag_id) / name
         try:
@@ -111,7 +111,7 @@ class FlagFiles:
             raise OutputError(f"{path} cannot be read: {error.strerror or error}") from error
 
     def size(self, flag_id: str) -> int:
-        """Bytes of a flag's files, recorded or not; what goes away meanwhile counts as nothing."""
+        """Bytes of a flag's files, recorded or not; files deleted during the call do not count."""
         total = 0
         with contextlib.suppress(OSError):
             for path in self.folder(flag_id).iterdir():
@@ -119,10 +119,10 @@ class FlagFiles:
         return total
 
     def remove(self, flag_id: str) -> None:
-        """Delete a flag's files; there may be none.
+        """Deletes a flag's files, if there are any.
 
         Raises:
-            OutputError: some are still there.
+            OutputError: some files cannot be deleted.
         """
         folder = self.folder(flag_id)
         try:
@@ -133,22 +133,20 @@ class FlagFiles:
             raise OutputError(f"{folder} cannot be deleted ({error.strerror or error}): delete it by hand") from error
 
     def faults(self, flag: Flag) -> list[str]:
-        """Files of a flag that were changed, are missing, or were never recorded: a clause each.
-
-        A clip that is still to come is neither.
-        """
+        """The changed, missing and unrecorded files of a flag, one clause each; a pending clip does not count."""
         folder = self.folder(flag.id)
-        there = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+        existing = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
         if flag.clip is ClipState.PENDING:
-            there = {name for name in there if name != CLIP and not name.endswith(_PARTIAL)}
+            existing = {name for name in existing if name != CLIP and not name.endswith(_PARTIAL)}
         recorded = {exhibit.name: exhibit for exhibit in flag.exhibits}
-        found = [f"{flag.id}/{name} is missing" for name in sorted(recorded.keys() - there)]
-        found += [f"{flag.id}/{name} was added" for name in sorted(there - recorded.keys())]
-        changed = (name for name in sorted(there & recorded.keys()) if self.exhibit(flag.id, name) != recorded[name])
-        return found + [f"{flag.id}/{name} was changed" for name in changed]
+        faults = [f"{flag.id}/{name} is missing" for name in sorted(recorded.keys() - existing)]
+        faults += [f"{flag.id}/{name} was added" for name in sorted(existing - recorded.keys())]
+        common = sorted(existing & recorded.keys())
+        changed = (name for name in common if self.hash_file(flag.id, name) != recorded[name])
+        return faults + [f"{flag.id}/{name} was changed" for name in changed]
 
     def repair(self, store: FlagStore) -> RepairReport:
-        """Put right what a kill left half done; nobody else may be using store or folder.
+        """Removes unfinished files and completes records after a kill; no other process may use store or folder.
 
         Raises:
             StoreError: the database does not answer.
@@ -164,17 +162,17 @@ class FlagFiles:
                 unfinished.unlink(missing_ok=True)
                 orphans += 1
         pending = store.find(FlagQuery(clip=ClipState.PENDING), limit=len(known))
-        found = [flag for flag in pending if (self.folder(flag.id) / CLIP).is_file()]
+        complete = [flag for flag in pending if (self.folder(flag.id) / CLIP).is_file()]
         for flag in pending:
-            if flag in found:
-                store.attach(flag.id, (*flag.exhibits, self.exhibit(flag.id, CLIP)), clip=ClipState.KEPT)
+            if flag in complete:
+                store.attach(flag.id, (*flag.exhibits, self.hash_file(flag.id, CLIP)), clip=ClipState.KEPT)
             else:
                 store.attach(flag.id, flag.exhibits, clip=ClipState.MISSING, why=_CUT_SHORT)
-        return RepairReport(orphans=orphans, found=len(found), lost=len(pending) - len(found))
+        return RepairReport(orphans=orphans, found=len(complete), lost=len(pending) - len(complete))
 
 
-def _settle(folder: Path) -> None:
-    """Make the names in a folder survive the machine, where the system can."""
+def _sync_names(folder: Path) -> None:
+    """Flushes the names in a folder to the disk, on POSIX systems."""
     if os.name == "posix":
         descriptor = os.open(folder, os.O_RDONLY)
         try:

@@ -1,8 +1,8 @@
-"""A dossier as a PDF: A4, numbered pages, the same content as the page.
+"""The report of an export as a PDF: A4, numbered pages, the same content as the HTML page.
 
-Letters come from DejaVu where it is found (matplotlib brings it, most Linux systems have it), or else from the fonts
-that every PDF reader has, which know Western European letters only. A character that the font lacks becomes ``?``, and
-the paper says so at its beginning.
+The font is DejaVu if it is installed (matplotlib contains it, most Linux systems have it). Otherwise the standard PDF
+fonts are used, with Western European letters only. A character without a glyph becomes ``?``, and a note on the first
+page mentions this.
 """
 
 from __future__ import annotations
@@ -34,72 +34,72 @@ _SMALL: Final = 8.5
 _HASH: Final = 6.4
 _TALLEST: Final = 75.0  # mm, of a picture
 _GAP: Final = 5.0  # mm, between pictures
-_LONGEST: Final = 1000  # characters of a row, which no page break divides
+_LONGEST: Final = 1000  # characters of a row: page breaks do not split rows
 _FACES: Final = (
     ("body", "", "DejaVuSans.ttf"),
     ("body", "B", "DejaVuSans-Bold.ttf"),
     ("code", "", "DejaVuSansMono.ttf"),
 )
 _FOLDERS: Final = ("/usr/share/fonts/truetype/dejavu", "/usr/share/fonts/dejavu-sans-fonts", "/usr/share/fonts/TTF")
-_LOSSY: Final = "A ? may stand for a character that the font of this file lacks; report.html has every one of them."
+_LOSSY: Final = "A ? may stand for a character that the font of this file lacks; report.html contains all characters."
 
 T = TypeVar("T")
 
 
-def printed(dossier: ExportDocument, *, made_at: datetime) -> bytes:
-    """The dossier as a PDF file; the same dossier and moment on the same machine give the same bytes."""
-    paper = _Paper(_fonts(), made_at=made_at)
-    legible = _mapped(dossier, paper.legible)
-    paper.begin(legible.title, [legible.preface, _LOSSY] if paper.lossy else [legible.preface])
-    paper.heading("What this is, and what it is not")
-    for limit in legible.limits:
-        paper.bullet(limit)
-    for entry in legible.entries:
-        paper.entry(entry)
-    return bytes(paper.output())
+def render_pdf(document: ExportDocument, *, made_at: datetime) -> bytes:
+    """Renders the report as a PDF file; equal arguments on the same machine give the same bytes."""
+    pdf = _ReportPdf(_find_fonts(), made_at=made_at)
+    printable = _map_text(document, pdf.replace_missing)
+    pdf.begin(printable.title, [printable.preface, _LOSSY] if pdf.lossy else [printable.preface])
+    pdf.heading("Meaning and limits")
+    for limit in printable.limits:
+        pdf.bullet(limit)
+    for entry in printable.entries:
+        pdf.entry(entry)
+    return bytes(pdf.output())
 
 
-class _Paper(FPDF):
-    """What is drawn, and the page's foot."""
+class _ReportPdf(FPDF):
+    """The pages of the report, with a footer."""
 
     def __init__(self, fonts: Path | None, *, made_at: datetime) -> None:
         super().__init__(format="A4")
         self.lossy = False
-        self._glyphs: Callable[[str], bool] = _western
+        self._has_glyph: Callable[[str], bool] = _is_western
         self._body, self._code = "helvetica", "courier"
         if fonts is not None:
             for family, style, name in _FACES:
                 self.add_font(family, style, fonts / name)
             self._body, self._code = "body", "code"
-            drawn = [font.cmap for font in self.fonts.values() if isinstance(font, TTFFont)]
-            self._glyphs = lambda letter: all(ord(letter) in cmap for cmap in drawn)
+            cmaps = [font.cmap for font in self.fonts.values() if isinstance(font, TTFFont)]
+            self._has_glyph = lambda letter: all(ord(letter) in cmap for cmap in cmaps)
         self.set_creation_date(made_at)
         self.set_margin(_MARGIN)
-        self.c_margin = 0  # text begins where pictures do
+        self.c_margin = 0  # text and pictures have the same left edge
         self.set_auto_page_break(auto=True, margin=_MARGIN + 4)
 
     def footer(self) -> None:
-        """Called by fpdf2 at the end of every page."""
+        """Draws the page number; fpdf2 calls it at the end of every page."""
         self.set_y(-_MARGIN + 2)
         self._font(_SMALL, grey=True)
         self.cell(0, 4, f"{self._title}, page {self.page_no()} of {{nb}}", align="C")
 
-    def legible(self, text: str) -> str:
-        """The text in letters that the fonts have."""
-        found = "".join(self._letter(letter) for letter in text)
-        self.lossy = self.lossy or any(a != b for a, b in zip(text, found, strict=False) if not a.isspace())
-        return found
+    def replace_missing(self, text: str) -> str:
+        """Replaces the characters that the fonts lack."""
+        printable = "".join(self._replace(letter) for letter in text)
+        self.lossy = self.lossy or any(a != b for a, b in zip(text, printable, strict=False) if not a.isspace())
+        return printable
 
-    def _letter(self, letter: str) -> str:
-        if letter == "\n" or self._glyphs(letter):
+    def _replace(self, letter: str) -> str:
+        if letter == "\n" or self._has_glyph(letter):
             return letter
         if letter.isspace():
             return " "
         plain = unicodedata.normalize("NFKD", letter)[:1]
-        return plain if plain.isprintable() and self._glyphs(plain) else "?"
+        return plain if plain.isprintable() and self._has_glyph(plain) else "?"
 
     def begin(self, title: str, preface: Iterable[str]) -> None:
-        """The first page's head."""
+        """Draws the title and the preface on the first page."""
         self.set_title(title)
         self._title = title
         self.add_page()
@@ -110,8 +110,8 @@ class _Paper(FPDF):
             self._text(line, 4.4)
 
     def heading(self, text: str) -> None:
-        """Of the paper, or of an entry."""
-        if self.get_y() + 40 > self.page_break_trigger:  # not alone at the foot
+        """Draws a heading of the report or of an entry."""
+        if self.get_y() + 40 > self.page_break_trigger:  # no heading alone at the end of a page
             self.add_page()
         self.ln(4)
         self._font(13, bold=True)
@@ -119,7 +119,7 @@ class _Paper(FPDF):
         self.ln(1)
 
     def bullet(self, text: str) -> None:
-        """One of a list."""
+        """Draws one item of a list."""
         self._font(_SIZE)
         self.set_fill_color(0)
         self.circle(self.l_margin + 1.2, self.get_y() + _LINE / 2, 0.55, style="F")
@@ -128,7 +128,7 @@ class _Paper(FPDF):
         self.ln(0.8)
 
     def entry(self, entry: DocumentEntry) -> None:
-        """All of one flag."""
+        """Draws the section of one flag."""
         self.ln(5)
         self.set_draw_color(170)
         if self.get_y() + 60 > self.page_break_trigger:
@@ -145,7 +145,7 @@ class _Paper(FPDF):
             self.write(_LINE, f"{fact.text}.")
             self.ln(_LINE)
         self._table(("File", "Bytes", "SHA-256"), entry.files, widths=(63, 20, 91))
-        self._table(("When", "Who", "What", "Hash of the log's entry"), entry.log, widths=(38, 25, 20, 91))
+        self._table(("Time", "Person", "Action", "Hash of the log entry"), entry.log, widths=(38, 25, 20, 91))
 
     def _verdict(self, entry: DocumentEntry) -> None:
         self._font(_SIZE, bold=True)
@@ -158,13 +158,13 @@ class _Paper(FPDF):
         self.ln(2)
 
     def _pictures(self, pictures: Sequence[DocumentPicture]) -> None:
-        """In rows, as many beside each other as there is room for."""
+        """Draws the pictures in rows; a row has as many as fit."""
         row: list[tuple[DocumentPicture, float, float]] = []
         for picture in pictures:
             size = _size(picture.content)
             if size is None:
                 self._font(_SMALL, grey=True)
-                self._text(f"{picture.name} is no picture that can be shown.", 4.4)
+                self._text(f"{picture.name} cannot be decoded as a picture.", 4.4)
                 continue
             widest = self.epw if len(pictures) == 1 else (self.epw - _GAP) / 2
             scale = min(widest / size[0], _TALLEST / size[1])
@@ -241,17 +241,17 @@ class _Paper(FPDF):
 
 
 @lru_cache(maxsize=1)
-def _fonts() -> Path | None:
-    """The folder that has DejaVu's files; None: none does."""
-    brought = importlib.util.find_spec("matplotlib")
+def _find_fonts() -> Path | None:
+    """The folder of the DejaVu fonts; None if they are not installed."""
+    matplotlib = importlib.util.find_spec("matplotlib")
     folders = [Path(folder) for folder in _FOLDERS]
-    if brought is not None and brought.origin is not None:
-        folders.insert(0, Path(brought.origin).parent / "mpl-data" / "fonts" / "ttf")
+    if matplotlib is not None and matplotlib.origin is not None:
+        folders.insert(0, Path(matplotlib.origin).parent / "mpl-data" / "fonts" / "ttf")
     return next((folder for folder in folders if all((folder / name).is_file() for _, _, name in _FACES)), None)
 
 
-def _western(letter: str) -> bool:
-    """Whether the fonts that are in every reader have it."""
+def _is_western(letter: str) -> bool:
+    """Whether the standard PDF fonts have this letter."""
     return letter.isprintable() and ord(letter) < 256
 
 
@@ -274,13 +274,13 @@ def _size(content: bytes) -> tuple[int, int] | None:
         return None
 
 
-def _mapped(value: T, change: Callable[[str], str]) -> T:
-    """A value of dataclasses, tuples and texts, each of its texts changed."""
+def _map_text(value: T, change: Callable[[str], str]) -> T:
+    """Applies a function to every string inside dataclasses and tuples."""
     changed: Any = value
     if isinstance(value, str):
         changed = change(value)
     elif isinstance(value, tuple):
-        changed = tuple(_mapped(each, change) for each in value)
+        changed = tuple(_map_text(each, change) for each in value)
     elif is_dataclass(value):
-        changed = replace(value, **{each.name: _mapped(getattr(value, each.name), change) for each in fields(value)})  # type: ignore[type-var]
+        changed = replace(value, **{each.name: _map_text(getattr(value, each.name), change) for each in fields(value)})  # type: ignore[type-var]
     return changed  # type: ignore[no-any-return]

@@ -1,4 +1,4 @@
-"""Which flags somebody wants to see, and in which order."""
+"""Queries for flags: filters and order."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,9 +17,9 @@ Order = Literal["newest", "oldest", "most_suspicious"]
 
 @dataclass(frozen=True, slots=True)
 class FlagQuery:
-    """Which flags; what is left out restricts nothing."""
+    """A filter and an order of flags; None and "" do not restrict."""
 
-    text: str = ""  # somewhere in source, note, category or reporter
+    text: str = ""  # occurs in source, note, category or reporter
     reviewed: bool | None = None
     opinion: Opinion | None = None
     origin: Origin | None = None
@@ -31,22 +31,22 @@ class FlagQuery:
     order: Order = "newest"
 
     @property
-    def sequence(self) -> tuple[ColumnElement[Any], ...]:
-        """What to order by."""
+    def order_columns(self) -> tuple[ColumnElement[Any], ...]:
+        """The columns of ORDER BY."""
         return {
             "newest": (_COLUMNS.created_at.desc(), _COLUMNS.id.desc()),
             "oldest": (_COLUMNS.created_at, _COLUMNS.id),
             "most_suspicious": (func.coalesce(_COLUMNS.probability, -1.0).desc(), _COLUMNS.created_at.desc()),
         }[self.order]
 
-    def applied(self, statement: Select[Any]) -> Select[Any]:
-        """A statement on the flags' table, restricted to what the query is about."""
+    def apply(self, statement: Select[Any]) -> Select[Any]:
+        """Adds the conditions of the query to a statement on the flags' table."""
         if self.text:
             escaped = self.text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
             statement = statement.where(or_(*(column.ilike(f"%{escaped}%", escape="\\") for column in _SEARCHED)))
         if self.reviewed is not None:
-            seen = _COLUMNS.reviewed_at.is_not(None)
-            statement = statement.where(seen if self.reviewed else ~seen)
+            is_reviewed = _COLUMNS.reviewed_at.is_not(None)
+            statement = statement.where(is_reviewed if self.reviewed else ~is_reviewed)
         for column, value in (
             (_COLUMNS.opinion, self.opinion),
             (_COLUMNS.origin, self.origin),

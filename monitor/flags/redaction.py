@@ -1,4 +1,4 @@
-"""The faces in a flag's pictures that the flag is not about, made unrecognisable."""
+"""Blurs all faces in a flag's pictures except the flagged one."""
 
 import json
 import math
@@ -12,58 +12,58 @@ from numpy.typing import NDArray
 
 Box = tuple[float, float, float, float]  # x1 y1 x2 y2, pixels
 
-_CELLS: Final = 6  # of a face's shorter side: 36 colours are no face
+_CELLS: Final = 6  # per shorter side of a face: 36 colours are not recognisable
 _MARGIN: Final = 0.25  # of the box, on each side: hair, ears, chin
 _JPEG: Final = 92  # quality
-_OFF: Final = 0.02  # by which two aspect ratios may differ through rounding
+_RATIO_TOLERANCE: Final = 0.02  # log ratio of two aspect ratios that differ only by rounding
 
 
 @dataclass(frozen=True, slots=True)
 class Redaction:
-    """Where they are in the key frame, and in every picture of its geometry."""
+    """The positions of the faces in the key frame, valid for every picture of the same aspect ratio."""
 
-    boxes: tuple[Box, ...]
-    own: Box | None  # the face that the flag is about
-    width: int  # pixels that the boxes count in
+    boxes: tuple[Box, ...]  # of the faces to blur
+    own: Box | None  # of the flagged face
+    width: int  # pixels, of the frame of the boxes
     height: int
 
     @classmethod
     def read(cls, path: Path, *, own: int | None) -> Self | None:
-        """What a flag's ``faces.json`` says; None if it is not there or says nothing usable.
+        """Reads a flag's ``faces.json``; None if the file is missing or invalid.
 
         Args:
             path: of ``{"faces": [{"track_id": int, "box": [x1, y1, x2, y2]}], "width": int, "height": int}``.
-            own: id of the track that the flag is about; None: all faces are bystanders.
+            own: id of the flagged track; None: all faces are blurred.
         """
         try:
-            said = json.loads(path.read_text(encoding="utf-8"))
-            faces = [(face["track_id"], _box(face["box"])) for face in said["faces"]]
-            width, height = int(said["width"]), int(said["height"])
+            content = json.loads(path.read_text(encoding="utf-8"))
+            faces = [(face["track_id"], _box(face["box"])) for face in content["faces"]]
+            width, height = int(content["width"]), int(content["height"])
         except (OSError, ValueError, TypeError, KeyError, OverflowError):
             return None
         if width < 1 or height < 1:
             return None
-        mine = [box for track_id, box in faces if own is not None and track_id == own]
+        flagged = [box for track_id, box in faces if own is not None and track_id == own]
         others = tuple(box for track_id, box in faces if own is None or track_id != own)
-        return cls(others, mine[0] if mine else None, width, height)
+        return cls(others, flagged[0] if flagged else None, width, height)
 
     @property
     def in_words(self) -> str:
-        """What was done to a picture: "2 faces blurred"."""
+        """The alteration of a picture: "2 faces blurred"."""
         return f"{len(self.boxes)} face{'s' if len(self.boxes) != 1 else ''} blurred"
 
-    def blurred(self, content: bytes, *, suffix: str) -> bytes | None:
-        """A picture in which they cannot be recognised; None: there are none, it may stay as it is.
+    def blur(self, content: bytes, *, suffix: str) -> bytes | None:
+        """A picture with unrecognisable faces; None if there is no face to blur.
 
-        Each face is averaged into a few cells, which no later step can undo, and these are smoothed for the eye. The
-        margin around a face spares the flag's own face, the face itself does not.
+        Each face is averaged into a few cells, which cannot be undone, and the cells are smoothed. The margin around a
+        blurred face does not cover the flagged face, but the blurred face itself may cover it.
 
         Args:
-            content: of the file.
+            content: of the picture file.
             suffix: ``.jpg`` or ``.png``, for the result.
 
         Raises:
-            ValueError: it is no picture, or has another geometry: where they are is not known.
+            ValueError: the content is not a picture, or its aspect ratio differs, so the positions are unknown.
         """
         if not self.boxes:
             return None
@@ -72,15 +72,15 @@ class Redaction:
             raise ValueError("it cannot be decoded")
         pixels = np.asarray(decoded, np.uint8)
         height, width = pixels.shape[:2]
-        if abs(math.log(width * self.height / (height * self.width))) > _OFF:
-            raise ValueError("it is cut differently from the frame whose faces are known")
-        spared = pixels.copy()
+        if abs(math.log(width * self.height / (height * self.width))) > _RATIO_TOLERANCE:
+            raise ValueError("its aspect ratio differs from the frame with known face positions")
+        original = pixels.copy()
         scale = width / self.width
         for box in self.boxes:
             _blur(pixels, box, scale=scale, margin=_MARGIN)
         if self.own is not None:
             rows, columns = _area(self.own, scale=scale, margin=0.0, shape=pixels.shape)
-            pixels[rows, columns] = spared[rows, columns]
+            pixels[rows, columns] = original[rows, columns]
             for box in self.boxes:
                 _blur(pixels, box, scale=scale, margin=0.0)
         options = [cv2.IMWRITE_JPEG_QUALITY, _JPEG] if suffix == ".jpg" else []
@@ -104,7 +104,7 @@ def _area(box: Box, *, scale: float, margin: float, shape: tuple[int, ...]) -> t
 
 
 def _blur(pixels: NDArray[np.uint8], box: Box, *, scale: float, margin: float) -> None:
-    """Average a box of ``pixels`` (H, W, 3) into cells, in place."""
+    """Averages a box of ``pixels`` (H, W, 3) into cells, in place."""
     rows, columns = _area(box, scale=scale, margin=margin, shape=pixels.shape)
     face = pixels[rows, columns]
     height, width = face.shape[:2]

@@ -1,7 +1,7 @@
-"""How long flags are kept: which of them have to go, and why.
+"""The deletion of old flags: age limits and quotas by class.
 
-A flag belongs to one class, and each class has its own days and its own quota. Whatever a person marked, called fake,
-or looked at without calling it a false alarm stays until a person deletes it.
+A flag belongs to one class, and each class has its own age limit and quota. A flag stays until a person deletes it if a
+person created it, called it fake, or reviewed it without calling it a false alarm.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ GIGABYTE: Final = 1_000_000_000
 
 
 class RetentionClass(StrEnum):
-    """Which class a flag belongs to."""
+    """The class of a flag for its retention rule."""
 
-    UNREVIEWED = "unreviewed"  # the program made it, nobody looked at it
-    FALSE_ALARM = "false alarm"  # the program made it, a person says that the face is real
-    EXEMPT = "exempt"  # a person made it or thinks otherwise of it, or its clip is still to come
+    UNREVIEWED = "unreviewed"  # created by the program, not reviewed
+    FALSE_ALARM = "false alarm"  # created by the program, judged real by a person
+    EXEMPT = "exempt"  # created by a person, or reviewed with another opinion, or its clip is pending
 
     @classmethod
     def of(cls, flag: Flag) -> RetentionClass:
@@ -40,17 +40,17 @@ class RetentionClass(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RetentionRule:
-    """How long, and how much of, one class is kept."""
+    """The age limit and the quota of one class."""
 
-    days: float | None  # None: for ever
-    gigabytes: float | None  # None: any number
-    of_all: bool  # whether the quota is on the files of all flags, or on those of the class alone
+    days: float | None  # None: no limit
+    gigabytes: float | None  # None: no quota
+    of_all: bool  # whether the quota counts the files of all flags, or only the files of this class
     why_old: str
     why_large: str
 
 
 def rules(settings: EvidenceSettings) -> dict[RetentionClass, RetentionRule]:
-    """The rule of each class that is not exempt, in the order in which they make room."""
+    """The rule of each class that is not exempt, in the order of deletion."""
     return {
         RetentionClass.FALSE_ALARM: RetentionRule(
             days=settings.false_alarm_days,
@@ -63,25 +63,25 @@ def rules(settings: EvidenceSettings) -> dict[RetentionClass, RetentionRule]:
             days=settings.keep_days,
             gigabytes=settings.max_gigabytes,
             of_all=True,
-            why_old="nobody reviewed it in {:g} days (evidence.keep_days)",
-            why_large="files beyond {:g} GB, nobody reviewed it (evidence.max_gigabytes)",
+            why_old="not reviewed in {:g} days (evidence.keep_days)",
+            why_large="files beyond {:g} GB, not reviewed (evidence.max_gigabytes)",
         ),
     }
 
 
 @dataclass(frozen=True, slots=True)
 class Deletion:
-    """A flag that has to go."""
+    """A flag to delete."""
 
     flag_id: str
     why: str
     size: int  # bytes of its files
-    keeping: RetentionClass
+    retention_class: RetentionClass
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """How much is kept of a class."""
+    """The number of flags and the disk space of a class."""
 
     flags: int
     size: int  # bytes of their files
@@ -89,80 +89,82 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class RetentionPlan:
-    """What has to go: class by class, the oldest first."""
+    """The flags to delete, class by class, the oldest first."""
 
     deletions: tuple[Deletion, ...]
-    held: Mapping[RetentionClass, Usage]  # of each class, before
-    over: int = 0  # bytes beyond ``max_gigabytes`` that are left, because what uses them is kept longer
+    held: Mapping[RetentionClass, Usage]  # of each class, before the deletions
+    over: int = 0  # bytes beyond ``max_gigabytes`` after the deletions: the other flags are exempt
 
     @property
     def used(self) -> int:
-        """Bytes of all files before."""
-        return sum(stock.size for stock in self.held.values())
+        """Bytes of all files before the deletions."""
+        return sum(usage.size for usage in self.held.values())
 
     @property
     def freed(self) -> int:
-        """Bytes of the files that go."""
+        """Bytes of the files to delete."""
         return sum(deletion.size for deletion in self.deletions)
 
     def only(self, done: Iterable[Deletion]) -> RetentionPlan:
-        """The plan as far as it was carried out."""
+        """The plan, reduced to the given deletions."""
         return replace(self, deletions=tuple(done))
 
 
-def stock(flags: Sequence[Flag], sizes: Mapping[str, int]) -> dict[RetentionClass, Usage]:
-    """What each class has; ``sizes`` are bytes by id."""
+def compute_usage(flags: Sequence[Flag], sizes: Mapping[str, int]) -> dict[RetentionClass, Usage]:
+    """The usage of each class; ``sizes`` are bytes by id."""
     counts, sums = Counter[RetentionClass](), Counter[RetentionClass]()
     for flag in flags:
-        keeping = RetentionClass.of(flag)
-        counts[keeping] += 1
-        sums[keeping] += sizes[flag.id]
-    return {keeping: Usage(counts[keeping], sums[keeping]) for keeping in RetentionClass}
+        retention_class = RetentionClass.of(flag)
+        counts[retention_class] += 1
+        sums[retention_class] += sizes[flag.id]
+    return {each: Usage(counts[each], sums[each]) for each in RetentionClass}
 
 
-def planned(
+def plan_deletions(
     flags: Sequence[Flag], sizes: Mapping[str, int], *, now: datetime, settings: EvidenceSettings
 ) -> RetentionPlan:
-    """Decide which flags go.
+    """Selects the flags to delete.
 
-    In each class first those that are too old, then the oldest others that have files until the rest fits the quota.
+    In each class, these are first all flags beyond the age limit, then the oldest flags with files until the rest fits
+    the quota.
 
     Args:
-        flags: all there are, in any order.
-        sizes: by id, bytes of their files.
+        flags: all flags, in any order.
+        sizes: bytes of their files, by id.
         now: with a time zone.
-        settings: days and gigabytes of each class.
+        settings: age limit and quota of each class.
     """
-    held = stock(flags, sizes)
-    used = left = sum(kept.size for kept in held.values())
+    held = compute_usage(flags, sizes)
+    used = left = sum(usage.size for usage in held.values())
     deletions: list[Deletion] = []
-    for keeping, rule in rules(settings).items():
-        members = [flag for flag in flags if RetentionClass.of(flag) is keeping]
-        going = _going(members, sizes, now=now, rule=rule, used=left if rule.of_all else held[keeping].size)
-        deletions += [Deletion(flag.id, why, sizes[flag.id], keeping) for flag, why in going]
+    for retention_class, rule in rules(settings).items():
+        members = [flag for flag in flags if RetentionClass.of(flag) is retention_class]
+        class_used = left if rule.of_all else held[retention_class].size
+        selected = _select(members, sizes, now=now, rule=rule, used=class_used)
+        deletions += [Deletion(flag.id, why, sizes[flag.id], retention_class) for flag, why in selected]
         left = used - sum(deletion.size for deletion in deletions)
     over = 0 if settings.max_gigabytes is None else max(0, round(left - settings.max_gigabytes * GIGABYTE))
     return RetentionPlan(tuple(deletions), held=held, over=over)
 
 
-def _going(
+def _select(
     flags: Sequence[Flag], sizes: Mapping[str, int], *, now: datetime, rule: RetentionRule, used: int
 ) -> list[tuple[Flag, str]]:
-    """Flags of one class that go, each with the reason; ``used`` is in bytes, of what the quota is on."""
-    age = timedelta.max if rule.days is None else timedelta(days=rule.days)
-    old = {flag.id for flag in flags if now - _since(flag) > age}
-    room = None if rule.gigabytes is None else rule.gigabytes * GIGABYTE
+    """The flags of one class to delete, each with the reason; ``used`` is the quota's current usage in bytes."""
+    max_age = timedelta.max if rule.days is None else timedelta(days=rule.days)
+    old = {flag.id for flag in flags if now - _age_start(flag) > max_age}
+    quota = None if rule.gigabytes is None else rule.gigabytes * GIGABYTE
     left = used - sum(sizes[flag_id] for flag_id in old)
-    found = []
-    for flag in sorted(flags, key=lambda flag: (_since(flag), flag.id)):
+    selected = []
+    for flag in sorted(flags, key=lambda flag: (_age_start(flag), flag.id)):
         if flag.id in old:
-            found.append((flag, rule.why_old.format(rule.days)))
-        elif room is not None and left > room and sizes[flag.id]:
-            found.append((flag, rule.why_large.format(rule.gigabytes)))
+            selected.append((flag, rule.why_old.format(rule.days)))
+        elif quota is not None and left > quota and sizes[flag.id]:
+            selected.append((flag, rule.why_large.format(rule.gigabytes)))
             left -= sizes[flag.id]
-    return found
+    return selected
 
 
-def _since(flag: Flag) -> datetime:
-    """Since when it is what it is: what is called a false alarm today is not gone tomorrow because it is old."""
+def _age_start(flag: Flag) -> datetime:
+    """Age counts from the last review, so a flag reviewed today is not deleted tomorrow."""
     return flag.reviewed_at or flag.created_at

@@ -1,4 +1,4 @@
-"""The tables of the flags and of their log."""
+"""The database tables of the flags and their log."""
 
 from sqlalchemy import JSON, Column, Float, Index, Integer, String, Table, Text
 
@@ -19,7 +19,7 @@ flags = Table(
     Column("note", Text, nullable=False),
     Column("reviewed_at", String(32)),
     Column("clip", String(16), nullable=False),
-    Column("content", JSON, nullable=False),  # the whole flag; the columns above are for finding it
+    Column("content", JSON, nullable=False),  # the whole flag; the columns above serve queries
     Index("flags_created_at", "created_at"),
     Index("flags_reviewed_at", "reviewed_at"),
 )
@@ -32,7 +32,7 @@ events = Table(
     Column("actor", String(200), nullable=False),
     Column("action", String(32), nullable=False),
     Column("flag_id", String(40), nullable=False),
-    Column("flag_sha256", String(64), nullable=False),  # of the flag after the action; "": it is gone
+    Column("flag_sha256", String(64), nullable=False),  # of the flag after the action; "" after a deletion
     Column("details", JSON, nullable=False),
     Column("previous", String(64), nullable=False),
     Column("sha256", String(64), nullable=False),

@@ -1,12 +1,12 @@
 """Serves streams, uploads, flags to browsers or programs.
 
-service    the watched sources, the uploads, the flags, and who may see them
-stream     one watched source and its observers
-broadcaster     its newest frame;  quality_levels  how large it is sent;  verdict_history  its latest verdicts
-uploads    analyses of uploaded files, one after the other
+service    the live streams, the uploads, the flags, the accounts
+stream     one live source and its observers
+broadcaster     its newest frame;  quality_levels  the size of sent pictures;  verdict_history  its latest verdicts
+uploads    the analyses of uploaded files, one at a time
 routes     frames, files, uploads;  frame_messages  a frame as bytes;  webcam_route  pictures of a browser's own camera
-address_policy  which addresses may be opened
-health     is everything well?;  metrics  the figures that Prometheus collects
-auth/      who may do what
-app        all of it on one port, beside the pages
+address_policy  the addresses that a browser user may open
+health     liveness, readiness;  metrics  the figures for Prometheus
+auth/      accounts, sessions and roles
+app        the pages and the routes on one port
 """

@@ -1,8 +1,8 @@
-"""Which sources somebody at a browser may ask the server to open.
+"""The rules for source addresses that a user types into a browser.
 
-Cameras stand in private networks, so these are allowed; the files of the server are not, but for the folders that the
-settings name; nor are link-local addresses, where clouds keep their credentials, and names that stand for one. What is
-not covered: docs/decisions/008.
+Private networks are allowed, because cameras are there. Files of the server are denied, except in the folders of the
+setting ``dashboard.media_folders``. Link-local addresses, and names that resolve to them, are denied, because clouds
+serve credentials there. docs/decisions/008 lists the limits of these rules.
 """
 
 import socket
@@ -17,19 +17,19 @@ from monitor.errors import UsageError
 from monitor.media.sources.address import Address, known_forms
 from monitor.runtime import run_parallel
 
-LOOK_UP: Final = 5.0  # seconds (wall clock) for a name to be found
+LOOK_UP: Final = 5.0  # seconds (wall clock): time-out of a name look-up
 _METADATA: Final = (IPv4Address("100.100.100.200"), IPv6Address("fd00:ec2::254"))  # not link-local
 
 
-def allowed(url: str, *, folders: Sequence[Path]) -> None:
-    """Let an address pass; waits for a name to be looked up, so not for the event loop.
+def check_address(url: str, *, folders: Sequence[Path]) -> None:
+    """Checks an address; waits for a name look-up, so do not call it on the event loop.
 
     Args:
-        url: as it was typed.
-        folders: whose files may be opened.
+        url: as typed by a user.
+        folders: the files in these folders may be opened.
 
     Raises:
-        UsageError: it makes no sense, or may not be opened from a browser.
+        UsageError: the address is invalid, or may not be opened from a browser.
     """
     if not url.strip():
         raise UsageError(f"type an address: {known_forms()}")
@@ -38,39 +38,39 @@ def allowed(url: str, *, folders: Sequence[Path]) -> None:
         path = address.path.resolve()
         if not any(path.is_relative_to(folder.resolve()) for folder in folders):
             raise UsageError(
-                f"{address.name}: files of the server may not be opened from a browser; upload it under Analyse, "
-                "or name its folder in the setting dashboard.media_folders"
+                f"{address.name}: files of the server may not be opened from a browser; upload the file on the page "
+                "Analyse, or add its folder to the setting dashboard.media_folders"
             )
     if address.kind.is_remote:
         try:
             host = urlsplit(address.target).hostname or ""
         except ValueError:
-            raise UsageError(f"{address.name}: is no address: check its brackets") from None
+            raise UsageError(f"{address.name}: this is not a valid address: check its brackets") from None
         if not host:
-            raise UsageError(f"{address.name}: names no host; write an address like {address.kind.example}")
-        if any(_link_local(found) for found in _addresses(host, shown=address.name)):
+            raise UsageError(f"{address.name}: the host is missing; write an address like {address.kind.example}")
+        if any(_is_link_local(address) for address in _look_up(host, shown=address.name)):
             raise UsageError(f"{address.name}: link-local addresses may not be opened from a browser")
 
 
-def _addresses(host: str, *, shown: str) -> list[IPv4Address | IPv6Address]:
-    """What a host stands for, in any of the ways in which FFmpeg would read it; none if there is no such host."""
+def _look_up(host: str, *, shown: str) -> list[IPv4Address | IPv6Address]:
+    """The IP addresses of a host, in every notation that FFmpeg accepts; empty if the host does not exist."""
     with suppress(ValueError):
         return [ip_address(host)]
     with suppress(OSError, UnicodeError):
         return [ip_address(socket.inet_aton(host))]  # 2852039166, 0xa9fea9fe, 169.254.43518
-    found: list[IPv4Address | IPv6Address] = []
+    addresses: list[IPv4Address | IPv6Address] = []
 
-    def look_up() -> None:
-        with suppress(OSError, UnicodeError):  # FFmpeg will say the same, better
+    def resolve() -> None:
+        with suppress(OSError, UnicodeError):  # FFmpeg reports an unknown host with a better message
             entries = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-            found.extend(ip_address(str(entry[4][0])) for entry in entries)
+            addresses.extend(ip_address(str(entry[4][0])) for entry in entries)
 
-    if host and run_parallel([look_up], timeout=LOOK_UP):
-        raise UsageError(f"{shown}: its name was not found within {LOOK_UP:g} s: use its address in numbers")
-    return found
+    if host and run_parallel([resolve], timeout=LOOK_UP):
+        raise UsageError(f"{shown}: the look-up of the host name took longer than {LOOK_UP:g} s: use the IP address")
+    return addresses
 
 
-def _link_local(address: IPv4Address | IPv6Address) -> bool:
-    """Whether it is one, or stands for one: as IPv6, or as what clouds answer at instead."""
+def _is_link_local(address: IPv4Address | IPv6Address) -> bool:
+    """Whether an address is link-local, also inside IPv6, or is another metadata address of a cloud."""
     inner = getattr(address, "ipv4_mapped", None) or getattr(address, "sixtofour", None) or address
     return inner.is_link_local or inner in _METADATA

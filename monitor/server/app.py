@@ -1,4 +1,4 @@
-"""What the server does while it runs: Streamlit's pages and our own routes on one port, the station behind both."""
+"""The ASGI app: Streamlit's pages and the server's own routes on one port, both on one MonitorService."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -21,29 +21,31 @@ MIDDLEWARE: Final = (Middleware(AccessMiddleware),)
 
 
 def require_access(settings: AccessSettings, *, host: str = "localhost") -> None:
-    """Have it settled who may use the dashboard.
+    """Checks that the sign-in settings protect the dashboard and that users can sign in.
 
     Args:
-        settings: how people sign in.
+        settings: the sign-in mode and its options.
         host: address to listen on.
 
     Raises:
-        UsageError: other machines could come in though nobody signs in, or nobody could.
+        UsageError: other machines could connect without a sign-in, or the sign-in provider is missing.
     """
     if settings.mode == "open" and not settings.open_to_network and not only_loopback(host):
         raise UsageError(
-            f"on {host} other machines would come in, and nobody signs in: make accounts with `people add` and set "
-            "access.mode to password, or to oidc; or let everybody in as an administrator with access.open_to_network"
+            f"on {host}, other machines could use the dashboard without a sign-in: create accounts with `people add` "
+            "and set access.mode to password, or set it to oidc; or give every client the role admin with "
+            "access.open_to_network"
         )
     if settings.mode == "oidc" and not all(map(find_spec, ("authlib", "httpx"))):
-        raise UsageError("access.mode is oidc, and Authlib is not installed: pip install 'deepfake-monitor[oidc]'")
-    if settings.mode == "oidc" and not _provider_is_named():
+        raise UsageError("access.mode is oidc, but Authlib is not installed: pip install 'deepfake-monitor[oidc]'")
+    if settings.mode == "oidc" and not _has_provider():
         raise UsageError(
-            "access.mode is oidc, and no provider is named: write [auth] into .streamlit/secrets.toml, see st.login"
+            "access.mode is oidc, but no provider is configured: write [auth] into .streamlit/secrets.toml, see "
+            "Streamlit's st.login"
         )
 
 
-def _provider_is_named() -> bool:
+def _has_provider() -> bool:
     try:
         return "auth" in st.secrets
     except FileNotFoundError:
@@ -52,7 +54,7 @@ def _provider_is_named() -> bool:
 
 @asynccontextmanager
 async def lifespan(app: st.App) -> AsyncIterator[dict[str, Any]]:  # noqa: ARG001 - Streamlit's signature
-    """Watch what the settings name until the server ends."""
+    """Monitors the sources of the settings until the server stops."""
     here = await asyncio.to_thread(service.current)
     try:
         require_access(here.settings.access)

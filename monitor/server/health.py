@@ -1,8 +1,7 @@
-"""What machines ask of the server: is it alive, can it work, what has it counted.
+"""Routes for programs: liveness (``/healthz``), readiness (``/readyz``) and metrics (``/metrics``).
 
-They have no token. They are answered on this machine, and in the networks that ``dashboard.metrics_from`` names;
-whoever comes through a proxy is not taken for this machine. Streamlit's own ``/_stcore/health`` only says that pages
-are served.
+They need no token. They answer this machine and the networks of the setting ``dashboard.metrics_from``; a request
+through a proxy does not count as this machine. Streamlit's own ``/_stcore/health`` shows only that pages are served.
 """
 
 import asyncio
@@ -18,18 +17,18 @@ from monitor.errors import MonitorError
 from monitor.flags.queries import FlagQuery
 from monitor.runtime import StreamState
 from monitor.server import service
-from monitor.server.auth.client_address import came_directly, cannot_be_taken, is_near
+from monitor.server.auth.client_address import is_allowed_client, is_direct, is_rebinding_safe
 from monitor.server.metrics import MetricsSnapshot, StreamSnapshot, rendered
 from monitor.system.logs import mask_text
 from monitor.types import Origin
 
-LEAST_FREE: Final = 256 << 20  # bytes of disk: some dozen clips
+MIN_FREE: Final = 256 << 20  # bytes of free disk: room for some dozen clips
 _HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
 @dataclass(frozen=True, slots=True)
 class HealthCheck:
-    """One thing that has to be well."""
+    """The result of one health check."""
 
     name: str
     well: bool
@@ -37,20 +36,20 @@ class HealthCheck:
 
 
 def checks(here: service.MonitorService) -> Iterator[HealthCheck]:
-    """What has to be well for the server to do its work; waits for the disk."""
+    """Runs all readiness checks; reads the disk, so do not call it on the event loop."""
     loaded, beat = here.loaded, here.heartbeat.last
     yield HealthCheck("engines", loaded is not None, "not loaded yet" if loaded is None else loaded.choice.reason)
     yield HealthCheck("heartbeat", beat is not None and beat.healthy, "none yet" if beat is None else beat.why)
     yield _writable(here)
     free = here.archive.free
-    yield HealthCheck("disk", free >= LEAST_FREE, f"{free >> 20} MB are free, {LEAST_FREE >> 20} are needed")
+    yield HealthCheck("disk", free >= MIN_FREE, f"{free >> 20} MB are free, {MIN_FREE >> 20} are needed")
     for channel in here.channels:
         status = channel.status
         yield HealthCheck(f"source {channel.id}", status.state is not StreamState.FAILED, status.reason or status.state)
 
 
 def snapshot(here: service.MonitorService) -> MetricsSnapshot:
-    """What there is to count, now; waits for the disk.
+    """The current values of all metrics; reads the disk, so do not call it on the event loop.
 
     Raises:
         StoreError: the database does not answer.
@@ -84,30 +83,30 @@ def snapshot(here: service.MonitorService) -> MetricsSnapshot:
 
 
 async def healthz(request: Request) -> Response:
-    """The process is alive and its event loop turns."""
-    return PlainTextResponse("ok\n", headers=_HEADERS) if _near(request) else _refused()
+    """Answers 200 while the event loop runs."""
+    return PlainTextResponse("ok\n", headers=_HEADERS) if _is_allowed(request) else _deny()
 
 
 async def readyz(request: Request) -> Response:
-    """Whether all is well, and what is not: 200 or 503."""
-    if not _near(request):
-        return _refused()
-    found = await asyncio.to_thread(lambda: list(checks(service.current())))
-    ready = all(check.well for check in found)
-    told = {"ready": ready, "checks": [asdict(check) | {"why": mask_text(check.why)} for check in found]}
-    return JSONResponse(told, status_code=200 if ready else 503, headers=_HEADERS)
+    """Answers 200 if all checks pass, else 503, with the results of all checks."""
+    if not _is_allowed(request):
+        return _deny()
+    results = await asyncio.to_thread(lambda: list(checks(service.current())))
+    ready = all(check.well for check in results)
+    content = {"ready": ready, "checks": [asdict(check) | {"why": mask_text(check.why)} for check in results]}
+    return JSONResponse(content, status_code=200 if ready else 503, headers=_HEADERS)
 
 
 async def metrics(request: Request) -> Response:
-    """All that is counted, as Prometheus reads it."""
-    if not _near(request):
-        return _refused()
+    """All metrics in Prometheus's text format."""
+    if not _is_allowed(request):
+        return _deny()
 
-    def told() -> tuple[bytes, str]:
+    def render() -> tuple[bytes, str]:
         return rendered(snapshot(service.current()), accept=request.headers.get("accept", ""))
 
     try:
-        content, content_type = await asyncio.to_thread(told)
+        content, content_type = await asyncio.to_thread(render)
     except MonitorError as error:
         return PlainTextResponse(f"{mask_text(str(error))}\n", status_code=503, headers=_HEADERS)
     return Response(content, headers=_HEADERS | {"Content-Type": content_type})
@@ -121,16 +120,16 @@ def _writable(here: service.MonitorService) -> HealthCheck:
     return HealthCheck("storage", well=True, why="flags and files can be written")
 
 
-def _near(request: Request) -> bool:
-    """Whether a request comes from where machines may ask."""
-    allowed = service.current().settings.dashboard.metrics_from
-    direct = came_directly(request) and cannot_be_taken(request.url.hostname or "")
-    return is_near(request.client, allowed=allowed, direct=direct)
+def _is_allowed(request: Request) -> bool:
+    """Whether a request comes from this machine or an allowed network."""
+    networks = service.current().settings.dashboard.metrics_from
+    direct = is_direct(request) and is_rebinding_safe(request.url.hostname or "")
+    return is_allowed_client(request.client, networks=networks, direct=direct)
 
 
-def _refused() -> Response:
-    why = "only this machine, and networks that the setting dashboard.metrics_from names, may ask\n"
-    return PlainTextResponse(why, status_code=403, headers=_HEADERS)
+def _deny() -> Response:
+    reason = "not allowed: only this machine and the networks of the setting dashboard.metrics_from have access\n"
+    return PlainTextResponse(reason, status_code=403, headers=_HEADERS)
 
 
 HEALTH_ROUTES: Final = [Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics)]

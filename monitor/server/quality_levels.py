@@ -1,9 +1,9 @@
-"""How large and how good a picture a viewer is sent: as much as its line and its machine keep up with.
+"""Size and JPEG quality of the pictures for one viewer, adapted to its connection and its machine.
 
-A viewer answers each frame, so the time until its answer tells how slow it is, whatever the reason. Three late
-answers in a row lead to the next level down; answers that were quick for some seconds lead up again. A level has
-about twice the bytes of the next, and ``SLOW`` is more than twice ``QUICK``: what is quick at one level is not late at
-the one above, so a steady line ends at a steady level.
+A viewer acknowledges each frame; the time until the acknowledgement measures its speed. Three late acknowledgements in
+a row lower the level; some seconds of quick ones raise it. A level has about twice the bytes of the next lower level,
+and ``SLOW`` is more than twice ``QUICK``: a connection that is quick at one level is not late at the level above, so a
+connection of constant speed ends at a constant level.
 """
 
 from collections import deque
@@ -11,10 +11,10 @@ from typing import Final, NamedTuple
 
 
 class QualityLevel(NamedTuple):
-    """A picture as it is sent."""
+    """The limits of a sent picture."""
 
-    longest: int  # pixels of its longer side at most
-    quality: int  # JPEG
+    longest: int  # pixels: limit of the longer side
+    quality: int  # of the JPEG, 0..100
 
 
 LEVELS: Final = (
@@ -23,13 +23,13 @@ LEVELS: Final = (
     QualityLevel(640, 65),
     QualityLevel(480, 50),
 )  # the best first
-SLOW, QUICK = 0.200, 0.080  # seconds until an answer
-CALM: Final = 5.0  # seconds of quick answers before a step up
-_IN_A_ROW: Final = 3  # answers: one or two late ones are a hiccup
+SLOW, QUICK = 0.200, 0.080  # seconds until an acknowledgement
+CALM: Final = 5.0  # seconds of quick acknowledgements before a step up
+_IN_A_ROW: Final = 3  # acknowledgements: one or two late ones change nothing
 
 
 class QualityAdaptation:
-    """Which level one viewer is at."""
+    """The current level of one viewer."""
 
     def __init__(self) -> None:
         self.index = 0
@@ -39,18 +39,18 @@ class QualityAdaptation:
 
     @property
     def level(self) -> QualityLevel:
-        """What is sent now."""
+        """The limits of the next picture."""
         return LEVELS[self.index]
 
     def answered(self, sent_at: float, *, now: float) -> None:
-        """Take in the answer to a frame.
+        """Takes the acknowledgement of a frame into account.
 
         Args:
-            sent_at: seconds, monotonic.
-            now: the same, when the answer came.
+            sent_at: when the frame was sent, ``time.monotonic()``.
+            now: when the acknowledgement arrived, same clock.
         """
         if sent_at < self._stepped_at:
-            return  # a frame of the level before
+            return  # this frame has the previous level
         self._latest.append(now - sent_at)
         least = min(self._latest)
         if least > QUICK and len(self._latest) == _IN_A_ROW:

@@ -1,7 +1,7 @@
-"""What the browser asks for beside Streamlit's own pages: live frames, files of flags and analyses, uploads.
+"""The routes beside Streamlit's pages: live frames, files of flags and analyses, uploads.
 
-Streamlit checks nothing here, so each route does: a request that names an Origin must come from this very host, and
-every request shows a token that only a page hands out, to somebody whose role suffices.
+Streamlit does not protect these routes, so each route checks the request: its Origin header, if present, must match
+the host, and its token must belong to a page of a signed-in user with the required role.
 """
 
 import asyncio
@@ -18,17 +18,17 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from monitor.errors import FlagNotFoundError, MonitorError
 from monitor.server import service
-from monitor.server.auth.authorization import admitted, client_of, no_longer_admitted, token_of
+from monitor.server.auth.authorization import authorize, client_of, token_of, wait_until_denied
 from monitor.server.auth.sign_in_route import sign_in
 from monitor.server.auth.user import Role
 from monitor.server.broadcaster import Broadcaster, Viewer
 from monitor.server.frame_messages import ENDED, NOT_ALLOWED
 from monitor.server.health import HEALTH_ROUTES
-from monitor.server.uploads import checked_size
+from monitor.server.uploads import check_size
 from monitor.server.webcam_route import camera
 
 PREFIX: Final = "monitor"  # of all paths below; pages name them relative to their own address
-CREDIT: Final = 2  # frames under way to one viewer
+CREDIT: Final = 2  # unacknowledged frames of one viewer
 _HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -39,9 +39,9 @@ _HEADERS: Final = {
 
 
 async def live(websocket: WebSocket) -> None:
-    """Frames of one channel, newest first; never more than two that the viewer has not acknowledged."""
+    """Sends the newest frames of one stream; at most two are unacknowledged."""
     await websocket.accept()
-    if await admitted(websocket, Role.VIEWER) is None:
+    if await authorize(websocket, Role.VIEWER) is None:
         await websocket.close(NOT_ALLOWED, "not allowed: reload the page")
         return
     channel = service.current().channel(websocket.path_params["channel"])
@@ -51,9 +51,9 @@ async def live(websocket: WebSocket) -> None:
     hub = channel.hub
     with hub.viewing(token_of(websocket)) as viewer:
         credit = asyncio.Semaphore(CREDIT)
-        reader = asyncio.create_task(_acknowledged(websocket, viewer, credit))
-        sender = asyncio.create_task(_sent(websocket, hub, viewer=viewer, credit=credit))
-        guard = asyncio.create_task(no_longer_admitted(websocket, Role.VIEWER))
+        reader = asyncio.create_task(_receive_acknowledgements(websocket, viewer, credit))
+        sender = asyncio.create_task(_send_frames(websocket, hub, viewer=viewer, credit=credit))
+        guard = asyncio.create_task(wait_until_denied(websocket, Role.VIEWER))
         try:
             await asyncio.wait({reader, sender, guard}, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -62,10 +62,10 @@ async def live(websocket: WebSocket) -> None:
             await asyncio.gather(reader, sender, guard, return_exceptions=True)
             if not guard.cancelled():
                 with suppress(WebSocketDisconnect, RuntimeError):
-                    await websocket.close(NOT_ALLOWED, "not allowed any longer: sign in again")
+                    await websocket.close(NOT_ALLOWED, "not allowed: your sign-in has ended, sign in again")
 
 
-async def _acknowledged(websocket: WebSocket, viewer: Viewer, credit: asyncio.Semaphore) -> None:
+async def _receive_acknowledgements(websocket: WebSocket, viewer: Viewer, credit: asyncio.Semaphore) -> None:
     with suppress(WebSocketDisconnect, RuntimeError, ValueError, KeyError, TypeError):
         while True:
             answer = await websocket.receive_json()
@@ -74,7 +74,7 @@ async def _acknowledged(websocket: WebSocket, viewer: Viewer, credit: asyncio.Se
                 viewer.arrived.set()
 
 
-async def _sent(websocket: WebSocket, hub: Broadcaster, *, viewer: Viewer, credit: asyncio.Semaphore) -> None:
+async def _send_frames(websocket: WebSocket, hub: Broadcaster, *, viewer: Viewer, credit: asyncio.Semaphore) -> None:
     with suppress(WebSocketDisconnect, RuntimeError):
         while not hub.over:
             found = None if credit.locked() else await asyncio.to_thread(hub.message, viewer)
@@ -90,73 +90,73 @@ async def _sent(websocket: WebSocket, hub: Broadcaster, *, viewer: Viewer, credi
 
 
 async def flag_file(request: Request) -> Response:
-    """A file that is kept with a flag; ranges are served, so that a clip can be sought in."""
-    if await admitted(request, Role.VIEWER) is None:
-        return _refused()
+    """Sends a file of a flag; byte ranges are supported, so that a player can seek in a clip."""
+    if await authorize(request, Role.VIEWER) is None:
+        return _deny()
     archive = service.current().archive
     flag_id, name = request.path_params["flag"], request.path_params["name"]
     try:
         flag = await asyncio.to_thread(archive.store.get, flag_id)
     except FlagNotFoundError as error:
-        return _said(str(error), 404)
+        return _error(str(error), 404)
     if name not in {exhibit.name for exhibit in flag.exhibits}:
-        return _said("there is no such file", 404)
-    return _file(archive.exhibits.folder(flag.id) / name)
+        return _error("this file does not exist", 404)
+    return _file(archive.files.folder(flag.id) / name)
 
 
 async def analysis_file(request: Request) -> Response:
-    """A result of an analysis; with ``saved`` in the query, a browser saves it instead of showing it."""
-    if await admitted(request, Role.VIEWER) is None:
-        return _refused()
+    """Sends a result file of an analysis; with ``saved`` in the query, the browser saves it instead of showing it."""
+    if await authorize(request, Role.VIEWER) is None:
+        return _deny()
     folder = service.current().analyses.results(Path(request.path_params["analysis"]).name)
     name = request.path_params["name"]
     if folder is None or name not in {path.name for path in folder.iterdir()}:
-        return _said("there is no such file", 404)
+        return _error("this file does not exist", 404)
     return _file(folder / name, saved="saved" in request.query_params)
 
 
 async def export(request: Request) -> Response:
-    """A bundle of the flags whose ids are asked for."""
-    person = await admitted(request, Role.REVIEWER)
+    """Sends a bundle of the flags with the given ids."""
+    person = await authorize(request, Role.REVIEWER)
     if person is None:
-        return _refused()
+        return _deny()
     archive = service.current().archive
     ids = [one for one in request.query_params.get("ids", "").split(",") if one]
     folder = tempfile.TemporaryDirectory(prefix="deepfake-monitor-")
     path = Path(folder.name) / "flags.zip"
     try:
         flags = [await asyncio.to_thread(archive.store.get, flag_id) for flag_id in ids]
-        actor = person.name or request.query_params.get("actor", "")  # who looks, where nobody signs in
+        actor = person.name or request.query_params.get("actor", "")  # the user's name in the mode "open"
         await asyncio.to_thread(archive.export, flags, path, actor=actor)
         await asyncio.to_thread(_note, request, "exported", person=actor, what=", ".join(ids))
     except MonitorError as error:
         folder.cleanup()
-        return _said(str(error), 404)
+        return _error(str(error), 404)
     done = BackgroundTask(folder.cleanup)
     return FileResponse(path, filename="flags.zip", headers=_HEADERS, background=done)
 
 
 async def upload(request: Request) -> Response:
-    """A file to be analysed: the body as it is, written to the disk piece by piece."""
-    person = await admitted(request, Role.REVIEWER)
+    """Receives a file for analysis; the request body is written to disk in chunks."""
+    person = await authorize(request, Role.REVIEWER)
     if person is None:
-        return _refused()
+        return _deny()
     now = service.current()
-    most = now.settings.dashboard.max_upload_megabytes
+    limit = now.settings.dashboard.max_upload_megabytes
     received = 0
     try:
-        checked_size(int(request.headers.get("content-length", "0")), most_megabytes=most)
+        check_size(int(request.headers.get("content-length", "0")), max_megabytes=limit)
         name = request.query_params.get("name", "")
-        with now.analyses.receiving(name) as (analysis_id, path):
+        with now.analyses.receive(name) as (analysis_id, path):
             with path.open("wb") as file:
                 async for piece in request.stream():
                     received += len(piece)
-                    checked_size(received, most_megabytes=most)
+                    check_size(received, max_megabytes=limit)
                     await asyncio.to_thread(file.write, piece)
-            await asyncio.to_thread(now.analyses.looked_at, path, name=Path(name).name)
+            await asyncio.to_thread(now.analyses.check_readable, path, name=Path(name).name)
             await asyncio.to_thread(_note, request, "uploaded", person=person.name, what=Path(name).name)
     except MonitorError as error:
-        return _said(str(error), 400)
+        return _error(str(error), 400)
     return JSONResponse({"id": analysis_id, "bytes": received}, headers=_HEADERS)
 
 
@@ -166,15 +166,15 @@ def _note(request: Request, action: str, *, person: str, what: str) -> None:
 
 def _file(path: Path, *, saved: bool = False) -> Response:
     if not path.is_file():
-        return _said("the file is gone", 404)
+        return _error("the file no longer exists", 404)
     return FileResponse(path, headers=_HEADERS, filename=path.name if saved else None)
 
 
-def _refused() -> Response:
-    return _said("not allowed: open the dashboard's page, signed in as somebody who may, and try there", 403)
+def _deny() -> Response:
+    return _error("not allowed: open the dashboard, sign in as a user with the required role, and try again", 403)
 
 
-def _said(message: str, status: int) -> Response:
+def _error(message: str, status: int) -> Response:
     return JSONResponse({"error": message}, status_code=status, headers=_HEADERS)
 
 

@@ -12,7 +12,7 @@ from monitor.errors import UsageError
 from monitor.flags.archive import FlagArchive
 from monitor.media.sources.push import PushInbox
 from monitor.runtime import BackgroundWorker, EngineBuild, Heartbeat, LoadShedder, Timer, run_parallel
-from monitor.server.address_policy import allowed
+from monitor.server.address_policy import check_address
 from monitor.server.auth.accounts import Accounts
 from monitor.server.auth.audit import AuditLog
 from monitor.server.auth.login_throttle import LoginThrottle
@@ -46,7 +46,7 @@ class MonitorService:
     def __init__(self, settings: Settings, archive: FlagArchive) -> None:
         self.settings = settings
         self.archive = archive
-        self.repaired = archive.exhibits.repair(archive.store)
+        self.repaired = archive.files.repair(archive.store)
         self._worker = BackgroundWorker("clips")
         self.load = LoadShedder()
         self._channels: dict[str, Stream] = {}
@@ -55,7 +55,7 @@ class MonitorService:
         self._loading, self._adding = threading.Lock(), threading.Lock()
         database = archive.store.database
         self.accounts, self.audit, self.guesses = Accounts(database), AuditLog(database), LoginThrottle()
-        self.sessions = Sessions(settings.access, standing=self._standing)
+        self.sessions = Sessions(settings.access, look_up=self._find_user)
         every = settings.service.heartbeat_interval
         self.heartbeat = Heartbeat(self.engines, max_age=2 * every + _ONE_BEAT)
         self._timers = (
@@ -96,9 +96,9 @@ class MonitorService:
             _log.warning("some clips could not be written in time: they are recorded as missing at the next start")
         self.archive.store.close()
 
-    def _standing(self, person: User, since: datetime) -> User | None:
+    def _find_user(self, person: User, since: datetime) -> User | None:
         with_password = self.settings.access.mode == "password"
-        return self.accounts.standing(person.name, since=since) if with_password else person
+        return self.accounts.find(person.name, since=since) if with_password else person
 
     def _tidy(self) -> None:
         done = self.archive.tidy(self.settings.evidence, now=datetime.now(UTC))
@@ -150,7 +150,7 @@ class MonitorService:
             UsageError: there are enough, or the address is not one that a browser may ask for.
         """
         if not trusted:
-            allowed(url, folders=self.settings.dashboard.media_folders)
+            check_address(url, folders=self.settings.dashboard.media_folders)
         return self._watch(url.strip(), name=name.strip(), repeat=repeat)
 
     def camera(self, key: str, *, name: str) -> Stream:

@@ -1,4 +1,4 @@
-"""Uploaded files, analysed one after the other; what is queued survives a restart."""
+"""Uploaded files and their analyses, one at a time; the queue survives a restart."""
 
 import json
 import logging
@@ -33,7 +33,7 @@ _log = logging.getLogger(__name__)
 
 
 class UploadState(StrEnum):
-    """Where an analysis stands."""
+    """The state of an analysis."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -43,72 +43,72 @@ class UploadState(StrEnum):
 
     @property
     def over(self) -> bool:
-        """Whether nothing more will happen by itself."""
+        """Whether the analysis has ended."""
         return self not in (UploadState.QUEUED, UploadState.RUNNING)
 
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """An uploaded file and what became of it."""
+    """An uploaded file and the state of its analysis."""
 
     id: str
-    name: str  # as the person's machine calls it
+    name: str  # the file name on the user's machine
     created_at: str  # ISO 8601, UTC
     state: UploadState = UploadState.QUEUED
     why: str = ""
-    progress: float | None = None  # 0..1, while it runs and its length is known
+    progress: float | None = None  # 0..1 during the analysis; None if the length is unknown
 
 
 class CancelledError(MonitorError):
-    """Somebody wanted no more of it."""
+    """A person cancelled the analysis, or the server stops."""
 
 
 class Uploads:
     """The uploads of one folder.
 
     Args:
-        root: a folder for each upload.
-        settings: of all stages; another value holds for what begins from then on.
-        engines: loaded with the first analysis.
+        root: parent of one folder per upload.
+        settings: of all stages; a new value applies to the analyses that start after it.
+        engines: loads the engines; called at the first analysis.
     """
 
     def __init__(self, root: Path, *, settings: Settings, engines: Callable[[], Engines]) -> None:
         self._root, self.settings, self._engines = root, settings, engines
-        self._lock = threading.RLock()  # of what is known, and of the job files that say the same
-        self._known: dict[str, Upload] = {}
+        self._lock = threading.RLock()  # of _uploads and of the job files with the same content
+        self._uploads: dict[str, Upload] = {}
         self._worker = BackgroundWorker("analyses")
         self._closing = threading.Event()
-        for analysis in self._kept():
-            self._known[analysis.id] = analysis
+        for analysis in self._load_jobs():
+            self._uploads[analysis.id] = analysis
             if not analysis.state.over:
                 self._queue(analysis)
 
     def close(self) -> None:
-        """Stop; what was running is begun anew with the next start."""
+        """Stops the worker; the next start repeats an interrupted analysis."""
         self._closing.set()
         self._worker.close()
 
     @property
     def waiting(self) -> int:
-        """How many wait for their turn."""
+        """The number of queued analyses."""
         return self._worker.waiting
 
     @property
     def all(self) -> list[Upload]:
-        """The newest first."""
+        """All uploads, the newest first."""
         with self._lock:
-            return sorted(self._known.values(), key=lambda analysis: analysis.created_at, reverse=True)
+            return sorted(self._uploads.values(), key=lambda analysis: analysis.created_at, reverse=True)
 
     def get(self, analysis_id: str) -> Upload | None:
-        """One of them; None if there is none of that id."""
-        return self._known.get(analysis_id)
+        """The upload with this id, or None."""
+        return self._uploads.get(analysis_id)
 
     @contextmanager
-    def receiving(self, name: str) -> Iterator[tuple[str, Path]]:
-        """Where to write an upload, and its id; queued when the block ends well, gone otherwise.
+    def receive(self, name: str) -> Iterator[tuple[str, Path]]:
+        """Yields the id of a new upload and the path to write; queues it after the block, deletes it on an error.
 
         Raises:
-            OutputError: it cannot be written.
+            OutputError: the file cannot be written.
         """
         now = datetime.now(UTC)
         analysis = Upload(
@@ -120,42 +120,42 @@ class Uploads:
         try:
             folder.mkdir(parents=True)
             yield analysis.id, folder / f"{_UPLOAD}{_suffix(name)}"
-            self._keep(analysis)
+            self._save(analysis)
         except BaseException as error:
             shutil.rmtree(folder, ignore_errors=True)
             if isinstance(error, OSError):
                 raise write_error(folder, error) from error
             raise
         with self._lock:
-            self._known[analysis.id] = analysis
+            self._uploads[analysis.id] = analysis
         self._queue(analysis)
 
-    def looked_at(self, path: Path, *, name: str) -> None:
-        """Open an upload to see that it holds a picture.
+    def check_readable(self, path: Path, *, name: str) -> None:
+        """Checks that an upload contains a picture.
 
         Args:
-            path: where it was written.
-            name: as the person calls it.
+            path: of the upload on this machine.
+            name: the file name on the user's machine.
 
         Raises:
-            SourceUnreadableError: it does not.
+            SourceUnreadableError: the file contains no picture.
         """
         try:
             open_isolated(path, self.settings.source).close()
         except SourceError as error:
-            raise SourceUnreadableError(_named(error, path, name)) from None
+            raise SourceUnreadableError(_describe(error, path, name)) from None
 
     def cancel(self, analysis_id: str) -> None:
-        """Do not begin it, or stop it; its upload stays."""
+        """Cancels a queued or running analysis; the upload stays."""
         with self._lock:
-            analysis = self._known.get(analysis_id)
+            analysis = self._uploads.get(analysis_id)
             if analysis is not None and not analysis.state.over:
                 self._set(analysis_id, state=UploadState.CANCELLED, progress=None)
 
     def remove(self, analysis_id: str) -> None:
-        """Forget it, its upload and its results."""
+        """Deletes an upload and its results."""
         with self._lock:
-            if self._known.pop(analysis_id, None) is not None:
+            if self._uploads.pop(analysis_id, None) is not None:
                 shutil.rmtree(self._root / analysis_id, ignore_errors=True)
 
     def upload(self, analysis_id: str) -> Path | None:
@@ -163,14 +163,14 @@ class Uploads:
         return next(iter(sorted((self._root / analysis_id).glob(f"{_UPLOAD}*"))), None)
 
     def results(self, analysis_id: str) -> Path | None:
-        """The folder of report, timeline and video, once they are there."""
-        if analysis_id not in self._known:
+        """The folder of report, timeline and video; None before the analysis has ended."""
+        if analysis_id not in self._uploads:
             return None
-        found = sorted((self._root / analysis_id / _RESULTS).glob(f"*/{REPORT_FILE}"))
-        return found[0].parent if found else None
+        reports = sorted((self._root / analysis_id / _RESULTS).glob(f"*/{REPORT_FILE}"))
+        return reports[0].parent if reports else None
 
     def report(self, analysis_id: str) -> dict[str, Any] | None:
-        """The content of report.json, once it is there."""
+        """The content of report.json; None before the analysis has ended."""
         folder = self.results(analysis_id)
         if folder is None:
             return None
@@ -193,18 +193,20 @@ class Uploads:
             if self._closing.is_set():
                 self._set(analysis_id, state=UploadState.QUEUED, progress=None)
         except MonitorError as error:
-            self._set(analysis_id, state=UploadState.FAILED, progress=None, why=_named(error, upload, analysis.name))
+            self._set(analysis_id, state=UploadState.FAILED, progress=None, why=_describe(error, upload, analysis.name))
         except Exception as error:
-            self._set(analysis_id, state=UploadState.FAILED, progress=None, why=f"this should not happen: {error!r}")
+            self._set(
+                analysis_id, state=UploadState.FAILED, progress=None, why=f"internal error, please report it: {error!r}"
+            )
             raise
         else:
             self._set(analysis_id, state=UploadState.DONE, progress=None)
 
-    def _wanted(self, analysis_id: str) -> None:
-        """Go on only if somebody still wants it.
+    def _check_cancelled(self, analysis_id: str) -> None:
+        """Raises if the analysis was cancelled or the server stops.
 
         Raises:
-            CancelledError: nobody does.
+            CancelledError: see above.
         """
         analysis = self.get(analysis_id)
         if self._closing.is_set() or analysis is None or analysis.state is not UploadState.RUNNING:
@@ -212,52 +214,52 @@ class Uploads:
 
     def _analyse(self, analysis_id: str, upload: Path) -> None:
         engines, settings = self._engines(), self.settings
-        self._wanted(analysis_id)
+        self._check_cancelled(analysis_id)
         with open_isolated(upload, settings.source) as source:
             folder = self._root / analysis_id / _RESULTS
             recording = ResultRecorder(folder, source=source, engines=engines, settings=settings)
 
             def tick(stats: SessionStats) -> bool:
-                self._progressed(analysis_id, stats, source.info)
+                self._report_progress(analysis_id, stats, source.info)
                 return True
 
             strongest = KeyFrameRecorder()
             result = run(
                 source, engines=engines, settings=settings, recording=recording, sinks=(strongest,), on_tick=tick
             )
-        self._wanted(analysis_id)
+        self._check_cancelled(analysis_id)
         if result.folder is not None:
             strongest.write(result.folder)
         analysis = self.get(analysis_id)
         if result.failure is not None and analysis is not None:
-            self._set(analysis_id, why=_named(result.failure, upload, analysis.name))
+            self._set(analysis_id, why=_describe(result.failure, upload, analysis.name))
 
-    def _progressed(self, analysis_id: str, stats: SessionStats, info: SourceInfo) -> None:
-        """Write down how far it is; ends it if nobody wants it any more."""
-        self._wanted(analysis_id)
+    def _report_progress(self, analysis_id: str, stats: SessionStats, info: SourceInfo) -> None:
+        """Updates the progress; raises CancelledError after a cancellation."""
+        self._check_cancelled(analysis_id)
         if info.frame_count:
             share = min(1.0, stats.frames_analysed / info.frame_count)
             with self._lock:
-                if analysis := self._known.get(analysis_id):
-                    self._known[analysis_id] = replace(analysis, progress=share)
+                if analysis := self._uploads.get(analysis_id):
+                    self._uploads[analysis_id] = replace(analysis, progress=share)
 
     def _set(self, analysis_id: str, **changes: Any) -> None:  # noqa: ANN401 - fields
         with self._lock:
-            analysis = self._known.get(analysis_id)
+            analysis = self._uploads.get(analysis_id)
             if analysis is None:
                 return
             changed = replace(analysis, **changes)
             try:
-                self._keep(changed)
+                self._save(changed)
             finally:
-                self._known[analysis_id] = changed  # told only when it is written, or cannot be
+                self._uploads[analysis_id] = changed  # visible only after the write, or after its failure
 
-    def _keep(self, analysis: Upload) -> None:
+    def _save(self, analysis: Upload) -> None:
         facts = asdict(analysis) | {"progress": None}
         write_whole(self._root / analysis.id / JOB_FILE, json.dumps(facts, ensure_ascii=False).encode())
 
-    def _kept(self) -> Iterator[Upload]:
-        """What an earlier run left; a folder without a job was an upload that broke off."""
+    def _load_jobs(self) -> Iterator[Upload]:
+        """Loads the uploads of earlier runs; deletes folders without a job file, left by interrupted uploads."""
         for folder in sorted(self._root.iterdir()) if self._root.is_dir() else ():
             try:
                 facts = json.loads((folder / JOB_FILE).read_bytes())
@@ -265,7 +267,7 @@ class Uploads:
             except FileNotFoundError:
                 shutil.rmtree(folder, ignore_errors=True)
             except (OSError, ValueError, TypeError, KeyError) as error:
-                _log.warning("%s cannot be read and is left alone: %s", folder / JOB_FILE, error)
+                _log.warning("%s cannot be read, so this upload is ignored: %s", folder / JOB_FILE, error)
 
 
 def _suffix(name: str) -> str:
@@ -273,18 +275,19 @@ def _suffix(name: str) -> str:
     return suffix if suffix[1:].isalnum() and len(suffix) <= 8 else ""
 
 
-def _named(error: MonitorError, upload: Path, name: str) -> str:
-    """An error's sentence with the name that the person knows."""
+def _describe(error: MonitorError, upload: Path, name: str) -> str:
+    """An error's message with the file name on the user's machine instead of the server's path."""
     return str(error).replace(str(upload), name)
 
 
-def checked_size(received: int, *, most_megabytes: int) -> None:
-    """Refuse what is larger than the settings allow.
+def check_size(received: int, *, max_megabytes: int) -> None:
+    """Checks the size of an upload.
 
     Raises:
-        UsageError: it is.
+        UsageError: the upload is larger than the limit.
     """
-    if received > most_megabytes * 1_000_000:
+    if received > max_megabytes * 1_000_000:
         raise UsageError(
-            f"the file is larger than {most_megabytes} MB: raise the setting dashboard.max_upload_megabytes, or cut it"
+            f"the file is larger than {max_megabytes} MB: shorten it, or raise the setting "
+            "dashboard.max_upload_megabytes"
         )

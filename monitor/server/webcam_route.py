@@ -1,7 +1,7 @@
-"""Pictures of a browser's own camera, taken in over a WebSocket: see monitor.dashboard.webcam for its messages.
+"""Receives the pictures of a browser's own camera over a WebSocket; monitor.dashboard.webcam defines the messages.
 
-The camera becomes a channel with its first connection, and that outlives short breaks: it ends when no picture has
-come for a while after a connection was closed.
+The first connection creates a stream. The stream survives short interruptions: it ends when no picture arrives for
+``CAMERA_GRACE`` seconds after a connection has closed.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from monitor.errors import MonitorError
 from monitor.media.sources.push import PushInbox
 from monitor.server import service
-from monitor.server.auth.authorization import admitted, client_of, no_longer_admitted
+from monitor.server.auth.authorization import authorize, client_of, wait_until_denied
 from monitor.server.auth.user import Role
 from monitor.server.frame_messages import ENDED, NOT_ALLOWED
 from monitor.server.service import MonitorService
@@ -24,14 +24,14 @@ from monitor.server.stream import Stream, camera_id
 _KEY: Final = re.compile(r"[\w-]{16,64}", re.ASCII)
 _TIME: Final = struct.Struct(">d")  # Unix milliseconds
 _LONGEST_NAME: Final = 80
-_TICK: Final = 0.5  # seconds between two looks whether the channel is over
-_NOT_ALLOWED: Final = "not allowed: it takes the role reviewer; reload the page"
+_TICK: Final = 0.5  # seconds between two checks of the stream's end
+_NOT_ALLOWED: Final = "not allowed: a camera needs the role reviewer; reload the page"
 _REMOVED: Final = "the source was removed"
 
 
 async def camera(websocket: WebSocket) -> None:
-    """Take pictures in until one of both sides has enough; each is answered with ``{"ack": n}``."""
-    person = await admitted(websocket, Role.REVIEWER)
+    """Receives pictures until either side closes; acknowledges each with ``{"ack": n}``."""
+    person = await authorize(websocket, Role.REVIEWER)
     here, key = service.current(), websocket.path_params["key"]
     if person is None or not _KEY.fullmatch(key):
         await _close(websocket, NOT_ALLOWED, _NOT_ALLOWED)
@@ -52,9 +52,9 @@ async def camera(websocket: WebSocket) -> None:
         return
     await websocket.accept()
     tasks = {
-        asyncio.create_task(_taken(websocket, channel.inbox)): (1000, ""),
-        asyncio.create_task(_over(channel)): (ENDED, _REMOVED),
-        asyncio.create_task(no_longer_admitted(websocket, Role.REVIEWER)): (NOT_ALLOWED, _NOT_ALLOWED),
+        asyncio.create_task(_receive(websocket, channel.inbox)): (1000, ""),
+        asyncio.create_task(_wait_for_end(channel)): (ENDED, _REMOVED),
+        asyncio.create_task(wait_until_denied(websocket, Role.REVIEWER)): (NOT_ALLOWED, _NOT_ALLOWED),
     }
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -62,25 +62,27 @@ async def camera(websocket: WebSocket) -> None:
         with suppress(WebSocketDisconnect, RuntimeError):
             await websocket.close(code, why)
     finally:
-        asyncio.get_running_loop().call_later(service.CAMERA_GRACE, _leave, here, channel)  # first: we may be cancelled
+        asyncio.get_running_loop().call_later(
+            service.CAMERA_GRACE, _leave, here, channel
+        )  # first, as this task may be cancelled
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _close(websocket: WebSocket, code: int, why: str) -> None:
-    """Send somebody away who was not let in: a browser does not tell its page why a handshake failed."""
+    """Accepts and closes a connection: a browser hides the reason of a failed handshake from its page."""
     await websocket.accept()
     await websocket.close(code, why[:120])
 
 
-async def _over(channel: Stream) -> None:
+async def _wait_for_end(channel: Stream) -> None:
     while not channel.hub.over:
         await asyncio.sleep(_TICK)
 
 
-async def _taken(websocket: WebSocket, inbox: PushInbox) -> None:
-    """Every message is answered, also one that is no picture: what was wrong with it stands under ``refused``."""
+async def _receive(websocket: WebSocket, inbox: PushInbox) -> None:
+    """Acknowledges every message; for an invalid picture, ``refused`` contains the error."""
     number = 0
     with suppress(WebSocketDisconnect, RuntimeError):
         while True:
@@ -90,22 +92,22 @@ async def _taken(websocket: WebSocket, inbox: PushInbox) -> None:
             number += 1
             answer: dict[str, Any] = {"ack": number}
             try:
-                taken_at, content = _unpacked(message.get("bytes") or b"")
+                taken_at, content = _unpack(message.get("bytes") or b"")
                 inbox.push(content, taken_at=taken_at)
             except ValueError as error:
                 answer["refused"] = str(error)
             await websocket.send_json(answer)
 
 
-def _unpacked(message: bytes) -> tuple[float, bytes]:
-    """Seconds on the browser's clock, and the JPEG; not a number where there is no room for a time."""
+def _unpack(message: bytes) -> tuple[float, bytes]:
+    """Seconds on the browser's clock, and the JPEG; NaN if the message is too short for a time."""
     if len(message) < _TIME.size:
         return float("nan"), b""
     return _TIME.unpack_from(message)[0] / 1000, message[_TIME.size :]
 
 
 def _leave(here: MonitorService, channel: Stream) -> None:
-    """End a camera's channel unless pictures came meanwhile, over another connection; on the event loop."""
+    """Ends a camera's stream unless pictures arrived over another connection; runs on the event loop."""
     if channel.inbox is not None and channel.inbox.silence >= service.CAMERA_GRACE:
-        channel.hub.end("the camera's browser is gone")
+        channel.hub.end("the camera's browser has disconnected")
         asyncio.get_running_loop().run_in_executor(None, here.remove, channel.id)

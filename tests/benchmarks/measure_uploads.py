@@ -36,7 +36,7 @@ OVER = 120.0  # seconds within which a small file's analysis is over, once it is
 AT_ONCE = 2
 POOL = min(32, (os.cpu_count() or 1) + 4)  # threads of asyncio.to_thread at most
 RESULTS = {"report.json", "timeline.csv"}  # at least
-_SECRETS_OF_PYTHON = re.compile(r"Traceback|File \"|Error\(|0x[0-9a-f]{6}|should not happen|please report")
+_SECRETS_OF_PYTHON = re.compile(r"Traceback|File \"|Error\(|0x[0-9a-f]{6}|internal error|please report")
 
 
 @dataclass
@@ -274,7 +274,7 @@ def serve(port: int, token_file: Path) -> None:
     from monitor.server.auth.user import Role, User
 
     here = service.current()
-    token = here.sessions.token()
+    token = here.sessions.create_token()
     here.sessions.join(token, here.sessions.begin(User("", Role.REVIEWER)))
     token_file.write_text(token)
     uvicorn.run(streamlit_app.app, host="127.0.0.1", port=port, log_level="warning")

@@ -17,7 +17,7 @@ class Said:
 
 @pytest.fixture
 def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Callable[..., Said]:
-    """Run the program as a person would, in an empty folder, with a short demo stream."""
+    """Runs the command line in an empty folder, with a short demo stream."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setenv("DEEPFAKE_MONITOR_SOURCE__DEMO_SECONDS", "1.2")

@@ -44,7 +44,7 @@ def test_one_bad_file_never_stops_the_rest(cli: Callable, tmp_path: Path) -> Non
     assert said.out.count("could not be analysed") == 2, "in the summary table"
 
 
-def test_json_is_all_that_stdout_says(cli: Callable, tmp_path: Path) -> None:
+def test_json_is_the_only_output_on_stdout(cli: Callable, tmp_path: Path) -> None:
     clip = video(tmp_path / "bars.mp4", frames=6)
     said = cli("analyze", clip, "absent.mp4", "--json", "--no-video")
     assert said.code == 3
@@ -55,7 +55,7 @@ def test_json_is_all_that_stdout_says(cli: Callable, tmp_path: Path) -> None:
     assert "absent.mp4" in failed["error"]
 
 
-def test_a_folder_is_each_of_its_files(cli: Callable, tmp_path: Path) -> None:
+def test_a_folder_is_expanded_to_its_files(cli: Callable, tmp_path: Path) -> None:
     (tmp_path / "Füße und 顔").mkdir()
     for name in ("b.mp4", "a.mkv"):
         video(tmp_path / "Füße und 顔" / name, frames=4)
@@ -89,7 +89,7 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(cli: Callable, tmp_path
     assert results(tmp_path) == ["kept"]
 
 
-def test_missing_weights_are_said_and_nothing_is_scored(cli: Callable, tmp_path: Path) -> None:
+def test_missing_weights_are_an_error_and_no_face_is_scored(cli: Callable, tmp_path: Path) -> None:
     said = cli("analyze", "demo:", "--set", "classifier.weights=absent.safetensors")
     assert said.code == 1
     assert "absent.safetensors" in said.err
@@ -108,7 +108,7 @@ def test_an_interrupted_analysis_leaves_nothing_behind(
     assert results(tmp_path) == []
 
 
-def test_an_unforeseen_failure_of_one_file_never_stops_the_rest(
+def test_an_internal_error_in_one_file_never_stops_the_rest(
     cli: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(frame, observation):
@@ -127,7 +127,9 @@ def test_an_unforeseen_failure_of_one_file_never_stops_the_rest(
     assert good["frames_analysed"] == 3
 
 
-def test_a_live_source_is_sent_to_watch(cli: Callable, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_live_source_is_refused_in_favour_of_watch(
+    cli: Callable, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     def live(name, settings):
         source = open_source(name, settings)
         source.info = replace(source.info, live=True)

@@ -25,7 +25,7 @@ SPEED = ClassifierSpeed(
 
 @pytest.fixture(autouse=True)
 def _measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is measured has tests of its own in tests/lab: here it takes no time."""
+    """Instant stand-ins for the measurements, which tests/lab tests."""
     monkeypatch.setattr("monitor.cli.bench.compare", lambda scenario, **_: RESULT)
 
     class Now:
@@ -52,7 +52,7 @@ def test_json_is_one_object_with_a_key_per_scenario(cli: Callable) -> None:
     assert record["peak_rss_mb"] == 350.0
 
 
-def test_a_person_reads_a_table_and_may_add_a_video(cli: Callable, tmp_path: Path) -> None:
+def test_the_table_has_a_row_for_an_added_video(cli: Callable, tmp_path: Path) -> None:
     cli("analyze", "demo:", "--out", "kept")
     said = cli("bench", "--seconds", "2", "--video", tmp_path / "kept" / "demo" / "annotated.mp4")
     assert said.code == 0, said.err
@@ -61,7 +61,7 @@ def test_a_person_reads_a_table_and_may_add_a_video(cli: Callable, tmp_path: Pat
     assert "batch 1: 15.0 ms per face, 95 %" in said.out
 
 
-def test_a_video_that_is_not_there_is_one_sentence(cli: Callable) -> None:
+def test_a_missing_video_is_one_sentence(cli: Callable) -> None:
     said = cli("bench", "--video", "absent.mp4", "--seconds", "2")
     assert said.code == 3
     assert "absent.mp4" in said.err

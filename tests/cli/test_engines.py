@@ -21,12 +21,12 @@ def committee_of(network: Network) -> SimpleNamespace:
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A classifier that is built in a moment, and a cache of its own."""
+    """A small classifier and a separate cache."""
     monkeypatch.setenv("DEEPFAKE_MONITOR_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setattr("monitor.cli.engines.configured_committee", lambda settings: committee_of(SMALL))
 
 
-def test_the_list_says_of_each_whether_it_runs_here_and_why_it_is_not_chosen(cli: Callable) -> None:
+def test_the_list_shows_usable_engines_and_reasons(cli: Callable) -> None:
     said = cli("engines", "list", "--json")
     assert said.code == 0, said.err
     rows = json.loads(said.out)["engines"]
@@ -39,7 +39,7 @@ def test_the_list_says_of_each_whether_it_runs_here_and_why_it_is_not_chosen(cli
             assert (row["available"], row["chosen"]) == (True, False), "by name only"
 
 
-def test_what_was_asked_for_is_chosen(cli: Callable) -> None:
+def test_the_requested_engine_is_chosen(cli: Callable) -> None:
     said = cli("engines", "list", "--json", "--set", "classifier.backend=onnxruntime-int8")
     (chosen,) = [row for row in json.loads(said.out)["engines"] if row["chosen"]]
     assert (chosen["name"], chosen["why"]) == ("onnxruntime-int8", "it was asked for")
@@ -54,7 +54,7 @@ def test_an_engine_that_cannot_be_used_is_listed_and_refused(cli: Callable) -> N
     assert not any(row["chosen"] for row in rows)
 
 
-def test_built_engines_lie_in_the_cache_until_it_is_cleaned(cli: Callable, tmp_path: Path) -> None:
+def test_built_engines_are_in_the_cache_until_it_is_cleaned(cli: Callable, tmp_path: Path) -> None:
     said = cli("engines", "build", *ONLY)
     assert said.code == 0, said.err
     assert "onnxruntime: ready in" in said.out
@@ -74,7 +74,7 @@ def test_built_engines_lie_in_the_cache_until_it_is_cleaned(cli: Callable, tmp_p
     assert "0 files" in cli("engines", "clean").out
 
 
-def test_an_engine_that_cannot_be_built_is_named_and_the_others_are_built(cli: Callable) -> None:
+def test_a_failed_build_is_reported_and_the_others_are_built(cli: Callable) -> None:
     said = cli("engines", "build", "--engine", "onnxruntime-int8", "--engine", "onnxruntime")
     assert said.code == 1
     assert "onnxruntime-int8: not built: small-32 has no int8 engine" in said.out
@@ -92,7 +92,7 @@ def test_engines_that_agree_pass(cli: Callable) -> None:
     assert "(allowed 0.001)" in table.out
 
 
-def test_one_that_does_not_agree_fails_with_a_sentence(cli: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_engine_that_differs_fails_with_a_sentence(cli: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
     right = OnnxRuntimeEngine.run
     monkeypatch.setattr(OnnxRuntimeEngine, "run", lambda self, batch: tuple(-one for one in right(self, batch)))
     said = cli("engines", "verify", *ONLY)
@@ -101,14 +101,14 @@ def test_one_that_does_not_agree_fails_with_a_sentence(cli: Callable, monkeypatc
     assert "torch" not in said.err.replace("fp32 torch", "")
 
 
-def test_one_that_cannot_be_made_is_no_number_in_json(cli: Callable) -> None:
+def test_the_differences_of_a_failed_engine_are_null_in_json(cli: Callable) -> None:
     said = cli("engines", "verify", "--engine", "onnxruntime-int8", "--json")
     assert said.code == 1
     (one,) = json.loads(said.out)["engines"]
     assert (one["passed"], one["logit_difference"]) == (False, None)
 
 
-def test_the_bench_has_a_row_for_each_and_draws(cli: Callable, tmp_path: Path) -> None:
+def test_the_bench_has_a_row_for_each_engine_and_draws_a_plot(cli: Callable, tmp_path: Path) -> None:
     said = cli("engines", "bench", *ONLY, "--batch", "1", "--batch", "2", "--rounds", "1", "--json", "--plot", "e.png")
     assert said.code == 0, said.err
     record = json.loads(said.out)
@@ -121,10 +121,10 @@ def test_the_bench_has_a_row_for_each_and_draws(cli: Callable, tmp_path: Path) -
     assert "torch-fp32" in table.out
 
 
-def test_the_bench_leaves_out_what_cannot_be_built(cli: Callable) -> None:
+def test_the_bench_skips_engines_that_cannot_be_built(cli: Callable) -> None:
     said = cli("engines", "bench", *ONLY, "--engine", "onnxruntime-int8", "--batch", "1", "--rounds", "1", "--json")
     assert said.code == 0
-    assert "left out: onnxruntime-int8" in said.err
+    assert "skipped: onnxruntime-int8" in said.err
     assert len(json.loads(said.out)["engines"]) == 2
 
 
@@ -149,7 +149,7 @@ def test_a_classifier_without_faces_to_try_it_on(cli: Callable, monkeypatch: pyt
     assert "there are no faces to try small-32 on" in said.err
 
 
-def test_a_file_that_cannot_be_removed_is_named(cli: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_cannot_be_deleted_is_reported(cli: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
     cli("engines", "build", "--engine", "onnxruntime")
 
     def refused(self: Path, missing_ok: bool = False) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from support.flagging import BEGIN, flag
 
-from monitor.cli.feedback import lesson, write_feedback
+from monitor.cli.feedback import classify_flag, write_feedback
 from monitor.errors import OutputError, UsageError
 from monitor.flags.archive import FlagArchive
 from monitor.flags.files import FlagFiles
@@ -30,7 +30,7 @@ def reviewed(number: int, opinion: Opinion | None, **changes: Any) -> Flag:
 
 
 def kept(exhibits: FlagFiles, one: Flag, *names: str) -> Flag:
-    return replace(one, exhibits=exhibits.keep(one.id, {name: name.encode() for name in names or ("frame.jpg",)}))
+    return replace(one, exhibits=exhibits.create(one.id, {name: name.encode() for name in names or ("frame.jpg",)}))
 
 
 @pytest.mark.parametrize(
@@ -47,9 +47,9 @@ def kept(exhibits: FlagFiles, one: Flag, *names: str) -> Flag:
         (Label.LIKELY_FAKE, None, "unsure"),
     ],
 )
-def test_what_an_opinion_teaches(label: Label, opinion: Opinion | None, said: str) -> None:
-    assert lesson(reviewed(0, opinion, label=label)) == said
-    assert lesson(flag(label=label, opinion=opinion)) == "not reviewed"
+def test_a_flag_is_classified_by_label_and_opinion(label: Label, opinion: Opinion | None, said: str) -> None:
+    assert classify_flag(reviewed(0, opinion, label=label)) == said
+    assert classify_flag(flag(label=label, opinion=opinion)) == "not reviewed"
 
 
 def test_the_laboratory_reads_what_is_written(exhibits: FlagFiles, tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ def test_one_file_under_two_names_is_one_source(exhibits: FlagFiles, tmp_path: P
 
 
 def test_odd_flags_are_written_too(exhibits: FlagFiles, tmp_path: Path) -> None:
-    """No box, no track, an empty box, no key frame: still what the laboratory reads."""
+    """No box, no track, an empty box, no key frame: the laboratory still reads it."""
     flags = [
         kept(exhibits, reviewed(0, Opinion.FAKE, track_id=None, box=None, probability=None, source="../..")),
         kept(exhibits, reviewed(1, Opinion.REAL, track_id=0, box=(5.0, 5.0, 5.0, 5.0), source="/")),
@@ -103,20 +103,20 @@ def test_odd_flags_are_written_too(exhibits: FlagFiles, tmp_path: Path) -> None:
 
 def test_what_cannot_be_written_is_one_sentence(exhibits: FlagFiles, tmp_path: Path) -> None:
     one = kept(exhibits, reviewed(0, Opinion.FAKE))
-    with pytest.raises(UsageError, match=r"no flag teaches anything \(.*1 unsure\)"):
+    with pytest.raises(UsageError, match=r"no flag is usable as feedback \(.*1 unsure\)"):
         write_feedback([reviewed(1, Opinion.UNSURE)], tmp_path / "out", exhibits=exhibits)
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(OutputError, match="cannot be written"):
         write_feedback([one], tmp_path / "file", exhibits=exhibits)
     write_feedback([one], tmp_path / "out", exhibits=exhibits)
-    with pytest.raises(UsageError, match="is there already"):
+    with pytest.raises(UsageError, match="exists already"):
         write_feedback([one], tmp_path / "out", exhibits=exhibits)
 
 
-def test_the_command_writes_it(cli: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_writes_the_feedback(cli: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DEEPFAKE_MONITOR_EVIDENCE__FOLDER", str(tmp_path / "kept"))
     with FlagArchive.open(EvidenceSettings(folder=tmp_path / "kept")) as archive:
-        archive.store.add(kept(archive.exhibits, flag(0)), actor="ada")
+        archive.store.add(kept(archive.files, flag(0)), actor="ada")
         archive.store.review(flag(0).id, actor="bob", opinion=Opinion.REAL)
     said = cli("flags", "feedback", "--out", "lessons")
     assert said.code == 0, said.err

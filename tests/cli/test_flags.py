@@ -16,13 +16,13 @@ from monitor.types import ClipState, Opinion, Origin
 
 @pytest.fixture
 def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with three flags, that the settings name."""
+    """The settings' folder, with three flags."""
     monkeypatch.setenv("DEEPFAKE_MONITOR_EVIDENCE__FOLDER", str(tmp_path / "kept"))
     with FlagArchive.open(EvidenceSettings(folder=tmp_path / "kept")) as archive:
         for number in range(3):
             one = flag(number, note="[red]look at the mouth" if number == 1 else "")
             archive.store.add(
-                replace(one, exhibits=archive.exhibits.keep(one.id, {"frame.jpg": b"a picture"})), actor="ada"
+                replace(one, exhibits=archive.files.create(one.id, {"frame.jpg": b"a picture"})), actor="ada"
             )
         archive.store.review(flag(2).id, actor="bob", opinion=Opinion.REAL)
     return tmp_path / "kept"
@@ -68,7 +68,7 @@ def test_one_flag_is_shown_with_its_log(cli: Callable, kept: Path) -> None:
     assert "there is no flag nobody" in missing.err
 
 
-def test_an_export_is_verified_and_a_touched_one_named(cli: Callable, kept: Path, tmp_path: Path) -> None:
+def test_an_export_is_verified_and_a_changed_one_reported(cli: Callable, kept: Path, tmp_path: Path) -> None:
     made = cli("flags", "export", flag(0).id, flag(1).id, "--out", "two.zip")
     assert made.code == 0, made.err
     digest = made.out.split()[-1]
@@ -77,7 +77,7 @@ def test_an_export_is_verified_and_a_touched_one_named(cli: Callable, kept: Path
     assert "2 flags exported" in said.out
     other = cli("flags", "verify", "two.zip", "--sha256", "ab" * 32)
     assert other.code == 3
-    assert "not the file that was exported" in other.err
+    assert "is not the exported file" in other.err
     with zipfile.ZipFile(tmp_path / "two.zip", "a") as archive:
         archive.writestr("more.txt", "hello")
     touched = cli("flags", "verify", "two.zip")
@@ -88,7 +88,7 @@ def test_an_export_is_verified_and_a_touched_one_named(cli: Callable, kept: Path
         assert cli("flags", "export", *which, "--out", "other.zip").code == 2
 
 
-def test_what_is_kept_here_is_verified(cli: Callable, kept: Path) -> None:
+def test_the_archive_is_verified(cli: Callable, kept: Path) -> None:
     assert "3 flags in" in cli("flags", "verify").out
     next((kept / "files").glob("*/frame.jpg")).write_bytes(b"another")
     said = cli("flags", "verify")
@@ -135,31 +135,31 @@ def test_tidying_is_shown_before_it_is_done(cli: Callable, kept: Path) -> None:
     with FlagArchive.open(EvidenceSettings(folder=kept)) as archive:
         old = datetime.now(UTC) - timedelta(days=3)
         one = flag(7, origin=Origin.AUTOMATIC, created_at=old, clip=ClipState.KEPT)
-        archive.store.add(replace(one, exhibits=archive.exhibits.keep(one.id, {"frame.jpg": b"a picture"})), actor="")
+        archive.store.add(replace(one, exhibits=archive.files.create(one.id, {"frame.jpg": b"a picture"})), actor="")
     settings = ("--set", "evidence.keep_days=2", "--set", "evidence.max_gigabytes=1e-9")
     shown = cli("flags", "tidy", "--dry-run", *settings)
     assert shown.code == 0, shown.err
-    assert f"{one.id}: nobody reviewed it in 2 days" in shown.out
-    assert "1 of the flags would be deleted" in shown.out
+    assert f"{one.id}: not reviewed in 2 days" in shown.out
+    assert "1 flags would be deleted" in shown.out
     assert "beyond evidence.max_gigabytes" in shown.err
     assert len(json.loads(cli("flags", "list", "--json").out)) == 4
     done = cli("flags", "tidy", *settings)
-    assert "1 of the flags deleted" in done.out
+    assert "1 flags deleted" in done.out
     assert len(json.loads(cli("flags", "list", "--json").out)) == 3
-    assert "0 of the flags deleted" in cli("flags", "tidy", *settings).out
+    assert "0 flags deleted" in cli("flags", "tidy", *settings).out
 
 
-def test_a_blurred_export_says_what_it_left_out_and_is_sound(cli: Callable, kept: Path) -> None:
+def test_a_blurred_export_is_valid_and_lists_omitted_files(cli: Callable, kept: Path) -> None:
     made = cli("flags", "export", flag(0).id, "--blur", "--out", "one.zip")
     assert made.code == 0, made.err
-    assert "left out:" in made.err
-    assert "frame.jpg: faces.json does not say where its faces are" in made.err
+    assert "omitted:" in made.err
+    assert "frame.jpg: faces.json does not contain the positions of its faces" in made.err
     said = cli("flags", "verify", "one.zip")
     assert said.code == 0, said.err
-    assert "frame.jpg was left out" in said.err
+    assert "frame.jpg was omitted" in said.err
 
 
-def test_a_password_in_the_databases_address_is_never_told(cli: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_password_of_the_database_is_never_printed(cli: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DEEPFAKE_MONITOR_EVIDENCE__DATABASE", "nosuchsql://ada:secret@host/flags")
     said = cli("flags", "list")
     assert said.code == 1

@@ -1,4 +1,4 @@
-"""``people``: who may sign in, and who did what."""
+"""``people``: accounts and audit log."""
 
 import io
 import json
@@ -24,7 +24,7 @@ def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def typed(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """What is piped in."""
+    """Sets the piped input."""
     return lambda text: monkeypatch.setattr("sys.stdin", io.StringIO(text))
 
 
@@ -33,7 +33,7 @@ def check(kept: Path, name: str, password: str) -> User:
         return Accounts(archive.store.database).check(name, password)
 
 
-def test_people_come_change_and_go(cli: Callable, kept: Path, typed: Callable[[str], None]) -> None:
+def test_accounts_are_created_changed_and_deleted(cli: Callable, kept: Path, typed: Callable[[str], None]) -> None:
     typed(f"{PASSWORD}\r\nmore")
     said = cli("people", "add", "Ada", "--role", "admin")
     assert (said.code, said.out, said.err) == (0, "ada may sign in as admin\n", "")
@@ -70,12 +70,12 @@ def test_people_come_change_and_go(cli: Callable, kept: Path, typed: Callable[[s
         (("add", "bob"), "", "at least 12 characters"),
         (("add", ""), f"{PASSWORD}\n", "a name has"),
         (("add", "bob", "--role", "root"), f"{PASSWORD}\n", "root"),
-        (("role", "nobody", "admin"), "", "nobody is called nobody"),
-        (("password", "nobody"), f"{PASSWORD}\n", "nobody is called nobody"),
-        (("remove", "nobody"), "", "nobody is called nobody"),
+        (("role", "nobody", "admin"), "", "there is no account nobody"),
+        (("password", "nobody"), f"{PASSWORD}\n", "there is no account nobody"),
+        (("remove", "nobody"), "", "there is no account nobody"),
     ],
 )
-def test_a_mistake_is_told_and_changes_nothing(
+def test_a_wrong_command_is_an_error_and_changes_nothing(
     cli: Callable, kept: Path, typed: Callable[[str], None], arguments: tuple[str, ...], text: str, why: str
 ) -> None:
     typed(text)
@@ -83,7 +83,7 @@ def test_a_mistake_is_told_and_changes_nothing(
     assert said.code == 2
     assert why in said.err
     assert PASSWORD not in said.err
-    assert "nobody has an account" in cli("people", "list").err
+    assert "there are no accounts" in cli("people", "list").err
     assert json.loads(cli("people", "audit", "--json").out) == []
 
 
@@ -92,7 +92,7 @@ def test_a_password_is_no_argument(cli: Callable, kept: Path) -> None:
     assert cli("people", "add", "bob", "--password", PASSWORD).code == 2
 
 
-def test_at_a_terminal_it_is_asked_for_twice_and_not_shown(
+def test_a_terminal_asks_twice_for_a_hidden_password(
     cli: Callable, kept: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[dict[str, object]] = []
@@ -102,7 +102,7 @@ def test_at_a_terminal_it_is_asked_for_twice_and_not_shown(
     assert asked == [{"hide_input": True, "confirmation_prompt": True}]
 
 
-def test_an_account_that_is_of_no_use_yet_is_told(
+def test_an_account_without_password_mode_gives_a_notice(
     cli: Callable, kept: Path, typed: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DEEPFAKE_MONITOR_ACCESS__MODE", "open")

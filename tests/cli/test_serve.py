@@ -1,4 +1,4 @@
-"""``serve`` as a process: it shows the page of the installed package, and ends when told to, in time and in order."""
+"""``serve`` as a process: it shows the page of the installed package, and stops in time and in order."""
 
 import json
 import os
@@ -28,7 +28,7 @@ LONGEST = 5.0  # seconds from the signal to the end
 
 
 class Served:
-    """The real program on a free port, watching the demo and whatever else it is told."""
+    """The real program on a free port with the demo and other sources."""
 
     def __init__(self, folder: Path, *sources: str, **settings: object) -> None:
         self.folder, self.log = folder / "kept", folder / "output"
@@ -60,7 +60,7 @@ class Served:
         return found
 
     def ended(self, how: signal.Signals) -> float:
-        """Seconds that the end took."""
+        """Seconds until the process has ended."""
         began = time.monotonic()
         self.process.send_signal(how)
         assert self.process.wait(60) == 0, self.log.read_text()
@@ -79,7 +79,7 @@ def serving(folder: Path, *sources: str, **settings: object) -> Iterator[Served]
 
 @pytest.fixture
 def silent() -> Iterator[str]:
-    """A camera that takes a connection and then says nothing."""
+    """A camera that accepts a connection and sends nothing."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield f"rtsp://ada:hush@127.0.0.1:{server.getsockname()[1]}/live"
 
@@ -90,7 +90,9 @@ def flagged(served: Served) -> list[Any]:
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_it_in_time_with_the_clips_under_way(tmp_path: Path, silent: str, how: signal.Signals) -> None:
+def test_a_signal_stops_the_server_in_time_and_saves_the_clips(
+    tmp_path: Path, silent: str, how: signal.Signals
+) -> None:
     settings = {"source__demo_seconds": 9, "evidence__pre_roll": 1, "evidence__post_roll": 30}
     with serving(tmp_path, silent, source__open_timeout=60, **settings) as served:
         served.until(lambda: served.get("/")[0] == 200)
@@ -104,14 +106,14 @@ def test_a_signal_ends_it_in_time_with_the_clips_under_way(tmp_path: Path, silen
         flag = archive.store.get(before.id)
         assert flag.clip is ClipState.KEPT, flag.clip_why
         assert archive.faults() == []
-        assert archive.exhibits.repair(archive.store).orphans == 0
+        assert archive.files.repair(archive.store).orphans == 0
     assert list(served.folder.rglob("*.partial")) == []
     said = served.log.read_text() + (served.folder / "logs" / "serve.log").read_text()
     assert "Traceback" not in said
     assert "hush" not in said
 
 
-def test_it_gets_ready_and_says_what_it_has_counted(tmp_path: Path) -> None:
+def test_the_server_becomes_ready_and_serves_metrics(tmp_path: Path) -> None:
     with serving(tmp_path, service__log_format="json") as served:
         served.until(lambda: served.get("/healthz") == (200, "ok\n"))
         served.until(lambda: served.get("/readyz")[0] == 200)
@@ -122,11 +124,11 @@ def test_it_gets_ready_and_says_what_it_has_counted(tmp_path: Path) -> None:
         assert "deepfake_monitor_heartbeat_healthy 1.0" in served.get("/metrics")[1]
         assert served.ended(signal.SIGTERM) < LONGEST
     lines = (served.folder / "logs" / "serve.log").read_text().splitlines()
-    assert "begins on" in json.loads(lines[0])["message"]
+    assert "starts on" in json.loads(lines[0])["message"]
     assert any(json.loads(line)["logger"] == "monitor.runtime.heartbeat" for line in lines)
 
 
-def test_an_upload_under_way_does_not_hold_it_up(tmp_path: Path) -> None:
+def test_an_open_upload_does_not_delay_the_end(tmp_path: Path) -> None:
     with serving(tmp_path) as served:
         served.until(lambda: served.get("/healthz")[0] == 200)
         head = "PUT /monitor/upload?name=a.mp4 HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000000\r\n\r\nbegun"
@@ -136,7 +138,7 @@ def test_an_upload_under_way_does_not_hold_it_up(tmp_path: Path) -> None:
             assert served.ended(signal.SIGTERM) < LONGEST
 
 
-def test_engines_that_are_being_built_do_not_hold_it_up(tmp_path: Path) -> None:
+def test_an_engine_build_does_not_delay_the_end(tmp_path: Path) -> None:
     with serving(tmp_path, cache_dir=tmp_path / "empty") as served:
         served.until(lambda: served.get("/healthz")[0] == 200)
         assert served.get("/readyz")[0] == 503, "they take some seconds"
@@ -145,22 +147,22 @@ def test_engines_that_are_being_built_do_not_hold_it_up(tmp_path: Path) -> None:
     assert "Traceback" not in served.log.read_text()
 
 
-def test_a_signal_before_it_serves_ends_it_too(tmp_path: Path) -> None:
+def test_a_signal_during_the_start_stops_the_program(tmp_path: Path) -> None:
     with serving(tmp_path) as served:
         served.until((served.folder / "flags.db").is_file)
         assert served.ended(signal.SIGTERM) < LONGEST
 
 
-def test_a_port_that_is_taken_is_one_sentence(cli: Callable, tmp_path: Path) -> None:
+def test_a_used_port_is_one_sentence(cli: Callable, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         said = cli("serve", "--port", port, "--set", f"evidence.folder={tmp_path / 'kept'}")
     assert said.code == 2
-    assert f"127.0.0.1:{port} cannot be listened on" in said.err
+    assert f"cannot listen on 127.0.0.1:{port}" in said.err
     assert not (tmp_path / "kept").exists(), "nothing was begun"
 
 
-def test_other_machines_are_not_let_in_where_nobody_signs_in(cli: Callable, tmp_path: Path) -> None:
+def test_serving_other_machines_needs_a_sign_in(cli: Callable, tmp_path: Path) -> None:
     said = cli("serve", "--host", "0.0.0.0", "--set", f"evidence.folder={tmp_path / 'kept'}")  # noqa: S104
     assert said.code == 2
     assert "access.mode" in said.err

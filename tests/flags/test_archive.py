@@ -21,12 +21,12 @@ def archive(tmp_path: Path) -> Iterator[FlagArchive]:
     with FlagArchive.open(EvidenceSettings(folder=tmp_path / "kept")) as archive:
         for number in range(3):
             one = flag(number)
-            one = replace(one, exhibits=archive.exhibits.keep(one.id, {"frame.jpg": b"a picture"}))
+            one = replace(one, exhibits=archive.files.create(one.id, {"frame.jpg": b"a picture"}))
             archive.store.add(one, actor="ada")
         yield archive
 
 
-def test_it_lies_where_the_settings_say(archive: FlagArchive, tmp_path: Path) -> None:
+def test_the_archive_is_in_the_folder_of_the_settings(archive: FlagArchive, tmp_path: Path) -> None:
     assert {"files", "flags.db"} <= {path.name for path in (tmp_path / "kept").iterdir()}
     facts = {"folder": tmp_path / "other", "database": f"sqlite:///{tmp_path}/kept/flags.db"}
     with FlagArchive.open(EvidenceSettings.model_validate(facts)) as same:
@@ -36,23 +36,23 @@ def test_it_lies_where_the_settings_say(archive: FlagArchive, tmp_path: Path) ->
 
 def test_every_page_is_read(archive: FlagArchive, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archives, "_PAGE", 2)
-    assert [one.id for one in archive.every(FlagQuery(order="oldest"))] == [flag(number).id for number in range(3)]
+    assert [one.id for one in archive.iterate(FlagQuery(order="oldest"))] == [flag(number).id for number in range(3)]
 
 
-def test_what_is_deleted_takes_its_files_along(archive: FlagArchive) -> None:
+def test_deleting_a_flag_deletes_its_files(archive: FlagArchive) -> None:
     archive.delete(flag(1).id, actor="bob", why="asked for")
-    assert not archive.exhibits.folder(flag(1).id).exists()
+    assert not archive.files.folder(flag(1).id).exists()
     assert archive.store.count() == 2
     assert archive.faults() == []
 
 
-def test_faults_of_database_and_files_are_told_together(archive: FlagArchive) -> None:
-    (archive.exhibits.folder(flag(2).id) / "frame.jpg").write_bytes(b"another")
-    archive.exhibits.remove(flag(0).id)
+def test_faults_of_database_and_files_are_reported_together(archive: FlagArchive) -> None:
+    (archive.files.folder(flag(2).id) / "frame.jpg").write_bytes(b"another")
+    archive.files.remove(flag(0).id)
     assert archive.faults() == [f"{flag(0).id}/frame.jpg is missing", f"{flag(2).id}/frame.jpg was changed"]
 
 
-def test_an_export_is_sound(archive: FlagArchive, tmp_path: Path) -> None:
+def test_an_export_is_valid(archive: FlagArchive, tmp_path: Path) -> None:
     made = archive.export(archive.store.find(ALL), tmp_path / "all.zip", actor="bob")
     assert verify(made.path).faults == ()
     assert made.flags == 3
@@ -60,12 +60,12 @@ def test_an_export_is_sound(archive: FlagArchive, tmp_path: Path) -> None:
 
 def automatic(archive: FlagArchive, number: int) -> Flag:
     one = flag(number, origin=Origin.AUTOMATIC, reporter="", clip=ClipState.KEPT)
-    one = replace(one, exhibits=archive.exhibits.keep(one.id, {"frame.jpg": b"a picture"}))
+    one = replace(one, exhibits=archive.files.create(one.id, {"frame.jpg": b"a picture"}))
     archive.store.add(one, actor="")
     return one
 
 
-def test_tidying_deletes_what_was_planned_and_says_why(archive: FlagArchive) -> None:
+def test_tidying_deletes_the_planned_flags_and_logs_the_reason(archive: FlagArchive) -> None:
     one, settings = automatic(archive, 5), EvidenceSettings(keep_days=1)
     now = BEGIN + timedelta(days=2)
     (planned,) = archive.plan(settings, now=now).deletions
@@ -73,13 +73,13 @@ def test_tidying_deletes_what_was_planned_and_says_why(archive: FlagArchive) -> 
     assert archive.store.count() == 4, "a plan deletes nothing"
     assert archive.tidy(settings, now=now).deletions == (planned,)
     assert archive.store.count() == 3, "what people flagged stays"
-    assert not archive.exhibits.folder(one.id).exists()
+    assert not archive.files.folder(one.id).exists()
     last = archive.store.events(one.id)[-1]
     assert (last.action, last.actor, last.details) == ("deleted", "", {"why": planned.why})
     assert archive.faults() == []
 
 
-def test_false_alarms_have_days_of_their_own_and_the_stock_says_so(archive: FlagArchive) -> None:
+def test_false_alarms_have_their_own_age_limit(archive: FlagArchive) -> None:
     one, settings = automatic(archive, 5), EvidenceSettings(false_alarm_days=3)
     assert archive.tidy(settings, now=BEGIN + timedelta(days=9)).deletions == (), "nobody called it one"
     archive.store.review(one.id, actor="bob", opinion=Opinion.REAL)
@@ -92,9 +92,7 @@ def test_false_alarms_have_days_of_their_own_and_the_stock_says_so(archive: Flag
     assert archive.plan(EvidenceSettings(), now=BEGIN).held[RetentionClass.FALSE_ALARM] == Usage(0, 0)
 
 
-def test_what_is_reviewed_or_deleted_meanwhile_is_left_alone(
-    archive: FlagArchive, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_flag_reviewed_or_deleted_meanwhile_is_skipped(archive: FlagArchive, monkeypatch: pytest.MonkeyPatch) -> None:
     seen, gone, settings = automatic(archive, 5), automatic(archive, 6), EvidenceSettings(keep_days=1)
     plan = archive.plan(settings, now=BEGIN + timedelta(days=2))
     assert len(plan.deletions) == 2
@@ -105,7 +103,7 @@ def test_what_is_reviewed_or_deleted_meanwhile_is_left_alone(
     assert archive.store.get(seen.id).reviewed_by == "bob"
 
 
-def test_its_size_is_that_of_all_files_below(archive: FlagArchive) -> None:
+def test_its_size_counts_all_files_in_the_folder(archive: FlagArchive) -> None:
     before = archive.size
     (archive.folder / "analyses" / "one").mkdir(parents=True)
     (archive.folder / "analyses" / "one" / "upload.mp4").write_bytes(b"x" * 1000)
@@ -114,7 +112,7 @@ def test_its_size_is_that_of_all_files_below(archive: FlagArchive) -> None:
     assert archive.free > 0
 
 
-def test_it_can_be_written_or_says_why_not(archive: FlagArchive, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unwritable_archive_is_an_error(archive: FlagArchive, monkeypatch: pytest.MonkeyPatch) -> None:
     before = sorted(path.name for path in archive.folder.iterdir())
     archive.require_writable()
     assert sorted(path.name for path in archive.folder.iterdir()) == before

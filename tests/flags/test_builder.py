@@ -153,7 +153,7 @@ def test_live_and_analysed_flags_and_their_files_have_the_same_keys(both: tuple[
     live, analysed = (keys(flag.record()) for flag in flags)
     assert live == analysed
     for name in (FACES, TRACE):
-        live, analysed = (json.loads((archive.exhibits.folder(flag.id) / name).read_bytes()) for flag in flags)
+        live, analysed = (json.loads((archive.files.folder(flag.id) / name).read_bytes()) for flag in flags)
         assert keys(live) == keys(analysed)
         assert live == analysed, "the same moment of the same observations"
 

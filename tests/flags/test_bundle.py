@@ -36,13 +36,13 @@ def exhibits(tmp_path: Path) -> FlagFiles:
 def exported(store: FlagStore, exhibits: FlagFiles, tmp_path: Path) -> ExportedBundle:
     for number in range(2):
         one = flag(number, source="Zoë's camera", clip=ClipState.KEPT)
-        store.add(replace(one, exhibits=exhibits.keep(one.id, FILES)), actor="ada")
+        store.add(replace(one, exhibits=exhibits.create(one.id, FILES)), actor="ada")
     store.review(flag(1).id, actor="bob", opinion=Opinion.FAKE)
     return export(tmp_path / "out" / "two.zip", store.find(), store=store, exhibits=exhibits, actor="bob")
 
 
 def rewritten(path: Path, change: Callable[[Members], object]) -> Path:
-    """The bundle with some of its members changed."""
+    """A copy of the bundle with changed members."""
     with zipfile.ZipFile(path) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
     change(members)
@@ -54,7 +54,7 @@ def rewritten(path: Path, change: Callable[[Members], object]) -> Path:
 
 
 def listed_anew(members: Members, name: str, content: bytes) -> None:
-    """Change a member and what the manifest says of it."""
+    """Changes a member and its entry in the manifest."""
     members[name] = content
     manifest = json.loads(members[MANIFEST])
     manifest["files"][name] = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
@@ -62,7 +62,7 @@ def listed_anew(members: Members, name: str, content: bytes) -> None:
 
 
 def declared_anew(members: Members, name: str, kept: str) -> None:
-    """Claim that an export altered a member."""
+    """Declares a member as altered by the export."""
     manifest = json.loads(members[MANIFEST])
     manifest["altered"][name] = {"why": "1 face blurred", "kept_sha256": kept}
     members[MANIFEST] = json.dumps(manifest).encode()
@@ -71,7 +71,7 @@ def declared_anew(members: Members, name: str, kept: str) -> None:
 FIRST = f"flags/{flag(0).id}"
 
 
-def test_an_export_holds_everything_and_is_sound(exported: ExportedBundle, store: FlagStore) -> None:
+def test_an_export_contains_all_files_and_is_valid(exported: ExportedBundle, store: FlagStore) -> None:
     found = verify(exported.path)
     assert found.faults == exported.missing == ()
     assert found.sha256 == exported.sha256
@@ -93,10 +93,10 @@ def test_an_export_holds_everything_and_is_sound(exported: ExportedBundle, store
         (lambda m: m.pop("report.html"), ["report.html is missing"]),
         (lambda m: m.update({"report.pdf": b"%PDF of another"}), ["report.pdf was changed"]),
         (lambda m: m.update({"more.txt": b""}), ["more.txt was added"]),
-        (lambda m: listed_anew(m, f"{FIRST}/clip.mp4", b"a clap"), [f"{FIRST}/clip.mp4 is not the file that was kept"]),
+        (lambda m: listed_anew(m, f"{FIRST}/clip.mp4", b"a clap"), [f"{FIRST}/clip.mp4 is not the stored file"]),
         (
             lambda m: listed_anew(m, f"{FIRST}/flag.json", m[f"{FIRST}/flag.json"].replace(b"ada", b"eve")),
-            [f"{FIRST}/flag.json is not the flag that log.json names"],
+            [f"{FIRST}/flag.json does not match log.json"],
         ),
         (
             lambda m: listed_anew(m, "log.json", m["log.json"].replace(b"bob", b"eve")),
@@ -104,27 +104,27 @@ def test_an_export_holds_everything_and_is_sound(exported: ExportedBundle, store
         ),
     ],
 )
-def test_what_was_touched_is_named(
+def test_a_changed_member_is_reported(
     exported: ExportedBundle, change: Callable[[Members], object], faults: list[str]
 ) -> None:
     found = verify(rewritten(exported.path, change))
     assert list(found.faults) == faults
 
 
-def test_whoever_rewrites_all_of_it_changes_the_manifests_hash(exported: ExportedBundle) -> None:
+def test_a_rewritten_bundle_has_another_manifest_hash(exported: ExportedBundle) -> None:
     touched = rewritten(exported.path, lambda m: listed_anew(m, "report.html", b"all is well"))
     assert verify(touched).faults == ()
     assert verify(touched).sha256 != exported.sha256
 
 
-def test_a_byte_flipped_anywhere_is_seen(exported: ExportedBundle) -> None:
+def test_a_flipped_byte_is_detected(exported: ExportedBundle) -> None:
     content = bytearray(exported.path.read_bytes())
     content[content.index(b"a clip")] ^= 1
     exported.path.write_bytes(content)
     assert verify(exported.path).faults == (f"flags/{flag(1).id}/clip.mp4 was changed",)
 
 
-def test_damage_anywhere_is_a_fault_or_one_sentence_or_harmless(exported: ExportedBundle) -> None:
+def test_random_damage_is_a_fault_or_an_error_or_harmless(exported: ExportedBundle) -> None:
     whole = exported.path.read_bytes()
     seen = 0
     for place in range(0, len(whole), 101):
@@ -136,27 +136,27 @@ def test_damage_anywhere_is_a_fault_or_one_sentence_or_harmless(exported: Export
     assert seen > 0.5 * len(whole) / 101, "most of the file is content"
 
 
-def test_a_file_that_is_gone_is_told_not_hidden(store: FlagStore, exhibits: FlagFiles, tmp_path: Path) -> None:
+def test_a_missing_file_is_reported(store: FlagStore, exhibits: FlagFiles, tmp_path: Path) -> None:
     one = flag(clip=ClipState.KEPT)
-    store.add(replace(one, exhibits=exhibits.keep(one.id, FILES)), actor="ada")
+    store.add(replace(one, exhibits=exhibits.create(one.id, FILES)), actor="ada")
     (exhibits.folder(one.id) / "clip.mp4").unlink()
     made = export(tmp_path / "one.zip", [store.get(one.id)], store=store, exhibits=exhibits, actor="ada")
     assert made.missing == (f"{one.id}/clip.mp4",)
     assert verify(made.path).faults == ()
     with zipfile.ZipFile(made.path) as archive:
-        assert "no longer there:</strong> clip.mp4" in archive.read("report.html").decode()
+        assert "Missing files:</strong> clip.mp4" in archive.read("report.html").decode()
 
 
 @pytest.mark.parametrize("content", [b"", b"no zip", b"PK\x03\x04 hardly"])
-def test_anything_else_is_one_sentence(tmp_path: Path, content: bytes) -> None:
+def test_another_file_is_refused_with_one_sentence(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.zip").write_bytes(content)
-    with pytest.raises(BundleError, match="no bundle of flags"):
+    with pytest.raises(BundleError, match="is not a bundle of flags"):
         verify(tmp_path / "a.zip")
-    with pytest.raises(BundleError, match="no bundle of flags"):
+    with pytest.raises(BundleError, match="is not a bundle of flags"):
         verify(tmp_path / "not-there.zip")
 
 
-def test_a_zip_of_something_else_is_one_sentence(tmp_path: Path) -> None:
+def test_another_zip_is_refused_with_one_sentence(tmp_path: Path) -> None:
     for content in (b"{}", b"[]", b'{"files": {}, "format": 99}', b'{"files": [], "format": 1}', b"\xff"):
         with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
             archive.writestr(MANIFEST, content)
@@ -164,7 +164,7 @@ def test_a_zip_of_something_else_is_one_sentence(tmp_path: Path) -> None:
             verify(tmp_path / "a.zip")
 
 
-def test_what_cannot_be_written_leaves_nothing(store: FlagStore, exhibits: FlagFiles, tmp_path: Path) -> None:
+def test_a_failed_write_leaves_nothing(store: FlagStore, exhibits: FlagFiles, tmp_path: Path) -> None:
     (tmp_path / "out").write_text("in the way")
     with pytest.raises(OutputError, match="cannot be written"):
         export(tmp_path / "out" / "a.zip", [], store=store, exhibits=exhibits, actor="ada")
@@ -181,17 +181,17 @@ class TestBlurred:
             "clip.mp4": b"a clip",
         }
         one = flag(clip=ClipState.KEPT)
-        store.add(replace(one, exhibits=exhibits.keep(one.id, files)), actor="ada")
+        store.add(replace(one, exhibits=exhibits.create(one.id, files)), actor="ada")
         return export(tmp_path / "a.zip", store.find(), store=store, exhibits=exhibits, actor="bob", blur=True)
 
-    def test_it_is_sound_and_says_what_is_different(self, blurred: ExportedBundle, store: FlagStore) -> None:
+    def test_it_is_valid_and_lists_the_alterations(self, blurred: ExportedBundle, store: FlagStore) -> None:
         found = verify(blurred.path)
         assert found.faults == ()
         assert found.declared == (
-            f"{FIRST}/frame.jpg is not as it was kept: 1 face blurred",
-            f"{FIRST}/clip.mp4 was left out: its faces are not known frame by frame",
+            f"{FIRST}/frame.jpg was altered by the export: 1 face blurred",
+            f"{FIRST}/clip.mp4 was omitted: the positions of its faces are not stored for every frame",
         )
-        assert blurred.left_out == (f"{flag(0).id}/clip.mp4: its faces are not known frame by frame",)
+        assert blurred.skipped == (f"{flag(0).id}/clip.mp4: the positions of its faces are not stored for every frame",)
         assert blurred.missing == ()
         assert store.events(flag(0).id)[-1].details == {"manifest_sha256": blurred.sha256, "blurred": True}
         kept = store.get(flag(0).id).exhibits[0].sha256
@@ -202,9 +202,9 @@ class TestBlurred:
             report = archive.read("report.html").decode()
         assert kept in report
         assert manifest["files"][f"{FIRST}/frame.jpg"]["sha256"] in report
-        assert "clip.mp4, because its faces are not known" in report
+        assert "clip.mp4, because the positions of its faces are not stored" in report
 
-    def test_no_file_of_it_holds_the_kept_picture(self, blurred: ExportedBundle, exhibits: FlagFiles) -> None:
+    def test_no_file_contains_the_stored_picture(self, blurred: ExportedBundle, exhibits: FlagFiles) -> None:
         kept = (exhibits.folder(flag(0).id) / "frame.jpg").read_bytes()
         with zipfile.ZipFile(blurred.path) as archive:
             for name in archive.namelist():
@@ -219,23 +219,23 @@ class TestBlurred:
             (lambda m: m.update({f"{FIRST}/clip.mp4": b"a clip"}), [f"{FIRST}/clip.mp4 was added"]),
             (
                 lambda m: listed_anew(m, f"{FIRST}/faces.json", b"{}"),
-                [f"{FIRST}/faces.json is not the file that was kept"],
+                [f"{FIRST}/faces.json is not the stored file"],
             ),
             (
                 lambda m: declared_anew(m, f"{FIRST}/frame.jpg", "00" * 32),
-                [f"{FIRST}/frame.jpg is not the file that was kept"],
+                [f"{FIRST}/frame.jpg is not the stored file"],
             ),
             (
                 lambda m: declared_anew(m, f"{FIRST}/more.jpg", "00" * 32),
-                [f"{FIRST}/more.jpg is declared altered, and no flag has it"],
+                [f"{FIRST}/more.jpg is declared altered, but belongs to no flag"],
             ),
             (
                 lambda m: declared_anew(m, f"{FIRST}/faces.json", hashlib.sha256(m[f"{FIRST}/faces.json"]).hexdigest()),
-                [f"{FIRST}/faces.json is declared altered, and is no picture"],
+                [f"{FIRST}/faces.json is declared altered, but is not a picture"],
             ),
         ],
     )
-    def test_later_tampering_is_named(
+    def test_later_tampering_is_reported(
         self, blurred: ExportedBundle, change: Callable[[Members], object], faults: list[str]
     ) -> None:
         assert list(verify(rewritten(blurred.path, change)).faults) == faults

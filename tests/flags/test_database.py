@@ -36,7 +36,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 
 
 def behind(url: str, statement: str) -> None:
-    """Change the database past this program."""
+    """Changes the database without this program."""
     engine = sqlalchemy.create_engine(url)
     with engine.begin() as connection:
         connection.exec_driver_sql(statement)
@@ -44,7 +44,7 @@ def behind(url: str, statement: str) -> None:
 
 
 class TestKeeping:
-    def test_what_was_added_comes_back_equal_in_another_process_life(self, url: str) -> None:
+    def test_a_flag_is_equal_after_reopening(self, url: str) -> None:
         some = flag(box=None, track_id=None, probability=None, label=Label.NOT_ENOUGH_EVIDENCE)
         with FlagStore.open(url) as store:
             store.add(flag(1), actor="ada")
@@ -54,7 +54,7 @@ class TestKeeping:
             assert store.get(some.id) == some
             assert store.ids() == {flag(1).id, some.id}
 
-    def test_a_review_changes_what_it_says_and_nothing_else(self, url: str) -> None:
+    def test_a_review_changes_only_its_fields(self, url: str) -> None:
         with FlagStore.open(url) as store:
             store.add(flag(note="the mouth"), actor="ada")
             seen = store.review(flag().id, actor="bob", opinion=Opinion.FAKE, category="lip sync")
@@ -77,7 +77,7 @@ class TestKeeping:
             assert store.get(flag().id).exhibits == kept
             assert store.get(flag().id).clip is ClipState.KEPT
 
-    def test_what_is_deleted_is_gone_but_for_its_id_in_the_log(self, url: str, tmp_path: Path) -> None:
+    def test_a_deleted_flag_leaves_only_its_id_in_the_log(self, url: str, tmp_path: Path) -> None:
         with FlagStore.open(url) as store:
             store.add(flag(note="a secret"), actor="ada")
             store.review(flag().id, actor="ada", opinion=Opinion.FAKE, category="a secret kind", note="more secret")
@@ -116,15 +116,15 @@ class TestLog:
         [
             (
                 "UPDATE flags SET content = (SELECT content FROM flags ORDER BY id DESC LIMIT 1)",
-                "was changed past the log",
+                "was changed without a log entry",
             ),
             ("UPDATE events SET actor = 'eve' WHERE number = 2", "event 2 was changed"),
             ("DELETE FROM events WHERE number = 2", "event 2 is missing"),
-            ("DELETE FROM flags", "was removed past the log"),
-            ("UPDATE flags SET note = 'nothing to see'", "was changed past the log"),
+            ("DELETE FROM flags", "was removed without a log entry"),
+            ("UPDATE flags SET note = 'nothing to see'", "was changed without a log entry"),
         ],
     )
-    def test_what_is_changed_past_it_is_seen(self, url: str, statement: str, fault: str) -> None:
+    def test_a_change_without_a_log_entry_is_detected(self, url: str, statement: str, fault: str) -> None:
         with FlagStore.open(url) as store:
             for number in range(3):
                 store.add(flag(number), actor="ada")
@@ -151,7 +151,7 @@ for number in range(10_000):
 """
 
 
-def test_a_kill_loses_no_flag_that_was_told(url: str) -> None:
+def test_a_kill_loses_no_committed_flag(url: str) -> None:
     told = 0
     path = os.pathsep.join(map(str, Path(__file__).parents[1:3]))
     for _ in range(3):

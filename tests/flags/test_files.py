@@ -24,15 +24,15 @@ def exhibits(tmp_path: Path) -> FlagFiles:
 
 
 def kept(exhibits: FlagFiles, store: FlagStore, number: int = 0):
-    """A flag with its first files, its clip still to come."""
+    """A flag with its first files and a pending clip."""
     one = flag(number)
-    one = replace(one, exhibits=exhibits.keep(one.id, FILES))
+    one = replace(one, exhibits=exhibits.create(one.id, FILES))
     store.add(one, actor="ada")
     return one
 
 
 def add_clip(exhibits: FlagFiles, flag_id: str) -> None:
-    with exhibits.adding(flag_id, CLIP) as path:
+    with exhibits.open_new(flag_id, CLIP) as path:
         path.write_bytes(b"a clip")
 
 
@@ -41,7 +41,7 @@ class TestKeeping:
         one = kept(exhibits, store)
         assert {path.name: path.read_bytes() for path in exhibits.folder(one.id).iterdir()} == FILES
         assert [(each.name, each.size) for each in one.exhibits] == [("frame.jpg", 9), ("trace.json", 2)]
-        assert exhibits.exhibit(one.id, "frame.jpg") == one.exhibits[0]
+        assert exhibits.hash_file(one.id, "frame.jpg") == one.exhibits[0]
         assert exhibits.faults(one) == []
 
     def test_a_file_that_fails_on_the_way_vanishes(self, exhibits: FlagFiles, store: FlagStore) -> None:
@@ -51,11 +51,11 @@ class TestKeeping:
             path.write_bytes(b"half a cl")
             raise ZeroDivisionError
 
-        with pytest.raises(ZeroDivisionError), exhibits.adding(one.id, CLIP) as path:
+        with pytest.raises(ZeroDivisionError), exhibits.open_new(one.id, CLIP) as path:
             encode(path)
         assert exhibits.faults(one) == []
 
-    def test_their_size_is_told(self, exhibits: FlagFiles, store: FlagStore) -> None:
+    def test_their_size_is_summed(self, exhibits: FlagFiles, store: FlagStore) -> None:
         one = kept(exhibits, store)
         assert exhibits.size(one.id) == 11
         assert exhibits.size("nobody") == 0
@@ -67,15 +67,15 @@ class TestKeeping:
         with pytest.raises(FlagNotFoundError, match="was deleted"):
             add_clip(exhibits, one.id)
 
-    def test_what_cannot_be_written_is_one_sentence_and_leaves_nothing(self, tmp_path: Path) -> None:
+    def test_a_failed_write_is_one_sentence_and_leaves_nothing(self, tmp_path: Path) -> None:
         (tmp_path / "files").write_text("in the way")
         with pytest.raises(OutputError, match="cannot be written"):
-            FlagFiles(tmp_path / "files").keep("some", FILES)
+            FlagFiles(tmp_path / "files").create("some", FILES)
         with pytest.raises(OutputError, match="cannot be written"):
-            FlagFiles(tmp_path).keep("some", {"x" * 300: b""})
+            FlagFiles(tmp_path).create("some", {"x" * 300: b""})
         assert [path.name for path in tmp_path.iterdir()] == ["files"]
 
-    def test_tampering_is_named(self, exhibits: FlagFiles, store: FlagStore) -> None:
+    def test_tampering_is_reported(self, exhibits: FlagFiles, store: FlagStore) -> None:
         one = kept(exhibits, store)
         folder = exhibits.folder(one.id)
         (folder / "frame.jpg").write_bytes(b"A picture")
@@ -85,9 +85,9 @@ class TestKeeping:
             f"{one.id}/trace.json is missing", f"{one.id}/more.txt was added", f"{one.id}/frame.jpg was changed",
         ]  # fmt: skip
 
-    def test_a_clip_on_its_way_is_no_tampering(self, exhibits: FlagFiles, store: FlagStore) -> None:
+    def test_a_pending_clip_is_no_fault(self, exhibits: FlagFiles, store: FlagStore) -> None:
         one = kept(exhibits, store)
-        with exhibits.adding(one.id, CLIP) as path:
+        with exhibits.open_new(one.id, CLIP) as path:
             path.write_bytes(b"half")
             being_encoded = path.with_name(".clip.mp4-5f2c01ab.partial")
             being_encoded.touch()
@@ -97,12 +97,12 @@ class TestKeeping:
         done = replace(one, clip=ClipState.MISSING)
         assert exhibits.faults(done) == [f"{one.id}/{CLIP} was added"]
 
-    def test_files_that_cannot_be_deleted_or_read_are_told(
+    def test_files_that_cannot_be_deleted_or_read_are_an_error(
         self, exhibits: FlagFiles, store: FlagStore, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         one = kept(exhibits, store)
         with pytest.raises(OutputError, match="cannot be read: No such file"):
-            exhibits.exhibit(one.id, "nothing")
+            exhibits.hash_file(one.id, "nothing")
 
         def refused(_: Path) -> None:
             raise PermissionError(13, "Permission denied")
@@ -113,16 +113,16 @@ class TestKeeping:
 
 
 class TestRepair:
-    def test_a_sound_store_is_left_alone(self, exhibits: FlagFiles, store: FlagStore) -> None:
+    def test_a_valid_store_is_unchanged(self, exhibits: FlagFiles, store: FlagStore) -> None:
         assert exhibits.repair(store) == RepairReport(0, 0, 0)
         one = kept(exhibits, store)
         add_clip(exhibits, one.id)
-        store.attach(one.id, (*one.exhibits, exhibits.exhibit(one.id, CLIP)), clip=ClipState.KEPT)
+        store.attach(one.id, (*one.exhibits, exhibits.hash_file(one.id, CLIP)), clip=ClipState.KEPT)
         assert exhibits.repair(store) == RepairReport(0, 0, 0)
         assert exhibits.faults(store.get(one.id)) == []
 
-    def test_every_place_where_a_kill_can_come(self, exhibits: FlagFiles, store: FlagStore, tmp_path: Path) -> None:
-        exhibits.keep("never-committed", FILES)
+    def test_a_kill_at_every_step_is_repaired(self, exhibits: FlagFiles, store: FlagStore, tmp_path: Path) -> None:
+        exhibits.create("never-committed", FILES)
         (tmp_path / "files" / "hardly-begun.partial").mkdir()
         cut, whole = kept(exhibits, store, 1), kept(exhibits, store, 2)
         (exhibits.folder(cut.id) / f"{CLIP}.partial").write_bytes(b"half")
@@ -133,7 +133,7 @@ class TestRepair:
         assert found.clip is ClipState.KEPT
         assert [each.name for each in found.exhibits] == ["frame.jpg", "trace.json", CLIP]
         assert (lost.clip, lost.exhibits) == (ClipState.MISSING, cut.exhibits)
-        assert "before the seconds after the moment" in lost.clip_why
+        assert "before the clip was complete" in lost.clip_why
         assert exhibits.faults(found) == exhibits.faults(lost) == []
         assert store.first_fault() is None
         assert exhibits.repair(store) == RepairReport(0, 0, 0)

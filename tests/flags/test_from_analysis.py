@@ -99,7 +99,7 @@ def brightness(path: Path) -> float:
 
 
 def faces_of(archive: FlagArchive, flag: Flag) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((archive.exhibits.folder(flag.id) / FACES).read_bytes())
+    found: dict[str, Any] = json.loads((archive.files.folder(flag.id) / FACES).read_bytes())
     return found
 
 
@@ -112,7 +112,7 @@ def test_a_span_is_kept_with_its_pictures_and_clip(archive: FlagArchive, analyse
     assert (flag.samples, flag.effective_samples, flag.engine) == (2, 2.4, ENGINE), "those up to the moment"
     assert [change["track_id"] for change in flag.trace] == [2]
     assert archive.faults() == []
-    folder = archive.exhibits.folder(flag.id)
+    folder = archive.files.folder(flag.id)
     assert brightness(folder / "frame.jpg") == pytest.approx(100, abs=4)
     assert brightness(folder / "overlay.jpg") == pytest.approx(140, abs=4)
     with av.open(str(folder / "clip.mp4")) as clip:
@@ -159,7 +159,7 @@ def test_the_trace_holds_the_samples_of_the_face_in_its_span(archive: FlagArchiv
     both = [OTHER, SUSPECT]
     tell(analysed.results, (0.8, both), (1.0, both), (1.2, [OTHER, rejected]), (2.0, both), (3.0, both), (3.2, both))
     flag = flag_span(archive, analysed, SPAN, reporter="ada")
-    trace = json.loads((archive.exhibits.folder(flag.id) / TRACE).read_bytes())
+    trace = json.loads((archive.files.folder(flag.id) / TRACE).read_bytes())
     assert [sample["media_time"] for sample in trace["samples"]] == [1.0, 2.0, 3.0]
     assert {sample["log_odds"] for sample in trace["samples"]} == {1.5}
     assert tuple(trace["changes"]) == flag.trace
@@ -172,11 +172,11 @@ def test_an_export_blurs_the_other_face_of_an_analysed_file(
     noisy_video(analysed.results / "annotated.mp4")
     flag = flag_span(archive, analysed, SPAN, reporter="ada")
     bundle = archive.export([flag], tmp_path / "a.zip", actor="bob", blur=True)
-    assert bundle.left_out == (f"{flag.id}/clip.mp4: its faces are not known frame by frame",)
+    assert bundle.skipped == (f"{flag.id}/clip.mp4: the positions of its faces are not stored for every frame",)
     with zipfile.ZipFile(bundle.path) as exported:
         for name in (FRAME, OVERLAY):
             shown = jpeg.decode(exported.read(f"flags/{flag.id}/{name}")).astype(float)
-            kept = jpeg.decode((archive.exhibits.folder(flag.id) / name).read_bytes()).astype(float)
+            kept = jpeg.decode((archive.files.folder(flag.id) / name).read_bytes()).astype(float)
             other, own = (slice(20, 70), slice(70, 110)), (slice(20, 70), slice(10, 50))
             assert shown[other].std() < 0.7 * kept[other].std()
             lost = [np.abs(shown[face] - kept[face]).mean() for face in (own, other)]
@@ -199,8 +199,8 @@ def test_where_the_faces_are_may_not_be_known(
     assert (flag.track_id, flag.label, flag.box) == (2, Label.SUSPICIOUS, None)
     assert flag.probability == (0.78 if broken == "no box" else None), "never the peak of the span"
     assert faces_of(archive, flag)["faces"] is None
-    left_out = archive.export([flag], tmp_path / "a.zip", actor="bob", blur=True).left_out
-    assert f"{flag.id}/{FRAME}: {FACES} does not say where its faces are" in left_out
+    skipped = archive.export([flag], tmp_path / "a.zip", actor="bob", blur=True).skipped
+    assert f"{flag.id}/{FRAME}: {FACES} does not contain the positions of its faces" in skipped
 
 
 def test_a_file_that_is_gone_keeps_nothing(archive: FlagArchive, analysed: AnalysedFile, tmp_path: Path) -> None:

@@ -2,18 +2,18 @@ from dataclasses import replace
 
 import pytest
 
-from monitor.flags.history import BEGINNING, HistoryEvent, first_break, following
+from monitor.flags.history import BEGINNING, HistoryEvent, create_event, first_break
 
 
 def chain(length: int) -> list[HistoryEvent]:
     log: list[HistoryEvent] = []
     for number in range(length):
         facts = {"at": "2026-11-24", "actor": "ada", "action": "flagged", "flag_id": str(number)}
-        log.append(following(log[-1] if log else None, **facts, flag_sha256="", details={"ü": [1, None]}))
+        log.append(create_event(log[-1] if log else None, **facts, flag_sha256="", details={"ü": [1, None]}))
     return log
 
 
-def test_a_chain_holds() -> None:
+def test_a_chain_is_valid() -> None:
     log = chain(4)
     assert [event.number for event in log] == [1, 2, 3, 4]
     assert log[0].previous == BEGINNING
@@ -31,11 +31,11 @@ def test_a_chain_holds() -> None:
         (lambda log: [forged(log[0], previous="1" * 64)], "event 1 does not follow"),
     ],
 )
-def test_the_first_break_is_named(change, fault: str) -> None:
+def test_the_first_break_is_reported(change, fault: str) -> None:
     assert fault in (first_break(change(chain(3))) or "")
 
 
 def forged(event: HistoryEvent, **changes: object) -> HistoryEvent:
-    """Changed, and given the hash that belongs to the change."""
+    """A changed event with a matching new hash."""
     changed = replace(event, **changes)
     return replace(changed, sha256=changed.digest())

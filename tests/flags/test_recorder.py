@@ -87,8 +87,8 @@ def test_a_flag_is_kept_with_what_was_on_the_screen(flagger: FlagRecorder, archi
     assert (flag.source, flag.reporter, flag.note, flag.category) == ("cam", "ada", "look", "face swap")
     assert (flag.model, flag.weights_sha256) == (CARD.id, CARD.weights_sha256)
     assert flag.settings["verdict"]["suspicious_at"] == 0.75
-    assert archive.exhibits.faults(flag) == []
-    folder = archive.exhibits.folder(flag.id)
+    assert archive.files.faults(flag) == []
+    folder = archive.files.folder(flag.id)
     picture = np.asarray(Image.open(folder / "frame.jpg"))
     assert picture.shape == (240, 320, 3)
     assert abs(float(picture.mean()) - 70) < 2, "that of second 7"
@@ -133,7 +133,7 @@ def test_between_scores_the_last_scored_picture_is_kept(flagger: FlagRecorder, a
     show(flagger, 1.0, SUSPECT, grey=50)
     show(flagger, 1.2, replace(SUSPECT, log_odds=None), grey=200)
     flag = flagger.flag(mark(1.2))
-    picture = np.asarray(Image.open(io.BytesIO((archive.exhibits.folder(flag.id) / "frame.jpg").read_bytes())))
+    picture = np.asarray(Image.open(io.BytesIO((archive.files.folder(flag.id) / "frame.jpg").read_bytes())))
     assert abs(float(picture.mean()) - 50) < 2
     assert flag.frame_index == 6
 
@@ -178,8 +178,8 @@ class TestClip:
         assert clips.asked == [(3.0, 6.0)]
         kept = archive.store.get(flag.id)
         assert kept.clip is ClipState.KEPT
-        assert archive.exhibits.faults(kept) == []
-        assert (archive.exhibits.folder(flag.id) / "clip.mp4").read_bytes() == b"moving"
+        assert archive.files.faults(kept) == []
+        assert (archive.files.folder(flag.id) / "clip.mp4").read_bytes() == b"moving"
 
     def test_it_is_written_when_the_source_ends_before(self, flagger: FlagRecorder, archive: FlagArchive) -> None:
         show(flagger, 5.0, SUSPECT)
@@ -194,7 +194,7 @@ class TestClip:
         close_stream(flagger)
         kept = archive.store.get(flag.id)
         assert (kept.clip, kept.clip_why) == (ClipState.MISSING, "nothing of it is there any more")
-        assert archive.exhibits.faults(kept) == []
+        assert archive.files.faults(kept) == []
 
     def test_a_deleted_flag_needs_none(self, flagger: FlagRecorder, archive: FlagArchive) -> None:
         show(flagger, 5.0, SUSPECT)

@@ -20,7 +20,7 @@ def two_faces(**others: object) -> Redaction:
     return Redaction(**facts | others)
 
 
-def test_what_faces_json_says(tmp_path: Path) -> None:
+def test_faces_json_is_read(tmp_path: Path) -> None:
     path = tmp_path / "faces.json"
     faces = [{"track_id": number, "box": [number, 0, 50, 60], "label": "x"} for number in (1, 2, 3)]
     path.write_text(json.dumps({"faces": faces, "width": 400, "height": 200, "media_time": 1}))
@@ -42,14 +42,14 @@ def test_what_faces_json_says(tmp_path: Path) -> None:
         '{"faces": null, "width": 9, "height": 9}',
     ],
 )  # fmt: skip
-def test_what_cannot_be_used_is_not_known(tmp_path: Path, said: str) -> None:
+def test_an_invalid_faces_json_gives_no_redaction(tmp_path: Path, said: str) -> None:
     (tmp_path / "faces.json").write_text(said)
     assert Redaction.read(tmp_path / "faces.json", own=1) is None
     assert Redaction.read(tmp_path / "nowhere.json", own=1) is None
 
 
-def test_bystanders_are_gone_and_the_rest_is_untouched() -> None:
-    content = two_faces().blurred(PNG, suffix=".png")
+def test_other_faces_are_blurred_and_the_rest_is_unchanged() -> None:
+    content = two_faces().blur(PNG, suffix=".png")
     assert content is not None
     seen = decoded(content)
     face = seen[50:150, 250:330].astype(float)
@@ -59,7 +59,7 @@ def test_bystanders_are_gone_and_the_rest_is_untouched() -> None:
 
 
 def test_only_a_few_colours_of_a_face_survive() -> None:
-    """Two faces with the same means give the same picture: the difference cannot be brought back."""
+    """Two faces with the same means give the same picture: the difference cannot be restored."""
     mirrored = NOISE.copy()
     boxes = ((0.0, 0.0, 96.0, 96.0),)
     for row in range(0, 120, 20):  # the box and its margin, in six cells each way
@@ -67,21 +67,21 @@ def test_only_a_few_colours_of_a_face_survive() -> None:
             mirrored[row : row + 20, column : column + 20] = NOISE[row : row + 20, column : column + 20][::-1, ::-1]
     blurrer = Redaction(boxes, None, 400, 200)
     pictures = (cv2.imencode(".png", each)[1].tobytes() for each in (NOISE, mirrored))
-    one, other = (decoded(blurrer.blurred(picture, suffix=".png") or b"") for picture in pictures)
+    one, other = (decoded(blurrer.blur(picture, suffix=".png") or b"") for picture in pictures)
     assert not np.array_equal(NOISE, mirrored)
     assert np.array_equal(one, other)
 
 
-def test_the_flagged_face_is_spared_by_the_margin_but_not_by_the_face_itself() -> None:
+def test_a_margin_does_not_cover_the_flagged_face_but_a_face_may() -> None:
     near = two_faces(boxes=((120.0, 50.0, 200.0, 150.0),))
-    seen = decoded(near.blurred(PNG, suffix=".png") or b"")
+    seen = decoded(near.blur(PNG, suffix=".png") or b"")
     assert np.array_equal(seen[50:150, 50:120], NOISE[50:150, 50:120])
     assert not np.array_equal(seen[50:150, 120:130], NOISE[50:150, 120:130])
 
 
 def test_a_smaller_picture_of_the_same_frame_is_scaled() -> None:
     small = cv2.resize(NOISE, (200, 100), interpolation=cv2.INTER_NEAREST)
-    seen = decoded(two_faces().blurred(cv2.imencode(".png", small)[1].tobytes(), suffix=".png") or b"")
+    seen = decoded(two_faces().blur(cv2.imencode(".png", small)[1].tobytes(), suffix=".png") or b"")
     assert seen[25:75, 125:165].astype(float).std() < 0.3 * small.std()
     assert np.array_equal(seen[:, :100], small[:, :100])
 
@@ -98,18 +98,18 @@ def test_a_smaller_picture_of_the_same_frame_is_scaled() -> None:
     ],
 )
 def test_any_box_can_be_blurred(box: tuple[float, float, float, float]) -> None:
-    assert two_faces(boxes=(box,)).blurred(PNG, suffix=".jpg")
+    assert two_faces(boxes=(box,)).blur(PNG, suffix=".jpg")
 
 
-def test_without_bystanders_a_picture_stays_as_it_is() -> None:
-    assert two_faces(boxes=()).blurred(b"anything", suffix=".jpg") is None
+def test_without_other_faces_a_picture_is_unchanged() -> None:
+    assert two_faces(boxes=()).blur(b"anything", suffix=".jpg") is None
 
 
 @pytest.mark.parametrize(
     ("content", "why"),
     [(b"", "cannot be decoded"), (b"no picture", "cannot be decoded"),
-     (cv2.imencode(".png", NOISE[:, :150])[1].tobytes(), "cut differently")],
+     (cv2.imencode(".png", NOISE[:, :150])[1].tobytes(), "aspect ratio differs")],
 )  # fmt: skip
-def test_where_they_are_may_not_be_known(content: bytes, why: str) -> None:
+def test_a_picture_of_another_shape_is_refused(content: bytes, why: str) -> None:
     with pytest.raises(ValueError, match=why):
-        two_faces().blurred(content, suffix=".jpg")
+        two_faces().blur(content, suffix=".jpg")

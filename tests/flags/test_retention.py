@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.flagging import BEGIN, flag
 
-from monitor.flags.retention import RetentionClass, RetentionPlan, Usage, planned, stock
+from monitor.flags.retention import RetentionClass, RetentionPlan, Usage, compute_usage, plan_deletions
 from monitor.settings import EvidenceSettings
 from monitor.types import ClipState, Flag, Opinion, Origin
 
@@ -20,7 +20,7 @@ def automatic(number: int = 0, **changes: Any) -> Flag:
 
 def plan(*flags: Flag, size: int = 400_000_000, **settings: float) -> RetentionPlan:
     sizes = {one.id: size for one in flags}
-    return planned(flags, sizes, now=NOW, settings=EvidenceSettings.model_validate(settings))
+    return plan_deletions(flags, sizes, now=NOW, settings=EvidenceSettings.model_validate(settings))
 
 
 def ids(found: RetentionPlan) -> list[str]:
@@ -32,11 +32,11 @@ def test_without_settings_everything_stays() -> None:
     assert plan(automatic(0), automatic(1)) == RetentionPlan((), held=held)
 
 
-def test_what_nobody_reviewed_goes_when_it_is_old() -> None:
+def test_an_old_unreviewed_flag_is_deleted() -> None:
     young = automatic(2, created_at=NOW - timedelta(days=6.9))
     found = plan(automatic(1), young, automatic(0), keep_days=7)
     assert ids(found) == [flag(0).id, flag(1).id]
-    assert found.deletions[0].why == "nobody reviewed it in 7 days (evidence.keep_days)"
+    assert found.deletions[0].why == "not reviewed in 7 days (evidence.keep_days)"
     assert found.freed == 800_000_000
 
 
@@ -52,7 +52,7 @@ def test_what_nobody_reviewed_goes_when_it_is_old() -> None:
         {"clip": ClipState.PENDING, "opinion": Opinion.REAL},
     ],
 )
-def test_what_a_person_made_or_saw_stays_and_the_quota_says_so(changes: dict[str, Any]) -> None:
+def test_an_exempt_flag_stays_and_the_excess_is_reported(changes: dict[str, Any]) -> None:
     one = automatic(0, **changes)
     assert RetentionClass.of(one) is RetentionClass.EXEMPT
     assert RetentionClass.of(automatic(0)) is RetentionClass.UNREVIEWED
@@ -62,21 +62,21 @@ def test_what_a_person_made_or_saw_stays_and_the_quota_says_so(changes: dict[str
     assert found.over == 300_000_000
 
 
-def test_the_quota_takes_the_oldest_and_no_more_than_it_must() -> None:
+def test_the_quota_deletes_the_oldest_and_no_more_than_needed() -> None:
     found = plan(automatic(3), automatic(0), automatic(1), flag(2), max_gigabytes=1)
     assert ids(found) == [flag(0).id, flag(1).id]
-    assert found.deletions[0].why == "files beyond 1 GB, nobody reviewed it (evidence.max_gigabytes)"
+    assert found.deletions[0].why == "files beyond 1 GB, not reviewed (evidence.max_gigabytes)"
     assert (found.used, found.over) == (1_600_000_000, 0)
 
 
 def false_alarm(number: int, *, days_ago: float, **changes: Any) -> Flag:
-    """An automatic flag that somebody called a false alarm so long ago."""
+    """An automatic flag, called a false alarm so long ago."""
     return automatic(
         number, opinion=Opinion.REAL, reviewed_at=NOW - timedelta(days=days_ago), reviewed_by="bob", **changes
     )
 
 
-def test_each_class_has_its_own_days() -> None:
+def test_each_class_has_its_own_age_limit() -> None:
     flags = automatic(0), false_alarm(1, days_ago=4), false_alarm(2, days_ago=2), flag(3, opinion=Opinion.FAKE)
     assert ids(plan(*flags, keep_days=7)) == [flag(0).id]
     found = plan(*flags, false_alarm_days=3)
@@ -85,13 +85,13 @@ def test_each_class_has_its_own_days() -> None:
     assert ids(plan(*flags, keep_days=7, false_alarm_days=1)) == [flag(1).id, flag(2).id, flag(0).id]
 
 
-def test_an_old_flag_that_is_called_a_false_alarm_today_stays_its_days() -> None:
+def test_age_counts_from_the_last_review() -> None:
     one = false_alarm(0, days_ago=0.1)
     assert NOW - one.created_at > timedelta(days=3)
     assert ids(plan(one, false_alarm_days=3)) == []
 
 
-def test_the_quota_of_false_alarms_is_on_their_own_files() -> None:
+def test_the_quota_of_false_alarms_counts_their_own_files() -> None:
     flags = [automatic(0), false_alarm(1, days_ago=1), false_alarm(2, days_ago=3), flag(3)]
     found = plan(*flags, false_alarm_gigabytes=0.5)
     assert ids(found) == [flag(2).id], "the one that was called so first"
@@ -99,23 +99,23 @@ def test_the_quota_of_false_alarms_is_on_their_own_files() -> None:
     assert found.over == 0
 
 
-def test_false_alarms_that_go_make_room_for_what_nobody_reviewed() -> None:
+def test_deleted_false_alarms_make_room_for_unreviewed_flags() -> None:
     flags = [automatic(0), false_alarm(1, days_ago=9)]
     assert ids(plan(*flags, max_gigabytes=0.5)) == [flag(0).id]
     assert ids(plan(*flags, max_gigabytes=0.5, false_alarm_days=3)) == [flag(1).id]
 
 
-def test_the_stock_of_each_class() -> None:
+def test_the_usage_of_each_class() -> None:
     flags = [automatic(0), automatic(1), false_alarm(2, days_ago=1), flag(3)]
     sizes = {one.id: 10**number for number, one in enumerate(flags)}
-    assert stock(flags, sizes) == {
+    assert compute_usage(flags, sizes) == {
         RetentionClass.UNREVIEWED: Usage(2, 11),
         RetentionClass.FALSE_ALARM: Usage(1, 100),
         RetentionClass.EXEMPT: Usage(1, 1000),
     }
 
 
-def test_what_goes_for_its_age_makes_room() -> None:
+def test_flags_deleted_by_age_make_room() -> None:
     young = automatic(1, created_at=NOW)
     found = plan(automatic(0), young, keep_days=7, max_gigabytes=0.4)
     assert ids(found) == [flag(0).id]
@@ -124,11 +124,11 @@ def test_what_goes_for_its_age_makes_room() -> None:
 def test_a_flag_without_files_frees_nothing() -> None:
     flags = [automatic(0), automatic(1)]
     sizes = {flags[0].id: 0, flags[1].id: 2_000_000_000}
-    found = planned(flags, sizes, now=NOW, settings=EvidenceSettings(max_gigabytes=1))
+    found = plan_deletions(flags, sizes, now=NOW, settings=EvidenceSettings(max_gigabytes=1))
     assert ids(found) == [flag(1).id]
 
 
-def test_the_plan_as_far_as_it_was_carried_out() -> None:
+def test_a_plan_is_reduced_to_the_made_deletions() -> None:
     found = plan(automatic(0), automatic(1), keep_days=7)
     assert found.only(found.deletions[:1]) == replace(found, deletions=found.deletions[:1])
 
@@ -138,7 +138,7 @@ def test_the_plan_as_far_as_it_was_carried_out() -> None:
     st.none() | st.floats(0.5, 15),
     st.none() | st.floats(0.001, 3),
 )
-def test_nothing_exempt_ever_goes_and_the_quota_is_met_or_told(
+def test_exempt_flags_stay_and_the_quota_is_met_or_reported(
     facts: list[tuple[bool, int, float]], keep_days: float | None, max_gigabytes: float | None
 ) -> None:
     flags = [
@@ -147,7 +147,7 @@ def test_nothing_exempt_ever_goes_and_the_quota_is_met_or_told(
     ]
     sizes = {one.id: size for one, (_, size, _) in zip(flags, facts, strict=True)}
     settings = EvidenceSettings(keep_days=keep_days, max_gigabytes=max_gigabytes)
-    found = planned(flags, sizes, now=NOW, settings=settings)
+    found = plan_deletions(flags, sizes, now=NOW, settings=settings)
     gone = set(ids(found))
     assert not gone & {one.id for one in flags if RetentionClass.of(one) is RetentionClass.EXEMPT}
     left = found.used - found.freed

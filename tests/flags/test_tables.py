@@ -6,7 +6,7 @@ from monitor.flags import tables
 from monitor.flags.history import HistoryEvent
 
 
-def test_a_flag_fills_the_columns_that_it_is_found_by() -> None:
+def test_a_flag_fills_the_columns_for_queries() -> None:
     assert set(tables.flags.c.keys()) - {"content"} <= set(flag().record())
 
 

@@ -1,4 +1,4 @@
-"""What the server begins with, and what it leaves behind."""
+"""The start and the end of the server."""
 
 import asyncio
 import threading
@@ -22,7 +22,7 @@ APP = SimpleNamespace()  # Streamlit's; nothing of it is asked for
 
 @pytest.fixture(autouse=True)
 def _quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Evidence in a folder of its own, and no networks: every watch fails at once."""
+    """A separate evidence folder and no networks, so every stream fails at once."""
 
     def none(settings: Settings) -> Engines:
         raise EngineError("none today")
@@ -39,7 +39,7 @@ def _quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def serve(then: Callable[[MonitorService], None], *, opened: bool = True) -> MonitorService:
-    """Begin, look, end; the station is opened before, as the command line does, or by whoever needs it first."""
+    """Starts the server, yields the service, ends it; the service may be opened before, as the command line does."""
     here = MonitorService.open(load_settings()) if opened else None
     module.install(here)
 
@@ -54,7 +54,7 @@ def serve(then: Callable[[MonitorService], None], *, opened: bool = True) -> Mon
 
 
 def database_is_open(here: MonitorService) -> bool:
-    """Whether this process holds the flags' database; told where the system has a folder of open files."""
+    """Whether this process has the flags' database open; works on systems with a folder of open files."""
     held = Path("/proc/self/fd")
     database = here.archive.folder / "flags.db"
     return held.is_dir() and any(file.resolve() == database for file in held.iterdir())
@@ -64,13 +64,13 @@ def watched(here: MonitorService) -> list[tuple[str, str]]:
     return [(channel.name, channel.address) for channel in here.channels]
 
 
-def test_without_a_word_the_demo_is_watched() -> None:
+def test_the_demo_is_monitored_by_default() -> None:
     seen: list[tuple[str, str]] = []
     serve(lambda here: seen.extend(watched(here)))
     assert seen == [("Demo", "demo:")]
 
 
-def test_what_the_environment_names_is_watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sources_of_the_environment_are_monitored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "any.mp4"
     monkeypatch.setenv(SOURCES, f"rtsp://ada:hush@127.0.0.1:9/live\n{file}\ndemo:")
     seen: list[tuple[str, str]] = []
@@ -94,14 +94,14 @@ def test_empty_lines_are_no_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
     assert seen == [("Demo", "demo:")]
 
 
-def test_at_the_end_all_is_let_go_of() -> None:
+def test_the_end_closes_the_database() -> None:
     here = serve(lambda here: None)
     assert not {"watch", "clips", "analyses"} & {thread.name for thread in threading.enumerate()}
     assert not database_is_open(here)
     assert module._current is None
 
 
-def test_a_server_that_fails_lets_go_too() -> None:
+def test_a_failed_start_closes_the_database() -> None:
     stations: list[MonitorService] = []
 
     def fail(here: MonitorService) -> None:
@@ -114,16 +114,16 @@ def test_a_server_that_fails_lets_go_too() -> None:
     assert not database_is_open(stations[0])
 
 
-def test_a_server_that_is_asked_for_too_much_lets_go_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_start_with_too_many_sources_closes_the_database(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(SOURCES, "demo:\n" * 17)
     with pytest.raises(UsageError, match="16 sources"):
         serve(lambda here: None)
     assert not {"watch", "clips", "analyses"} & {thread.name for thread in threading.enumerate()}
 
 
-def test_other_machines_come_in_only_if_somebody_signs_in() -> None:
+def test_other_machines_need_a_sign_in() -> None:
     for host in ("0.0.0.0", "::", "192.168.1.7", "cams.example"):  # noqa: S104
-        with pytest.raises(UsageError, match=f"on {host} other machines .* access.mode to password") as refused:
+        with pytest.raises(UsageError, match=f"on {host}, other machines .* access.mode to password") as refused:
             require_access(AccessSettings(), host=host)
         assert "\n" not in str(refused.value)
         require_access(AccessSettings(mode="password"), host=host)
@@ -132,9 +132,9 @@ def test_other_machines_come_in_only_if_somebody_signs_in() -> None:
         require_access(AccessSettings(), host=host)
 
 
-def test_a_provider_must_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_oidc_needs_a_provider(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = AccessSettings(mode="oidc")
-    with pytest.raises(UsageError, match="no provider is named"):
+    with pytest.raises(UsageError, match="no provider is configured"):
         require_access(settings)
     monkeypatch.setattr("streamlit.secrets", {"auth": {}})
     require_access(settings)
@@ -143,7 +143,7 @@ def test_a_provider_must_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
         require_access(settings)
 
 
-def test_a_server_whose_provider_is_not_named_does_not_begin(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_without_its_provider_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DEEPFAKE_MONITOR_ACCESS__MODE", "oidc")
-    with pytest.raises(UsageError, match="no provider is named"):
+    with pytest.raises(UsageError, match="no provider is configured"):
         serve(lambda here: None)

@@ -1,4 +1,4 @@
-"""What machines ask of the server."""
+"""Liveness, readiness and metrics routes."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +23,7 @@ PATHS = ["/healthz", "/readyz", "/metrics"]
 
 @pytest.fixture
 def station(tmp_path: Path, settings: Settings, engines: Engines) -> Iterator[MonitorService]:
-    """A station whose engine is loaded and sound; 10.0.0.0/8 may ask."""
+    """A service with a loaded, healthy engine; 10.0.0.0/8 is an allowed network."""
     ours = settings.model_copy(
         update={
             "evidence": EvidenceSettings(folder=tmp_path / "kept"),
@@ -47,7 +47,7 @@ def why(station: MonitorService) -> dict[str, tuple[bool, str]]:
     return {check.name: (check.well, check.why) for check in checks(station)}
 
 
-def test_a_sound_server_is_alive_and_ready(station: MonitorService) -> None:
+def test_a_healthy_server_is_alive_and_ready(station: MonitorService) -> None:
     assert client().get("/healthz").text == "ok\n"
     answer = client().get("/readyz")
     assert (answer.status_code, answer.json()["ready"]) == (200, True)
@@ -71,7 +71,7 @@ def test_a_sound_server_is_alive_and_ready(station: MonitorService) -> None:
         ("testclient", "localhost", {}, 403),
     ],
 )
-def test_machines_are_answered_where_they_may_ask(
+def test_only_allowed_networks_are_answered(
     station: MonitorService, path: str, host: str, name: str, headers: dict[str, str], status: int
 ) -> None:
     answer = client(host, name=name).get(path, headers=headers)
@@ -101,7 +101,7 @@ def test_before_the_engine_is_loaded_it_is_not_ready(station: MonitorService) ->
 
 
 @pytest.mark.parametrize("error", [StoreError("the database is locked"), OutputError("no space left")])
-def test_what_cannot_be_written_is_told(
+def test_an_unwritable_folder_is_reported(
     station: MonitorService, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     def refused() -> None:
@@ -111,8 +111,8 @@ def test_what_cannot_be_written_is_told(
     assert why(station)["storage"] == (False, str(error))
 
 
-def test_a_full_disk_is_told(station: MonitorService, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("monitor.server.health.LEAST_FREE", 1 << 60)
+def test_a_full_disk_is_reported(station: MonitorService, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("monitor.server.health.MIN_FREE", 1 << 60)
     assert not why(station)["disk"][0]
 
 
@@ -120,7 +120,7 @@ def failed(channel: Stream) -> bool:
     return channel.status.state is StreamState.FAILED
 
 
-def test_a_source_that_failed_is_told_and_its_password_is_not(station: MonitorService) -> None:
+def test_a_failed_source_is_reported_without_its_password(station: MonitorService) -> None:
     channel = station.add("ftp://ada:hush@nowhere/x", name="rtsp://ada:hush@door/", trusted=True)
     for _ in range(1000):
         if failed(channel):

@@ -1,4 +1,4 @@
-"""How a viewer's pictures follow its line."""
+"""The adaptation of pictures to a viewer's connection."""
 
 from itertools import pairwise
 
@@ -8,7 +8,7 @@ from monitor.server.quality_levels import CALM, LEVELS, QUICK, SLOW, QualityAdap
 
 
 class Line:
-    """A line of so many bits a second with two frames under way; answers come when the last bit is over."""
+    """A connection of constant speed with two unacknowledged frames; a whole frame is acknowledged at once."""
 
     SIZES = (87_000, 45_000, 22_000, 13_000)  # bytes of the demo's pictures at each level
 
@@ -32,14 +32,14 @@ class Line:
                 self.steps.append(self.adaptation.index)
 
 
-def test_a_fast_line_keeps_the_best_picture() -> None:
+def test_a_fast_connection_keeps_the_best_picture() -> None:
     line = Line(100e6)
     line.run(30)
     assert line.steps == [0]
 
 
 @pytest.mark.parametrize(("bits", "level"), [(3e6, 2), (1.5e6, 3), (6e6, 1), (0.1e6, 3)])
-def test_a_thin_line_ends_at_a_steady_level(bits: float, level: int) -> None:
+def test_a_slow_connection_ends_at_a_constant_level(bits: float, level: int) -> None:
     line = Line(bits)
     line.run(6 if bits > 1e6 else 60)
     assert line.steps[-1] == level
@@ -48,7 +48,7 @@ def test_a_thin_line_ends_at_a_steady_level(bits: float, level: int) -> None:
     assert len(line.steps) == before, "it does not swing"
 
 
-def test_a_line_that_recovers_gets_the_best_picture_again() -> None:
+def test_a_recovered_connection_gets_the_best_picture_again() -> None:
     line = Line(1.5e6)
     line.run(6)
     assert line.adaptation.index == 3
@@ -57,7 +57,7 @@ def test_a_line_that_recovers_gets_the_best_picture_again() -> None:
     assert line.steps == [0, 1, 2, 3, 2, 1, 0]
 
 
-def test_a_hiccup_changes_nothing() -> None:
+def test_one_late_acknowledgement_changes_nothing() -> None:
     adaptation = QualityAdaptation()
     for number in range(100):
         late = 1.0 if number % 10 in (3, 4) else 0.01
@@ -65,7 +65,7 @@ def test_a_hiccup_changes_nothing() -> None:
     assert adaptation.level == LEVELS[0]
 
 
-def test_frames_of_the_level_before_do_not_count() -> None:
+def test_frames_of_the_previous_level_do_not_count() -> None:
     adaptation = QualityAdaptation()
     for number in range(3):
         adaptation.answered(number * 0.1, now=number * 0.1 + 0.5)

@@ -1,4 +1,4 @@
-"""What the browser asks for beside the pages."""
+"""The routes beside the pages."""
 
 import time
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ FILE = f"/monitor/flags/{flag(0).id}/clip.mp4"
 
 @dataclass
 class Tuned:
-    """A channel whose frames are fed by hand."""
+    """A stream whose frames come from the test."""
 
     id: str = "door"
     hub: Broadcaster = field(default_factory=Broadcaster)
@@ -47,7 +47,7 @@ class Tuned:
 
 @pytest.fixture
 def station(tmp_path: Path, settings: Settings) -> Iterator[MonitorService]:
-    """A station with two flags that have files; uploads of at most one megabyte."""
+    """A service with two flags and their files; uploads of at most one megabyte."""
     ours = settings.model_copy(
         update={
             "evidence": EvidenceSettings(folder=tmp_path / "kept"),
@@ -59,7 +59,7 @@ def station(tmp_path: Path, settings: Settings) -> Iterator[MonitorService]:
     for number in range(2):
         one = flag(number)
         files = {"frame.jpg": _jpeg(), "clip.mp4": CLIP}
-        archive.store.add(replace(one, exhibits=archive.exhibits.keep(one.id, files)), actor="ada")
+        archive.store.add(replace(one, exhibits=archive.files.create(one.id, files)), actor="ada")
     stations.install(station)
     yield station
     stations.install(None)
@@ -88,7 +88,7 @@ def _png() -> bytes:
         ("PUT", "/monitor/upload?name=a.png"),
     ],
 )
-def test_nothing_is_told_without_a_token_or_to_another_site(
+def test_requests_without_a_token_or_from_a_foreign_site_are_refused(
     client: TestClient, token: dict[str, str], method: str, path: str
 ) -> None:
     joined = f"{path}&" if "?" in path else f"{path}?"
@@ -105,7 +105,7 @@ def test_nothing_is_told_without_a_token_or_to_another_site(
         assert "access-control-allow-origin" not in answer.headers
 
 
-def test_a_page_of_ours_is_answered(client: TestClient, token: dict[str, str]) -> None:
+def test_a_page_with_a_token_is_answered(client: TestClient, token: dict[str, str]) -> None:
     answer = client.get(FILE, params=token, headers={"Origin": "http://testserver"})
     assert (answer.status_code, answer.content) == (200, CLIP)
     assert answer.headers["content-type"] == "video/mp4"
@@ -116,14 +116,14 @@ def test_a_refused_upload_leaves_nothing(client: TestClient, station: MonitorSer
     assert station.analyses.all == []
 
 
-def test_a_clip_can_be_sought_in(client: TestClient, token: dict[str, str]) -> None:
+def test_a_clip_supports_byte_ranges(client: TestClient, token: dict[str, str]) -> None:
     answer = client.get(FILE, params=token, headers={"Range": "bytes=1000-1999"})
     assert (answer.status_code, answer.content) == (206, CLIP[1000:2000])
     assert answer.headers["content-range"] == f"bytes 1000-1999/{len(CLIP)}"
 
 
 @pytest.mark.parametrize("path", [FILE, "/monitor/flags/none/clip.mp4", "/monitor/export"])
-def test_answers_are_neither_kept_nor_run_by_a_browser(client: TestClient, token: dict[str, str], path: str) -> None:
+def test_answers_forbid_caching_and_scripts(client: TestClient, token: dict[str, str], path: str) -> None:
     for params in (token, {}):
         headers = client.get(path, params=params).headers
         assert headers["x-content-type-options"] == "nosniff"
@@ -148,23 +148,23 @@ def test_answers_are_neither_kept_nor_run_by_a_browser(client: TestClient, token
         "/monitor/analyses/%2e/report.json",
     ],
 )
-def test_only_listed_files_are_given(
+def test_only_listed_files_are_sent(
     client: TestClient, station: MonitorService, token: dict[str, str], path: str
 ) -> None:
-    (station.archive.exhibits.folder(flag(0).id) / "stray.txt").write_text("not ours to give")
+    (station.archive.files.folder(flag(0).id) / "stray.txt").write_text("not ours to give")
     for folder in (station.archive.folder, station.archive.folder / "analyses"):
         (folder / "results" / "private").mkdir(parents=True)
         (folder / "results" / "private" / "report.json").write_text("{}")
     assert client.get(path, params=token).status_code == 404
 
 
-def test_a_listed_file_that_is_gone_is_told(client: TestClient, station: MonitorService, token: dict[str, str]) -> None:
-    (station.archive.exhibits.folder(flag(0).id) / "clip.mp4").unlink()
+def test_a_missing_listed_file_is_an_error(client: TestClient, station: MonitorService, token: dict[str, str]) -> None:
+    (station.archive.files.folder(flag(0).id) / "clip.mp4").unlink()
     answer = client.get(FILE, params=token)
-    assert (answer.status_code, answer.json()["error"]) == (404, "the file is gone")
+    assert (answer.status_code, answer.json()["error"]) == (404, "the file no longer exists")
 
 
-def test_an_export_is_a_sound_bundle(
+def test_an_export_is_a_valid_bundle(
     client: TestClient, station: MonitorService, token: dict[str, str], tmp_path: Path
 ) -> None:
     ids = [flag(1).id, flag(0).id]
@@ -179,13 +179,13 @@ def test_an_export_is_a_sound_bundle(
     assert (last.action, last.actor) == ("exported", "bob")
 
 
-def test_an_export_of_a_flag_that_is_gone_is_refused(client: TestClient, token: dict[str, str]) -> None:
+def test_an_export_of_a_missing_flag_is_refused(client: TestClient, token: dict[str, str]) -> None:
     answer = client.get("/monitor/export", params={**token, "ids": f"{flag(0).id},none"})
     assert answer.status_code == 404
     assert "none" in answer.json()["error"]
 
 
-def test_an_upload_is_analysed_and_its_results_are_given(
+def test_an_upload_is_analysed_and_its_results_are_sent(
     client: TestClient, station: MonitorService, token: dict[str, str], engines: Engines
 ) -> None:
     station._engines, content = engines, _png()
@@ -263,7 +263,7 @@ def viewed(client: TestClient, token: dict[str, str], **headers: str) -> Iterato
 
 
 def alone() -> None:
-    """Wait until nobody looks any more."""
+    """Waits until the last viewer has disconnected."""
     channel = stations.current().channel("door")
     deadline = time.monotonic() + 5
     while channel is not None and channel.hub.viewers:
@@ -285,7 +285,7 @@ def closed(socket: WebSocketTestSession) -> tuple[int, str]:
     ("token", "headers"),
     [({"token": "guessed"}, {}), ({"token": ""}, {}), (None, {"Origin": "http://evil.example"})],
 )
-def test_a_viewer_that_is_not_ours_is_sent_away(
+def test_a_viewer_without_access_is_refused(
     client: TestClient, station: MonitorService, tuned: Tuned, token: dict[str, str] | None, headers: dict[str, str]
 ) -> None:
     tuned.feed(0)
@@ -294,14 +294,12 @@ def test_a_viewer_that_is_not_ours_is_sent_away(
     assert tuned.hub.viewers == 0
 
 
-def test_a_channel_that_is_not_there_is_told(client: TestClient, token: dict[str, str]) -> None:
+def test_a_missing_stream_closes_the_connection_with_a_reason(client: TestClient, token: dict[str, str]) -> None:
     with viewed(client, token) as socket:
         assert closed(socket) == (ENDED, "the source was removed")
 
 
-def test_frames_arrive_and_no_more_than_two_without_an_answer(
-    client: TestClient, tuned: Tuned, token: dict[str, str]
-) -> None:
+def test_at_most_two_frames_are_unacknowledged(client: TestClient, tuned: Tuned, token: dict[str, str]) -> None:
     tuned.feed(0)
     with viewed(client, token, Origin="http://testserver") as socket:
         assert number(socket.receive_bytes()) == 0
@@ -325,7 +323,7 @@ def test_frames_arrive_and_no_more_than_two_without_an_answer(
     assert tuned.hub.viewers == 0
 
 
-def test_the_end_is_told(client: TestClient, tuned: Tuned, token: dict[str, str]) -> None:
+def test_the_end_closes_the_connection_with_a_reason(client: TestClient, tuned: Tuned, token: dict[str, str]) -> None:
     with viewed(client, token) as socket:
         tuned.feed(0)
         assert number(socket.receive_bytes()) == 0
@@ -333,7 +331,7 @@ def test_the_end_is_told(client: TestClient, tuned: Tuned, token: dict[str, str]
         assert closed(socket) == (ENDED, "the source was removed")
 
 
-def test_the_end_is_told_to_a_viewer_that_owes_an_answer(
+def test_the_end_reaches_a_viewer_with_unacknowledged_frames(
     client: TestClient, tuned: Tuned, token: dict[str, str]
 ) -> None:
     with viewed(client, token) as socket:
@@ -346,7 +344,7 @@ def test_the_end_is_told_to_a_viewer_that_owes_an_answer(
 
 
 @pytest.mark.parametrize("text", ["no json", "[]", '{"other": 1}', "7", '{"ack": [], "connection": {}, "shown": 1}'])
-def test_nonsense_ends_the_connection_quietly(
+def test_an_invalid_message_closes_the_connection(
     client: TestClient, tuned: Tuned, token: dict[str, str], text: str
 ) -> None:
     with viewed(client, token) as socket:

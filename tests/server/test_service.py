@@ -163,7 +163,7 @@ def test_what_a_kill_left_half_done_is_put_right(tmp_path: Path) -> None:
     settings = EvidenceSettings(folder=tmp_path / "kept")
     with FlagArchive.open(settings) as archive:
         archive.store.add(replace(flag(), clip=ClipState.PENDING), actor="ada")
-        archive.exhibits.keep("never-committed", {"frame.jpg": b"a picture"})
+        archive.files.create("never-committed", {"frame.jpg": b"a picture"})
     station = MonitorService.open(Settings(evidence=settings))
     assert (station.repaired.orphans, station.repaired.lost) == (1, 1)
     assert station.archive.store.get(flag().id).clip is ClipState.MISSING

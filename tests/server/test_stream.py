@@ -77,7 +77,7 @@ def test_a_moment_of_the_demo_is_seen_flagged_and_kept(
     assert (flag.source, flag.source_kind, flag.reporter, flag.note) == ("demo:", "demo", "ada", "odd")
     assert flag.clip is ClipState.PENDING
     assert {exhibit.name for exhibit in flag.exhibits} == {FRAME, OVERLAY, FACES, TRACE}
-    folder = archive.exhibits.folder(flag.id)
+    folder = archive.files.folder(flag.id)
     assert {path.name for path in folder.iterdir()} == {FRAME, OVERLAY, FACES, TRACE}
     assert len(json.loads((folder / FACES).read_bytes())["faces"]) >= 1
     assert flagger.flag(mark) == flag, "the same mark twice is one flag"
@@ -91,7 +91,7 @@ def test_a_moment_of_the_demo_is_seen_flagged_and_kept(
     )
     times = [moment for moment, _ in decoded(folder / CLIP)]
     assert times[-1] > 1.0, "it goes on to the end of the stream"
-    assert archive.exhibits.faults(kept) == []
+    assert archive.files.faults(kept) == []
 
 
 def test_a_repeated_file_begins_a_new_connection_everywhere(tune: Callable[..., Stream]) -> None:

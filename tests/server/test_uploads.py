@@ -14,7 +14,7 @@ from support.footage import posed
 from monitor.analysis.pipeline import Engines
 from monitor.errors import EngineError, OutputError, SourceError, UsageError
 from monitor.media.video_writer import VideoWriter
-from monitor.server.uploads import JOB_FILE, Upload, Uploads, UploadState, checked_size
+from monitor.server.uploads import JOB_FILE, Upload, Uploads, UploadState, check_size
 from monitor.settings import Settings
 
 PICTURE = posed((160, 120, 120), width=320, height=240)
@@ -37,7 +37,7 @@ def mp4(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 class Gate:
-    """Loads the networks when it is opened, as slowly as that may be."""
+    """Loads the networks, slowly, when the test opens it."""
 
     def __init__(self, engines: Engines) -> None:
         self._engines, self._opened = engines, threading.Event()
@@ -54,7 +54,7 @@ class Gate:
 
 @pytest.fixture
 def begin(tmp_path: Path, settings: Settings, engines: Engines) -> Iterator[Callable[..., Uploads]]:
-    """The analyses of one folder, as often as the program is started."""
+    """Opens the analyses of one folder; each call is a restart of the program."""
     started: list[Uploads] = []
 
     def begun(load: Callable[[], Engines] = lambda: engines) -> Uploads:
@@ -68,15 +68,15 @@ def begin(tmp_path: Path, settings: Settings, engines: Engines) -> Iterator[Call
 
 
 def put(analyses: Uploads, content: bytes, name: str = "me.png", *, look: bool = False) -> str:
-    with analyses.receiving(name) as (analysis_id, path):
+    with analyses.receive(name) as (analysis_id, path):
         path.write_bytes(content)
         if look:
-            analyses.looked_at(path, name="diary.txt")
+            analyses.check_readable(path, name="diary.txt")
     return analysis_id
 
 
 def until(analyses: Uploads, analysis_id: str, wanted: Callable[[Upload], bool] | None = None) -> Upload:
-    """The analysis when it is as wanted; default: over."""
+    """Waits until the analysis satisfies a condition; default: until it has ended."""
     deadline = time.monotonic() + 60
     while True:
         analysis = analyses.get(analysis_id)
@@ -113,7 +113,7 @@ def test_the_newest_comes_first(begin: Callable, png: bytes, tmp_path: Path) -> 
     assert [analysis.id for analysis in begin().all] == ["job-3", "job-2", "job-1"]
 
 
-def test_there_is_nothing_of_what_is_not_known(begin: Callable) -> None:
+def test_an_unknown_id_has_no_results(begin: Callable) -> None:
     analyses = begin()
     assert analyses.get("none") is None
     assert analyses.upload("none") is None
@@ -140,7 +140,7 @@ def test_a_text_is_refused_and_nothing_is_left(begin: Callable, tmp_path: Path) 
         (KeyboardInterrupt(), KeyboardInterrupt),
     ],
 )
-def test_an_upload_that_breaks_off_leaves_nothing(
+def test_an_interrupted_upload_leaves_nothing(
     begin: Callable, tmp_path: Path, failure: BaseException, raised: type[BaseException]
 ) -> None:
     analyses = begin()
@@ -151,7 +151,7 @@ def test_an_upload_that_breaks_off_leaves_nothing(
 
 
 def broken_off(analyses: Uploads, failure: BaseException) -> None:
-    with analyses.receiving("a.mp4") as (_, path):
+    with analyses.receive("a.mp4") as (_, path):
         path.write_bytes(b"the first half")
         raise failure
 
@@ -171,7 +171,7 @@ def broken_off(analyses: Uploads, failure: BaseException) -> None:
 )
 def test_a_name_is_shown_and_never_a_path(begin: Callable, tmp_path: Path, name: str, shown: str, file: str) -> None:
     analyses = begin(no_engines)
-    with analyses.receiving(name) as (analysis_id, path):
+    with analyses.receive(name) as (analysis_id, path):
         path.write_bytes(b"\0")
         assert path.resolve() == tmp_path / "analyses" / analysis_id / file
     assert until(analyses, analysis_id).name == shown
@@ -182,7 +182,7 @@ def no_engines() -> Engines:
     raise EngineError("no engine can be had")
 
 
-def test_what_is_queued_can_be_cancelled(begin: Callable, engines: Engines, png: bytes, tmp_path: Path) -> None:
+def test_a_queued_analysis_can_be_cancelled(begin: Callable, engines: Engines, png: bytes, tmp_path: Path) -> None:
     gate = Gate(engines)
     analyses = begin(gate)
     first, second, third = (put(analyses, png) for _ in range(3))
@@ -198,7 +198,7 @@ def test_what_is_queued_can_be_cancelled(begin: Callable, engines: Engines, png:
     assert written(tmp_path, second)["state"] == "cancelled"
 
 
-def test_what_is_over_is_not_cancelled(begin: Callable, png: bytes) -> None:
+def test_an_ended_analysis_cannot_be_cancelled(begin: Callable, png: bytes) -> None:
     analyses = begin()
     analysis_id = put(analyses, png)
     until(analyses, analysis_id)
@@ -206,7 +206,7 @@ def test_what_is_over_is_not_cancelled(begin: Callable, png: bytes) -> None:
     assert analyses.get(analysis_id).state is UploadState.DONE
 
 
-def test_what_runs_tells_how_far_it_is_and_can_be_cancelled(begin: Callable, mp4: bytes, png: bytes) -> None:
+def test_a_running_analysis_reports_progress_and_can_be_cancelled(begin: Callable, mp4: bytes, png: bytes) -> None:
     analyses = begin()
     analysis_id, after = put(analyses, mp4, "me.mp4"), put(analyses, png)
     until(analyses, analysis_id, lambda one: one.state is UploadState.RUNNING and 0 < (one.progress or 0) < 1)
@@ -217,9 +217,7 @@ def test_what_runs_tells_how_far_it_is_and_can_be_cancelled(begin: Callable, mp4
     assert analyses.results(analysis_id) is None
 
 
-def test_what_is_cancelled_while_the_networks_load_stays_cancelled(
-    begin: Callable, engines: Engines, png: bytes
-) -> None:
+def test_a_cancellation_during_loading_is_kept(begin: Callable, engines: Engines, png: bytes) -> None:
     gate = Gate(engines)
     analyses = begin(gate)
     analysis_id, after = put(analyses, png), put(analyses, png)
@@ -230,7 +228,7 @@ def test_what_is_cancelled_while_the_networks_load_stays_cancelled(
     assert analyses.get(analysis_id).state is UploadState.CANCELLED
 
 
-def test_what_is_removed_leaves_no_file(begin: Callable, png: bytes, tmp_path: Path) -> None:
+def test_a_removed_upload_leaves_no_file(begin: Callable, png: bytes, tmp_path: Path) -> None:
     analyses = begin()
     analysis_id, other = put(analyses, png), put(analyses, png)
     until(analyses, other)
@@ -239,7 +237,7 @@ def test_what_is_removed_leaves_no_file(begin: Callable, png: bytes, tmp_path: P
     assert [folder.name for folder in (tmp_path / "analyses").iterdir()] == [other]
 
 
-def test_what_is_removed_while_it_runs_is_gone(begin: Callable, mp4: bytes, png: bytes, tmp_path: Path) -> None:
+def test_an_upload_can_be_removed_during_its_analysis(begin: Callable, mp4: bytes, png: bytes, tmp_path: Path) -> None:
     analyses = begin()
     analysis_id, after = put(analyses, mp4, "me.mp4"), put(analyses, png)
     until(analyses, analysis_id, lambda one: bool(one.progress))
@@ -250,7 +248,7 @@ def test_what_is_removed_while_it_runs_is_gone(begin: Callable, mp4: bytes, png:
 
 
 def kept(tmp_path: Path, analysis_id: str, content: bytes, **facts: object) -> Path:
-    """The folder of an upload that an earlier run of the program left."""
+    """The folder of an upload from an earlier run of the program."""
     folder = tmp_path / "analyses" / analysis_id
     folder.mkdir(parents=True)
     (folder / "upload.png").write_bytes(content)
@@ -260,7 +258,9 @@ def kept(tmp_path: Path, analysis_id: str, content: bytes, **facts: object) -> P
 
 
 @pytest.mark.parametrize("state", ["running", "queued"])
-def test_what_a_dead_process_left_is_analysed_anew(begin: Callable, png: bytes, tmp_path: Path, state: str) -> None:
+def test_an_interrupted_analysis_is_repeated_after_a_crash(
+    begin: Callable, png: bytes, tmp_path: Path, state: str
+) -> None:
     folder = kept(tmp_path, "job-1", png, state=state)
     stale = folder / "results" / "me" / "half.mp4"
     stale.parent.mkdir(parents=True)
@@ -271,7 +271,7 @@ def test_what_a_dead_process_left_is_analysed_anew(begin: Callable, png: bytes, 
     assert not stale.exists()
 
 
-def test_what_was_over_stays_as_it_was(begin: Callable, png: bytes, tmp_path: Path) -> None:
+def test_an_ended_analysis_is_unchanged_after_a_restart(begin: Callable, png: bytes, tmp_path: Path) -> None:
     kept(tmp_path, "job-1", png, state="cancelled")
     kept(tmp_path, "job-2", png, state="failed", why="no picture")
     analyses = begin(no_engines)
@@ -282,15 +282,13 @@ def test_what_was_over_stays_as_it_was(begin: Callable, png: bytes, tmp_path: Pa
     }
 
 
-def test_an_upload_that_a_dead_process_never_received_whole_is_removed(
-    begin: Callable, png: bytes, tmp_path: Path
-) -> None:
+def test_an_incomplete_upload_is_removed_after_a_crash(begin: Callable, png: bytes, tmp_path: Path) -> None:
     (kept(tmp_path, "job-1", png) / JOB_FILE).unlink()
     assert begin().all == []
     assert list((tmp_path / "analyses").iterdir()) == []
 
 
-def test_a_damaged_job_file_takes_no_upload_with_it(
+def test_a_damaged_job_file_does_not_delete_the_upload(
     begin: Callable, png: bytes, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     folder = kept(tmp_path, "job-2", png)
@@ -301,9 +299,7 @@ def test_a_damaged_job_file_takes_no_upload_with_it(
     assert "job-2" in caplog.text
 
 
-def test_what_runs_when_the_program_ends_is_begun_anew_with_the_next(
-    begin: Callable, mp4: bytes, tmp_path: Path
-) -> None:
+def test_an_analysis_is_repeated_after_a_restart(begin: Callable, mp4: bytes, tmp_path: Path) -> None:
     analyses = begin()
     analysis_id, waiting = put(analyses, mp4, "me.mp4"), put(analyses, mp4, "me.mp4")
     until(analyses, analysis_id, lambda one: bool(one.progress))
@@ -316,7 +312,7 @@ def test_what_runs_when_the_program_ends_is_begun_anew_with_the_next(
     assert until(again, analysis_id).state is UploadState.FAILED, "it was tried"
 
 
-def test_a_failure_speaks_of_the_file_as_the_person_calls_it(begin: Callable, tmp_path: Path) -> None:
+def test_an_error_contains_the_users_file_name(begin: Callable, tmp_path: Path) -> None:
     analyses = begin()
     failed = until(analyses, put(analyses, b"no video" * 99, "holiday.mp4"))
     assert failed.state is UploadState.FAILED
@@ -324,17 +320,17 @@ def test_a_failure_speaks_of_the_file_as_the_person_calls_it(begin: Callable, tm
     assert str(tmp_path) not in failed.why
 
 
-def test_a_failure_harms_no_other(begin: Callable, engines: Engines, png: bytes) -> None:
+def test_a_failed_analysis_does_not_affect_others(begin: Callable, engines: Engines, png: bytes) -> None:
     loads: list[Callable[[], Engines]] = [no_engines, lambda: engines.nothing_of_that_name, lambda: engines]
     analyses = begin(lambda: loads.pop(0)())
     first, second, third = (put(analyses, png) for _ in range(3))
     assert until(analyses, third).state is UploadState.DONE
     assert (analyses.get(first).state, analyses.get(first).why) == (UploadState.FAILED, "no engine can be had")
     assert analyses.get(second).state is UploadState.FAILED
-    assert analyses.get(second).why.startswith("this should not happen: AttributeError")
+    assert analyses.get(second).why.startswith("internal error, please report it: AttributeError")
 
 
 def test_a_size_is_checked() -> None:
-    checked_size(2_000_000, most_megabytes=2)
+    check_size(2_000_000, max_megabytes=2)
     with pytest.raises(UsageError, match=r"larger than 2 MB.*dashboard\.max_upload_megabytes"):
-        checked_size(2_000_001, most_megabytes=2)
+        check_size(2_000_001, max_megabytes=2)

@@ -1,4 +1,4 @@
-"""A browser's own camera, from its WebSocket to a channel."""
+"""A browser's own camera, from its WebSocket to a stream."""
 
 import secrets
 import struct
@@ -53,13 +53,13 @@ def shown(
 
 
 def send(socket: WebSocketTestSession, content: bytes = PICTURE, *, at: float | None = None) -> dict[str, Any]:
-    """Send a picture; the answer."""
+    """Sends a picture; returns the acknowledgement."""
     socket.send_bytes(struct.pack(">d", 1000 * (time.time() if at is None else at)) + content)
     return socket.receive_json()
 
 
 def until(holds: Callable[[], Any], socket: WebSocketTestSession | None = None) -> Any:
-    """What it says once it says anything; pictures go on meanwhile."""
+    """Waits for a true value while sending pictures; returns the value."""
     deadline = time.monotonic() + 30
     while not (found := holds()):
         assert time.monotonic() < deadline
@@ -75,7 +75,7 @@ def closed(socket: WebSocketTestSession) -> tuple[int, str]:
     return end.value.code, end.value.reason
 
 
-def test_a_camera_is_watched_and_what_is_flagged_of_it_has_a_clip(client: TestClient, station: MonitorService) -> None:
+def test_a_camera_is_monitored_and_its_flag_has_a_clip(client: TestClient, station: MonitorService) -> None:
     with shown(client, station, Origin="http://testserver") as socket:
         assert send(socket) == {"ack": 1}
         (channel,) = station.channels
@@ -91,7 +91,7 @@ def test_a_camera_is_watched_and_what_is_flagged_of_it_has_a_clip(client: TestCl
     assert [entry.action for entry in station.audit.last(5)] == ["source added"]
 
 
-def test_what_is_no_picture_is_answered_and_counted(client: TestClient, station: MonitorService) -> None:
+def test_an_invalid_picture_is_acknowledged_and_counted(client: TestClient, station: MonitorService) -> None:
     with shown(client, station) as socket:
         (channel,) = until(lambda: station.channels)
         until(lambda: channel.status.state is StreamState.LIVE, socket)
@@ -116,7 +116,7 @@ def test_what_is_no_picture_is_answered_and_counted(client: TestClient, station:
     ],
     ids=["a viewer", "another site's page", "a short key", "a long key"],
 )
-def test_who_may_not_show_a_camera_is_sent_away(
+def test_a_camera_without_access_is_refused(
     client: TestClient, station: MonitorService, key: str, role: Role, headers: dict[str, str]
 ) -> None:
     with shown(client, station, key=key, role=role, **headers) as socket:
@@ -126,7 +126,7 @@ def test_who_may_not_show_a_camera_is_sent_away(
     assert station.channels == ()
 
 
-def test_a_camera_that_is_removed_is_told_to_stop(client: TestClient, station: MonitorService) -> None:
+def test_removing_a_camera_closes_its_connection(client: TestClient, station: MonitorService) -> None:
     with shown(client, station) as socket:
         send(socket)
         station.remove(camera_id(KEY))
@@ -134,7 +134,7 @@ def test_a_camera_that_is_removed_is_told_to_stop(client: TestClient, station: M
     assert station.channels == ()
 
 
-def test_who_signs_out_shows_no_camera_any_longer(client: TestClient, station: MonitorService) -> None:
+def test_signing_out_closes_the_camera(client: TestClient, station: MonitorService) -> None:
     token = token_of(station, Role.REVIEWER, name="ada")
     with client.websocket_connect(f"/monitor/camera/{KEY}?token={token}") as socket:
         send(socket)
@@ -142,7 +142,7 @@ def test_who_signs_out_shows_no_camera_any_longer(client: TestClient, station: M
         assert closed(socket)[0] == NOT_ALLOWED
 
 
-def test_a_break_is_bridged_and_a_browser_that_stays_away_ends_its_channel(
+def test_a_camera_survives_a_short_break_but_not_a_long_one(
     client: TestClient, station: MonitorService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stations, "CAMERA_GRACE", 3.0)
@@ -159,10 +159,10 @@ def test_a_break_is_bridged_and_a_browser_that_stays_away_ends_its_channel(
         until(lambda: time.monotonic() > end, socket)
         assert station.channels == (channel,), "the first connection's end ends nothing"
     until(lambda: not station.channels)
-    assert channel.hub.over == "the camera's browser is gone"
+    assert channel.hub.over == "the camera's browser has disconnected"
 
 
-def test_there_is_a_limit_and_it_is_told(client: TestClient, station: MonitorService) -> None:
+def test_too_many_cameras_are_refused_with_a_reason(client: TestClient, station: MonitorService) -> None:
     for number in range(MOST_CHANNELS):
         station._channels[str(number)] = _Dummy(str(number))  # type: ignore[assignment]
     with shown(client, station) as socket:

@@ -35,7 +35,7 @@ def provenance(settings: Settings) -> Provenance:
 def main() -> None:
     settings = Settings.model_validate({"evidence": {"pre_roll": 1, "post_roll": 0.4}})
     with FlagArchive(Path(sys.argv[1])) as archive, BackgroundWorker("clips") as worker:
-        archive.exhibits.repair(archive.store)
+        archive.files.repair(archive.store)
         ring = PictureRing(seconds=5, max_bytes=1 << 24)
         flagger = FlagRecorder(archive, later=worker.do)
         flagger.prepare(provenance(settings), clips=ring)

@@ -1,7 +1,7 @@
 """A small Streamlit server for browser tests: the viewer and the webcam on a page, synthetic frames behind them.
 
 ``uvicorn support.live_page:app`` serves it; the page, run by Streamlit as ``__main__``, shares its state by importing
-this module under its own name. ``/steer`` changes what the stream does, ``/seen`` says what arrived.
+this module under its own name. ``/steer`` changes the stream, ``/seen`` returns the received messages.
 """
 
 import asyncio
@@ -63,7 +63,7 @@ SCENES = {"two": faces, "crowd": crowd, "empty": list}
 
 
 class Stage:
-    """What the stream does, and what came back."""
+    """The state of the stream, and the received messages."""
 
     def __init__(self) -> None:
         self.held = False
@@ -81,8 +81,8 @@ class Stage:
         self.cameras = 0
         self.camera_running: list[bool] = []
         self.camera_close: tuple[int, str] | None = None
-        self.hoard = False  # the camera gets no answers
-        self.refused = ""  # what they say is wrong with its pictures
+        self.hoard = False  # the server does not acknowledge the pictures
+        self.refused = ""  # the error in the acknowledgements
 
     def message(self) -> bytes:
         self.index += 1

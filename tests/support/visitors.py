@@ -1,4 +1,4 @@
-"""People at the dashboard, for its tests."""
+"""Users of the dashboard, for its tests."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -18,15 +18,15 @@ PASSWORD = "correct horse battery"  # noqa: S105
 
 
 def token_of(station: MonitorService, role: Role = Role.ADMIN, *, name: str = "") -> str:
-    """The token of a page that somebody of this role looks at."""
-    token = station.sessions.token()
+    """The token of a page of a user with this role."""
+    token = station.sessions.create_token()
     assert station.sessions.join(token, station.sessions.begin(User(name, role)))
     return token
 
 
 @contextmanager
 def stations_in(folder: Path) -> Iterator[Callable[..., MonitorService]]:
-    """Opens the station of this process, ``open_station(mode="password")``; accounts are hashed quickly."""
+    """Opens the service of this process, ``open_station(mode="password")``, with a fast password hash."""
     with ExitStack() as kept:
 
         def open_station(**access: Any) -> MonitorService:

@@ -1,40 +1,40 @@
-"""Pictures to choose from: rows of buttons, each a picture and some words."""
+"""Rows of pictures to choose from; each picture is a button with a caption."""
 
 from collections.abc import Callable, Sequence
 from typing import TypedDict
 
 import streamlit as st
 
-from monitor.dashboard.components import part
+from monitor.dashboard.components import load_component
 
 
 class GalleryItem(TypedDict):
     """One picture."""
 
     url: str
-    words: str  # below it
-    about: str  # for those who cannot see it
+    caption: str  # below the picture
+    description: str  # for screen readers
 
 
 class GalleryRow(TypedDict):
-    """Pictures that belong together."""
+    """One row of pictures with a title."""
 
     title: str
     items: list[GalleryItem]
 
 
 def gallery(rows: Sequence[GalleryRow], *, key: str, on_pick: Callable[[int, int], None]) -> None:
-    """Show pictures.
+    """Shows the pictures.
 
     Args:
         rows: from top to bottom.
         key: of this element, unique on the page.
-        on_pick: called with the numbers of row and item before the page runs again.
+        on_pick: called with the indexes of row and item before the page runs again.
     """
 
-    def picked() -> None:
+    def report_pick() -> None:
         match st.session_state[key].get("picked"):
             case [int(row), int(item)] if 0 <= row < len(rows) and 0 <= item < len(rows[row]["items"]):
                 on_pick(row, item)
 
-    part(__name__)(key=key, data={"rows": list(rows)}, on_picked_change=picked)
+    load_component(__name__)(key=key, data={"rows": list(rows)}, on_picked_change=report_pick)

@@ -4,15 +4,15 @@ class Keys {
       const letter = event.key.toLowerCase();
       if (event.ctrlKey || event.altKey || event.metaKey || isTyping(event) || !this.wanted.includes(letter)) return;
       event.preventDefault();
-      event.stopImmediatePropagation(); // C and R mean something else to Streamlit
-      if (!event.repeat) this.tell("pressed", letter);
+      event.stopImmediatePropagation(); // Streamlit has its own shortcuts on C and R
+      if (!event.repeat) this.setTriggerValue("pressed", letter);
     };
     window.addEventListener("keydown", this.listen, true);
   }
 
   update({ data, setTriggerValue }) {
     this.wanted = data.wanted;
-    this.tell = setTriggerValue;
+    this.setTriggerValue = setTriggerValue;
   }
 
   end() {

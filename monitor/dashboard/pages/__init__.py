@@ -1,11 +1,11 @@
-"""What people see. Each page is one file and one registration; all of them only look up what the station does.
+"""The pages of the dashboard, one file and one registration each; their values come from the running MonitorService.
 
-live      what is watched now
-analyse   uploaded files
-review    flags, and what people make of them
-model     who judges, and how well
-system    how this machine is doing
-sign_in   instead of all of them, while nobody is signed in
+live      the live sources
+analyse   uploaded files and their results
+review    the review of flags
+model     the classifier, its accuracy and its thresholds
+system    engine, storage, audit log and machine check
+sign_in   the only page until a person signs in
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from importlib import resources
 import streamlit as st
 
 from monitor.dashboard.pages import analyse, live, model, review, sign_in, system
-from monitor.dashboard.pages.current_user import person
+from monitor.dashboard.pages.current_user import get_user
 
 _PAGES: dict[str, Callable[[], None]] = {
     "live": live.show,
@@ -26,19 +26,19 @@ _PAGES: dict[str, Callable[[], None]] = {
 
 
 def register(name: str, draw: Callable[[], None]) -> None:
-    """Offer another page: the end of its address, which is also its title, and what draws it."""
+    """Registers another page by the last part of its URL, which is also its title, and its drawing function."""
     _PAGES[name] = draw
 
 
 def show() -> None:
-    """The page that the address names."""
+    """Shows the page of the URL path."""
     icon = resources.files("monitor").joinpath("assets/icon.png")
     st.set_page_config("Deepfake monitor", page_icon=str(icon), layout="wide")
-    known = person() is not None
-    pages = [  # without icons: a page's becomes the tab's, which the browser would fetch from a font server
-        st.Page(draw if known else sign_in.show, title=name.capitalize(), url_path=name, default=name == "live")
+    is_signed_in = get_user() is not None
+    pages = [  # without icons: a page's icon becomes the tab's icon, which the browser would fetch from a font server
+        st.Page(draw if is_signed_in else sign_in.show, title=name.capitalize(), url_path=name, default=name == "live")
         for name, draw in _PAGES.items()
     ]
-    if known:
+    if is_signed_in:
         sign_in.welcome()
-    st.navigation(pages, position="top" if known else "hidden").run()
+    st.navigation(pages, position="top" if is_signed_in else "hidden").run()

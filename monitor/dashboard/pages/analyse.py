@@ -1,4 +1,4 @@
-"""Uploaded files: what is said of them, and where."""
+"""Uploaded files: their verdicts, suspicious spans and faces."""
 
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ import streamlit as st
 
 from monitor.dashboard.gallery import GalleryItem, GalleryRow, gallery
 from monitor.dashboard.pages.charts import limits, moments, verdicts
-from monitor.dashboard.pages.current_user import ask_reporter, audit, may, permitted, refreshed, reporter
+from monitor.dashboard.pages.current_user import ask_reporter, audit, check_role, get_reporter, has_role, refresh
 from monitor.dashboard.pages.formatting import INDICATION, address, badge, notice
 from monitor.dashboard.player import player
 from monitor.dashboard.upload import upload
@@ -34,36 +34,40 @@ _BANNERS = {
     Label.LIKELY_REAL: st.success,
     Label.NOT_ENOUGH_EVIDENCE: st.info,
 }
-_WHAT_TO_DO = {
-    Label.LIKELY_FAKE: "Look at the spans yourself, and at where the footage comes from. Do not act on this alone.",
-    Label.SUSPICIOUS: "Something leans to manipulation. Look at the spans below, and ask for the original.",
-    Label.LIKELY_REAL: "Nothing spoke for manipulation. That is no proof that it is genuine.",
-    Label.NOT_ENOUGH_EVIDENCE: "The program cannot tell. Better footage may help: larger, sharper faces, more of it.",
+_ADVICE = {
+    Label.LIKELY_FAKE: "Watch the suspicious spans yourself, and check the source of the footage. Do not act on this "
+    "result alone.",
+    Label.SUSPICIOUS: "There are some signs of manipulation. Watch the spans below, and ask for the original file.",
+    Label.LIKELY_REAL: "No signs of manipulation were found. That does not prove that the footage is genuine.",
+    Label.NOT_ENOUGH_EVIDENCE: "The program cannot decide. Better footage may help: larger and sharper faces, or a "
+    "longer recording.",
 }
 
 
 def show() -> None:
-    """The page."""
+    """Shows the page."""
     ask_reporter()
-    here = service.current()
+    monitor_service = service.current()
     st.header("Analyse")
-    if may(Role.REVIEWER):
+    if has_role(Role.REVIEWER):
         upload(
             key="upload",
             url=address("upload"),
-            most_megabytes=here.settings.dashboard.max_upload_megabytes,
+            max_megabytes=monitor_service.settings.dashboard.max_upload_megabytes,
             on_done=lambda analysis_id: st.session_state.update({_CHOSEN: analysis_id}),
         )
-    _queue(here)
-    analysis = here.analyses.get(st.session_state.get(_CHOSEN) or "") or next(iter(here.analyses.all), None)
+    _queue(monitor_service)
+    analysis = monitor_service.analyses.get(st.session_state.get(_CHOSEN) or "") or next(
+        iter(monitor_service.analyses.all), None
+    )
     if analysis is not None and analysis.state is UploadState.DONE:
-        _result(here, analysis)
+        _result(monitor_service, analysis)
 
 
-@refreshed(every=1.0)
-def _queue(here: service.MonitorService) -> None:
-    """All uploads, each with what can be done."""
-    analyses = here.analyses.all
+@refresh(every=1.0)
+def _queue(monitor_service: service.MonitorService) -> None:
+    """Lists the uploads, each with its state and its buttons."""
+    analyses = monitor_service.analyses.all
     states = {analysis.id: analysis.state for analysis in analyses}
     before = st.session_state.get("analysis-states")
     st.session_state["analysis-states"] = states
@@ -77,21 +81,21 @@ def _queue(here: service.MonitorService) -> None:
         if analysis.state is UploadState.DONE and row.button("Show", key=f"show-{analysis.id}"):
             st.session_state[_CHOSEN] = analysis.id
             st.rerun()
-        words = "Remove" if analysis.state.over else "Cancel"
-        locked = not may(Role.REVIEWER)
-        pressed = row.button(words, key=f"{words}-{analysis.id}", disabled=locked)
-        if pressed and permitted(Role.REVIEWER):
+        caption = "Remove" if analysis.state.over else "Cancel"
+        is_locked = not has_role(Role.REVIEWER)
+        is_pressed = row.button(caption, key=f"{caption}-{analysis.id}", disabled=is_locked)
+        if is_pressed and check_role(Role.REVIEWER):
             audit("upload removed" if analysis.state.over else "analysis cancelled", analysis.name)
-            (here.analyses.remove if analysis.state.over else here.analyses.cancel)(analysis.id)
+            (monitor_service.analyses.remove if analysis.state.over else monitor_service.analyses.cancel)(analysis.id)
             st.rerun()
 
 
-def _result(here: service.MonitorService, analysis: Upload) -> None:
-    """The verdict in plain words, the player, the timeline, and each face."""
-    folder, report = here.analyses.results(analysis.id), here.analyses.report(analysis.id)
-    file = here.analyses.upload(analysis.id)
+def _result(monitor_service: service.MonitorService, analysis: Upload) -> None:
+    """Shows the verdict, the player, the timeline and the faces."""
+    folder, report = monitor_service.analyses.results(analysis.id), monitor_service.analyses.report(analysis.id)
+    file = monitor_service.analyses.upload(analysis.id)
     if folder is None or report is None or file is None:
-        st.error("its results are gone")
+        st.error("The results of this analysis no longer exist. Upload the file again.")
         return
     _banner(analysis, report["verdict"])
     for hint in report.get("hints", ()):  # version 1.0 had none
@@ -101,54 +105,54 @@ def _result(here: service.MonitorService, analysis: Upload) -> None:
     picture, spans = st.columns([3, 2])
     with spans:
         span = _spans(segments, analysis)
-        if span is not None and may(Role.REVIEWER):
-            _flag(here, analysis, AnalysedFile(file, analysis.name, folder, report), span)
+        if span is not None and has_role(Role.REVIEWER):
+            _flag(monitor_service, analysis, AnalysedFile(file, analysis.name, folder, report), span)
     still = report["source"]["still"]
     thresholds = VerdictSettings.model_validate(rename_settings(report["settings"])["verdict"])
     brushed = None if still else _timeline(timeline, thresholds, segments, key=analysis.id)
-    ticked = None if span is None else (span["start"], span["end"])
+    selected = None if span is None else (span["start"], span["end"])
     _key_frames(analysis, folder, timeline, still=still)
-    _ask(analysis.id, ticked=ticked, brushed=brushed)
+    _play_new_selection(analysis.id, selected=selected, brushed=brushed)
     with picture:
         _player(analysis, folder, fps=None if still else report["source"]["fps"] or FALLBACK_FPS)
     _faces(report)
     _downloads(analysis, folder)
 
 
-def _banner(analysis: Upload, said: dict[str, Any]) -> None:
-    """What it comes to, what that means, and what to do."""
-    label = Label(said["label"])
+def _banner(analysis: Upload, verdict: dict[str, Any]) -> None:
+    """Shows the verdict on the whole file, its meaning and the next step."""
+    label = Label(verdict["label"])
     st.subheader(f"{analysis.name} {badge(label)}")
-    _BANNERS[label](f"{said['in_words']} {_WHAT_TO_DO[label]} *{INDICATION}*")
+    _BANNERS[label](f"{verdict['in_words']} {_ADVICE[label]} *{INDICATION}*")
 
 
-def _ask(key: str, **asked: Span | None) -> None:
-    """Let the player show what is asked for, if that is another span than in the run before."""
-    before = st.session_state.get(f"asked-{key}", {})
-    for name, span in asked.items():
+def _play_new_selection(key: str, **selections: Span | None) -> None:
+    """Plays a selected span if it differs from the last run's selection; of several, the last one wins."""
+    before = st.session_state.get(f"selections-{key}", {})
+    for name, span in selections.items():
         if span is not None and span != before.get(name):
-            _show(key, *span)
-    st.session_state[f"asked-{key}"] = asked
+            _play(key, *span)
+    st.session_state[f"selections-{key}"] = selections
 
 
-def _show(key: str, start: float, end: float | None) -> None:
-    """Let the player go to a moment; whoever asks last is heard."""
-    *_, asked = _shown(key)
-    st.session_state[f"shown-{key}"] = (start, end, asked + 1)
+def _play(key: str, start: float, end: float | None) -> None:
+    """Makes the player seek to a span; a later call in the same run replaces it."""
+    *_, request = _player_state(key)
+    st.session_state[f"player-state-{key}"] = (start, end, request + 1)
 
 
-def _shown(key: str) -> tuple[float, float | None, int]:
-    """What the player shows, and how often somebody has asked so far."""
-    found: tuple[float, float | None, int] = st.session_state.get(f"shown-{key}", (0.0, None, 0))
-    return found
+def _player_state(key: str) -> tuple[float, float | None, int]:
+    """The player's start, its end and the number of requests so far."""
+    state: tuple[float, float | None, int] = st.session_state.get(f"player-state-{key}", (0.0, None, 0))
+    return state
 
 
 def _spans(segments: list[dict[str, Any]], analysis: Upload) -> dict[str, Any] | None:
-    """The suspicious spans; the one that is ticked."""
+    """Lists the suspicious spans; returns the selected one."""
     if not segments:
-        st.markdown("No suspicious span.")
+        st.markdown("No suspicious spans.")
         return None
-    st.markdown("Suspicious spans: tick one to see it.")
+    st.markdown("Suspicious spans: select one to play it.")
     rows = [
         {
             "face": span["track_id"],
@@ -167,19 +171,26 @@ def _spans(segments: list[dict[str, Any]], analysis: Upload) -> dict[str, Any] |
         selection_mode="single-row",
         key=f"spans-{analysis.id}",
     )
-    picked = event["selection"]["rows"]
-    return segments[picked[0]] if picked else None
+    rows_selected = event["selection"]["rows"]
+    return segments[rows_selected[0]] if rows_selected else None
 
 
-def _flag(here: service.MonitorService, analysis: Upload, analysed: AnalysedFile, span: dict[str, Any]) -> None:
-    """Keep the ticked span as a flag."""
+def _flag(
+    monitor_service: service.MonitorService, analysis: Upload, analysed: AnalysedFile, span: dict[str, Any]
+) -> None:
+    """Saves the selected span as a flag when a person presses the button."""
     note = st.text_input("Note", key=f"span-note-{analysis.id}", max_chars=2000)
-    pressed = st.button("Flag this span", icon=":material/flag:", key=f"flag-span-{analysis.id}")
-    if pressed and permitted(Role.REVIEWER):
+    is_pressed = st.button("Flag this span", icon=":material/flag:", key=f"flag-span-{analysis.id}")
+    if is_pressed and check_role(Role.REVIEWER):
         try:
-            with st.spinner("keeping its pictures and its clip"):
+            with st.spinner("Saving the pictures and the clip"):
                 flag = flag_span(
-                    here.archive, analysed, span, reporter=reporter(), note=note, source=here.settings.source
+                    monitor_service.archive,
+                    analysed,
+                    span,
+                    reporter=get_reporter(),
+                    note=note,
+                    source=monitor_service.settings.source,
                 )
         except MonitorError as error:
             st.error(str(error))
@@ -190,7 +201,7 @@ def _flag(here: service.MonitorService, analysis: Upload, analysed: AnalysedFile
 def _timeline(
     timeline: pd.DataFrame, thresholds: VerdictSettings, segments: list[dict[str, Any]], *, key: str
 ) -> Span | None:
-    """P(fake) of each face over the whole file; the span that is brushed, or from where somebody clicked."""
+    """Draws P(fake) of each face over the whole file; returns the brushed span, or an open span from the click."""
     frame = timeline[timeline["probability"].notna()].copy()
     if frame.empty:
         return None
@@ -208,74 +219,77 @@ def _timeline(
         selection_mode=["span", "moment"],
         key=f"line-{key}",
     )
-    st.caption("Click to go there, or draw over a span to see only that.")
-    found = event["selection"].get("span", {}).get("media_time")
-    if found:
-        return float(found[0]), float(found[1])
-    clicked = event["selection"].get("moment", [])
-    return (float(clicked[0]["media_time"]), None) if clicked else None
+    st.caption("Click to jump to a moment, or drag over a span to play only that span.")
+    edges = event["selection"].get("span", {}).get("media_time")
+    if edges:
+        return float(edges[0]), float(edges[1])
+    points = event["selection"].get("moment", [])
+    return (float(points[0]["media_time"]), None) if points else None
 
 
 def _key_frames(analysis: Upload, folder: Path, timeline: pd.DataFrame, *, still: bool) -> None:
-    """The moments that spoke most for manipulation, face by face; a click shows one in the player."""
+    """Shows each face's moments with the strongest evidence for fake; a click plays one."""
     moments = key_frames(folder)
     if not moments:
         return
     samples = timeline.set_index(["frame_index", "track_id"])["sample_probability"]
     rows: dict[int, GalleryRow] = {}
     for moment in moments:
-        said = percent_or_unknown(float(samples.get((moment.frame_index, moment.track_id), float("nan"))))
+        score = percent_or_unknown(float(samples.get((moment.frame_index, moment.track_id), float("nan"))))
         at = "" if still else f"{clock(moment.media_time)}, "
         item = GalleryItem(
             url=address("analyses", analysis.id, moment.file),
-            words=f"{at}P(fake) {said}",
-            about=f"Face {moment.track_id}, {at}P(fake) {said}",
+            caption=f"{at}P(fake) {score}",
+            description=f"Face {moment.track_id}, {at}P(fake) {score}",
         )
         rows.setdefault(moment.track_id, GalleryRow(title=f"Face {moment.track_id}", items=[]))["items"].append(item)
-    of_face = {track: [one for one in moments if one.track_id == track] for track in rows}
+    moments_by_face = {track: [moment for moment in moments if moment.track_id == track] for track in rows}
 
-    def picked(row: int, item: int) -> None:
-        _show(analysis.id, list(of_face.values())[row][item].media_time, None)
+    def play_moment(row: int, item: int) -> None:
+        _play(analysis.id, list(moments_by_face.values())[row][item].media_time, None)
 
-    st.subheader("What spoke most for manipulation", help="Red speaks for fake, blue for real, each sample by itself.")
-    gallery(list(rows.values()), key=f"gallery-{analysis.id}", on_pick=picked)
+    st.subheader(
+        "Strongest signs of manipulation",
+        help="Red is evidence for fake, blue is evidence for real. Each picture is scored on its own.",
+    )
+    gallery(list(rows.values()), key=f"gallery-{analysis.id}", on_pick=play_moment)
 
 
 def _player(analysis: Upload, folder: Path, *, fps: float | None) -> None:
-    """The annotated video, where somebody wants to see it."""
+    """Shows the annotated video at the requested moment."""
     if not (folder / VIDEO_FILE).is_file():
         return
-    start, end, asked = _shown(analysis.id)
+    start, end, request = _player_state(analysis.id)
     url = address("analyses", analysis.id, VIDEO_FILE)
-    player(key=f"player-{analysis.id}", url=url, title=analysis.name, fps=fps, start=start, end=end, asked=asked)
-    st.caption("Boxes, labels and heat-map are drawn on the frame that they belong to.")
+    player(key=f"player-{analysis.id}", url=url, title=analysis.name, fps=fps, start=start, end=end, request=request)
+    st.caption("Every box, label and heat-map is drawn on its own frame of the video.")
 
 
 def _faces(report: dict[str, Any]) -> None:
-    """What is said of each face over its whole time."""
+    """Lists the faces, each with its verdict over its whole time in the file."""
     rows = [
         {
             "face": face["track_id"],
             "label": Label(face["label"]).in_words,
             "P(fake)": face["probability"],
             "samples": face["samples"],
-            "usable": face["usable_share"],
-            "seen": clock_span(face["first_seen"], face["last_seen"]),
-            "why": reasons_in_words(face["reasons"]),
+            "usable samples": face["usable_share"],
+            "visible": clock_span(face["first_seen"], face["last_seen"]),
+            "reasons": reasons_in_words(face["reasons"]),
         }
         for face in report["tracks"]
     ]
     st.subheader("Faces")
     columns = {
         name: st.column_config.ProgressColumn(min_value=0, max_value=1, format="percent")
-        for name in ("P(fake)", "usable")
+        for name in ("P(fake)", "usable samples")
     }
     st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch", column_config=columns)
 
 
 def _downloads(analysis: Upload, folder: Path) -> None:
-    """The files as they are kept."""
-    there = [name for name in result_files() if (folder / name).is_file()]
+    """Shows a download button for each result file."""
+    files = [name for name in result_files() if (folder / name).is_file()]
     row = st.container(horizontal=True)
-    for name in there:
+    for name in files:
         row.link_button(f"Download {name}", address("analyses", analysis.id, name, saved="1"))

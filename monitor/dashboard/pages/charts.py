@@ -1,4 +1,4 @@
-"""P(fake) over media time, the same on every page."""
+"""Charts of P(fake) over media time, for all pages."""
 
 from collections.abc import Sequence
 
@@ -9,16 +9,16 @@ from monitor.overlay.outlines import OUTLINES
 from monitor.settings import VerdictSettings
 from monitor.types import Label
 
-_ABOUT = ["face", "label", "media_time", "probability"]
+_TOOLTIP = ["face", "label", "media_time", "probability"]
 _HEIGHT = alt.Y("probability:Q", title="P(fake)", scale=alt.Scale(domain=(0, 1)))
 
 
 def verdicts(points: pd.DataFrame, *, zoomed: bool = False) -> alt.Chart:
-    """A line for each face; lines differ in colour and in their dashes.
+    """A line for each face; lines differ in colour and in dash pattern.
 
     Args:
-        points: columns ``media_time`` (seconds), ``probability`` (0..1), ``face`` and ``label`` (words).
-        zoomed: begin at the first point instead of at 0.
+        points: columns ``media_time`` (seconds), ``probability`` (0..1), ``face`` and ``label`` (text).
+        zoomed: whether the time axis starts at the first point instead of at 0.
     """
     chart: alt.Chart = (
         alt.Chart(points)
@@ -28,16 +28,16 @@ def verdicts(points: pd.DataFrame, *, zoomed: bool = False) -> alt.Chart:
             y=_HEIGHT,
             color=alt.Color("face:N", title=None),
             strokeDash=alt.StrokeDash("face:N", title=None),
-            tooltip=_ABOUT,
+            tooltip=_TOOLTIP,
         )
     )
     return chart
 
 
 def moments(points: pd.DataFrame) -> alt.Chart:
-    """An invisible point at each sample, to be clicked; columns as for :func:`verdicts`."""
+    """An invisible point at each sample that reacts to clicks; columns as for :func:`verdicts`."""
     chart: alt.Chart = (
-        alt.Chart(points).mark_point(size=200, opacity=0).encode(x=alt.X("media_time:Q"), y=_HEIGHT, tooltip=_ABOUT)
+        alt.Chart(points).mark_point(size=200, opacity=0).encode(x=alt.X("media_time:Q"), y=_HEIGHT, tooltip=_TOOLTIP)
     )
     return chart
 
@@ -59,8 +59,8 @@ def sparkline(values: Sequence[float]) -> alt.Chart:
 
 
 def limits(thresholds: VerdictSettings) -> list[alt.Chart]:
-    """A dashed line at each threshold, in the colour of the label that begins there."""
-    found = {
+    """A dashed line at each threshold, in the colour of its label."""
+    values = {
         Label.LIKELY_REAL: thresholds.real_at,
         Label.SUSPICIOUS: thresholds.suspicious_at,
         Label.LIKELY_FAKE: thresholds.fake_at,
@@ -69,5 +69,5 @@ def limits(thresholds: VerdictSettings) -> list[alt.Chart]:
         alt.Chart(pd.DataFrame({"probability": [at]}))
         .mark_rule(strokeDash=[4, 4], color="#" + bytes(OUTLINES[label].rgb).hex())
         .encode(y=_HEIGHT)
-        for label, at in found.items()
+        for label, at in values.items()
     ]

@@ -1,4 +1,4 @@
-"""Who looks at a tab, and what they may do: asked by every page and, as a sign-in may end, by what is drawn again."""
+"""The signed-in user of a browser tab and the user's role; pages check both at every run, as a sign-in may end."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -13,113 +13,116 @@ from monitor.server.auth.sessions import COOKIE
 from monitor.server.auth.user import Role, User
 from monitor.server.service import MonitorService
 
-EVERYBODY: Final = User("", Role.ADMIN)  # where nobody signs in
-ENDED: Final = "Your sign-in has ended: sign in again. Nothing is lost, and what is watched goes on."
-WHO: Final = "signed-in"  # in the tab's session: who is, or was until the sign-in ended
+EVERYBODY: Final = User("", Role.ADMIN)  # the user in the mode "open", which has no sign-in
+ENDED: Final = "Your sign-in has ended: sign in again. Your unsaved text is kept, and monitoring continues."
+WHO: Final = "signed-in"  # key in the tab's session: name of the current or last signed-in user
 Arguments = ParamSpec("Arguments")
 
 
-def token() -> str:
-    """What this browser tab shows the routes; handed out once a tab, and again if it has expired."""
+def get_token() -> str:
+    """The token of this browser tab for the server's routes; renewed when it has expired."""
     sessions = service.current().sessions
-    kept = st.session_state.get("token", "")
-    if not sessions.knows(kept):
-        kept = st.session_state["token"] = sessions.token()
-    return str(kept)
+    value = st.session_state.get("token", "")
+    if not sessions.is_valid(value):
+        value = st.session_state["token"] = sessions.create_token()
+    return str(value)
 
 
-def person() -> User | None:
-    """Who is signed in here; None if nobody is, or no longer."""
-    here = service.current()
-    shown = token()
-    found = here.sessions.person(shown)
-    if found is None and here.sessions.join(shown, _session(here)):
-        found = here.sessions.person(shown)
-    if found is not None:
-        st.session_state.setdefault(WHO, found.name)
-    return found
+def get_user() -> User | None:
+    """The user signed in to this tab; None without a sign-in or after its end."""
+    monitor_service = service.current()
+    tab_token = get_token()
+    user = monitor_service.sessions.find_user(tab_token)
+    if user is None and monitor_service.sessions.join(tab_token, _session(monitor_service)):
+        user = monitor_service.sessions.find_user(tab_token)
+    if user is not None:
+        st.session_state.setdefault(WHO, user.name)
+    return user
 
 
-def _session(here: MonitorService) -> str:
-    """The id of the session that the mode of signing in gives this tab; may be none, or over."""
-    mode = here.settings.access.mode
+def _session(monitor_service: MonitorService) -> str:
+    """The id of this tab's session, found by the configured sign-in mode; it may be "" or have expired."""
+    mode = monitor_service.settings.access.mode
     if mode == "open":
-        return here.sessions.begin(EVERYBODY, key="everybody")
+        return monitor_service.sessions.begin(EVERYBODY, key="everybody")
     if mode == "password":
         return st.context.cookies.get(COOKIE, "")
     claims: dict[str, Any] = dict(st.user.to_dict()) if st.user.get("is_logged_in") else {}
-    found = person_of(claims, here.settings.access) if claims else None
-    if found is None:
+    user = person_of(claims, monitor_service.settings.access) if claims else None
+    if user is None:
         return ""
     key = key_of(claims)
-    known = here.sessions.holds(key)
-    begun = here.sessions.begin(found, key=key, age=age_of(claims))
-    if begun and not known:
-        audit("signed in", str(found.role), by=found)
-    return begun
+    exists = monitor_service.sessions.is_active(key)
+    session_id = monitor_service.sessions.begin(user, key=key, age=age_of(claims))
+    if session_id and not exists:
+        audit("signed in", str(user.role), by=user)
+    return session_id
 
 
-def may(role: Role) -> bool:
-    """Whether to offer what takes this role."""
-    found = person()
-    return found is not None and found.role >= role
+def has_role(role: Role) -> bool:
+    """Whether the user has this role or a higher one."""
+    user = get_user()
+    return user is not None and user.role >= role
 
 
-def lacking(role: Role) -> str:
-    """Why something is not offered; "" if it is."""
-    return "" if may(role) else f"This takes the role {role}."
+def explain_denial(role: Role) -> str:
+    """The reason why a control is disabled; "" if the user has the role."""
+    return "" if has_role(role) else f"This action needs the role {role}."
 
 
-def permitted(role: Role) -> bool:
-    """Whether to do what somebody pressed; if not, they are told. What is not offered can still be asked for."""
-    found = person()
-    if found is None:
+def check_role(role: Role) -> bool:
+    """Checks the role after a press and shows a toast if it is missing: a browser can press a disabled button."""
+    user = get_user()
+    if user is None:
         st.toast(ENDED, icon=":material/lock:")
-    elif found.role < role:
-        st.toast(f"Not done: it takes the role {role}, and yours is {found.role}.", icon=":material/lock:")
-    return found is not None and found.role >= role
+    elif user.role < role:
+        st.toast(f"This action needs the role {role}. Your role is {user.role}.", icon=":material/lock:")
+    return user is not None and user.role >= role
 
 
 def audit(action: str, what: str = "", *, by: User | None = None) -> None:
-    """Write into the log that the person did something."""
+    """Writes an action of the user into the audit log; a failure shows a toast."""
     try:
-        who = reporter() if by is None else by.name
-        client = st.context.ip_address or "127.0.0.1"  # Streamlit says None for this machine
-        service.current().audit.note(action, person=who, what=what, client=client)
+        name = get_reporter() if by is None else by.name
+        client = st.context.ip_address or "127.0.0.1"  # Streamlit gives None for the same machine
+        service.current().audit.note(action, person=name, what=what, client=client)
     except MonitorError as error:
-        st.toast(f"Not written into the log: {error}", icon=":material/error:")
+        st.toast(f"The audit log could not be written: {error}", icon=":material/error:")
 
 
-def reporter() -> str:
-    """Who goes into flags and logs: the person signed in, or, where nobody signs in, the name given in the side bar."""
-    found = person()
-    if found is None or found != EVERYBODY:
-        return "" if found is None else found.name
+def get_reporter() -> str:
+    """The name for flags and logs: the signed-in user's, or in the mode "open" the name from the side bar."""
+    user = get_user()
+    if user is None or user != EVERYBODY:
+        return "" if user is None else user.name
     return str(st.session_state.get("who", ""))
 
 
 def ask_reporter() -> None:
-    """Let people say who they are, where nobody signs in."""
-    if person() == EVERYBODY:
-        help_text = "Goes into flags and reviews."
-        name = st.sidebar.text_input("Your name", reporter(), help=help_text, max_chars=80)
-        st.session_state["who"] = name.strip()  # a widget's own value is lost with its page
+    """Shows a field for the user's name in the mode "open"."""
+    if get_user() == EVERYBODY:
+        help_text = "Your name is saved with your flags and reviews."
+        name = st.sidebar.text_input("Your name", get_reporter(), help=help_text, max_chars=80)
+        st.session_state["who"] = name.strip()  # Streamlit deletes a widget's own value when its page closes
 
 
-def refreshed(*, every: float) -> Callable[[Callable[Arguments, None]], Callable[Arguments, None]]:
-    """A part of a page that is drawn again every so many seconds, for as long as somebody is signed in.
+def refresh(*, every: float) -> Callable[[Callable[Arguments, None]], Callable[Arguments, None]]:
+    """Redraws a part of a page periodically while a user is signed in.
 
-    Instead of ``st.fragment``: a browser can ask for a fragment by itself, past what the page looks at.
+    It replaces ``st.fragment``: a browser can rerun a fragment alone, without the checks of the page.
+
+    Args:
+        every: seconds.
     """
 
-    def made(draw: Callable[Arguments, None]) -> Callable[Arguments, None]:
+    def decorate(draw: Callable[Arguments, None]) -> Callable[Arguments, None]:
         @st.fragment(run_every=every)
         @wraps(draw)
-        def drawn(*args: Arguments.args, **kwargs: Arguments.kwargs) -> None:
-            if person() is None:
-                st.rerun()  # the whole page, which asks who is there
+        def draw_for_user(*args: Arguments.args, **kwargs: Arguments.kwargs) -> None:
+            if get_user() is None:
+                st.rerun()  # the whole page, which shows the sign-in form
             draw(*args, **kwargs)
 
-        return drawn
+        return draw_for_user
 
-    return made
+    return decorate

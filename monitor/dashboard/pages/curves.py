@@ -1,4 +1,4 @@
-"""How good a classifier is, drawn from its model card: ROC, reliability, and how its scores spread."""
+"""Charts of a classifier's accuracy from its model card: ROC, reliability, and the distribution of scores."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -8,16 +8,16 @@ import pandas as pd
 
 from monitor.settings import VerdictSettings
 
-Drawn = alt.LayerChart | alt.FacetChart  # what a layered chart is to Altair's types once it has a title
+CurveChart = alt.LayerChart | alt.FacetChart  # Altair's type of a layered chart with a title
 
 _SHARE: Final = alt.Scale(domain=(0, 1))
 _HEIGHT: Final = 260  # pixels
 _CHANCE: Final = "#888888"
-_REAL, _FAKE = "#1b7837", "#c2410c"  # told apart by those who see no red or green by their lightness, and by the legend
+_REAL, _FAKE = "#1b7837", "#c2410c"  # they differ in lightness too, for colour-blind people
 
 
-def roc(facts: Mapping[str, Any], thresholds: VerdictSettings) -> Drawn:
-    """Fakes found over genuine faces accused; a dot where the thresholds in use lie."""
+def roc(facts: Mapping[str, Any], thresholds: VerdictSettings) -> CurveChart:
+    """Fakes found over genuine faces accused; a dot marks the current threshold for suspicious."""
     points = pd.DataFrame(facts["roc"])
     x = alt.X("false_alarms:Q", title="genuine faces accused", scale=_SHARE, axis=alt.Axis(format="%"))
     y = alt.Y("found:Q", title="fakes found", scale=_SHARE, axis=alt.Axis(format="%"))
@@ -27,14 +27,14 @@ def roc(facts: Mapping[str, Any], thresholds: VerdictSettings) -> Drawn:
     diagonal = alt.Chart(chance).mark_line(strokeDash=[4, 4], color=_CHANCE).encode(x=x, y=y)
     used = points[points["at"] >= thresholds.suspicious_at].tail(1)
     dot = alt.Chart(used).mark_point(size=120, filled=True, color=_FAKE).encode(x=x, y=y, tooltip=tip)
-    return alt.layer(diagonal, curve, dot).properties(height=_HEIGHT, title="What is found, and at what price")
+    return alt.layer(diagonal, curve, dot).properties(height=_HEIGHT, title="Fakes found and false alarms")
 
 
-def reliability(facts: Mapping[str, Any]) -> Drawn:
-    """The share of fakes over P(fake); on the dashed line the number is a probability."""
+def reliability(facts: Mapping[str, Any]) -> CurveChart:
+    """The share of fakes over P(fake); on the dashed line, P(fake) equals that share."""
     bins = pd.DataFrame(facts["reliability"])
-    x = alt.X("mean_probability:Q", title="P(fake) that was said", scale=_SHARE, axis=alt.Axis(format="%"))
-    y = alt.Y("fake_share:Q", title="share that was fake", scale=_SHARE, axis=alt.Axis(format="%"))
+    x = alt.X("mean_probability:Q", title="predicted P(fake)", scale=_SHARE, axis=alt.Axis(format="%"))
+    y = alt.Y("fake_share:Q", title="share of fake faces", scale=_SHARE, axis=alt.Axis(format="%"))
     tip = [alt.Tooltip(f"{name}:Q", format=".2f") for name in ("mean_probability", "fake_share")]
     line = alt.Chart(bins).mark_line().encode(x=x, y=y)
     dots = (
@@ -44,11 +44,11 @@ def reliability(facts: Mapping[str, Any]) -> Drawn:
     )
     ideal = pd.DataFrame({"mean_probability": [0.0, 1.0], "fake_share": [0.0, 1.0]})
     diagonal = alt.Chart(ideal).mark_line(strokeDash=[4, 4], color=_CHANCE).encode(x=x, y=y)
-    return alt.layer(diagonal, line, dots).properties(height=_HEIGHT, title="Is P(fake) a probability?")
+    return alt.layer(diagonal, line, dots).properties(height=_HEIGHT, title="How reliable is P(fake)?")
 
 
-def scores(facts: Mapping[str, Any], thresholds: VerdictSettings) -> Drawn:
-    """How P(fake) spreads over genuine and over fake faces, and where they are suspicious from."""
+def scores(facts: Mapping[str, Any], thresholds: VerdictSettings) -> CurveChart:
+    """Histograms of P(fake) for genuine and fake faces; a dashed line marks the threshold for suspicious."""
     counts = facts["scores"]
     width = 1 / len(counts["real"])
     rows = [
@@ -75,4 +75,4 @@ def scores(facts: Mapping[str, Any], thresholds: VerdictSettings) -> Drawn:
         )
     )
     edge = alt.Chart(pd.DataFrame({"from": [thresholds.suspicious_at]})).mark_rule(strokeDash=[4, 4]).encode(x="from:Q")
-    return alt.layer(bars, edge).properties(height=_HEIGHT, title="Genuine and fake, apart or not")
+    return alt.layer(bars, edge).properties(height=_HEIGHT, title="Scores of genuine and fake faces")

@@ -1,4 +1,4 @@
-"""What several pages say in the same way: labels with a sign beside their colour, times, and addresses of files."""
+"""Text that several pages share: labels with sign and colour, hints, and URLs of files."""
 
 import re
 from collections.abc import Mapping
@@ -7,12 +7,12 @@ from urllib.parse import urlencode, urlsplit
 
 import streamlit as st
 
-from monitor.dashboard.pages.current_user import token
+from monitor.dashboard.pages.current_user import get_token
 from monitor.server.routes import PREFIX
 from monitor.types import HintKind, Label
 from monitor.types.formatting import clock, clock_span
 
-_PUNCTUATION: Final = re.compile(r"([!-/:-@\[-`{-~])")  # what Markdown may take for its own
+_PUNCTUATION: Final = re.compile(r"([!-/:-@\[-`{-~])")  # characters with a meaning in Markdown
 _ESCAPE: Final = r"\\\1"
 INDICATION: Final = "An indication, not proof."
 _BADGES: Final[Mapping[Label, tuple[str, str]]] = {
@@ -24,30 +24,30 @@ _BADGES: Final[Mapping[Label, tuple[str, str]]] = {
 
 
 def badge(label: Label) -> str:
-    """A label in Markdown: its words, a sign and a colour."""
+    """A label in Markdown: text, sign and colour."""
     colour, icon = _BADGES[label]
     return f":{colour}-badge[{icon} {label.in_words}]"
 
 
 def notice(kind: HintKind, detail: str, since: float, until: float | None = None) -> str:
-    """A hint on the stream itself in Markdown, in a colour that no label has."""
+    """A hint about the stream in Markdown, in a colour that no label uses."""
     when = f"since {clock(since)}" if until is None else clock_span(since, until)
-    said = f":violet-badge[:material/sensors_off: stream: {kind.in_words} {when}]"
-    return f"{said} {_PUNCTUATION.sub(_ESCAPE, detail)}" if detail else said
+    text = f":violet-badge[:material/sensors_off: stream: {kind.in_words} {when}]"
+    return f"{text} {_PUNCTUATION.sub(_ESCAPE, detail)}" if detail else text
 
 
 def route(*parts: str) -> str:
-    """The path of one of our routes, from any page."""
+    """The URL path of one of the server's own routes, valid on every page."""
     base = st.get_option("server.baseUrlPath").strip("/")
     return "/".join((f"/{base}" if base else "", PREFIX, *parts))
 
 
 def address(*parts: str, **query: str) -> str:
-    """The same with this tab's token and a query."""
-    return f"{route(*parts)}?{urlencode({'token': token(), **query})}"
+    """The URL path of a route, with this tab's token and a query."""
+    return f"{route(*parts)}?{urlencode({'token': get_token(), **query})}"
 
 
 def absolute(*parts: str) -> str:
-    """The same with the host, for players that take nothing else."""
-    here = urlsplit(st.context.url or "")
-    return f"{here.scheme}://{here.netloc}{address(*parts)}"
+    """The full URL of a route, for players that need the host."""
+    page = urlsplit(st.context.url or "")
+    return f"{page.scheme}://{page.netloc}{address(*parts)}"

@@ -1,4 +1,4 @@
-"""What is watched now: the picture, each face and why, and the flag."""
+"""The live sources: picture, faces with their verdicts, timeline and flag button."""
 
 import base64
 from functools import partial
@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from monitor.dashboard.pages.charts import limits, sparkline, verdicts
-from monitor.dashboard.pages.current_user import ask_reporter, may, permitted, refreshed, reporter, token
+from monitor.dashboard.pages.current_user import ask_reporter, check_role, get_reporter, get_token, has_role, refresh
 from monitor.dashboard.pages.formatting import INDICATION, badge, notice, route
 from monitor.dashboard.pages.sources import WATCHED, ask_source, describe, list_sources
 from monitor.dashboard.viewer import FlaggedView, viewer
@@ -23,103 +23,106 @@ from monitor.types import HintKind, Label, Opinion
 from monitor.types.formatting import clock, percent_or_unknown
 
 _CATEGORIES: Final = ("", "face swap", "lip sync", "generated person", "false alarm", "other")
-_EVERY: Final = 1.0  # seconds between two looks at the figures
+_INTERVAL: Final = 1.0  # seconds between two updates of the figures
 _GRID: Final = 2  # columns
 _PORTRAIT: Final = "display:block;width:56px;border-radius:6px"  # CSS
 
 
 def show() -> None:
-    """The page."""
+    """Shows the page."""
     ask_reporter()
-    here = service.current()
+    monitor_service = service.current()
     with st.sidebar:
-        list_sources(here)
-        ask_source(here)
-    channels = here.channels
-    if not channels:
-        st.info("Nothing is watched. Add a source on the left: a camera, an address, the screen, or the demo.")
+        list_sources(monitor_service)
+        ask_source(monitor_service)
+    streams = monitor_service.channels
+    if not streams:
+        st.info("No source is being monitored. Add one on the left: a camera, an address, the screen, or the demo.")
         return
-    names = {channel.id: channel.name for channel in channels}
+    names = {stream.id: stream.name for stream in streams}
     if st.session_state.get(WATCHED) not in names:
-        st.session_state[WATCHED] = channels[0].id
+        st.session_state[WATCHED] = streams[0].id
     left, right = st.columns([3, 2], vertical_alignment="bottom")
-    wanted = left.pills("Source", list(names), format_func=names.__getitem__, key=WATCHED)
-    together = len(channels) > 1 and right.toggle("All at once", key="grid")
-    if together:
+    chosen = left.pills("Source", list(names), format_func=names.__getitem__, key=WATCHED)
+    is_grid = len(streams) > 1 and right.toggle("Show all sources", key="grid")
+    if is_grid:
         columns = st.columns(_GRID)
-        for number, channel in enumerate(channels):
+        for number, stream in enumerate(streams):
             with columns[number % _GRID]:
-                _picture(channel, primary=channel.id == wanted)
-    channel = here.channel(wanted or "") or channels[0]
-    if not together:
-        picture, said = st.columns([9, 4])
+                _picture(stream, primary=stream.id == chosen)
+    stream = monitor_service.channel(chosen or "") or streams[0]
+    if not is_grid:
+        picture, verdict = st.columns([9, 4])
         with picture:
-            _picture(channel, primary=True)
-            if may(Role.REVIEWER):
-                _what_to_say()
-        with said:
-            _faces(channel)
-    _timeline(channel, channel.settings.verdict)
-    _health(channel)
+            _picture(stream, primary=True)
+            if has_role(Role.REVIEWER):
+                _flag_form()
+        with verdict:
+            _faces(stream)
+    _timeline(stream, stream.settings.verdict)
+    _health(stream)
     _load_tables()
-    st.caption(f"{INDICATION} It judges visible faces only; it misses fakes and accuses genuine people. See Model.")
+    st.caption(
+        f"{INDICATION} The program examines visible faces only. It misses some fakes and accuses some genuine people: "
+        "see the page Model."
+    )
 
 
-def _picture(channel: Stream, *, primary: bool) -> None:
+def _picture(stream: Stream, *, primary: bool) -> None:
     viewer(
-        key=f"viewer-{channel.id}",
-        url=route("live", channel.id),
-        token=token(),
-        title=channel.name,
-        on_flag=partial(_flag, channel) if may(Role.REVIEWER) else None,
+        key=f"viewer-{stream.id}",
+        url=route("live", stream.id),
+        token=get_token(),
+        title=stream.name,
+        on_flag=partial(_flag, stream) if has_role(Role.REVIEWER) else None,
         primary=primary,
     )
 
 
 def _load_tables() -> None:
-    """A table that nobody sees, so that its scripts (1.4 MB, once a browser) are there when Review is opened."""
+    """Adds a hidden table, so that the browser loads the table scripts (1.4 MB) before a person opens Review."""
     st.html("<style>.st-key-tables { display: none; }</style>")
     with st.container(key="tables"):
         st.dataframe({"": [""]})
 
 
-def _what_to_say() -> None:
-    """What goes with the next flag; read when it is pressed."""
+def _flag_form() -> None:
+    """Shows the fields of the next flag; the flag button reads them."""
     opinion, category, note = st.columns([1, 1, 2])
-    opinion.selectbox("To you it is", [None, *Opinion], key="flag-opinion", format_func=lambda said: said or "not said")
+    opinion.selectbox("Your opinion", [None, *Opinion], key="flag-opinion", format_func=lambda value: value or "none")
     category.selectbox("Category", _CATEGORIES, key="flag-category", format_func=lambda name: name or "none")
-    note.text_input("Note to the next flag", key="flag-note", max_chars=2000)
+    note.text_input("Note for the next flag", key="flag-note", max_chars=2000)
 
 
-def _flag(channel: Stream, moment: FlaggedView) -> None:
-    """Keep what the person saw; the toast comes after it is committed."""
-    if not permitted(Role.REVIEWER):
+def _flag(stream: Stream, moment: FlaggedView) -> None:
+    """Saves the flagged moment; the toast appears after the database commit."""
+    if not check_role(Role.REVIEWER):
         return
     mark = FlagRequest(
         connection=moment["connection"],
         media_time=moment["time"],
         frame_index=moment["frame"],
         track_id=moment["track"],
-        reporter=reporter(),
+        reporter=get_reporter(),
         opinion=st.session_state.get("flag-opinion"),
         category=str(st.session_state.get("flag-category", "")),
         note=str(st.session_state.get("flag-note", "")),
     )
     try:
-        flag = channel.flagger.flag(mark)
+        flag = stream.flagger.flag(mark)
     except MonitorError as error:
         st.toast(f"Not flagged: {error}", icon=":material/error:")
         return
     st.session_state["flag-note"] = ""
-    st.toast(f"Flagged {channel.name} at {clock(flag.media_time)}: {flag.label.in_words}", icon=":material/flag:")
+    st.toast(f"Flagged {stream.name} at {clock(flag.media_time)}: {flag.label.in_words}", icon=":material/flag:")
 
 
-@refreshed(every=_EVERY)
-def _faces(channel: Stream) -> None:
-    """A card for each face that is seen now."""
-    status = channel.status
+@refresh(every=_INTERVAL)
+def _faces(stream: Stream) -> None:
+    """Shows a card for each face in the current frame."""
+    status = stream.status
     st.markdown(describe(status))
-    now = channel.hub.now
+    now = stream.hub.now
     if now is not None and not status.state.over:
         for hint in now["hints"]:
             st.markdown(notice(HintKind(hint["kind"]), hint["detail"], hint["since"]))
@@ -127,32 +130,32 @@ def _faces(channel: Stream) -> None:
     if not faces:
         st.markdown(":gray[No face in the picture.]")
     history: dict[int, list[float]] = {}
-    for point in channel.rolling.points:
+    for point in stream.rolling.points:
         if point.probability is not None:
             history.setdefault(point.track_id, []).append(point.probability)
     for face in sorted(faces, key=lambda face: (-Label(face["label"]).severity, face["id"])):
         with st.container(border=True):
             head = st.container(horizontal=True, vertical_alignment="center", gap="xsmall")
-            portrait = channel.hub.face(face["id"])
+            portrait = stream.hub.face(face["id"])
             if portrait is not None:
                 data = base64.b64encode(portrait).decode("ascii")
                 image = f'<img src="data:image/jpeg;base64,{data}" alt="Face {face["id"]}" style="{_PORTRAIT}">'
                 head.html(image, width="content")
             head.markdown(f"**Face {face['id']}**  \n{badge(Label(face['label']))}", width="content")
             st.markdown(
-                f"P(fake) **{percent_or_unknown(face['probability'])}**, {face['samples']} samples that amount to "
-                f"{face['effective']:.1f} independent witnesses"
+                f"P(fake) **{percent_or_unknown(face['probability'])}**, {face['samples']} samples, "
+                f"effective samples: {face['effective']:.1f}"
             )
             if face["reasons"]:
-                st.markdown(f"Why: {', '.join(face['reasons'])}")
+                st.markdown(f"Reasons: {', '.join(face['reasons'])}")
             if len(line := history.get(face["id"], [])[-100:]) > 1:
-                st.altair_chart(sparkline(line), key=f"sparkline-{channel.id}-{face['id']}")
+                st.altair_chart(sparkline(line), key=f"sparkline-{stream.id}-{face['id']}")
 
 
-@refreshed(every=_EVERY)
-def _timeline(channel: Stream, thresholds: VerdictSettings) -> None:
-    """P(fake) of each face over the last two minutes, with the thresholds."""
-    points = [point for point in channel.rolling.points if point.probability is not None]
+@refresh(every=_INTERVAL)
+def _timeline(stream: Stream, thresholds: VerdictSettings) -> None:
+    """Draws P(fake) of each face over the last two minutes, with the thresholds."""
+    points = [point for point in stream.rolling.points if point.probability is not None]
     if not points:
         return
     frame = pd.DataFrame(
@@ -164,31 +167,31 @@ def _timeline(channel: Stream, thresholds: VerdictSettings) -> None:
         }
     )
     chart = alt.layer(*limits(thresholds), verdicts(frame, zoomed=True)).properties(height=180)
-    st.altair_chart(chart, key=f"timeline-{channel.id}")
+    st.altair_chart(chart, key=f"timeline-{stream.id}")
 
 
-@refreshed(every=_EVERY)
-def _health(channel: Stream) -> None:
-    """How fast it is, how late, and what was lost."""
-    status = channel.status
+@refresh(every=_INTERVAL)
+def _health(stream: Stream) -> None:
+    """Shows frame rate, latency and dropped frames."""
+    status = stream.status
     stats = status.stats
     if stats is None:
         return
-    own = channel.hub.viewer_of(token())
+    own = stream.hub.viewer_of(get_token())
     facts: dict[str, str | int] = {
         "Analysed, frames/s": f"{stats.fps:.1f}",
         "Shown here, frames/s": "-" if own is None else f"{own.fps:.1f}",
         "Latency, median": _milliseconds(stats.latency_p50),
-        "Latency, 95 %": _milliseconds(stats.latency_p95),
+        "Latency, 95th percentile": _milliseconds(stats.latency_p95),
         "Frames dropped": sum(stats.dropped.values()) + sum(stats.lost.values()),
-        "Viewers": channel.hub.viewers,
+        "Viewers": stream.hub.viewers,
     }
     strip = st.container(horizontal=True, gap="medium")
     for name, value in facts.items():
         strip.metric(name, value, width="content")
     if own is not None and own.adaptation.index:
         longest = own.adaptation.level.longest
-        st.caption(f"Sent to you at {longest} pixels: your line or this browser does not keep up with more.")
+        st.caption(f"The picture is reduced to {longest} pixels: your connection or browser is too slow for more.")
     causes = {**stats.dropped, **stats.lost}
     load = service.current().load
     if load.level:

@@ -1,4 +1,4 @@
-"""Who judges, how well, where its thresholds lie, and what the method cannot do."""
+"""The classifier: its accuracy, its thresholds and the limits of the method."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
@@ -8,7 +8,7 @@ import streamlit as st
 
 from monitor.classifiers.model_card import ModelCard
 from monitor.dashboard.pages import curves
-from monitor.dashboard.pages.current_user import audit, lacking, permitted
+from monitor.dashboard.pages.current_user import audit, check_role, explain_denial
 from monitor.errors import MonitorError
 from monitor.flags.export_document import LIMITS
 from monitor.server import service
@@ -17,89 +17,89 @@ from monitor.settings import Preset, VerdictSettings
 from monitor.types.formatting import share
 
 _ACCUSED: Final = "accused_at_p_fake"
-_FOR: Final = {
-    Preset.NEWSROOM: "Newsroom: miss little, look at much",
+_DESCRIPTIONS: Final = {
+    Preset.NEWSROOM: "Newsroom: finds more fakes, raises more false alarms",
     Preset.BALANCED: "Balanced",
-    Preset.WALL: "Wall of cameras: few alarms",
+    Preset.WALL: "Wall of cameras: raises few false alarms, misses more fakes",
 }
 
 
 def show() -> None:
-    """The page."""
-    here = service.current()
+    """Shows the page."""
+    monitor_service = service.current()
     st.header("Model")
     try:
-        with st.spinner("loading the engines"):
-            card = here.engines().classifier.card
+        with st.spinner("Loading the engines"):
+            card = monitor_service.engines().classifier.card
     except MonitorError as error:
         st.error(str(error))
         return
     st.warning(card.limits, icon=":material/warning:")
-    st.subheader("What no verdict can say")
+    st.subheader("Limits of every verdict")
     st.markdown("\n".join(f"- {limit}" for limit in LIMITS))
-    _thresholds(here, card)
-    _drawn(card, here.settings.verdict)
-    _measured(card)
+    _thresholds(monitor_service, card)
+    _curves(card, monitor_service.settings.verdict)
+    _figures(card)
     _weights(card)
 
 
-def _thresholds(here: service.MonitorService, card: ModelCard) -> None:
-    """Which thresholds hold, what each preset costs, and the switch."""
-    st.subheader("How soon to suspect")
-    chosen = here.settings.verdict
+def _thresholds(monitor_service: service.MonitorService, card: ModelCard) -> None:
+    """Shows the current thresholds, a switch of the preset, and the accuracy of each preset."""
+    st.subheader("Thresholds")
+    chosen = monitor_service.settings.verdict
     st.markdown(
-        f"A face is suspicious from P(fake) **{chosen.suspicious_at:g}**, likely fake from **{chosen.fake_at:g}**, "
+        f"A face is suspicious from P(fake) **{chosen.suspicious_at:g}**, likely fake from **{chosen.fake_at:g}** and "
         f"likely real up to **{chosen.real_at:g}**."
     )
-    locked = lacking(Role.ADMIN)
+    locked = explain_denial(Role.ADMIN)
     if not chosen.as_preset:
-        locked = "The settings give thresholds of their own, which win over presets."
+        locked = "The settings define their own thresholds, which override the presets."
         st.caption(locked)
 
-    def switched() -> None:
-        wanted: Preset | None = st.session_state["model-preset"]
-        if wanted is not None and not locked and permitted(Role.ADMIN):
-            here.judge_by(wanted)
-            audit("preset switched", wanted)
+    def switch_preset() -> None:
+        preset: Preset | None = st.session_state["model-preset"]
+        if preset is not None and not locked and check_role(Role.ADMIN):
+            monitor_service.judge_by(preset)
+            audit("preset switched", preset)
 
     st.radio(
         "Preset",
         list(Preset),
         index=list(Preset).index(chosen.preset) if chosen.as_preset else None,
-        format_func=_FOR.__getitem__,
+        format_func=_DESCRIPTIONS.__getitem__,
         key="model-preset",
-        on_change=switched,
+        on_change=switch_preset,
         disabled=bool(locked),
         help=locked or None,
     )
     st.caption(
-        "It holds for sources and uploads opened from now on, until the server ends; the setting `verdict.preset` "
-        "is what it begins with. Every flag keeps the thresholds that it was judged by."
+        "The preset applies to sources and uploads opened from now on, until the server stops. At its start, the "
+        "server uses the setting `verdict.preset`. Every flag stores the thresholds of its verdict."
     )
-    found = card.model_extra or {}
-    if "curves" in found:
-        _costs(found["curves"]["presets"], found.get("preset_clips", {}))
-        where = f"Single faces: {found['curves']['material']}; over time, evidence adds up."
-        st.caption(" ".join(filter(None, (where, found.get("preset_clips", {}).get("about")))))
+    extra = card.model_extra or {}
+    if "curves" in extra:
+        _presets(extra["curves"]["presets"], extra.get("preset_clips", {}))
+        material = f"Figures for single faces: {extra['curves']['material']}; over time, evidence accumulates."
+        st.caption(" ".join(filter(None, (material, extra.get("preset_clips", {}).get("about")))))
 
 
-def _costs(presets: Mapping[str, Any], clips: Mapping[str, Any]) -> None:
-    """What each preset finds, and what it costs."""
+def _presets(presets: Mapping[str, Any], clips: Mapping[str, Any]) -> None:
+    """Shows the accuracy of each preset."""
     rows = []
     for preset in Preset:
         single, over_time = presets[preset], clips.get(preset)
         row = {
             "preset": preset.value,
             "suspicious from": f"{single['suspicious_at']:g}",
-            "of fake faces it finds": _share(single["fakes_found"]),
-            "of genuine faces it suspects": _share(single["real_accused"]),
-            "stay undecided": _share(single["undecided"]),
+            "fake faces found": _share(single["fakes_found"]),
+            "genuine faces suspected": _share(single["real_accused"]),
+            "faces left undecided": _share(single["undecided"]),
         }
         if over_time is not None:
             alarms = over_time["false_alarms_per_hour"]
             low, high = alarms["ci95"]
             row |= {
-                "false alarms an hour": f"{alarms['value']:.0f} [{low:.0f}, {high:.0f}]",
+                "false alarms per hour": f"{alarms['value']:.0f} [{low:.0f}, {high:.0f}]",
                 "fake clips found": over_time["fakes_found"],
                 "genuine clips suspected": over_time["real_accused"],
             }
@@ -107,34 +107,36 @@ def _costs(presets: Mapping[str, Any], clips: Mapping[str, Any]) -> None:
     st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch")
 
 
-def _drawn(card: ModelCard, thresholds: VerdictSettings) -> None:
+def _curves(card: ModelCard, thresholds: VerdictSettings) -> None:
     facts = (card.model_extra or {}).get("curves")
-    st.subheader("How well, drawn")
+    st.subheader("Accuracy")
     if facts is None:
-        st.info("The card of these weights holds no curves: `deepfake-monitor lab card` puts them there.")
+        st.info("The model card of these weights has no curves. The command `deepfake-monitor lab card` adds them.")
         return
     one, two, three = st.columns(3)
     one.altair_chart(curves.roc(facts, thresholds), width="stretch")
     two.altair_chart(curves.reliability(facts), width="stretch")
     three.altair_chart(curves.scores(facts, thresholds), width="stretch")
     st.caption(
-        f"{facts['crops']:,} single faces of {facts['groups']:,} groups of videos ({facts['material']}). Left: a curve "
-        "on the dashed line would be a coin; the dot is where the thresholds lie now. Middle: on the dashed line, of a "
-        "hundred faces with P(fake) 70 % seventy are fake; large dots are many faces. Right: where the two overlap, no "
-        "threshold tells them apart; the dashed line is where suspicion begins."
+        f"{facts['crops']:,} single faces from {facts['groups']:,} groups of videos ({facts['material']}). Left: a "
+        "curve on the dashed line is no better than chance; the dot marks the current threshold for suspicious. "
+        "Middle: on the dashed line, 70 of 100 faces with P(fake) 70 % are fake; a larger dot stands for more faces. "
+        "Right: where the two colours overlap, no threshold separates genuine from fake faces; the dashed line is the "
+        "current threshold for suspicious."
     )
 
 
-def _measured(card: ModelCard) -> None:
-    """Every figure of the card that has a value, with its interval."""
+def _figures(card: ModelCard) -> None:
+    """Shows every figure of the card that has a value, with its confidence interval."""
     st.subheader("All figures")
-    for about, figures in card.metrics.items():
+    for topic, figures in card.metrics.items():
         rows = list(_rows(figures))
         if rows:
-            st.markdown(f"**{about.replace('_', ' ')}**")
+            st.markdown(f"**{topic.replace('_', ' ')}**")
             st.dataframe(pd.DataFrame(rows, columns=["", "value", "95 % interval"]), hide_index=True, width="stretch")
     st.caption(
-        "Intervals resample groups of videos. Figures hold for this data only: footage from elsewhere is harder."
+        "The 95 % intervals come from resampling groups of videos. The figures are valid for this data only: other "
+        "footage is harder."
     )
 
 
@@ -159,7 +161,7 @@ def _share(figure: Mapping[str, Any]) -> str:
 
 
 def _weights(card: ModelCard) -> None:
-    st.subheader("The weights")
+    st.subheader("Model weights")
     others = ", ".join(map(str, card.sizes[1:])) or "none"
     fit = card.calibration
     facts = {

@@ -1,4 +1,4 @@
-"""What is watched: add, pause, rename, remove."""
+"""The list of sources in the side bar: add, pause, rename, remove."""
 
 import secrets
 from collections.abc import Mapping
@@ -7,7 +7,15 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
-from monitor.dashboard.pages.current_user import audit, lacking, may, permitted, refreshed, reporter, token
+from monitor.dashboard.pages.current_user import (
+    audit,
+    check_role,
+    explain_denial,
+    get_reporter,
+    get_token,
+    has_role,
+    refresh,
+)
 from monitor.dashboard.pages.formatting import route
 from monitor.dashboard.webcam import webcam
 from monitor.errors import MonitorError
@@ -27,97 +35,97 @@ _BADGES: Final[Mapping[StreamState, tuple[str, str]]] = {
     StreamState.FAILED: ("red", ":material/error:"),
 }
 _TYPED: Final = "Camera or address"
-WATCHED: Final = "watched"  # in the tab's session: the id of the channel that is looked at
+WATCHED: Final = "watched"  # key in the tab's session: id of the stream on the page
 _OWN: Final = "Camera of this browser"
-_OWN_KEY, _OWN_IS_ON = "own-camera-key", "own-camera-is-on"  # in the tab's session
+_OWN_KEY, _OWN_IS_ON = "own-camera-key", "own-camera-is-on"  # keys in the tab's session
 
 
 def describe(status: StreamStatus) -> str:
-    """A watch's state in Markdown, with its reason."""
+    """A stream's state in Markdown, with its reason."""
     colour, icon = _BADGES[status.state]
     again = "" if status.retry_after is None else f", attempt {status.attempt} in {status.retry_after:.0f} s"
     return f":{colour}-badge[{icon} {status.state}{again}]" + (f" {status.reason}" if status.reason else "")
 
 
-@refreshed(every=2.0)
-def list_sources(station: MonitorService) -> None:
-    """The sources, each with its state and what can be done with it."""
+@refresh(every=2.0)
+def list_sources(monitor_service: MonitorService) -> None:
+    """Lists the sources, each with its state and its buttons."""
     st.subheader("Sources")
-    for channel in station.channels:
+    for stream in monitor_service.channels:
         with st.container(border=True):
-            st.markdown(f"**{channel.name}**  \n{describe(channel.status)}")
-            _buttons(station, channel)
+            st.markdown(f"**{stream.name}**  \n{describe(stream.status)}")
+            _buttons(monitor_service, stream)
 
 
-def _buttons(station: MonitorService, channel: Stream) -> None:
-    state = channel.status.state
+def _buttons(monitor_service: MonitorService, stream: Stream) -> None:
+    state = stream.status.state
     row = st.container(horizontal=True, gap="small")
-    locked = lacking(Role.ADMIN)
-    resting = state is StreamState.PAUSED or state.over
-    words, icon = ("Resume", ":material/play_arrow:") if resting else ("Pause", ":material/pause:")
-    about = locked or f"{words} {channel.name}"
+    locked = explain_denial(Role.ADMIN)
+    is_stopped = state is StreamState.PAUSED or state.over
+    action, icon = ("Resume", ":material/play_arrow:") if is_stopped else ("Pause", ":material/pause:")
+    help_text = locked or f"{action} {stream.name}"
     if row.button(
-        "", icon=icon, help=about, key=f"{words}-{channel.id}", width="stretch", disabled=bool(locked)
-    ) and permitted(Role.ADMIN):
-        (channel.resume if resting else channel.pause)()
-        audit("source resumed" if resting else "source paused", channel.address)
+        "", icon=icon, help=help_text, key=f"{action}-{stream.id}", width="stretch", disabled=bool(locked)
+    ) and check_role(Role.ADMIN):
+        (stream.resume if is_stopped else stream.pause)()
+        audit("source resumed" if is_stopped else "source paused", stream.address)
         st.rerun(scope="fragment")
-    about = locked or f"Rename {channel.name}"
-    with row.popover("", icon=":material/edit:", help=about, width="stretch", disabled=bool(locked)):
-        name = st.text_input("Name", channel.name, key=f"name-{channel.id}", max_chars=80)
-        if st.button("Rename", key=f"rename-{channel.id}", disabled=bool(locked)) and permitted(Role.ADMIN):
-            audit("source renamed", channel.address)
-            channel.name = name.strip() or channel.address
+    help_text = locked or f"Rename {stream.name}"
+    with row.popover("", icon=":material/edit:", help=help_text, width="stretch", disabled=bool(locked)):
+        name = st.text_input("Name", stream.name, key=f"name-{stream.id}", max_chars=80)
+        if st.button("Rename", key=f"rename-{stream.id}", disabled=bool(locked)) and check_role(Role.ADMIN):
+            audit("source renamed", stream.address)
+            stream.name = name.strip() or stream.address
             st.rerun()
-    about = locked or f"Remove {channel.name}"
+    help_text = locked or f"Remove {stream.name}"
     if row.button(
-        "", icon=":material/delete:", help=about, key=f"remove-{channel.id}", width="stretch", disabled=bool(locked)
-    ) and permitted(Role.ADMIN):
-        station.remove(channel.id)
-        audit("source removed", channel.address)
+        "", icon=":material/delete:", help=help_text, key=f"remove-{stream.id}", width="stretch", disabled=bool(locked)
+    ) and check_role(Role.ADMIN):
+        monitor_service.remove(stream.id)
+        audit("source removed", stream.address)
         st.rerun()
 
 
-def ask_source(station: MonitorService) -> None:
-    """A form for one more source, for those who may."""
-    if not may(Role.REVIEWER):
+def ask_source(monitor_service: MonitorService) -> None:
+    """Shows a form for a new source, if the user's role allows it."""
+    if not has_role(Role.REVIEWER):
         return
     choices = {kind.choice: kind.example for kind in kinds() if kind.choice}
-    offered = [_TYPED, *choices, _OWN] if may(Role.ADMIN) else [_OWN]
-    with st.expander("Add a source", expanded=not station.channels):
+    offered = [_TYPED, *choices, _OWN] if has_role(Role.ADMIN) else [_OWN]
+    with st.expander("Add a source", expanded=not monitor_service.channels):
         kind = st.selectbox("Kind", offered, key="new-kind")
         if kind != _OWN:
-            _form(station, fixed=choices.get(kind, ""))
-    own = st.container()  # outside, so that what is on stays in sight whatever is chosen above
+            _form(monitor_service, fixed=choices.get(kind, ""))
+    own = st.container()  # outside the expander, so that a running camera stays visible
     if kind == _OWN or st.session_state.get(_OWN_IS_ON):
         with own:
             _own_camera()
 
 
 def _own_camera() -> None:
-    """The camera of whoever looks; it is what they see once it is on."""
+    """Shows the browser's own camera; the page switches to it when it starts."""
     key = st.session_state.setdefault(_OWN_KEY, secrets.token_urlsafe(18))
-    query = urlencode({"name": reporter()})
-    is_on = webcam(key="own-camera", url=f"{route('camera', key)}?{query}", token=token(), title=_OWN)
+    query = urlencode({"name": get_reporter()})
+    is_on = webcam(key="own-camera", url=f"{route('camera', key)}?{query}", token=get_token(), title=_OWN)
     st.caption(
-        "It is watched while this page is open, and everybody who may use this dashboard sees it. "
-        "Nothing is kept but what is flagged."
+        "The camera is monitored while this page is open. Everyone with access to this dashboard can see it. "
+        "Only flagged moments are saved."
     )
     if is_on and not st.session_state.get(_OWN_IS_ON):
         st.session_state[WATCHED] = camera_id(key)
     st.session_state[_OWN_IS_ON] = is_on
 
 
-def _form(station: MonitorService, *, fixed: str) -> None:
-    """Asks for a name and, where the kind has no ``fixed`` one, for an address."""
+def _form(monitor_service: MonitorService, *, fixed: str) -> None:
+    """Shows the fields for a name and an address; ``fixed`` is the address of a kind that needs no input."""
     with st.form("new-source", clear_on_submit=True, border=False):
         url = fixed or st.text_input("Address", placeholder=kinds()[0].example, help=known_forms())
         name = st.text_input("Name", max_chars=80)
-        if st.form_submit_button("Watch it", width="stretch") and permitted(Role.ADMIN):
+        if st.form_submit_button("Add source", width="stretch") and check_role(Role.ADMIN):
             try:
-                channel = station.add(url, name=name, repeat=url == "demo:")
+                stream = monitor_service.add(url, name=name, repeat=url == "demo:")
             except MonitorError as error:
                 st.error(str(error))
             else:
-                audit("source added", channel.address)
+                audit("source added", stream.address)
                 st.rerun()

@@ -1,4 +1,4 @@
-"""How this machine is doing."""
+"""The state of the machine: sources, engine, storage, audit log and machine check."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,128 +9,133 @@ import pandas as pd
 import streamlit as st
 
 import monitor
-from monitor.dashboard.pages.current_user import may, permitted, refreshed
+from monitor.dashboard.pages.current_user import check_role, has_role, refresh
 from monitor.dashboard.pages.sources import describe
 from monitor.doctor import examine
 from monitor.flags.retention import RetentionClass, RetentionRule, rules
 from monitor.server import service
 from monitor.server.auth.user import Role
 
-_LINES: Final = 100  # of the log
+_LINES: Final = 100  # of the audit log
 _CLASSES: Final = {
-    RetentionClass.UNREVIEWED: "made by the program, nobody looked",
-    RetentionClass.FALSE_ALARM: "made by the program, a person says real",
-    RetentionClass.EXEMPT: "made or confirmed by people, or the clip is still to come",
+    RetentionClass.UNREVIEWED: "flagged by the program, not reviewed",
+    RetentionClass.FALSE_ALARM: "flagged by the program, judged real by a person",
+    RetentionClass.EXEMPT: "flagged or confirmed by a person, or the clip is still being recorded",
 }
 
 
 def show() -> None:
-    """The page."""
-    here = service.current()
+    """Shows the page."""
+    monitor_service = service.current()
     st.header("System")
     st.caption(f"deepfake-monitor {monitor.__version__}")
-    _running(here)
-    _engine(here)
-    _storage(here)
-    if may(Role.ADMIN):
-        _log(here)
-        _examination(here)
+    _sources(monitor_service)
+    _engine(monitor_service)
+    _storage(monitor_service)
+    if has_role(Role.ADMIN):
+        _audit_log(monitor_service)
+        _machine_check(monitor_service)
 
 
-@refreshed(every=5.0)
-def _engine(here: service.MonitorService) -> None:
-    """What scores faces, why it was chosen, and whether it still scores as it should."""
+@refresh(every=5.0)
+def _engine(monitor_service: service.MonitorService) -> None:
+    """Shows the engine, the reason for its selection, and its last heartbeat."""
     st.subheader("Engine")
-    engines, beat = here.loaded, here.heartbeat.last
+    engines, beat = monitor_service.loaded, monitor_service.heartbeat.last
     if engines is None:
-        st.markdown("Not loaded yet: it is with the server's first heartbeat, or with the first source.")
+        st.markdown("Not loaded yet. The server loads the engine with its first heartbeat or its first source.")
     else:
         st.markdown(f"**{engines.scorer.engine.name}**: {engines.choice.reason}. Weights {engines.classifier.card.id}.")
-        for name, why in engines.choice.others.items():
-            st.caption(f"not {name}: {why}")
-    every = here.settings.service.heartbeat_interval
+        for name, reason in engines.choice.others.items():
+            st.caption(f"Not {name}: {reason}")
+    every = monitor_service.settings.service.heartbeat_interval
     if beat is None:
-        st.info("No heartbeat yet: a known genuine and a known blended face are scored when the server begins.")
+        st.info("No heartbeat yet. At its start, the server scores a known genuine face and a known fake face.")
     elif beat.healthy:
         st.success(f"Heartbeat {beat.at:%H:%M:%S} UTC: {beat.why}", icon=":material/check_circle:")
     else:
         st.error(f"Heartbeat {beat.at:%H:%M:%S} UTC: {beat.why}", icon=":material/error:")
-    if here.load.level:
-        st.warning(str(here.load.cadence).capitalize() + ".", icon=":material/speed:")
-    st.caption(f"Every {every:g} seconds, two known faces go through the running engine, beside the frames.")
+    if monitor_service.load.level:
+        st.warning(str(monitor_service.load.cadence).capitalize() + ".", icon=":material/speed:")
+    st.caption(f"Every {every:g} seconds, the running engine scores two known faces to test itself.")
 
 
-def _storage(here: service.MonitorService) -> None:
-    """What is kept, and what goes when."""
+def _storage(monitor_service: service.MonitorService) -> None:
+    """Shows the disk space of the flags and the deletion rules."""
     st.subheader("Storage")
-    archive = here.archive
+    archive = monitor_service.archive
     one, two, three = st.columns(3)
     one.metric("Flags", archive.store.count())
-    two.metric("Kept", f"{archive.size / 1e6:.1f} MB")
-    three.metric("Free on that disk", f"{archive.free / 1e9:.1f} GB")
+    two.metric("Used", f"{archive.size / 1e6:.1f} MB")
+    three.metric("Free on this disk", f"{archive.free / 1e9:.1f} GB")
+    repaired = monitor_service.repaired
     st.caption(
-        f"In {archive.folder}. After the last start: {here.repaired.orphans} unfinished files were removed, "
-        f"{here.repaired.lost} clips had been cut short."
+        f"Folder: {archive.folder}. At the last start, {repaired.orphans} unfinished files were removed and "
+        f"{repaired.lost} clips were incomplete."
     )
-    known = rules(here.settings.evidence)
-    plan = archive.plan(here.settings.evidence, now=datetime.now(UTC))
+    retention_rules = rules(monitor_service.settings.evidence)
+    plan = archive.plan(monitor_service.settings.evidence, now=datetime.now(UTC))
     rows = [
         {
-            "class": keeping.value,
-            "what": _CLASSES[keeping],
-            "flags": stock.flags,
-            "MB": f"{stock.size / 1e6:.1f}",
-            "goes": _goes(known.get(keeping)),
+            "class": retention_class.value,
+            "description": _CLASSES[retention_class],
+            "flags": usage.flags,
+            "MB": f"{usage.size / 1e6:.1f}",
+            "deleted": _describe(retention_rules.get(retention_class)),
         }
-        for keeping, stock in plan.held.items()
+        for retention_class, usage in plan.held.items()
     ]
     st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch")
     st.caption(
-        f"Tidied up every hour. Due now: {len(plan.deletions)} flags, {plan.freed / 1e6:.1f} MB. For Prometheus: "
-        "`/metrics`; for whoever restarts services: `/healthz` and `/readyz`."
+        f"The server deletes due flags every hour. Due now: {len(plan.deletions)} flags, {plan.freed / 1e6:.1f} MB. "
+        "Addresses for administrators: `/metrics` (Prometheus), `/healthz` and `/readyz` (health checks)."
     )
 
 
-def _goes(rule: RetentionRule | None) -> str:
-    """When flags of a class go, in words."""
+def _describe(rule: RetentionRule | None) -> str:
+    """Describes when the server deletes the flags of a class."""
     if rule is None:
-        return "never by itself"
+        return "never automatically"
     parts = [f"after {rule.days:g} days"] if rule.days is not None else []
     if rule.gigabytes is not None:
-        parts.append(f"the oldest, beyond {rule.gigabytes:g} GB of {'all files' if rule.of_all else 'their own files'}")
-    return "; ".join(parts) or "never: no days and no quota are set"
+        files = "all files" if rule.of_all else "files of this class"
+        parts.append(f"the oldest, beyond {rule.gigabytes:g} GB of {files}")
+    return "; ".join(parts) or "never: neither an age limit nor a quota is set"
 
 
-def _log(here: service.MonitorService) -> None:
-    """Who did what lately."""
-    st.subheader("Who did what")
+def _audit_log(monitor_service: service.MonitorService) -> None:
+    """Shows the latest actions of all users."""
+    st.subheader("Audit log")
+    columns = ["time", "person", "action", "subject", "from address"]
     rows = [
-        {"at": entry.at[:19], "who": entry.person, "did": entry.action, "what": entry.what, "from": entry.client}
-        for entry in here.audit.last(_LINES)
+        (entry.at[:19], entry.person, entry.action, entry.what, entry.client)
+        for entry in monitor_service.audit.last(_LINES)
     ]
-    st.dataframe(pd.DataFrame(rows, columns=["at", "who", "did", "what", "from"]), hide_index=True, width="stretch")
+    st.dataframe(pd.DataFrame(rows, columns=columns), hide_index=True, width="stretch")
 
 
-def _examination(here: service.MonitorService) -> None:
-    """What ``deepfake-monitor doctor`` says."""
+def _machine_check(monitor_service: service.MonitorService) -> None:
+    """Shows the findings of ``deepfake-monitor doctor``."""
     st.subheader("Is this machine ready?")
-    if st.button("Examine it", help="Takes some seconds; the picture may stutter meanwhile.") and permitted(Role.ADMIN):
-        found = examine(here.settings, out=Path(gettempdir()))
-        rows = [{"question": one.question, "health": one.health, "answer": one.answer} for one in found]
+    if st.button("Check now", help="Takes some seconds. Live pictures may stutter meanwhile.") and check_role(
+        Role.ADMIN
+    ):
+        findings = examine(monitor_service.settings, out=Path(gettempdir()))
+        rows = [{"question": one.question, "health": one.health, "answer": one.answer} for one in findings]
         st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch")
 
 
-@refreshed(every=2.0)
-def _running(here: service.MonitorService) -> None:
-    """What is watched, and how it fares."""
-    st.subheader("Watched")
-    for channel in here.channels:
-        status = channel.status
-        st.markdown(f"**{channel.name}** ({channel.address}) {describe(status)}")
+@refresh(every=2.0)
+def _sources(monitor_service: service.MonitorService) -> None:
+    """Shows each source with its frame rate and its dropped frames."""
+    st.subheader("Sources")
+    for stream in monitor_service.channels:
+        status = stream.status
+        st.markdown(f"**{stream.name}** ({stream.address}) {describe(status)}")
         if status.stats is not None:
             stats = status.stats
-            lost = ", ".join(f"{count} {cause}" for cause, count in {**stats.dropped, **stats.lost}.items())
+            drops = ", ".join(f"{count} {cause}" for cause, count in {**stats.dropped, **stats.lost}.items())
             st.caption(
-                f"{stats.frames_analysed} of {stats.frames_read} frames analysed, {stats.fps:.1f} a second; "
-                f"lost: {lost or 'none'}; opened {status.connection} times; {channel.hub.viewers} look at it"
+                f"{stats.frames_analysed} of {stats.frames_read} frames analysed, {stats.fps:.1f} frames/s; "
+                f"dropped: {drops or 'none'}; connections: {status.connection}; viewers: {stream.hub.viewers}"
             )

@@ -1,22 +1,22 @@
-"""A video that goes to a moment exactly, plays a span, and steps by single frames.
+"""A video player that seeks to an exact time, plays a span, and steps frame by frame.
 
-Streamlit's own player begins at whole seconds, and loads the video anew for each of them.
+Streamlit's own player seeks to whole seconds only, and reloads the video for each of them.
 """
 
-from monitor.dashboard.components import part
+from monitor.dashboard.components import load_component
 
 
-def player(*, key: str, url: str, title: str, fps: float | None, start: float, end: float | None, asked: int) -> None:
-    """Show a video.
+def player(*, key: str, url: str, title: str, fps: float | None, start: float, end: float | None, request: int) -> None:
+    """Shows a video.
 
     Args:
         key: of this element, unique on the page.
-        url: of an mp4 that ranges are served of.
-        title: what it shows, in a few words.
-        fps: frames per second, for single steps; None: one picture, with nothing to play.
-        start: media time (seconds) to go to.
+        url: of an mp4 whose route serves byte ranges.
+        title: a short name of the video.
+        fps: frames per second, for single steps; None: a still picture without controls.
+        start: media time (seconds) to seek to.
         end: media time to pause at; None: the video's end.
-        asked: counts what is asked for; another number goes there again.
+        request: counts the requests to seek; a new number seeks again.
     """
-    data = {"url": url, "title": title, "fps": fps, "start": start, "end": end, "asked": asked}
-    part(__name__)(key=key, data=data)
+    data = {"url": url, "title": title, "fps": fps, "start": start, "end": end, "request": request}
+    load_component(__name__)(key=key, data=data)

@@ -3,14 +3,14 @@ class Player {
     this.find = (name) => root.querySelector(`.${name}`);
     this.video = this.find("video");
     this.find("back").onclick = () => this.step(-1);
-    this.find("on").onclick = () => this.step(1);
+    this.find("forward").onclick = () => this.step(1);
     this.find("player").onkeydown = (event) => {
       const by = { ",": -1, ".": 1 }[event.key];
       if (by && !event.ctrlKey && !event.metaKey && !event.altKey) this.step(by);
     };
-    this.video.ontimeupdate = () => this.moved();
-    this.video.onseeked = () => this.moved();
-    this.video.onloadedmetadata = () => this.go();
+    this.video.ontimeupdate = () => this.showTime();
+    this.video.onseeked = () => this.showTime();
+    this.video.onloadedmetadata = () => this.seek();
   }
 
   update({ data }) {
@@ -19,12 +19,12 @@ class Player {
     this.video.controls = data.fps !== null;
     this.find("steps").hidden = data.fps === null;
     this.video.setAttribute("aria-label", data.title);
-    if (before?.url.split("?")[0] !== data.url.split("?")[0]) this.video.src = data.url; // a new token loads nothing anew
-    else if (before.asked !== data.asked) this.go();
+    if (before?.url.split("?")[0] !== data.url.split("?")[0]) this.video.src = data.url; // a new token does not reload the video
+    else if (before.request !== data.request) this.seek();
   }
 
-  // To the moment that is asked for: into its frame, not onto the edge between two.
-  go() {
+  // Seeks into the requested frame, 1 ms after its start: the exact edge may show the frame before.
+  seek() {
     const { start, end } = this.data;
     this.until = end;
     this.video.pause();
@@ -38,7 +38,7 @@ class Player {
     this.video.currentTime = (Math.floor((this.video.currentTime + 1e-4) / frame) + by + 0.5) * frame;
   }
 
-  moved() {
+  showTime() {
     const at = this.video.currentTime;
     this.find("now").textContent = `${at.toFixed(2)} s`;
     if (this.until !== null && at >= this.until) {

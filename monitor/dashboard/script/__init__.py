@@ -1,1 +1,1 @@
-"""What Streamlit runs for each tab; not beside ``pages``, which it would take for pages of its own kind."""
+"""The script that Streamlit runs for each tab. Beside a folder ``pages``, Streamlit would list that folder's files."""

@@ -1,4 +1,4 @@
-"""The script that Streamlit runs for a page where there is no ``streamlit_app.py``: after ``pip install``."""
+"""The Streamlit script of an installed package, where ``streamlit_app.py`` is missing."""
 
 from monitor.dashboard.pages import show
 

@@ -1,13 +1,13 @@
-"""A form for name and password that goes straight to the route that takes them: Streamlit never sees the password."""
+"""A sign-in form that posts name and password to the sign-in route; the password never reaches Streamlit."""
 
-from monitor.dashboard.components import part
+from monitor.dashboard.components import load_component
 
 
 def sign_in(*, key: str, url: str) -> None:
-    """Ask who is there; the page runs again when somebody signed in.
+    """Shows the form; the page runs again after a successful sign-in.
 
     Args:
         key: of this element, unique on the page.
         url: of the route, its token included.
     """
-    part(__name__)(key=key, data={"url": url}, on_done_change=lambda: None)
+    load_component(__name__)(key=key, data={"url": url}, on_done_change=lambda: None)

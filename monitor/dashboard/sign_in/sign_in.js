@@ -10,7 +10,7 @@ class Form {
 
   update({ data, setTriggerValue }) {
     this.url = data.url;
-    this.tell = setTriggerValue;
+    this.setTriggerValue = setTriggerValue;
   }
 
   end() {}
@@ -19,21 +19,21 @@ class Form {
     const { name, password } = this.form.elements;
     const button = this.form.querySelector("button");
     button.disabled = true;
-    this.say("");
+    this.showError("");
     try {
       const body = JSON.stringify({ name: name.value, password: password.value });
       const answer = await fetch(this.url, { method: "POST", body });
-      const said = await answer.json().catch(() => ({}));
+      const result = await answer.json().catch(() => ({}));
       password.value = "";
-      if (answer.ok) this.tell("done", said.name);
-      else this.say(said.error || `the server answered ${answer.status}`);
+      if (answer.ok) this.setTriggerValue("done", result.name);
+      else this.showError(result.error || `The sign-in failed. The server answered with status ${answer.status}.`);
     } catch {
-      this.say("the server does not answer");
+      this.showError("The server does not answer.");
     }
     button.disabled = false;
   }
 
-  say(message) {
+  showError(message) {
     this.form.querySelector(".error").textContent = message;
   }
 }

@@ -18,14 +18,14 @@ class Sender {
 
   update({ data, setTriggerValue }) {
     this.data = data;
-    this.tell = setTriggerValue;
-    this.find(".limit").textContent = `Up to ${this.data.most} MB. It stays on the machine that runs the monitor.`;
+    this.setTriggerValue = setTriggerValue;
+    this.find(".limit").textContent = `Up to ${this.data.max_megabytes} MB. The file stays on the computer that runs the monitor.`;
   }
 
   queue(files) {
     this.fail("");
     for (const file of files) {
-      if (file.size > this.data.most * 1e6) this.fail(`${file.name} is larger than ${this.data.most} MB`);
+      if (file.size > this.data.max_megabytes * 1e6) this.fail(`${file.name} is larger than ${this.data.max_megabytes} MB.`);
       else this.waiting.push(file);
     }
     if (!this.request) this.next();
@@ -33,24 +33,24 @@ class Sender {
 
   next() {
     const file = this.waiting.shift();
-    this.find(".going").hidden = !file;
+    this.find(".uploading").hidden = !file;
     if (!file) return;
     const request = this.request = new XMLHttpRequest();
-    const progress = this.find("progress"), what = this.find(".what");
+    const progress = this.find("progress"), status = this.find(".status");
     const separator = this.data.url.includes("?") ? "&" : "?";
     request.open("PUT", `${this.data.url}${separator}name=${encodeURIComponent(file.name)}`);
     request.upload.onprogress = (event) => {
       progress.value = event.total ? event.loaded / event.total : 0;
-      what.textContent = `${file.name}: ${Math.round(100 * progress.value)} %`;
+      status.textContent = `${file.name}: ${Math.round(100 * progress.value)} %`;
     };
     request.onload = () => {
       let answer = {};
-      try { answer = JSON.parse(request.responseText); } catch { /* not ours: the status says enough */ }
-      if (request.status === 200) this.tell("done", answer.id);
-      else this.fail(answer.error || `${file.name}: the server answered ${request.status}`);
+      try { answer = JSON.parse(request.responseText); } catch { /* an answer of a proxy; its status is shown */ }
+      if (request.status === 200) this.setTriggerValue("done", answer.id);
+      else this.fail(answer.error || `${file.name}: the upload failed. The server answered with status ${request.status}.`);
     };
-    request.onerror = () => this.fail(`${file.name}: the server does not answer`);
-    request.onabort = () => this.fail(`${file.name}: stopped, nothing was kept`);
+    request.onerror = () => this.fail(`${file.name}: the server does not answer.`);
+    request.onabort = () => this.fail(`${file.name}: the upload was stopped. Nothing was saved.`);
     request.onloadend = () => { this.request = null; this.next(); };
     request.send(file);
   }

@@ -1,9 +1,9 @@
-"""The live picture in the browser: frame, boxes, labels and heat-map on a canvas, and the flag that comes back.
+"""The live picture in the browser: frame, boxes, labels and heat-map on a canvas, and a button to flag a moment.
 
-A Streamlit component (v2) without a build step. Its script is one module, put together from five files: ``feed.js``
-(WebSocket -> frames), ``formatting.js`` (values -> words), ``layout.js`` (where plates go), ``picture.js`` (frame ->
-pixels) and ``viewer.js`` (what a person touches).
-The frames themselves never pass through Streamlit: see monitor.server.frame_messages.
+A Streamlit component (v2) without a build step. Its script is one module, joined from five files: ``feed.js``
+(WebSocket -> frames), ``formatting.js`` (values -> text), ``layout.js`` (positions of the plates), ``picture.js``
+(frame -> pixels) and ``viewer.js`` (the controls).
+The frames never pass through Streamlit: see monitor.server.frame_messages.
 """
 
 import math
@@ -12,7 +12,7 @@ from typing import Any, Final, TypedDict
 
 import streamlit as st
 
-from monitor.dashboard.components import part
+from monitor.dashboard.components import load_component
 from monitor.overlay import OverlaySettings
 from monitor.overlay.heat import FAKE_RGB, REAL_RGB
 from monitor.overlay.outlines import OUTLINES
@@ -21,12 +21,12 @@ _SCRIPTS: Final = ("feed.js", "formatting.js", "layout.js", "picture.js", "viewe
 
 
 class FlaggedView(TypedDict):
-    """What was on the canvas when somebody pressed the flag."""
+    """The moment on the canvas when a person pressed the flag button."""
 
     connection: int  # of the connection to the source
     frame: int  # index within the connection
     time: float  # media time, seconds
-    track: int | None  # the face it is about; None: the picture as a whole
+    track: int | None  # id of the selected face; None: the whole picture
 
 
 def viewer(
@@ -38,22 +38,22 @@ def viewer(
     on_flag: Callable[[FlaggedView], None] | None = None,
     primary: bool = True,
 ) -> FlaggedView | None:
-    """Show a live stream; the connection outlives reruns for as long as ``url`` and ``token`` stay the same.
+    """Shows a live stream; the connection survives reruns as long as ``url`` and ``token`` stay the same.
 
     Args:
         key: of this element, unique on the page.
-        url: of the WebSocket route. A relative one is resolved against the page's address, as Streamlit's own
-            files are, and so lives behind any prefix; one with a leading slash needs ``server.baseUrlPath`` in it.
-        token: goes along as the query parameter ``token``.
-        title: what is watched, in a few words.
-        on_flag: called with the moment before the rerun that a flag causes; without it there is no flag to press.
+        url: of the WebSocket route. A relative URL is resolved against the page's address, so it works behind any
+            prefix; a URL with a leading slash must include ``server.baseUrlPath``.
+        token: sent as the query parameter ``token``.
+        title: the name of the stream.
+        on_flag: called with the moment before the rerun that a flag causes; None hides the flag button.
         primary: whether the key F works everywhere on the page, not only while the focus is inside.
 
     Returns:
-        The moment that was flagged, in the one run that the flag causes; else None.
+        The flagged moment in the run that the flag causes; otherwise None.
     """
 
-    def flagged() -> None:
+    def report_flag() -> None:
         moment = moment_of(st.session_state[key].get("flag"))
         if moment is not None and on_flag is not None:
             on_flag(moment)
@@ -66,11 +66,11 @@ def viewer(
         "flags": on_flag is not None,
         "look": _look(),
     }
-    return moment_of(part(__name__, *_SCRIPTS)(key=key, data=data, on_flag_change=flagged).get("flag"))
+    return moment_of(load_component(__name__, *_SCRIPTS)(key=key, data=data, on_flag_change=report_flag).get("flag"))
 
 
 def _look() -> dict[str, Any]:
-    """Colours and line styles: those of the overlay, so that a picture looks the same everywhere."""
+    """Colours and line styles of the overlay, so that live pictures and saved pictures look the same."""
     return {
         "outlines": {
             label.value: {"rgb": style.rgb, "pieces": style.pieces, "weight": style.weight}
@@ -83,7 +83,7 @@ def _look() -> dict[str, Any]:
 
 
 def moment_of(sent: object) -> FlaggedView | None:
-    """What a browser sent, checked: None if it is not a moment."""
+    """Checks a value that the browser sent; None if it is not a valid moment."""
     match sent:
         case {
             "connection": int(connection),

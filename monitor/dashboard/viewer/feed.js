@@ -1,20 +1,20 @@
-// WebSocket -> frames. The server may have two frames under way; each is acknowledged once it is drawn or skipped,
-// so what is shown is never older than two frames, however slow the line; the server counts what was drawn, and sends
-// smaller pictures where the answers take long.
+// WebSocket -> frames. The server sends at most two unacknowledged frames; the viewer acknowledges each frame once it
+// is drawn or skipped. So the picture is never more than two frames late, even on a slow connection. The server counts
+// the drawn frames, and sends smaller pictures while acknowledgements are slow.
 
 const FIRST_WAIT = 0.5, LONGEST_WAIT = 10; // seconds between attempts
-const QUIET = 3; // seconds without a frame after which it is said
+const QUIET = 3; // seconds without a frame before the viewer shows a notice
 
 class Feed {
-  // draw(header, bitmap): called in an animation frame, newest only; owns the bitmap from then on.
-  // say({kind, text}): kind is connecting, waiting, live, quiet, retrying, paused, ended or refused.
-  constructor({ draw, say }) {
-    Object.assign(this, { draw, say, socket: null, address: null, next: null, last: null, waits: 0 });
-    this.over = false; // ended or refused: nothing reconnects but another address
+  // draw(header, bitmap): called in an animation frame with the newest frame; takes ownership of the bitmap.
+  // report({kind, text}): kind is connecting, waiting, live, quiet, retrying, paused, ended or refused.
+  constructor({ draw, report }) {
+    Object.assign(this, { draw, report, socket: null, address: null, next: null, last: null, waits: 0 });
+    this.over = false; // ended or refused: only another address reconnects
     this.clock = setInterval(() => this.tick(), 500);
   }
 
-  // Connect to url with token; nothing happens if that is where it is connected already.
+  // Connects to url with token; does nothing if the address is the same.
   open(url, token) {
     const address = socketAddress(url, token);
     if (address === this.address) return;
@@ -28,7 +28,7 @@ class Feed {
     if (this.over || this.paused) return;
     this.paused = true;
     this.drop();
-    this.say({ kind: "paused", text: "paused while the tab is hidden" });
+    this.report({ kind: "paused", text: "paused while this tab is hidden" });
   }
 
   resume() {
@@ -59,21 +59,21 @@ class Feed {
   reconnect() {
     this.drop();
     if (this.over || this.paused || !this.address) return;
-    this.last = null; // another server may count from the start
+    this.last = null; // a restarted server counts frames from zero
     this.drawnAt = performance.now();
-    this.say({ kind: "connecting", text: "connecting" });
+    this.report({ kind: "connecting", text: "connecting" });
     const socket = (this.socket = new WebSocket(this.address));
     socket.binaryType = "arraybuffer";
-    socket.onopen = () => this.say({ kind: "waiting", text: "connected, waiting for a picture" });
+    socket.onopen = () => this.report({ kind: "waiting", text: "connected, waiting for a picture" });
     socket.onmessage = (event) => this.receive(socket, event.data);
-    socket.onclose = (event) => this.closed(event);
+    socket.onclose = (event) => this.handleClose(event);
   }
 
-  closed({ code, reason }) {
+  handleClose({ code, reason }) {
     this.drop();
     this.over = code === ENDED || code === NOT_ALLOWED;
-    if (code === ENDED) this.say({ kind: "ended", text: `ended: ${reason || "the stream is over"}` });
-    else if (code === NOT_ALLOWED) this.say({ kind: "refused", text: refusal(reason) });
+    if (code === ENDED) this.report({ kind: "ended", text: `ended: ${reason || "the stream is over"}` });
+    else if (code === NOT_ALLOWED) this.report({ kind: "refused", text: refusal(reason) });
     else {
       const wait = Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** this.waits++);
       this.due = performance.now() + wait * 1000;
@@ -86,9 +86,9 @@ class Feed {
     if (this.due) {
       const left = (this.due - now) / 1000;
       if (left <= 0) this.reconnect();
-      else this.say({ kind: "retrying", text: `reconnecting in ${Math.ceil(left)} s` });
+      else this.report({ kind: "retrying", text: `reconnecting in ${Math.ceil(left)} s` });
     } else if (this.socket && this.last && now - this.drawnAt > QUIET * 1000) {
-      this.say({ kind: "quiet", text: `no new picture for ${Math.floor((now - this.drawnAt) / 1000)} s` });
+      this.report({ kind: "quiet", text: `no new picture for ${Math.floor((now - this.drawnAt) / 1000)} s` });
     }
   }
 
@@ -99,7 +99,7 @@ class Feed {
     try {
       bitmap = await createImageBitmap(new Blob([new Uint8Array(data, 4 + length)], { type: "image/jpeg" }));
     } catch (error) {
-      console.warn(`frame ${header.frame}: its picture cannot be read`, error);
+      console.warn(`frame ${header.frame}: the picture cannot be decoded`, error);
     }
     if (socket !== this.socket || !bitmap || !this.isNewer(header)) {
       bitmap?.close();
@@ -126,7 +126,7 @@ class Feed {
     this.drawnAt = performance.now();
     try {
       this.draw(header, bitmap);
-      this.say({ kind: "live", text: "live" });
+      this.report({ kind: "live", text: "live" });
     } finally {
       this.acknowledge(this.socket, header, true);
     }

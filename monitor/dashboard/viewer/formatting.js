@@ -1,4 +1,4 @@
-// Values as people read them, in the words of monitor/types/formatting.py.
+// Formats values as monitor/types/formatting.py does.
 
 // Media time: 0:07.4, 12:00.0, 1:02:03.0.
 function clock(seconds) {

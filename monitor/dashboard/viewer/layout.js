@@ -1,22 +1,22 @@
-// Where plates go: inside the canvas, beside their face, off each other and off other faces. The same rectangles as
-// those of monitor/overlay/layout.py: tests/overlay/layout.json holds both to them.
+// Positions of the label plates: inside the canvas, beside their face, and off other plates and faces.
+// monitor/overlay/layout.py computes the same rectangles; tests/overlay/layout.json tests both.
 
-const PLATE_COVERED = 8, NEXT_SIDE = 0.03, MOVING = 0.25; // what places cost
-const GAP = 3, SHORTEST_LEADER = 8; // between a box and its plate, times the frame's unit
+const PLATE_COVERED = 8, NEXT_SIDE = 0.03, MOVING = 0.25; // costs of a position
+const GAP = 3, SHORTEST_LEADER = 8; // between a box and its plate, in frame units
 
-// The width of a plain line in pixels, for a frame of that size.
+// The frame unit: the width of a plain line in pixels, for a frame of this size.
 function unitOf([width, height]) {
   return Math.max(1, Math.min(width, height) / 420);
 }
 
-// Places the plates of frame after frame; a plate keeps its side of the face while it can.
+// Places the plates of successive frames; a plate stays on the same side of its face where possible.
 class Layout {
   constructor() {
-    this.sides = new Map(); // id -> which side of its face the plate was on
+    this.sides = new Map(); // id -> side of the face where the plate was in the last frame
   }
 
-  // A place {left, top, width, height} for each plate {id, width, height} beside its box, earlier ones first, off what
-  // is taken.
+  // Returns a rectangle {left, top, width, height} for each plate {id, width, height} beside its box, clear of the
+  // rectangles in taken; earlier plates choose first.
   place(plates, boxes, { frame, taken = [] }) {
     const before = this.sides, gap = GAP * unitOf(frame);
     this.sides = new Map();
@@ -37,14 +37,15 @@ class Layout {
   }
 }
 
-// The line [[x, y], [x, y]] that joins a box to a plate which found no place beside it; null for the others.
+// The line [[x, y], [x, y]] between a box and a distant plate; null if the plate is beside its box.
 function leader(box, plate, frame) {
   const [x1, x2] = between([box.left, box.left + box.width], [plate.left, plate.left + plate.width]);
   const [y1, y2] = between([box.top, box.top + box.height], [plate.top, plate.top + plate.height]);
   return Math.hypot(x2 - x1, y2 - y1) > SHORTEST_LEADER * unitOf(frame) ? [[x1, y1], [x2, y2]] : null;
 }
 
-// The places of a plate around (and inside) its face, best first; at last the second row above and below.
+// The candidate positions of a plate around and inside its face, best first; the last four are a second row above
+// and below.
 function sides(box, { width, height }, gap) {
   const above = box.top - gap - height, below = box.top + box.height + gap;
   const flush = box.left + box.width - width;
@@ -56,20 +57,20 @@ function sides(box, { width, height }, gap) {
   ];
 }
 
-// Moved into the frame; what is larger starts at its edge.
+// Moves a rectangle into the frame; a larger rectangle starts at the frame's edge.
 function inside([left, top], { width, height }, frame) {
   const moved = (start, length, room) => Math.max(0, Math.min(start, room - length));
   return { left: moved(left, width, frame[0]), top: moved(top, height, frame[1]), width, height };
 }
 
-// The share of one rectangle that lies under another, 0..1.
+// The share of one rectangle that another one covers, 0..1.
 function covered(one, other) {
   const wide = Math.min(one.left + one.width, other.left + other.width) - Math.max(one.left, other.left);
   const high = Math.min(one.top + one.height, other.top + other.height) - Math.max(one.top, other.top);
   return (Math.max(wide, 0) * Math.max(high, 0)) / Math.max(one.width * one.height, 1);
 }
 
-// Where two intervals are closest to each other; the middle of what they share if they overlap.
+// The closest points of two intervals; the middle of the overlap if they overlap.
 function between([a1, a2], [b1, b2]) {
   if (a2 < b1) return [a2, b1];
   if (b2 < a1) return [a1, b2];

@@ -1,16 +1,16 @@
-// A frame and what is said of it -> pixels, in the visual language of monitor/overlay: line style, sign and words
-// tell a label as well as its colour does. Drawn in CSS pixels at the screen's own resolution.
+// A frame and its verdicts -> pixels, in the style of monitor/overlay: line style, sign and text distinguish the
+// labels as clearly as colour does. Coordinates are CSS pixels; the resolution is the screen's own.
 
 const SHADOW = "rgb(18 20 24)", BACK = "rgb(16 18 22 / 0.82)", BRIGHT = "#fff", DIM = "rgb(200 205 212)";
-const FINE = 8; // a map is smoothed to this many pixels a cell, as numbers: colours in between would lie
+const FINE = 8; // pixels a cell after interpolation; values are interpolated, because mixed colours would show wrong values
 
 const rgb = (colour) => `rgb(${colour.join(" ")})`;
 const clamp = (value, low, high) => Math.max(low, Math.min(high, value));
 
-// What a plate says of a face: headline, and the main reason ("" without one).
-function words(face) {
-  const sure = face.confidence === null ? "" : ` ${percent(face.confidence)}`;
-  return [`#${face.id} ${face.words}${sure}`, face.reasons[0] ?? ""];
+// The text of a face's plate: headline, and the main reason ("" without one).
+function plateText(face) {
+  const confidence = face.confidence === null ? "" : ` ${percent(face.confidence)}`;
+  return [`#${face.id} ${face.words}${confidence}`, face.reasons[0] ?? ""];
 }
 
 class Picture {
@@ -19,7 +19,7 @@ class Picture {
     this.context = canvas.getContext("2d");
     this.header = this.bitmap = null;
     this.options = { heat: true, boxes: true, opacity: 0.5, selected: null };
-    this.room = [0, 0]; // CSS pixels that the canvas may take
+    this.room = [0, 0]; // CSS pixels available for the canvas
     this.tiles = new Map(); // id -> {values, tile}
     this.layout = new Layout();
     this.plates = []; // {id, left, top, width, height}, of the last drawing
@@ -67,7 +67,7 @@ class Picture {
     }
   }
 
-  // The largest canvas of the frame's shape inside the room, with as many pixels as the screen has there.
+  // Sizes the canvas: the largest rectangle of the frame's shape inside the room, at the screen's resolution.
   fit() {
     const { header, canvas, room } = this;
     const sharp = window.devicePixelRatio || 1;
@@ -145,7 +145,7 @@ class Picture {
     });
   }
 
-  // Stroke a path in a label's colour and weight, over its shadow.
+  // Strokes a path in a label's colour and weight, over its shadow.
   stroke(label, path) {
     const { context, unit } = this;
     const { rgb: colour, weight } = this.look.outlines[label];
@@ -162,7 +162,7 @@ class Picture {
 
   drawSelection({ left, top, width, height }) {
     const { context, unit } = this;
-    const away = 5 * unit, edge = 2 * unit; // whole also where the face is at the picture's edge
+    const away = 5 * unit, edge = 2 * unit; // stays inside the picture for faces at its edge
     const [x1, y1] = [Math.max(left - away, edge), Math.max(top - away, edge)];
     const [x2, y2] = [Math.min(left + width + away, this.width - edge), Math.min(top + height + away, this.height - edge)];
     for (const [thick, ink] of [[4 * unit, SHADOW], [2 * unit, BRIGHT]]) {
@@ -174,7 +174,7 @@ class Picture {
     }
   }
 
-  // The worst labels first: they get the best places.
+  // The most severe labels come first and get the best places.
   drawPlates() {
     const severity = Object.keys(this.look.outlines);
     const faces = [...this.faces].sort((a, b) => severity.indexOf(b.label) - severity.indexOf(a.label) || a.id - b.id);
@@ -186,7 +186,7 @@ class Picture {
     for (const plate of this.plates) this.drawPlate(plate);
   }
 
-  // What a plate says and how large that is; a long one has its reason on a second line.
+  // The text and the size of a plate; on a long plate the reason is on a second line.
   plate(face) {
     const { context, size } = this;
     const small = Math.max(11, size * 0.8);
@@ -194,7 +194,7 @@ class Picture {
       context.font = `${weight} ${height}px ${this.family}`;
       return context.measureText(text).width;
     };
-    const [headline, reason] = words(face);
+    const [headline, reason] = plateText(face);
     const joint = face.confidence === null ? `${headline}: ${reason}` : `${headline} · ${reason}`;
     const pad = size * 0.42;
     const whole = measure(reason ? joint : headline, size, 600);
@@ -238,7 +238,7 @@ class Picture {
   }
 }
 
-// A sign whose shape alone tells the label: tick on a disc, triangle, octagon, open ring.
+// Draws the sign of a label. Its shape alone identifies the label: tick on a disc, triangle, octagon, open ring.
 function drawSign(context, label, { x, y, side, ink }) {
   const at = (u, v) => [x + u * side, y + v * side];
   const path = (points) => {

@@ -1,7 +1,7 @@
-// What a person sees and touches: the canvas, its controls, the flag. One instance for each root; reruns only update it.
+// The canvas, its controls and the flag button. One instance for each root; reruns only update it.
 
-const HIDDEN_FOR = 2000; // milliseconds of a hidden tab before the connection is closed
-const SPOKEN_EVERY = 2000; // milliseconds between two descriptions for screen readers
+const HIDDEN_FOR = 2000; // milliseconds after which a hidden tab closes its connection
+const DESCRIPTION_INTERVAL = 2000; // milliseconds between two descriptions for screen readers
 
 export default (component) => instanceAt(component, Viewer);
 
@@ -9,9 +9,9 @@ export default (component) => instanceAt(component, Viewer);
 function describe(faces) {
   if (!faces.length) return "no face";
   const each = faces.map((face) => {
-    const sure = face.confidence === null ? "" : ` ${percent(face.confidence)}`;
-    const why = face.reasons.length ? ` (${face.reasons[0]})` : "";
-    return `face ${face.id} ${face.words}${sure}${why}`;
+    const confidence = face.confidence === null ? "" : ` ${percent(face.confidence)}`;
+    const reason = face.reasons.length ? ` (${face.reasons[0]})` : "";
+    return `face ${face.id} ${face.words}${confidence}${reason}`;
   });
   return `${faces.length} ${faces.length === 1 ? "face" : "faces"}: ${each.join(", ")}`;
 }
@@ -19,61 +19,61 @@ function describe(faces) {
 class Viewer {
   constructor(root) {
     this.root = root;
-    this.part = (name) => root.querySelector(`.${name}`);
-    this.ended = new AbortController(); // takes all listeners away
-    this.selected = null; // id of the chosen face; it may be out of sight
-    this.pressed = null; // the moment under a pointer that is down on the button
-    this.spoken = { at: -Infinity, timer: null };
-    this.picture = new Picture(this.part("canvas"));
-    this.feed = new Feed({ draw: (header, bitmap) => this.show(header, bitmap), say: (state) => this.state(state) });
+    this.find = (name) => root.querySelector(`.${name}`);
+    this.listeners = new AbortController(); // removes all event listeners
+    this.selected = null; // id of the chosen face; the face may have left the picture
+    this.pressed = null; // the moment when the pointer went down on the flag button
+    this.description = { at: -Infinity, timer: null };
+    this.picture = new Picture(this.find("canvas"));
+    this.feed = new Feed({ draw: (header, bitmap) => this.show(header, bitmap), report: (state) => this.showState(state) });
     this.listen();
     this.room = new ResizeObserver(() => this.fit());
-    this.room.observe(this.part("stage"));
+    this.room.observe(this.find("stage"));
   }
 
   update({ data, setTriggerValue }) {
     this.send = setTriggerValue;
     this.primary = data.primary;
-    this.part("joined").hidden = !data.flags;
-    this.part("title").textContent = data.title;
-    this.part("viewer").setAttribute("aria-label", data.title);
+    this.find("joined").hidden = !data.flags;
+    this.find("title").textContent = data.title;
+    this.find("viewer").setAttribute("aria-label", data.title);
     if (!this.picture.look) {
       this.picture.look = data.look;
-      this.part("opacity").value = Math.round(data.look.opacity * 100);
-      for (const sign of ["fake", "real"]) this.part("viewer").style.setProperty(`--${sign}`, data.look[sign].join(" "));
-      this.choose();
+      this.find("opacity").value = Math.round(data.look.opacity * 100);
+      for (const sign of ["fake", "real"]) this.find("viewer").style.setProperty(`--${sign}`, data.look[sign].join(" "));
+      this.applyOptions();
     }
     this.feed.open(data.url, data.token);
     if (document.visibilityState === "hidden") this.feed.pause();
   }
 
   end() {
-    this.ended.abort();
+    this.listeners.abort();
     this.room.disconnect();
     this.feed.close();
     clearTimeout(this.hiding);
-    clearTimeout(this.spoken.timer);
+    clearTimeout(this.description.timer);
     clearTimeout(this.flashing);
     this.picture.bitmap?.close();
   }
 
   listen() {
-    const on = (target, event, act) => target.addEventListener(event, act, { signal: this.ended.signal });
-    const flag = this.part("flag");
+    const on = (target, event, act) => target.addEventListener(event, act, { signal: this.listeners.signal });
+    const flag = this.find("flag");
     on(flag, "pointerdown", () => (this.pressed = this.moment()));
     on(flag, "click", () => this.flag(this.pressed ?? this.moment()));
     on(window, "pointerup", () => setTimeout(() => (this.pressed = null)));
-    on(document, "keydown", (event) => this.key(event));
-    on(document, "visibilitychange", () => this.visibility());
-    on(document, "fullscreenchange", () => this.fullScreenChanged());
-    on(this.part("canvas"), "click", (event) => this.select(this.picture.faceAt(event.offsetX, event.offsetY)));
-    on(this.part("about"), "click", () => this.selectNext());
-    for (const name of ["heat", "opacity", "boxes"]) on(this.part(name), "input", () => this.choose());
-    on(this.part("full"), "click", () => this.fullScreen());
-    this.part("full").hidden = !document.fullscreenEnabled;
+    on(document, "keydown", (event) => this.handleKey(event));
+    on(document, "visibilitychange", () => this.handleVisibility());
+    on(document, "fullscreenchange", () => this.showFullScreen());
+    on(this.find("canvas"), "click", (event) => this.select(this.picture.faceAt(event.offsetX, event.offsetY)));
+    on(this.find("subject"), "click", () => this.selectNext());
+    for (const name of ["heat", "opacity", "boxes"]) on(this.find(name), "input", () => this.applyOptions());
+    on(this.find("full"), "click", () => this.toggleFullScreen());
+    this.find("full").hidden = !document.fullscreenEnabled;
   }
 
-  // ── what comes in
+  // ── frames and states from the feed
 
   show(header, bitmap) {
     const { canvas } = this.picture;
@@ -82,35 +82,35 @@ class Viewer {
     this.picture.show(header, bitmap);
     canvas.dataset.connection = header.connection;
     canvas.dataset.frame = header.frame;
-    this.part("when").textContent = `${clock(header.time)} · ${header.engine}`;
+    this.find("when").textContent = `${clock(header.time)} · ${header.engine}`;
     if (this.shape !== shape) {
       this.shape = shape;
-      this.part("viewer").style.setProperty("--shape", shape);
-      this.part("scale-real").textContent = `−${header.scale}`;
-      this.part("scale-fake").textContent = `+${header.scale}`;
+      this.find("viewer").style.setProperty("--shape", shape);
+      this.find("scale-real").textContent = `−${header.scale}`;
+      this.find("scale-fake").textContent = `+${header.scale}`;
       this.fit();
     }
-    if (isFirst) this.part("flag").disabled = this.part("about").disabled = false;
-    this.about();
-    this.speak();
+    if (isFirst) this.find("flag").disabled = this.find("subject").disabled = false;
+    this.showSubject();
+    this.updateDescription();
   }
 
-  state({ kind, text }) {
-    if (this.said === text) return;
-    this.said = text;
-    this.part("viewer").dataset.state = kind;
-    this.part("state").textContent = text;
-    this.part("veil").textContent = kind === "live" ? "" : text;
-    const calm = text.replace(/ (in|for) \d+ s$/, ""); // a screen reader hears no countdown
-    if (this.part("spoken").textContent !== calm) this.part("spoken").textContent = calm;
+  showState({ kind, text }) {
+    if (this.stateText === text) return;
+    this.stateText = text;
+    this.find("viewer").dataset.state = kind;
+    this.find("state").textContent = text;
+    this.find("veil").textContent = kind === "live" ? "" : text;
+    const status = text.replace(/ (in|for) \d+ s$/, ""); // without the countdown, for screen readers
+    if (this.find("spoken").textContent !== status) this.find("spoken").textContent = status;
   }
 
-  // The description of the canvas follows, but not faster than it can be listened to.
-  speak() {
-    if (this.spoken.timer) return;
-    const wait = Math.max(0, this.spoken.at + SPOKEN_EVERY - performance.now());
-    this.spoken.timer = setTimeout(() => {
-      this.spoken = { at: performance.now(), timer: null };
+  // Updates the canvas's description, slowly enough for a screen reader to read it out.
+  updateDescription() {
+    if (this.description.timer) return;
+    const wait = Math.max(0, this.description.at + DESCRIPTION_INTERVAL - performance.now());
+    this.description.timer = setTimeout(() => {
+      this.description = { at: performance.now(), timer: null };
       const text = describe(this.picture.faces);
       const { canvas } = this.picture;
       if (canvas.getAttribute("aria-label") !== text) canvas.setAttribute("aria-label", text);
@@ -118,14 +118,14 @@ class Viewer {
   }
 
   fit() {
-    const stage = this.part("stage");
+    const stage = this.find("stage");
     this.picture.room = [stage.clientWidth, stage.clientHeight];
     this.picture.draw();
   }
 
-  // ── what a person does
+  // ── actions of a person
 
-  // What is on the canvas now.
+  // The moment on the canvas.
   moment() {
     const { header } = this.picture;
     return header && { connection: header.connection, frame: header.frame, time: header.time, track: this.chosen };
@@ -140,22 +140,22 @@ class Viewer {
     if (!moment) return;
     this.pressed = null;
     this.send("flag", moment);
-    const flag = this.part("flag");
+    const flag = this.find("flag");
     flag.classList.add("flagged");
-    this.part("flag-word").textContent = "Flagged";
-    this.part("announced").textContent = `flagged at ${clock(moment.time)}`;
+    this.find("flag-word").textContent = "Flagged";
+    this.find("announced").textContent = `flagged at ${clock(moment.time)}`;
     clearTimeout(this.flashing);
     this.flashing = setTimeout(() => {
       flag.classList.remove("flagged");
-      this.part("flag-word").textContent = "Flag";
-      this.part("announced").textContent = "";
+      this.find("flag-word").textContent = "Flag";
+      this.find("announced").textContent = "";
     }, 1200);
   }
 
-  key(event) {
+  handleKey(event) {
     if (event.key.toLowerCase() !== "f" || event.repeat || event.ctrlKey || event.metaKey || event.altKey) return;
-    const isInside = event.composedPath().includes(this.part("viewer"));
-    if (isTyping(event) || !(this.primary || isInside) || !this.picture.header || this.part("joined").hidden) return;
+    const isInside = event.composedPath().includes(this.find("viewer"));
+    if (isTyping(event) || !(this.primary || isInside) || !this.picture.header || this.find("joined").hidden) return;
     event.preventDefault();
     this.flag(this.moment());
   }
@@ -164,46 +164,46 @@ class Viewer {
     this.selected = id;
     this.picture.options.selected = id;
     this.picture.draw();
-    this.about();
+    this.showSubject();
   }
 
-  // From the whole picture to each face and back.
+  // Selects the next subject: the whole picture, then each face in turn.
   selectNext() {
     const ids = [null, ...this.picture.faces.map((face) => face.id).sort((a, b) => a - b)];
     this.select(ids[(ids.indexOf(this.chosen) + 1) % ids.length]);
   }
 
-  about() {
+  showSubject() {
     const { chosen } = this;
     const text = chosen === null ? "Whole picture" : `Face ${chosen}`;
-    const button = this.part("about");
+    const button = this.find("subject");
     if (button.textContent === text) return;
     button.textContent = text;
-    button.setAttribute("aria-label", `A flag is about: ${text.toLowerCase()}. Press to choose another.`);
+    button.setAttribute("aria-label", `Subject of the flag: ${text.toLowerCase()}. Press to choose another.`);
   }
 
-  choose() {
-    const heat = this.part("heat").checked, opacity = this.part("opacity");
+  applyOptions() {
+    const heat = this.find("heat").checked, opacity = this.find("opacity");
     opacity.disabled = !heat;
     opacity.setAttribute("aria-valuetext", `${opacity.value} %`);
-    this.part("viewer").style.setProperty("--opacity", opacity.value / 100);
-    Object.assign(this.picture.options, { heat, boxes: this.part("boxes").checked, opacity: opacity.value / 100 });
-    this.part("legend").classList.toggle("off", !heat);
+    this.find("viewer").style.setProperty("--opacity", opacity.value / 100);
+    Object.assign(this.picture.options, { heat, boxes: this.find("boxes").checked, opacity: opacity.value / 100 });
+    this.find("legend").classList.toggle("off", !heat);
     this.picture.draw();
   }
 
-  fullScreen() {
+  toggleFullScreen() {
     if (document.fullscreenElement) document.exitFullscreen();
-    else this.part("viewer").requestFullscreen().catch((error) => console.warn("no full screen", error));
+    else this.find("viewer").requestFullscreen().catch((error) => console.warn("no full screen", error));
   }
 
-  fullScreenChanged() {
-    const isFull = this.root.fullscreenElement === this.part("viewer") || document.fullscreenElement === this.part("viewer");
-    this.part("full").textContent = isFull ? "Leave full screen" : "Full screen";
+  showFullScreen() {
+    const isFull = this.root.fullscreenElement === this.find("viewer") || document.fullscreenElement === this.find("viewer");
+    this.find("full").textContent = isFull ? "Leave full screen" : "Full screen";
     this.fit();
   }
 
-  visibility() {
+  handleVisibility() {
     clearTimeout(this.hiding);
     if (document.visibilityState === "hidden") this.hiding = setTimeout(() => this.feed.pause(), HIDDEN_FOR);
     else this.feed.resume();

@@ -1,11 +1,12 @@
-// The browser's own camera -> JPEG -> WebSocket. At most two pictures are under way: a slow line loses pictures, not time.
+// The browser's own camera -> JPEG -> WebSocket. At most two pictures are unacknowledged: a slow connection drops
+// pictures, it does not delay them.
 
 const INTERVAL = 1000 / 15; // milliseconds between two pictures at least
 const LONGEST = 1280, QUALITY = 0.85; // pixels of the longer side; of the JPEG, 0..1
-const UNDER_WAY = 2;
+const MAX_UNACKNOWLEDGED = 2; // pictures
 const SENDING = "The camera is on, and its picture is being sent.";
 const FIRST_WAIT = 500, LONGEST_WAIT = 10000; // milliseconds between attempts to connect
-const TROUBLE = {
+const CAMERA_ERRORS = {
   NotAllowedError: "The browser may not use the camera. Allow it in the address bar, then start again.",
   SecurityError: "The browser may not use the camera. Allow it in the address bar, then start again.",
   NotFoundError: "No camera was found. Is one plugged in?",
@@ -19,23 +20,23 @@ export default (component) => instanceAt(component, Webcam);
 class Webcam {
   constructor(root) {
     this.root = root;
-    this.part = (name) => root.querySelector(`.${name}`);
-    this.video = this.part("video");
+    this.find = (name) => root.querySelector(`.${name}`);
+    this.video = this.find("video");
     this.canvas = document.createElement("canvas");
     this.stream = this.socket = null;
-    this.attempt = 0; // counts starts: an answer to an earlier one is too late
-    this.toggle = () => (this.stream || this.part("webcam").dataset.state === "asking" ? this.stop() : this.start());
-    this.part("toggle").addEventListener("click", this.toggle);
+    this.attempt = 0; // counts starts; the permission of an earlier start is ignored
+    this.toggle = () => (this.stream || this.find("webcam").dataset.state === "asking" ? this.stop() : this.start());
+    this.find("toggle").addEventListener("click", this.toggle);
     if (!window.isSecureContext || !navigator.mediaDevices?.getUserMedia) {
-      this.say("failed", "The browser allows the camera only on https or localhost.");
-      this.part("toggle").disabled = true;
+      this.showState("failed", "The browser allows the camera only on https or localhost.");
+      this.find("toggle").disabled = true;
     }
   }
 
   update({ data, setStateValue }) {
-    this.tell = setStateValue;
-    this.part("title").textContent = data.title;
-    this.part("webcam").setAttribute("aria-label", data.title);
+    this.setStateValue = setStateValue;
+    this.find("title").textContent = data.title;
+    this.find("webcam").setAttribute("aria-label", data.title);
     const address = socketAddress(data.url, data.token);
     const isMoved = this.address && this.address !== address;
     this.address = address;
@@ -44,31 +45,31 @@ class Webcam {
 
   end() {
     this.release();
-    this.part("toggle").removeEventListener("click", this.toggle);
+    this.find("toggle").removeEventListener("click", this.toggle);
   }
 
-  say(state, text) {
-    this.part("webcam").dataset.state = state;
-    this.part("message").textContent = text;
-    this.part("facts").textContent = "";
-    this.part("toggle").textContent = this.stream || state === "asking" ? "Stop the camera" : "Start the camera";
+  showState(state, text) {
+    this.find("webcam").dataset.state = state;
+    this.find("message").textContent = text;
+    this.find("facts").textContent = "";
+    this.find("toggle").textContent = this.stream || state === "asking" ? "Stop the camera" : "Start the camera";
   }
 
-  running(is) {
-    if (this.isRunning === is) return;
-    this.isRunning = is;
-    this.tell("running", is);
+  setRunning(isRunning) {
+    if (this.isRunning === isRunning) return;
+    this.isRunning = isRunning;
+    this.setStateValue("running", isRunning);
   }
 
   async start() {
     const attempt = ++this.attempt;
-    this.say("asking", "Waiting for the browser's permission to use the camera.");
+    this.showState("asking", "Waiting for the browser's permission to use the camera.");
     let stream;
     try {
       const size = { width: { ideal: LONGEST }, height: { ideal: 720 }, frameRate: { ideal: 30 } };
       stream = await navigator.mediaDevices.getUserMedia({ video: size, audio: false });
     } catch (error) {
-      if (attempt === this.attempt) this.stop("failed", TROUBLE[error.name] ?? `The camera cannot be used: ${error.message}`);
+      if (attempt === this.attempt) this.stop("failed", CAMERA_ERRORS[error.name] ?? `The camera cannot be used: ${error.message}`);
       return;
     }
     if (attempt !== this.attempt) {
@@ -85,18 +86,18 @@ class Webcam {
 
   stop(state = "idle", text = "The camera is off.") {
     this.release();
-    this.say(state, text);
-    this.running(false);
+    this.showState(state, text);
+    this.setRunning(false);
   }
 
   release() {
     this.attempt++;
-    this.hangUp();
+    this.disconnect();
     this.stream?.getTracks().forEach((track) => track.stop());
     this.video.srcObject = this.stream = null;
   }
 
-  hangUp() {
+  disconnect() {
     clearTimeout(this.turn);
     clearTimeout(this.waiting);
     if (!this.socket) return;
@@ -106,45 +107,45 @@ class Webcam {
   }
 
   connect() {
-    this.hangUp();
-    this.say("connecting", "Connecting.");
+    this.disconnect();
+    this.showState("connecting", "Connecting.");
     const socket = (this.socket = new WebSocket(this.address));
-    Object.assign(this, { underWay: 0, sent: 0, since: performance.now(), shown: -1 });
+    Object.assign(this, { unacknowledged: 0, sent: 0, since: performance.now(), shown: -1 });
     socket.onopen = () => {
-      this.say("sending", SENDING);
-      this.running(true);
+      this.showState("sending", SENDING);
+      this.setRunning(true);
       this.send(socket);
     };
     socket.onmessage = (event) => {
-      this.underWay = Math.max(0, this.underWay - 1);
+      this.unacknowledged = Math.max(0, this.unacknowledged - 1);
       this.waits = 0;
       const { refused } = JSON.parse(event.data);
-      const text = refused ? `The server does not take this picture: ${refused}.` : SENDING;
-      if (this.part("message").textContent !== text) this.part("message").textContent = text;
+      const text = refused ? `The server refused a picture: ${refused}.` : SENDING;
+      if (this.find("message").textContent !== text) this.find("message").textContent = text;
     };
-    socket.onclose = (event) => this.closed(event);
+    socket.onclose = (event) => this.handleClose(event);
   }
 
-  closed({ code, reason }) {
+  handleClose({ code, reason }) {
     this.socket = null;
     clearTimeout(this.turn);
-    if (code === ENDED) this.stop("idle", `Ended: ${reason || "the server wants no more pictures"}. The camera is off.`);
+    if (code === ENDED) this.stop("idle", `Ended: ${reason || "the server closed the connection"}. The camera is off.`);
     else if (code === NOT_ALLOWED) this.stop("failed", `Not allowed: ${reason.replace(/^not allowed: */i, "") || "reload the page"}. The camera is off.`);
     else {
       const wait = Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** this.waits++);
-      this.say("retrying", "The connection was lost; trying again.");
+      this.showState("retrying", "The connection was lost. Trying again.");
       this.waiting = setTimeout(() => this.connect(), wait);
     }
   }
 
-  // One picture, then the next; a tick without a new picture or without credit sends nothing.
+  // Sends the newest picture every INTERVAL; skips a turn without a new picture or with too many unacknowledged.
   async send(socket) {
     const began = performance.now();
     const { video } = this;
-    if (this.underWay < UNDER_WAY && video.videoWidth && video.currentTime !== this.shown) {
+    if (this.unacknowledged < MAX_UNACKNOWLEDGED && video.videoWidth && video.currentTime !== this.shown) {
       this.shown = video.currentTime;
-      this.underWay++;
-      const message = await this.message(Date.now());
+      this.unacknowledged++;
+      const message = await this.encode(Date.now());
       if (socket !== this.socket) return;
       if (socket.readyState === WebSocket.OPEN) socket.send(message);
       this.count();
@@ -152,7 +153,7 @@ class Webcam {
     this.turn = setTimeout(() => this.send(socket), Math.max(0, began + INTERVAL - performance.now()));
   }
 
-  async message(milliseconds) {
+  async encode(milliseconds) {
     const { video, canvas } = this;
     const zoom = Math.min(1, LONGEST / Math.max(video.videoWidth, video.videoHeight));
     const size = [Math.round(video.videoWidth * zoom), Math.round(video.videoHeight * zoom)];
@@ -169,7 +170,7 @@ class Webcam {
     const seconds = (performance.now() - this.since) / 1000;
     if (seconds < 1) return;
     const rate = Math.round(this.sent / seconds);
-    this.part("facts").textContent = `${this.canvas.width} × ${this.canvas.height} pixels, ${rate} a second`;
+    this.find("facts").textContent = `${this.canvas.width} × ${this.canvas.height} pixels, ${rate} pictures/s`;
     Object.assign(this, { sent: 0, since: performance.now() });
   }
 }

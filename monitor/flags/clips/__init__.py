@@ -1,10 +1,9 @@
-"""Records the moving picture around a flagged moment.
+"""Buffers the last seconds of a source and saves the clip around a flagged moment.
 
-    packets   a ring of a source's own packets, fed by its tap
-    pictures  a ring of JPEGs, for sources whose packets no browser plays from an mp4, or that have none
+    packets   a ring buffer of a source's own compressed packets, fed by the source's tap
+    pictures  a ring buffer of JPEGs, for sources without packets that browsers play from an mp4
 
-A ring is fed by one thread (packets by the one that reads the source) and may be saved from any other. Clips have no
-sound.
+One thread feeds a buffer (the capture thread feeds packets); any thread may save a clip. Clips have no sound.
 """
 
 from monitor.flags.clips.packets import PacketRing
@@ -22,13 +21,13 @@ _SETTINGS = SourceSettings()
 def follow(
     source: Source, *, seconds: float, max_bytes: int, settings: SourceSettings = _SETTINGS
 ) -> PacketRing | PictureRing:
-    """The ring that suits a source; call it before the first iteration, then ``add`` every frame.
+    """Creates the ring buffer for a source; call it before the first iteration, then ``add`` every frame.
 
     Args:
-        source: an open one.
-        seconds: how far back a clip may begin.
-        max_bytes: of memory that the ring may take; where they are fewer than the seconds need, they win.
-        settings: how the source is read; its packets are written in a process of its own, too.
+        source: an open source.
+        seconds: length of the buffer.
+        max_bytes: memory limit of the buffer; it has priority over ``seconds``.
+        settings: of the source; a worker process writes the packets of a clip.
     """
     packets = PacketRing(seconds=seconds, max_bytes=max_bytes, settings=settings)
     return packets if source.tap(packets) else PictureRing(seconds=seconds, max_bytes=max_bytes)

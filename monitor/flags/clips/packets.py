@@ -1,4 +1,4 @@
-"""The last seconds of a source as it sent them: its own compressed packets."""
+"""A ring buffer of a source's own compressed packets."""
 
 import threading
 from collections import deque
@@ -16,34 +16,34 @@ from monitor.media.worker.task import run_isolated
 from monitor.settings import SourceSettings
 from monitor.types import Frame
 
-_REORDERED: Final = 64  # packets that a decoder may hold back before their pictures come; H.264 and AV1 need 16 and 32
+_REORDERED: Final = 64  # packets that a decoder may delay before their pictures; H.264 and AV1 need 16 and 32
 
 
 @dataclass(slots=True, eq=False)
-class _KeptPacket:
+class _BufferedPacket:
     packet: CompressedPacket
-    time: float | None  # its timestamp, seconds on the stream's own clock
-    media_time: float | None = None  # None until its picture was decoded
+    time: float | None  # timestamp, seconds on the stream's own clock
+    media_time: float | None = None  # None until its picture is decoded
 
 
 @dataclass(slots=True, eq=False)
 class _Group:
-    """From one key frame up to the next."""
+    """The packets from one key frame up to the next."""
 
-    packets: list[_KeptPacket] = field(default_factory=list)
+    packets: list[_BufferedPacket] = field(default_factory=list)
     size: int = 0  # bytes
-    begin: float | None = None  # media time of the first of its pictures that was decoded
+    begin: float | None = None  # media time of its first decoded picture
 
 
 class PacketRing:
-    """A listener of :meth:`monitor.media.sources.Source.tap`; fed on the capture thread, saved from any.
+    """A listener of :meth:`monitor.media.sources.Source.tap`, fed on the capture thread; any thread may save.
 
-    It begins at a key frame, always. Whole groups of pictures are let go: those without which ``seconds``
-    are still there, and as many as needed to stay below ``max_bytes``. A source that sends no key frame for
-    so long that one group alone exceeds the bytes is kept anew from its next key frame.
+    The buffer always begins at a key frame. It drops whole groups of pictures: those older than ``seconds``, and as
+    many as needed to stay below ``max_bytes``. If one group alone exceeds ``max_bytes``, the buffer starts again at
+    the next key frame.
 
     Args:
-        seconds: of media time, at least kept once they have passed.
+        seconds: of media time; the minimum length of the buffer once they have passed.
         max_bytes: of packets, never exceeded.
         settings: of the process that writes a clip.
     """
@@ -58,12 +58,12 @@ class PacketRing:
 
     @property
     def size(self) -> int:
-        """Bytes of packets that are kept now."""
+        """Bytes of the buffered packets."""
         return self._size
 
     @property
     def span(self) -> tuple[float, float] | None:
-        """Media time of the first and the last picture that are kept now, seconds; None if there are none."""
+        """Media time of the first and the last buffered picture, seconds; None if the buffer is empty."""
         times = [packet.media_time for packet in self._timed()]
         return (min(times), max(times)) if times else None
 
@@ -75,82 +75,87 @@ class PacketRing:
         return True
 
     def packet(self, packet: CompressedPacket) -> None:
-        """Keep it, if there is a key frame to begin at."""
+        """Adds a packet; packets before the first key frame are dropped."""
         time_base = None if self._stream is None else self._stream.time_base
-        kept = _KeptPacket(packet, None if packet.pts is None or time_base is None else float(packet.pts * time_base))
+        buffered = _BufferedPacket(
+            packet, None if packet.pts is None or time_base is None else float(packet.pts * time_base)
+        )
         with self._lock:
             if packet.is_key:
                 self._groups.append(_Group())
             if self._groups:
-                self._groups[-1].packets.append(kept)
+                self._groups[-1].packets.append(buffered)
                 self._groups[-1].size += len(packet.data)
                 self._size += len(packet.data)
                 self._trim()
 
     def picture(self, *, pts: int | None, media_time: float) -> None:
-        """Learn when one of the last packets is shown."""
+        """Sets the media time of the packet with this timestamp, after its picture was decoded."""
         with self._lock:
             self._newest = media_time
-            for group, kept in self._latest():
-                if kept.packet.pts == pts and kept.media_time is None:  # a camera's first picture may have no timestamp
-                    kept.media_time = media_time
+            for group, buffered in self._latest():
+                # a camera's first picture may have no timestamp
+                if buffered.packet.pts == pts and buffered.media_time is None:
+                    buffered.media_time = media_time
                     group.begin = media_time if group.begin is None else group.begin
                     break
             self._trim()
 
     def add(self, frame: Frame) -> None:
-        """Nothing: packets come by the tap."""
+        """Does nothing: the packets come from the tap."""
 
     def save(self, path: Path, start: float, end: float) -> Clip:
-        """Write the pictures from the last key frame at or before ``start`` up to ``end`` as an mp4.
+        """Writes the pictures from the last key frame at or before ``start`` up to ``end`` as an mp4.
 
         Args:
-            path: written at once; removed if that fails.
+            path: of the clip; deleted after a failure.
             start: media time, seconds.
-            end: the same.
+            end: media time, seconds.
 
         Raises:
-            OutputError: the disk is full or gone.
-            SourceError: nothing of the span is there, any more or yet, or it cannot be written.
+            OutputError: the disk is full or missing.
+            SourceError: the buffer has no picture of the span, or the clip cannot be written.
         """
         packets = self._timed()
         if self._stream is None:
             raise missing_span_error(start, end, available=None)
         return run_isolated(write, path, self._stream, select_packets(packets, start, end), settings=self._settings)
 
-    def _latest(self) -> Iterator[tuple[_Group, _KeptPacket]]:
-        """Those whose pictures may come next, the newest first."""
+    def _latest(self) -> Iterator[tuple[_Group, _BufferedPacket]]:
+        """The packets that the decoder may still delay, the newest first."""
         left = _REORDERED
         for group in reversed(self._groups):
-            for kept in reversed(group.packets):
+            for buffered in reversed(group.packets):
                 if not left:
                     return
                 left -= 1
-                yield group, kept
+                yield group, buffered
 
     def _trim(self) -> None:
         while self._size > self._max_bytes or self._is_old():
             self._size -= self._groups.popleft().size
 
     def _is_old(self) -> bool:
-        """Whether the seconds are there without the first group."""
+        """Whether the buffer is long enough without its first group."""
         begins = (group.begin for group in islice(self._groups, 1, None))
         second = next((begin for begin in begins if begin is not None), None)
         return second is not None and second <= self._newest - self._seconds
 
     def _timed(self) -> list[TimedPacket]:
         with self._lock:
-            kept = [
+            packets = [
                 (packet, packet.media_time) for packet in chain.from_iterable(group.packets for group in self._groups)
             ]
-        return [timed for epoch in _epochs(kept) for timed in _placed(epoch)]
+        return [timed for epoch in _split(packets) for timed in _assign_times(epoch)]
 
 
-def _epochs(kept: Iterable[tuple[_KeptPacket, float | None]]) -> Iterator[list[tuple[_KeptPacket, float | None]]]:
-    """Parted where the timestamps start anew."""
-    epoch: list[tuple[_KeptPacket, float | None]] = []
+def _split(
+    packets: Iterable[tuple[_BufferedPacket, float | None]],
+) -> Iterator[list[tuple[_BufferedPacket, float | None]]]:
+    """Splits the packets where the timestamps restart."""
+    epoch: list[tuple[_BufferedPacket, float | None]] = []
     last: float | None = None
-    for packet, media_time in kept:
+    for packet, media_time in packets:
         if packet.time is not None:
             if last is not None and not -RESET <= packet.time - last < LEAP:
                 yield epoch
@@ -160,10 +165,10 @@ def _epochs(kept: Iterable[tuple[_KeptPacket, float | None]]) -> Iterator[list[t
     yield epoch
 
 
-def _placed(epoch: list[tuple[_KeptPacket, float | None]]) -> Iterator[TimedPacket]:
-    """In media time: as its picture was, else (damaged, or not decoded yet) as far from it as in stream time.
+def _assign_times(epoch: list[tuple[_BufferedPacket, float | None]]) -> Iterator[TimedPacket]:
+    """Assigns a media time to each packet; yields nothing if no picture of the epoch was decoded.
 
-    Nothing, if none of the pictures was decoded.
+    A packet without a decoded picture gets the time of the last decoded one plus their distance in stream time.
     """
     known = ((media, packet.time) for packet, media in epoch if media is not None and packet.time is not None)
     first = next(known, None)

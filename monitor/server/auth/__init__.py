@@ -1,10 +1,10 @@
-"""Decides who may use the service.
+"""Controls access to the service.
 
-user           User and Role;  accounts  people with passwords;  oidc  people that a provider vouches for
-login_throttle      back-off after wrong passwords
-sessions       who is signed in, and the tokens of their pages
-authorization  which requests are answered;  sign_in_route  the route that takes a password
-audit          who did what;  tables  of people and audit
-client_address      where a request comes from
-access_middleware   who gets to the port at all, and the headers of every answer
+user           User and Role;  accounts  names and passwords;  oidc  users of an OpenID Connect provider
+login_throttle      exponential back-off after failed logins
+sessions       the signed-in users and the tokens of their pages
+authorization  the role check of a request;  sign_in_route  the route for name and password
+audit          the log of actions;  tables  of people and audit log
+client_address      checks of a request's client address and host name
+access_middleware   access without a sign-in, and the security headers of every answer
 """

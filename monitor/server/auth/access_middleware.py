@@ -1,8 +1,8 @@
-"""Who gets to the port at all while nobody has to sign in, and headers that tell browsers to be careful.
+"""Access rules for the mode without sign-in, and security headers for every answer.
 
-Without a sign-in everybody is an administrator. So only this machine is let in, unless the settings say otherwise, and
-only by a name that no other site can take for itself: a site whose name is made to mean this machine (DNS rebinding) is
-of the same origin to the browser, but the name that it asks by is its own.
+Without a sign-in, every user is an administrator. So the server answers only this machine by default, and only if the
+request's host name is safe against DNS rebinding: in that attack, a foreign site's name resolves to this machine, and
+the browser treats the site as the same origin, but the request's host name is still the site's name.
 """
 
 from ipaddress import ip_address
@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
 from monitor.server import service
-from monitor.server.auth.client_address import came_directly, cannot_be_taken, is_near
+from monitor.server.auth.client_address import is_allowed_client, is_direct, is_rebinding_safe
 from monitor.server.health import HEALTH_ROUTES
 from monitor.settings import AccessSettings
 
@@ -26,26 +26,26 @@ HEADERS: Final = {
     "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
     "Content-Security-Policy": "frame-ancestors 'self'; object-src 'none'; base-uri 'self'",
 }
-_ASKED_BY_MACHINES: Final = frozenset(route.path for route in HEALTH_ROUTES)  # they look at addresses themselves
+_HEALTH_PATHS: Final = frozenset(route.path for route in HEALTH_ROUTES)  # these routes check the address themselves
 
 
 class AccessMiddleware:
-    """ASGI middleware around Streamlit's pages and our routes.
+    """ASGI middleware around Streamlit's pages and the server's own routes.
 
     Args:
-        app: what it is put before.
+        app: the wrapped ASGI app.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let through, or refuse with a sentence."""
+        """Passes a request on, or refuses it with a sentence."""
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
 
-        async def sent(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
@@ -53,36 +53,36 @@ class AccessMiddleware:
             await send(message)
 
         connection = HTTPConnection(scope)
-        why = "" if scope["path"] in _ASKED_BY_MACHINES else refusal(connection, service.current().settings.access)
-        if not why:
-            await self._app(scope, receive, sent)
+        reason = "" if scope["path"] in _HEALTH_PATHS else refusal(connection, service.current().settings.access)
+        if not reason:
+            await self._app(scope, receive, send_with_headers)
         elif scope["type"] == "websocket":
-            await WebSocketClose(1008, why)(scope, receive, send)
+            await WebSocketClose(1008, reason)(scope, receive, send)
         else:
-            await PlainTextResponse(f"{why}\n", status_code=403)(scope, receive, sent)
+            await PlainTextResponse(f"{reason}\n", status_code=403)(scope, receive, send_with_headers)
 
 
 def refusal(connection: HTTPConnection, settings: AccessSettings) -> str:
-    """Why somebody is not let in, in one sentence; "" if they are."""
+    """The reason for refusing a request, in one sentence; "" if the request is allowed."""
     if settings.mode != "open":
         return ""
-    near = is_near(connection.client, allowed=(), direct=came_directly(connection))
-    if not near and not settings.open_to_network:
+    is_local = is_allowed_client(connection.client, networks=(), direct=is_direct(connection))
+    if not is_local and not settings.open_to_network:
         return (
-            "nobody signs in at this dashboard, so it answers its own machine only: "
-            "set access.mode to password or oidc, or access.open_to_network to let everybody in"
+            "this dashboard has no sign-in, so it answers its own machine only: "
+            "set access.mode to password or oidc, or set access.open_to_network to allow every client"
         )
     name = connection.url.hostname or ""
-    if not cannot_be_taken(name) and name not in map(str.lower, settings.hosts):
+    if not is_rebinding_safe(name) and name not in map(str.lower, settings.hosts):
         return (
-            "nobody signs in at this dashboard, so it answers to localhost and to addresses in numbers only: "
-            "use one of these, or put this name into access.hosts"
+            "this dashboard has no sign-in, so it answers to localhost and to IP addresses only: "
+            "use one of these, or add this host name to access.hosts"
         )
     return ""
 
 
 def only_loopback(host: str) -> bool:
-    """Whether who listens at this address is heard on its own machine only."""
+    """Whether only this machine can connect to a server on this address."""
     if host == "localhost":
         return True
     try:

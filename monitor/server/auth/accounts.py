@@ -1,4 +1,4 @@
-"""People with passwords, kept beside the flags. Of a password only its Argon2 hash is kept."""
+"""Accounts with passwords, in the database of the flags. Only the Argon2 hash of a password is stored."""
 
 import threading
 import unicodedata
@@ -18,27 +18,27 @@ from monitor.server.auth.tables import people
 from monitor.server.auth.user import Role, User
 from monitor.system.database import Database
 
-SHORTEST: Final = 12  # characters of a password; NIST SP 800-63B: length, no rules about its characters
-_LONGEST: Final = 1024
+SHORTEST: Final = 12  # characters of a password; NIST SP 800-63B requires a length and no character classes
+_LONGEST: Final = 1024  # characters of a password
 _LONGEST_NAME: Final = 80
-_WRONG: Final = "this name and password do not belong together"
+_WRONG: Final = "the name or the password is wrong"
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Somebody who can sign in."""
+    """An account that can sign in."""
 
     name: str
     role: Role
-    password_at: datetime  # UTC: when the password was set
+    password_at: datetime  # UTC: time of the last password change
 
 
 class Accounts:
-    """All people with passwords. Names are told apart without regard to case.
+    """All accounts with passwords. Names are case-insensitive.
 
     Args:
-        database: where they are kept, beside the flags.
-        hasher: of passwords.
+        database: shared with the flags.
+        hasher: of passwords; default: Argon2 with the library's default cost.
     """
 
     def __init__(self, database: Database, *, hasher: PasswordHasher | None = None) -> None:
@@ -47,132 +47,134 @@ class Accounts:
         self._hashing = threading.Lock()  # 64 MB each: one at a time
 
     def all(self) -> Sequence[Account]:
-        """Everybody, by name.
+        """All accounts, sorted by name.
 
         Raises:
             StoreError: the database does not answer.
         """
         with self._database.reading() as connection:
-            return [_account(row) for row in connection.execute(select(people).order_by(people.c.name)).mappings()]
+            return [_to_account(row) for row in connection.execute(select(people).order_by(people.c.name)).mappings()]
 
     def add(self, name: str, *, role: Role, password: str) -> Account:
-        """Let somebody sign in.
+        """Creates an account.
 
         Raises:
-            UsageError: the name is taken or none, or the password is too short.
-            StoreError: it cannot be written.
+            UsageError: the name is taken or invalid, or the password is too short.
+            StoreError: the database cannot be written.
         """
-        name = folded(name)
+        name = normalize_name(name)
         if not name or len(name) > _LONGEST_NAME or not name.isprintable():
-            raise UsageError(f"a name has 1 to {_LONGEST_NAME} characters that can be printed")
-        values = self._password(name, password)
+            raise UsageError(f"a name has 1 to {_LONGEST_NAME} printable characters")
+        values = self._hash(name, password)
         with self._database.writing() as connection:
             try:
                 connection.execute(people.insert().values(name=name, role=role.value, **values))
             except IntegrityError:
-                raise UsageError(f"{name} has an account already: people role and people password change it") from None
-            return _one(connection, name)
+                raise UsageError(
+                    f"{name} already has an account: use people role or people password to change it"
+                ) from None
+            return _find_row(connection, name)
 
     def change_role(self, name: str, role: Role) -> Account:
-        """Let somebody do more or less, from the next seconds on.
+        """Changes the role of an account; open sessions follow within seconds.
 
         Raises:
-            UsageError: there is no such person.
-            StoreError: it cannot be written.
+            UsageError: the account does not exist.
+            StoreError: the database cannot be written.
         """
         return self._change(name, role=role.value)
 
     def change_password(self, name: str, password: str) -> Account:
-        """Give somebody another password; who is signed in with the old one no longer is.
+        """Changes the password of an account; sessions with the old password end.
 
         Raises:
-            UsageError: there is no such person, or the password is too short.
-            StoreError: it cannot be written.
+            UsageError: the account does not exist, or the password is too short.
+            StoreError: the database cannot be written.
         """
-        return self._change(name, **self._password(folded(name), password))
+        return self._change(name, **self._hash(normalize_name(name), password))
 
     def remove(self, name: str) -> Account:
-        """Let somebody in no longer.
+        """Deletes an account.
 
         Returns:
-            Who it was.
+            The deleted account.
 
         Raises:
-            UsageError: there is no such person.
-            StoreError: it cannot be written.
+            UsageError: the account does not exist.
+            StoreError: the database cannot be written.
         """
         with self._database.writing() as connection:
-            account = _one(connection, folded(name))
+            account = _find_row(connection, normalize_name(name))
             connection.execute(people.delete().where(people.c.name == account.name))
         return account
 
     def check(self, name: str, password: str) -> User:
-        """Who signs in; takes as long for a name that nobody has.
+        """Checks name and password; an unknown name takes as long as a known one.
 
         Raises:
-            SignInError: name and password do not belong together.
+            SignInError: the name or the password is wrong.
             StoreError: the database does not answer.
         """
-        name = folded(name)
+        name = normalize_name(name)
         with self._database.reading() as connection:
             row = connection.execute(select(people).where(people.c.name == name)).mappings().first()
         with self._hashing:
             try:
-                self._hasher.verify(row["password"] if row else self._nobodys, _plain(password))
+                self._hasher.verify(row["password"] if row else self._dummy_hash, _normalize_password(password))
             except (VerifyMismatchError, InvalidHashError):
                 raise SignInError(_WRONG) from None
         if row is None:
             raise SignInError(_WRONG)
         return User(row["name"], Role(row["role"]))
 
-    def standing(self, name: str, *, since: datetime) -> User | None:
-        """Somebody as they are now; None if they were removed, or their password was changed since they signed in.
+    def find(self, name: str, *, since: datetime) -> User | None:
+        """The user with the current role; None if the account was deleted, or its password changed after ``since``.
 
         Raises:
             StoreError: the database does not answer.
         """
         with self._database.reading() as connection:
-            row = connection.execute(select(people).where(people.c.name == folded(name))).mappings().first()
-        if row is None or _account(row).password_at > since:
+            row = connection.execute(select(people).where(people.c.name == normalize_name(name))).mappings().first()
+        if row is None or _to_account(row).password_at > since:
             return None
         return User(row["name"], Role(row["role"]))
 
     def _change(self, name: str, **values: str) -> Account:
         with self._database.writing() as connection:
-            account = _one(connection, folded(name))
+            account = _find_row(connection, normalize_name(name))
             connection.execute(people.update().where(people.c.name == account.name).values(**values))
-            return _one(connection, account.name)
+            return _find_row(connection, account.name)
 
-    def _password(self, name: str, password: str) -> dict[str, str]:
-        plain = _plain(password)
+    def _hash(self, name: str, password: str) -> dict[str, str]:
+        plain = _normalize_password(password)
         if len(plain) < SHORTEST or plain.casefold() == name:
-            raise UsageError(f"a password has at least {SHORTEST} characters, and is not the name")
+            raise UsageError(f"a password has at least {SHORTEST} characters and differs from the name")
         if len(plain) > _LONGEST:
             raise UsageError(f"a password has at most {_LONGEST} characters")
         with self._hashing:
             return {"password": self._hasher.hash(plain), "password_at": datetime.now(UTC).isoformat()}
 
     @cached_property
-    def _nobodys(self) -> str:
+    def _dummy_hash(self) -> str:
         return self._hasher.hash("nobody's")
 
 
-def folded(name: str) -> str:
-    """A name as it is compared: ``" Ada "`` and ``"ada"`` are the same."""
+def normalize_name(name: str) -> str:
+    """The form in which names are compared: ``" Ada "`` and ``"ada"`` are the same."""
     return unicodedata.normalize("NFKC", name).strip().casefold()
 
 
-def _plain(password: str) -> str:
-    """The same bytes from every keyboard, see NIST SP 800-63B."""
+def _normalize_password(password: str) -> str:
+    """The same characters from every keyboard, see NIST SP 800-63B."""
     return unicodedata.normalize("NFKC", password)
 
 
-def _account(row: Any) -> Account:  # noqa: ANN401 - SQLAlchemy's RowMapping
+def _to_account(row: Any) -> Account:  # noqa: ANN401 - SQLAlchemy's RowMapping
     return Account(row["name"], Role(row["role"]), datetime.fromisoformat(row["password_at"]))
 
 
-def _one(connection: Connection, name: str) -> Account:
+def _find_row(connection: Connection, name: str) -> Account:
     row = connection.execute(select(people).where(people.c.name == name)).mappings().first()
     if row is None:
-        raise UsageError(f"nobody is called {name}: people list shows everybody")
-    return _account(row)
+        raise UsageError(f"there is no account {name}: people list shows all accounts")
+    return _to_account(row)

@@ -1,4 +1,4 @@
-"""Who did what at the dashboard: a log that is only added to."""
+"""The append-only log of actions at the dashboard."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,38 +16,38 @@ class AuditEntry:
 
     number: int
     at: str  # ISO 8601, UTC
-    person: str  # "": nobody signs in here, or nobody knows
+    person: str  # "" without a sign-in, or if the name is unknown
     action: str
-    what: str  # never a secret: addresses are masked
-    client: str  # address of the machine
+    what: str  # the object of the action, without secrets: addresses are masked
+    client: str  # address of the client
 
 
 class AuditLog:
-    """The log.
+    """The log in the database.
 
     Args:
-        database: where it is kept, beside the flags.
+        database: shared with the flags.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def note(self, action: str, *, person: str, what: str = "", client: str = "") -> None:
-        """Add a line; on return it is kept.
+        """Adds a line; it is committed on return.
 
         Raises:
-            StoreError: it cannot be written.
+            StoreError: the database cannot be written.
         """
         line = {"person": person[:200], "action": action[:32], "what": what[:1000], "client": client[:64]}
         with self._database.writing() as connection:
             connection.execute(audit.insert().values(at=datetime.now(UTC).isoformat(), **line))
 
-    def last(self, most: int) -> Sequence[AuditEntry]:
-        """The newest lines, the newest first.
+    def last(self, limit: int) -> Sequence[AuditEntry]:
+        """The latest lines, the newest first.
 
         Raises:
             StoreError: the database does not answer.
         """
         with self._database.reading() as connection:
-            wanted = select(audit).order_by(audit.c.number.desc()).limit(most)
-            return [AuditEntry(**row) for row in connection.execute(wanted).mappings()]
+            query = select(audit).order_by(audit.c.number.desc()).limit(limit)
+            return [AuditEntry(**row) for row in connection.execute(query).mappings()]

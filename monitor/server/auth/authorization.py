@@ -1,4 +1,4 @@
-"""Which requests our routes answer: those of a page of ours, shown to somebody of the role that it takes."""
+"""The check of a request to the server's own routes: its origin, its token and the user's role."""
 
 import asyncio
 from typing import Final
@@ -8,34 +8,34 @@ from starlette.requests import HTTPConnection
 from monitor.server import service
 from monitor.server.auth.user import Role, User
 
-_AGAIN: Final = 1.0  # seconds
+_INTERVAL: Final = 1.0  # seconds between two checks of an open connection
 
 
-def from_here(connection: HTTPConnection) -> bool:
-    """Whether it comes from no other site."""
+def is_same_origin(connection: HTTPConnection) -> bool:
+    """Whether the Origin header is missing or matches the host."""
     origin = connection.headers.get("origin")
     return origin is None or origin.partition("://")[2] == connection.headers.get("host")
 
 
 def token_of(connection: HTTPConnection) -> str:
-    """What it shows of its page."""
+    """The page's token in the request."""
     return str(connection.query_params.get("token", ""))
 
 
 def client_of(connection: HTTPConnection) -> str:
-    """Whose machine it comes from, as the log has it."""
+    """The client's address for the audit log."""
     return connection.client.host if connection.client else ""
 
 
-async def admitted(connection: HTTPConnection, role: Role) -> User | None:
-    """Who asks, if they come from a page of ours and have at least this role."""
-    if not from_here(connection):
+async def authorize(connection: HTTPConnection, role: Role) -> User | None:
+    """The user of a request; None if the origin or the token is wrong, or the role is too low."""
+    if not is_same_origin(connection):
         return None
-    person = await asyncio.to_thread(service.current().sessions.person, token_of(connection))
-    return person if person is not None and person.role >= role else None
+    user = await asyncio.to_thread(service.current().sessions.find_user, token_of(connection))
+    return user if user is not None and user.role >= role else None
 
 
-async def no_longer_admitted(connection: HTTPConnection, role: Role) -> None:
-    """Wait until whoever was admitted has signed out, or may no longer: for what lasts longer than a request."""
-    while await admitted(connection, role) is not None:
-        await asyncio.sleep(_AGAIN)
+async def wait_until_denied(connection: HTTPConnection, role: Role) -> None:
+    """Waits until the user of a WebSocket has signed out or has lost the role."""
+    while await authorize(connection, role) is not None:
+        await asyncio.sleep(_INTERVAL)

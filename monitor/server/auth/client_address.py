@@ -1,4 +1,4 @@
-"""Where somebody asks from: this machine, a network that is named, or anywhere."""
+"""Checks of a request's client address and host name."""
 
 from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
@@ -7,21 +7,21 @@ from typing import Final
 from starlette.datastructures import Address
 from starlette.requests import HTTPConnection
 
-_PROXIED: Final = ("forwarded", "x-forwarded-for", "x-real-ip")
+_PROXY_HEADERS: Final = ("forwarded", "x-forwarded-for", "x-real-ip")
 
 
-def came_directly(connection: HTTPConnection) -> bool:
-    """Whether no proxy says that it asks for somebody else."""
-    return not any(header in connection.headers for header in _PROXIED)
+def is_direct(connection: HTTPConnection) -> bool:
+    """Whether the request has no header of a proxy."""
+    return not any(header in connection.headers for header in _PROXY_HEADERS)
 
 
-def is_near(client: Address | None, *, allowed: Sequence[IPv4Network | IPv6Network], direct: bool) -> bool:
-    """Whether an address may ask.
+def is_allowed_client(client: Address | None, *, networks: Sequence[IPv4Network | IPv6Network], direct: bool) -> bool:
+    """Whether a client is this machine or in one of the networks.
 
     Args:
-        client: the peer; None, as behind a socket that has no addresses, is not near.
-        allowed: the networks that are named in the settings.
-        direct: no proxy says that it asks for somebody else, no site has made its own name mean this machine.
+        client: the peer; None (a socket without addresses) is not allowed.
+        networks: the allowed networks.
+        direct: whether a loopback address counts as this machine: no proxy and no DNS rebinding in between.
     """
     if client is None:
         return False
@@ -31,11 +31,11 @@ def is_near(client: Address | None, *, allowed: Sequence[IPv4Network | IPv6Netwo
         return False
     if isinstance(peer, IPv6Address) and peer.ipv4_mapped is not None:
         peer = peer.ipv4_mapped
-    return (direct and peer.is_loopback) or any(peer in network for network in allowed)
+    return (direct and peer.is_loopback) or any(peer in network for network in networks)
 
 
-def cannot_be_taken(name: str) -> bool:
-    """Whether a host's name is one that no other site can make its own (DNS rebinding)."""
+def is_rebinding_safe(name: str) -> bool:
+    """Whether a host name cannot belong to a foreign site: ``localhost`` or an IP address (see DNS rebinding)."""
     if name == "localhost" or name.endswith(".localhost"):
         return True
     try:

@@ -1,4 +1,4 @@
-"""Wrong passwords: who gets one wrong again and again waits longer and longer."""
+"""Exponential back-off after failed logins."""
 
 import threading
 import time
@@ -8,33 +8,33 @@ from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Final
 
 from monitor.errors import SignInError
-from monitor.server.auth.accounts import folded
+from monitor.server.auth.accounts import normalize_name
 
-_FREE: Final = 5  # wrong ones that cost no time
-_LONGEST_BY_NAME: Final = 60.0  # seconds: or anybody could lock somebody out
+_FREE_ATTEMPTS: Final = 5  # failures without a delay
+_LONGEST_BY_NAME: Final = 60.0  # seconds: short, so that an attacker cannot lock out a user
 _LONGEST_BY_CLIENT: Final = 900.0  # seconds
-_FORGOTTEN: Final = 3600.0  # seconds after the last wrong one
-_MOST: Final = 10_000  # names and clients that are remembered
+_RESET_AFTER: Final = 3600.0  # seconds after the last failure
+_MAX_ENTRIES: Final = 10_000  # names and clients
 
 
 @dataclass(slots=True)
-class _Wrong:
+class _Failures:
     count: int
     last: float  # time.monotonic()
 
 
 class LoginThrottle:
-    """Counts attempts by name and by client, in bounded memory."""
+    """Counts failed logins by name and by client, in bounded memory."""
 
     def __init__(self) -> None:
-        self._wrong: OrderedDict[tuple[str, str], _Wrong] = OrderedDict()
+        self._failures: OrderedDict[tuple[str, str], _Failures] = OrderedDict()
         self._lock = threading.Lock()
 
     def begin(self, name: str, client: str) -> None:
-        """Before a password is looked at; it counts as wrong until :meth:`right` is called.
+        """Registers an attempt before the password check; it counts as failed until :meth:`succeed`.
 
         Raises:
-            SignInError: it is too early for another attempt.
+            SignInError: the back-off time of the last failure has not passed.
         """
         now = time.monotonic()
         keys = _keys(name, client)
@@ -43,39 +43,39 @@ class LoginThrottle:
             if wait > 0:
                 raise SignInError(f"too many wrong passwords: wait {wait:.0f} seconds, then try again")
             for key, _ in keys:
-                wrong = self._wrong.setdefault(key, _Wrong(0, now))
-                wrong.count, wrong.last = wrong.count + 1, now
-                self._wrong.move_to_end(key)
-            while len(self._wrong) > _MOST:
-                self._wrong.popitem(last=False)
+                failures = self._failures.setdefault(key, _Failures(0, now))
+                failures.count, failures.last = failures.count + 1, now
+                self._failures.move_to_end(key)
+            while len(self._failures) > _MAX_ENTRIES:
+                self._failures.popitem(last=False)
 
-    def right(self, name: str, client: str) -> None:
-        """The password was right: the name starts anew; the client only gets this attempt back."""
+    def succeed(self, name: str, client: str) -> None:
+        """Records a success: resets the count of the name, and takes back only this attempt of the client."""
         (by_name, _), (by_client, _) = _keys(name, client)
         with self._lock:
-            self._wrong.pop(by_name, None)
-            if by_client in self._wrong:
-                self._wrong[by_client].count -= 1
+            self._failures.pop(by_name, None)
+            if by_client in self._failures:
+                self._failures[by_client].count -= 1
 
     def _wait(self, key: tuple[str, str], longest: float, now: float) -> float:
-        wrong = self._wrong.get(key)
-        if wrong is None:
+        failures = self._failures.get(key)
+        if failures is None:
             return 0.0
-        if now - wrong.last > _FORGOTTEN:
-            del self._wrong[key]
+        if now - failures.last > _RESET_AFTER:
+            del self._failures[key]
             return 0.0
-        if wrong.count < _FREE:
+        if failures.count < _FREE_ATTEMPTS:
             return 0.0
-        pause = min(longest, 2.0 ** min(wrong.count - _FREE, 20))
-        return wrong.last + pause - now
+        pause = min(longest, 2.0 ** min(failures.count - _FREE_ATTEMPTS, 20))
+        return failures.last + pause - now
 
 
 def _keys(name: str, client: str) -> tuple[tuple[tuple[str, str], float], tuple[tuple[str, str], float]]:
-    return (("name", folded(name)[:80]), _LONGEST_BY_NAME), (("client", _network(client)), _LONGEST_BY_CLIENT)
+    return (("name", normalize_name(name)[:80]), _LONGEST_BY_NAME), (("client", _network(client)), _LONGEST_BY_CLIENT)
 
 
 def _network(client: str) -> str:
-    """An IPv6 address without the half that whoever has it can choose."""
+    """The /64 network of an IPv6 address, as a client can choose the other half; other addresses unchanged."""
     try:
         address = ip_address(client)
     except ValueError:

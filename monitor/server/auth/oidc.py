@@ -1,4 +1,4 @@
-"""Somebody whom an OpenID Connect provider vouches for, see OpenID Connect Core 1.0, 5.1."""
+"""Users of an OpenID Connect provider, from the claims of OpenID Connect Core 1.0, section 5.1."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ if TYPE_CHECKING:
 
 
 def person_of(claims: Mapping[str, Any], settings: AccessSettings) -> User | None:
-    """Who it is; None if somebody of no role is not let in.
+    """The user of an ID token; None if the claims and the settings give no role.
 
-    An e-mail address gives a role unless the provider says that it was not verified.
+    An e-mail address gives a role unless the provider marks it as not verified.
 
     Args:
-        claims: of an ID token that was checked.
-        settings: who has which role.
+        claims: of a verified ID token.
+        settings: roles by claim and by e-mail address.
     """
     verified = claims.get("email_verified", True) in (True, "true")
     email = str(claims.get("email") or "").casefold() if verified else ""
-    said = claims.get(settings.role_claim) or () if settings.role_claim else ()
-    named = [said] if isinstance(said, str) else said
-    roles = [role for role in Role if role.value in named]
+    claim = claims.get(settings.role_claim) or () if settings.role_claim else ()
+    names = [claim] if isinstance(claim, str) else claim
+    roles = [role for role in Role if role.value in names]
     for role, people in ((Role.ADMIN, settings.admins), (Role.REVIEWER, settings.reviewers)):
         if email and email in map(str.casefold, people):
             roles.append(role)
@@ -36,11 +36,11 @@ def person_of(claims: Mapping[str, Any], settings: AccessSettings) -> User | Non
 
 
 def key_of(claims: Mapping[str, Any]) -> str:
-    """What tells one sign-in at the provider from the next, also of the same person."""
+    """A key of one sign-in at the provider; the next sign-in of the same user has another key."""
     return "|".join(str(claims.get(name, "")) for name in ("iss", "sub", "iat", "nonce"))
 
 
 def age_of(claims: Mapping[str, Any]) -> float:
-    """Seconds (wall clock) since the provider said so."""
+    """Seconds (wall clock) since the provider issued the ID token."""
     issued = claims.get("iat")
     return max(0.0, datetime.now(UTC).timestamp() - issued) if isinstance(issued, int | float) else 0.0

@@ -1,4 +1,4 @@
-"""Who is signed in, and the tokens with which their pages ask for frames, files and uploads."""
+"""The sessions of signed-in users, and the tokens of their pages for frames, files and uploads."""
 
 from __future__ import annotations
 
@@ -19,84 +19,84 @@ if TYPE_CHECKING:
     from monitor.settings import AccessSettings
 
 COOKIE: Final = "deepfake-monitor-session"
-_LOOKED_UP_EVERY: Final = 10.0  # seconds until a removed person is out
-_TOKEN_LASTS: Final = 12 * 3600.0  # seconds since a page, or a request, last used it
-_SWEPT_EVERY: Final = 60.0  # seconds
+_LOOK_UP_INTERVAL: Final = 10.0  # seconds until the session of a deleted account ends
+_TOKEN_TIMEOUT: Final = 12 * 3600.0  # seconds after its last use by a page or a request
+_SWEEP_INTERVAL: Final = 60.0  # seconds
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
 class _Session:
-    person: User
+    user: User
     began_at: datetime  # UTC
-    began: float  # this and the next: time.monotonic()
+    began: float  # this and the next two: time.monotonic()
     used: float
     looked_up: float
-    keyed: bool  # by what outlives a sign-out: must not begin again
+    has_key: bool  # its key outlives a sign-out, so the key must not begin a session again
 
 
 @dataclass(slots=True)
 class _Token:
-    session: str  # "": of a page where nobody is signed in yet
+    session: str  # "" before the sign-in
     used: float  # time.monotonic()
 
 
 class Sessions:
-    """All of them, in memory: a restart signs everybody out.
+    """All sessions, in memory: a restart signs out every user.
 
     Args:
-        settings: how long a sign-in lasts.
-        standing: looks a person up again, signed in since a moment; None: they are no longer let in.
+        settings: the time limits of a sign-in.
+        look_up: returns the current state of a user who signed in at the given time; None ends the session.
     """
 
     def __init__(
         self,
         settings: AccessSettings,
         *,
-        standing: Callable[[User, datetime], User | None] = lambda person, _: person,
+        look_up: Callable[[User, datetime], User | None] = lambda user, _: user,
     ) -> None:
-        forever = settings.mode == "open"  # nobody could sign in again
-        self._idle = math.inf if forever else 60.0 * settings.idle_minutes
-        self._longest = math.inf if forever else 3600.0 * settings.sign_in_hours
-        self._standing = standing
+        is_unlimited = settings.mode == "open"  # this mode has no sign-in that could begin a new session
+        self._idle = math.inf if is_unlimited else 60.0 * settings.idle_minutes
+        self._longest = math.inf if is_unlimited else 3600.0 * settings.sign_in_hours
+        self._look_up_user = look_up
         self._sessions: dict[str, _Session] = {}
         self._tokens: dict[str, _Token] = {}
-        self._over: dict[str, float] = {}  # keys of ended sessions -> when; a provider's claims outlive a sign-out
-        self._swept = time.monotonic()
+        self._ended_keys: dict[str, float] = {}  # key -> time of the end; a provider's claims outlive a sign-out
+        self._last_sweep = time.monotonic()
         self._lock = threading.RLock()
 
-    def begin(self, person: User, *, key: str = "", age: float = 0.0) -> str:
-        """Sign somebody in.
+    def begin(self, user: User, *, key: str = "", age: float = 0.0) -> str:
+        """Begins a session.
 
         Args:
-            person: who.
-            key: of a sign-in that may be shown again, by another tab; it begins once.
-            age: seconds since the person signed in elsewhere.
+            user: the signed-in user.
+            key: identifies a sign-in that several tabs can present; it begins one session only.
+            age: seconds since the sign-in at a provider.
 
         Returns:
-            The session's id, a secret; "" if the key's session is over.
+            The session's id, a secret; "" if the session of this key has ended.
         """
         now = time.monotonic()
         with self._lock:
             self._sweep(now)
             session_id = key or secrets.token_urlsafe(32)
-            if session_id in self._over or age > self._longest:
+            if session_id in self._ended_keys or age > self._longest:
                 return ""
             if session_id not in self._sessions:
                 began_at = datetime.now(UTC) - timedelta(seconds=age)
                 self._sessions[session_id] = _Session(
-                    person, began_at, began=now - age, used=now, looked_up=now, keyed=bool(key)
+                    user, began_at, began=now - age, used=now, looked_up=now, has_key=bool(key)
                 )
             return session_id
 
-    def holds(self, session_id: str) -> bool:
-        """Whether a session has begun, and is not over."""
+    def is_active(self, session_id: str) -> bool:
+        """Whether a session has begun and has not ended."""
         with self._lock:
-            return self._alive(session_id, time.monotonic()) is not None
+            return self._find_active(session_id, time.monotonic()) is not None
 
-    def token(self) -> str:
-        """A token for one page; nothing is told for it until it joined a session."""
+    def create_token(self) -> str:
+        """Creates a token for one page; it gives access after :meth:`join`."""
         now = time.monotonic()
         token = secrets.token_urlsafe(24)
         with self._lock:
@@ -104,67 +104,67 @@ class Sessions:
             self._tokens[token] = _Token("", now)
         return token
 
-    def knows(self, token: str) -> bool:
-        """Whether a token was handed out to a page, and not long ago."""
+    def is_valid(self, token: str) -> bool:
+        """Whether a token exists and has not expired."""
         now = time.monotonic()
         with self._lock:
-            kept = self._tokens.get(token)
-            return kept is not None and now - kept.used <= _TOKEN_LASTS
+            entry = self._tokens.get(token)
+            return entry is not None and now - entry.used <= _TOKEN_TIMEOUT
 
     def join(self, token: str, session_id: str) -> bool:
-        """Let a page's token stand for a session; False if either is over."""
+        """Binds a page's token to a session; False if the token has expired or the session has ended."""
         with self._lock:
-            if not self.knows(token) or not self._alive(session_id, time.monotonic()):
+            if not self.is_valid(token) or not self._find_active(session_id, time.monotonic()):
                 return False
             self._tokens[token].session = session_id
             return True
 
-    def person(self, token: str) -> User | None:
-        """Who shows this token; None if nobody is signed in with it, or no longer. Asking keeps both alive.
+    def find_user(self, token: str) -> User | None:
+        """The user of a token; None without an active session. The call renews token and session.
 
-        Reads the database now and then: not for the event loop.
+        It reads the database every 10 s, so do not call it on the event loop.
         """
         now = time.monotonic()
         with self._lock:
-            if not self.knows(token):
+            if not self.is_valid(token):
                 return None
-            kept = self._tokens[token]
-            session_id = kept.session
-            session = self._alive(session_id, now)
+            entry = self._tokens[token]
+            session_id = entry.session
+            session = self._find_active(session_id, now)
             if session is None:
                 return None
-            kept.used = session.used = now
-            if now - session.looked_up < _LOOKED_UP_EVERY:
-                return session.person
+            entry.used = session.used = now
+            if now - session.looked_up < _LOOK_UP_INTERVAL:
+                return session.user
             session.looked_up = now
         return self._look_up(session_id, session)
 
     def end(self, token: str) -> User | None:
-        """Sign out who shows this token, in every tab.
+        """Ends the session of this token, in every tab.
 
         Returns:
-            Who it was.
+            The user, or None without a session.
         """
         with self._lock:
             session = self._sessions.get(self._tokens[token].session) if token in self._tokens else None
             if session is not None:
                 self._drop(self._tokens[token].session)
-        return None if session is None else session.person
+        return None if session is None else session.user
 
     def _look_up(self, session_id: str, session: _Session) -> User | None:
         try:
-            person = self._standing(session.person, session.began_at)
-        except StoreError as error:  # a database that is busy signs nobody out
-            _log.warning("nobody could be looked up: %s", error)
-            return session.person
+            user = self._look_up_user(session.user, session.began_at)
+        except StoreError as error:  # a busy database must not sign users out
+            _log.warning("the account of a signed-in user could not be read: %s", error)
+            return session.user
         with self._lock:
-            if person is None:
+            if user is None:
                 self._drop(session_id)
             else:
-                session.person = person
-        return person
+                session.user = user
+        return user
 
-    def _alive(self, session_id: str, now: float) -> _Session | None:
+    def _find_active(self, session_id: str, now: float) -> _Session | None:
         session = self._sessions.get(session_id)
         if session is not None and (now - session.used > self._idle or now - session.began > self._longest):
             self._drop(session_id)
@@ -173,18 +173,18 @@ class Sessions:
 
     def _drop(self, session_id: str) -> None:
         session = self._sessions.pop(session_id, None)
-        if session is not None and session.keyed:
-            self._over[session_id] = time.monotonic()
-        for kept in self._tokens.values():
-            if kept.session == session_id:
-                kept.session = ""
+        if session is not None and session.has_key:
+            self._ended_keys[session_id] = time.monotonic()
+        for entry in self._tokens.values():
+            if entry.session == session_id:
+                entry.session = ""
 
     def _sweep(self, now: float) -> None:
-        """Forget what is over, now and then."""
-        if now - self._swept < _SWEPT_EVERY:
+        """Removes expired sessions, tokens and keys once a minute."""
+        if now - self._last_sweep < _SWEEP_INTERVAL:
             return
-        self._swept = now
+        self._last_sweep = now
         for session_id in list(self._sessions):
-            self._alive(session_id, now)
-        self._tokens = {token: kept for token, kept in self._tokens.items() if now - kept.used <= _TOKEN_LASTS}
-        self._over = {key: ended for key, ended in self._over.items() if now - ended <= self._longest}
+            self._find_active(session_id, now)
+        self._tokens = {token: entry for token, entry in self._tokens.items() if now - entry.used <= _TOKEN_TIMEOUT}
+        self._ended_keys = {key: ended for key, ended in self._ended_keys.items() if now - ended <= self._longest}

@@ -1,4 +1,4 @@
-"""The route that takes a name and a password; the answer's cookie signs in this browser, its token this page."""
+"""The sign-in route: a session cookie signs in the browser, and the page's token joins the session."""
 
 import asyncio
 import json
@@ -10,34 +10,34 @@ from starlette.responses import JSONResponse, Response
 
 from monitor.errors import MonitorError, SignInError
 from monitor.server import service
-from monitor.server.auth.accounts import folded
-from monitor.server.auth.authorization import client_of, from_here, token_of
+from monitor.server.auth.accounts import normalize_name
+from monitor.server.auth.authorization import client_of, is_same_origin, token_of
 from monitor.server.auth.sessions import COOKIE
 from monitor.server.auth.user import User
 from monitor.server.service import MonitorService
 
-_LARGEST: Final = 8192  # bytes of a name and a password
+_MAX_BODY: Final = 8192  # bytes of a name and a password
 _HEADERS: Final = {"Cache-Control": "no-store"}
 
 
 async def sign_in(request: Request) -> Response:
-    """Take ``{"name": ..., "password": ...}`` as JSON, of a page that shows its token."""
+    """Checks ``{"name": ..., "password": ...}``, JSON from a page with a valid token."""
     here = service.current()
     settings, token = here.settings.access, token_of(request)
-    if settings.mode != "password" or not from_here(request) or not here.sessions.knows(token):
-        return _said("not allowed: reload the page and sign in there", 403)
-    said = await _body(request)
-    if said is None:
-        return _said("a name and a password are needed", 400)
+    if settings.mode != "password" or not is_same_origin(request) or not here.sessions.is_valid(token):
+        return _error("not allowed: reload the page, then sign in", 403)
+    credentials = await _read_body(request)
+    if credentials is None:
+        return _error("enter a name and a password", 400)
     try:
-        person = await asyncio.to_thread(_checked, here, *said, client=client_of(request))
+        user = await asyncio.to_thread(_check, here, *credentials, client=client_of(request))
     except SignInError as error:
-        return _said(str(error), 401)
+        return _error(str(error), 401)
     except MonitorError as error:
-        return _said(str(error), 503)
-    session_id = here.sessions.begin(person)
+        return _error(str(error), 503)
+    session_id = here.sessions.begin(user)
     here.sessions.join(token, session_id)
-    answer = JSONResponse({"name": person.name}, headers=_HEADERS)
+    answer = JSONResponse({"name": user.name}, headers=_HEADERS)
     answer.set_cookie(
         COOKIE,
         session_id,
@@ -50,34 +50,34 @@ async def sign_in(request: Request) -> Response:
     return answer
 
 
-async def _body(request: Request) -> tuple[str, str] | None:
-    """Name and password, or None; no more is read than that takes."""
+async def _read_body(request: Request) -> tuple[str, str] | None:
+    """Name and password; None if the body is invalid or longer than ``_MAX_BODY``."""
     content = b""
-    async for piece in request.stream():
-        content += piece
-        if len(content) > _LARGEST:
+    async for chunk in request.stream():
+        content += chunk
+        if len(content) > _MAX_BODY:
             return None
     try:
-        said: Any = json.loads(content)
-        name, password = said["name"], said["password"]
+        fields: Any = json.loads(content)
+        name, password = fields["name"], fields["password"]
     except (ValueError, KeyError, TypeError):
         return None
     return (name, password) if isinstance(name, str) and isinstance(password, str) else None
 
 
-def _checked(here: MonitorService, name: str, password: str, *, client: str) -> User:
-    """Who it is; the log has the name only if there is somebody of that name: people type passwords there."""
+def _check(here: MonitorService, name: str, password: str, *, client: str) -> User:
+    """The user; the audit log contains known names only, because people type passwords into the wrong field."""
     here.guesses.begin(name, client)
     try:
-        person = here.accounts.check(name, password)
+        user = here.accounts.check(name, password)
     except SignInError:
-        known = next((account.name for account in here.accounts.all() if account.name == folded(name)), "")
-        here.audit.note("sign-in failed", person=known, what="" if known else "nobody of that name", client=client)
+        known = next((account.name for account in here.accounts.all() if account.name == normalize_name(name)), "")
+        here.audit.note("sign-in failed", person=known, what="" if known else "unknown name", client=client)
         raise
-    here.guesses.right(name, client)
-    here.audit.note("signed in", person=person.name, what=str(person.role), client=client)
-    return person
+    here.guesses.succeed(name, client)
+    here.audit.note("signed in", person=user.name, what=str(user.role), client=client)
+    return user
 
 
-def _said(message: str, status: int) -> Response:
+def _error(message: str, status: int) -> Response:
     return JSONResponse({"error": message}, status_code=status, headers=_HEADERS)

@@ -1,4 +1,4 @@
-"""The tables of people and of the audit log, in the database that also keeps the flags."""
+"""The database tables of the accounts and the audit log, beside those of the flags."""
 
 from sqlalchemy import Column, Integer, String, Table, Text
 

@@ -1,4 +1,4 @@
-"""Somebody at the dashboard, and how much they may do there."""
+"""Users of the dashboard and their roles."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -7,11 +7,11 @@ from functools import total_ordering
 
 @total_ordering
 class Role(Enum):
-    """What somebody may do; each may all that the ones before it may."""
+    """A set of rights; each role includes the rights of the roles above it in this list."""
 
-    VIEWER = "viewer"  # look
-    REVIEWER = "reviewer"  # flag, judge flags, upload, export
-    ADMIN = "admin"  # sources, deletion, the machine
+    VIEWER = "viewer"  # see all pages
+    REVIEWER = "reviewer"  # flag, review flags, upload, export
+    ADMIN = "admin"  # manage sources, delete flags, see the audit log, check the machine
 
     def __str__(self) -> str:
         return self.value
@@ -25,7 +25,7 @@ _ORDER = tuple(Role)
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Somebody who is let in."""
+    """A signed-in user."""
 
-    name: str  # what goes into flags and logs; "": nobody signs in here
+    name: str  # for flags and logs; "" without a sign-in
     role: Role

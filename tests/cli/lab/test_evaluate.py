@@ -55,7 +55,7 @@ def test_no_face_is_shown_where_it_may_not_be(shards: Path, tmp_path: Path) -> N
     assert "data:image" not in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
 
 
-def test_json_is_all_that_stdout_says(shards: Path, tmp_path: Path) -> None:
+def test_json_is_the_only_output_on_stdout(shards: Path, tmp_path: Path) -> None:
     done = evaluated(shards, "--out", tmp_path / "out", "--limit", "7", "--json")
     record = json.loads(done.stdout)
     assert record["folder"] == str(tmp_path / "out")

@@ -58,7 +58,7 @@ def test_tight_crops_can_be_widened(cli: Callable, tmp_path: Path) -> None:
     assert judged == {"0": 0, "0.4": 1}
 
 
-def test_a_person_reads_a_table(cli: Callable, pictures: Path) -> None:
+def test_the_default_output_is_a_table(cli: Callable, pictures: Path) -> None:
     said = cli("lab", "fairness", pictures, "--limit", "2")
     assert said.code == 0, said.err
     assert "Black, male" in said.out
@@ -127,4 +127,4 @@ def test_an_archive_that_cannot_be_unpacked_is_one_sentence(
     said = cli("lab", "fairness", pictures)
     assert said.code == 3
     assert "fetch it again" in said.err.replace("\n", " ")
-    assert "should not happen" not in said.err
+    assert "internal error" not in said.err

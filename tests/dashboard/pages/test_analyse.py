@@ -1,4 +1,4 @@
-"""The page Analyse, part by part; tests/dashboard/pages/test_pages.py has it in a browser."""
+"""Single functions of the page Analyse; tests/dashboard/pages/test_pages.py runs the page in a browser."""
 
 from streamlit.testing.v1 import AppTest
 
@@ -11,10 +11,10 @@ def faces() -> None:
     analyse._faces({"tracks": [face]})
 
 
-def test_a_face_is_told_in_the_words_of_every_other_place() -> None:
+def test_a_face_is_listed_with_label_reasons_and_time_in_plain_text() -> None:
     app = AppTest.from_function(faces, default_timeout=60).run()
     assert not app.exception
     (row,) = app.dataframe[0].value.to_dict("records")
     assert row["label"] == "not enough evidence"
-    assert row["why"] == "face too small, face turned away"
-    assert row["seen"] == "0:00.0 to 0:07.4"
+    assert row["reasons"] == "face too small, face turned away"
+    assert row["visible"] == "0:00.0 to 0:07.4"

@@ -41,7 +41,7 @@ def test_a_registered_page_is_in_the_navigation_and_is_shown(offered: list[str])
 
 
 def test_nobody_sees_a_registered_page_before_the_sign_in(offered: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pages, "person", lambda: None)
+    monkeypatch.setattr(pages, "get_user", lambda: None)
     monkeypatch.setattr(pages.sign_in, "show", lambda: st.write("Sign in first"))
     app = AppTest.from_file(str(PAGE), default_timeout=60).run()
     assert [one.value for one in app.markdown] == ["Sign in first"]

@@ -1,4 +1,4 @@
-"""The dashboard as people see it: the real server on the demo stream, in a real browser."""
+"""The dashboard in a real browser: the real server on the demo stream."""
 
 import json
 import os
@@ -41,7 +41,7 @@ pytestmark = pytest.mark.timeout(300)
 
 
 class Dashboard:
-    """The server as ``make run`` starts it, with flags of its own."""
+    """The server as ``make run`` starts it, with its own folder of flags."""
 
     def __init__(self, folder: Path, *, demo_seconds: int = 10) -> None:
         self.folder, self._demo_seconds = folder, demo_seconds
@@ -95,21 +95,21 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 @pytest.fixture
 def page(browser: Any, dashboard: Dashboard) -> Iterator[Any]:
-    """A fresh tab; it must ask nobody but the server, and meet no error."""
+    """A fresh tab; it must send requests to the server only, and show no exception."""
     context = browser.new_context(viewport={"width": 1400, "height": 1100})
     context.set_default_timeout(SECONDS)
     page = context.new_page()
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.url))
     yield page
     assert page.get_by_test_id("stException").count() == 0, page.get_by_test_id("stException").all_inner_texts()
-    strangers = [url for url in asked if not url.startswith((dashboard.url, "data:", "blob:", "ws://127.0.0.1"))]
-    assert strangers == []
+    foreign = [url for url in requests if not url.startswith((dashboard.url, "data:", "blob:", "ws://127.0.0.1"))]
+    assert foreign == []
     context.close()
 
 
 def until(holds: Callable[[], Any], *, seconds: float = 60.0) -> Any:
-    """What it says once it says anything."""
+    """Waits for a true value and returns it."""
     deadline = time.monotonic() + seconds
     while not (found := holds()):
         assert time.monotonic() < deadline
@@ -140,7 +140,7 @@ def camera_film(path: Path) -> Path:
 
 @pytest.mark.browser
 class TestBrowser:
-    def test_the_demo_runs_and_what_is_flagged_can_be_reviewed(self, page: Any, dashboard: Dashboard) -> None:
+    def test_the_demo_runs_and_a_flag_can_be_reviewed(self, page: Any, dashboard: Dashboard) -> None:
         page.goto(dashboard.url)
         page.wait_for_selector(".viewer[data-state=live]")
         page.get_by_text("Face 1", exact=True).first.wait_for()
@@ -214,7 +214,7 @@ class TestBrowser:
         page.reload()
         page.get_by_text("talk.mp4").first.wait_for()
 
-    def test_the_browsers_own_camera_is_watched(self, page: Any, dashboard: Dashboard) -> None:
+    def test_the_browsers_own_camera_is_monitored(self, page: Any, dashboard: Dashboard) -> None:
         page.goto(dashboard.url)
         page.get_by_role("textbox", name="Your name").fill("grace")
         page.get_by_role("textbox", name="Your name").press("Enter")
@@ -234,14 +234,14 @@ class TestBrowser:
         page.locator("[class*=st-key-remove-] button").locator("visible=true").last.click()
         page.get_by_text("Ended: the source was removed. The camera is off.").wait_for()
 
-    def test_the_other_pages_say_who_judges_and_how_it_is_doing(self, page: Any, dashboard: Dashboard) -> None:
+    def test_the_pages_model_and_system_show_thresholds_and_frame_counts(self, page: Any, dashboard: Dashboard) -> None:
         page.goto(f"{dashboard.url}/model")
-        page.get_by_text("What no verdict can say").wait_for()
-        page.get_by_text("How soon to suspect").wait_for()
+        page.get_by_role("heading", name="Limits of every verdict").wait_for()
+        page.get_by_role("heading", name="Thresholds", exact=True).wait_for()
         go(page, "System")
         page.get_by_text("frames analysed").first.wait_for()
 
-    def test_two_tabs_and_a_phone(self, page: Any, dashboard: Dashboard, browser: Any) -> None:
+    def test_two_tabs_and_a_phone_show_the_stream(self, page: Any, dashboard: Dashboard, browser: Any) -> None:
         page.goto(dashboard.url)
         page.wait_for_selector(".viewer[data-state=live]")
         phone = browser.new_context(viewport={"width": 390, "height": 800})
@@ -252,7 +252,7 @@ class TestBrowser:
         phone.close()
         assert page.locator(".viewer[data-state=live]").count() == 1
 
-    def test_no_page_no_files(self, dashboard: Dashboard) -> None:
+    def test_files_need_the_token_of_a_page(self, dashboard: Dashboard) -> None:
         for path in ("export?ids=x", "flags/a/frame.jpg", "analyses/a/report.json?token=guess"):
             with pytest.raises(urllib.error.HTTPError) as refused:
                 urllib.request.urlopen(f"{dashboard.url}/monitor/{path}", timeout=10)  # noqa: S310
@@ -261,7 +261,7 @@ class TestBrowser:
 
 
 class TestScript:
-    """The pages without a browser, on a station that watches nothing."""
+    """The pages without a browser, on a service without sources."""
 
     @pytest.fixture(autouse=True)
     def empty(self, tmp_path: Path) -> Iterator[None]:
@@ -278,24 +278,24 @@ class TestScript:
         assert not app.exception
         return app
 
-    def test_nothing_is_watched(self) -> None:
-        assert "Nothing is watched" in self.run("live").info[0].value
+    def test_the_live_page_without_sources_says_so(self) -> None:
+        assert "No source is being monitored" in self.run("live").info[0].value
 
-    def test_a_file_of_the_server_is_refused_in_words(self) -> None:
+    def test_a_file_of_the_server_is_refused_with_a_sentence(self) -> None:
         app = self.run("live")
         app.text_input[1].set_value("/etc/passwd")
         app.button[0].click().run()
         assert "may not be opened from a browser" in app.error[0].value
 
-    def test_no_flags(self) -> None:
-        assert "No flags here" in self.run("review").info[0].value
+    def test_the_review_page_without_flags_says_so(self) -> None:
+        assert "No flags found" in self.run("review").info[0].value
 
-    def test_the_card_is_shown(self) -> None:
+    def test_the_model_card_is_shown(self) -> None:
         app = self.run("model")
         assert "An indication, never proof." in app.warning[0].value
         assert any("newsroom" in table.value.to_string() for table in app.dataframe)
 
-    def test_a_preset_is_switched_and_written_down(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_preset_switch_takes_effect_and_is_audited(self, monkeypatch: pytest.MonkeyPatch) -> None:
         written: list[tuple[str, ...]] = []
         monkeypatch.setattr("monitor.dashboard.pages.model.audit", lambda *said: written.append(said))
         app = self.run("model")
@@ -311,16 +311,16 @@ class TestScript:
         monkeypatch.setattr("monitor.dashboard.pages.current_user.EVERYBODY", User("bob", Role.REVIEWER))
         radio = self.run("model").radio(key="model-preset")
         assert radio.disabled
-        assert radio.help == "This takes the role admin."
+        assert radio.help == "This action needs the role admin."
 
-    def test_thresholds_of_the_settings_win_over_presets(self) -> None:
+    def test_thresholds_in_the_settings_disable_the_presets(self) -> None:
         here = service.current()
         verdict = here.settings.verdict.model_copy(update={"suspicious_at": 0.8})
         here.settings = here.settings.model_copy(update={"verdict": verdict})
         radio = self.run("model").radio(key="model-preset")
         assert (radio.disabled, radio.value) == (True, None)
 
-    def test_what_the_program_flagged_can_be_seen_apart(self) -> None:
+    def test_flags_are_filtered_by_origin(self) -> None:
         store = service.current().archive.store
         for number, origin in enumerate([Origin.PERSON, Origin.AUTOMATIC, Origin.AUTOMATIC]):
             store.add(flag(number, origin=origin, trace=()), actor="ada")
@@ -328,11 +328,13 @@ class TestScript:
         assert len(app.dataframe[0].value) == 3
         app.selectbox(key="review-origin").set_value("the program").run()
         assert not app.exception
-        assert list(app.dataframe[0].value["by"]) == ["the program"] * 2
+        assert list(app.dataframe[0].value["flagged by"]) == ["the program"] * 2
         app.selectbox(key="review-origin").set_value("people").run()
-        assert list(app.dataframe[0].value["by"]) == ["ada"]
+        assert list(app.dataframe[0].value["flagged by"]) == ["ada"]
 
-    def test_a_red_heartbeat_and_what_goes_when_are_shown(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_the_system_page_shows_a_failed_heartbeat_and_the_deletion_rules(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         here = service.current()
         assert any("No heartbeat yet" in info.value for info in self.run("system").info)
         assert here.heartbeat.beat().healthy
@@ -343,22 +345,24 @@ class TestScript:
         assert any("trust no verdict" in error.value for error in app.error)
         classes = app.dataframe[0].value
         assert list(classes["class"]) == ["unreviewed", "false alarm", "exempt"]
-        assert list(classes["goes"]) == ["never: no days and no quota are set"] * 2 + ["never by itself"]
+        assert list(classes["deleted"]) == ["never: neither an age limit nor a quota is set"] * 2 + [
+            "never automatically"
+        ]
 
-    def test_a_hint_stands_beside_the_sources_state_and_its_words_are_plain(
+    def test_a_hint_is_shown_beside_the_source_and_its_markdown_is_escaped(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(Stream, "start", lambda channel: None)
         channel = service.current().add("demo:")
         hints = (Hint(HintKind.FROZEN, 12.0), Hint(HintKind.VIRTUAL_CAMERA, 0.0, None, "**Cam** [x](//y)"))
         analyse_frame(channel.hub, frame(np.zeros((90, 160, 3), np.uint8)), replace(observation(), hints=hints))
-        told = [text.value for text in self.run("live").markdown if "stream:" in text.value]
-        assert told == [
+        hints_shown = [text.value for text in self.run("live").markdown if "stream:" in text.value]
+        assert hints_shown == [
             ":violet-badge[:material/sensors_off: stream: frozen since 0:12.0]",
             r":violet-badge[:material/sensors_off: stream: virtual camera since 0:00.0] \*\*Cam\*\* \[x\]\(\/\/y\)",
         ]
 
-    def test_a_busy_machine_is_said_to_be_one(self) -> None:
+    def test_a_busy_machine_is_reported_on_both_pages(self) -> None:
         here = service.current()
         here.load.level = 4
         said = (
@@ -373,5 +377,5 @@ class TestScript:
             time.sleep(0.05)
         assert any(said == warning.value for warning in self.run("live").warning)
 
-    def test_the_machine(self) -> None:
+    def test_the_system_page_counts_the_flags(self) -> None:
         assert any(metric.label == "Flags" and metric.value == "0" for metric in self.run("system").metric)

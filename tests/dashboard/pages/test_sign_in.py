@@ -1,4 +1,4 @@
-"""Signing in as people do it: the real server, a real browser and, for OpenID Connect, a real provider on loopback."""
+"""Sign-in with the real server, a real browser and, for OpenID Connect, a real provider on loopback."""
 
 import json
 import os
@@ -113,12 +113,12 @@ def live(page: Any) -> None:
 
 
 class TestPassword:
-    def test_a_wrong_one_is_told_and_the_right_one_shows_what_is_watched(
+    def test_a_wrong_password_shows_an_error_and_the_right_one_opens_the_dashboard(
         self, page: Any, address: str, archive: FlagArchive
     ) -> None:
         page.goto(address)
         sign_in(page, "ada", "not the password")
-        page.get_by_text("this name and password do not belong together").wait_for()
+        page.get_by_text("the name or the password is wrong").wait_for()
         assert page.locator(".viewer").count() == 0
         assert page.get_by_role("link", name="System").count() == 0
         sign_in(page, "Ada")
@@ -129,21 +129,21 @@ class TestPassword:
         page.get_by_text("Flagged Demo at").wait_for()
         assert "ada" in [flag.reporter for flag in archive.store.find() if flag.origin is Origin.PERSON]
         page.get_by_role("link", name="System", exact=True).click()
-        page.get_by_text("Who did what").wait_for()
+        page.get_by_role("heading", name="Audit log").wait_for()
         said = [(entry.person, entry.action) for entry in AuditLog(archive.store.database).last(9)]
         assert ("ada", "signed in") in said
         assert ("ada", "sign-in failed") in said
         page.reload()
         page.get_by_text("ada, admin").wait_for()
 
-    def test_a_viewer_looks_and_does_nothing_else(self, page: Any, address: str) -> None:
+    def test_a_viewer_sees_the_pages_without_controls(self, page: Any, address: str) -> None:
         page.goto(address)
         sign_in(page, "eve")
         live(page)
         page.wait_for_selector(".canvas[data-frame]")
         assert not page.locator(".viewer .flag").is_visible()
         assert page.get_by_text("Add a source").count() == 0
-        assert page.get_by_text("Note to the next flag").count() == 0
+        assert page.get_by_text("Note for the next flag").count() == 0
         sources = page.get_by_test_id("stSidebar")
         assert sources.get_by_role("button", disabled=True).count() == 3, "hold, rename, remove"
         page.get_by_role("link", name="Analyse", exact=True).click()
@@ -152,17 +152,17 @@ class TestPassword:
         assert page.locator("input[type=file]").count() == 0
         page.get_by_role("link", name="System", exact=True).click()
         page.get_by_text("frames analysed").first.wait_for()
-        assert page.get_by_text("Who did what").count() == 0
-        assert page.get_by_text("Examine it").count() == 0
+        assert page.get_by_role("heading", name="Audit log").count() == 0
+        assert page.get_by_text("Check now").count() == 0
 
-    def test_a_sign_in_that_ended_is_told_and_nothing_typed_is_lost(
+    def test_an_ended_sign_in_shows_a_notice_and_keeps_unsaved_text(
         self, page: Any, address: str, accounts: Accounts
     ) -> None:
         accounts.add("rob", role=Role.REVIEWER, password=PASSWORD)
         page.goto(address)
         sign_in(page, "rob")
         live(page)
-        note = page.get_by_label("Note to the next flag")
+        note = page.get_by_label("Note for the next flag")
         note.fill("look at the mouth")
         note.press("Enter")
         page.wait_for_timeout(1500)
@@ -173,7 +173,7 @@ class TestPassword:
         live(page)
         assert note.input_value() == "look at the mouth"
 
-    def test_signing_out_ends_it_in_every_tab_and_for_the_cookie(self, page: Any, address: str) -> None:
+    def test_signing_out_ends_the_session_in_every_tab(self, page: Any, address: str) -> None:
         page.goto(address)
         sign_in(page, "eve")
         live(page)
@@ -237,13 +237,13 @@ def sign_in_as(page: Any, name: str) -> None:
 
 
 class TestProvider:
-    def test_who_the_provider_vouches_for_is_let_in_until_they_leave(self, page: Any, connected: str) -> None:
+    def test_a_user_of_the_provider_is_signed_in_until_sign_out(self, page: Any, connected: str) -> None:
         page.goto(connected)
         sign_in_as(page, "ada")
         live(page)
         page.get_by_text("ada@example.org, admin").wait_for()
         page.get_by_role("link", name="System", exact=True).click()
-        page.get_by_text("Who did what").wait_for()
+        page.get_by_role("heading", name="Audit log").wait_for()
         other = page.context.new_page()
         other.goto(connected)
         live(other)
@@ -251,7 +251,7 @@ class TestProvider:
         other.get_by_text(ENDED).wait_for()
         assert other.locator(".viewer").count() == 0
 
-    def test_who_has_no_role_is_told_so(self, page: Any, connected: str) -> None:
+    def test_a_user_without_a_role_sees_an_error(self, page: Any, connected: str) -> None:
         page.goto(connected)
         sign_in_as(page, "eve")
         page.get_by_text("Your account may not use this dashboard").wait_for()

@@ -18,7 +18,7 @@ def test_it_shows_the_pages(monkeypatch, tmp_path) -> None:
     try:
         app = AppTest.from_file(str(PAGE), default_timeout=60).run()
         assert not app.exception
-        assert "Nothing is watched" in app.info[0].value
+        assert "No source is being monitored" in app.info[0].value
     finally:
         monitor.server.service.current().close()
         monitor.server.service.install(None)

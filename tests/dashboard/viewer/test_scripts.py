@@ -1,4 +1,4 @@
-"""Scripts of the viewer that repeat in a browser what Python does elsewhere: the same rectangles, the same words."""
+"""The viewer's scripts compute the same rectangles and the same text as the Python code."""
 
 import json
 from collections.abc import Iterator
@@ -40,17 +40,17 @@ def page() -> Iterator[Any]:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_plates_are_where_the_overlay_puts_them(page: Any, name: str) -> None:
+def test_plates_have_the_same_rectangles_as_in_the_overlay(page: Any, name: str) -> None:
     for moment, found in zip(CASES[name]["moments"], page.evaluate(LAY_OUT, CASES[name]), strict=True):
         assert found["places"] == [pytest.approx(place) for place in moment["places"]]
         assert found["leaders"] == [line and pytest.approx(line) for line in moment["leaders"]]
 
 
-def test_times_have_the_same_words(page: Any) -> None:
+def test_times_have_the_same_text(page: Any) -> None:
     times = [0.0, 7.44, 59.94, 59.96, 720.0, 3599.97, 3723.0, 36000.1]
     assert page.evaluate("times => times.map(clock)", times) == [clock(time) for time in times]
 
 
-def test_probabilities_have_the_same_words(page: Any) -> None:
+def test_probabilities_have_the_same_text(page: Any) -> None:
     some = [0.0, 0.004, 0.01, 0.504, 0.506, 0.99, 0.994, 1.0]
     assert page.evaluate("some => some.map(percent)", some) == [percent(one) for one in some]

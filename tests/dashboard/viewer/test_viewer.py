@@ -1,4 +1,4 @@
-"""The viewer in a real browser: what is drawn, what is sent back, and how it lives through failures."""
+"""The viewer in a real browser: its pixels, its messages to the server, and its recovery from failures."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -25,7 +25,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def page(browser: Any, server: Server) -> Iterator[Any]:
-    """One page for all tests: it must be able to go on after each of them."""
+    """One page for all tests: it must still work after each of them."""
     context = browser.new_context(viewport={"width": 1280, "height": 1000}, device_scale_factor=2)
     page = context.new_page()
     page.goto(server.url)
@@ -36,7 +36,7 @@ def page(browser: Any, server: Server) -> Iterator[Any]:
 
 @pytest.fixture
 def live(page: Any, server: Server) -> Any:
-    """The page, live, with everything as it is at first."""
+    """The live page with its initial options."""
     server.steer(held=False, scene="two", close=None, flags=[], returned=[])
     wait_for_state(page, "live")
     for name in ("heat", "boxes"):
@@ -55,7 +55,7 @@ def shown(page: Any) -> int:
 
 
 def hold(page: Any, server: Server) -> int:
-    """Stop the stream; the frame that stays on the canvas."""
+    """Stops the stream; returns the index of the frame on the canvas."""
     server.steer(held=True)
     previous = -1
     while previous != shown(page):
@@ -151,7 +151,7 @@ def test_controls_work_while_no_frame_comes(live: Any, server: Server) -> None:
 
 @browser_test
 @pytest.mark.parametrize("how", ["button", "key", "enter"])
-def test_a_flag_carries_the_moment_that_was_shown(live: Any, server: Server, how: str) -> None:
+def test_a_flag_contains_the_moment_on_the_canvas(live: Any, server: Server, how: str) -> None:
     frame = hold(live, server)
     if how == "button":
         live.get_by_role("button", name="Flag", exact=False).first.click()
@@ -163,7 +163,7 @@ def test_a_flag_carries_the_moment_that_was_shown(live: Any, server: Server, how
     server.until(lambda: server.seen()["returned"], "the flag is returned")
     seen = server.seen()
     assert seen["flags"] == seen["returned"] == [{"connection": 1, "frame": frame, "time": frame / 25, "track": None}]
-    server.until(lambda: live.locator(".flag-word").text_content() == "Flag", "the button is itself again")
+    server.until(lambda: live.locator(".flag-word").text_content() == "Flag", "the button shows its normal text again")
 
 
 @browser_test
@@ -180,7 +180,7 @@ def test_the_moment_is_that_of_the_press_not_of_the_release(live: Any, server: S
 
 
 @browser_test
-def test_the_key_types_where_somebody_writes(live: Any, server: Server) -> None:
+def test_the_flag_key_types_a_letter_in_a_text_field(live: Any, server: Server) -> None:
     note = live.get_by_label("Note")
     note.fill("")
     note.press_sequentially("fff")
@@ -191,9 +191,9 @@ def test_the_key_types_where_somebody_writes(live: Any, server: Server) -> None:
 
 
 @browser_test
-def test_a_clicked_face_is_selected_and_its_flag_names_it(live: Any, server: Server) -> None:
+def test_a_click_selects_a_face_and_the_flag_contains_its_id(live: Any, server: Server) -> None:
     click_at(live, LEFT)
-    assert live.locator(".about").text_content() == "Face 3"
+    assert live.locator(".subject").text_content() == "Face 3"
     x1, _, _, y2 = FAKE
     unit = max(1.0, live.locator(".canvas").evaluate("c => c.clientHeight") / 420)
     away = 5 * unit * HEIGHT / live.locator(".canvas").evaluate("c => c.clientHeight")
@@ -202,26 +202,26 @@ def test_a_clicked_face_is_selected_and_its_flag_names_it(live: Any, server: Ser
     server.until(lambda: server.seen()["flags"], "the flag arrives")
     assert server.seen()["flags"][0]["track"] == 3
     click_at(live, BACKGROUND)
-    assert live.locator(".about").text_content() == "Whole picture"
+    assert live.locator(".subject").text_content() == "Whole picture"
 
 
 @browser_test
-def test_a_face_can_be_chosen_without_a_mouse_and_is_let_go_when_it_leaves(live: Any, server: Server) -> None:
+def test_a_face_can_be_selected_without_a_mouse_and_is_deselected_when_it_leaves(live: Any, server: Server) -> None:
     texts = []
     for _ in range(3):
-        live.locator(".about").press("Enter")
-        texts.append(live.locator(".about").text_content())
+        live.locator(".subject").press("Enter")
+        texts.append(live.locator(".subject").text_content())
     assert texts == ["Face 3", "Face 5", "Whole picture"]
-    live.locator(".about").press("Enter")
+    live.locator(".subject").press("Enter")
     server.steer(scene="empty")
-    server.until(lambda: live.locator(".about").text_content() == "Whole picture", "nobody is left")
+    server.until(lambda: live.locator(".subject").text_content() == "Whole picture", "no face is left")
     live.locator("body").press("f")
     server.until(lambda: server.seen()["flags"], "the flag arrives")
     assert server.seen()["flags"][0]["track"] is None
 
 
 @browser_test
-def test_a_screen_reader_hears_what_is_seen(live: Any, server: Server) -> None:
+def test_the_canvas_has_a_description_for_screen_readers(live: Any, server: Server) -> None:
     canvas = live.get_by_role(
         "img", name="2 faces: face 3 likely fake 92 %, face 5 not enough evidence (face too small)"
     )
@@ -232,13 +232,13 @@ def test_a_screen_reader_hears_what_is_seen(live: Any, server: Server) -> None:
 
 
 @browser_test
-def test_all_controls_are_reached_by_tab_in_order(live: Any) -> None:
+def test_the_tab_key_reaches_all_controls_in_order(live: Any) -> None:
     live.locator(".flag").focus()
     reached = [focused(live)]
     for _ in range(5):
         live.keyboard.press("Tab")
         reached.append(focused(live))
-    assert reached == ["flag", "about", "heat", "opacity", "boxes", "full"]
+    assert reached == ["flag", "subject", "heat", "opacity", "boxes", "full"]
     live.locator(".opacity").press("ArrowRight")
     assert live.locator(".opacity").get_attribute("aria-valuetext") == "55 %"
 
@@ -263,7 +263,7 @@ def test_reruns_do_not_reconnect(live: Any, server: Server) -> None:
 
 
 @browser_test
-def test_a_hidden_tab_lets_go_and_comes_back(live: Any, server: Server) -> None:
+def test_a_hidden_tab_disconnects_and_reconnects(live: Any, server: Server) -> None:
     def visibility(state: str) -> None:
         live.evaluate(
             "(state) => { Object.defineProperty(document, 'visibilityState', { value: state, configurable: true });"
@@ -315,7 +315,7 @@ def test_a_lower_frame_of_a_newer_connection_is_shown(live: Any, server: Server)
 
 
 @browser_test
-def test_a_server_that_comes_back_is_found_again(live: Any, server: Server) -> None:
+def test_the_viewer_reconnects_to_a_restarted_server(live: Any, server: Server) -> None:
     server.stop()
     live.wait_for_selector(".viewer[data-state=retrying]", timeout=SECONDS)
     assert live.locator(".veil").text_content().startswith("reconnecting in ")
@@ -326,7 +326,7 @@ def test_a_server_that_comes_back_is_found_again(live: Any, server: Server) -> N
 
 
 @browser_test
-def test_a_refused_token_is_said_and_not_tried_again(live: Any, server: Server) -> None:
+def test_a_refused_token_shows_an_error_and_is_not_tried_again(live: Any, server: Server) -> None:
     live.goto(f"{server.url}/?token=old")
     wait_for_state(live, "refused")
     assert live.locator(".state").text_content() == "not allowed: the token is too old"
@@ -337,7 +337,7 @@ def test_a_refused_token_is_said_and_not_tried_again(live: Any, server: Server) 
 
 
 @browser_test
-def test_the_end_is_said_and_the_last_moment_can_still_be_flagged(live: Any, server: Server) -> None:
+def test_the_end_is_shown_and_the_last_moment_can_still_be_flagged(live: Any, server: Server) -> None:
     connections = server.seen()["connections"]
     server.steer(close=(4000, "the file is over"))
     wait_for_state(live, "ended")
@@ -364,10 +364,10 @@ def test_the_end_is_said_and_the_last_moment_can_still_be_flagged(live: Any, ser
         {"connection": 1, "frame": 2, "time": 0.1, "track": "3"},
     ],
 )
-def test_what_is_no_moment_is_nothing(sent: object) -> None:
+def test_an_invalid_moment_is_none(sent: object) -> None:
     assert moment_of(sent) is None
 
 
-def test_a_moment_is_taken_as_it_is_and_nothing_beside_it() -> None:
+def test_a_valid_moment_keeps_its_four_fields_only() -> None:
     sent = {"connection": 1, "frame": 2, "time": 3, "track": 4, "note": TOKEN}
     assert moment_of(sent) == {"connection": 1, "frame": 2, "time": 3.0, "track": 4}

@@ -1,4 +1,4 @@
-"""The browser's own camera, as Chromium fakes it: what arrives, and what is said when it cannot."""
+"""Chromium's fake camera: its pictures arrive, and errors are explained."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -29,7 +29,7 @@ def start(page: Any, server: Server) -> None:
     page.get_by_role("button", name="Start the camera").click(timeout=SECONDS)
 
 
-def said(page: Any, text: str) -> None:
+def wait_for_status(page: Any, text: str) -> None:
     page.get_by_role("status").filter(has_text=text).wait_for(timeout=SECONDS)
 
 
@@ -46,7 +46,7 @@ def test_pictures_arrive_in_time_and_stop_when_asked(page: Any, server: Server) 
     server.until(lambda: server.seen()["camera_running"][-1], "the page knows that it runs")
 
     page.get_by_role("button", name="Stop the camera").press("Enter")
-    said(page, "The camera is off.")
+    wait_for_status(page, "The camera is off.")
     server.until(lambda: not server.seen()["camera_running"][-1], "the page knows that it stopped")
     assert page.locator(".video").evaluate("v => v.srcObject") is None
     count = len(server.seen()["camera"])
@@ -54,15 +54,15 @@ def test_pictures_arrive_in_time_and_stop_when_asked(page: Any, server: Server) 
     assert len(server.seen()["camera"]) == count
 
 
-def test_a_picture_that_is_refused_is_told_until_one_is_taken(page: Any, server: Server) -> None:
+def test_a_refused_picture_shows_an_error_until_one_is_accepted(page: Any, server: Server) -> None:
     server.steer(refused="the picture is no JPEG")
     start(page, server)
-    said(page, "The server does not take this picture: the picture is no JPEG.")
+    wait_for_status(page, "The server refused a picture: the picture is no JPEG.")
     server.steer(refused="")
-    said(page, "its picture is being sent")
+    wait_for_status(page, "its picture is being sent")
 
 
-def test_no_more_than_two_are_under_way(page: Any, server: Server) -> None:
+def test_at_most_two_pictures_are_unacknowledged(page: Any, server: Server) -> None:
     server.steer(hoard=True)
     start(page, server)
     server.until(lambda: len(server.seen()["camera"]) == 2, "two pictures")
@@ -70,7 +70,7 @@ def test_no_more_than_two_are_under_way(page: Any, server: Server) -> None:
     assert len(server.seen()["camera"]) == 2
 
 
-def test_reruns_do_not_reconnect_and_a_lost_line_is_found_again(page: Any, server: Server) -> None:
+def test_reruns_do_not_reconnect_and_a_lost_connection_is_restored(page: Any, server: Server) -> None:
     start(page, server)
     server.until(lambda: len(server.seen()["camera"]) > 2, "pictures arrive")
     runs = server.seen()["runs"]
@@ -78,9 +78,9 @@ def test_reruns_do_not_reconnect_and_a_lost_line_is_found_again(page: Any, serve
     server.until(lambda: server.seen()["runs"] > runs, "the page ran again")
     assert server.seen()["cameras"] == 1
     server.steer(camera_close=(1011, ""))
-    said(page, "The connection was lost; trying again.")
+    wait_for_status(page, "The connection was lost. Trying again.")
     server.steer(camera_close=None)
-    said(page, "its picture is being sent")
+    wait_for_status(page, "its picture is being sent")
     assert server.seen()["cameras"] >= 2
 
 
@@ -88,10 +88,10 @@ def test_reruns_do_not_reconnect_and_a_lost_line_is_found_again(page: Any, serve
     ("close", "text"),
     [((4000, "enough"), "Ended: enough. The camera is off."), ((4401, "old token"), "Not allowed: old token.")],
 )
-def test_a_server_that_ends_it_is_obeyed(page: Any, server: Server, close: tuple[int, str], text: str) -> None:
+def test_the_server_can_stop_the_camera(page: Any, server: Server, close: tuple[int, str], text: str) -> None:
     server.steer(camera_close=close)
     start(page, server)
-    said(page, text)
+    wait_for_status(page, text)
     assert page.locator(".video").evaluate("v => v.srcObject") is None
 
 
@@ -104,18 +104,18 @@ def test_a_server_that_ends_it_is_obeyed(page: Any, server: Server, close: tuple
         ("TypeError", "The camera cannot be used: strange"),
     ],
 )
-def test_a_camera_that_cannot_be_had_is_explained(page: Any, server: Server, error: str, text: str) -> None:
+def test_a_camera_error_is_explained(page: Any, server: Server, error: str, text: str) -> None:
     page.add_init_script(
         "navigator.mediaDevices.getUserMedia = () =>"
         f" Promise.reject(Object.assign(new Error('strange'), {{ name: '{error}' }}))"
     )
     start(page, server)
-    said(page, text)
+    wait_for_status(page, text)
     assert page.get_by_role("button", name="Start the camera").is_enabled()
 
 
-def test_an_insecure_page_says_so(page: Any, server: Server) -> None:
+def test_an_insecure_page_explains_the_missing_camera(page: Any, server: Server) -> None:
     page.add_init_script("Object.defineProperty(window, 'isSecureContext', { value: false })")
     page.goto(f"{server.url}/?show=webcam")
-    said(page, "The browser allows the camera only on https or localhost.")
+    wait_for_status(page, "The browser allows the camera only on https or localhost.")
     assert page.get_by_role("button", name="Start the camera").is_disabled()

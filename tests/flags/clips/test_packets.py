@@ -25,7 +25,7 @@ HERE = SourceSettings(isolate=False)
 
 
 def watched(file: Path | str, *, seconds: float = 60, max_bytes: int = PLENTY) -> tuple[PacketRing, list[Frame]]:
-    """The ring of a file that was read to its end and closed."""
+    """The ring buffer of a file after reading it to its end."""
     with open_source(file) as source:
         ring = follow(source, seconds=seconds, max_bytes=max_bytes, settings=HERE)
         assert isinstance(ring, PacketRing)
@@ -54,7 +54,7 @@ def test_the_packets_are_those_of_the_source_bit_by_bit(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not available(), reason="this system cannot hand descriptors to a process")
-def test_a_clip_is_written_in_a_process_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_clip_is_written_in_a_separate_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ring, _ = watched(clips.video(tmp_path / "a.mp4", frames=50, options={"g": "10"}))
     here = ring.save(tmp_path / "here.mp4", 0.8, 1.5)
     ring._settings = SourceSettings()
@@ -81,7 +81,7 @@ def test_pictures_that_are_decoded_in_another_order_than_shown(tmp_path: Path, s
         written_clips.check(tmp_path / "clip.mp4", clip, frames, tolerance=0.01)
 
 
-def test_pictures_before_the_key_frame_of_an_open_group_are_left_out(tmp_path: Path) -> None:
+def test_pictures_before_the_key_frame_of_an_open_group_are_dropped(tmp_path: Path) -> None:
     options = {"g": "12", "flags": "-cgop", "x264-params": "open-gop=1", **B_FRAMES}
     file = clips.video(tmp_path / "a.mkv", frames=50, options=options)
     ring, frames = watched(file)
@@ -103,7 +103,7 @@ def test_a_variable_frame_rate_stays_variable(tmp_path: Path) -> None:
     assert clip.end < 7
 
 
-def test_the_picture_that_stands_during_a_span_is_its_picture(tmp_path: Path) -> None:
+def test_the_picture_shown_during_a_span_is_in_its_clip(tmp_path: Path) -> None:
     file = clips.video(tmp_path / "a.mkv", frames=4, times=[0.0, 1.0, 9.0, 10.0], options={"g": "1"})
     ring, frames = watched(file)
     clip = ring.save(tmp_path / "clip.mp4", 3.0, 5.0)
@@ -136,7 +136,9 @@ def test_other_codecs_that_browsers_play(
         ("a.h264", "libx264", "yuv420p"),
     ],
 )
-def test_what_browsers_do_not_play_goes_into_pictures(tmp_path: Path, name: str, codec: str, pixel_format: str) -> None:
+def test_codecs_that_browsers_do_not_play_use_pictures(
+    tmp_path: Path, name: str, codec: str, pixel_format: str
+) -> None:
     file = clips.video(tmp_path / name, codec=codec, pixel_format=pixel_format)
     with open_source(file) as source:
         ring = follow(source, seconds=10, max_bytes=PLENTY, settings=HERE)
@@ -164,7 +166,7 @@ def test_the_first_picture_is_not_lost_though_it_was_read_to_open_the_source(tmp
     assert len(written_clips.check(tmp_path / "clip.mp4", clip, frames, tolerance=0.01)) >= 13
 
 
-def test_seconds_bound_it_and_it_always_begins_at_a_key_frame(tmp_path: Path) -> None:
+def test_the_seconds_limit_the_buffer_and_it_begins_at_a_key_frame(tmp_path: Path) -> None:
     file = clips.video(tmp_path / "a.mp4", frames=60, options={"g": "5"})
     with open_source(file) as source:
         ring = follow(source, seconds=1.0, max_bytes=PLENTY, settings=HERE)
@@ -177,7 +179,7 @@ def test_seconds_bound_it_and_it_always_begins_at_a_key_frame(tmp_path: Path) ->
     assert ring.span == pytest.approx((1.2, 2.36))
 
 
-def test_bytes_bound_it(tmp_path: Path) -> None:
+def test_the_bytes_limit_the_buffer(tmp_path: Path) -> None:
     file = clips.video(tmp_path / "a.mp4", frames=60, options={"g": "5"})
     limit = sum(len(payload) for payload in written_clips.payloads(file)) // 4
     with open_source(file) as source:
@@ -191,7 +193,7 @@ def test_bytes_bound_it(tmp_path: Path) -> None:
     assert largest > limit // 2
 
 
-def test_a_group_that_exceeds_the_bytes_alone_is_let_go_until_the_next_key_frame(tmp_path: Path) -> None:
+def test_a_group_beyond_the_bytes_is_dropped_until_the_next_key_frame(tmp_path: Path) -> None:
     file = clips.video(tmp_path / "a.mp4", frames=45, options={"g": "40", "sc_threshold": "0"})
     sizes = [len(payload) for payload in written_clips.payloads(file)]
     ring, frames = watched(file, max_bytes=max(sum(sizes[:20]), sum(sizes[40:])))
@@ -200,7 +202,7 @@ def test_a_group_that_exceeds_the_bytes_alone_is_let_go_until_the_next_key_frame
     written_clips.check(tmp_path / "clip.mp4", clip, frames, tolerance=0.01)
 
 
-def test_a_span_of_which_nothing_is_there_is_said_so(tmp_path: Path) -> None:
+def test_a_span_without_pictures_is_an_error(tmp_path: Path) -> None:
     ring, _ = watched(clips.video(tmp_path / "a.mp4", frames=50, options={"g": "5"}), seconds=0.5)
     with pytest.raises(SourceError, match=r"between 0\.10 s and 0\.50 s: the first one is at 1\.40 s"):
         ring.save(tmp_path / "clip.mp4", 0.1, 0.5)
@@ -211,14 +213,14 @@ def test_a_span_of_which_nothing_is_there_is_said_so(tmp_path: Path) -> None:
     assert (clip.start, clip.end) == pytest.approx((1.4, 1.48)), "what there is of a span is written"
 
 
-def test_a_ring_that_heard_nothing_has_nothing(tmp_path: Path) -> None:
+def test_an_empty_ring_has_no_span(tmp_path: Path) -> None:
     ring = PacketRing(seconds=1, max_bytes=PLENTY, settings=HERE)
     assert ring.span is None
     with pytest.raises(SourceError, match="there are none at all"):
         ring.save(tmp_path / "clip.mp4", 0.0, 1.0)
 
 
-def test_media_time_goes_on_where_timestamps_start_anew(tmp_path: Path) -> None:
+def test_media_time_continues_after_a_timestamp_reset(tmp_path: Path) -> None:
     one = clips.video(tmp_path / "a.ts", frames=40, options={"g": "10", **B_FRAMES})
     two = clips.video(tmp_path / "b.ts", frames=40, options={"g": "10", **B_FRAMES})
     one.write_bytes(one.read_bytes() + two.read_bytes())
@@ -230,9 +232,7 @@ def test_media_time_goes_on_where_timestamps_start_anew(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("count", range(37, 44))
-def test_packets_that_are_not_decoded_yet_when_timestamps_start_anew_are_not_put_elsewhere(
-    tmp_path: Path, count: int
-) -> None:
+def test_undecoded_packets_before_a_timestamp_reset_keep_their_place(tmp_path: Path, count: int) -> None:
     one = clips.video(tmp_path / "a.ts", frames=40, options={"g": "10", **B_FRAMES})
     one.write_bytes(2 * one.read_bytes())
     with open_source(one) as source:
@@ -247,7 +247,7 @@ def test_packets_that_are_not_decoded_yet_when_timestamps_start_anew_are_not_put
 
 
 @pytest.mark.parametrize("codec", ["libx264", "mpeg4"])
-def test_a_name_that_is_not_final_is_written_to(tmp_path: Path, codec: str) -> None:
+def test_a_clip_is_written_under_a_partial_name(tmp_path: Path, codec: str) -> None:
     file = clips.video(tmp_path / "a.mp4", codec=codec)
     with open_source(file) as source:
         ring = follow(source, seconds=60, max_bytes=PLENTY, settings=HERE)
@@ -259,7 +259,7 @@ def test_a_name_that_is_not_final_is_written_to(tmp_path: Path, codec: str) -> N
     assert {path.name for path in tmp_path.iterdir()} == {"a.mp4", "clip.mp4.partial"}
 
 
-def test_it_is_saved_while_it_is_fed(tmp_path: Path) -> None:
+def test_a_clip_is_saved_while_packets_arrive(tmp_path: Path) -> None:
     file = clips.video(tmp_path / "a.mp4", frames=59, options={"g": "5", **B_FRAMES})
     with open_source(file) as source:
         ring = follow(source, seconds=1, max_bytes=PLENTY, settings=HERE)
@@ -277,9 +277,7 @@ def test_it_is_saved_while_it_is_fed(tmp_path: Path) -> None:
     assert len(ahead) == 59
 
 
-def test_a_full_disk_is_an_error_of_the_output_and_leaves_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_disk_is_an_output_error_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ring, _ = watched(clips.video(tmp_path / "a.mp4"))
 
     def full(*_: Any, **__: Any) -> None:

@@ -50,14 +50,14 @@ def test_every_picture_keeps_its_own_time(tmp_path: Path) -> None:
         assert written_clips.numbers(list(source)) == [2, 3, 4, 5, 6]
 
 
-def test_it_begins_with_the_picture_that_is_shown_at_the_start(tmp_path: Path) -> None:
+def test_a_clip_begins_with_the_picture_shown_at_the_start(tmp_path: Path) -> None:
     ring, frames = filled([0.0, 1.0, 9.0, 10.0])
     clip = ring.save(tmp_path / "clip.mp4", 3.0, 5.0)
     assert (clip.start, clip.end) == (1.0, 1.0)
     assert written_clips.check(tmp_path / "clip.mp4", clip, frames) == [1.0]
 
 
-def test_seconds_bound_it() -> None:
+def test_the_seconds_limit_the_buffer() -> None:
     ring = PictureRing(seconds=1.0, max_bytes=PLENTY)
     for number in range(60):
         ring.add(frame(number, number / 8))
@@ -66,13 +66,13 @@ def test_seconds_bound_it() -> None:
         assert first == max(0.0, last - 1.0)
 
 
-def test_bytes_bound_it() -> None:
+def test_the_bytes_limit_the_buffer() -> None:
     ring, _ = filled([number / 25 for number in range(20)])
     limit = ring.size // 4
     small = PictureRing(seconds=60, max_bytes=limit)
     for number in range(20):
         small.add(frame(number, number / 25))
-        assert small.size == sum(len(one.jpeg) for one in small._kept) <= limit
+        assert small.size == sum(len(one.jpeg) for one in small._buffer) <= limit
     assert small.size > limit // 2
     assert small.span == pytest.approx((0.6, 0.76), abs=0.09)
     tiny = PictureRing(seconds=60, max_bytes=10)
@@ -88,13 +88,13 @@ def test_wide_pictures_are_halved_until_they_fit(size: tuple[int, int], kept: tu
     pixels = np.zeros((size[1], size[0], 3), np.uint8)
     pixels[:, : size[0] // 2] = clips.RED
     ring.add(frame(0, 0.0, pixels=pixels))
-    decoded = cv2.imdecode(np.frombuffer(ring._kept[0].jpeg, np.uint8), cv2.IMREAD_COLOR_RGB)
+    decoded = cv2.imdecode(np.frombuffer(ring._buffer[0].jpeg, np.uint8), cv2.IMREAD_COLOR_RGB)
     assert decoded.shape == (kept[1], kept[0], 3)
     assert np.abs(decoded[10, 10].astype(int) - clips.RED).max() < 8
     assert decoded[10, -10].max() < 8
 
 
-def test_a_span_of_which_nothing_is_there_is_said_so(tmp_path: Path) -> None:
+def test_a_span_without_pictures_is_an_error(tmp_path: Path) -> None:
     ring, _ = filled([number / 25 for number in range(50)], seconds=0.5)
     with pytest.raises(SourceError, match=r"the first one is at 1\.48 s"):
         ring.save(tmp_path / "clip.mp4", 0.1, 0.5)

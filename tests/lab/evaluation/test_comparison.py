@@ -145,7 +145,7 @@ class TestKeeping:
             '{"version": 2, "kind": "comparison"}',
         ],
     )
-    def test_anything_else_is_one_sentence(self, tmp_path: Path, content: str) -> None:
+    def test_another_file_is_refused_with_one_sentence(self, tmp_path: Path, content: str) -> None:
         path = tmp_path / "comparison.json"
         path.write_text(content, encoding="utf-8")
         with pytest.raises(DatasetError, match=r"is no comparison\.json") as caught:

@@ -18,7 +18,7 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 @pytest.fixture
 def opened(tmp_path: Path) -> Iterator[Callable[..., MonitorService]]:
-    """Opens the station of this process, with people in it: ``opened(mode="password")``."""
+    """Opens the service of this process with some accounts: ``opened(mode="password")``."""
     with stations_in(tmp_path / "kept") as open_station:
 
         def open_with_people(**access: Any) -> MonitorService:

@@ -1,4 +1,4 @@
-"""Who gets to the port, and what every answer says to a browser."""
+"""Access without a sign-in, and the security headers."""
 
 from collections.abc import Callable
 
@@ -37,37 +37,37 @@ TO_NETWORK = AccessSettings(open_to_network=True)
 
 
 @pytest.mark.parametrize("client", ["127.0.0.1", "127.8.8.8", "::1", "::ffff:127.0.0.1"])
-def test_this_machine_is_let_in(client: str) -> None:
+def test_this_machine_is_allowed(client: str) -> None:
     assert refusal(asked(client), OPEN) == ""
 
 
 @pytest.mark.parametrize("client", ["192.168.1.7", "8.8.8.8", "2001:db8::1", "testclient", "", None])
-def test_other_machines_are_let_in_only_if_the_settings_say_so(client: str | None) -> None:
+def test_other_machines_need_the_setting_open_to_network(client: str | None) -> None:
     assert "set access.mode to password or oidc" in refusal(asked(client), OPEN)
     assert refusal(asked(client), TO_NETWORK) == ""
     assert refusal(asked(client), AccessSettings(mode="password")) == ""
 
 
 @pytest.mark.parametrize("header", ["x_forwarded_for", "forwarded", "x_real_ip"])
-def test_who_comes_through_a_proxy_is_not_this_machine(header: str) -> None:
+def test_a_request_through_a_proxy_is_not_local(header: str) -> None:
     assert "its own machine only" in refusal(asked(**{header: "127.0.0.1"}), OPEN)
 
 
 @pytest.mark.parametrize(
     "host", ["localhost", "localhost:8501", "LOCALHOST", "a.localhost", "127.0.0.1:1", "[::1]:8501"]
 )
-def test_names_that_nobody_can_take_are_answered(host: str) -> None:
+def test_rebinding_safe_host_names_are_allowed(host: str) -> None:
     assert refusal(asked(host=host), OPEN) == ""
 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:8501", "localhost.evil.example", "127.0.0.1.nip.io"])
-def test_a_name_that_was_made_to_mean_this_machine_is_not(host: str) -> None:
+def test_other_host_names_are_refused(host: str) -> None:
     for settings in (OPEN, TO_NETWORK):
-        assert "put this name into access.hosts" in refusal(asked(host=host), settings)
+        assert "add this host name to access.hosts" in refusal(asked(host=host), settings)
     assert refusal(asked(host=host), AccessSettings(mode="oidc")) == "", "its cookies are not sent there"
 
 
-def test_names_in_the_settings_are_answered() -> None:
+def test_host_names_in_the_settings_are_allowed() -> None:
     settings = AccessSettings(hosts="Monitor.example\ncams.example")
     assert refusal(asked(host="monitor.EXAMPLE:8501"), settings) == ""
     assert refusal(asked(host="other.example"), settings) != ""
@@ -86,7 +86,7 @@ def test_names_in_the_settings_are_answered() -> None:
         ("", False),
     ],
 )
-def test_an_address_to_listen_on_is_heard_here_only_or_not(host: str, only: bool) -> None:
+def test_loopback_listen_addresses_are_recognised(host: str, only: bool) -> None:
     assert only_loopback(host) is only
 
 
@@ -105,7 +105,7 @@ APP = Starlette(
 )
 
 
-def test_every_answer_tells_browsers_to_be_careful(opened: Callable[..., MonitorService]) -> None:
+def test_every_answer_has_security_headers(opened: Callable[..., MonitorService]) -> None:
     opened()
     with TestClient(APP, base_url="http://localhost", client=("127.0.0.1", 1)) as client:
         for path in ("/", "/nowhere", "/monitor/export"):
@@ -119,7 +119,7 @@ def test_every_answer_tells_browsers_to_be_careful(opened: Callable[..., Monitor
             assert socket.receive_text() == "hello"
 
 
-def test_others_get_a_sentence_and_nothing_else(opened: Callable[..., MonitorService]) -> None:
+def test_a_refused_client_gets_only_a_sentence(opened: Callable[..., MonitorService]) -> None:
     opened()
     with TestClient(APP, base_url="http://localhost", client=("10.0.0.9", 1)) as client:
         for path in ("/", "/monitor/export"):

@@ -1,4 +1,4 @@
-"""People with passwords."""
+"""Accounts with passwords."""
 
 import sqlite3
 from datetime import UTC, datetime, timedelta
@@ -31,12 +31,12 @@ def test_a_password_is_the_same_from_every_keyboard(accounts: Accounts) -> None:
 
 
 @pytest.mark.parametrize(("name", "password"), [("ada", "wrong"), ("ada", ""), ("bob", PASSWORD), ("", "")])
-def test_a_wrong_one_and_a_wrong_name_are_told_alike(accounts: Accounts, name: str, password: str) -> None:
-    with pytest.raises(SignInError, match="this name and password do not belong together"):
+def test_a_wrong_password_and_a_wrong_name_give_the_same_error(accounts: Accounts, name: str, password: str) -> None:
+    with pytest.raises(SignInError, match="the name or the password is wrong"):
         accounts.check(name, password)
 
 
-def test_a_name_that_nobody_has_takes_a_hash_too(accounts: Accounts, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_name_costs_a_hash_too(accounts: Accounts, monkeypatch: pytest.MonkeyPatch) -> None:
     hashes: list[str] = []
     monkeypatch.setattr(type(QUICK), "verify", lambda self, kept, password: hashes.append(kept) or True)
     with pytest.raises(SignInError):
@@ -53,7 +53,7 @@ def test_no_password_is_in_the_database(accounts: Accounts, tmp_path: Path) -> N
     assert PASSWORD.encode() not in b"".join(path.read_bytes() for path in tmp_path.iterdir())
 
 
-def test_without_a_word_the_hash_is_an_expensive_one(database: Database) -> None:
+def test_the_default_hash_is_expensive(database: Database) -> None:
     hasher = Accounts(database)._hasher
     assert (hasher.memory_cost, hasher.time_cost) >= (65536, 3), "RFC 9106, the second profile"
 
@@ -61,22 +61,22 @@ def test_without_a_word_the_hash_is_an_expensive_one(database: Database) -> None
 @pytest.mark.parametrize(
     ("name", "password", "why"),
     [
-        ("ADA", PASSWORD, "ada has an account already"),
+        ("ADA", PASSWORD, "ada already has an account"),
         ("", PASSWORD, "a name has 1 to 80"),
         ("a" * 81, PASSWORD, "a name has 1 to 80"),
-        ("a\nb", PASSWORD, "can be printed"),
+        ("a\nb", PASSWORD, "printable"),
         ("bob", "short", "at least 12 characters"),
-        ("a-long-enough-name", "A-long-enough-name", "is not the name"),
+        ("a-long-enough-name", "A-long-enough-name", "differs from the name"),
         ("bob", "x" * 1025, "at most 1024"),
     ],
 )
-def test_what_makes_no_account_is_told(accounts: Accounts, name: str, password: str, why: str) -> None:
+def test_an_invalid_account_is_refused_with_a_reason(accounts: Accounts, name: str, password: str, why: str) -> None:
     with pytest.raises(UsageError, match=why):
         accounts.add(name, role=Role.VIEWER, password=password)
     assert [account.name for account in accounts.all()] == ["ada"]
 
 
-def test_roles_change_and_people_go(accounts: Accounts) -> None:
+def test_roles_are_changed_and_accounts_deleted(accounts: Accounts) -> None:
     accounts.add("bob", role=Role.VIEWER, password=PASSWORD)
     assert [(one.name, one.role) for one in accounts.all()] == [("ada", Role.REVIEWER), ("bob", Role.VIEWER)]
     assert accounts.change_role("BOB", Role.ADMIN).role is Role.ADMIN
@@ -88,21 +88,21 @@ def test_roles_change_and_people_go(accounts: Accounts) -> None:
         lambda: accounts.change_role("ada", Role.ADMIN),
         lambda: accounts.change_password("ada", PASSWORD),
     ):
-        with pytest.raises(UsageError, match="nobody is called ada"):
+        with pytest.raises(UsageError, match="there is no account ada"):
             change()
 
 
-def test_somebody_stands_until_they_are_removed_or_get_another_password(accounts: Accounts) -> None:
+def test_a_user_is_found_until_deletion_or_a_password_change(accounts: Accounts) -> None:
     signed_in = datetime.now(UTC)
-    assert accounts.standing("ada", since=signed_in) == User("ada", Role.REVIEWER)
+    assert accounts.find("ada", since=signed_in) == User("ada", Role.REVIEWER)
     accounts.change_role("ada", Role.VIEWER)
-    assert accounts.standing("ada", since=signed_in) == User("ada", Role.VIEWER)
+    assert accounts.find("ada", since=signed_in) == User("ada", Role.VIEWER)
     accounts.change_password("ada", "another long password")
-    assert accounts.standing("ada", since=signed_in) is None
+    assert accounts.find("ada", since=signed_in) is None
     assert accounts.check("ada", "another long password").name == "ada"
     with pytest.raises(SignInError):
         accounts.check("ada", PASSWORD)
     later = datetime.now(UTC) + timedelta(seconds=1)
-    assert accounts.standing("ada", since=later) is not None
+    assert accounts.find("ada", since=later) is not None
     accounts.remove("ada")
-    assert accounts.standing("ada", since=later) is None
+    assert accounts.find("ada", since=later) is None

@@ -1,4 +1,4 @@
-"""Who did what, for good."""
+"""The append-only audit log."""
 
 import sqlite3
 from datetime import UTC, datetime, timedelta
@@ -10,7 +10,7 @@ from monitor.server.auth.audit import AuditLog
 from monitor.system.database import Database
 
 
-def test_lines_are_kept_and_the_newest_is_told_first(database: Database) -> None:
+def test_lines_are_stored_and_the_newest_comes_first(database: Database) -> None:
     audit = AuditLog(database)
     audit.note("signed in", person="ada", what="admin", client="10.0.0.1")
     audit.note("source added", person="ada", what="rtsp://ada:***@cam/live")
@@ -22,7 +22,7 @@ def test_lines_are_kept_and_the_newest_is_told_first(database: Database) -> None
     assert audit.last(1) == [newest]
 
 
-def test_what_is_too_long_is_cut(database: Database) -> None:
+def test_long_values_are_cut(database: Database) -> None:
     audit = AuditLog(database)
     audit.note("a" * 99, person="b" * 999, what="c" * 9999, client="d" * 99)
     (entry,) = audit.last(1)

@@ -1,4 +1,4 @@
-"""Every route and every role: what is answered to whom."""
+"""The answer of every route for every role."""
 
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
@@ -39,7 +39,7 @@ PATHS = sorted(str(getattr(route, "path", route)) for route in ROUTES)
 
 @pytest.fixture
 def station(opened: Callable[..., MonitorService], monkeypatch: pytest.MonkeyPatch) -> MonitorService:
-    """Without networks: a camera's watch fails at once."""
+    """Without networks, so the stream of a camera fails at once."""
 
     def none(settings: Settings) -> Engines:
         raise EngineError("none today")
@@ -55,7 +55,7 @@ def client(station: MonitorService) -> Iterator[TestClient]:
 
 
 def refused(client: TestClient, route: BaseRoute, query: str = "", **headers: str) -> bool:
-    """Whether a request is answered with nothing but that it is not allowed."""
+    """Whether a request is refused."""
     assert isinstance(route, Route | WebSocketRoute)
     path = route.path
     for name in route.param_convertors:
@@ -73,7 +73,7 @@ def refused(client: TestClient, route: BaseRoute, query: str = "", **headers: st
     return all(answer.status_code == 403 and "not allowed" in answer.json()["error"] for answer in answers)
 
 
-def test_every_route_is_written_down() -> None:
+def test_every_route_has_a_role_in_this_table() -> None:
     assert sorted(TAKES.keys() | TAKES_NONE) == PATHS, "say which role it takes"
 
 
@@ -82,7 +82,7 @@ def test_every_route_is_written_down() -> None:
 def test_a_route_answers_from_its_role_on(
     client: TestClient, station: MonitorService, route: BaseRoute, role: Role | None
 ) -> None:
-    token = station.sessions.token() if role is None else token_of(station, role, name="ada")
+    token = station.sessions.create_token() if role is None else token_of(station, role, name="ada")
     enough = role is not None and role >= TAKES[getattr(route, "path", "")]
     assert refused(client, route, f"token={token}") is not enough
     assert refused(client, route, f"token={token}", Origin="http://testserver") is not enough
@@ -93,7 +93,7 @@ def test_a_route_answers_from_its_role_on(
     assert refused(client, route, f"token={token}"), "signed out"
 
 
-def test_what_is_shown_ends_with_the_sign_in(client: TestClient, station: MonitorService) -> None:
+def test_open_connections_close_when_the_sign_in_ends(client: TestClient, station: MonitorService) -> None:
     hub = Broadcaster()
     station._channels["door"] = SimpleNamespace(id="door", hub=hub, stop=lambda: hub.end("over"))  # type: ignore[assignment]
     token = token_of(station, Role.VIEWER, name="eve")
@@ -101,10 +101,10 @@ def test_what_is_shown_ends_with_the_sign_in(client: TestClient, station: Monito
         station.sessions.end(token)
         with pytest.raises(WebSocketDisconnect) as end:
             socket.receive_bytes()
-    assert (end.value.code, end.value.reason) == (NOT_ALLOWED, "not allowed any longer: sign in again")
+    assert (end.value.code, end.value.reason) == (NOT_ALLOWED, "not allowed: your sign-in has ended, sign in again")
 
 
-def test_exports_and_uploads_are_written_down_with_who_asked(client: TestClient, station: MonitorService) -> None:
+def test_exports_and_uploads_are_audited_with_the_user(client: TestClient, station: MonitorService) -> None:
     token = token_of(station, Role.REVIEWER, name="rob")
     assert (
         client.get("/monitor/export", params={"token": token, "ids": "", "actor": "somebody else"}).status_code == 200

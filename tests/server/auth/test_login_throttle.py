@@ -1,4 +1,4 @@
-"""Wrong passwords are slowed down."""
+"""Exponential back-off after failed logins."""
 
 from types import SimpleNamespace
 
@@ -21,7 +21,7 @@ def wrong(guesses: LoginThrottle, name: str, client: str, *, times: int = 5) -> 
         guesses.begin(name, client)
 
 
-def test_some_wrong_ones_cost_nothing_then_the_wait_doubles(clock: SimpleNamespace) -> None:
+def test_the_first_failures_cost_no_time_then_the_wait_doubles(clock: SimpleNamespace) -> None:
     guesses = LoginThrottle()
     wrong(guesses, "ada", "10.0.0.1")
     for wait in (1, 2, 4, 8):
@@ -31,7 +31,7 @@ def test_some_wrong_ones_cost_nothing_then_the_wait_doubles(clock: SimpleNamespa
         guesses.begin("ada", "10.0.0.1")
 
 
-def test_a_name_is_slowed_down_whoever_tries_it_but_never_for_long(clock: SimpleNamespace) -> None:
+def test_a_name_is_slowed_down_for_every_client_but_only_briefly(clock: SimpleNamespace) -> None:
     guesses = LoginThrottle()
     for number in range(40):
         guesses.begin(" ADA ", f"10.0.0.{number}")
@@ -41,7 +41,7 @@ def test_a_name_is_slowed_down_whoever_tries_it_but_never_for_long(clock: Simple
         guesses.begin("ada", "10.0.1.2")
 
 
-def test_a_client_is_slowed_down_whatever_name_it_tries(clock: SimpleNamespace) -> None:
+def test_a_client_is_slowed_down_for_every_name(clock: SimpleNamespace) -> None:
     guesses = LoginThrottle()
     for number in range(15):
         guesses.begin(f"name{number}", "10.0.0.1")
@@ -61,18 +61,18 @@ def test_ipv6_addresses_of_one_network_are_one_client(clock: SimpleNamespace) ->
     guesses.begin("ada", "2001:db8:0:1::1")
 
 
-def test_the_right_one_frees_the_name_not_the_client(clock: SimpleNamespace) -> None:
+def test_a_success_resets_the_name_but_not_the_client(clock: SimpleNamespace) -> None:
     guesses = LoginThrottle()
     wrong(guesses, "ada", "10.0.0.1", times=4)
     guesses.begin("ada", "10.0.0.1")
-    guesses.right("ada", "10.0.0.1")
+    guesses.succeed("ada", "10.0.0.1")
     guesses.begin("ada", "10.0.0.1")
     with pytest.raises(SignInError):
         guesses.begin("eve", "10.0.0.1")
     guesses.begin("ada", "10.0.0.9")
 
 
-def test_it_is_forgotten_after_an_hour(clock: SimpleNamespace) -> None:
+def test_failures_expire_after_an_hour(clock: SimpleNamespace) -> None:
     guesses = LoginThrottle()
     wrong(guesses, "ada", "10.0.0.1")
     clock.now += 3601
@@ -80,9 +80,9 @@ def test_it_is_forgotten_after_an_hour(clock: SimpleNamespace) -> None:
 
 
 def test_memory_is_bounded(clock: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_MOST", 10)
+    monkeypatch.setattr(module, "_MAX_ENTRIES", 10)
     guesses = LoginThrottle()
     for number in range(100):
         guesses.begin(f"name{number}" * 1000, f"10.0.0.{number}")
-    assert len(guesses._wrong) == 10
-    assert max(len(key) for _, key in guesses._wrong) <= 80
+    assert len(guesses._failures) == 10
+    assert max(len(key) for _, key in guesses._failures) <= 80

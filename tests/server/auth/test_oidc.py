@@ -1,4 +1,4 @@
-"""Whom a provider vouches for."""
+"""Users of an OpenID Connect provider."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -27,7 +27,7 @@ SETTINGS = AccessSettings(mode="oidc", admins=("Ada@example.org",), reviewers=("
         ({"email": "eve@example.org", "role": "admin"}, SETTINGS, Role.VIEWER),
     ],
 )
-def test_addresses_give_roles(claims: dict[str, Any], settings: AccessSettings, role: Role | None) -> None:
+def test_email_addresses_give_roles(claims: dict[str, Any], settings: AccessSettings, role: Role | None) -> None:
     found = person_of(claims, settings)
     assert (found and found.role) is role
 
@@ -49,7 +49,7 @@ def test_a_claim_gives_a_role(said: object, role: Role | None) -> None:
     assert (found and found.role) is role
 
 
-def test_they_are_called_by_what_was_verified() -> None:
+def test_the_name_is_the_verified_email_address() -> None:
     assert person_of({"sub": "7", "email": "Ada@Example.org", "name": "Ada"}, SETTINGS) == User(
         "ada@example.org", Role.ADMIN
     )
@@ -58,14 +58,14 @@ def test_they_are_called_by_what_was_verified() -> None:
     assert person_of({"sub": "7"}, SETTINGS) == User("(7)", Role.VIEWER)
 
 
-def test_one_sign_in_is_told_from_the_next() -> None:
+def test_each_sign_in_has_its_own_key() -> None:
     claims = {"iss": "https://id.example", "sub": "7", "iat": 1, "nonce": "a"}
     assert key_of(claims) == key_of({**claims, "name": "Ada"})
     for change in ({"nonce": "b"}, {"iat": 2}, {"sub": "8"}, {"iss": "https://other.example"}):
         assert key_of({**claims, **change}) != key_of(claims)
 
 
-def test_its_age_is_told() -> None:
+def test_the_age_of_a_sign_in_is_computed() -> None:
     now = datetime.now(UTC).timestamp()
     assert age_of({"iat": int(now) - 60}) == pytest.approx(60, abs=5)
     assert age_of({"iat": now + 60}) == 0.0, "another clock"

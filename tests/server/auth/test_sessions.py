@@ -1,4 +1,4 @@
-"""Who is signed in, and the tokens of their pages."""
+"""Sessions and tokens."""
 
 import threading
 from datetime import UTC, datetime, timedelta
@@ -24,48 +24,48 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
 
 
 def joined(sessions: Sessions, session_id: str) -> str:
-    token = sessions.token()
+    token = sessions.create_token()
     assert sessions.join(token, session_id)
     return token
 
 
-def test_a_token_stands_for_who_is_signed_in() -> None:
+def test_a_joined_token_finds_the_signed_in_user() -> None:
     sessions = Sessions(AccessSettings())
-    token = sessions.token()
-    assert sessions.knows(token)
-    assert sessions.person(token) is None, "nobody is, yet"
+    token = sessions.create_token()
+    assert sessions.is_valid(token)
+    assert sessions.find_user(token) is None, "nobody is, yet"
     assert sessions.join(token, sessions.begin(ADA))
-    assert sessions.person(token) == ADA
+    assert sessions.find_user(token) == ADA
 
 
 def test_ids_and_tokens_cannot_be_guessed() -> None:
     sessions = Sessions(AccessSettings())
-    ids, tokens = {sessions.begin(ADA) for _ in range(50)}, {sessions.token() for _ in range(50)}
+    ids, tokens = {sessions.begin(ADA) for _ in range(50)}, {sessions.create_token() for _ in range(50)}
     assert len(ids) == len(tokens) == 50
     assert min(map(len, ids)) >= 43
     assert min(map(len, tokens)) >= 32
     token = joined(sessions, sessions.begin(ADA))
     for other in ("", token[:-1], token.upper(), "guessed", next(iter(ids))):
-        assert not sessions.knows(other)
-        assert sessions.person(other) is None
+        assert not sessions.is_valid(other)
+        assert sessions.find_user(other) is None
 
 
-def test_nothing_joins_what_is_not_there() -> None:
+def test_unknown_tokens_and_sessions_cannot_join() -> None:
     sessions = Sessions(AccessSettings())
-    assert not sessions.join(sessions.token(), "")
-    assert not sessions.join(sessions.token(), "guessed")
+    assert not sessions.join(sessions.create_token(), "")
+    assert not sessions.join(sessions.create_token(), "guessed")
     assert not sessions.join("guessed", sessions.begin(ADA))
 
 
-def test_signing_out_ends_every_tab_and_nobody_elses() -> None:
+def test_signing_out_ends_only_the_users_own_tabs() -> None:
     sessions = Sessions(AccessSettings())
     session_id = sessions.begin(ADA)
     one, two = joined(sessions, session_id), joined(sessions, session_id)
     elsewhere = joined(sessions, sessions.begin(ADA))
     assert sessions.end(one) == ADA
-    assert sessions.person(one) is None
-    assert sessions.person(two) is None
-    assert sessions.person(elsewhere) == ADA
+    assert sessions.find_user(one) is None
+    assert sessions.find_user(two) is None
+    assert sessions.find_user(elsewhere) == ADA
     assert not sessions.join(one, session_id), "its cookie is worth nothing"
     assert sessions.join(one, sessions.begin(ADA)), "the page itself goes on"
     assert sessions.end("guessed") is None
@@ -76,97 +76,95 @@ def test_a_session_ends_when_it_is_idle(clock: SimpleNamespace) -> None:
     token = joined(sessions, sessions.begin(ADA))
     for _ in range(10):
         clock.now += 29 * 60
-        assert sessions.person(token) == ADA
+        assert sessions.find_user(token) == ADA
     clock.now += 31 * 60
-    assert sessions.person(token) is None
+    assert sessions.find_user(token) is None
     assert sessions._sessions == {}
 
 
-def test_a_session_ends_however_busy_it_is(clock: SimpleNamespace) -> None:
+def test_a_busy_session_ends_at_its_time_limit(clock: SimpleNamespace) -> None:
     sessions = Sessions(AccessSettings(mode="password", idle_minutes=120, sign_in_hours=10))
     token = joined(sessions, sessions.begin(ADA))
     for _ in range(10):
         clock.now += HOUR
-        assert sessions.person(token) == ADA
+        assert sessions.find_user(token) == ADA
     clock.now += 1
-    assert sessions.person(token) is None
+    assert sessions.find_user(token) is None
 
 
-def test_a_token_is_forgotten_when_no_page_shows_it(clock: SimpleNamespace) -> None:
+def test_an_unused_token_expires(clock: SimpleNamespace) -> None:
     sessions = Sessions(AccessSettings(mode="password", idle_minutes=10_000))
     session_id = sessions.begin(ADA)
     used, idle = joined(sessions, session_id), joined(sessions, session_id)
     for _ in range(2):
         clock.now += 11 * HOUR
-        assert sessions.person(used) == ADA
-    assert not sessions.knows(idle)
-    assert sessions.person(idle) is None
-    sessions.token()
+        assert sessions.find_user(used) == ADA
+    assert not sessions.is_valid(idle)
+    assert sessions.find_user(idle) is None
+    sessions.create_token()
     assert idle not in sessions._tokens, "and takes no memory"
 
 
-def test_a_providers_claims_sign_in_once(clock: SimpleNamespace) -> None:
+def test_the_claims_of_a_provider_begin_one_session_only(clock: SimpleNamespace) -> None:
     sessions = Sessions(AccessSettings(mode="password", sign_in_hours=10))
     first = sessions.begin(ADA, key="claims", age=HOUR)
-    assert sessions.holds(first)
+    assert sessions.is_active(first)
     assert sessions.begin(ADA, key="claims", age=HOUR) == first, "another tab"
     token = joined(sessions, first)
     sessions.end(token)
-    assert not sessions.holds(first)
+    assert not sessions.is_active(first)
     assert sessions.begin(ADA, key="claims", age=HOUR) == "", "they outlive the sign-out, in other tabs"
     assert sessions.begin(ADA, key="later claims") != ""
     assert sessions.begin(ADA, key="old claims", age=10 * HOUR + 1) == ""
     token = joined(sessions, sessions.begin(ADA, key="older claims", age=9 * HOUR))
     clock.now += HOUR + 1
-    assert sessions.person(token) is None, "counted from the sign-in at the provider"
+    assert sessions.find_user(token) is None, "counted from the sign-in at the provider"
     clock.now += 20 * HOUR
-    sessions.token()
-    assert not {"claims", "older claims"} & sessions._over.keys(), "they are too old by now anyway"
+    sessions.create_token()
+    assert not {"claims", "older claims"} & sessions._ended_keys.keys(), "they are too old by now anyway"
 
 
-def test_people_are_looked_up_again_now_and_then(clock: SimpleNamespace) -> None:
+def test_users_are_looked_up_again_periodically(clock: SimpleNamespace) -> None:
     asked: list[tuple[User, datetime]] = []
     answers: list[User | None] = [User("ada", Role.VIEWER), None]
 
-    def standing(person: User, since: datetime) -> User | None:
+    def look_up(person: User, since: datetime) -> User | None:
         asked.append((person, since))
         return answers.pop(0)
 
-    sessions = Sessions(AccessSettings(), standing=standing)
+    sessions = Sessions(AccessSettings(), look_up=look_up)
     token = joined(sessions, sessions.begin(ADA))
-    assert sessions.person(token) == ADA
+    assert sessions.find_user(token) == ADA
     assert asked == []
     clock.now += 11
-    assert sessions.person(token) == User("ada", Role.VIEWER), "less than before"
-    assert sessions.person(token) == User("ada", Role.VIEWER)
+    assert sessions.find_user(token) == User("ada", Role.VIEWER), "less than before"
+    assert sessions.find_user(token) == User("ada", Role.VIEWER)
     assert len(asked) == 1
     assert abs(asked[0][1] - datetime.now(UTC)) < timedelta(minutes=1)
     clock.now += 11
-    assert sessions.person(token) is None, "removed"
-    assert sessions.person(token) is None
+    assert sessions.find_user(token) is None, "removed"
+    assert sessions.find_user(token) is None
     assert len(asked) == 2
 
 
-def test_a_database_that_does_not_answer_signs_nobody_out(
-    clock: SimpleNamespace, caplog: pytest.LogCaptureFixture
-) -> None:
-    def standing(person: User, since: datetime) -> User | None:
+def test_a_database_error_signs_no_user_out(clock: SimpleNamespace, caplog: pytest.LogCaptureFixture) -> None:
+    def look_up(person: User, since: datetime) -> User | None:
         raise StoreError("busy")
 
-    sessions = Sessions(AccessSettings(), standing=standing)
+    sessions = Sessions(AccessSettings(), look_up=look_up)
     token = joined(sessions, sessions.begin(ADA))
     clock.now += 11
-    assert sessions.person(token) == ADA
+    assert sessions.find_user(token) == ADA
     assert "busy" in caplog.text
 
 
-def test_tokens_are_handed_out_while_others_are_checked() -> None:
+def test_tokens_are_created_while_others_are_checked() -> None:
     sessions = Sessions(AccessSettings())
     session_id, faults, over = sessions.begin(ADA), [], threading.Event()
 
     def check(token: str) -> None:
         while not over.is_set():
-            if sessions.person(token) != ADA:
+            if sessions.find_user(token) != ADA:
                 faults.append(token)
 
     checkers = [threading.Thread(target=check, args=(joined(sessions, session_id),)) for _ in range(2)]
@@ -180,10 +178,10 @@ def test_tokens_are_handed_out_while_others_are_checked() -> None:
     assert faults == []
 
 
-def test_where_nobody_signs_in_nothing_ends(clock: SimpleNamespace) -> None:
-    """A wall display could not sign in again."""
+def test_sessions_without_sign_in_never_end(clock: SimpleNamespace) -> None:
+    """A wall display has nobody to sign in again."""
     sessions = Sessions(AccessSettings(mode="open"))
     session_id = sessions.begin(User("", Role.ADMIN), key="everybody")
     clock.now += 10_000 * 3600
-    assert sessions.holds(session_id)
+    assert sessions.is_active(session_id)
     assert sessions.begin(User("", Role.ADMIN), key="everybody") == session_id
