@@ -149,12 +149,12 @@ def test_the_dashboard_offers_it(known: Callable, monkeypatch: pytest.MonkeyPatc
     known()
     monkeypatch.setattr(page, "has_role", lambda role: True)
 
-    def script(station: object) -> None:
+    def script(monitor_service: object) -> None:
         from monitor.dashboard.pages.sources import ask_source
 
-        ask_source(station)
+        ask_source(monitor_service)
 
-    shown = AppTest.from_function(script, kwargs={"station": SimpleNamespace(channels=())}).run()
+    shown = AppTest.from_function(script, kwargs={"monitor_service": SimpleNamespace(channels=())}).run()
     assert "A stub" in shown.selectbox(key="new-kind").options
     assert "stub://" in shown.text_input[0].help
 

@@ -55,13 +55,13 @@ def _has_provider() -> bool:
 @asynccontextmanager
 async def lifespan(app: st.App) -> AsyncIterator[dict[str, Any]]:  # noqa: ARG001 - Streamlit's signature
     """Monitors the sources of the settings until the server stops."""
-    here = await asyncio.to_thread(service.current)
+    monitor_service = await asyncio.to_thread(service.current)
     try:
-        require_access(here.settings.access)
-        here.begin()
-        for url in here.settings.dashboard.sources:
-            here.add(url, name="Demo" if url == "demo:" else "", repeat=True, trusted=True)
+        require_access(monitor_service.settings.access)
+        monitor_service.begin()
+        for url in monitor_service.settings.dashboard.sources:
+            monitor_service.add(url, name="Demo" if url == "demo:" else "", repeat=True, trusted=True)
         yield {}
     finally:
         service.install(None)
-        await asyncio.to_thread(here.close)
+        await asyncio.to_thread(monitor_service.close)

@@ -35,42 +35,42 @@ class HealthCheck:
     why: str
 
 
-def checks(here: service.MonitorService) -> Iterator[HealthCheck]:
+def checks(monitor_service: service.MonitorService) -> Iterator[HealthCheck]:
     """Runs all readiness checks; reads the disk, so do not call it on the event loop."""
-    loaded, beat = here.loaded, here.heartbeat.last
+    loaded, beat = monitor_service.loaded, monitor_service.heartbeat.last
     yield HealthCheck("engines", loaded is not None, "not loaded yet" if loaded is None else loaded.choice.reason)
     yield HealthCheck("heartbeat", beat is not None and beat.healthy, "none yet" if beat is None else beat.why)
-    yield _writable(here)
-    free = here.archive.free
+    yield _writable(monitor_service)
+    free = monitor_service.archive.free
     yield HealthCheck("disk", free >= MIN_FREE, f"{free >> 20} MB are free, {MIN_FREE >> 20} are needed")
-    for channel in here.channels:
-        status = channel.status
-        yield HealthCheck(f"source {channel.id}", status.state is not StreamState.FAILED, status.reason or status.state)
+    for stream in monitor_service.streams:
+        status = stream.status
+        yield HealthCheck(f"source {stream.id}", status.state is not StreamState.FAILED, status.reason or status.state)
 
 
-def snapshot(here: service.MonitorService) -> MetricsSnapshot:
+def snapshot(monitor_service: service.MonitorService) -> MetricsSnapshot:
     """The current values of all metrics; reads the disk, so do not call it on the event loop.
 
     Raises:
         StoreError: the database does not answer.
     """
-    archive = here.archive
+    archive = monitor_service.archive
     return MetricsSnapshot(
         sources=[
             StreamSnapshot(
-                id=channel.id,
-                name=mask_text(channel.name),
-                status=channel.status,
-                totals=channel.tally.totals,
-                faces=channel.tally.faces,
-                viewers=channel.hub.viewers,
-                hints=channel.tally.hints,
+                id=stream.id,
+                name=mask_text(stream.name),
+                status=stream.status,
+                totals=stream.metrics.totals,
+                faces=stream.metrics.faces,
+                viewers=stream.broadcaster.viewers,
+                hints=stream.metrics.hints,
             )
-            for channel in here.channels
+            for stream in monitor_service.streams
         ],
-        engines=here.loaded,
-        beat=here.heartbeat.last,
-        load=here.load.level,
+        engines=monitor_service.loaded,
+        beat=monitor_service.heartbeat.last,
+        load=monitor_service.load.level,
         flags={
             (origin.value, reviewed): archive.store.count(FlagQuery(origin=origin, reviewed=reviewed))
             for origin in Origin
@@ -78,7 +78,7 @@ def snapshot(here: service.MonitorService) -> MetricsSnapshot:
         },
         stored=archive.size,
         free=archive.free,
-        jobs={"clips": here.clips_waiting, "analyses": here.analyses.waiting},
+        jobs={"clips": monitor_service.clips_waiting, "analyses": monitor_service.analyses.waiting},
     )
 
 
@@ -112,9 +112,9 @@ async def metrics(request: Request) -> Response:
     return Response(content, headers=_HEADERS | {"Content-Type": content_type})
 
 
-def _writable(here: service.MonitorService) -> HealthCheck:
+def _writable(monitor_service: service.MonitorService) -> HealthCheck:
     try:
-        here.archive.require_writable()
+        monitor_service.archive.require_writable()
     except MonitorError as error:
         return HealthCheck("storage", well=False, why=str(error))
     return HealthCheck("storage", well=True, why="flags and files can be written")

@@ -44,15 +44,15 @@ async def live(websocket: WebSocket) -> None:
     if await authorize(websocket, Role.VIEWER) is None:
         await websocket.close(NOT_ALLOWED, "not allowed: reload the page")
         return
-    channel = service.current().channel(websocket.path_params["channel"])
-    if channel is None:
+    stream = service.current().stream(websocket.path_params["stream"])
+    if stream is None:
         await websocket.close(ENDED, "the source was removed")
         return
-    hub = channel.hub
-    with hub.viewing(token_of(websocket)) as viewer:
+    broadcaster = stream.broadcaster
+    with broadcaster.viewing(token_of(websocket)) as viewer:
         credit = asyncio.Semaphore(CREDIT)
         reader = asyncio.create_task(_receive_acknowledgements(websocket, viewer, credit))
-        sender = asyncio.create_task(_send_frames(websocket, hub, viewer=viewer, credit=credit))
+        sender = asyncio.create_task(_send_frames(websocket, broadcaster, viewer=viewer, credit=credit))
         guard = asyncio.create_task(wait_until_denied(websocket, Role.VIEWER))
         try:
             await asyncio.wait({reader, sender, guard}, return_when=asyncio.FIRST_COMPLETED)
@@ -74,10 +74,12 @@ async def _receive_acknowledgements(websocket: WebSocket, viewer: Viewer, credit
                 viewer.arrived.set()
 
 
-async def _send_frames(websocket: WebSocket, hub: Broadcaster, *, viewer: Viewer, credit: asyncio.Semaphore) -> None:
+async def _send_frames(
+    websocket: WebSocket, broadcaster: Broadcaster, *, viewer: Viewer, credit: asyncio.Semaphore
+) -> None:
     with suppress(WebSocketDisconnect, RuntimeError):
-        while not hub.over:
-            found = None if credit.locked() else await asyncio.to_thread(hub.message, viewer)
+        while not broadcaster.over:
+            found = None if credit.locked() else await asyncio.to_thread(broadcaster.message, viewer)
             if found is None:
                 await viewer.arrived.wait()  # a newer frame, an acknowledgement, or the end
                 viewer.arrived.clear()
@@ -86,7 +88,7 @@ async def _send_frames(websocket: WebSocket, hub: Broadcaster, *, viewer: Viewer
                 await credit.acquire()
                 viewer.sends(head["connection"], head["frame"])
                 await websocket.send_bytes(message)
-        await websocket.close(ENDED, hub.over[:120])
+        await websocket.close(ENDED, broadcaster.over[:120])
 
 
 async def flag_file(request: Request) -> Response:
@@ -179,7 +181,7 @@ def _error(message: str, status: int) -> Response:
 
 
 ROUTES: Final = [
-    WebSocketRoute(f"/{PREFIX}/live/{{channel}}", live),
+    WebSocketRoute(f"/{PREFIX}/live/{{stream}}", live),
     WebSocketRoute(f"/{PREFIX}/camera/{{key}}", camera),
     Route(f"/{PREFIX}/flags/{{flag}}/{{name}}", flag_file),
     Route(f"/{PREFIX}/analyses/{{analysis}}/{{name}}", analysis_file),

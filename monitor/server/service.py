@@ -22,8 +22,8 @@ from monitor.server.stream import Stream, camera_id
 from monitor.server.uploads import Uploads
 from monitor.settings import Preset, Settings, load_settings
 
-MOST_CHANNELS: Final = 16
-CAMERA_GRACE: Final = 30.0  # seconds (wall clock) without its camera until a browser's channel ends
+MAX_STREAMS: Final = 16
+CAMERA_GRACE: Final = 30.0  # seconds (wall clock) without its camera until a browser's stream ends
 _TIDY_EVERY: Final = 3600.0  # seconds (wall clock)
 _ONE_BEAT: Final = 60.0  # seconds that a beat may take on a busy machine
 _TO_STOP: Final = 2.0  # seconds (wall clock) for all watches to end
@@ -40,7 +40,7 @@ class MonitorService:
 
     Args:
         settings: of everything.
-        archive: open; closed with the station.
+        archive: open; closed with the service.
     """
 
     def __init__(self, settings: Settings, archive: FlagArchive) -> None:
@@ -49,7 +49,7 @@ class MonitorService:
         self.repaired = archive.files.repair(archive.store)
         self._worker = BackgroundWorker("clips")
         self.load = LoadShedder()
-        self._channels: dict[str, Stream] = {}
+        self._streams: dict[str, Stream] = {}
         self._engines: Engines | None = None
         self._build: EngineBuild | None = None
         self._loading, self._adding = threading.Lock(), threading.Lock()
@@ -67,7 +67,7 @@ class MonitorService:
 
     @classmethod
     def open(cls, settings: Settings) -> Self:
-        """A station over the archive that the settings name.
+        """The service over the archive that the settings name.
 
         Raises:
             StoreError: the database cannot be opened.
@@ -86,7 +86,7 @@ class MonitorService:
         What hangs (a camera that does not answer) is left behind after some seconds: its threads end with the process.
         """
         end = time.monotonic() + _TO_CLOSE
-        jobs = [timer.stop for timer in self._timers] + [channel.stop for channel in self.channels]
+        jobs = [timer.stop for timer in self._timers] + [stream.stop for stream in self.streams]
         jobs += [] if self._build is None else [self._build.close]
         self.hanging = run_parallel([*jobs, self.analyses.close], timeout=_TO_STOP)
         if self.hanging:
@@ -129,13 +129,13 @@ class MonitorService:
         return self._engines
 
     @property
-    def channels(self) -> Sequence[Stream]:
+    def streams(self) -> Sequence[Stream]:
         """All watched sources, in the order they were added."""
-        return tuple(self._channels.values())
+        return tuple(self._streams.values())
 
-    def channel(self, channel_id: str) -> Stream | None:
+    def stream(self, stream_id: str) -> Stream | None:
         """One of them; None if it was removed."""
-        return self._channels.get(channel_id)
+        return self._streams.get(stream_id)
 
     def add(self, url: str, *, name: str = "", repeat: bool = False, trusted: bool = False) -> Stream:
         """Watch one more source.
@@ -154,7 +154,7 @@ class MonitorService:
         return self._watch(url.strip(), name=name.strip(), repeat=repeat)
 
     def camera(self, key: str, *, name: str) -> Stream:
-        """The channel of a browser's own camera; made when that is seen for the first time.
+        """The stream of a browser's own camera; created with its first connection.
 
         Args:
             key: a secret of the page that the camera belongs to.
@@ -164,16 +164,16 @@ class MonitorService:
             UsageError: there are enough sources.
         """
         with self._adding:
-            known = self.channel(camera_id(key))
+            known = self.stream(camera_id(key))
             if known is not None:
                 return known
             inbox = PushInbox(name, open_timeout=CAMERA_GRACE, settings=self.settings.source)
-            return self._watch(inbox, name=name, channel_id=camera_id(key))
+            return self._watch(inbox, name=name, stream_id=camera_id(key))
 
-    def _watch(self, source: str | PushInbox, *, name: str, repeat: bool = False, channel_id: str = "") -> Stream:
-        if len(self._channels) >= MOST_CHANNELS:
-            raise UsageError(f"{MOST_CHANNELS} sources are watched already: remove one first")
-        channel = Stream(
+    def _watch(self, source: str | PushInbox, *, name: str, repeat: bool = False, stream_id: str = "") -> Stream:
+        if len(self._streams) >= MAX_STREAMS:
+            raise UsageError(f"{MAX_STREAMS} sources are watched already: remove one first")
+        stream = Stream(
             source,
             name=name,
             engines=self.engines,
@@ -182,11 +182,11 @@ class MonitorService:
             worker=self._worker,
             load=self.load,
             repeat=repeat,
-            channel_id=channel_id,
+            stream_id=stream_id,
         )
-        self._channels[channel.id] = channel
-        channel.start()
-        return channel
+        self._streams[stream.id] = stream
+        stream.start()
+        return stream
 
     def judge_by(self, preset: Preset) -> None:
         """Use a preset's thresholds for all that is opened from now on, until the server ends.
@@ -197,15 +197,15 @@ class MonitorService:
         self.settings = self.settings.model_copy(update={"verdict": verdict})
         self.analyses.settings = self.settings
 
-    def remove(self, channel_id: str) -> None:
+    def remove(self, stream_id: str) -> None:
         """Stop watching a source; its flags stay."""
-        channel = self._channels.pop(channel_id, None)
-        if channel is not None:
-            channel.stop()
+        stream = self._streams.pop(stream_id, None)
+        if stream is not None:
+            stream.stop()
 
 
 def current() -> MonitorService:
-    """The station of this process; opened with the settings of the working directory and environment if need be.
+    """The service of this process; opened with the settings of the working directory and environment if need be.
 
     Raises:
         MonitorError: it cannot be opened.
@@ -217,8 +217,8 @@ def current() -> MonitorService:
         return _current
 
 
-def install(station: MonitorService | None) -> None:
-    """Make this the station of the process; None: there is none any more."""
+def install(monitor_service: MonitorService | None) -> None:
+    """Set the service of this process, or clear it with None."""
     global _current
     with _lock:
-        _current = station
+        _current = monitor_service

@@ -33,7 +33,7 @@ _CLIP_BYTES: Final = 96 << 20  # of memory for a ring
 
 
 def camera_id(key: str) -> str:
-    """The channel of a browser's own camera: known to all who look, while only the camera's page knows the key."""
+    """The id of a browser camera's stream: public, while only the camera's page has the key."""
     return hashlib.sha256(key.encode()).hexdigest()[:12]
 
 
@@ -49,7 +49,7 @@ class Stream:
         worker: writes clips.
         repeat: play a file again when it is over.
         channel_id: what tells it from others; default: a new one.
-        load: of this machine, shared by all channels; default: all is analysed.
+        load: of this machine, shared by all streams; default: every frame is analysed.
     """
 
     def __init__(
@@ -62,24 +62,24 @@ class Stream:
         archive: FlagArchive,
         worker: BackgroundWorker,
         repeat: bool,
-        channel_id: str = "",
+        stream_id: str = "",
         load: LoadShedder | None = None,
     ) -> None:
-        self.id = channel_id or secrets.token_hex(4)
+        self.id = stream_id or secrets.token_hex(4)
         self.inbox = source if isinstance(source, PushInbox) else None
         url, opener = (source.name, source.open) if isinstance(source, PushInbox) else (source, None)
         self.address = mask(url)
         self.name = name or self.address
-        self.hub = Broadcaster()
-        self.rolling = VerdictHistory()
-        self.tally = StreamMetrics(lambda: self.status.stats)
+        self.broadcaster = Broadcaster()
+        self.verdict_history = VerdictHistory()
+        self.metrics = StreamMetrics(lambda: self.status.stats)
         self._engines, self.settings = engines, settings
         self.flagger = FlagRecorder(archive, later=worker.do, committed=self._commit_flag)
         subscriptions = (  # a viewer may flag a frame that it sees: the recorder has it before
             Subscription(self.flagger, "flags", FailurePolicy.REQUIRED),
-            Subscription(self.rolling, "verdict history"),
-            Subscription(self.tally, "metrics"),
-            Subscription(self.hub, "viewers"),
+            Subscription(self.verdict_history, "verdict history"),
+            Subscription(self.metrics, "metrics"),
+            Subscription(self.broadcaster, "viewers"),
         )
         self._supervisor = StreamSupervisor(
             url,
@@ -109,7 +109,7 @@ class Stream:
         if self.inbox is not None:
             self.inbox.close()  # the watch may wait there for a first picture
         self._supervisor.stop()
-        self.hub.end("the source was removed")
+        self.broadcaster.end("the source was removed")
 
     def pause(self) -> None:
         """Look away."""

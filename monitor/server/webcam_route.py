@@ -32,28 +32,28 @@ _REMOVED: Final = "the source was removed"
 async def camera(websocket: WebSocket) -> None:
     """Receives pictures until either side closes; acknowledges each with ``{"ack": n}``."""
     person = await authorize(websocket, Role.REVIEWER)
-    here, key = service.current(), websocket.path_params["key"]
+    monitor_service, key = service.current(), websocket.path_params["key"]
     if person is None or not _KEY.fullmatch(key):
         await _close(websocket, NOT_ALLOWED, _NOT_ALLOWED)
         return
     owner = person.name or websocket.query_params.get("name", "").strip()[:_LONGEST_NAME]
     name = f"Camera of {owner or 'a browser'}"
-    is_new = here.channel(camera_id(key)) is None
+    is_new = monitor_service.stream(camera_id(key)) is None
     try:
-        channel = here.camera(key, name=name)
+        stream = monitor_service.camera(key, name=name)
         if is_new:
             about = {"person": owner, "what": name, "client": client_of(websocket)}
-            await asyncio.to_thread(here.audit.note, "source added", **about)
+            await asyncio.to_thread(monitor_service.audit.note, "source added", **about)
     except MonitorError as error:
         await _close(websocket, ENDED, str(error))
         return
-    if channel.inbox is None:
+    if stream.inbox is None:
         await _close(websocket, ENDED, _REMOVED)
         return
     await websocket.accept()
     tasks = {
-        asyncio.create_task(_receive(websocket, channel.inbox)): (1000, ""),
-        asyncio.create_task(_wait_for_end(channel)): (ENDED, _REMOVED),
+        asyncio.create_task(_receive(websocket, stream.inbox)): (1000, ""),
+        asyncio.create_task(_wait_for_end(stream)): (ENDED, _REMOVED),
         asyncio.create_task(wait_until_denied(websocket, Role.REVIEWER)): (NOT_ALLOWED, _NOT_ALLOWED),
     }
     try:
@@ -63,7 +63,7 @@ async def camera(websocket: WebSocket) -> None:
             await websocket.close(code, why)
     finally:
         asyncio.get_running_loop().call_later(
-            service.CAMERA_GRACE, _leave, here, channel
+            service.CAMERA_GRACE, _leave, monitor_service, stream
         )  # first, as this task may be cancelled
         for task in tasks:
             task.cancel()
@@ -76,8 +76,8 @@ async def _close(websocket: WebSocket, code: int, why: str) -> None:
     await websocket.close(code, why[:120])
 
 
-async def _wait_for_end(channel: Stream) -> None:
-    while not channel.hub.over:
+async def _wait_for_end(stream: Stream) -> None:
+    while not stream.broadcaster.over:
         await asyncio.sleep(_TICK)
 
 
@@ -106,8 +106,8 @@ def _unpack(message: bytes) -> tuple[float, bytes]:
     return _TIME.unpack_from(message)[0] / 1000, message[_TIME.size :]
 
 
-def _leave(here: MonitorService, channel: Stream) -> None:
+def _leave(monitor_service: MonitorService, stream: Stream) -> None:
     """Ends a camera's stream unless pictures arrived over another connection; runs on the event loop."""
-    if channel.inbox is not None and channel.inbox.silence >= service.CAMERA_GRACE:
-        channel.hub.end("the camera's browser has disconnected")
-        asyncio.get_running_loop().run_in_executor(None, here.remove, channel.id)
+    if stream.inbox is not None and stream.inbox.silence >= service.CAMERA_GRACE:
+        stream.broadcaster.end("the camera's browser has disconnected")
+        asyncio.get_running_loop().run_in_executor(None, monitor_service.remove, stream.id)

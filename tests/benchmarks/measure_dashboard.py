@@ -155,21 +155,21 @@ def flags(folder: Path) -> None:
     settings = Settings(evidence={"folder": folder / "flags"}, source={"demo_seconds": 600})
     engines = Engines.load(settings)
     with FlagArchive.open(settings.evidence) as archive, BackgroundWorker("clips") as worker:
-        channel = Stream(
+        stream = Stream(
             "demo:", name="", engines=lambda: engines, settings=settings, archive=archive, worker=worker, repeat=True
         )
-        channel.start()
-        while channel.hub.now is None:
+        stream.start()
+        while stream.broadcaster.now is None:
             time.sleep(0.1)
         taken = []
         for _ in range(60):
             time.sleep(0.15)
-            now = channel.hub.now
+            now = stream.broadcaster.now
             began = time.monotonic()
             mark = FlagRequest(connection=now["connection"], media_time=now["time"], frame_index=now["frame"])
-            channel.flagger.flag(mark)
+            stream.flagger.flag(mark)
             taken.append(1000 * (time.monotonic() - began))
-        channel.stop()
+        stream.stop()
     print(f"60 flags, each until it is committed: {quantiles(taken)}")
 
 

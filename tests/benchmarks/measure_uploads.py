@@ -273,9 +273,9 @@ def serve(port: int, token_file: Path) -> None:
     from monitor.server import service
     from monitor.server.auth.user import Role, User
 
-    here = service.current()
-    token = here.sessions.create_token()
-    here.sessions.join(token, here.sessions.begin(User("", Role.REVIEWER)))
+    monitor_service = service.current()
+    token = monitor_service.sessions.create_token()
+    monitor_service.sessions.join(token, monitor_service.sessions.begin(User("", Role.REVIEWER)))
     token_file.write_text(token)
     uvicorn.run(streamlit_app.app, host="127.0.0.1", port=port, log_level="warning")
 

@@ -9,7 +9,7 @@ from monitor.server.service import MonitorService
 
 
 @pytest.fixture
-def client(station: MonitorService) -> Iterator[TestClient]:
+def client(monitor_service: MonitorService) -> Iterator[TestClient]:
     """Asks the routes of a test's service."""
     with TestClient(Starlette(routes=ROUTES)) as client:
         yield client

@@ -40,33 +40,33 @@ def _quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def serve(then: Callable[[MonitorService], None], *, opened: bool = True) -> MonitorService:
     """Starts the server, yields the service, ends it; the service may be opened before, as the command line does."""
-    here = MonitorService.open(load_settings()) if opened else None
-    module.install(here)
+    monitor_service = MonitorService.open(load_settings()) if opened else None
+    module.install(monitor_service)
 
     async def served() -> MonitorService:
         async with lifespan(APP):  # type: ignore[arg-type]
             now = module.current()
-            assert here is None or now is here
+            assert monitor_service is None or now is monitor_service
             then(now)
         return now
 
     return asyncio.run(served())
 
 
-def database_is_open(here: MonitorService) -> bool:
+def database_is_open(monitor_service: MonitorService) -> bool:
     """Whether this process has the flags' database open; works on systems with a folder of open files."""
     held = Path("/proc/self/fd")
-    database = here.archive.folder / "flags.db"
+    database = monitor_service.archive.folder / "flags.db"
     return held.is_dir() and any(file.resolve() == database for file in held.iterdir())
 
 
-def watched(here: MonitorService) -> list[tuple[str, str]]:
-    return [(channel.name, channel.address) for channel in here.channels]
+def watched(monitor_service: MonitorService) -> list[tuple[str, str]]:
+    return [(stream.name, stream.address) for stream in monitor_service.streams]
 
 
 def test_the_demo_is_monitored_by_default() -> None:
     seen: list[tuple[str, str]] = []
-    serve(lambda here: seen.extend(watched(here)))
+    serve(lambda monitor_service: seen.extend(watched(monitor_service)))
     assert seen == [("Demo", "demo:")]
 
 
@@ -74,7 +74,7 @@ def test_sources_of_the_environment_are_monitored(tmp_path: Path, monkeypatch: p
     file = tmp_path / "any.mp4"
     monkeypatch.setenv(SOURCES, f"rtsp://ada:hush@127.0.0.1:9/live\n{file}\ndemo:")
     seen: list[tuple[str, str]] = []
-    serve(lambda here: seen.extend(watched(here)))
+    serve(lambda monitor_service: seen.extend(watched(monitor_service)))
     masked = "rtsp://ada:***@127.0.0.1:9/live"
     assert seen == [(masked, masked), (str(file), str(file)), ("Demo", "demo:")], "who starts the server is trusted"
 
@@ -82,31 +82,31 @@ def test_sources_of_the_environment_are_monitored(tmp_path: Path, monkeypatch: p
 def test_the_environment_alone_is_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(SOURCES, "rtsp://127.0.0.1:9/live")
     seen: list[tuple[str, str]] = []
-    here = serve(lambda here: seen.extend(watched(here)), opened=False)
+    monitor_service = serve(lambda monitor_service: seen.extend(watched(monitor_service)), opened=False)
     assert seen == [("rtsp://127.0.0.1:9/live", "rtsp://127.0.0.1:9/live")]
-    assert here.archive.folder == tmp_path / "kept"
+    assert monitor_service.archive.folder == tmp_path / "kept"
 
 
 def test_empty_lines_are_no_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(SOURCES, "\ndemo:\n\n")
     seen: list[tuple[str, str]] = []
-    serve(lambda here: seen.extend(watched(here)))
+    serve(lambda monitor_service: seen.extend(watched(monitor_service)))
     assert seen == [("Demo", "demo:")]
 
 
 def test_the_end_closes_the_database() -> None:
-    here = serve(lambda here: None)
+    monitor_service = serve(lambda monitor_service: None)
     assert not {"watch", "clips", "analyses"} & {thread.name for thread in threading.enumerate()}
-    assert not database_is_open(here)
+    assert not database_is_open(monitor_service)
     assert module._current is None
 
 
 def test_a_failed_start_closes_the_database() -> None:
     stations: list[MonitorService] = []
 
-    def fail(here: MonitorService) -> None:
-        stations.append(here)
-        assert database_is_open(here)
+    def fail(monitor_service: MonitorService) -> None:
+        stations.append(monitor_service)
+        assert database_is_open(monitor_service)
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -117,7 +117,7 @@ def test_a_failed_start_closes_the_database() -> None:
 def test_a_start_with_too_many_sources_closes_the_database(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(SOURCES, "demo:\n" * 17)
     with pytest.raises(UsageError, match="16 sources"):
-        serve(lambda here: None)
+        serve(lambda monitor_service: None)
     assert not {"watch", "clips", "analyses"} & {thread.name for thread in threading.enumerate()}
 
 
@@ -146,4 +146,4 @@ def test_oidc_needs_a_provider(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_server_without_its_provider_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DEEPFAKE_MONITOR_ACCESS__MODE", "oidc")
     with pytest.raises(UsageError, match="no provider is configured"):
-        serve(lambda here: None)
+        serve(lambda monitor_service: None)

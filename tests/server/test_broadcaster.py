@@ -18,11 +18,11 @@ from monitor.server.frame_messages import unpack
 BOX = (40.0, 30.0, 80.0, 90.0)
 
 
-def feed(hub: Broadcaster, index: int, *faces: Face, connection: int = 1) -> None:
+def feed(broadcaster: Broadcaster, index: int, *faces: Face, connection: int = 1) -> None:
     moment = index * 0.04
     pixels = np.full((48, 64, 3), 10 * index, np.uint8)
     seen = observation(faces, media_time=moment, index=index)
-    analyse_frame(hub, frame(pixels, moment, index), seen, connection=connection)
+    analyse_frame(broadcaster, frame(pixels, moment, index), seen, connection=connection)
 
 
 def number(found: tuple[dict[str, Any], bytes] | None) -> int:
@@ -40,27 +40,27 @@ async def woken(viewer: Viewer) -> None:
 
 def test_the_newest_wins_and_comes_once() -> None:
     async def look() -> None:
-        hub = Broadcaster()
-        with hub.viewing() as viewer:
-            assert hub.message(viewer) is None, "nothing was seen yet"
+        broadcaster = Broadcaster()
+        with broadcaster.viewing() as viewer:
+            assert broadcaster.message(viewer) is None, "nothing was seen yet"
             for index in range(3):
-                feed(hub, index)
+                feed(broadcaster, index)
             await woken(viewer)
-            assert number(hub.message(viewer)) == 2
-            assert hub.message(viewer) is None, "each frame at most once"
-            feed(hub, 3)
-            assert number(hub.message(viewer)) == 3
+            assert number(broadcaster.message(viewer)) == 2
+            assert broadcaster.message(viewer) is None, "each frame at most once"
+            feed(broadcaster, 3)
+            assert number(broadcaster.message(viewer)) == 3
 
     asyncio.run(look())
 
 
 def test_who_comes_late_sees_the_newest_at_once() -> None:
     async def look() -> None:
-        hub = Broadcaster()
-        feed(hub, 7)
-        with hub.viewing() as viewer:
+        broadcaster = Broadcaster()
+        feed(broadcaster, 7)
+        with broadcaster.viewing() as viewer:
             assert viewer.arrived.is_set()
-            assert number(hub.message(viewer)) == 7
+            assert number(broadcaster.message(viewer)) == 7
 
     asyncio.run(look())
 
@@ -76,18 +76,18 @@ def test_a_frame_is_encoded_once_for_all_and_only_if_somebody_looks(monkeypatch:
     monkeypatch.setattr(module, "picture", counted)
 
     async def look() -> None:
-        hub = Broadcaster()
-        feed(hub, 0)
+        broadcaster = Broadcaster()
+        feed(broadcaster, 0)
         assert not encoded
-        with hub.viewing() as one, hub.viewing() as other:
+        with broadcaster.viewing() as one, broadcaster.viewing() as other:
             first, second = await asyncio.gather(
-                asyncio.to_thread(hub.message, one), asyncio.to_thread(hub.message, other)
+                asyncio.to_thread(broadcaster.message, one), asyncio.to_thread(broadcaster.message, other)
             )
             assert first[1] is second[1]
             assert len(encoded) == 1
-            feed(hub, 1)
+            feed(broadcaster, 1)
             one.adaptation.index = 2
-            small, large = hub.message(one), hub.message(other)
+            small, large = broadcaster.message(one), broadcaster.message(other)
             assert small[1] != large[1]
             assert len(encoded) == 3, "once for each level"
 
@@ -96,43 +96,43 @@ def test_a_frame_is_encoded_once_for_all_and_only_if_somebody_looks(monkeypatch:
 
 def test_a_frame_from_the_analysis_thread_wakes_a_viewer() -> None:
     async def look() -> None:
-        hub = Broadcaster()
-        with hub.viewing() as viewer:
-            threading.Timer(0.05, feed, (hub, 1)).start()
+        broadcaster = Broadcaster()
+        with broadcaster.viewing() as viewer:
+            threading.Timer(0.05, feed, (broadcaster, 1)).start()
             await woken(viewer)
-            assert number(hub.message(viewer)) == 1
+            assert number(broadcaster.message(viewer)) == 1
 
     asyncio.run(look())
 
 
 def test_the_end_wakes_all_and_says_why() -> None:
     async def look() -> None:
-        hub = Broadcaster()
-        assert hub.over == ""
-        with hub.viewing() as one, hub.viewing() as other:
-            threading.Timer(0.05, hub.end, ("the source was removed",)).start()
+        broadcaster = Broadcaster()
+        assert broadcaster.over == ""
+        with broadcaster.viewing() as one, broadcaster.viewing() as other:
+            threading.Timer(0.05, broadcaster.end, ("the source was removed",)).start()
             await woken(one)
             await woken(other)
-            assert hub.over == "the source was removed"
+            assert broadcaster.over == "the source was removed"
 
     asyncio.run(look())
 
 
 def test_viewers_are_counted_and_one_that_is_gone_harms_nobody() -> None:
-    hub = Broadcaster()
+    broadcaster = Broadcaster()
     left: list[Viewer] = []
 
     async def look(then: Callable[[], None]) -> None:
-        with hub.viewing() as viewer, hub.viewing():
-            assert hub.viewers == 2
+        with broadcaster.viewing() as viewer, broadcaster.viewing():
+            assert broadcaster.viewers == 2
             left.append(viewer)
             then()
-        assert hub.viewers == 0
+        assert broadcaster.viewers == 0
 
     asyncio.run(look(lambda: None))
     left[0].wake()  # its loop is closed
-    feed(hub, 1)
-    asyncio.run(look(lambda: feed(hub, 2)))
+    feed(broadcaster, 1)
+    asyncio.run(look(lambda: feed(broadcaster, 2)))
 
 
 def test_what_a_viewer_shows_is_counted_and_what_it_is_late_with_makes_its_pictures_smaller(
@@ -143,10 +143,10 @@ def test_what_a_viewer_shows_is_counted_and_what_it_is_late_with_makes_its_pictu
 
     async def look() -> None:
         nonlocal now
-        hub = Broadcaster()
-        with hub.viewing("tab") as viewer, hub.viewing("other"):
-            assert hub.viewer_of("tab") is viewer
-            assert hub.viewer_of("none") is None
+        broadcaster = Broadcaster()
+        with broadcaster.viewing("tab") as viewer, broadcaster.viewing("other"):
+            assert broadcaster.viewer_of("tab") is viewer
+            assert broadcaster.viewer_of("none") is None
             for index in range(10):
                 viewer.sends(1, index)
                 now += 0.3
@@ -156,50 +156,54 @@ def test_what_a_viewer_shows_is_counted_and_what_it_is_late_with_makes_its_pictu
             assert not viewer.answered(1, 3, shown=True), "no such frame is under way"
             now += 10
             assert viewer.fps == 0
-            with hub.viewing("tab") as newer:
-                assert hub.viewer_of("tab") is newer
+            with broadcaster.viewing("tab") as newer:
+                assert broadcaster.viewer_of("tab") is newer
 
     asyncio.run(look())
 
 
 def test_a_face_is_cut_out_of_the_newest_frame() -> None:
-    hub = Broadcaster()
-    assert hub.face(1) is None
+    broadcaster = Broadcaster()
+    assert broadcaster.face(1) is None
     pixels = np.zeros((480, 640, 3), np.uint8)
     pixels[100:220, 200:300] = 200
-    analyse_frame(hub, frame(pixels), observation([Face((200, 100, 300, 220), 1), Face((900, 900, 950, 950), 2)]))
-    cut = cv2.imdecode(np.frombuffer(hub.face(1) or b"", np.uint8), cv2.IMREAD_COLOR)
+    analyse_frame(
+        broadcaster, frame(pixels), observation([Face((200, 100, 300, 220), 1), Face((900, 900, 950, 950), 2)])
+    )
+    cut = cv2.imdecode(np.frombuffer(broadcaster.face(1) or b"", np.uint8), cv2.IMREAD_COLOR)
     assert cut.shape == (96, 96, 3)
     assert cut[48, 48].mean() > 190
     assert cut[2, 2].mean() < 10, "with some of what is around it"
-    assert hub.face(2) is None, "outside of the picture"
-    assert hub.face(7) is None
+    assert broadcaster.face(2) is None, "outside of the picture"
+    assert broadcaster.face(7) is None
 
 
 def test_a_new_connection_forgets_the_maps_of_the_last_one() -> None:
-    hub = Broadcaster()
-    assert hub.now is None
-    open_stream(hub)
-    feed(hub, 0, Face(BOX, log_odds=2.0))
-    feed(hub, 1, Face(BOX))
-    assert hub.now is not None
-    assert (hub.now["connection"], hub.now["faces"][0]["map"] is None) == (1, False), "the map stays with its face"
-    open_stream(hub, connection=2)
-    feed(hub, 1, Face(BOX), connection=2)
-    assert (hub.now["connection"], hub.now["faces"][0]["map"]) == (2, None)
+    broadcaster = Broadcaster()
+    assert broadcaster.now is None
+    open_stream(broadcaster)
+    feed(broadcaster, 0, Face(BOX, log_odds=2.0))
+    feed(broadcaster, 1, Face(BOX))
+    assert broadcaster.now is not None
+    assert (broadcaster.now["connection"], broadcaster.now["faces"][0]["map"] is None) == (1, False), (
+        "the map stays with its face"
+    )
+    open_stream(broadcaster, connection=2)
+    feed(broadcaster, 1, Face(BOX), connection=2)
+    assert (broadcaster.now["connection"], broadcaster.now["faces"][0]["map"]) == (2, None)
 
 
 def test_large_pictures_are_sent_smaller() -> None:
     async def look() -> None:
-        hub = Broadcaster()
-        analyse_frame(hub, frame(np.zeros((20, 2000, 3), np.uint8)), observation())
-        with hub.viewing() as viewer:
-            head, jpeg = unpack(hub.message(viewer)[1])
+        broadcaster = Broadcaster()
+        analyse_frame(broadcaster, frame(np.zeros((20, 2000, 3), np.uint8)), observation())
+        with broadcaster.viewing() as viewer:
+            head, jpeg = unpack(broadcaster.message(viewer)[1])
             assert head["width"] == 2000, "boxes are measured in the frame"
             assert _width(jpeg) == 1280
             viewer.adaptation.index = 3
-            analyse_frame(hub, frame(np.zeros((20, 2000, 3), np.uint8)), observation())
-            assert _width(unpack(hub.message(viewer)[1])[1]) == 480
+            analyse_frame(broadcaster, frame(np.zeros((20, 2000, 3), np.uint8)), observation())
+            assert _width(unpack(broadcaster.message(viewer)[1])[1]) == 480
 
     asyncio.run(look())
 

@@ -22,7 +22,7 @@ PATHS = ["/healthz", "/readyz", "/metrics"]
 
 
 @pytest.fixture
-def station(tmp_path: Path, settings: Settings, engines: Engines) -> Iterator[MonitorService]:
+def monitor_service(tmp_path: Path, settings: Settings, engines: Engines) -> Iterator[MonitorService]:
     """A service with a loaded, healthy engine; 10.0.0.0/8 is an allowed network."""
     ours = settings.model_copy(
         update={
@@ -30,24 +30,24 @@ def station(tmp_path: Path, settings: Settings, engines: Engines) -> Iterator[Mo
             "dashboard": DashboardSettings(metrics_from=("10.0.0.0/8",)),
         }
     )
-    station = MonitorService.open(ours)
-    station._engines = engines
-    station.heartbeat.beat()
-    stations.install(station)
-    yield station
+    monitor_service = MonitorService.open(ours)
+    monitor_service._engines = engines
+    monitor_service.heartbeat.beat()
+    stations.install(monitor_service)
+    yield monitor_service
     stations.install(None)
-    station.close()
+    monitor_service.close()
 
 
 def client(host: str = "127.0.0.1", *, name: str = "localhost") -> TestClient:
     return TestClient(Starlette(routes=ROUTES), client=(host, 50000), base_url=f"http://{name}")
 
 
-def why(station: MonitorService) -> dict[str, tuple[bool, str]]:
-    return {check.name: (check.well, check.why) for check in checks(station)}
+def why(monitor_service: MonitorService) -> dict[str, tuple[bool, str]]:
+    return {check.name: (check.well, check.why) for check in checks(monitor_service)}
 
 
-def test_a_healthy_server_is_alive_and_ready(station: MonitorService) -> None:
+def test_a_healthy_server_is_alive_and_ready(monitor_service: MonitorService) -> None:
     assert client().get("/healthz").text == "ok\n"
     answer = client().get("/readyz")
     assert (answer.status_code, answer.json()["ready"]) == (200, True)
@@ -72,7 +72,7 @@ def test_a_healthy_server_is_alive_and_ready(station: MonitorService) -> None:
     ],
 )
 def test_only_allowed_networks_are_answered(
-    station: MonitorService, path: str, host: str, name: str, headers: dict[str, str], status: int
+    monitor_service: MonitorService, path: str, host: str, name: str, headers: dict[str, str], status: int
 ) -> None:
     answer = client(host, name=name).get(path, headers=headers)
     assert answer.status_code == status
@@ -81,9 +81,9 @@ def test_only_allowed_networks_are_answered(
         assert "deepfake_monitor_" not in answer.text
 
 
-def test_a_broken_heartbeat_is_not_ready(station: MonitorService, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broken_heartbeat_is_not_ready(monitor_service: MonitorService, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("monitor.runtime.heartbeat.TOLERANCE", -1.0)
-    station.heartbeat.beat()
+    monitor_service.heartbeat.beat()
     answer = client().get("/readyz")
     assert answer.status_code == 503
     bad = [check for check in answer.json()["checks"] if not check["well"]]
@@ -93,64 +93,66 @@ def test_a_broken_heartbeat_is_not_ready(station: MonitorService, monkeypatch: p
     assert client().get("/healthz").status_code == 200, "it is alive: to restart it would not help"
 
 
-def test_before_the_engine_is_loaded_it_is_not_ready(station: MonitorService) -> None:
-    station._engines, station.heartbeat = None, Heartbeat(station.engines)
-    found = why(station)
+def test_before_the_engine_is_loaded_it_is_not_ready(monitor_service: MonitorService) -> None:
+    monitor_service._engines, monitor_service.heartbeat = None, Heartbeat(monitor_service.engines)
+    found = why(monitor_service)
     assert found["engines"] == (False, "not loaded yet")
     assert found["heartbeat"] == (False, "none yet")
 
 
 @pytest.mark.parametrize("error", [StoreError("the database is locked"), OutputError("no space left")])
 def test_an_unwritable_folder_is_reported(
-    station: MonitorService, monkeypatch: pytest.MonkeyPatch, error: Exception
+    monitor_service: MonitorService, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     def refused() -> None:
         raise error
 
-    monkeypatch.setattr(station.archive, "require_writable", refused)
-    assert why(station)["storage"] == (False, str(error))
+    monkeypatch.setattr(monitor_service.archive, "require_writable", refused)
+    assert why(monitor_service)["storage"] == (False, str(error))
 
 
-def test_a_full_disk_is_reported(station: MonitorService, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_reported(monitor_service: MonitorService, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("monitor.server.health.MIN_FREE", 1 << 60)
-    assert not why(station)["disk"][0]
+    assert not why(monitor_service)["disk"][0]
 
 
-def failed(channel: Stream) -> bool:
-    return channel.status.state is StreamState.FAILED
+def failed(stream: Stream) -> bool:
+    return stream.status.state is StreamState.FAILED
 
 
-def test_a_failed_source_is_reported_without_its_password(station: MonitorService) -> None:
-    channel = station.add("ftp://ada:hush@nowhere/x", name="rtsp://ada:hush@door/", trusted=True)
+def test_a_failed_source_is_reported_without_its_password(monitor_service: MonitorService) -> None:
+    stream = monitor_service.add("ftp://ada:hush@nowhere/x", name="rtsp://ada:hush@door/", trusted=True)
     for _ in range(1000):
-        if failed(channel):
+        if failed(stream):
             break
-        channel._watch._thread.join(0.01)
-    assert failed(channel)
+        stream._watch._thread.join(0.01)
+    assert failed(stream)
     answer = client().get("/readyz")
     assert answer.status_code == 503
     told = answer.text + client().get("/metrics").text
-    assert f'id="{channel.id}",source="rtsp://ada:***@door/"' in told
+    assert f'id="{stream.id}",source="rtsp://ada:***@door/"' in told
     assert "hush" not in told
 
 
 def test_a_database_that_does_not_answer_fails_the_scrape(
-    station: MonitorService, monkeypatch: pytest.MonkeyPatch
+    monitor_service: MonitorService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def gone(*_: object) -> int:
         message = "the flags in postgresql://u:hush@db/x cannot be read"
         raise StoreError(message)
 
-    monkeypatch.setattr(station.archive.store, "count", gone)
+    monkeypatch.setattr(monitor_service.archive.store, "count", gone)
     answer = client().get("/metrics")
     assert answer.status_code == 503
     assert "u:***@db" in answer.text
 
 
-def test_a_heartbeat_that_stopped_is_not_ready(station: MonitorService, monkeypatch: pytest.MonkeyPatch) -> None:
-    station.heartbeat.beat()
-    assert all(check.well for check in checks(station) if check.name == "heartbeat")
-    monkeypatch.setattr(station.heartbeat, "_max_age", -1.0)
-    (check,) = (check for check in checks(station) if check.name == "heartbeat")
+def test_a_heartbeat_that_stopped_is_not_ready(
+    monitor_service: MonitorService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monitor_service.heartbeat.beat()
+    assert all(check.well for check in checks(monitor_service) if check.name == "heartbeat")
+    monkeypatch.setattr(monitor_service.heartbeat, "_max_age", -1.0)
+    (check,) = (check for check in checks(monitor_service) if check.name == "heartbeat")
     assert not check.well
     assert "the engine hangs" in check.why

@@ -36,17 +36,19 @@ class Tuned:
     """A stream whose frames come from the test."""
 
     id: str = "door"
-    hub: Broadcaster = field(default_factory=Broadcaster)
+    broadcaster: Broadcaster = field(default_factory=Broadcaster)
 
     def feed(self, index: int) -> None:
-        analyse_frame(self.hub, frame(np.zeros((48, 64, 3), np.uint8), index * 0.04, index), observation(index=index))
+        analyse_frame(
+            self.broadcaster, frame(np.zeros((48, 64, 3), np.uint8), index * 0.04, index), observation(index=index)
+        )
 
     def stop(self) -> None:
-        self.hub.end("the source was removed")
+        self.broadcaster.end("the source was removed")
 
 
 @pytest.fixture
-def station(tmp_path: Path, settings: Settings) -> Iterator[MonitorService]:
+def monitor_service(tmp_path: Path, settings: Settings) -> Iterator[MonitorService]:
     """A service with two flags and their files; uploads of at most one megabyte."""
     ours = settings.model_copy(
         update={
@@ -54,21 +56,21 @@ def station(tmp_path: Path, settings: Settings) -> Iterator[MonitorService]:
             "dashboard": DashboardSettings(max_upload_megabytes=1),
         }
     )
-    station = MonitorService.open(ours)
-    archive = station.archive
+    monitor_service = MonitorService.open(ours)
+    archive = monitor_service.archive
     for number in range(2):
         one = flag(number)
         files = {"frame.jpg": _jpeg(), "clip.mp4": CLIP}
         archive.store.add(replace(one, exhibits=archive.files.create(one.id, files)), actor="ada")
-    stations.install(station)
-    yield station
+    stations.install(monitor_service)
+    yield monitor_service
     stations.install(None)
-    station.close()
+    monitor_service.close()
 
 
 @pytest.fixture
-def token(station: MonitorService) -> dict[str, str]:
-    return {"token": token_of(station)}
+def token(monitor_service: MonitorService) -> dict[str, str]:
+    return {"token": token_of(monitor_service)}
 
 
 def _jpeg() -> bytes:
@@ -111,9 +113,9 @@ def test_a_page_with_a_token_is_answered(client: TestClient, token: dict[str, st
     assert answer.headers["content-type"] == "video/mp4"
 
 
-def test_a_refused_upload_leaves_nothing(client: TestClient, station: MonitorService) -> None:
+def test_a_refused_upload_leaves_nothing(client: TestClient, monitor_service: MonitorService) -> None:
     assert client.put("/monitor/upload?name=a.png", content=_png()).status_code == 403
-    assert station.analyses.all == []
+    assert monitor_service.analyses.all == []
 
 
 def test_a_clip_supports_byte_ranges(client: TestClient, token: dict[str, str]) -> None:
@@ -149,23 +151,25 @@ def test_answers_forbid_caching_and_scripts(client: TestClient, token: dict[str,
     ],
 )
 def test_only_listed_files_are_sent(
-    client: TestClient, station: MonitorService, token: dict[str, str], path: str
+    client: TestClient, monitor_service: MonitorService, token: dict[str, str], path: str
 ) -> None:
-    (station.archive.files.folder(flag(0).id) / "stray.txt").write_text("not ours to give")
-    for folder in (station.archive.folder, station.archive.folder / "analyses"):
+    (monitor_service.archive.files.folder(flag(0).id) / "stray.txt").write_text("not ours to give")
+    for folder in (monitor_service.archive.folder, monitor_service.archive.folder / "analyses"):
         (folder / "results" / "private").mkdir(parents=True)
         (folder / "results" / "private" / "report.json").write_text("{}")
     assert client.get(path, params=token).status_code == 404
 
 
-def test_a_missing_listed_file_is_an_error(client: TestClient, station: MonitorService, token: dict[str, str]) -> None:
-    (station.archive.files.folder(flag(0).id) / "clip.mp4").unlink()
+def test_a_missing_listed_file_is_an_error(
+    client: TestClient, monitor_service: MonitorService, token: dict[str, str]
+) -> None:
+    (monitor_service.archive.files.folder(flag(0).id) / "clip.mp4").unlink()
     answer = client.get(FILE, params=token)
     assert (answer.status_code, answer.json()["error"]) == (404, "the file no longer exists")
 
 
 def test_an_export_is_a_valid_bundle(
-    client: TestClient, station: MonitorService, token: dict[str, str], tmp_path: Path
+    client: TestClient, monitor_service: MonitorService, token: dict[str, str], tmp_path: Path
 ) -> None:
     ids = [flag(1).id, flag(0).id]
     answer = client.get("/monitor/export", params={**token, "ids": ",".join(ids), "actor": "bob"})
@@ -175,7 +179,7 @@ def test_an_export_is_a_valid_bundle(
     found = verify(tmp_path / "got.zip")
     assert found.faults == ()
     assert sorted(found.flags) == sorted(ids)
-    last = station.archive.store.events(ids[0])[-1]
+    last = monitor_service.archive.store.events(ids[0])[-1]
     assert (last.action, last.actor) == ("exported", "bob")
 
 
@@ -186,15 +190,15 @@ def test_an_export_of_a_missing_flag_is_refused(client: TestClient, token: dict[
 
 
 def test_an_upload_is_analysed_and_its_results_are_sent(
-    client: TestClient, station: MonitorService, token: dict[str, str], engines: Engines
+    client: TestClient, monitor_service: MonitorService, token: dict[str, str], engines: Engines
 ) -> None:
-    station._engines, content = engines, _png()
+    monitor_service._engines, content = engines, _png()
     answer = client.put("/monitor/upload", params={**token, "name": "me.png"}, content=content)
     assert answer.status_code == 200
     said = answer.json()
     assert said["bytes"] == len(content)
     deadline = time.monotonic() + 60
-    while not (analysis := station.analyses.get(said["id"])) or not analysis.state.over:
+    while not (analysis := monitor_service.analyses.get(said["id"])) or not analysis.state.over:
         assert time.monotonic() < deadline
         time.sleep(0.01)
     assert (analysis.name, analysis.state) == ("me.png", UploadState.DONE)
@@ -211,7 +215,7 @@ def test_an_upload_is_analysed_and_its_results_are_sent(
 
 
 def test_too_large_an_upload_is_refused_and_nothing_is_left(
-    client: TestClient, station: MonitorService, token: dict[str, str]
+    client: TestClient, monitor_service: MonitorService, token: dict[str, str]
 ) -> None:
     def pieces() -> Iterator[bytes]:
         for _ in range(5):
@@ -221,23 +225,25 @@ def test_too_large_an_upload_is_refused_and_nothing_is_left(
         answer = client.put("/monitor/upload", params={**token, "name": "a.mp4"}, content=content)
         assert answer.status_code == 400
         assert "larger than 1 MB" in answer.json()["error"]
-    left_nothing(station)
+    left_nothing(monitor_service)
 
 
-def left_nothing(station: MonitorService) -> None:
-    assert station.analyses.all == []
-    folder = station.archive.folder / "analyses"
+def left_nothing(monitor_service: MonitorService) -> None:
+    assert monitor_service.analyses.all == []
+    folder = monitor_service.archive.folder / "analyses"
     assert not folder.is_dir() or list(folder.iterdir()) == []
 
 
-def test_a_text_is_refused_with_a_sentence(client: TestClient, station: MonitorService, token: dict[str, str]) -> None:
+def test_a_text_is_refused_with_a_sentence(
+    client: TestClient, monitor_service: MonitorService, token: dict[str, str]
+) -> None:
     text = b"Dear diary, today I saw no faces at all.\n" * 40
     answer = client.put("/monitor/upload", params={**token, "name": "diary.txt"}, content=text)
     assert answer.status_code == 400
     said = answer.json()["error"]
     assert "diary.txt" in said, "as the person calls it"
-    assert str(station.archive.folder) not in said
-    left_nothing(station)
+    assert str(monitor_service.archive.folder) not in said
+    left_nothing(monitor_service)
 
 
 def test_an_upload_is_put_and_nothing_else(client: TestClient, token: dict[str, str]) -> None:
@@ -245,10 +251,10 @@ def test_an_upload_is_put_and_nothing_else(client: TestClient, token: dict[str, 
 
 
 @pytest.fixture
-def tuned(station: MonitorService) -> Tuned:
+def tuned(monitor_service: MonitorService) -> Tuned:
     tuned = Tuned()
-    channels: dict[str, Any] = station._channels
-    channels["door"] = tuned
+    streams: dict[str, Any] = monitor_service._streams
+    streams["door"] = tuned
     return tuned
 
 
@@ -264,9 +270,9 @@ def viewed(client: TestClient, token: dict[str, str], **headers: str) -> Iterato
 
 def alone() -> None:
     """Waits until the last viewer has disconnected."""
-    channel = stations.current().channel("door")
+    stream = stations.current().stream("door")
     deadline = time.monotonic() + 5
-    while channel is not None and channel.hub.viewers:
+    while stream is not None and stream.broadcaster.viewers:
         assert time.monotonic() < deadline, "the route is still at it"
         time.sleep(0.01)
 
@@ -286,12 +292,16 @@ def closed(socket: WebSocketTestSession) -> tuple[int, str]:
     [({"token": "guessed"}, {}), ({"token": ""}, {}), (None, {"Origin": "http://evil.example"})],
 )
 def test_a_viewer_without_access_is_refused(
-    client: TestClient, station: MonitorService, tuned: Tuned, token: dict[str, str] | None, headers: dict[str, str]
+    client: TestClient,
+    monitor_service: MonitorService,
+    tuned: Tuned,
+    token: dict[str, str] | None,
+    headers: dict[str, str],
 ) -> None:
     tuned.feed(0)
-    with viewed(client, token or {"token": token_of(station)}, **headers) as socket:
+    with viewed(client, token or {"token": token_of(monitor_service)}, **headers) as socket:
         assert closed(socket)[0] == NOT_ALLOWED == 4401
-    assert tuned.hub.viewers == 0
+    assert tuned.broadcaster.viewers == 0
 
 
 def test_a_missing_stream_closes_the_connection_with_a_reason(client: TestClient, token: dict[str, str]) -> None:
@@ -303,7 +313,7 @@ def test_at_most_two_frames_are_unacknowledged(client: TestClient, tuned: Tuned,
     tuned.feed(0)
     with viewed(client, token, Origin="http://testserver") as socket:
         assert number(socket.receive_bytes()) == 0
-        assert tuned.hub.viewers == 1
+        assert tuned.broadcaster.viewers == 1
         tuned.feed(1)
         assert number(socket.receive_bytes()) == 1
         for index in (2, 3, 4):
@@ -317,10 +327,10 @@ def test_at_most_two_frames_are_unacknowledged(client: TestClient, tuned: Tuned,
         tuned.feed(6)
         socket.send_json({"ack": 1, "connection": 1, "shown": False})
         assert number(socket.receive_bytes()) == 6
-        viewer = tuned.hub.viewer_of(token["token"])
+        viewer = tuned.broadcaster.viewer_of(token["token"])
         assert viewer is not None
         assert viewer.fps * 5 == pytest.approx(1), "one was drawn, one skipped"
-    assert tuned.hub.viewers == 0
+    assert tuned.broadcaster.viewers == 0
 
 
 def test_the_end_closes_the_connection_with_a_reason(client: TestClient, tuned: Tuned, token: dict[str, str]) -> None:

@@ -15,7 +15,7 @@ from monitor.errors import UsageError
 from monitor.flags.archive import FlagArchive
 from monitor.runtime import StreamState
 from monitor.server import service as module
-from monitor.server.service import MOST_CHANNELS, MonitorService
+from monitor.server.service import MAX_STREAMS, MonitorService
 from monitor.settings import DashboardSettings, EvidenceSettings, Preset, Settings
 from monitor.types import ClipState, Origin
 
@@ -24,7 +24,7 @@ NOWHERE = "rtsp://ada:hush@127.0.0.1:9/live"  # nobody answers there, at once
 
 
 @pytest.fixture
-def station(tmp_path: Path, settings: Settings) -> Iterator[MonitorService]:
+def monitor_service(tmp_path: Path, settings: Settings) -> Iterator[MonitorService]:
     """A station; files of ``tmp_path/media`` may be watched."""
     (tmp_path / "media").mkdir()
     ours = settings.model_copy(
@@ -33,10 +33,10 @@ def station(tmp_path: Path, settings: Settings) -> Iterator[MonitorService]:
             "dashboard": DashboardSettings(media_folders=(tmp_path / "media",)),
         }
     )
-    station = MonitorService.open(ours)
-    yield station
-    if station._worker._thread.is_alive():
-        station.close()
+    monitor_service = MonitorService.open(ours)
+    yield monitor_service
+    if monitor_service._worker._thread.is_alive():
+        monitor_service.close()
 
 
 @pytest.fixture(autouse=True)
@@ -55,67 +55,67 @@ def names() -> set[str]:
     return {thread.name for thread in threading.enumerate()}
 
 
-def failed(station: MonitorService, channel_id: str) -> str:
+def failed(monitor_service: MonitorService, stream_id: str) -> str:
     """Why a channel failed, as it soon does."""
     deadline = time.monotonic() + 20
-    channel = station.channel(channel_id)
-    assert channel is not None
-    while channel.status.state is not StreamState.FAILED:
-        assert time.monotonic() < deadline, channel.status
+    stream = monitor_service.stream(stream_id)
+    assert stream is not None
+    while stream.status.state is not StreamState.FAILED:
+        assert time.monotonic() < deadline, stream.status
         time.sleep(0.01)
-    return channel.status.reason
+    return stream.status.reason
 
 
-def test_sources_are_watched_until_they_are_removed(station: MonitorService, engines: Engines) -> None:
-    station._engines = engines
-    one = station.add(NOWHERE, name="  Door ")
-    other = station.add("rtsp://127.0.0.1:9/other")
-    assert station.channels == (one, other)
-    assert station.channel(one.id) is one
+def test_sources_are_watched_until_they_are_removed(monitor_service: MonitorService, engines: Engines) -> None:
+    monitor_service._engines = engines
+    one = monitor_service.add(NOWHERE, name="  Door ")
+    other = monitor_service.add("rtsp://127.0.0.1:9/other")
+    assert monitor_service.streams == (one, other)
+    assert monitor_service.stream(one.id) is one
     assert (one.name, other.name) == ("Door", "rtsp://127.0.0.1:9/other")
     assert "watch" in names()
-    station.remove(one.id)
-    assert station.channels == (other,)
-    assert station.channel(one.id) is None
-    assert one.hub.over == "the source was removed"
-    station.remove(one.id)
-    station.remove(other.id)
+    monitor_service.remove(one.id)
+    assert monitor_service.streams == (other,)
+    assert monitor_service.stream(one.id) is None
+    assert one.broadcaster.over == "the source was removed"
+    monitor_service.remove(one.id)
+    monitor_service.remove(other.id)
     assert "watch" not in names()
 
 
-def test_there_are_not_more_than_the_machine_can_bear(station: MonitorService, engines: Engines) -> None:
-    station._engines = engines
-    channels = [station.add(NOWHERE) for _ in range(MOST_CHANNELS)]
+def test_there_are_not_more_than_the_machine_can_bear(monitor_service: MonitorService, engines: Engines) -> None:
+    monitor_service._engines = engines
+    streams = [monitor_service.add(NOWHERE) for _ in range(MAX_STREAMS)]
     with pytest.raises(UsageError, match="16 sources are watched already: remove one first"):
-        station.add(NOWHERE)
-    station.remove(channels[3].id)
-    station.add(NOWHERE)
+        monitor_service.add(NOWHERE)
+    monitor_service.remove(streams[3].id)
+    monitor_service.add(NOWHERE)
 
 
 def test_a_browser_may_not_open_any_file_but_who_starts_the_server_may(
-    station: MonitorService, engines: Engines, tmp_path: Path
+    monitor_service: MonitorService, engines: Engines, tmp_path: Path
 ) -> None:
-    station._engines = engines
+    monitor_service._engines = engines
     private = tmp_path / "private.mp4"
     with pytest.raises(UsageError, match="files of the server"):
-        station.add(str(private))
-    assert station.channels == ()
-    assert "does not exist" in failed(station, station.add(str(private), trusted=True).id)
-    assert "does not exist" in failed(station, station.add(str(tmp_path / "media" / "a.mp4")).id)
+        monitor_service.add(str(private))
+    assert monitor_service.streams == ()
+    assert "does not exist" in failed(monitor_service, monitor_service.add(str(private), trusted=True).id)
+    assert "does not exist" in failed(monitor_service, monitor_service.add(str(tmp_path / "media" / "a.mp4")).id)
 
 
-def test_spaces_around_an_address_do_no_harm(station: MonitorService, engines: Engines) -> None:
-    station._engines = engines
-    channel = station.add("  demo: \n")
+def test_spaces_around_an_address_do_no_harm(monitor_service: MonitorService, engines: Engines) -> None:
+    monitor_service._engines = engines
+    stream = monitor_service.add("  demo: \n")
     deadline = time.monotonic() + 20
-    while channel.status.state is StreamState.CONNECTING:
+    while stream.status.state is StreamState.CONNECTING:
         assert time.monotonic() < deadline
         time.sleep(0.01)
-    assert channel.status.state is StreamState.LIVE, channel.status.reason
+    assert stream.status.state is StreamState.LIVE, stream.status.reason
 
 
 def test_the_networks_are_loaded_once_and_when_needed(
-    station: MonitorService, engines: Engines, monkeypatch: pytest.MonkeyPatch
+    monitor_service: MonitorService, engines: Engines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loads: list[Settings] = []
 
@@ -125,18 +125,18 @@ def test_the_networks_are_loaded_once_and_when_needed(
         return engines
 
     monkeypatch.setattr(Engines, "load", load)
-    assert station.loaded is None
-    askers = [threading.Thread(target=station.engines) for _ in range(3)]
+    assert monitor_service.loaded is None
+    askers = [threading.Thread(target=monitor_service.engines) for _ in range(3)]
     for thread in askers:
         thread.start()
     for thread in askers:
         thread.join()
-    assert station.engines() is station.loaded is engines
-    assert loads == [station.settings]
+    assert monitor_service.engines() is monitor_service.loaded is engines
+    assert loads == [monitor_service.settings]
 
 
 def test_the_faster_engine_is_built_beside_the_frames_until_the_server_ends(
-    station: MonitorService, engines: Engines, monkeypatch: pytest.MonkeyPatch
+    monitor_service: MonitorService, engines: Engines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done: list[tuple[str, object]] = []
 
@@ -152,10 +152,10 @@ def test_the_faster_engine_is_built_beside_the_frames_until_the_server_ends(
 
     monkeypatch.setattr("monitor.server.service.EngineBuild", Build)
     monkeypatch.setattr("monitor.server.service.Engines.load", lambda _: engines)
-    station.engines()
-    station.engines()
+    monitor_service.engines()
+    monitor_service.engines()
     assert done == [("of", engines), ("start", None)]
-    station.close()
+    monitor_service.close()
     assert done[-1] == ("close", None)
 
 
@@ -164,81 +164,81 @@ def test_what_a_kill_left_half_done_is_put_right(tmp_path: Path) -> None:
     with FlagArchive.open(settings) as archive:
         archive.store.add(replace(flag(), clip=ClipState.PENDING), actor="ada")
         archive.files.create("never-committed", {"frame.jpg": b"a picture"})
-    station = MonitorService.open(Settings(evidence=settings))
-    assert (station.repaired.orphans, station.repaired.lost) == (1, 1)
-    assert station.archive.store.get(flag().id).clip is ClipState.MISSING
-    station.close()
+    monitor_service = MonitorService.open(Settings(evidence=settings))
+    assert (monitor_service.repaired.orphans, monitor_service.repaired.lost) == (1, 1)
+    assert monitor_service.archive.store.get(flag().id).clip is ClipState.MISSING
+    monitor_service.close()
 
 
-def test_current_is_what_was_installed(station: MonitorService) -> None:
-    module.install(station)
-    assert module.current() is station is module.current()
+def test_current_is_what_was_installed(monitor_service: MonitorService) -> None:
+    module.install(monitor_service)
+    assert module.current() is monitor_service is module.current()
 
 
 def test_current_opens_what_the_environment_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DEEPFAKE_MONITOR_EVIDENCE__FOLDER", str(tmp_path / "named"))
-    station = module.current()
-    assert station.archive.folder == tmp_path / "named"
-    assert module.current() is station
-    station.close()
+    monitor_service = module.current()
+    assert monitor_service.archive.folder == tmp_path / "named"
+    assert module.current() is monitor_service
+    monitor_service.close()
 
 
 def test_closing_ends_every_thread_and_lets_go_of_the_database(
-    station: MonitorService, engines: Engines, tmp_path: Path
+    monitor_service: MonitorService, engines: Engines, tmp_path: Path
 ) -> None:
-    station._engines = engines
-    channel = station.add(NOWHERE)
+    monitor_service._engines = engines
+    stream = monitor_service.add(NOWHERE)
     assert held(tmp_path / "kept" / "flags.db") or not _FILES.is_dir()
     assert {"watch", "clips", "analyses"} <= names()
-    station.close()
+    monitor_service.close()
     assert not {"watch", "clips", "analyses"} & names()
-    assert channel.hub.over
+    assert stream.broadcaster.over
     assert not held(tmp_path / "kept" / "flags.db")
 
 
-def test_a_preset_holds_for_what_is_opened_from_then_on(station: MonitorService, engines: Engines) -> None:
-    station._engines = engines
-    before = station.add("demo:", trusted=True)
-    station.judge_by(Preset.NEWSROOM)
-    after = station.add("demo:", trusted=True)
+def test_a_preset_holds_for_what_is_opened_from_then_on(monitor_service: MonitorService, engines: Engines) -> None:
+    monitor_service._engines = engines
+    before = monitor_service.add("demo:", trusted=True)
+    monitor_service.judge_by(Preset.NEWSROOM)
+    after = monitor_service.add("demo:", trusted=True)
     assert before.settings.verdict.preset == "balanced"
     assert (after.settings.verdict.preset, after.settings.verdict.suspicious_at) == ("newsroom", 0.6)
-    assert station.analyses.settings.verdict.suspicious_at == 0.6
+    assert monitor_service.analyses.settings.verdict.suspicious_at == 0.6
     assert after.settings.record()["verdict"]["preset"] == "newsroom", "as it goes into flags"
 
 
-def test_what_is_kept_long_enough_goes_while_the_server_runs(station: MonitorService, engines: Engines) -> None:
-    station._engines = engines
+def test_what_is_kept_long_enough_goes_while_the_server_runs(monitor_service: MonitorService, engines: Engines) -> None:
+    monitor_service._engines = engines
     old = datetime.now(UTC) - timedelta(days=2)
     one = flag(0, origin=Origin.AUTOMATIC, clip=ClipState.KEPT, created_at=old)
-    station.archive.store.add(one, actor="")
-    station.settings = station.settings.model_copy(
-        update={"evidence": station.settings.evidence.model_copy(update={"keep_days": 1.0})}
+    monitor_service.archive.store.add(one, actor="")
+    monitor_service.settings = monitor_service.settings.model_copy(
+        update={"evidence": monitor_service.settings.evidence.model_copy(update={"keep_days": 1.0})}
     )
-    station.begin()
+    monitor_service.begin()
     deadline = time.monotonic() + 20
-    while station.archive.store.count() or station.heartbeat.last is None:
+    while monitor_service.archive.store.count() or monitor_service.heartbeat.last is None:
         assert time.monotonic() < deadline
         time.sleep(0.01)
-    assert station.heartbeat.last.healthy
-    station.close()
+    assert monitor_service.heartbeat.last.healthy
+    monitor_service.close()
     assert not names() & {"heartbeat", "retention"}
 
 
 def test_a_camera_that_hangs_does_not_hold_up_the_end(
-    station: MonitorService, engines: Engines, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    monitor_service: MonitorService, engines: Engines, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    station._engines = engines
+    monitor_service._engines = engines
     release = threading.Event()
-    channels = [station.add("demo:", trusted=True) for _ in range(3)]
-    for channel in channels[:2]:
-        stop = channel.stop
-        monkeypatch.setattr(channel, "stop", lambda stop=stop: (release.wait(20), stop())[1])
+    streams = [monitor_service.add("demo:", trusted=True) for _ in range(3)]
+    for stream in streams[:2]:
+        stop = stream.stop
+        monkeypatch.setattr(stream, "stop", lambda stop=stop: (release.wait(20), stop())[1])
     began = time.monotonic()
-    station.close()
+    monitor_service.close()
     assert time.monotonic() - began < 4
-    assert station.hanging >= 2
+    assert monitor_service.hanging >= 2
     assert "of 6 threads did not end in time" in caplog.text
     release.set()
     while names() & {"side by side", "watch"}:

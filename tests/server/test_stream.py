@@ -36,41 +36,41 @@ def tune(
     settings: Settings, engines: Engines, archive: FlagArchive, worker: BackgroundWorker
 ) -> Iterator[Callable[..., Stream]]:
     """Channels of this test; they are stopped at its end."""
-    channels: list[Stream] = []
+    streams: list[Stream] = []
 
     def tuned(url: str = "demo:", *, name: str = "", repeat: bool = False, seconds: float = 2.0) -> Stream:
         ours = settings.model_copy(update={"source": SourceSettings(demo_seconds=seconds)})
-        channel = Stream(
+        stream = Stream(
             url, name=name, engines=lambda: engines, settings=ours, archive=archive, worker=worker, repeat=repeat
         )
-        channels.append(channel)
-        return channel
+        streams.append(stream)
+        return stream
 
     yield tuned
-    for channel in channels:
-        channel.stop()
+    for stream in streams:
+        stream.stop()
 
 
-def until(channel: Stream, wanted: Callable[[Stream], bool]) -> None:
+def until(stream: Stream, wanted: Callable[[Stream], bool]) -> None:
     deadline = time.monotonic() + 60
-    while not wanted(channel):
-        assert time.monotonic() < deadline, channel.status
+    while not wanted(stream):
+        assert time.monotonic() < deadline, stream.status
         time.sleep(0.01)
 
 
 def test_a_moment_of_the_demo_is_seen_flagged_and_kept(
     tune: Callable[..., Stream], archive: FlagArchive, worker: BackgroundWorker
 ) -> None:
-    channel = tune()
+    stream = tune()
     with pytest.raises(UsageError, match="nothing has been seen yet"):
-        channel.flagger.flag(FlagRequest(connection=0, media_time=0.0, frame_index=0))
-    assert channel.hub.now is None
-    channel.start()
-    until(channel, lambda one: one.status.state is StreamState.LIVE)
-    until(channel, lambda one: bool(one.hub.now and one.hub.now["faces"] and one.rolling.points))
-    now, flagger = channel.hub.now, channel.flagger
+        stream.flagger.flag(FlagRequest(connection=0, media_time=0.0, frame_index=0))
+    assert stream.broadcaster.now is None
+    stream.start()
+    until(stream, lambda one: one.status.state is StreamState.LIVE)
+    until(stream, lambda one: bool(one.broadcaster.now and one.broadcaster.now["faces"] and one.verdict_history.points))
+    now, flagger = stream.broadcaster.now, stream.flagger
     assert now is not None
-    assert now["connection"] == channel.status.connection == channel.rolling.points[0].connection == 1
+    assert now["connection"] == stream.status.connection == stream.verdict_history.points[0].connection == 1
 
     mark = FlagRequest(connection=1, media_time=now["time"], frame_index=now["frame"], reporter="ada", note="odd")
     flag = flagger.flag(mark)
@@ -82,7 +82,7 @@ def test_a_moment_of_the_demo_is_seen_flagged_and_kept(
     assert len(json.loads((folder / FACES).read_bytes())["faces"]) >= 1
     assert flagger.flag(mark) == flag, "the same mark twice is one flag"
 
-    until(channel, lambda one: one.status.state is StreamState.ENDED)
+    until(stream, lambda one: one.status.state is StreamState.ENDED)
     worker.wait()
     kept = archive.store.get(flag.id)
     assert (kept.clip, {exhibit.name for exhibit in kept.exhibits} - {FRAME, OVERLAY, FACES, TRACE}) == (
@@ -95,48 +95,51 @@ def test_a_moment_of_the_demo_is_seen_flagged_and_kept(
 
 
 def test_a_repeated_file_begins_a_new_connection_everywhere(tune: Callable[..., Stream]) -> None:
-    channel = tune(repeat=True, seconds=0.6)
-    channel.start()
-    until(channel, lambda one: bool(one.hub.now and one.hub.now["connection"] >= 2 and one.rolling.points))
-    channel.stop()
-    assert channel.hub.now is not None
-    assert channel.hub.now["connection"] == channel.status.connection
-    assert {point.connection for point in channel.rolling.points} <= {channel.status.connection}
+    stream = tune(repeat=True, seconds=0.6)
+    stream.start()
+    until(
+        stream,
+        lambda one: bool(one.broadcaster.now and one.broadcaster.now["connection"] >= 2 and one.verdict_history.points),
+    )
+    stream.stop()
+    assert stream.broadcaster.now is not None
+    assert stream.broadcaster.now["connection"] == stream.status.connection
+    assert {point.connection for point in stream.verdict_history.points} <= {stream.status.connection}
 
 
 def test_a_pause_holds_and_resuming_goes_on(tune: Callable[..., Stream]) -> None:
-    channel = tune(seconds=20.0)
-    channel.start()
-    until(channel, lambda one: one.status.state is StreamState.LIVE)
-    channel.pause()
-    until(channel, lambda one: one.status.state is StreamState.PAUSED)
+    stream = tune(seconds=20.0)
+    stream.start()
+    until(stream, lambda one: one.status.state is StreamState.LIVE)
+    stream.pause()
+    until(stream, lambda one: one.status.state is StreamState.PAUSED)
     time.sleep(0.3)
-    held = channel.hub.now
+    held = stream.broadcaster.now
     time.sleep(0.2)
-    assert channel.hub.now is held
-    channel.resume()
-    until(channel, lambda one: one.hub.now is not held)
+    assert stream.broadcaster.now is held
+    stream.resume()
+    until(stream, lambda one: one.broadcaster.now is not held)
 
 
 def test_who_looks_is_told_that_it_was_removed(tune: Callable[..., Stream]) -> None:
-    channel = tune(seconds=20.0)
-    channel.start()
-    until(channel, lambda one: one.hub.now is not None)
-    assert channel.hub.over == ""
-    channel.stop()
-    assert channel.hub.over == "the source was removed"
-    last = channel.hub.now
+    stream = tune(seconds=20.0)
+    stream.start()
+    until(stream, lambda one: one.broadcaster.now is not None)
+    assert stream.broadcaster.over == ""
+    stream.stop()
+    assert stream.broadcaster.over == "the source was removed"
+    last = stream.broadcaster.now
     time.sleep(0.15)
-    assert channel.hub.now is last
+    assert stream.broadcaster.now is last
 
 
 def test_a_password_is_shown_nowhere(tune: Callable[..., Stream]) -> None:
-    channel = tune("rtsp://ada:hush@127.0.0.1:9/live?token=hush")
-    assert channel.name == channel.address == "rtsp://ada:***@127.0.0.1:9/live?token=***"
-    channel.start()
-    until(channel, lambda one: one.status.state is StreamState.RECONNECTING)
-    assert channel.status.reason
-    assert "hush" not in channel.status.reason
+    stream = tune("rtsp://ada:hush@127.0.0.1:9/live?token=hush")
+    assert stream.name == stream.address == "rtsp://ada:***@127.0.0.1:9/live?token=***"
+    stream.start()
+    until(stream, lambda one: one.status.state is StreamState.RECONNECTING)
+    assert stream.status.reason
+    assert "hush" not in stream.status.reason
     assert tune("demo:", name="Door").name == "Door"
 
 

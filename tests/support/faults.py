@@ -97,12 +97,12 @@ class Proxy:
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
             while True:
-                here, _ = self._listener.accept()
-                self._ends.append(here)
+                monitor_service, _ = self._listener.accept()
+                self._ends.append(monitor_service)
                 there = socket.create_connection(("127.0.0.1", self._target))
                 self._ends.append(there)
-                self._start(self._pass_on, here, there, False)
-                self._start(self._pass_on, there, here, True)
+                self._start(self._pass_on, monitor_service, there, False)
+                self._start(self._pass_on, there, monitor_service, True)
 
     def _pass_on(self, one: socket.socket, other: socket.socket, damaged: bool) -> None:
         with contextlib.suppress(OSError):

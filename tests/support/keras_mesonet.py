@@ -79,8 +79,8 @@ def logit_of_real(layers: Layers, pictures: Array) -> NDArray[np.float64]:
             x = _convolved(x, next(convolutions))
         norm = next(norms)
         x = (x - norm["moving_mean"]) / np.sqrt(norm["moving_variance"] + 1e-3) * norm["gamma"] + norm["beta"]
-        n, height, width, channels = x.shape
-        x = x.reshape(n, height // pool, pool, width // pool, pool, channels).max((2, 4))
+        n, height, width, streams = x.shape
+        x = x.reshape(n, height // pool, pool, width // pool, pool, streams).max((2, 4))
     first, last = ordered["dense"]
     z = x.reshape(len(x), -1) @ first["kernel"] + first["bias"]
     return (np.where(z > 0, z, 0.1 * z) @ last["kernel"] + last["bias"])[:, 0]

@@ -78,9 +78,9 @@ class RtpProxy(Proxy):
         if not message.startswith(b"$"):
             port = self._there[1]
             return _PORTS.sub(b"client_port=%d-%d" % (port, port + 1), message)
-        _, channel, _ = _INTERLEAVED.unpack_from(message)
-        kept = None if channel % 2 else self.through(message[_INTERLEAVED.size :])
-        return b"" if kept is None else _INTERLEAVED.pack(b"$", channel, len(kept)) + kept
+        _, stream, _ = _INTERLEAVED.unpack_from(message)
+        kept = None if stream % 2 else self.through(message[_INTERLEAVED.size :])
+        return b"" if kept is None else _INTERLEAVED.pack(b"$", stream, len(kept)) + kept
 
 
 def _first(talk: bytes) -> bytes:

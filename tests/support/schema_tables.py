@@ -50,12 +50,12 @@ class SchemaTables:
     def _keys(self, schema: JsonObject, path: str = "") -> Iterator[tuple[str, str, str]]:
         """Path, type and meaning of each key; a value that is held once is written out."""
         for name, key in schema.get("properties", {}).items():
-            here = f"{path}.{name}" if path else name
+            monitor_service = f"{path}.{name}" if path else name
             held, suffix = _held(key)
             definition = self._definitions.get(held, {})
-            yield here, self._type(key), key.get("description") or definition.get("description", "")
+            yield monitor_service, self._type(key), key.get("description") or definition.get("description", "")
             if definition.get("type") == "object" and held not in self._values:
-                yield from self._keys(definition, here + suffix)
+                yield from self._keys(definition, monitor_service + suffix)
 
     def _type(self, key: JsonObject) -> str:
         if "const" in key:

@@ -17,10 +17,10 @@ QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 PASSWORD = "correct horse battery"  # noqa: S105
 
 
-def token_of(station: MonitorService, role: Role = Role.ADMIN, *, name: str = "") -> str:
+def token_of(monitor_service: MonitorService, role: Role = Role.ADMIN, *, name: str = "") -> str:
     """The token of a page of a user with this role."""
-    token = station.sessions.create_token()
-    assert station.sessions.join(token, station.sessions.begin(User(name, role)))
+    token = monitor_service.sessions.create_token()
+    assert monitor_service.sessions.join(token, monitor_service.sessions.begin(User(name, role)))
     return token
 
 
@@ -31,11 +31,11 @@ def stations_in(folder: Path) -> Iterator[Callable[..., MonitorService]]:
 
         def open_station(**access: Any) -> MonitorService:
             settings = Settings(evidence=EvidenceSettings(folder=folder), access=AccessSettings(**access))
-            station = MonitorService.open(settings)
-            kept.callback(station.close)
-            station.accounts = Accounts(station.archive.store.database, hasher=QUICK)
-            stations.install(station)
-            return station
+            monitor_service = MonitorService.open(settings)
+            kept.callback(monitor_service.close)
+            monitor_service.accounts = Accounts(monitor_service.archive.store.database, hasher=QUICK)
+            stations.install(monitor_service)
+            return monitor_service
 
         kept.callback(stations.install, None)
         yield open_station

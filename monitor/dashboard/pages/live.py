@@ -35,7 +35,7 @@ def show() -> None:
     with st.sidebar:
         list_sources(monitor_service)
         ask_source(monitor_service)
-    streams = monitor_service.channels
+    streams = monitor_service.streams
     if not streams:
         st.info("No source is being monitored. Add one on the left: a camera, an address, the screen, or the demo.")
         return
@@ -50,7 +50,7 @@ def show() -> None:
         for number, stream in enumerate(streams):
             with columns[number % _GRID]:
                 _picture(stream, primary=stream.id == chosen)
-    stream = monitor_service.channel(chosen or "") or streams[0]
+    stream = monitor_service.stream(chosen or "") or streams[0]
     if not is_grid:
         picture, verdict = st.columns([9, 4])
         with picture:
@@ -122,7 +122,7 @@ def _faces(stream: Stream) -> None:
     """Shows a card for each face in the current frame."""
     status = stream.status
     st.markdown(describe(status))
-    now = stream.hub.now
+    now = stream.broadcaster.now
     if now is not None and not status.state.over:
         for hint in now["hints"]:
             st.markdown(notice(HintKind(hint["kind"]), hint["detail"], hint["since"]))
@@ -130,13 +130,13 @@ def _faces(stream: Stream) -> None:
     if not faces:
         st.markdown(":gray[No face in the picture.]")
     history: dict[int, list[float]] = {}
-    for point in stream.rolling.points:
+    for point in stream.verdict_history.points:
         if point.probability is not None:
             history.setdefault(point.track_id, []).append(point.probability)
     for face in sorted(faces, key=lambda face: (-Label(face["label"]).severity, face["id"])):
         with st.container(border=True):
             head = st.container(horizontal=True, vertical_alignment="center", gap="xsmall")
-            portrait = stream.hub.face(face["id"])
+            portrait = stream.broadcaster.face(face["id"])
             if portrait is not None:
                 data = base64.b64encode(portrait).decode("ascii")
                 image = f'<img src="data:image/jpeg;base64,{data}" alt="Face {face["id"]}" style="{_PORTRAIT}">'
@@ -155,7 +155,7 @@ def _faces(stream: Stream) -> None:
 @refresh(every=_INTERVAL)
 def _timeline(stream: Stream, thresholds: VerdictSettings) -> None:
     """Draws P(fake) of each face over the last two minutes, with the thresholds."""
-    points = [point for point in stream.rolling.points if point.probability is not None]
+    points = [point for point in stream.verdict_history.points if point.probability is not None]
     if not points:
         return
     frame = pd.DataFrame(
@@ -177,14 +177,14 @@ def _health(stream: Stream) -> None:
     stats = status.stats
     if stats is None:
         return
-    own = stream.hub.viewer_of(get_token())
+    own = stream.broadcaster.viewer_of(get_token())
     facts: dict[str, str | int] = {
         "Analysed, frames/s": f"{stats.fps:.1f}",
         "Shown here, frames/s": "-" if own is None else f"{own.fps:.1f}",
         "Latency, median": _milliseconds(stats.latency_p50),
         "Latency, 95th percentile": _milliseconds(stats.latency_p95),
         "Frames dropped": sum(stats.dropped.values()) + sum(stats.lost.values()),
-        "Viewers": stream.hub.viewers,
+        "Viewers": stream.broadcaster.viewers,
     }
     strip = st.container(horizontal=True, gap="medium")
     for name, value in facts.items():

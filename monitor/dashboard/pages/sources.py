@@ -51,7 +51,7 @@ def describe(status: StreamStatus) -> str:
 def list_sources(monitor_service: MonitorService) -> None:
     """Lists the sources, each with its state and its buttons."""
     st.subheader("Sources")
-    for stream in monitor_service.channels:
+    for stream in monitor_service.streams:
         with st.container(border=True):
             st.markdown(f"**{stream.name}**  \n{describe(stream.status)}")
             _buttons(monitor_service, stream)
@@ -92,7 +92,7 @@ def ask_source(monitor_service: MonitorService) -> None:
         return
     choices = {kind.choice: kind.example for kind in kinds() if kind.choice}
     offered = [_TYPED, *choices, _OWN] if has_role(Role.ADMIN) else [_OWN]
-    with st.expander("Add a source", expanded=not monitor_service.channels):
+    with st.expander("Add a source", expanded=not monitor_service.streams):
         kind = st.selectbox("Kind", offered, key="new-kind")
         if kind != _OWN:
             _form(monitor_service, fixed=choices.get(kind, ""))

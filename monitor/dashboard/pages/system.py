@@ -129,7 +129,7 @@ def _machine_check(monitor_service: service.MonitorService) -> None:
 def _sources(monitor_service: service.MonitorService) -> None:
     """Shows each source with its frame rate and its dropped frames."""
     st.subheader("Sources")
-    for stream in monitor_service.channels:
+    for stream in monitor_service.streams:
         status = stream.status
         st.markdown(f"**{stream.name}** ({stream.address}) {describe(status)}")
         if status.stats is not None:
@@ -137,5 +137,5 @@ def _sources(monitor_service: service.MonitorService) -> None:
             drops = ", ".join(f"{count} {cause}" for cause, count in {**stats.dropped, **stats.lost}.items())
             st.caption(
                 f"{stats.frames_analysed} of {stats.frames_read} frames analysed, {stats.fps:.1f} frames/s; "
-                f"dropped: {drops or 'none'}; connections: {status.connection}; viewers: {stream.hub.viewers}"
+                f"dropped: {drops or 'none'}; connections: {status.connection}; viewers: {stream.broadcaster.viewers}"
             )

@@ -22,21 +22,21 @@ _HEADERS: Final = {"Cache-Control": "no-store"}
 
 async def sign_in(request: Request) -> Response:
     """Checks ``{"name": ..., "password": ...}``, JSON from a page with a valid token."""
-    here = service.current()
-    settings, token = here.settings.access, token_of(request)
-    if settings.mode != "password" or not is_same_origin(request) or not here.sessions.is_valid(token):
+    monitor_service = service.current()
+    settings, token = monitor_service.settings.access, token_of(request)
+    if settings.mode != "password" or not is_same_origin(request) or not monitor_service.sessions.is_valid(token):
         return _error("not allowed: reload the page, then sign in", 403)
     credentials = await _read_body(request)
     if credentials is None:
         return _error("enter a name and a password", 400)
     try:
-        user = await asyncio.to_thread(_check, here, *credentials, client=client_of(request))
+        user = await asyncio.to_thread(_check, monitor_service, *credentials, client=client_of(request))
     except SignInError as error:
         return _error(str(error), 401)
     except MonitorError as error:
         return _error(str(error), 503)
-    session_id = here.sessions.begin(user)
-    here.sessions.join(token, session_id)
+    session_id = monitor_service.sessions.begin(user)
+    monitor_service.sessions.join(token, session_id)
     answer = JSONResponse({"name": user.name}, headers=_HEADERS)
     answer.set_cookie(
         COOKIE,
@@ -65,17 +65,19 @@ async def _read_body(request: Request) -> tuple[str, str] | None:
     return (name, password) if isinstance(name, str) and isinstance(password, str) else None
 
 
-def _check(here: MonitorService, name: str, password: str, *, client: str) -> User:
+def _check(monitor_service: MonitorService, name: str, password: str, *, client: str) -> User:
     """The user; the audit log contains known names only, because people type passwords into the wrong field."""
-    here.guesses.begin(name, client)
+    monitor_service.guesses.begin(name, client)
     try:
-        user = here.accounts.check(name, password)
+        user = monitor_service.accounts.check(name, password)
     except SignInError:
-        known = next((account.name for account in here.accounts.all() if account.name == normalize_name(name)), "")
-        here.audit.note("sign-in failed", person=known, what="" if known else "unknown name", client=client)
+        known = next(
+            (account.name for account in monitor_service.accounts.all() if account.name == normalize_name(name)), ""
+        )
+        monitor_service.audit.note("sign-in failed", person=known, what="" if known else "unknown name", client=client)
         raise
-    here.guesses.succeed(name, client)
-    here.audit.note("signed in", person=user.name, what=str(user.role), client=client)
+    monitor_service.guesses.succeed(name, client)
+    monitor_service.audit.note("signed in", person=user.name, what=str(user.role), client=client)
     return user
 
 

@@ -46,9 +46,9 @@ def opened(tmp_path: Path) -> Iterator[Callable[..., MonitorService]]:
     with stations_in(tmp_path / "evidence") as open_station:
 
         def open_with_a_flag(**access: Any) -> MonitorService:
-            station = open_station(**access)
-            station.archive.store.add(flag(trace=()), actor="ada")
-            return station
+            monitor_service = open_station(**access)
+            monitor_service.archive.store.add(flag(trace=()), actor="ada")
+            return monitor_service
 
         yield open_with_a_flag
 
@@ -84,8 +84,8 @@ def test_without_sign_in_every_user_is_an_admin(opened: Callable[..., MonitorSer
 def test_a_role_allows_lower_roles_and_explains_the_denied_ones(
     opened: Callable[..., MonitorService], role: Role
 ) -> None:
-    station = opened(mode="password")
-    app = run(ROLES_PROGRAM, token_of(station, role, name="ada"))
+    monitor_service = opened(mode="password")
+    app = run(ROLES_PROGRAM, token_of(monitor_service, role, name="ada"))
     rows = [
         f"{required} True True -"
         if required <= role
@@ -96,7 +96,7 @@ def test_a_role_allows_lower_roles_and_explains_the_denied_ones(
     assert [toast.value for toast in app.toast] == [
         f"This action needs the role {required}. Your role is {role}." for required in Role if required > role
     ]
-    assert [(entry.person, entry.action, entry.client) for entry in station.audit.last(9)] == [
+    assert [(entry.person, entry.action, entry.client) for entry in monitor_service.audit.last(9)] == [
         ("ada", "looked", "127.0.0.1")
     ]
 
@@ -109,11 +109,11 @@ def test_a_tab_without_sign_in_has_no_role(opened: Callable[..., MonitorService]
 
 
 def test_a_periodic_redraw_stops_when_the_sign_in_ends(opened: Callable[..., MonitorService]) -> None:
-    station = opened(mode="password")
-    token = token_of(station, Role.VIEWER, name="eve")
+    monitor_service = opened(mode="password")
+    token = token_of(monitor_service, Role.VIEWER, name="eve")
     app = run(REDRAW_PROGRAM, token)
     assert [text.value for text in app.text] == ["a secret"]
-    station.sessions.end(token)
+    monitor_service.sessions.end(token)
     with pytest.raises(RuntimeError, match="timed out"):  # the real page would show the form; this one reruns forever
         AppTest.from_string(REDRAW_PROGRAM, default_timeout=2).run()
 
@@ -127,22 +127,22 @@ def test_a_periodic_redraw_stops_when_the_sign_in_ends(opened: Callable[..., Mon
     ],
 )
 def test_a_viewer_cannot_review_flags(opened: Callable[..., MonitorService], role: Role, locked: set[str]) -> None:
-    station = opened(mode="password")
-    app = run(page("review"), token_of(station, role, name="ada"))
+    monitor_service = opened(mode="password")
+    app = run(page("review"), token_of(monitor_service, role, name="ada"))
     assert "Your name" not in [box.label for box in app.text_input]
     assert {button.label for button in app.button if button.disabled} == locked
     if not locked:
         next(button for button in app.button if button.label.startswith("False alarm")).click().run()
-        assert station.archive.store.get(flag().id).reviewed_by == "ada"
+        assert monitor_service.archive.store.get(flag().id).reviewed_by == "ada"
 
 
 def test_the_role_is_checked_again_after_a_press(opened: Callable[..., MonitorService]) -> None:
-    station = opened(mode="password")
-    app = run(page("review"), token_of(station, Role.REVIEWER, name="ada"))
-    for session in station.sessions._sessions.values():
+    monitor_service = opened(mode="password")
+    app = run(page("review"), token_of(monitor_service, Role.REVIEWER, name="ada"))
+    for session in monitor_service.sessions._sessions.values():
         session.user = User("ada", Role.VIEWER)
     next(button for button in app.button if button.label.startswith("False alarm")).click().run()
-    assert station.archive.store.get(flag().id).reviewed_at is None
+    assert monitor_service.archive.store.get(flag().id).reviewed_at is None
     assert [toast.value for toast in app.toast] == ["This action needs the role reviewer. Your role is viewer."]
 
 
@@ -150,9 +150,9 @@ def test_the_role_is_checked_again_after_a_press(opened: Callable[..., MonitorSe
 def test_only_an_admin_sees_the_source_form_and_the_audit_log(
     opened: Callable[..., MonitorService], role: Role, shown: bool
 ) -> None:
-    station = opened(mode="password")
-    station.audit.note("source added", person="ada", what="rtsp://ada:***@cam/live")
-    token = token_of(station, role, name="ada")
+    monitor_service = opened(mode="password")
+    monitor_service.audit.note("source added", person="ada", what="rtsp://ada:***@cam/live")
+    token = token_of(monitor_service, role, name="ada")
     assert ("Add source" in [button.label for button in run(page("live"), token).button]) is shown
     app = run(page("system"), token)
     assert ("Audit log" in [header.value for header in app.subheader]) is shown
@@ -160,10 +160,10 @@ def test_only_an_admin_sees_the_source_form_and_the_audit_log(
 
 
 def test_a_tab_without_sign_in_shows_only_the_form(opened: Callable[..., MonitorService]) -> None:
-    station = opened(mode="password")
+    monitor_service = opened(mode="password")
     app = run("from monitor.dashboard.pages import show\nshow()")
     assert [header.value for header in app.header] == ["Sign in"]
     assert "people add NAME --role admin" in app.info[0].value
     assert len(app.sidebar.button) == 0
-    station.accounts.add("ada", role=Role.ADMIN, password=PASSWORD)
+    monitor_service.accounts.add("ada", role=Role.ADMIN, password=PASSWORD)
     assert len(run("from monitor.dashboard.pages import show\nshow()").info) == 0

@@ -299,11 +299,11 @@ class TestScript:
         written: list[tuple[str, ...]] = []
         monkeypatch.setattr("monitor.dashboard.pages.model.audit", lambda *said: written.append(said))
         app = self.run("model")
-        here = service.current()
+        monitor_service = service.current()
         assert app.radio(key="model-preset").value == "balanced"
         app.radio(key="model-preset").set_value("wall").run()
         assert not app.exception
-        assert here.settings.verdict.suspicious_at == 0.9
+        assert monitor_service.settings.verdict.suspicious_at == 0.9
         assert any("suspicious from P(fake) **0.9**" in text.value for text in app.markdown)
         assert written == [("preset switched", "wall")]
 
@@ -314,9 +314,9 @@ class TestScript:
         assert radio.help == "This action needs the role admin."
 
     def test_thresholds_in_the_settings_disable_the_presets(self) -> None:
-        here = service.current()
-        verdict = here.settings.verdict.model_copy(update={"suspicious_at": 0.8})
-        here.settings = here.settings.model_copy(update={"verdict": verdict})
+        monitor_service = service.current()
+        verdict = monitor_service.settings.verdict.model_copy(update={"suspicious_at": 0.8})
+        monitor_service.settings = monitor_service.settings.model_copy(update={"verdict": verdict})
         radio = self.run("model").radio(key="model-preset")
         assert (radio.disabled, radio.value) == (True, None)
 
@@ -335,12 +335,12 @@ class TestScript:
     def test_the_system_page_shows_a_failed_heartbeat_and_the_deletion_rules(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        here = service.current()
+        monitor_service = service.current()
         assert any("No heartbeat yet" in info.value for info in self.run("system").info)
-        assert here.heartbeat.beat().healthy
+        assert monitor_service.heartbeat.beat().healthy
         assert any("scores as" in success.value for success in self.run("system").success)
         monkeypatch.setattr("monitor.runtime.heartbeat.TOLERANCE", -1.0)
-        here.heartbeat.beat()
+        monitor_service.heartbeat.beat()
         app = self.run("system")
         assert any("trust no verdict" in error.value for error in app.error)
         classes = app.dataframe[0].value
@@ -352,10 +352,10 @@ class TestScript:
     def test_a_hint_is_shown_beside_the_source_and_its_markdown_is_escaped(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(Stream, "start", lambda channel: None)
-        channel = service.current().add("demo:")
+        monkeypatch.setattr(Stream, "start", lambda stream: None)
+        stream = service.current().add("demo:")
         hints = (Hint(HintKind.FROZEN, 12.0), Hint(HintKind.VIRTUAL_CAMERA, 0.0, None, "**Cam** [x](//y)"))
-        analyse_frame(channel.hub, frame(np.zeros((90, 160, 3), np.uint8)), replace(observation(), hints=hints))
+        analyse_frame(stream.broadcaster, frame(np.zeros((90, 160, 3), np.uint8)), replace(observation(), hints=hints))
         hints_shown = [text.value for text in self.run("live").markdown if "stream:" in text.value]
         assert hints_shown == [
             ":violet-badge[:material/sensors_off: stream: frozen since 0:12.0]",
@@ -363,17 +363,17 @@ class TestScript:
         ]
 
     def test_a_busy_machine_is_reported_on_both_pages(self) -> None:
-        here = service.current()
-        here.load.level = 4
+        monitor_service = service.current()
+        monitor_service.load.level = 4
         said = (
             "The machine is busy: of each live source at most 10 frames/s, "
             "of each face at most 2.0 scores/s, where nobody is seen 2.0 searches/s."
         )
         assert any(said == warning.value for warning in self.run("system").warning)
-        channel = here.add("demo:")
+        stream = monitor_service.add("demo:")
         deadline = time.monotonic() + 60
-        while channel.status.stats is None:
-            assert time.monotonic() < deadline, channel.status
+        while stream.status.stats is None:
+            assert time.monotonic() < deadline, stream.status
             time.sleep(0.05)
         assert any(said == warning.value for warning in self.run("live").warning)
 

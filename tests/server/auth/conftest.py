@@ -22,9 +22,9 @@ def opened(tmp_path: Path) -> Iterator[Callable[..., MonitorService]]:
     with stations_in(tmp_path / "kept") as open_station:
 
         def open_with_people(**access: Any) -> MonitorService:
-            station = open_station(**access)
+            monitor_service = open_station(**access)
             for name, role in (("ada", Role.ADMIN), ("rob", Role.REVIEWER), ("eve", Role.VIEWER)):
-                station.accounts.add(name, role=role, password=PASSWORD)
-            return station
+                monitor_service.accounts.add(name, role=role, password=PASSWORD)
+            return monitor_service
 
         yield open_with_people

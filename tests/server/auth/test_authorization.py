@@ -21,7 +21,7 @@ from monitor.server.service import MonitorService
 from monitor.settings import Settings
 
 TAKES = {  # the role that a route takes; a new route is written down here, or a test fails
-    "/monitor/live/{channel}": Role.VIEWER,
+    "/monitor/live/{stream}": Role.VIEWER,
     "/monitor/flags/{flag}/{name}": Role.VIEWER,
     "/monitor/analyses/{analysis}/{name}": Role.VIEWER,
     "/monitor/camera/{key}": Role.REVIEWER,
@@ -38,7 +38,7 @@ PATHS = sorted(str(getattr(route, "path", route)) for route in ROUTES)
 
 
 @pytest.fixture
-def station(opened: Callable[..., MonitorService], monkeypatch: pytest.MonkeyPatch) -> MonitorService:
+def monitor_service(opened: Callable[..., MonitorService], monkeypatch: pytest.MonkeyPatch) -> MonitorService:
     """Without networks, so the stream of a camera fails at once."""
 
     def none(settings: Settings) -> Engines:
@@ -49,7 +49,7 @@ def station(opened: Callable[..., MonitorService], monkeypatch: pytest.MonkeyPat
 
 
 @pytest.fixture
-def client(station: MonitorService) -> Iterator[TestClient]:
+def client(monitor_service: MonitorService) -> Iterator[TestClient]:
     with TestClient(Starlette(routes=ROUTES)) as client:
         yield client
 
@@ -80,34 +80,36 @@ def test_every_route_has_a_role_in_this_table() -> None:
 @pytest.mark.parametrize("role", [None, *Role], ids=str)
 @pytest.mark.parametrize("route", [route for route in ROUTES if getattr(route, "path", "") in TAKES], ids=str)
 def test_a_route_answers_from_its_role_on(
-    client: TestClient, station: MonitorService, route: BaseRoute, role: Role | None
+    client: TestClient, monitor_service: MonitorService, route: BaseRoute, role: Role | None
 ) -> None:
-    token = station.sessions.create_token() if role is None else token_of(station, role, name="ada")
+    token = monitor_service.sessions.create_token() if role is None else token_of(monitor_service, role, name="ada")
     enough = role is not None and role >= TAKES[getattr(route, "path", "")]
     assert refused(client, route, f"token={token}") is not enough
     assert refused(client, route, f"token={token}", Origin="http://testserver") is not enough
     assert refused(client, route, f"token={token}", Origin="http://evil.example")
     assert refused(client, route, "token=guessed")
     assert refused(client, route)
-    station.sessions.end(token)
+    monitor_service.sessions.end(token)
     assert refused(client, route, f"token={token}"), "signed out"
 
 
-def test_open_connections_close_when_the_sign_in_ends(client: TestClient, station: MonitorService) -> None:
-    hub = Broadcaster()
-    station._channels["door"] = SimpleNamespace(id="door", hub=hub, stop=lambda: hub.end("over"))  # type: ignore[assignment]
-    token = token_of(station, Role.VIEWER, name="eve")
+def test_open_connections_close_when_the_sign_in_ends(client: TestClient, monitor_service: MonitorService) -> None:
+    broadcaster = Broadcaster()
+    monitor_service._streams["door"] = SimpleNamespace(
+        id="door", broadcaster=broadcaster, stop=lambda: broadcaster.end("over")
+    )  # type: ignore[assignment]
+    token = token_of(monitor_service, Role.VIEWER, name="eve")
     with client.websocket_connect(f"/monitor/live/door?token={token}") as socket:
-        station.sessions.end(token)
+        monitor_service.sessions.end(token)
         with pytest.raises(WebSocketDisconnect) as end:
             socket.receive_bytes()
     assert (end.value.code, end.value.reason) == (NOT_ALLOWED, "not allowed: your sign-in has ended, sign in again")
 
 
-def test_exports_and_uploads_are_audited_with_the_user(client: TestClient, station: MonitorService) -> None:
-    token = token_of(station, Role.REVIEWER, name="rob")
+def test_exports_and_uploads_are_audited_with_the_user(client: TestClient, monitor_service: MonitorService) -> None:
+    token = token_of(monitor_service, Role.REVIEWER, name="rob")
     assert (
         client.get("/monitor/export", params={"token": token, "ids": "", "actor": "somebody else"}).status_code == 200
     )
-    (entry,) = station.audit.last(9)
+    (entry,) = monitor_service.audit.last(9)
     assert (entry.person, entry.action, entry.client) == ("rob", "exported", "testclient")
