@@ -1,4 +1,4 @@
-"""Passes the events of a stream on to its observers."""
+"""Dispatches the events of a stream to its observers."""
 
 import logging
 import threading
@@ -18,13 +18,13 @@ _log = logging.getLogger(__name__)
 
 
 class Observer(Protocol):
-    """Takes the events of a stream, one at a time, on a thread of the stream; slow work belongs on another thread."""
+    """Receives the events of a stream, one at a time, on a thread of the stream; move slow work to another thread."""
 
     def __call__(self, event: Event) -> None: ...
 
 
 class FailurePolicy(StrEnum):
-    """What happens to a stream when an observer raises."""
+    """The effect of an observer's failure on its stream."""
 
     REQUIRED = "required"  # the stream ends with the observer's error
     BEST_EFFORT = "best effort"  # the error is logged once per kind and counted; the stream goes on
@@ -32,7 +32,7 @@ class FailurePolicy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """An observer, its name in logs and counts, and what its failure means."""
+    """An observer with its name in logs and counts, and its failure policy."""
 
     observer: Observer
     name: str
@@ -57,14 +57,14 @@ class Observers:
 
     @property
     def failures(self) -> Mapping[str, int]:
-        """How often each best-effort observer has failed, by name."""
+        """Number of failures of each best-effort observer, by name."""
         return dict(self._failures)
 
     def emit(self, event: Event) -> None:
-        """Call every observer, whatever the others raise.
+        """Call every observer, even after another one has failed.
 
         Raises:
-            Exception: the first error of a required observer, after all were called.
+            Exception: the first error of a required observer, raised after the last call.
         """
         failure: Exception | None = None
         for subscription in self._subscriptions:
@@ -79,10 +79,10 @@ class Observers:
             raise failure
 
     def emit_frame(self, frame: Frame, observation: Observation, *, stream: str, connection: int) -> None:
-        """Emit the events of one frame; without observers none is built.
+        """Emit the events of one frame; without observers, no event is built.
 
         Raises:
-            Exception: what a required observer raised.
+            Exception: the error of a required observer.
         """
         if self._subscriptions:
             for event in frame_events(frame, observation, stream=stream, connection=connection):
@@ -97,27 +97,27 @@ class Observers:
 
 
 class StreamEvents:
-    """Emits the events of one stream, never two at a time; a sink of its sessions.
+    """Emits the events of one stream, one at a time; a sink of its sessions.
 
     Args:
-        observers: take the events.
-        stream: its name as shown, secrets masked.
+        observers: receive the events.
+        stream: display name, secrets masked.
     """
 
     def __init__(self, observers: Observers, *, stream: str) -> None:
         self._observers, self._stream = observers, stream
         self._lock = threading.RLock()
         self._collector = VerdictCollector()
-        self.connection = 0  # counts the openings
+        self.connection = 0  # number of the connection, from 1; 0 before the first
 
     def open(self, source: SourceInfo, *, engine: str, model: str) -> None:
-        """A source is open: the next connection begins."""
+        """Emit ``StreamOpened`` and begin the next connection."""
         self.connection += 1
         self._collector = VerdictCollector()
         self._emit(StreamOpened(**self._common(), source=source, engine=engine, model=model))
 
     def __call__(self, frame: Frame, observation: Observation) -> None:
-        """A frame was analysed."""
+        """Emit the events of an analysed frame."""
         with self._lock:
             self._collector(frame, observation)
             self._observers.emit_frame(frame, observation, stream=self._stream, connection=self.connection)
@@ -130,13 +130,13 @@ class StreamEvents:
         stats: SessionStats,
         failure: Exception | None,
     ) -> None:
-        """The source is closed.
+        """Emit ``StreamClosed``.
 
         Args:
-            segments: that were still open.
-            tracks: that were still followed.
-            stats: where the frames went.
-            failure: what ended it before its time, if anything did.
+            segments: segments open at the end.
+            tracks: tracks alive at the end.
+            stats: frame counts of the connection.
+            failure: error that ended the connection early; None if there was none.
         """
         self._collector.finish(segments, tracks)
         closed = StreamClosed(
@@ -151,14 +151,14 @@ class StreamEvents:
         self._emit(closed)
 
     def change_state(self, state: str, *, reason: str, attempt: int, retry_after: float | None) -> None:
-        """The stream was found, lost, paused, or given up."""
+        """Emit ``StreamStateChanged``."""
         changed = StreamStateChanged(
             **self._common(), state=state, reason=reason, attempt=attempt, retry_after=retry_after
         )
         self._emit(changed)
 
     def commit_flag(self, flag: Flag) -> None:
-        """A flag of this stream is in the database."""
+        """Emit ``FlagCommitted``."""
         self._emit(FlagCommitted(**self._common(), flag=flag))
 
     def _common(self) -> dict[str, Any]:

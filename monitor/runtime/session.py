@@ -1,10 +1,10 @@
-"""One open source through one pipeline: two threads, their lifecycle and their failures.
+"""Runs one open source through one pipeline on two threads.
 
     source --[capture thread]--> Buffer --[analysis thread]--> pipeline.step --> sinks
 
-A live source is never held back: the newest frame wins and each dropped one is counted; on a machine
-that cannot keep up, what is left out is chosen for all live sources together (see load). A file waits:
-every frame is analysed, in order.
+A live source never waits: when the buffer is full, its oldest frame is dropped and counted. On an overloaded machine
+the load shedder reduces the frame rate of all live sources together. A file waits for the analysis: every frame is
+analysed, in order.
 """
 
 import contextlib
@@ -31,11 +31,11 @@ from monitor.types.stats import LATENCIES, SessionStats
 
 ANALYSIS_FAILED = "analysis failed"
 _LATENCIES_KEPT = 20_000
-_LONGEST_HOLD = 10.0  # seconds: a longer hole between two pictures of a file is not sat out
+_MAX_WAIT = 10.0  # seconds: limit of the wait between two frames of a file that plays at its own speed
 
 
 class Sink(Protocol):
-    """Whoever wants the observations. Runs on the analysis thread; what it raises ends the session."""
+    """Takes each frame with its observation. Runs on the analysis thread; an exception ends the session."""
 
     def __call__(self, frame: Frame, observation: Observation) -> None: ...
 
@@ -43,37 +43,37 @@ class Sink(Protocol):
 @dataclass(slots=True)
 class _Counters:
     read: int = 0
-    taken: int = 0  # out of the buffer
+    dequeued: int = 0  # frames taken from the buffer
     analysed: int = 0
     started: float | None = None
     ended: float | None = None
     latencies: deque[float] = field(default_factory=lambda: deque(maxlen=_LATENCIES_KEPT))
-    bins: list[int] = field(default_factory=lambda: [0] * (len(LATENCIES) + 1))
-    latency: float = 0.0
+    latency_bins: list[int] = field(default_factory=lambda: [0] * (len(LATENCIES) + 1))
+    latency_sum: float = 0.0  # seconds
 
     def analyse(self, latency: float) -> None:
         self.analysed += 1
         self.latencies.append(latency)
-        self.bins[bisect_left(LATENCIES, latency)] += 1
-        self.latency += latency
+        self.latency_bins[bisect_left(LATENCIES, latency)] += 1
+        self.latency_sum += latency
 
 
 class _CapturedFrame(NamedTuple):
     frame: Frame
     arrived: float  # time.monotonic()
-    disordered: int  # of the source, up to this frame
+    disordered: int  # count of the source's disordered frames up to this one
 
 
 class Session:
-    """Runs one source through one pipeline on two threads of its own.
+    """Runs one source through one pipeline on its own two threads.
 
     Args:
         source: an open source; the session closes it.
-        pipeline: used by the analysis thread alone.
-        settings: the size of the hand-over.
+        pipeline: used only by the analysis thread.
+        settings: size of the frame buffer.
         sinks: called in order for every analysed frame.
-        paced: play a file at its own speed, as a camera would deliver it.
-        load: says how much of a live source is analysed; default: all of it.
+        paced: play a file at its own speed, like a camera.
+        load: sets the frame rate of a live source; default: every frame is analysed.
     """
 
     def __init__(
@@ -94,12 +94,12 @@ class Session:
         self._buffer: FrameBuffer[_CapturedFrame] = FrameBuffer(settings.buffer_size, when_full)
         self._load = load if source.info.live else None
         self._stream_load = None if self._load is None else StreamLoad(self._load)
-        self._fps: float | None = None  # what the source was told to make, at most
+        self._fps: float | None = None  # limit of the source's frame rate
         self._stop = threading.Event()
         self._playing = threading.Event()
         self._playing.set()
-        self._held = 0.0  # seconds that a file was paused, less those of holes that were not sat out
-        self._arrived = -math.inf  # time.monotonic() of the newest frame's arrival
+        self._delay = 0.0  # seconds of pauses minus the seconds cut from waits longer than _MAX_WAIT
+        self._last_arrival = -math.inf  # time.monotonic() of the newest frame
         self._failure: BaseException | None = None
         self._counters = _Counters()
         self._threads = (
@@ -119,7 +119,7 @@ class Session:
 
     @property
     def stats(self) -> SessionStats:
-        """Where the session stands; may be asked from any thread, at any time."""
+        """The counts and latencies so far; thread-safe."""
         counters, skipped = self._counters, self._source.skipped
         latencies = np.array(counters.latencies)
         return SessionStats(
@@ -130,23 +130,23 @@ class Session:
             seconds=0.0 if counters.started is None else (counters.ended or time.monotonic()) - counters.started,
             latency_p50=float(np.quantile(latencies, 0.50)) if len(latencies) else None,
             latency_p95=float(np.quantile(latencies, 0.95)) if len(latencies) else None,
-            latencies=tuple(counters.bins),
-            latency=counters.latency,
+            latencies=tuple(counters.latency_bins),
+            latency=counters.latency_sum,
         )
 
     def _dropped(self, skipped: int) -> dict[str, int]:
-        failed = 0 if self._failure is None else self._counters.taken - self._counters.analysed
+        failed = 0 if self._failure is None else self._counters.dequeued - self._counters.analysed
         causes = {**self._buffer.drops, SKIPPED: skipped, ANALYSIS_FAILED: failed}
         return {cause: count for cause, count in causes.items() if count}
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait until the source ended and all is analysed, at most ``timeout`` seconds.
+        """Wait at most ``timeout`` seconds for the end of the source and of its analysis.
 
         Returns:
-            True if the session is over, False if time ran out first.
+            True if the session is over, False after the timeout.
 
         Raises:
-            BaseException: whatever ended the capture or the analysis thread early, or a sink.
+            BaseException: the error that ended the capture thread, the analysis thread or a sink.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         for thread in self._threads:
@@ -158,16 +158,16 @@ class Session:
         return True
 
     def pause(self) -> None:
-        """Hold a file where it is; a live source goes on, nobody can hold it."""
+        """Pause a file; a live source continues."""
         if not self._source.info.live:
             self._playing.clear()
 
     def resume(self) -> None:
-        """Play on."""
+        """Continue a paused file."""
         self._playing.set()
 
     def stop(self) -> None:
-        """End now, from any thread, a sink's too: what waits is dropped (and counted), the source is closed."""
+        """End the session and close the source; waiting frames are dropped and counted. Any thread, also a sink's."""
         self._stop.set()
         self._playing.set()
         self._buffer.stop()
@@ -188,49 +188,50 @@ class Session:
                 self._counters.read += 1
                 self._skip_frames()
                 disordered = self._source.disordered
-                paced = self._at_its_pace(frame)
-                waiting = None if self._fps is None else 1  # else the last comes late
-                captured = _CapturedFrame(paced, self._arrival(paced), disordered)
-                if not self._buffer.put(captured, capacity=waiting):
+                paced = self._pace(frame)
+                capacity = None if self._fps is None else 1  # more waiting frames would add latency
+                captured = _CapturedFrame(paced, self._arrival_time(paced), disordered)
+                if not self._buffer.put(captured, capacity=capacity):
                     break
-        except BaseException as error:  # noqa: BLE001 - heard by the reader, raised again by wait()
+        except BaseException as error:  # noqa: BLE001 - raised again by the buffer's reader and by wait()
             failure = None if self._stop.is_set() else error
         finally:
             self._buffer.close(failure)
 
     def _skip_frames(self) -> None:
-        """Have no frames made that the machine is too busy for."""
+        """Set the source's frame rate to the load shedder's limit."""
         if self._load is not None and (fps := self._load.cadence.fps) != self._fps:
             self._fps = fps
             self._source.skip_to(fps)
 
-    def _at_its_pace(self, frame: Frame) -> Frame:
-        """The frame, when a camera would have delivered it (and stamped so) if the session is paced."""
+    def _pace(self, frame: Frame) -> Frame:
+        """Wait until the frame is due and set its capture time, if the session is paced."""
         if not self._playing.is_set():
-            held_at = time.monotonic()
+            paused_at = time.monotonic()
             self._playing.wait()
-            self._held += time.monotonic() - held_at
+            self._delay += time.monotonic() - paused_at
         if not self._paced or self._counters.started is None:
             return frame
-        hold = self._counters.started + self._held + frame.media_time - time.monotonic()
-        self._held -= max(0.0, hold - _LONGEST_HOLD)
-        self._stop.wait(min(max(0.0, hold), _LONGEST_HOLD))
+        wait = self._counters.started + self._delay + frame.media_time - time.monotonic()
+        self._delay -= max(0.0, wait - _MAX_WAIT)
+        self._stop.wait(min(max(0.0, wait), _MAX_WAIT))
         return replace(frame, captured_at=datetime.now(UTC))
 
-    def _arrival(self, frame: Frame) -> float:
-        """When it came, on the clock that nobody sets: frames come in order, and none comes from the future.
+    def _arrival_time(self, frame: Frame) -> float:
+        """The arrival time of a frame, ``time.monotonic()``.
 
-        The wall clock, by which it is stamped, may have been set since: its age is then known within those bounds.
+        The frame's age comes from the wall clock, which may have been changed since the capture. The result is
+        therefore limited to the time between the previous arrival and now.
         """
         now = time.monotonic()
         age = (datetime.now(UTC) - frame.captured_at).total_seconds()
-        self._arrived = min(max(now - age, self._arrived), now)
-        return self._arrived
+        self._last_arrival = min(max(now - age, self._last_arrival), now)
+        return self._last_arrival
 
     def _analyse(self) -> None:
         try:
             for frame, arrived, disordered in self._buffer:
-                self._counters.taken += 1
+                self._counters.dequeued += 1
                 began = time.monotonic()
                 min_score_interval = 0.0 if self._load is None else self._load.cadence.min_score_interval
                 observation = self._pipeline.step(frame, min_score_interval=min_score_interval, disordered=disordered)

@@ -1,4 +1,4 @@
-"""One address for as long as somebody wants it: opened, watched, lost, opened again."""
+"""Supervises one stream: opens it, runs a session on it, and reconnects when it is lost."""
 
 import random
 import threading
@@ -23,10 +23,11 @@ from monitor.types import Flag, Frame, Observation, Segment, SourceInfo, TrackSu
 from monitor.types.stats import SessionStats
 
 STALLED_AFTER: Final = 3.0  # seconds (wall clock) without an analysed frame
-_FIRST_PAUSE: Final = 0.5  # seconds until the first new attempt; doubles from attempt to attempt
-_SPARED: Final = {SourceNotFoundError: 4, SourceRefusedError: 24}  # longest pauses: who answers so, will again
-_TICK: Final = 0.1
-_SPARING: Final = 5.0  # seconds between two times that memory is given back, while nothing can be opened
+_FIRST_BACKOFF: Final = 0.5  # seconds until the first new attempt; doubles with each attempt
+# multipliers of the maximum back-off for errors that rarely resolve by themselves
+_BACKOFF_FACTORS: Final = {SourceNotFoundError: 4, SourceRefusedError: 24}
+_TICK: Final = 0.1  # seconds
+_TRIM_INTERVAL: Final = 5.0  # seconds between two releases of free memory while the source cannot be opened
 _UNEXPECTED: Final = "this should not happen"
 
 
@@ -35,15 +36,15 @@ class StreamState(StrEnum):
 
     CONNECTING = "connecting"
     LIVE = "live"
-    STALLED = "stalled"  # open, but no frame has come for a while
+    STALLED = "stalled"  # open, but without a new frame for STALLED_AFTER seconds
     RECONNECTING = "reconnecting"
     PAUSED = "paused"
-    ENDED = "ended"  # a file is over
-    FAILED = "failed"  # and nobody tries again
+    ENDED = "ended"  # the end of a file
+    FAILED = "failed"  # without further attempts
 
     @property
     def over(self) -> bool:
-        """Whether nothing more will come by itself."""
+        """Whether the stream has ended or failed for good."""
         return self in (StreamState.ENDED, StreamState.FAILED)
 
 
@@ -52,30 +53,30 @@ class StreamStatus:
     """State of a watched stream at one moment, with its reason."""
 
     state: StreamState
-    reason: str  # "" where the state says it all
-    connection: int  # counts openings from 1; media time begins anew with each
-    attempt: int  # since the last frame, from 1; 0 while frames come
-    retry_after: float | None  # seconds until that attempt
-    info: SourceInfo | None  # of the source when it was last open
+    reason: str  # "" if the state needs no reason
+    connection: int  # number of the connection, from 1; media time restarts with each connection
+    attempt: int  # number of the attempt since the last frame, from 1; 0 while frames arrive
+    retry_after: float | None  # seconds until the next attempt
+    info: SourceInfo | None  # of the last connection
     stats: SessionStats | None  # of this connection
 
 
 class StreamSupervisor:
-    """Watches an address on threads of its own until it is stopped.
+    """Watches an address on its own threads until it is stopped.
 
-    A live source that is lost is opened again after a pause that grows from try to try, for ever or as often as the
-    settings say; a file is over at its end, or begins anew if it is to be repeated. A file is played at its own speed.
+    A lost live source is opened again with exponential back-off, at most ``source.max_retries`` times. A file plays at
+    its own speed and ends, or restarts if ``repeat`` is set.
 
     Args:
-        url: whatever ``monitor.media.sources.open_isolated`` opens.
-        engines: called on the supervisor's thread for each connection; may take a minute.
+        url: an address for ``monitor.media.sources.open_isolated``.
+        engines: loads the engines; called on the supervisor's thread for each connection; may take a minute.
         settings: of all stages.
-        observers: take the events, on the supervisor's threads, never two at a time. The failure of a required
-            observer ends the stream.
+        observers: receive the events one at a time, on the supervisor's threads. The failure of a required observer
+            ends the stream.
         prepare: called with each open source before its ``StreamOpened``, on the supervisor's thread.
-        repeat: play a file again when it is over.
-        opener: opens a source that no address names; called on the supervisor's thread for each connection.
-        load: shared with the other streams of the process; says how much of a live source is analysed.
+        repeat: restart a file at its end.
+        opener: opens a source without an address; called on the supervisor's thread for each connection.
+        load: the load shedder of all streams of the process; default: every frame is analysed.
     """
 
     def __init__(
@@ -106,33 +107,33 @@ class StreamSupervisor:
         self._pipeline: Pipeline | None = None
         self._info: SourceInfo | None = None
         self._session: Session | None = None
-        self._stats: SessionStats | None = None  # of the last session, when it is over
-        self._heard_at = time.monotonic()
-        self.failure: Exception | None = None  # the last one
-        self._wanted = True
+        self._stats: SessionStats | None = None  # of the last session, after its end
+        self._last_frame_at = time.monotonic()
+        self.failure: Exception | None = None  # the last error
+        self._should_run = True
         self._paused = False
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread of the stream."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End for good; returns when all threads of the watch have ended."""
+        """End the stream and wait for all of its threads."""
         with self._changed:
-            self._wanted = False
+            self._should_run = False
             self._changed.notify_all()
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join()
 
     def pause(self) -> None:
-        """Look away: a camera is let go of, a file holds."""
+        """Pause the stream: a live source is closed, a file keeps its position."""
         with self._changed:
             self._paused = True
             self._changed.notify_all()
 
     def resume(self) -> None:
-        """Look again; a watch that had failed or ended begins anew."""
+        """Continue a paused stream; restart a failed or ended one."""
         with self._changed:
             self._paused = False
             if self._state.over:
@@ -142,10 +143,10 @@ class StreamSupervisor:
 
     @property
     def status(self) -> StreamStatus:
-        """Where it stands; may be asked from any thread, at any time."""
+        """The current state and counts; thread-safe."""
         with self._changed:
             state, reason, session, stats = self._state, self._reason, self._session, self._stats
-            silent = time.monotonic() - self._heard_at
+            silent = time.monotonic() - self._last_frame_at
             if state is StreamState.LIVE and silent > STALLED_AFTER:
                 state, reason = StreamState.STALLED, f"no picture for {silent:.0f} s"
             retry_after = None if self._next_try is None else max(0.0, self._next_try - time.monotonic())
@@ -160,30 +161,30 @@ class StreamSupervisor:
             )
 
     def so_far(self) -> tuple[tuple[Segment, ...], tuple[TrackSummary, ...]]:
-        """The segments and tracks that are open now; for an observer, while it takes a frame's event."""
+        """The segments and tracks that are open now; call it only from an observer of ``FrameAnalysed``."""
         return ((), ()) if self._pipeline is None else self._pipeline.so_far()
 
     def commit_flag(self, flag: Flag) -> None:
-        """Emit ``FlagCommitted``; from any thread."""
+        """Emit ``FlagCommitted``; thread-safe."""
         self._events.commit_flag(flag)
 
     def _run(self) -> None:
         while self._ready():
             try:
                 self._watch_once()
-                if self._over():
+                if self._is_finished():
                     self._set(StreamState.ENDED)
-            except Exception as error:  # noqa: BLE001 - told to whoever asks for the status
-                self.failure = _traceless(error)
-                self._failed(error)
-            memory.trim(min_interval=_SPARING)
+            except Exception as error:  # noqa: BLE001 - shown by the status
+                self.failure = _without_traceback(error)
+                self._handle(error)
+            memory.trim(min_interval=_TRIM_INTERVAL)
 
     def _ready(self) -> bool:
-        """Wait until the next opening is due; False when no more is wanted."""
+        """Wait until the next attempt is due; False after ``stop``."""
         while True:
             self._announce_or_fail()
             with self._changed:
-                if not self._wanted:
+                if not self._should_run:
                     return False
                 before = self._state
                 if self._paused:
@@ -196,19 +197,19 @@ class StreamSupervisor:
                 if self._state is before:
                     self._changed.wait(due if due > 0 and not self._paused else None)
 
-    def _over(self) -> bool:
-        """Whether what was watched has come to its end and is not to be seen again."""
+    def _is_finished(self) -> bool:
+        """Whether the source has ended and must not restart."""
         with self._changed:
-            return self._wanted and not self._paused and not self._repeat
+            return self._should_run and not self._paused and not self._repeat
 
     def _watch_once(self) -> None:
-        """Open, watch to the end, close."""
+        """Open the source, run a session to its end, close the source."""
         engines = self._engines()
         with self._opener() if self._opener else open_isolated(self._url, self._settings.source) as source:
             info = source.info
             pipeline = Pipeline(engines, self._settings, still=info.still, live=info.live, info=info)
             with self._changed:
-                self._info, self._heard_at = source.info, time.monotonic()
+                self._info, self._last_frame_at = source.info, time.monotonic()
             if self._prepare is not None:
                 self._prepare(source)
             self._events.open(info, engine=engines.scorer.engine.name, model=engines.committee.id)
@@ -217,7 +218,7 @@ class StreamSupervisor:
                 source,
                 pipeline,
                 settings=self._settings.session,
-                sinks=(self._hear, self._events),
+                sinks=(self._note_frame, self._events),
                 paced=True,
                 load=self._load,
             )
@@ -226,8 +227,8 @@ class StreamSupervisor:
                 with session:
                     self._session = session
                     self._follow(session, live=source.info.live)
-                if source.info.live and self._wanted and not self._paused:
-                    raise SourceError(f"{source.info.name}: the stream ended")  # noqa: TRY301 - caught to be told, and raised again
+                if source.info.live and self._should_run and not self._paused:
+                    raise SourceError(f"{source.info.name}: the stream ended")  # noqa: TRY301 - part of StreamClosed, then raised again
             except Exception as error:
                 failure = error
                 raise
@@ -239,53 +240,53 @@ class StreamSupervisor:
                 self._events.close(*pipeline.finish(), stats=session.stats, failure=failure)
 
     def _follow(self, session: Session, *, live: bool) -> None:
-        """Until the session is over, or no longer wanted."""
+        """Wait for the end of the session; return earlier after ``stop``, or after ``pause`` of a live source."""
         while not session.wait(_TICK):
             memory.trim(min_interval=memory.MIN_INTERVAL)
             self._announce()
             with self._changed:
-                paused, wanted = self._paused, self._wanted
-            if not wanted or (paused and live):
+                paused, should_run = self._paused, self._should_run
+            if not should_run or (paused and live):
                 return
             if paused:
                 session.pause()
                 self._set(StreamState.PAUSED)
             elif self._state is StreamState.PAUSED:
                 session.resume()
-                self._heard_at = time.monotonic()
+                self._last_frame_at = time.monotonic()
                 self._set(StreamState.LIVE)
 
-    def _hear(self, frame: Frame, observation: Observation) -> None:  # noqa: ARG002 - a sink
-        self._heard_at = time.monotonic()
+    def _note_frame(self, frame: Frame, observation: Observation) -> None:  # noqa: ARG002 - a sink
+        self._last_frame_at = time.monotonic()
         self._attempt = 0
         if self._state in (StreamState.CONNECTING, StreamState.RECONNECTING):
             self._set(StreamState.LIVE)
 
-    def _failed(self, error: Exception) -> None:
+    def _handle(self, error: Exception) -> None:
         match error:
             case SourceError():
                 self._attempt += 1
-                self._lost(error)
+                self._schedule_retry(error)
             case MonitorError():
                 self._set(StreamState.FAILED, str(error))
             case _:
                 self._set(StreamState.FAILED, f"{_UNEXPECTED}: {error!r}; please report it")
 
-    def _lost(self, error: SourceError) -> None:
-        """Try again later, unless it was something that stays as it is."""
+    def _schedule_retry(self, error: SourceError) -> None:
+        """Schedule the next attempt, or fail the stream if another attempt cannot help."""
         retries = self._settings.source.max_retries
-        if not self._may_come_back():
+        if not self._may_recover():
             self._set(StreamState.FAILED, str(error))
         elif retries is not None and self._attempt > retries:
             self.failure = type(error)(f"{error} (given up after {retries} more attempts: source.max_retries)")
             self._set(StreamState.FAILED, str(self.failure))
         else:
-            longest = self._settings.source.max_backoff * _SPARED.get(type(error), 1)
-            pause = min(longest, _FIRST_PAUSE * 2 ** min(self._attempt - 1, 16)) * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
-            self._set(StreamState.RECONNECTING, str(error), next_try=time.monotonic() + pause)
+            longest = self._settings.source.max_backoff * _BACKOFF_FACTORS.get(type(error), 1)
+            backoff = min(longest, _FIRST_BACKOFF * 2 ** min(self._attempt - 1, 16)) * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
+            self._set(StreamState.RECONNECTING, str(error), next_try=time.monotonic() + backoff)
 
-    def _may_come_back(self) -> bool:
-        """Whether another attempt may help: its kind says so until it has been open once."""
+    def _may_recover(self) -> bool:
+        """Whether another attempt may help: by the kind of the address before the first connection, then if live."""
         if self._info is not None:
             return self._info.live
         return self._opener is None and Address.of(self._url).kind.may_come_back
@@ -295,7 +296,7 @@ class StreamSupervisor:
             self._state, self._reason, self._next_try = state, reason, next_try
 
     def _announce(self) -> None:
-        """Emit the state if it has changed; on the supervisor's thread, without its lock: observers may wait."""
+        """Emit the state if it has changed. Runs without the lock, because an observer may block."""
         status = self.status
         state = status.state, "" if status.state is StreamState.STALLED else status.reason
         if state != self._announced:
@@ -305,20 +306,20 @@ class StreamSupervisor:
             )
 
     def _announce_or_fail(self) -> None:
-        """The same; a required observer that fails ends the stream."""
+        """Emit the state if it has changed; the failure of a required observer ends the stream."""
         try:
             self._announce()
         except Exception as error:  # noqa: BLE001 - shown by the status
             if self._state is StreamState.FAILED:
                 return
-            self.failure = _traceless(error)
-            self._failed(error)
+            self.failure = _without_traceback(error)
+            self._handle(error)
             with suppress(Exception):  # the same observer fails again
                 self._announce()
 
 
-def _traceless(error: Exception) -> Exception:
-    """The same without its traces, which keep the last frames in memory; what should not happen keeps its own."""
+def _without_traceback(error: Exception) -> Exception:
+    """The error without tracebacks, which keep the last frames in memory; an unexpected error keeps its traceback."""
     link: BaseException | None = error if isinstance(error, MonitorError) else None
     while link is not None:
         link.__traceback__ = None

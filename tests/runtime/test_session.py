@@ -200,7 +200,7 @@ def test_a_hole_in_a_paced_file_is_not_sat_out(monkeypatch: pytest.MonkeyPatch) 
             for frame in super().__iter__():
                 yield replace(frame, media_time=frame.media_time + (3600 if frame.index > 2 else 0))
 
-    monkeypatch.setattr(module, "_LONGEST_HOLD", 0.2)
+    monkeypatch.setattr(module, "_MAX_WAIT", 0.2)
     arrivals: list[float] = []
     session = Session(
         Holed(11), Echo(), settings=SETTINGS, sinks=[lambda *_: arrivals.append(time.monotonic())], paced=True

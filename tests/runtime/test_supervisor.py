@@ -161,7 +161,7 @@ def test_a_lost_camera_is_opened_again_and_the_reason_is_told(start: Callable) -
 
 
 def test_pauses_between_tries_grow(start: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_FIRST_PAUSE", 0.02)
+    monkeypatch.setattr(module, "_FIRST_BACKOFF", 0.02)
     watch, _ = start(SourceUnavailableError("cam: no answer"))
     pauses = []
     while len(pauses) < 6:
@@ -276,7 +276,7 @@ def test_stop_ends_every_thread(start: Callable) -> None:
 def test_what_no_address_names_is_opened_by_an_opener_and_again_when_it_was_lost(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(module, "_FIRST_PAUSE", 0.02)
+    monkeypatch.setattr(module, "_FIRST_BACKOFF", 0.02)
     monkeypatch.setattr(module, "Pipeline", lambda engines, settings, still, live, info: Echo())
     opened: list[Reel] = []
 
