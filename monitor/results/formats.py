@@ -1,4 +1,4 @@
-"""The files that are made of a finished report: a format is one function and one registration."""
+"""Registry of report formats: each renders a finished report as one text file."""
 
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -10,7 +10,7 @@ REPORT_FILE: Final = "report.json"
 
 
 def as_json(content: ReportContent) -> str:
-    """``report.json``."""
+    """Render the content of ``report.json``."""
     return json_file(content.to_dict()).decode()
 
 
@@ -18,10 +18,10 @@ _FORMATS: dict[str, Callable[[ReportContent], str]] = {REPORT_FILE: as_json}
 
 
 def register(file: str, render: Callable[[ReportContent], str]) -> None:
-    """Write another file of every report: its name in the results' folder, and what makes its text (UTF-8)."""
+    """Add a format: the file's name in the results folder, and the function that renders its text (UTF-8)."""
     _FORMATS[file] = render
 
 
 def report_formats() -> Mapping[str, Callable[[ReportContent], str]]:
-    """What makes the text of each file, by the file's name."""
+    """The render function of each format, by file name."""
     return dict(_FORMATS)

@@ -1,4 +1,4 @@
-"""The moments of an analysed file that spoke most for manipulation, each face with its heat-map."""
+"""Key frames: the samples of each face with the strongest evidence of manipulation, with their heat maps."""
 
 import json
 from collections.abc import Sequence
@@ -16,82 +16,83 @@ from monitor.system.files import write_whole
 from monitor.types import Floats, Frame, Observation, Pixels
 
 LIST_FILE: Final = "key-frames.json"
-_EACH: Final = 4  # of one face
-_FACES: Final = 12
-_APART: Final = 1.0  # seconds of media time between two of one face
-_AROUND: Final = 0.25  # of the judged square, on each side
-_SIDE: Final = 240  # pixels
+_MAX_PER_FACE: Final = 4
+_MAX_FACES: Final = 12
+_MIN_DISTANCE: Final = 1.0  # seconds of media time between two key frames of one face
+_MARGIN: Final = 0.25  # fraction of the crop, on each side
+_SIDE: Final = 240  # pixels, longer side
 _QUALITY: Final = 85  # JPEG
 _LOOK: Final = OverlaySettings()
 
 
 @dataclass(frozen=True, slots=True)
 class KeyFrame:
-    """One moment of one face."""
+    """One scored sample of one face."""
 
     track_id: int
     frame_index: int
     media_time: float  # seconds
-    strength: float  # calibrated log-odds of this sample times its weight: > 0 leans to fake
+    strength: float  # calibrated log-odds of this sample times its weight; > 0: evidence of manipulation
     file: str = ""
     jpeg: bytes = field(default=b"", repr=False)
 
 
 class KeyFrameRecorder:
-    """A sink that keeps, of each face, the samples that lean most to fake; at least a second apart.
+    """A sink that keeps the strongest samples of each face, at least a second apart.
 
-    Memory is bounded however many faces come by: those go that never leaned as far as others.
+    Memory is bounded: beyond 12 faces, the face with the weakest samples is dropped.
     """
 
     def __init__(self) -> None:
-        self._kept: dict[int, list[KeyFrame]] = {}
+        self._faces: dict[int, list[KeyFrame]] = {}
 
     def __call__(self, frame: Frame, observation: Observation) -> None:
-        """Take in one frame. Runs on the analysis thread."""
+        """Add the samples of one frame. Runs on the analysis thread."""
         scores = observation.scores
         columns = (scores.track_ids.tolist(), scores.log_odds.tolist(), scores.weights.tolist())
         for row, (track, log_odds, weight) in enumerate(zip(*columns, strict=True)):
             moment = KeyFrame(track, observation.frame_index, observation.media_time, log_odds * weight)
-            others = self._outdone(moment)
+            others = self._others(moment)
             if others is not None:
-                picture = _drawn(frame.pixels, scores.crops[row], scores.evidence_maps[row])
+                picture = _draw(frame.pixels, scores.crops[row], scores.evidence_maps[row])
                 self._keep(others, replace(moment, jpeg=picture))
 
     @property
     def found(self) -> Sequence[KeyFrame]:
-        """Face by face, the strongest face first; of one face in order of time.
+        """The key frames of all faces: the strongest face first, each face in order of time.
 
-        Of a face that never leaned to fake there is one.
+        A face without evidence of manipulation has one key frame.
         """
-        faces = sorted(self._kept.values(), key=_most, reverse=True)
-        wanted = [[one for one in face if one.strength > 0] or [max(face, key=_strength)] for face in faces]
-        return [moment for face in wanted for moment in sorted(face, key=lambda one: one.media_time)]
+        faces = sorted(self._faces.values(), key=_max_strength, reverse=True)
+        chosen = [[moment for moment in face if moment.strength > 0] or [max(face, key=_strength)] for face in faces]
+        return [moment for face in chosen for moment in sorted(face, key=lambda moment: moment.media_time)]
 
     def write(self, folder: Path) -> None:
-        """Keep them as JPEGs, with a list of what they are.
+        """Write the key frames as JPEG files, and a list of them as JSON.
 
         Raises:
-            OutputError: the disk is full or gone.
+            OutputError: the disk is full or unavailable.
         """
-        listed = []
+        records = []
         for number, moment in enumerate(self.found):
             name = f"key-frame-{number}.jpg"
             write_whole(folder / name, moment.jpeg)
-            facts = asdict(moment) | {"file": name, "media_time": round(moment.media_time, 3)}
-            del facts["jpeg"]
-            listed.append(facts)
-        write_whole(folder / LIST_FILE, json.dumps(listed, indent=1))
+            record = asdict(moment) | {"file": name, "media_time": round(moment.media_time, 3)}
+            del record["jpeg"]
+            records.append(record)
+        write_whole(folder / LIST_FILE, json.dumps(records, indent=1))
 
-    def _outdone(self, moment: KeyFrame) -> list[KeyFrame] | None:
-        """Those of the same face that stay beside a moment; None if the moment does not count."""
-        kept = self._kept.get(moment.track_id, [])
-        if not kept and len(self._kept) == _FACES and moment.strength <= min(map(_most, self._kept.values())):
+    def _others(self, moment: KeyFrame) -> list[KeyFrame] | None:
+        """The key frames of the same face to keep beside a new moment; None if the moment is too weak."""
+        previous = self._faces.get(moment.track_id, [])
+        is_full = len(self._faces) == _MAX_FACES
+        if not previous and is_full and moment.strength <= min(map(_max_strength, self._faces.values())):
             return None
-        near = [one for one in kept if abs(one.media_time - moment.media_time) < _APART]
-        if any(one.strength >= moment.strength for one in near):
+        near = [other for other in previous if abs(other.media_time - moment.media_time) < _MIN_DISTANCE]
+        if any(other.strength >= moment.strength for other in near):
             return None
-        others = [one for one in kept if one not in near]
-        if len(others) == _EACH:
+        others = [other for other in previous if other not in near]
+        if len(others) == _MAX_PER_FACE:
             weakest = min(others, key=_strength)
             if weakest.strength >= moment.strength:
                 return None
@@ -99,15 +100,15 @@ class KeyFrameRecorder:
         return others
 
     def _keep(self, others: list[KeyFrame], moment: KeyFrame) -> None:
-        self._kept[moment.track_id] = [*others, moment]
-        if len(self._kept) > _FACES:
-            del self._kept[min(self._kept, key=lambda track: _most(self._kept[track]))]
+        self._faces[moment.track_id] = [*others, moment]
+        if len(self._faces) > _MAX_FACES:
+            del self._faces[min(self._faces, key=lambda track: _max_strength(self._faces[track]))]
 
 
 def key_frames(folder: Path) -> Sequence[KeyFrame]:
-    """Those that were written there, without their pictures; none if none were."""
+    """Read the key frames in a folder, without their pictures; empty if there are none."""
     try:
-        return [KeyFrame(**facts) for facts in json.loads((folder / LIST_FILE).read_bytes())]
+        return [KeyFrame(**record) for record in json.loads((folder / LIST_FILE).read_bytes())]
     except (OSError, ValueError, TypeError):
         return []
 
@@ -116,20 +117,20 @@ def _strength(moment: KeyFrame) -> float:
     return moment.strength
 
 
-def _most(face: Sequence[KeyFrame]) -> float:
+def _max_strength(face: Sequence[KeyFrame]) -> float:
     return max(map(_strength, face))
 
 
-def _drawn(pixels: Pixels, square: Floats, evidence: Floats) -> bytes:
-    """The judged square under its evidence map, with some of what is around it, as JPEG.
+def _draw(pixels: Pixels, square: Floats, evidence: Floats) -> bytes:
+    """Draw the crop with its heat map and a margin, as JPEG.
 
     Args:
         pixels: (H, W, 3) RGB.
-        square: (4,) x1, y1, x2, y2; may reach beyond the picture.
+        square: (4,) x1, y1, x2, y2 of the crop; may reach beyond the picture.
         evidence: (h, w) log-odds.
     """
     x1, y1, x2, y2 = (round(edge) for edge in square.tolist())
-    margin = round(_AROUND * (x2 - x1))
+    margin = round(_MARGIN * (x2 - x1))
     left, top = max(0, x1 - margin), max(0, y1 - margin)
     face = pixels[top : max(top + 1, y2 + margin), left : max(left + 1, x2 + margin)].copy()
     if x2 > x1 and y2 > y1:
@@ -137,5 +138,5 @@ def _drawn(pixels: Pixels, square: Floats, evidence: Floats) -> bytes:
         heat.paste(face, (x1 - left, y1 - top))
     scale = _SIDE / max(face.shape[:2])
     size = max(1, round(face.shape[1] * scale)), max(1, round(face.shape[0] * scale))
-    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    return jpeg.encode(np.asarray(cv2.resize(face, size, interpolation=how), np.uint8), quality=_QUALITY)
+    interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    return jpeg.encode(np.asarray(cv2.resize(face, size, interpolation=interpolation), np.uint8), quality=_QUALITY)

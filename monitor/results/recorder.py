@@ -1,4 +1,4 @@
-"""From observations to results: what ``analyze``, ``watch --out`` and an upload all do."""
+"""Records the results of a source; shared by ``analyze``, ``watch --out`` and uploads."""
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -23,12 +23,12 @@ _TICK = 0.5  # seconds
 
 
 class ResultRecorder:
-    """A sink that keeps report.json, timeline.csv and annotated.mp4: published whole, or not at all.
+    """A sink that writes report.json, timeline.csv and annotated.mp4, and publishes them atomically.
 
     Args:
-        parent: results appear in a folder of their own there.
-        source: the open source that is recorded.
-        engines: what judges it.
+        parent: parent of the results folder.
+        source: the open source to record.
+        engines: engines that score the source.
         settings: all settings, for the report.
         video: whether to draw and encode annotated.mp4.
 
@@ -68,39 +68,39 @@ class ResultRecorder:
         self._stack.__exit__(kind, error, trace)
 
     def __call__(self, frame: Frame, observation: Observation) -> None:
-        """Keep one frame's observation.
+        """Record the observation of one frame.
 
         Raises:
-            OutputError: the disk is full or gone.
+            OutputError: the disk is full or unavailable.
         """
         self._report.add(observation)
         if self._video is not None:
             self._video.write(self._overlay.draw(frame, observation), observation.media_time)
 
     def abort(self) -> None:
-        """Leave nothing behind."""
-        failure = OutputError("the recording was given up")
+        """Remove all files of the recording."""
+        failure = OutputError("the recording was aborted")
         self._stack.__exit__(type(failure), failure, None)
 
-    def finish(self, tally: VerdictCollector, stats: SessionStats, *, ended_early: SourceError | None) -> Path:
+    def finish(self, collector: VerdictCollector, stats: SessionStats, *, ended_early: SourceError | None) -> Path:
         """Write the report and publish all three files.
 
         Args:
-            tally: what the whole source came to.
-            stats: where the frames went.
-            ended_early: what ended the source before its time, if anything did.
+            collector: verdict, tracks and segments of the whole source.
+            stats: frame counts.
+            ended_early: error that ended the source early; None if there was none.
 
         Returns:
-            The folder that holds them.
+            The folder of the files.
 
         Raises:
-            OutputError: the disk is full or gone; nothing is left behind.
+            OutputError: the disk is full or unavailable; all files were removed.
         """
         with self._stack:
             self._report.finish(
-                tally.verdict,
-                segments=tally.open_segments,
-                tracks=tally.open_tracks,
+                collector.verdict,
+                segments=collector.open_segments,
+                tracks=collector.open_tracks,
                 dropped=stats.dropped,
                 lost=stats.lost,
                 ended_early=None if ended_early is None else str(ended_early),
@@ -109,25 +109,25 @@ class ResultRecorder:
 
 
 class ConnectionRecorder:
-    """A sink for one opening of a source: what it comes to, recorded if wanted.
+    """A sink that makes the report of one connection, and optionally records its files.
 
     Args:
-        provenance: of the source that was opened.
-        recording: is published, or not, by ``finish``.
+        provenance: of the open source.
+        recording: published by ``finish``; None: no files.
     """
 
     def __init__(self, provenance: Provenance, recording: ResultRecorder | None = None) -> None:
         self._provenance = provenance
-        self._tally = VerdictCollector()
+        self._collector = VerdictCollector()
         self._recording = recording
 
     def __call__(self, frame: Frame, observation: Observation) -> None:
-        """Take in one frame's observation.
+        """Add the observation of one frame.
 
         Raises:
-            OutputError: the disk is full or gone.
+            OutputError: the disk is full or unavailable.
         """
-        self._tally(frame, observation)
+        self._collector(frame, observation)
         if self._recording is not None:
             self._recording(frame, observation)
 
@@ -139,35 +139,35 @@ class ConnectionRecorder:
         stats: SessionStats,
         failure: SourceError | None,
     ) -> Report:
-        """The source is over.
+        """Make the report and publish the recording.
 
         Args:
-            segments: that are still open.
-            tracks: that are still followed.
-            stats: where the frames went.
-            failure: what ended the source before its time, if anything did.
+            segments: segments open at the end.
+            tracks: tracks alive at the end.
+            stats: frame counts of the connection.
+            failure: error that ended the source early; None if there was none.
 
         Raises:
-            OutputError: the disk is full or gone; nothing is left behind.
+            OutputError: the disk is full or unavailable; all files were removed.
         """
-        tally = self._tally
-        tally.finish(segments, tracks)
-        kept = self._recording
+        collector = self._collector
+        collector.finish(segments, tracks)
+        recording = self._recording
         return Report(
-            folder=None if kept is None else kept.finish(tally, stats, ended_early=failure),
-            verdict=tally.verdict,
-            segments=tally.segments,
-            tracks=tally.tracks,
-            label_changes=tally.label_changes,
-            hints=tally.hints,
+            folder=None if recording is None else recording.finish(collector, stats, ended_early=failure),
+            verdict=collector.verdict,
+            segments=collector.segments,
+            tracks=collector.tracks,
+            label_changes=collector.label_changes,
+            hints=collector.hints,
             frames=stats,
             provenance=self._provenance,
-            engines=tally.engines,
+            engines=collector.engines,
             failure=failure,
         )
 
     def abort(self) -> None:
-        """Nothing came of it: a recording leaves nothing behind."""
+        """Make no report; remove all files of the recording."""
         if self._recording is not None:
             self._recording.abort()
 
@@ -185,17 +185,17 @@ def run(
     """Analyse an open source to its end.
 
     Args:
-        source: is closed afterwards.
-        engines: what judges it.
+        source: closed at the end.
+        engines: engines that score the source.
         settings: of every stage.
-        recording: what keeps the results, if anything.
-        sinks: who else wants the observations; called on the analysis thread.
-        on_tick: called twice a second on this thread; False ends the session early, and what was seen is kept.
-        events: emits what happens, on the analysis thread; opening and end on this one.
+        recording: writes the results; None: no files.
+        sinks: further sinks, called on the analysis thread.
+        on_tick: called twice a second on this thread; False ends the session early and keeps its results.
+        events: emits the events, on the analysis thread; ``StreamOpened`` and ``StreamClosed`` on this thread.
 
     Raises:
-        SourceError: not one frame could be read.
-        MonitorError: an engine or the disk failed; a recording is not published then.
+        SourceError: no frame could be read.
+        MonitorError: an engine or the disk failed; the recording was not published.
     """
     with ExitStack() as stack:
         stack.callback(memory.trim)
@@ -209,7 +209,7 @@ def run(
         if events:
             events.open(info, engine=provenance.engine, model=provenance.card.id)
         session = stack.enter_context(Session(source, pipeline, settings=settings.session, sinks=sinks))
-        failure = _watched(session, on_tick)
+        failure = _wait(session, on_tick)
         segments, tracks = pipeline.finish()
         report = connection.finish(segments, tracks, stats=session.stats, failure=failure)
         if events:
@@ -217,8 +217,8 @@ def run(
         return report
 
 
-def _watched(session: Session, on_tick: Callable[[SessionStats], bool] | None) -> SourceError | None:
-    """Wait for the end; a source that was lost on the way does not take with it what was seen."""
+def _wait(session: Session, on_tick: Callable[[SessionStats], bool] | None) -> SourceError | None:
+    """Wait for the end of the session; return the error of a source that was lost after its first frame."""
     try:
         while not session.wait(_TICK):
             if on_tick is not None and not on_tick(session.stats):

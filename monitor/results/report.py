@@ -1,4 +1,4 @@
-"""What a whole source came to, and the files that say so. Their content: ``monitor.results.report_content``."""
+"""The report of a whole source, and its files. Their content: ``monitor.results.report_content``."""
 
 from __future__ import annotations
 
@@ -41,18 +41,18 @@ NOTE = (
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """Everything that a result depends on."""
+    """The source, engines and settings of a result."""
 
     source: SourceInfo
-    sha256: str | None  # of the source's file, see sha256_of(); None if it is no single file
+    sha256: str | None  # of the source's file, see sha256_of(); None: the source is no single file
     settings: Settings
     card: ModelCard
-    engine: str  # as observations carry it
-    engine_reason: str  # why that engine was chosen
+    engine: str  # name, as in the observations
+    engine_reason: str  # reason of the choice
 
     @classmethod
     def of(cls, source: SourceInfo, *, engines: Engines, settings: Settings) -> Self:
-        """What is judged, by these engines; a file is read whole, for its hash.
+        """The provenance of a source scored by these engines; reads the whole file for its hash.
 
         Raises:
             SourceUnavailableError: the file can no longer be read.
@@ -69,32 +69,32 @@ class Provenance:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a whole source came to: its verdict, its faces, and why; ``to_dict()`` is the content of report.json."""
+    """Verdict, tracks and segments of a whole source; ``to_dict()`` is the content of report.json."""
 
     verdict: SourceVerdict  # of the whole source
-    tracks: tuple[TrackSummary, ...]  # every face that was followed, each with its verdict
+    tracks: tuple[TrackSummary, ...]  # all tracks with their verdicts
     segments: tuple[Segment, ...]  # suspicious spans
-    label_changes: tuple[LabelChange, ...]  # in order, each with the trace that explains it
+    label_changes: tuple[LabelChange, ...]  # in order of time, each with its trace
     hints: tuple[Hint, ...]  # on the stream itself
-    frames: SessionStats  # every frame accounted for
-    provenance: Provenance  # everything that the result depends on
-    engines: tuple[str, ...]  # all that scored, in order
-    folder: Path | None = None  # where report, timeline and video lie, if they were kept
-    failure: SourceError | None = None  # what ended the source before its time
+    frames: SessionStats  # counts of all frames
+    provenance: Provenance  # source, engines and settings
+    engines: tuple[str, ...]  # names of all engines that scored, in order
+    folder: Path | None = None  # folder of report, timeline and video; None: not recorded
+    failure: SourceError | None = None  # error that ended the source early
 
     @property
     def source(self) -> SourceInfo:
-        """What was analysed."""
+        """The analysed source."""
         return self.provenance.source
 
     @property
     def model(self) -> ModelCard:
-        """The classifier's card, with the limits that its makers state."""
+        """The classifier's model card, with its stated limits."""
         return self.provenance.card
 
     @property
     def engine(self) -> str:
-        """The engine that scored at first."""
+        """The name of the first engine."""
         return self.provenance.engine
 
     def to_dict(self) -> JsonObject:
@@ -103,11 +103,11 @@ class Report:
 
 
 class ReportWriter:
-    """Collects one source's observations while they stream by; memory grows with tracks, label changes, hints only.
+    """Writes the report of one source from its observations; memory grows only with tracks, label changes and hints.
 
-    Writes ``timeline.csv`` at once and a file in each report format at the end into ``folder``: give it
-    ``OutputFolder.working``, so that nothing is seen before it is whole. Leaving the ``with``
-    block without ``finish()`` removes all of them.
+    Writes ``timeline.csv`` continuously and the file of each report format at the end into ``folder``. Pass
+    ``OutputFolder.working``, so that no incomplete result is visible. Leaving the ``with`` block without ``finish()``
+    removes all files.
 
     Raises:
         OutputError: the folder cannot be written.
@@ -117,7 +117,7 @@ class ReportWriter:
         self._folder, self._provenance = folder, provenance
         self._timeline = Timeline(folder)
         self._frames = 0
-        self._engines: dict[str, None] = {}  # in order: a faster one may take over
+        self._engines: dict[str, None] = {}  # in order of use: an engine may be upgraded during the run
         self._changes: list[LabelChange] = []
         self._segments: list[Segment] = []
         self._tracks: list[TrackSummary] = []
@@ -135,10 +135,10 @@ class ReportWriter:
             self.abort()
 
     def add(self, observation: Observation) -> None:
-        """Take in what one frame led to.
+        """Add the observation of one frame.
 
         Raises:
-            OutputError: the disk is full or gone.
+            OutputError: the disk is full or unavailable.
         """
         self._frames += 1
         self._engines.setdefault(observation.engine)
@@ -163,18 +163,18 @@ class ReportWriter:
         """Write the report.
 
         Args:
-            verdict: what is said of the whole source.
-            segments: those still open when the source ended.
-            tracks: those still alive when the source ended.
+            verdict: verdict on the whole source.
+            segments: segments open at the end of the source.
+            tracks: tracks alive at the end of the source.
             dropped: frames read but not analysed, by cause.
             lost: frames or packets that could not be decoded, by cause.
-            ended_early: why the source ended before its time, if it did.
+            ended_early: reason of an early end; None if there was none.
 
         Returns:
             The content of report.json.
 
         Raises:
-            OutputError: the disk is full or gone.
+            OutputError: the disk is full or unavailable.
         """
         self._timeline.close()
         dropped = dict(dropped or {})
@@ -201,7 +201,7 @@ class ReportWriter:
         return content.to_dict()
 
     def abort(self) -> None:
-        """Remove what was written."""
+        """Remove all files of the report."""
         self._timeline.discard()
         for file in report_formats():
             (self._folder / file).unlink(missing_ok=True)
@@ -234,10 +234,10 @@ def _content(report: Report, *, ended_early: str | None = None) -> ReportContent
 
 
 def sha256_of(path: Path) -> str:
-    """Hex SHA-256 of a file, read piece by piece.
+    """Hex SHA-256 of a file, read in chunks.
 
     Raises:
-        SourceUnavailableError: it cannot be read.
+        SourceUnavailableError: the file cannot be read.
     """
     try:
         with path.open("rb") as file:

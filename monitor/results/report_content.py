@@ -1,4 +1,4 @@
-"""The content of ``report.json`` as one value. Its keys: ``report.schema.json``."""
+"""The content of ``report.json`` and its schema, ``report.schema.json``."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from monitor.types.serialise import COUNT, DIGITS, EXACT, PROBABILITY, SHA256, J
 if TYPE_CHECKING:
     from monitor.classifiers.model_card import ModelCard
 
-SCHEMA_VERSION: Final = "1.2"  # the first number grows when a reader of older reports would misread a newer one
+SCHEMA_VERSION: Final = "1.2"  # the major number changes when a reader of older reports would misread a newer report
 SCHEMA_FILE: Final = Path(__file__).with_name("report.schema.json")
 
 
 @dataclass(frozen=True, slots=True)
 class Program(Serialisable):
-    """What wrote the report."""
+    """The program that wrote the report."""
 
     name: str = "deepfake-monitor"  # of the program
     version: str = __version__  # of the program
@@ -32,7 +32,7 @@ class Program(Serialisable):
 
 @dataclass(frozen=True, slots=True)
 class AnalysedSource(Serialisable):
-    """What was analysed."""
+    """The analysed source."""
 
     info: SourceInfo = field(metadata=inlined())
     sha256: str | None = field(metadata=SHA256)  # of the file, hexadecimal; None: the source is no single local file
@@ -40,25 +40,25 @@ class AnalysedSource(Serialisable):
 
     @classmethod
     def of(cls, info: SourceInfo, *, sha256: str | None) -> Self:
-        """The source, with its file's size as it is now."""
+        """The source with the current size of its file."""
         is_file = info.path is not None and info.path.is_file()
         return cls(info, sha256=sha256, bytes=info.path.stat().st_size if info.path and is_file else None)
 
 
 @dataclass(frozen=True, slots=True)
 class FrameCounts(Serialisable):
-    """Every frame accounted for: read = analysed + the sum of dropped."""
+    """Counts of all frames: read = analysed + the sum of dropped."""
 
     read: int = field(metadata=COUNT)  # frames that were decoded
     analysed: int = field(metadata=COUNT)  # frames that went through the pipeline
     dropped: Mapping[str, int]  # frames that were decoded and not analysed, by cause
     lost: Mapping[str, int]  # frames or packets that could not be decoded, by cause
-    ended_early: str | None  # why the source ended before its time; None: it did not
+    ended_early: str | None  # reason of an early end of the source; None: none
 
 
 @dataclass(frozen=True, slots=True)
 class SourceVerdictInWords(Serialisable):
-    """What is said of the whole source: its worst track with enough evidence, never a mean over people."""
+    """Verdict on the whole source: the verdict of its worst track with enough evidence, never a mean over tracks."""
 
     verdict: SourceVerdict = field(metadata=inlined())
     _shown: ClassVar = {"in_words": 0}
@@ -84,23 +84,23 @@ class SuspiciousSpan(Serialisable):
 
     start: float  # media time, seconds
     end: float  # media time, seconds
-    label: Label  # the worst that was reached
+    label: Label  # worst label within the span
     peak: float = field(metadata=PROBABILITY)  # highest calibrated P(fake)
-    track_ids: tuple[int, ...]  # the tracks that were suspicious in it, ascending
+    track_ids: tuple[int, ...]  # the suspicious tracks, ascending
 
     @classmethod
     def of(cls, segments: Iterable[Segment]) -> tuple[Self, ...]:
-        """When anyone at all was suspicious: overlapping segments of all tracks joined, in order of time."""
+        """The segments of all tracks, joined where they overlap, in order of time."""
         spans: list[Self] = []
-        for one in sorted(segments, key=lambda segment: segment.start):
-            if spans and round(one.start, DIGITS) <= round(spans[-1].end, DIGITS):
-                spans[-1] = spans[-1].joined(one)
+        for segment in sorted(segments, key=lambda segment: segment.start):
+            if spans and round(segment.start, DIGITS) <= round(spans[-1].end, DIGITS):
+                spans[-1] = spans[-1].join(segment)
             else:
-                spans.append(cls(one.start, one.end, one.label, one.peak, (one.track_id,)))
+                spans.append(cls(segment.start, segment.end, segment.label, segment.peak, (segment.track_id,)))
         return tuple(spans)
 
-    def joined(self, segment: Segment) -> Self:
-        """The span from the first start to the last end of both."""
+    def join(self, segment: Segment) -> Self:
+        """The span extended by an overlapping segment that starts later."""
         return replace(
             self,
             end=max(self.end, segment.end),
@@ -112,21 +112,21 @@ class SuspiciousSpan(Serialisable):
 
 @dataclass(frozen=True, slots=True)
 class ModelSummary(Serialisable):
-    """The classifier that judged, and the limits that its makers state."""
+    """The classifier and its stated limits."""
 
     id: str  # of its model card
     architecture: str  # the network
     weights_sha256: str = field(metadata=SHA256)  # of its weights file, hexadecimal
-    # how raw logits become probabilities: log-odds = scale * logit + shift (Platt scaling)
+    # calibration of raw logits (Platt scaling): log-odds = scale * logit + shift
     calibration: Calibration = field(metadata=EXACT)
     # statistics of the scores of one face over time (since 1.2; earlier in settings.verdict)
     score_process: ScoreProcess = field(metadata=EXACT)
-    limits: str  # of the classifier, in its makers' words
+    limits: str  # limits of the classifier, stated by its authors
     licence: str  # of its weights
 
     @classmethod
     def of(cls, card: ModelCard) -> Self:
-        """What a report says of a model card."""
+        """The summary of a model card."""
         return cls(
             id=card.id,
             architecture=card.architecture,
@@ -140,40 +140,40 @@ class ModelSummary(Serialisable):
 
 @dataclass(frozen=True, slots=True)
 class EngineSummary(Serialisable):
-    """What ran the networks."""
+    """The engine that ran the networks."""
 
     name: str  # engine and precision, e.g. onnxruntime-fp32
-    reason: str  # why it was chosen
-    all: tuple[str, ...]  # the engines that the observations name, in order: a faster one may take over on the way
+    reason: str  # reason of the choice
+    all: tuple[str, ...]  # all engines that scored, in order of use: an engine may be upgraded during the analysis
 
 
 @dataclass(frozen=True, slots=True)
 class ReportContent(Serialisable):
-    """What was analysed, with what, what is said of it, and why.
+    """A report: the source, the model and its engine, the verdicts and their traces.
 
-    Times are seconds of media time: they count from the source's first frame. Unknown numbers are None.
+    Times are seconds of media time, from the source's first frame. Unknown numbers are None.
     """
 
-    # of this format: the first number grows when a reader of older reports would misread a newer one, the second
-    # when fields are added
+    # version of this format: the major number changes when a reader of older reports would misread a newer report,
+    # the minor number when fields are added
     schema_version: str = field(default=SCHEMA_VERSION, init=False, metadata={"schema": {"const": SCHEMA_VERSION}})
     program: Program = field(default=Program(), init=False)
     created_at: datetime  # when the report was written, UTC
-    note: str  # what a verdict is worth: an indication, not proof
+    note: str  # the meaning of a verdict: an indication, not proof
     source: AnalysedSource
     frames: FrameCounts
     verdict: SourceVerdictInWords
-    tracks: tuple[TrackSummary, ...]  # every face that was followed, by id
+    tracks: tuple[TrackSummary, ...]  # all tracks, by id
     segments: tuple[Segment, ...]  # spans of media time in which one track was suspicious, by start
     spans: tuple[SuspiciousSpan, ...]  # the segments of all tracks, joined where they overlap
-    label_changes: tuple[LabelChange, ...]  # every change of a label, in order, with the trace that explains it
+    label_changes: tuple[LabelChange, ...]  # all label changes, in order of time, each with its trace
     hints: tuple[Hint, ...]  # on the stream itself, in order of time; no verdict depends on them (since 1.1)
     model: ModelSummary
     engine: EngineSummary
-    # every setting that a verdict depends on, one object for each stage; docs/settings.md explains them
+    # the settings that affect a verdict, one object for each stage; see docs/settings.md
     settings: Mapping[str, Any] = field(metadata=EXACT)
 
 
 def report_schema() -> JsonObject:
-    """The schema of ``report.json``; ``report.schema.json`` holds it."""
+    """The JSON schema of ``report.json``, as stored in ``report.schema.json``."""
     return value_schema(ReportContent, urn="urn:deepfake-monitor:report:1", title="deepfake-monitor report")

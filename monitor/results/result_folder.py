@@ -1,4 +1,4 @@
-"""Where results are kept: a folder that appears whole, or not at all."""
+"""A results folder, published atomically."""
 
 import contextlib
 import errno
@@ -17,50 +17,49 @@ from monitor.types import SourceInfo
 
 VIDEO_FILE, TIMELINE_FILE = "annotated.mp4", "timeline.csv"
 _UNSAFE = re.compile(r'[\x00-\x1f<>:"/\\|?*]+')
-_LONGEST_NAME = 200  # bytes; file systems allow 255, our prefix and number included
+_MAX_NAME = 200  # bytes; file systems allow 255, including the prefix and number
 
 
 def result_name(info: SourceInfo) -> str:
-    """What a source's results are called: ``talk`` for ``clips/talk.mp4``, ``rtsp-cam-live`` for ``rtsp://cam/live``."""
+    """The name of a source's results folder: ``talk`` for ``clips/talk.mp4``, ``rtsp-cam-live`` for ``rtsp://cam/live``."""
     name = info.name
     if info.path is not None:
         name = info.path.resolve().name if info.kind == "folder" else info.path.stem
     safe = _UNSAFE.sub("-", name).strip(" .-")
-    return safe.encode()[:_LONGEST_NAME].decode(errors="ignore") or info.kind
+    return safe.encode()[:_MAX_NAME].decode(errors="ignore") or info.kind
 
 
 def result_files() -> tuple[str, ...]:
-    """The files that an analysis may leave."""
+    """The names of all files that an analysis can write."""
     return *report_formats(), TIMELINE_FILE, VIDEO_FILE
 
 
 class OutputFolder:
-    """The results of one source, ``<parent>/<name>/``: hidden until they are whole.
+    """The results folder of one source, ``<parent>/<name>/``; hidden until it is complete.
 
-    Write into ``working``; leaving the ``with`` block publishes it, an exception removes it and
-    every folder made for it. An earlier result of the same source (same name and content hash in
-    its report.json) is replaced, unless it was live: no two recordings are the same. Anything else of
-    that name is left alone and the new result is called ``<name>-2``, ``<name>-3``, ... Files that a
-    person put beside an earlier result stay.
+    Write into ``working``. Leaving the ``with`` block publishes this folder; an exception removes it with every folder
+    created for it. A new result replaces an earlier result of the same file (same name and content hash in its
+    report.json), and keeps other files in that folder. If the name belongs to a live recording or to other files, the
+    new result is named ``<name>-2``, ``<name>-3``, ...
 
     Args:
-        parent: made if it is not there.
-        name: of the result, see :func:`result_name`.
+        parent: created if missing.
+        name: name of the result, see :func:`result_name`.
 
     Raises:
-        OutputError: the folder cannot be made.
+        OutputError: the folder cannot be created.
     """
 
     def __init__(self, parent: Path, name: str) -> None:
         self._parent, self._name = parent, name
-        self._made: list[Path] = []
-        self.target: Path | None = None  # where the results lie once they are published
+        self._created: list[Path] = []
+        self.target: Path | None = None  # the published folder; None before ``publish``
         self.working = parent / f".{name}-{secrets.token_hex(4)}.partial"
         try:
             missing = [folder for folder in (parent, *parent.parents) if not folder.exists()]
             for folder in reversed(missing):
                 folder.mkdir(exist_ok=True)
-                self._made.append(folder)
+                self._created.append(folder)
             self.working.mkdir()
         except OSError as error:
             self.abort()
@@ -78,32 +77,32 @@ class OutputFolder:
             self.abort()
 
     def publish(self) -> Path:
-        """Give the results their name.
+        """Rename the working folder to its final name.
 
         Returns:
-            The folder that holds them.
+            The published folder.
 
         Raises:
-            OutputError: that failed; an earlier result is as it was.
+            OutputError: the rename failed; an earlier result is unchanged.
         """
         origin = _origin(self.working)
         names = (self._name if number == 1 else f"{self._name}-{number}" for number in itertools.count(1))
         try:
-            self.target = next(target for name in names if self._take(target := self._parent / name, origin))
+            self.target = next(target for name in names if self._claim(target := self._parent / name, origin))
         except OSError as error:
             self.abort()
             raise write_error(self._parent / self._name, error) from error
         return self.target
 
     def abort(self) -> None:
-        """Remove what was written, and the folders that were made for it if nothing else uses them."""
+        """Remove the working folder, and the parent folders created for it if they are empty."""
         shutil.rmtree(self.working, ignore_errors=True)
-        for folder in reversed(self._made):
-            with contextlib.suppress(OSError):  # not empty: someone else writes there, too
+        for folder in reversed(self._created):
+            with contextlib.suppress(OSError):  # not empty: another process uses it
                 folder.rmdir()
 
-    def _take(self, target: Path, origin: tuple[object, object] | None) -> bool:
-        """Make ``target`` the result; False if that name belongs to something else."""
+    def _claim(self, target: Path, origin: tuple[object, object] | None) -> bool:
+        """Publish as ``target``; False if this name belongs to another result."""
         if target.exists():
             if origin is None or _origin(target) != origin:
                 return False
@@ -112,13 +111,13 @@ class OutputFolder:
         try:
             self.working.rename(target)
         except OSError as error:
-            if error.errno in (errno.EEXIST, errno.ENOTEMPTY):  # taken in this very moment
+            if error.errno in (errno.EEXIST, errno.ENOTEMPTY):  # another process has just created it
                 return False
             raise
         return True
 
     def _replace(self, target: Path) -> None:
-        """Swap an earlier result for this one; what else lies there moves along."""
+        """Replace an earlier result with this result; keep other files in its folder."""
         earlier = self.working.with_suffix(".earlier")
         target.rename(earlier)
         try:
@@ -133,10 +132,10 @@ class OutputFolder:
 
 
 def _origin(folder: Path) -> tuple[object, object] | None:
-    """Name and content hash of the source whose result lies in ``folder``; None if none does.
+    """Name and content hash of the source of the result in ``folder``; None if this result must not be replaced.
 
-    Neither is a live recording anything that could be replaced, nor what has no hash (but the demo's): it may have
-    changed under the same name.
+    A live recording is never replaced. A source without a hash (other than the demo) is not replaced either, because
+    its content may have changed under the same name.
     """
     try:
         source = json.loads((folder / REPORT_FILE).read_text(encoding="utf-8"))["source"]

@@ -1,4 +1,4 @@
-"""The results of a stream that may run for weeks, in parts."""
+"""Records a long stream in parts."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -12,20 +12,20 @@ from monitor.types import Frame, Observation, Segment, TrackSummary
 from monitor.types.stats import SessionStats
 
 DAY: Final = 86_400.0  # seconds
-_NOTHING: Final = SessionStats.counted(0, dropped={}, lost={})
+_ZERO: Final = SessionStats.counted(0, dropped={}, lost={})
 
 
 class RolloverRecorder:
-    """Records one connection of a stream; its results are published in parts.
+    """Records one connection of a stream and publishes its results in parts.
 
-    A track or a segment that is open at the end of a part is in its report as it is then, and in the next one again.
+    A track or a segment that is open at the end of a part is in the report of this part and of the next part.
 
     Args:
-        begin: makes the recorder of the next part.
+        begin: creates the recorder of the next part.
         part_seconds: media time of a part.
-        so_far: gives the segments and tracks that are open now.
-        stats: gives the counts of the connection.
-        published: called with the report of each part but the last.
+        so_far: returns the segments and tracks that are open now.
+        stats: returns the counts of the connection.
+        published: called with the report of each part except the last.
     """
 
     def __init__(
@@ -40,21 +40,21 @@ class RolloverRecorder:
         self._begin, self._so_far, self._stats, self._published = begin, so_far, stats, published
         self._part_seconds = part_seconds
         self._recorder = begin()
-        self._began: float | None = None  # media time of the part's first frame
-        self._counted = _NOTHING  # frames of the earlier parts
+        self._start: float | None = None  # media time of the part's first frame
+        self._earlier = _ZERO  # counts of the earlier parts
 
     def __call__(self, frame: Frame, observation: Observation) -> None:
-        """Record one frame; on the analysis thread.
+        """Record one frame. Runs on the analysis thread.
 
         Raises:
-            OutputError: the disk is full or gone.
+            OutputError: the disk is full or unavailable.
         """
         now = observation.media_time
-        if self._began is None:
-            self._began = now
-        elif now - self._began >= self._part_seconds:
+        if self._start is None:
+            self._start = now
+        elif now - self._start >= self._part_seconds:
             self._roll()
-            self._began = now
+            self._start = now
         self._recorder(frame, observation)
 
     def finish(
@@ -68,40 +68,40 @@ class RolloverRecorder:
         """Publish the last part.
 
         Args:
-            segments: that are still open.
-            tracks: that are still followed.
+            segments: segments open at the end.
+            tracks: tracks alive at the end.
             stats: counts of the whole connection.
-            failure: what ended the source before its time, if anything did.
+            failure: error that ended the source early; None if there was none.
 
         Raises:
-            OutputError: the disk is full or gone.
+            OutputError: the disk is full or unavailable.
         """
-        return self._recorder.finish(segments, tracks, stats=_since(stats, self._counted), failure=failure)
+        return self._recorder.finish(segments, tracks, stats=_subtract(stats, self._earlier), failure=failure)
 
     def abort(self) -> None:
-        """Give the present part up; earlier parts stay."""
+        """Discard the current part; earlier parts stay."""
         self._recorder.abort()
 
     def _roll(self) -> None:
-        now = self._stats() or _NOTHING
+        now = self._stats() or _ZERO
         segments, tracks = self._so_far()
-        report = self._recorder.finish(segments, tracks, stats=_since(now, self._counted), failure=None)
-        self._counted = now
+        report = self._recorder.finish(segments, tracks, stats=_subtract(now, self._earlier), failure=None)
+        self._earlier = now
         self._recorder = self._begin()
         self._published(report)
 
 
-def _since(now: SessionStats, before: SessionStats) -> SessionStats:
-    """The counts that were added since ``before``; latencies are those of the whole connection."""
+def _subtract(now: SessionStats, before: SessionStats) -> SessionStats:
+    """The difference of two counts; the latencies stay those of the whole connection."""
     return replace(
         now,
         frames_read=now.frames_read - before.frames_read,
         frames_analysed=now.frames_analysed - before.frames_analysed,
-        dropped=_added(now.dropped, before.dropped),
-        lost=_added(now.lost, before.lost),
+        dropped=_difference(now.dropped, before.dropped),
+        lost=_difference(now.lost, before.lost),
         seconds=now.seconds - before.seconds,
     )
 
 
-def _added(now: Mapping[str, int], before: Mapping[str, int]) -> dict[str, int]:
+def _difference(now: Mapping[str, int], before: Mapping[str, int]) -> dict[str, int]:
     return dict(Counter(now) - Counter(before))

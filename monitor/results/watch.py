@@ -1,4 +1,4 @@
-"""A watched stream as an iterator of its events."""
+"""A stream as an iterator of its events."""
 
 import threading
 from collections import deque
@@ -10,18 +10,18 @@ from monitor.runtime import FailurePolicy, LoadShedder, Observers, StreamState, 
 from monitor.settings import Settings
 from monitor.types.events import Event, FrameAnalysed, StreamStateChanged
 
-FRAMES_HELD: Final = 8  # FrameAnalysed events that wait for the reader; they hold pixels
-EVENTS_HELD: Final = 1000  # all others: beyond that the stream waits for the reader, and drops frames
+FRAMES_HELD: Final = 8  # limit of waiting FrameAnalysed events, which contain pixels
+EVENTS_HELD: Final = 1000  # limit of other waiting events; beyond it, the stream waits for the reader and drops frames
 
 
 class Watch:
-    """Watches a stream while its ``with`` block lasts; iterating gives its events until it is over.
+    """Watches a stream during its ``with`` block; iterate over it for the events until the end of the stream.
 
-    Events wait for the reader. Of ``FrameAnalysed`` the oldest is dropped when too many wait, and counted in
+    Events wait for the reader. If more than 8 ``FrameAnalysed`` events wait, the oldest is dropped and counted in
     ``dropped``; no other event is dropped.
 
     Raises:
-        MonitorError: while iterating, after the last event: the stream failed for good.
+        MonitorError: from the iteration, after the last event: the stream failed for good.
     """
 
     def __init__(
@@ -36,9 +36,9 @@ class Watch:
     ) -> None:
         self._changed = threading.Condition()
         self._waiting: deque[Event] = deque()
-        self._frames = 0  # FrameAnalysed among them
+        self._frames = 0  # number of FrameAnalysed events among them
         self._stopped = self._over = self._failed = False
-        self.dropped = 0  # FrameAnalysed events that the reader was too slow for
+        self.dropped = 0  # number of dropped FrameAnalysed events
         reader = Subscription(self._put, "reader", FailurePolicy.REQUIRED)
         self._supervisor = StreamSupervisor(
             url,
@@ -57,7 +57,7 @@ class Watch:
         self.stop()
 
     def stop(self) -> None:
-        """End for good, from any thread; returns when all threads of the stream have ended."""
+        """End the stream and wait for all of its threads; thread-safe."""
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
@@ -84,7 +84,9 @@ class Watch:
         with self._changed:
             if isinstance(event, FrameAnalysed):
                 if self._frames == FRAMES_HELD:
-                    self._waiting.remove(next(one for one in self._waiting if isinstance(one, FrameAnalysed)))
+                    self._waiting.remove(
+                        next(waiting for waiting in self._waiting if isinstance(waiting, FrameAnalysed))
+                    )
                     self.dropped += 1
                     self._frames -= 1
                 self._frames += 1

@@ -1,6 +1,6 @@
-"""The events of a stream, from its opening to its end: each is a frozen value with one ``to_dict``.
+"""The events of a stream, as frozen values with ``to_dict``.
 
-Of one frame come ``FrameAnalysed`` first, then its ``LabelChanged``, ``HintRaised`` and ``SegmentClosed``.
+The events of one frame are ``FrameAnalysed``, then its ``LabelChanged``, ``HintRaised`` and ``SegmentClosed``.
 """
 
 from collections.abc import Iterator
@@ -18,12 +18,12 @@ from monitor.types.verdicts import LabelChange, Observation, Segment, SourceVerd
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamEvent(Serialisable):
-    """What all events have in common."""
+    """The common fields of all events."""
 
-    type: ClassVar[str]  # as JSON names it: "label_changed"
+    type: ClassVar[str]  # the event's name in JSON, e.g. "label_changed"
 
-    stream: str  # as shown, secrets masked
-    connection: int  # counts the openings of a stream from 1; media time begins anew with each
+    stream: str  # display name of the stream, secrets masked
+    connection: int  # number of the connection, from 1; media time restarts with each connection
     at: datetime  # UTC
 
     def to_dict(self) -> JsonObject:
@@ -33,7 +33,7 @@ class StreamEvent(Serialisable):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamOpened(StreamEvent):
-    """A source is open; its first frame follows."""
+    """A source is open, before its first frame."""
 
     type: ClassVar = "stream_opened"
 
@@ -44,7 +44,7 @@ class StreamOpened(StreamEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrameAnalysed(StreamEvent):
-    """A frame went through all stages."""
+    """A frame was analysed."""
 
     type: ClassVar = "frame_analysed"
 
@@ -59,12 +59,12 @@ class LabelChanged(StreamEvent):
     type: ClassVar = "label_changed"
 
     change: LabelChange
-    verdict: Verdict  # of that face, after the change
+    verdict: Verdict  # verdict on this face after the change
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SegmentClosed(StreamEvent):
-    """A suspicious span of one face is over."""
+    """A suspicious segment of one face has ended."""
 
     type: ClassVar = "segment_closed"
 
@@ -73,7 +73,7 @@ class SegmentClosed(StreamEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HintRaised(StreamEvent):
-    """The stream itself began to look wrong in one way (``hint.end`` is None), or no longer does."""
+    """A hint on the stream itself began (``hint.end`` is None) or ended."""
 
     type: ClassVar = "hint_raised"
 
@@ -82,7 +82,7 @@ class HintRaised(StreamEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlagCommitted(StreamEvent):
-    """A flag is in the database."""
+    """A flag was committed to the database."""
 
     type: ClassVar = "flag_committed"
 
@@ -91,27 +91,27 @@ class FlagCommitted(StreamEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamStateChanged(StreamEvent):
-    """The stream was found, lost, paused, or given up."""
+    """The state of the stream changed."""
 
     type: ClassVar = "stream_state_changed"
 
     state: str  # connecting, live, stalled, reconnecting, paused, ended, failed
-    reason: str = ""  # "" where the state says it all
-    attempt: int = 0  # since the last frame, from 1; 0 while frames come
+    reason: str = ""  # "" if the state needs no reason
+    attempt: int = 0  # number of the attempt since the last frame, from 1; 0 while frames arrive
     retry_after: float | None = None  # seconds until the next attempt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamClosed(StreamEvent):
-    """A source is closed: its verdict, and what was open at its end."""
+    """A source is closed, with its verdict and its open segments and tracks."""
 
     type: ClassVar = "stream_closed"
 
     verdict: SourceVerdict
-    segments: tuple[Segment, ...]  # still open at the end
-    tracks: tuple[TrackSummary, ...]  # still followed at the end
+    segments: tuple[Segment, ...]  # segments open at the end
+    tracks: tuple[TrackSummary, ...]  # tracks alive at the end
     frames: SessionStats
-    failure: str = ""  # why it ended before its time
+    failure: str = ""  # reason of an early end; "" if there was none
     error: Exception | None = field(default=None, metadata=HIDDEN, repr=False)  # the failure itself
 
 
@@ -128,7 +128,7 @@ Event = (
 
 
 def frame_events(frame: Frame, observation: Observation, *, stream: str, connection: int) -> Iterator[Event]:
-    """The events of one analysed frame, in their order."""
+    """The events of one analysed frame, in order."""
     at = frame.captured_at
     yield FrameAnalysed(stream=stream, connection=connection, at=at, frame=frame, observation=observation)
     verdicts = {verdict.track_id: verdict for verdict in observation.verdicts}

@@ -1,8 +1,8 @@
-"""One serialiser for every value: a frozen dataclass becomes a dict that JSON can hold.
+"""Serialises frozen dataclasses to dicts of JSON values.
 
-Field names are the keys. Numbers are rounded, and None stands for a number that is not finite. Enumerations become
-their values, times ISO 8601 in UTC, paths texts, tuples lists. Arrays are left out: a value that wants to show one
-offers a property in ``_shown``.
+Field names are the keys. Numbers are rounded; a number that is not finite becomes None. Enumerations become their
+values, times become ISO 8601 in UTC, paths become strings, tuples become lists. Arrays are omitted; ``_shown`` can name
+a property that replaces an array.
 """
 
 import json
@@ -19,67 +19,67 @@ import numpy as np
 
 JsonObject = dict[str, Any]
 
-DIGITS: Final = 3  # after the decimal point, unless a field says otherwise
+DIGITS: Final = 3  # after the decimal point; default of all fields
 
-# What a field may say of itself: ``field(metadata=PROBABILITY)``. ``schema`` holds keywords of its JSON schema.
+# Metadata of a field, as in ``field(metadata=PROBABILITY)``; ``schema`` contains keywords of its JSON schema.
 PROBABILITY: Final[Mapping[str, Any]] = {"digits": 4, "schema": {"minimum": 0, "maximum": 1}}
 LOG_ODDS: Final[Mapping[str, Any]] = {"digits": 4}
-EXACT: Final[Mapping[str, Any]] = {"digits": None}  # numbers are not rounded, in a plain dataclass neither
+EXACT: Final[Mapping[str, Any]] = {"digits": None}  # numbers are not rounded, also in nested plain dataclasses
 SHA256: Final[Mapping[str, Any]] = {"schema": {"pattern": "^[0-9a-f]{64}$"}}
 COUNT: Final[Mapping[str, Any]] = {"schema": {"minimum": 0}}
 HIDDEN: Final[Mapping[str, Any]] = {"hidden": True}
 
 
 def inlined(*, without: Iterable[str] = ()) -> Mapping[str, Any]:
-    """Metadata of a field whose keys stand beside its neighbours' keys; a key of the outer value wins."""
+    """Metadata of a field whose keys are merged into the outer object; a key of the outer object wins."""
     return {"inlined": frozenset(without)}
 
 
 def all_keys(keys: Iterable[Any]) -> Mapping[str, Any]:
-    """Metadata of a mapping to numbers that is written with all of these keys, 0 where one is absent."""
+    """Metadata of a mapping to numbers that is written with all of these keys; a missing key has the value 0."""
     return {"all_keys": tuple(keys)}
 
 
 class Serialisable:
-    """Gives a frozen dataclass its ``to_dict``; ``_shown`` names properties that are written beside the fields."""
+    """Base of frozen dataclasses with ``to_dict``; ``_shown`` names properties that are written after the fields."""
 
     __slots__ = ()
     _shown: ClassVar[Mapping[str, int]] = {}  # property: digits
 
     def to_dict(self) -> JsonObject:
-        """All of it as JSON values, under the names of the fields."""
+        """The value as JSON values, keyed by field name."""
         return _object(self)
 
 
 def json_file(value: object) -> bytes:
-    """JSON values as the content of a file that people may read, too.
+    """The content of an indented JSON file.
 
     Raises:
-        ValueError: a number in it is not finite.
+        ValueError: a number is not finite.
     """
     return (json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
 @cache
-def _plan(kind: type) -> tuple[tuple[str, Mapping[str, Any]], ...]:
+def _visible_fields(kind: type) -> tuple[tuple[str, Mapping[str, Any]], ...]:
     return tuple((field.name, field.metadata) for field in fields(kind) if "hidden" not in field.metadata)
 
 
 def _object(value: object, digits: int | None = DIGITS) -> JsonObject:
     record: JsonObject = {}
     kind: Any = type(value)
-    for name, metadata in _plan(kind):
-        one = getattr(value, name)
-        if isinstance(one, np.ndarray):
+    for name, metadata in _visible_fields(kind):
+        item = getattr(value, name)
+        if isinstance(item, np.ndarray):
             continue
         if "inlined" in metadata:
-            for key, inner in _object(one).items():
+            for key, inner in _object(item).items():
                 if key not in metadata["inlined"]:
                     record.setdefault(key, inner)
             continue
         if "all_keys" in metadata:
-            one = dict.fromkeys(metadata["all_keys"], 0.0) | dict(one)
-        record[name] = _json(one, metadata.get("digits", digits))
+            item = dict.fromkeys(metadata["all_keys"], 0.0) | dict(item)
+        record[name] = _json(item, metadata.get("digits", digits))
     for name, shown_digits in getattr(value, "_shown", {}).items():
         record[name] = _json(getattr(value, name), shown_digits)
     return record
@@ -88,9 +88,9 @@ def _object(value: object, digits: int | None = DIGITS) -> JsonObject:
 def _json(value: object, digits: int | None) -> object:
     match value:
         case Mapping():
-            return {_key(key): _json(one, digits) for key, one in value.items()}
+            return {_key(key): _json(item, digits) for key, item in value.items()}
         case list() | tuple():
-            return [_json(one, digits) for one in value]
+            return [_json(item, digits) for item in value]
         case Serialisable():
             return value.to_dict()
     return _object(value, digits) if is_dataclass(value) else _scalar(value, digits)
