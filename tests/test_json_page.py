@@ -93,7 +93,7 @@ def keys(record: Any, path: str = "") -> Iterator[str]:
 
 def test_the_keys_of_faces_json_are_on_the_page(tmp_path: Path) -> None:
     with FlagArchive(tmp_path / "kept") as archive:
-        recorder = FlagRecorder(archive, later=lambda job: job())
+        recorder = FlagRecorder(archive, submit=lambda job: job())
         recorder.prepare(provenance(Settings()), clips=NoClips())
         open_stream(recorder)
         picture = Frame(np.zeros((240, 320, 3), np.uint8), 10, 2.0, datetime(2026, 1, 1, tzinfo=UTC), "cam")

@@ -42,7 +42,7 @@ def volume(tmp_path: Path) -> Iterator[Path]:
 
 
 def flagger_of(archive: FlagArchive) -> FlagRecorder:
-    made = FlagRecorder(archive, later=lambda job: job())
+    made = FlagRecorder(archive, submit=lambda job: job())
     made.prepare(provenance(Settings()), clips=PictureRing(seconds=1, max_bytes=1 << 20))
     open_stream(made)
     return made

@@ -1,7 +1,7 @@
-"""Builds a flag, and the first files that are kept with it, from what is known of its moment.
+"""Builds a flag and its first files from a draft.
 
-A moment of a live stream and a span of an analysed file differ in where the facts come from. From there on they are
-one: a :class:`FlagDraft` holds the facts, and gives a flag and files with the same keys.
+A moment of a live stream and a span of an analysed file both fill a :class:`FlagDraft`, so their flags and files have
+the same keys.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -26,20 +26,20 @@ Box = tuple[float, float, float, float]  # x1 y1 x2 y2, pixels of the frame
 
 @dataclass(frozen=True, slots=True)
 class FlagProvenance:
-    """What a flag names as its source, and as the judge of it."""
+    """The source, engine, model and settings of a flag."""
 
-    source: str  # as a person would name it, passwords masked
+    source: str  # display name, passwords masked
     source_kind: str
     source_sha256: str | None  # hex, of a file
     engine: str
     model: str  # id of the weights
     weights_sha256: str
-    program: str  # version of the program that judged
+    program: str  # version of this program
     settings: Mapping[str, Any]  # as JSON values
 
     @classmethod
     def of(cls, provenance: Provenance, *, engine: str) -> Self:
-        """The provenance of what this program judges now, with that engine."""
+        """The provenance of a running analysis, with the engine of the flagged frame."""
         return cls(
             source=provenance.source.name,
             source_kind=provenance.source.kind,
@@ -69,12 +69,12 @@ class FlagMark:
 
 @dataclass(frozen=True, slots=True)
 class FlagFace(Serialisable):
-    """A face in the flagged frame, and the verdict on its track at that moment; an item of ``faces.json``."""
+    """A face in the flagged frame with the verdict on its track at this frame; an item of ``faces.json``."""
 
     track_id: int
-    box: Box | None = field(metadata=_BOX)  # None: not known
+    box: Box | None = field(metadata=_BOX)  # None: unknown
     label: Label
-    probability: float | None = field(metadata=PROBABILITY)  # calibrated P(fake) of the track; None: not known
+    probability: float | None = field(metadata=PROBABILITY)  # calibrated P(fake) of the track; None: unknown
     samples: int = field(metadata=HIDDEN)  # usable samples up to the moment
     effective_samples: float = field(metadata=HIDDEN)
     reasons: tuple[Reason, ...] = field(metadata=HIDDEN)
@@ -82,13 +82,13 @@ class FlagFace(Serialisable):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FlagFrame(Serialisable):
-    """The frame that is kept; as JSON the content of ``faces.json``."""
+    """The flagged frame; its JSON form is the content of ``faces.json``."""
 
     frame_index: int
     media_time: float
-    width: int  # pixels that the boxes count in
+    width: int  # pixels, the unit of the boxes
     height: int
-    faces: tuple[FlagFace, ...] | None  # all that are in the frame; None: it is not known where they are
+    faces: tuple[FlagFace, ...] | None  # all faces in the frame; None: their boxes are unknown
     captured_at: datetime = field(metadata=HIDDEN)  # UTC
     picture: bytes = field(metadata=HIDDEN, repr=False)  # JPEG
     overlay: bytes = field(metadata=HIDDEN, repr=False)  # JPEG, with boxes and labels
@@ -96,7 +96,7 @@ class FlagFrame(Serialisable):
 
 @dataclass(frozen=True, slots=True)
 class FlagSample(Serialisable):
-    """A scored sample of a face, and the verdict on its track after it; an item of ``trace.json``."""
+    """A scored sample of a face with the verdict on its track after this sample; an item of ``trace.json``."""
 
     track_id: int = field(metadata=HIDDEN)
     frame_index: int
@@ -109,21 +109,21 @@ class FlagSample(Serialisable):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FlagDraft:
-    """All that a flag is made of.
+    """The content of a new flag.
 
-    ``changes`` and ``samples`` may be those of all tracks: the flag keeps those of its own face, and of the samples
-    those since its start.
+    ``changes`` and ``samples`` may contain all tracks: the flag keeps only the changes and samples of its own track,
+    and only the samples since its start.
     """
 
     provenance: FlagProvenance
     mark: FlagMark
     frame: FlagFrame
-    face: FlagFace | None  # the face that the flag is about; None: the picture as a whole
-    changes: Sequence[Mapping[str, Any]]  # of labels, as report.json has them
+    face: FlagFace | None  # the flagged face; None: the whole picture
+    changes: Sequence[Mapping[str, Any]]  # label changes, as in report.json
     samples: Sequence[FlagSample]
 
     def flag(self) -> Flag:
-        """A new flag, under a new id."""
+        """Build a flag with a new id."""
         mark, face, now = self.mark, self.face, datetime.now(UTC)
         return Flag(
             id=new_id(now),
@@ -157,7 +157,7 @@ class FlagDraft:
         )
 
     def files(self) -> dict[str, bytes]:
-        """The files that are kept at once, by name."""
+        """The content of the flag's first files, by name."""
         samples = [
             sample.to_dict()
             for sample in self.samples
@@ -182,10 +182,10 @@ class FlagDraft:
 def observed_frame(
     observation: Observation, *, picture: bytes, size: tuple[int, int], captured_at: datetime
 ) -> FlagFrame:
-    """The frame of an observation, with all faces in it.
+    """The frame of an observation with all of its faces.
 
     Args:
-        observation: of that frame.
+        observation: of this frame.
         picture: the frame as JPEG.
         size: its width and height, pixels.
         captured_at: UTC.
@@ -211,7 +211,7 @@ def observed_frame(
 
 
 def observed_samples(observations: Iterable[Observation]) -> Iterator[FlagSample]:
-    """The samples that were scored in these observations."""
+    """The scored samples of these observations."""
     for observation in observations:
         scores = observation.scores
         verdicts = {verdict.track_id: verdict for verdict in observation.verdicts}
@@ -229,7 +229,7 @@ def observed_samples(observations: Iterable[Observation]) -> Iterator[FlagSample
 
 
 def choose_face(faces: Iterable[FlagFace], *, track_id: int | None) -> FlagFace | None:
-    """The face of that track, or the one that is judged worst; None if there is none."""
+    """The face of a track, or without ``track_id`` the face with the worst verdict; None if there is none."""
     if track_id is not None:
         return next((face for face in faces if face.track_id == track_id), None)
     return max(faces, key=lambda face: (face.label.severity, face.probability or 0.0), default=None)

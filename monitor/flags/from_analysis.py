@@ -1,4 +1,4 @@
-"""A span of an analysed file becomes a flag: from its report, its timeline, its annotated video and the file itself."""
+"""Flags a span of an analysed file, from its report, its timeline, its annotated video and the file itself."""
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,18 +26,18 @@ from monitor.system import jpeg
 from monitor.types import Flag, Frame, Label, Reason
 from monitor.types.serialise import JsonObject
 
-_ROUNDED: Final = 1e-3  # seconds: media times in a report and in a timeline are rounded to that
-_SETTINGS = SourceSettings()
+_TIME_RESOLUTION: Final = 1e-3  # seconds: rounding of media times in a report and in a timeline
+_DEFAULT_SETTINGS = SourceSettings()
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class AnalysedFile:
-    """A file and what its analysis left."""
+    """An analysed file and its results."""
 
     file: Path
-    name: str  # as the person calls it
+    name: str  # display name
     results: Path  # the folder of annotated.mp4 and timeline.csv
     report: dict[str, Any]  # the content of report.json
 
@@ -49,24 +49,24 @@ def flag_span(
     *,
     reporter: str,
     note: str = "",
-    source: SourceSettings = _SETTINGS,
+    source: SourceSettings = _DEFAULT_SETTINGS,
 ) -> Flag:
-    """Keep a suspicious span of a file; on return flag, pictures and clip are on the disk.
+    """Flag a suspicious span of a file; on return, flag, pictures and clip are on disk.
 
-    The flag's moment is the span's best frame: label and probability are those of the track at that frame.
+    The flag's moment is the span's best frame, with the label and probability of the track at this frame.
 
     Args:
-        archive: where flags are kept.
+        archive: stores the flag.
         analysed: the file.
         span: one of the report's ``segments``.
-        reporter: who flags it.
-        note: what they say of it.
-        source: how file and video are read, each in a process of its own.
+        reporter: name of the reporter.
+        note: the reporter's note.
+        source: settings of the reading processes.
 
     Raises:
-        SourceError: the file cannot be read any more.
-        OutputError: the files cannot be written; nothing was kept.
-        StoreError: the flag cannot be written; nothing was kept.
+        SourceError: the file can no longer be read.
+        OutputError: the files cannot be written; nothing was stored.
+        StoreError: the flag cannot be written; nothing was stored.
     """
     shown = _frame_at(analysed.file, span["best_time"], source)
     drawn = _frame_at(analysed.results / VIDEO_FILE, span["best_time"], source)
@@ -80,12 +80,12 @@ def flag_span(
 def _draft(
     analysed: AnalysedFile, span: Mapping[str, Any], *, shown: Frame, drawn: Frame, reporter: str, note: str
 ) -> FlagDraft:
-    """All that is known of a span, from its frame and from the same frame of the annotated video."""
+    """The draft of a flag, from the span's best frame and the same frame of the annotated video."""
     report = analysed.report
-    rows = _timeline(analysed.results / TIMELINE_FILE)
-    faces = _faces(report, rows, span["best_time"])
+    rows = _read_timeline(analysed.results / TIMELINE_FILE)
+    faces = _faces_at(report, rows, span["best_time"])
     face = next((face for face in faces if face.track_id == span["track_id"]), None)
-    is_known = face is not None and all(one.box is not None for one in faces)
+    is_placed = face is not None and all(face.box is not None for face in faces)
     engines = [row.engine for row in rows if row.frame_index == span["best_frame"]]
     return FlagDraft(
         provenance=_provenance(analysed, engine=engines[0] if engines else report["engine"]["name"]),
@@ -102,12 +102,12 @@ def _draft(
             media_time=shown.media_time,
             width=shown.width,
             height=shown.height,
-            faces=tuple(faces) if is_known else None,
+            faces=tuple(faces) if is_placed else None,
             captured_at=shown.captured_at,
             picture=jpeg.encode(shown.pixels, quality=JPEG_QUALITY),
             overlay=jpeg.encode(drawn.pixels, quality=JPEG_QUALITY),
         ),
-        face=face or _unplaced(_track(report, span["track_id"]), Label(span["label"])),
+        face=face or _unplaced_face(_track(report, span["track_id"]), Label(span["label"])),
         changes=report["label_changes"],
         samples=[
             FlagSample(
@@ -139,39 +139,39 @@ def _provenance(analysed: AnalysedFile, *, engine: str) -> FlagProvenance:
     )
 
 
-def _timeline(path: Path) -> Sequence[TimelineSample]:
-    """The rows of the timeline; none if it cannot be read."""
+def _read_timeline(path: Path) -> Sequence[TimelineSample]:
+    """The rows of the timeline; empty if the file cannot be read."""
     try:
         return list(TimelineSample.read(path))
     except OutputError as error:
-        _log.warning("where the faces of a flag are is not known: %s", error)
+        _log.warning("a flag has no face boxes, because its timeline cannot be read: %s", error)
         return []
 
 
-def _faces(report: JsonObject, rows: Iterable[TimelineSample], moment: float) -> list[FlagFace]:
-    """The faces that are in the frame of a moment, each from its nearest sample.
+def _faces_at(report: JsonObject, rows: Iterable[TimelineSample], moment: float) -> list[FlagFace]:
+    """The faces in the frame at a media time, each from its nearest sample.
 
-    Every face in a frame is sampled once in each slot of ``min_score_interval`` seconds. So the nearest sample of a
-    face that is there lies less than that interval away; a face without one is not there.
+    Every face in a frame is sampled once in each slot of ``min_score_interval`` seconds. A face without a sample within
+    this interval is therefore not in the frame.
     """
     settings = rename_settings(report["settings"]).get("classifier", {})
-    within = settings.get("min_score_interval", ClassifierSettings().min_score_interval) + _ROUNDED
+    within = settings.get("min_score_interval", ClassifierSettings().min_score_interval) + _TIME_RESOLUTION
     by_track: dict[int, list[TimelineSample]] = {}
     for row in rows:
         by_track.setdefault(row.track_id, []).append(row)
-    found = []
+    faces = []
     for track in report["tracks"]:
         samples = by_track.get(track["track_id"], [])
-        is_seen = track["first_seen"] - _ROUNDED <= moment <= track["last_seen"] + _ROUNDED
+        is_seen = track["first_seen"] - _TIME_RESOLUTION <= moment <= track["last_seen"] + _TIME_RESOLUTION
         nearest = min(samples, key=lambda row: abs(row.media_time - moment), default=None)
         if is_seen and nearest is not None and abs(nearest.media_time - moment) <= within:
             usable = sum(row.weight > 0 for row in samples if row.media_time <= nearest.media_time)
-            found.append(_placed(track, nearest, usable=usable))
-    return found
+            faces.append(_placed_face(track, nearest, usable=usable))
+    return faces
 
 
-def _placed(track: JsonObject, row: TimelineSample, *, usable: int) -> FlagFace:
-    """The face of a row. A row has no reasons: they are those of the track's verdict."""
+def _placed_face(track: JsonObject, row: TimelineSample, *, usable: int) -> FlagFace:
+    """The face of a row, with the reasons of the track's verdict, because a row has none."""
     return FlagFace(
         track_id=row.track_id,
         box=row.box,
@@ -183,8 +183,8 @@ def _placed(track: JsonObject, row: TimelineSample, *, usable: int) -> FlagFace:
     )
 
 
-def _unplaced(track: JsonObject, label: Label) -> FlagFace:
-    """The face of a span without a row at its best frame: the report does not say where it is."""
+def _unplaced_face(track: JsonObject, label: Label) -> FlagFace:
+    """The face of a span without a row at its best frame: its box is unknown."""
     return FlagFace(
         track_id=track["track_id"],
         box=None,
@@ -201,14 +201,14 @@ def _reasons(track: JsonObject) -> tuple[Reason, ...]:
 
 
 def _track(report: JsonObject, track_id: int) -> JsonObject:
-    found: JsonObject = next(track for track in report["tracks"] if track["track_id"] == track_id)
-    return found
+    track: JsonObject = next(track for track in report["tracks"] if track["track_id"] == track_id)
+    return track
 
 
 def _frame_at(file: Path, media_time: float, settings: SourceSettings) -> Frame:
-    """The frame that is shown at a media time."""
+    """The first frame at or after a media time, seconds."""
     with open_isolated(file, settings) as source:
         for frame in source:
-            if frame.media_time >= media_time - _ROUNDED:
+            if frame.media_time >= media_time - _TIME_RESOLUTION:
                 return frame
     raise SourceUnreadableError(f"{file.name}: it ends before {media_time:g} s; was it replaced?")

@@ -1,4 +1,4 @@
-"""From a marked moment to a flag: its pictures are kept at once, its clip when the seconds after it are over."""
+"""Records flags of a stream: the pictures at once, the clip after the post-roll."""
 
 import logging
 import threading
@@ -27,37 +27,37 @@ from monitor.system import jpeg
 from monitor.types import Flag, Frame, LabelChange, Observation, Opinion, Origin
 from monitor.types.events import Event, FrameAnalysed, LabelChanged, StreamClosed, StreamOpened
 
-_KEPT_SECONDS: Final = 30.0  # of media time in which a moment can still be flagged
-_KEPT_BYTES: Final = 64 << 20
-_KEPT_CHANGES: Final = 500
-_IDLE_EVERY: Final = 0.5  # seconds between kept moments in which no face was scored
-_AGAIN_AFTER: Final = 10.0  # seconds until the same face is flagged automatically once more
+_MAX_AGE: Final = 30.0  # seconds of media time: older moments cannot be flagged
+_MAX_BYTES: Final = 64 << 20
+_MAX_CHANGES: Final = 500
+_IDLE_INTERVAL: Final = 0.5  # seconds between two buffered moments without a scored face
+_AUTOMATIC_INTERVAL: Final = 10.0  # seconds between two automatic flags of the same face
 
 _log = logging.getLogger(__name__)
 
 
 class ClipSource(Protocol):
-    """Keeps the last seconds of a source, to write clips of them."""
+    """Buffers the last seconds of a source and writes clips of them."""
 
     def add(self, frame: Frame) -> None:
-        """Take a frame, where clips are made of frames and not of packets."""
+        """Buffer a frame; a source of packets ignores it."""
 
     def save(self, path: Path, start: float, end: float) -> object:
         """Write an mp4 of media times ``start`` to ``end``.
 
         Raises:
-            MonitorError: nothing of that span is there any more, or the disk is full.
+            MonitorError: the span is no longer buffered, or the disk is full.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class FlagRequest:
-    """What somebody marks, and what they say of it."""
+    """A request to flag a moment, with the reporter's opinion and note."""
 
     connection: int
     media_time: float
     frame_index: int
-    track_id: int | None = None  # None: the face that is judged worst
+    track_id: int | None = None  # None: the face with the worst verdict
     reporter: str = ""
     opinion: Opinion | None = None
     category: str = ""
@@ -75,7 +75,7 @@ class _Moment:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Connection:
-    """From one opening of the source to its end."""
+    """The current connection of the source."""
 
     number: int
     provenance: Provenance
@@ -85,7 +85,7 @@ class _Connection:
 
 @dataclass(frozen=True, slots=True)
 class _Pending:
-    """A flag whose clip is still to come."""
+    """A flag without its clip."""
 
     flag_id: str
     start: float
@@ -94,49 +94,50 @@ class _Pending:
 
 
 class FlagRecorder:
-    """Makes the flags of one stream; an observer of it.
+    """Records the flags of one stream; an observer.
 
-    A face that becomes suspicious is flagged by itself: of a live source always, of a file the first time it is played.
+    A face that becomes suspicious is flagged automatically: always on a live source, on a file only in its first
+    playback.
 
     Args:
-        archive: where flags are kept.
-        later: runs a job off the analysis thread.
-        committed: called with each new flag when it is in the database.
+        archive: stores the flags.
+        submit: runs a job on another thread than the analysis thread.
+        on_commit: called with each new flag after its commit.
     """
 
     def __init__(
         self,
         archive: FlagArchive,
         *,
-        later: Callable[[Callable[[], None]], None],
-        committed: Callable[[Flag], None] = lambda _: None,
+        submit: Callable[[Callable[[], None]], None],
+        on_commit: Callable[[Flag], None] = lambda _: None,
     ) -> None:
         self._archive = archive
-        self._later = later
-        self._committed = committed
+        self._submit = submit
+        self._on_commit = on_commit
         self._marking = threading.Lock()  # one flag at a time; frames do not wait for it
-        self._lock = threading.Lock()  # of all that follows
-        self._prepared: tuple[Provenance, ClipSource] | None = None  # of the connection that is about to begin
+        self._lock = threading.Lock()  # guards all fields below
+        self._prepared: tuple[Provenance, ClipSource] | None = None  # of the next connection
         self._connection: _Connection | None = None
         self._over = True
         self._moments: deque[_Moment] = deque()
         self._bytes = 0
-        self._changes: deque[LabelChange] = deque(maxlen=_KEPT_CHANGES)
+        self._changes: deque[LabelChange] = deque(maxlen=_MAX_CHANGES)
         self._pending: list[_Pending] = []
         self._marked: dict[tuple[int, int, int | None, str], Flag] = {}
-        self._accused: dict[int, float] = {}  # track -> media time of its last automatic flag
+        self._last_automatic: dict[int, float] = {}  # track -> media time of its last automatic flag
 
     def prepare(self, provenance: Provenance, *, clips: ClipSource) -> None:
-        """Call it before each ``StreamOpened``.
+        """Prepare for the next connection; call it before each ``StreamOpened``.
 
         Args:
-            provenance: of the source and of the classifiers; goes into every flag.
-            clips: keeps the last seconds of the source.
+            provenance: source, engines and settings, stored in every flag.
+            clips: buffers the last seconds of the source.
         """
         self._prepared = provenance, clips
 
     def __call__(self, event: Event) -> None:
-        """Keep everything that a flag of the last seconds needs; write clips when their last second is over.
+        """Buffer the moments of the last seconds; write each clip after its end.
 
         Raises:
             RuntimeError: a source was opened without ``prepare``.
@@ -145,7 +146,7 @@ class FlagRecorder:
             case StreamOpened():
                 self._begin(event)
             case FrameAnalysed(frame=frame, observation=observation):
-                self._take(frame, observation)
+                self._add_frame(frame, observation)
             case LabelChanged(change=change):
                 self._flag_suspect(change)
             case StreamClosed():
@@ -158,15 +159,15 @@ class FlagRecorder:
         with self._lock:
             self._connection, self._over = _Connection(event.connection, *self._prepared, automatic), False
             self._bytes = 0
-            for forgotten in (self._moments, self._changes, self._accused, self._marked):
-                forgotten.clear()
+            for buffer in (self._moments, self._changes, self._last_automatic, self._marked):
+                buffer.clear()
 
-    def _take(self, frame: Frame, observation: Observation) -> None:
+    def _add_frame(self, frame: Frame, observation: Observation) -> None:
         with self._lock:
             connection = self._connection
             self._changes += observation.changes
-            if self._is_worth_keeping(observation):
-                self._keep(frame, observation)
+            if self._should_buffer(observation):
+                self._buffer_moment(frame, observation)
             due = [pending for pending in self._pending if pending.end <= observation.media_time]
             self._pending = [pending for pending in self._pending if pending not in due]
         if connection is not None:
@@ -174,76 +175,76 @@ class FlagRecorder:
         self._write_clips(due)
 
     def _end(self) -> None:
-        """Write the clips that are still to come, as far as they can be had."""
+        """Write all pending clips, as far as they are buffered."""
         with self._lock:
             due, self._pending, self._over = self._pending, [], True
         self._write_clips(due)
 
     def flag(self, mark: FlagRequest) -> Flag:
-        """Keep a moment; on return the flag is committed and its pictures are on the disk.
+        """Flag a moment; on return, the flag is committed and its pictures are on disk.
 
-        The same mark twice is one flag. The frames go on meanwhile.
+        A repeated mark returns the same flag. The analysis of frames continues meanwhile.
 
         Raises:
-            UsageError: the moment is not there, any more or yet.
-            OutputError: the files cannot be written; nothing was kept.
-            StoreError: the flag cannot be written; nothing was kept.
+            UsageError: the moment is not buffered.
+            OutputError: the files cannot be written; nothing was stored.
+            StoreError: the flag cannot be written; nothing was stored.
         """
         key = (mark.connection, mark.frame_index, mark.track_id, f"{mark.origin}:{mark.reporter}")
         with self._marking:
             with self._lock:
                 if key in self._marked:
                     return self._marked[key]
-                connection, moment = self._found(mark)
+                connection, moment = self._find_moment(mark)
                 changes, moments = list(self._changes), list(self._moments)
             draft = _draft(mark, moment, provenance=connection.provenance, changes=changes, moments=moments)
             flag = self._archive.add(draft.flag(), draft.files())
             pending = _Pending(flag.id, flag.start, flag.end, connection.clips)
             with self._lock:
-                same = connection is self._connection
-                if same:
+                is_current = connection is self._connection
+                if is_current:
                     self._marked[key] = flag
-                over = self._over or not same
+                over = self._over or not is_current
                 if not over:
                     self._pending.append(pending)
             if over:
                 self._write_clips([pending])
-        self._committed(flag)
+        self._on_commit(flag)
         return flag
 
-    def _is_worth_keeping(self, observation: Observation) -> bool:
+    def _should_buffer(self, observation: Observation) -> bool:
         if len(observation.scores) or observation.scores.rejected or observation.changes or not self._moments:
             return True
-        return observation.media_time - self._moments[-1].observation.media_time >= _IDLE_EVERY
+        return observation.media_time - self._moments[-1].observation.media_time >= _IDLE_INTERVAL
 
-    def _keep(self, frame: Frame, observation: Observation) -> None:
+    def _buffer_moment(self, frame: Frame, observation: Observation) -> None:
         content = jpeg.encode(frame.pixels, quality=JPEG_QUALITY)
         self._moments.append(_Moment(observation, frame.captured_at, content, (frame.width, frame.height)))
         self._bytes += len(content)
-        oldest = observation.media_time - _KEPT_SECONDS
-        while self._bytes > _KEPT_BYTES or self._moments[0].observation.media_time < oldest:
+        oldest = observation.media_time - _MAX_AGE
+        while self._bytes > _MAX_BYTES or self._moments[0].observation.media_time < oldest:
             self._bytes -= len(self._moments.popleft().jpeg)
 
-    def _found(self, mark: FlagRequest) -> tuple[_Connection, _Moment]:
-        """The newest kept moment that is not after the mark: what was on the screen."""
+    def _find_moment(self, mark: FlagRequest) -> tuple[_Connection, _Moment]:
+        """The newest buffered moment at or before the mark, which was on the screen."""
         if self._connection is None or not self._moments:
-            raise UsageError("nothing has been seen yet: wait for the first picture")
+            raise UsageError("no frame has been analysed yet: wait for the first picture")
         if mark.connection != self._connection.number:
-            raise UsageError("that moment is gone: the source was opened again meanwhile")
+            raise UsageError("that moment is no longer available: the source was opened again meanwhile")
         for moment in reversed(self._moments):
             if moment.observation.media_time <= mark.media_time + 1e-3:
                 return self._connection, moment
-        raise UsageError(f"that moment is gone: only the last {_KEPT_SECONDS:g} s can be flagged")
+        raise UsageError(f"that moment is no longer available: only the last {_MAX_AGE:g} s can be flagged")
 
     def _flag_suspect(self, change: LabelChange) -> None:
-        """Flag a face that became suspicious, unless it did so a moment ago."""
+        """Flag a face that became suspicious, unless it was flagged within the last seconds."""
         connection = self._connection
         if connection is None or not connection.automatic or not change.after.suspects or change.before.suspects:
             return
-        last = self._accused.get(change.track_id)
-        if last is not None and change.media_time - last < _AGAIN_AFTER:
+        last = self._last_automatic.get(change.track_id)
+        if last is not None and change.media_time - last < _AUTOMATIC_INTERVAL:
             return
-        self._accused[change.track_id] = change.media_time
+        self._last_automatic[change.track_id] = change.media_time
         mark = FlagRequest(
             connection=connection.number,
             media_time=change.media_time,
@@ -251,26 +252,26 @@ class FlagRecorder:
             track_id=change.track_id,
             origin=Origin.AUTOMATIC,
         )
-        self._later(lambda: self._flag_quietly(mark))
+        self._submit(lambda: self._flag_or_log(mark))
 
-    def _flag_quietly(self, mark: FlagRequest) -> None:
+    def _flag_or_log(self, mark: FlagRequest) -> None:
         try:
             self.flag(mark)
         except MonitorError as error:
-            _log.warning("a suspicious moment could not be kept: %s", error)
+            _log.warning("an automatic flag could not be stored: %s", error)
 
     def _write_clips(self, due: Sequence[_Pending]) -> None:
         for pending in due:
-            self._later(partial(self._write_clip, pending))
+            self._submit(partial(self._write_clip, pending))
 
     def _write_clip(self, pending: _Pending) -> None:
-        """Runs off the analysis thread."""
+        """Write one clip; runs on another thread than the analysis thread."""
         try:
             self._archive.add_clip(pending.flag_id, lambda path: pending.clips.save(path, pending.start, pending.end))
         except FlagNotFoundError:
             pass  # deleted meanwhile
         except MonitorError as error:
-            _log.warning("the clip of flag %s could not be kept: %s", pending.flag_id, error)
+            _log.warning("the clip of flag %s could not be written: %s", pending.flag_id, error)
 
 
 def _mark(request: FlagRequest, settings: EvidenceSettings) -> FlagMark:
@@ -295,7 +296,7 @@ def _draft(
     changes: Sequence[LabelChange],
     moments: Sequence[_Moment],
 ) -> FlagDraft:
-    """All that is known of a kept moment."""
+    """The draft of a flag at a buffered moment."""
     frame = observed_frame(moment.observation, picture=moment.jpeg, size=moment.size, captured_at=moment.captured_at)
     return FlagDraft(
         provenance=FlagProvenance.of(provenance, engine=moment.observation.engine),
@@ -303,5 +304,5 @@ def _draft(
         frame=frame,
         face=choose_face(frame.faces or (), track_id=request.track_id),
         changes=[change.to_dict() for change in changes],
-        samples=list(observed_samples(each.observation for each in moments)),
+        samples=list(observed_samples(buffered.observation for buffered in moments)),
     )

@@ -1,4 +1,4 @@
-"""The newest frame of one watch, for any number of viewers: encoded once for each level of quality, never queued."""
+"""Broadcasts the newest frame of one stream to all viewers, encoded once per quality level and never queued."""
 
 import asyncio
 import threading
@@ -15,9 +15,9 @@ from monitor.server.quality_levels import QualityAdaptation, QualityLevel
 from monitor.types import Frame, Observation
 from monitor.types.events import Event, FrameAnalysed, StreamOpened
 
-_HOLD: Final = 1.0  # seconds of media time that an evidence map stays with its face
-_COUNTED: Final = 5.0  # seconds over which shown frames are counted
-_MOST_COUNTED: Final = 1000
+_MAP_AGE: Final = 1.0  # seconds of media time, maximum age of an evidence map
+_FPS_WINDOW: Final = 5.0  # seconds, window of the frame rate
+_MAX_SHOWN: Final = 1000  # shown frames in this window
 
 
 @dataclass(eq=False, slots=True)
@@ -30,10 +30,10 @@ class _Newest:
 
 
 class Viewer:
-    """One of those who look; its ``arrived`` is set on its own event loop when a newer frame is there.
+    """One browser viewer; a newer frame sets its event ``arrived`` on its own event loop.
 
     Args:
-        tab: whose it is; a page asks by it how its own viewer fares.
+        tab: id of the browser tab; the page of this tab shows the viewer's frame rate.
     """
 
     def __init__(self, tab: str = "") -> None:
@@ -42,56 +42,56 @@ class Viewer:
         self.seen = 0
         self.adaptation = QualityAdaptation()
         self._sent: dict[tuple[int, int], float] = {}  # (connection, frame) -> time sent, monotonic
-        self._shown: deque[float] = deque(maxlen=_MOST_COUNTED)
+        self._shown: deque[float] = deque(maxlen=_MAX_SHOWN)
         self._loop = asyncio.get_running_loop()
 
-    def sends(self, connection: int, frame: int) -> None:
-        """A frame leaves for it now."""
+    def send(self, connection: int, frame: int) -> None:
+        """Note that a frame is sent now."""
         self._sent[connection, frame] = time.monotonic()
 
-    def answered(self, connection: int, frame: int, *, shown: bool) -> bool:
-        """Its answer to a frame came; False if none of that number was under way."""
+    def acknowledge(self, connection: int, frame: int, *, shown: bool) -> bool:
+        """Note the acknowledgement of a frame; False if this frame was not sent."""
         sent_at, now = self._sent.pop((connection, frame), None), time.monotonic()
         if sent_at is None:
             return False
-        self.adaptation.answered(sent_at, now=now)
+        self.adaptation.acknowledge(sent_at, now=now)
         if shown:
             self._shown.append(now)
         return True
 
     @property
     def fps(self) -> float:
-        """Frames a second that it has shown lately."""
-        oldest = time.monotonic() - _COUNTED
-        return sum(at > oldest for at in tuple(self._shown)) / _COUNTED
+        """Shown frames per second, over the last 5 seconds."""
+        oldest = time.monotonic() - _FPS_WINDOW
+        return sum(at > oldest for at in tuple(self._shown)) / _FPS_WINDOW
 
     def wake(self) -> None:
-        """Called from the analysis thread."""
-        with suppress(RuntimeError):  # its loop is closed: nobody looks any more
+        """Set ``arrived``; called from the analysis thread."""
+        with suppress(RuntimeError):  # the event loop is closed: the viewer has left
             self._loop.call_soon_threadsafe(self.arrived.set)
 
 
 class Broadcaster:
-    """Holds the newest frame and its verdicts for all viewers; an observer."""
+    """Stores the newest frame and its verdicts for all viewers; an observer."""
 
     def __init__(self) -> None:
         self._changed = threading.Lock()
         self._newest: _Newest | None = None
         self._number = 0
-        self._maps = EvidenceMemory(_HOLD)
-        self._viewers: list[Viewer] = []  # in the order of their coming
-        self.over = ""  # why nothing more will come
+        self._maps = EvidenceMemory(_MAP_AGE)
+        self._viewers: list[Viewer] = []  # in order of arrival
+        self.over = ""  # reason of the end; "" before the end
 
     @property
     def viewers(self) -> int:
-        """How many look."""
+        """The number of viewers."""
         return len(self._viewers)
 
     def __call__(self, event: Event) -> None:
         """Show each frame; a new connection drops the evidence maps of the last one."""
         match event:
             case StreamOpened():
-                self._maps = EvidenceMemory(_HOLD)
+                self._maps = EvidenceMemory(_MAP_AGE)
             case FrameAnalysed(frame=frame, observation=observation, connection=connection):
                 self._show(frame, observation, connection=connection)
 
@@ -105,17 +105,17 @@ class Broadcaster:
         for viewer in viewers:
             viewer.wake()
 
-    def end(self, why: str) -> None:
-        """Tell all who look that nothing more will come; the first reason stays."""
+    def end(self, reason: str) -> None:
+        """Notify all viewers of the end of the stream; the first reason stays."""
         with self._changed:
-            self.over = self.over or why
+            self.over = self.over or reason
             viewers = tuple(self._viewers)
         for viewer in viewers:
             viewer.wake()
 
     @contextmanager
     def viewing(self, tab: str = "") -> Iterator[Viewer]:
-        """Be one of those who look; on an event loop."""
+        """Subscribes to a stream's frames (event loop)."""
         viewer = Viewer(tab)
         with self._changed:
             self._viewers.append(viewer)
@@ -128,10 +128,10 @@ class Broadcaster:
                 self._viewers.remove(viewer)
 
     def message(self, viewer: Viewer) -> tuple[dict[str, Any], bytes] | None:
-        """The newest frame, if this viewer has not seen it; blocks while it is encoded (off the event loop, please).
+        """The newest frame; None if the viewer has it already. Blocks while encoding: not for the event loop.
 
         Returns:
-            Its header, and the whole message at the viewer's level.
+            The header, and the whole message at the viewer's quality level.
         """
         newest = self._newest
         if newest is None or newest.number <= viewer.seen:
@@ -143,12 +143,12 @@ class Broadcaster:
             return newest.head, newest.messages[level]
 
     def viewer_of(self, tab: str) -> Viewer | None:
-        """The newest viewer of a tab, if it looks."""
+        """The newest viewer of a tab; None if there is none."""
         with self._changed:
             return next((viewer for viewer in reversed(self._viewers) if viewer.tab == tab), None)
 
     def face(self, track_id: int) -> bytes | None:
-        """A small JPEG of a face in the newest frame; None if it is not there. Made anew with each call."""
+        """A small JPEG of a face in the newest frame, encoded at each call; None if the frame lacks this face."""
         newest = self._newest
         faces = () if newest is None else newest.head["faces"]
         box = next((face["box"] for face in faces if face["id"] == track_id), None)
@@ -156,5 +156,5 @@ class Broadcaster:
 
     @property
     def now(self) -> dict[str, Any] | None:
-        """What is said in the newest frame, as its header has it."""
+        """The header of the newest frame; None before the first frame."""
         return None if self._newest is None else self._newest.head

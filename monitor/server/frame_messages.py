@@ -1,12 +1,12 @@
-"""One live frame as one binary message: the picture and what is said of it travel together.
+"""One live frame as one binary message: the header with the verdicts, and the picture.
 
 ``u32 big-endian length of the header | header, JSON in UTF-8 | picture, JPEG``
 
-A viewer answers each message with the text ``{"ack": frame, "connection": connection, "shown": true}`` when it has
-drawn the frame, with ``"shown": false`` when it has skipped it. Only a few frames are under way without an answer, the
-time until the answer decides the size of the next pictures, and the page counts the frames that were shown. A server
-that refuses or ends a stream accepts the WebSocket first and then closes it with one of the codes
-below: a browser does not tell its page why a handshake failed.
+A viewer acknowledges each message with the text ``{"ack": frame, "connection": connection, "shown": true}`` after
+drawing the frame, with ``"shown": false`` after skipping it. The server limits the number of unacknowledged frames, and
+adapts the size of the next pictures to the time until the acknowledgement. To refuse or end a stream, the server
+accepts the WebSocket and closes it with one of the codes below, because the browser hides the reason of a failed
+handshake from its page.
 """
 
 import base64
@@ -23,30 +23,32 @@ from monitor.overlay.heat import EvidenceMemory
 from monitor.system import jpeg
 from monitor.types import Floats, Frame, Observation, Pixels, Verdict
 
-ENDED: Final = 4000  # close code: nothing more will come; the close reason says why (123 bytes at most)
-NOT_ALLOWED: Final = 4401  # close code: wrong or expired token; a viewer does not try again
-SCALE: Final = 4.0  # logits at full colour, as OverlaySettings.scale
+ENDED: Final = 4000  # close code: end of the stream; its close reason has at most 123 bytes
+NOT_ALLOWED: Final = 4401  # close code: wrong or expired token; the viewer does not reconnect
+SCALE: Final = 4.0  # logits at full colour, see OverlaySettings.scale
 _FULL: Final = 127  # the int8 that stands for SCALE
-_PORTRAIT, _AROUND, _PLAIN = 96, 0.25, 75  # pixels; margin on each side, of the box; JPEG
+_PORTRAIT_SIDE: Final = 96  # pixels
+_PORTRAIT_MARGIN: Final = 0.25  # fraction of the box, on each side
+_PORTRAIT_QUALITY: Final = 75  # JPEG
 _LENGTH: Final = struct.Struct(">I")
 
 
 def header(frame: Frame, observation: Observation, *, connection: int, maps: EvidenceMemory) -> dict[str, Any]:
-    """What is said in one frame, as JSON values.
+    """The header of one frame, as JSON values.
 
     Args:
-        frame: the picture that boxes are measured in; the JPEG beside the header may be smaller.
+        frame: the frame that defines the pixels of the boxes; the JPEG of the message may be smaller.
         observation: of this frame.
-        connection: counts the openings of the source; frame indices begin anew with each.
-        maps: already updated with this observation, as with every one before it, shown or not.
+        connection: number of the connection; frame indices restart with each connection.
+        maps: updated with this observation and with all previous observations.
 
     Returns:
         ``frame`` (index), ``connection``, ``time`` (media seconds), ``captured`` (Unix milliseconds), ``width`` and
         ``height`` (pixels of the frame), ``engine``, ``scale`` (logits at full colour), ``hints`` on the stream itself
-        that hold now (``kind``, ``detail``, ``since``, media seconds) and ``faces``: a list of
+        that are active now (``kind``, ``detail``, ``since``, media seconds) and ``faces``: a list of
         ``id``, ``box`` [x1, y1, x2, y2], ``label``, ``words``, ``probability`` and ``confidence`` (or None),
         ``samples``, ``effective``, ``reasons`` (in words) and ``map`` (or None): ``rows``, ``columns``, ``square``
-        [x1, y1, x2, y2] and ``values``, base64 of int8 row by row, 127 standing for ``scale`` towards fake.
+        [x1, y1, x2, y2] and ``values``, base64 of int8 row by row, 127 means ``scale`` towards fake.
     """
     boxes = observation.tracked.faces.boxes
     return {
@@ -67,7 +69,7 @@ def header(frame: Frame, observation: Observation, *, connection: int, maps: Evi
 
 
 def _face(verdict: Verdict, box: Floats, maps: EvidenceMemory) -> dict[str, Any]:
-    found = maps.of(verdict.track_id, box)
+    evidence = maps.of(verdict.track_id, box)
     return {
         "id": verdict.track_id,
         "box": _corners(box),
@@ -78,7 +80,7 @@ def _face(verdict: Verdict, box: Floats, maps: EvidenceMemory) -> dict[str, Any]
         "samples": verdict.samples,
         "effective": round(verdict.effective_samples, 2),
         "reasons": [reason.in_words for reason in verdict.reasons],
-        "map": None if found is None else _map(*found),
+        "map": None if evidence is None else _map(*evidence),
     }
 
 
@@ -105,8 +107,8 @@ def picture(frame: Frame, *, longest: int, quality: int) -> bytes:
     """The frame as JPEG.
 
     Args:
-        frame: what to encode.
-        longest: pixels of its longer side at most; larger pictures are made smaller, never larger.
+        frame: the frame to encode.
+        longest: limit of the longer side, pixels; a smaller frame keeps its size.
         quality: of the JPEG, 1..100.
 
     Raises:
@@ -120,39 +122,39 @@ def picture(frame: Frame, *, longest: int, quality: int) -> bytes:
 
 
 def portrait(pixels: Pixels, box: Sequence[float]) -> bytes | None:
-    """A face with some of what is around it as a square JPEG, 96 pixels wide; the picture's edge is repeated.
+    """A face with a margin as a square JPEG, 96 pixels wide; pixels beyond the picture repeat its edge.
 
     Args:
         pixels: (H, W, 3) RGB.
-        box: x1, y1, x2, y2 of the face in them.
+        box: x1, y1, x2, y2 of the face, pixels.
 
     Returns:
-        None if nothing of it is in the picture.
+        The JPEG; None if the box is outside the picture.
     """
     x1, y1, x2, y2 = box
     height, width = pixels.shape[:2]
     if x2 <= 0 or y2 <= 0 or x1 >= width or y1 >= height:
         return None
-    x, y, half = (x1 + x2) / 2, (y1 + y2) / 2, (1 + 2 * _AROUND) * max(x2 - x1, y2 - y1) / 2
+    x, y, half = (x1 + x2) / 2, (y1 + y2) / 2, (1 + 2 * _PORTRAIT_MARGIN) * max(x2 - x1, y2 - y1) / 2
     square = np.array([[x - half, y - half, x + half, y + half]], np.float32)
-    return jpeg.encode(cut_squares(pixels, square, size=_PORTRAIT)[0], quality=_PLAIN)
+    return jpeg.encode(cut_squares(pixels, square, size=_PORTRAIT_SIDE)[0], quality=_PORTRAIT_QUALITY)
 
 
 def pack(header: Mapping[str, Any], picture: bytes) -> bytes:
-    """The message.
+    """Join header and picture to a message.
 
     Raises:
-        ValueError: the header holds a number that JSON has not (NaN, infinity).
+        ValueError: the header contains NaN or infinity, which JSON does not support.
     """
     head = json.dumps(header, separators=(",", ":"), allow_nan=False, ensure_ascii=False).encode()
     return _LENGTH.pack(len(head)) + head + picture
 
 
 def unpack(message: bytes) -> tuple[dict[str, Any], bytes]:
-    """Header and JPEG of a message.
+    """Split a message into header and JPEG.
 
     Raises:
-        ValueError: it is cut off, or no such message.
+        ValueError: the message is truncated or malformed.
     """
     if len(message) < _LENGTH.size:
         raise ValueError(f"a message of {len(message)} bytes has no header")

@@ -18,7 +18,7 @@ from monitor.flags.queries import FlagQuery
 from monitor.runtime import StreamState
 from monitor.server import service
 from monitor.server.auth.client_address import is_allowed_client, is_direct, is_rebinding_safe
-from monitor.server.metrics import MetricsSnapshot, StreamSnapshot, rendered
+from monitor.server.metrics import MetricsSnapshot, StreamSnapshot, render
 from monitor.system.logs import mask_text
 from monitor.types import Origin
 
@@ -102,11 +102,11 @@ async def metrics(request: Request) -> Response:
     if not _is_allowed(request):
         return _deny()
 
-    def render() -> tuple[bytes, str]:
-        return rendered(snapshot(service.current()), accept=request.headers.get("accept", ""))
+    def render_now() -> tuple[bytes, str]:
+        return render(snapshot(service.current()), accept=request.headers.get("accept", ""))
 
     try:
-        content, content_type = await asyncio.to_thread(render)
+        content, content_type = await asyncio.to_thread(render_now)
     except MonitorError as error:
         return PlainTextResponse(f"{mask_text(str(error))}\n", status_code=503, headers=_HEADERS)
     return Response(content, headers=_HEADERS | {"Content-Type": content_type})

@@ -1,7 +1,7 @@
-"""What the program counts, for Prometheus: all names of metrics, and nothing that is counted only for them.
+"""Prometheus metrics.
 
-Whoever asks gets a picture of this moment, made from what the watches, the archive and the engine know of themselves.
-``id`` is a watch's, ``source`` the name that people gave it, or its masked address.
+The metrics are rendered from a snapshot of the streams, the archive and the engine at each request. The label ``id`` is
+the id of a stream, the label ``source`` its name or its masked address.
 """
 
 import re
@@ -30,20 +30,20 @@ from monitor.types.stats import LATENCIES
 
 PREFIX: Final = "deepfake_monitor"
 _PROC: Final = Path("/proc/self")
-_OF_A_SOURCE: Final = ("id", "source")
+_STREAM_LABELS: Final = ("id", "source")
 
 
 @dataclass(frozen=True, slots=True)
 class StreamSnapshot:
-    """One source."""
+    """One stream at one moment."""
 
     id: str
-    name: str  # without secrets
+    name: str  # display name, secrets masked
     status: StreamStatus
     totals: StreamTotals
-    faces: Mapping[Label, int]  # seen now
+    faces: Mapping[Label, int]  # faces in the newest frame
     viewers: int
-    hints: frozenset[HintKind] = frozenset()  # on the stream itself, that hold now
+    hints: frozenset[HintKind] = frozenset()  # hints on the stream that are active now
 
     @property
     def waiting(self) -> int:
@@ -56,91 +56,93 @@ class StreamSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class MetricsSnapshot:
-    """All that is told, at one moment."""
+    """The values of all metrics at one moment."""
 
     sources: Sequence[StreamSnapshot]
     engines: Engines | None  # None: not loaded
-    beat: HeartbeatResult | None  # None: none yet
-    load: int  # steps of the ladder down: 0 = nothing is left out
-    flags: Mapping[tuple[str, bool], int]  # (origin, whether somebody looked at it) -> how many
-    stored: int  # bytes of all that is kept
-    free: int  # bytes on that disk
-    jobs: Mapping[str, int]  # queue -> how many wait
+    beat: HeartbeatResult | None  # None: before the first heartbeat
+    load: int  # level of the load shedder; 0: every frame is analysed
+    flags: Mapping[tuple[str, bool], int]  # number of flags, by (origin, whether reviewed)
+    stored: int  # bytes of all stored files
+    free: int  # free bytes on the same disk
+    jobs: Mapping[str, int]  # number of waiting jobs, by queue
 
 
-def rendered(snapshot: MetricsSnapshot, *, accept: str = "") -> tuple[bytes, str]:
-    """The text that Prometheus reads, and its content type; ``accept`` is the header of the request."""
+def render(snapshot: MetricsSnapshot, *, accept: str = "") -> tuple[bytes, str]:
+    """The metrics in a Prometheus text format, and the content type; ``accept`` is the header of the request."""
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
-    registry.register(_Told(snapshot))
+    registry.register(_SnapshotCollector(snapshot))
     encoder, content_type = exposition.choose_encoder(accept)
     return encoder(registry), content_type
 
 
-class _Told(Collector):
+class _SnapshotCollector(Collector):
     def __init__(self, snapshot: MetricsSnapshot) -> None:
         self._snapshot = snapshot
 
     def collect(self) -> Iterator[Metric]:
-        yield from _frames(self._snapshot.sources)
-        yield from _sources(self._snapshot.sources)
-        yield from _engine(self._snapshot)
-        yield from _kept(self._snapshot)
-        yield from _process()
+        yield from _frame_metrics(self._snapshot.sources)
+        yield from _stream_metrics(self._snapshot.sources)
+        yield from _engine_metrics(self._snapshot)
+        yield from _storage_metrics(self._snapshot)
+        yield from _process_metrics()
 
 
-def _frames(sources: Iterable[StreamSnapshot]) -> Iterator[Metric]:
-    read = _counter("frames_read", "Frames that came from a source.", *_OF_A_SOURCE)
-    analysed = _counter("frames_analysed", "Frames that went through the pipeline.", *_OF_A_SOURCE)
-    dropped = _counter("frames_dropped", "Frames that were read and not analysed, by cause.", *_OF_A_SOURCE, "cause")
-    lost = _counter("frames_lost", "Frames or packets that could not be decoded, by cause.", *_OF_A_SOURCE, "cause")
-    waiting = _gauge("frames_waiting", "Frames between capture and the end of their analysis.", *_OF_A_SOURCE)
+def _frame_metrics(streams: Iterable[StreamSnapshot]) -> Iterator[Metric]:
+    read = _counter("frames_read", "Frames read from a source.", *_STREAM_LABELS)
+    analysed = _counter("frames_analysed", "Analysed frames.", *_STREAM_LABELS)
+    dropped = _counter("frames_dropped", "Frames read but not analysed, by cause.", *_STREAM_LABELS, "cause")
+    lost = _counter("frames_lost", "Frames or packets that could not be decoded, by cause.", *_STREAM_LABELS, "cause")
+    waiting = _gauge("frames_waiting", "Frames between capture and the end of their analysis.", *_STREAM_LABELS)
     latency = HistogramMetricFamily(
-        f"{PREFIX}_latency_seconds", "From a frame's arrival to its observation.", labels=_OF_A_SOURCE
+        f"{PREFIX}_latency_seconds", "Time from a frame's arrival to its observation.", labels=_STREAM_LABELS
     )
-    for one in sources:
-        who, totals = (one.id, one.name), one.totals
-        read.add_metric(who, totals.read)
-        analysed.add_metric(who, totals.analysed)
-        waiting.add_metric(who, one.waiting)
+    for stream in streams:
+        labels, totals = (stream.id, stream.name), stream.totals
+        read.add_metric(labels, totals.read)
+        analysed.add_metric(labels, totals.analysed)
+        waiting.add_metric(labels, stream.waiting)
         for family, causes in ((dropped, totals.dropped), (lost, totals.lost)):
             for cause, count in causes.items():
-                family.add_metric((*who, cause), count)
-        latency.add_metric(who, _buckets(totals.latencies), totals.latency)
+                family.add_metric((*labels, cause), count)
+        latency.add_metric(labels, _buckets(totals.latencies), totals.latency)
     yield from (read, analysed, dropped, lost, waiting, latency)
 
 
 def _buckets(counts: Sequence[int]) -> list[tuple[str, float]]:
-    """Cumulative counts by upper edge, as the format has them."""
+    """Cumulative counts by upper edge, as required by the Prometheus format."""
     edges = [*map(str, LATENCIES), "+Inf"]
     return [(edge, float(sum(counts[: place + 1]))) for place, edge in enumerate(edges)]
 
 
-def _sources(sources: Iterable[StreamSnapshot]) -> Iterator[Metric]:
-    openings = _counter("source_openings", "How often a source was opened; the second is a reconnect.", *_OF_A_SOURCE)
-    state = _gauge("source_state", "1 for the state that a source is in.", *_OF_A_SOURCE, "state")
-    viewers = _gauge("viewers", "Browsers that look at a source.", *_OF_A_SOURCE)
-    faces = _gauge("faces", "Faces that are seen now, by label.", *_OF_A_SOURCE, "label")
-    changes = _counter("verdicts", "How often a face got this label.", *_OF_A_SOURCE, "label")
-    flags = _counter("flags_committed", "Flags of a source that were committed.", *_OF_A_SOURCE)
-    hints = _gauge("source_hint", "1 while a stream itself looks wrong in that way.", *_OF_A_SOURCE, "kind")
-    for one in sources:
-        who = (one.id, one.name)
-        openings.add_metric(who, one.totals.openings)
-        flags.add_metric(who, one.totals.flags)
-        viewers.add_metric(who, one.viewers)
-        for known in StreamState:
-            state.add_metric((*who, known.value), float(one.status.state is known))
+def _stream_metrics(streams: Iterable[StreamSnapshot]) -> Iterator[Metric]:
+    openings = _counter(
+        "source_openings", "Connections of a source; all but the first are reconnects.", *_STREAM_LABELS
+    )
+    state = _gauge("source_state", "1 for the current state of a source.", *_STREAM_LABELS, "state")
+    viewers = _gauge("viewers", "Browser viewers of a source.", *_STREAM_LABELS)
+    faces = _gauge("faces", "Faces in the newest frame, by label.", *_STREAM_LABELS, "label")
+    changes = _counter("verdicts", "Label changes, by new label.", *_STREAM_LABELS, "label")
+    flags = _counter("flags_committed", "Committed flags of a source.", *_STREAM_LABELS)
+    hints = _gauge("source_hint", "1 while a hint of this kind is active on the stream.", *_STREAM_LABELS, "kind")
+    for stream in streams:
+        labels = (stream.id, stream.name)
+        openings.add_metric(labels, stream.totals.openings)
+        flags.add_metric(labels, stream.totals.flags)
+        viewers.add_metric(labels, stream.viewers)
+        for stream_state in StreamState:
+            state.add_metric((*labels, stream_state.value), float(stream.status.state is stream_state))
         for kind in HintKind:
-            hints.add_metric((*who, kind.value), float(kind in one.hints))
+            hints.add_metric((*labels, kind.value), float(kind in stream.hints))
         for label in Label:
-            faces.add_metric((*who, label.value), one.faces.get(label, 0))
-            changes.add_metric((*who, label.value), one.totals.changes.get(label, 0))
+            faces.add_metric((*labels, label.value), stream.faces.get(label, 0))
+            changes.add_metric((*labels, label.value), stream.totals.changes.get(label, 0))
     yield from (openings, state, viewers, faces, changes, flags, hints)
 
 
-def _engine(snapshot: MetricsSnapshot) -> Iterator[Metric]:
+def _engine_metrics(snapshot: MetricsSnapshot) -> Iterator[Metric]:
     yield InfoMetricFamily(f"{PREFIX}_build", "The program.", value={"version": __version__})
     if snapshot.engines is not None:
         card = snapshot.engines.classifier.card
@@ -150,40 +152,42 @@ def _engine(snapshot: MetricsSnapshot) -> Iterator[Metric]:
             "model": card.id,
             "weights_sha256": card.weights_sha256,
         }
-        yield InfoMetricFamily(f"{PREFIX}_engine", "What scores faces, and why it was chosen.", value=facts)
-    load = _gauge("load_level", "Steps by which less of live sources is analysed; 0: all of it.")
+        yield InfoMetricFamily(
+            f"{PREFIX}_engine", "The engine that scores faces, and the reason of its choice.", value=facts
+        )
+    load = _gauge("load_level", "Level of the load shedder; 0: every frame of live sources is analysed.")
     load.add_metric((), snapshot.load)
     yield load
     beat = snapshot.beat
     if beat is not None:
-        healthy = _gauge("heartbeat_healthy", "1 if the running engine scores known faces as it should.")
+        healthy = _gauge("heartbeat_healthy", "1 if the running engine scores the reference faces correctly.")
         healthy.add_metric((), float(beat.healthy))
-        at = _gauge("heartbeat_timestamp_seconds", "When that was found, Unix time.")
+        at = _gauge("heartbeat_timestamp_seconds", "Time of the last heartbeat, Unix time.")
         at.add_metric((), beat.at.timestamp())
-        logits = _gauge("heartbeat_logit", "What the known faces scored.", "face")
+        logits = _gauge("heartbeat_logit", "Logits of the reference faces.", "face")
         if beat.scored is not None:
             logits.add_metric(("genuine",), beat.scored.genuine)
             logits.add_metric(("blended",), beat.scored.blended)
         yield from (healthy, at, logits)
 
 
-def _kept(snapshot: MetricsSnapshot) -> Iterator[Metric]:
-    flags = _gauge("flags", "Flags that are kept, by who made them and whether somebody looked.", "origin", "reviewed")
+def _storage_metrics(snapshot: MetricsSnapshot) -> Iterator[Metric]:
+    flags = _gauge("flags", "Stored flags, by origin and whether they were reviewed.", "origin", "reviewed")
     for (origin, reviewed), count in snapshot.flags.items():
         flags.add_metric((origin, str(reviewed).lower()), count)
-    stored = _gauge("storage_bytes", "All that is kept: database, clips, pictures, analyses.")
+    stored = _gauge("storage_bytes", "Bytes of the database, clips, pictures and analyses.")
     stored.add_metric((), snapshot.stored)
-    free = _gauge("storage_free_bytes", "Free on that disk.")
+    free = _gauge("storage_free_bytes", "Free bytes on the disk of the storage.")
     free.add_metric((), snapshot.free)
-    jobs = _gauge("jobs_waiting", "Jobs that wait in a queue.", "queue")
+    jobs = _gauge("jobs_waiting", "Waiting jobs, by queue.", "queue")
     for queue, count in snapshot.jobs.items():
         jobs.add_metric((queue,), count)
     yield from (flags, stored, free, jobs)
 
 
-def _process() -> Iterator[Metric]:
-    """What the process collector of the library leaves out."""
-    threads = _gauge("threads", "Python's threads of this process.")
+def _process_metrics() -> Iterator[Metric]:
+    """Metrics that the process collector of prometheus_client lacks."""
+    threads = _gauge("threads", "Python threads of this process.")
     threads.add_metric((), threading.active_count())
     children = _children()
     if children is None:
@@ -191,34 +195,34 @@ def _process() -> Iterator[Metric]:
         return
     count = _gauge("children", "Child processes.")
     count.add_metric((), len(children))
-    resident = _gauge("children_resident_bytes", "Resident memory of the child processes together.")
+    resident = _gauge("children_resident_bytes", "Resident memory of all child processes.")
     resident.add_metric((), sum(map(_resident, children)))
     yield from (threads, count, resident)
 
 
 def _children() -> list[int] | None:
-    """Ids of the child processes; None where the system does not tell."""
-    found: list[int] = []
-    told = False
+    """Ids of the child processes; None if the system does not list them."""
+    children: list[int] = []
+    is_listed = False
     for path in _PROC.glob("task/*/children"):
         with suppress(OSError):  # the thread has ended meanwhile
-            found += map(int, path.read_text().split())
-            told = True
-    return found if told else None
+            children += map(int, path.read_text().split())
+            is_listed = True
+    return children if is_listed else None
 
 
 def _resident(process: int) -> int:
-    """Bytes; 0 if it has ended meanwhile."""
+    """Resident memory of a process, bytes; 0 if it has ended meanwhile."""
     with suppress(OSError):
         status = Path(f"/proc/{process}/status").read_text(encoding="utf-8", errors="replace")
-        found = re.search(r"^VmRSS:\s+(\d+) kB$", status, re.MULTILINE)
-        return 1024 * int(found[1]) if found else 0
+        match = re.search(r"^VmRSS:\s+(\d+) kB$", status, re.MULTILINE)
+        return 1024 * int(match[1]) if match else 0
     return 0
 
 
-def _counter(name: str, about: str, *labels: str) -> CounterMetricFamily:
-    return CounterMetricFamily(f"{PREFIX}_{name}", about, labels=labels)
+def _counter(name: str, description: str, *labels: str) -> CounterMetricFamily:
+    return CounterMetricFamily(f"{PREFIX}_{name}", description, labels=labels)
 
 
-def _gauge(name: str, about: str, *labels: str) -> GaugeMetricFamily:
-    return GaugeMetricFamily(f"{PREFIX}_{name}", about, labels=labels)
+def _gauge(name: str, description: str, *labels: str) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"{PREFIX}_{name}", description, labels=labels)

@@ -1,9 +1,9 @@
-"""Size and JPEG quality of the pictures for one viewer, adapted to its connection and its machine.
+"""Size and JPEG quality of the pictures for one viewer, adapted to its connection and machine.
 
-A viewer acknowledges each frame; the time until the acknowledgement measures its speed. Three late acknowledgements in
-a row lower the level; some seconds of quick ones raise it. A level has about twice the bytes of the next lower level,
-and ``SLOW`` is more than twice ``QUICK``: a connection that is quick at one level is not late at the level above, so a
-connection of constant speed ends at a constant level.
+A viewer acknowledges each frame; the time until the acknowledgement measures the viewer's speed. Three late
+acknowledgements in a row lower the level; some seconds of quick acknowledgements raise it. A level has about twice the
+bytes of the next lower level, and ``SLOW`` is more than twice ``QUICK``: a connection that is quick at one level is not
+late at the level above, so a connection of constant speed reaches a constant level.
 """
 
 from collections import deque
@@ -42,8 +42,8 @@ class QualityAdaptation:
         """The limits of the next picture."""
         return LEVELS[self.index]
 
-    def answered(self, sent_at: float, *, now: float) -> None:
-        """Takes the acknowledgement of a frame into account.
+    def acknowledge(self, sent_at: float, *, now: float) -> None:
+        """Adapt the level to the acknowledgement of a frame.
 
         Args:
             sent_at: when the frame was sent, ``time.monotonic()``.

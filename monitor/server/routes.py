@@ -69,7 +69,7 @@ async def _receive_acknowledgements(websocket: WebSocket, viewer: Viewer, credit
     with suppress(WebSocketDisconnect, RuntimeError, ValueError, KeyError, TypeError):
         while True:
             answer = await websocket.receive_json()
-            if viewer.answered(answer["connection"], answer["ack"], shown=answer["shown"] is True):
+            if viewer.acknowledge(answer["connection"], answer["ack"], shown=answer["shown"] is True):
                 credit.release()
                 viewer.arrived.set()
 
@@ -86,7 +86,7 @@ async def _send_frames(
             else:
                 head, message = found
                 await credit.acquire()
-                viewer.sends(head["connection"], head["frame"])
+                viewer.send(head["connection"], head["frame"])
                 await websocket.send_bytes(message)
         await websocket.close(ENDED, broadcaster.over[:120])
 

@@ -1,4 +1,4 @@
-"""All that runs behind the dashboard, in one place that the server owns: pages and routes only look it up."""
+"""The service behind the dashboard: streams, analyses, flags and accounts of one server process."""
 
 import logging
 import threading
@@ -23,11 +23,11 @@ from monitor.server.uploads import Uploads
 from monitor.settings import Preset, Settings, load_settings
 
 MAX_STREAMS: Final = 16
-CAMERA_GRACE: Final = 30.0  # seconds (wall clock) without its camera until a browser's stream ends
-_TIDY_EVERY: Final = 3600.0  # seconds (wall clock)
-_ONE_BEAT: Final = 60.0  # seconds that a beat may take on a busy machine
-_TO_STOP: Final = 2.0  # seconds (wall clock) for all watches to end
-_TO_CLOSE: Final = 3.5  # the same for that, and for the clips that are under way
+CAMERA_GRACE: Final = 30.0  # seconds (wall clock) until the stream of a disconnected browser camera ends
+_TIDY_INTERVAL: Final = 3600.0  # seconds (wall clock)
+_MAX_BEAT_TIME: Final = 60.0  # seconds, duration of a heartbeat test on a busy machine
+_STOP_TIMEOUT: Final = 2.0  # seconds (wall clock) for stopping all streams
+_CLOSE_TIMEOUT: Final = 3.5  # seconds (wall clock) for stopping all streams and writing the pending clips
 
 _log = logging.getLogger(__name__)
 
@@ -36,11 +36,11 @@ _lock = threading.Lock()
 
 
 class MonitorService:
-    """The watched sources, the analyses, the flags, and who may see them.
+    """The streams, the analyses, the flags and the accounts.
 
     Args:
-        settings: of everything.
-        archive: open; closed with the service.
+        settings: of all parts.
+        archive: an open archive; closed with the service.
     """
 
     def __init__(self, settings: Settings, archive: FlagArchive) -> None:
@@ -57,17 +57,17 @@ class MonitorService:
         self.accounts, self.audit, self.guesses = Accounts(database), AuditLog(database), LoginThrottle()
         self.sessions = Sessions(settings.access, look_up=self._find_user)
         every = settings.service.heartbeat_interval
-        self.heartbeat = Heartbeat(self.engines, max_age=2 * every + _ONE_BEAT)
+        self.heartbeat = Heartbeat(self.engines, max_age=2 * every + _MAX_BEAT_TIME)
         self._timers = (
             Timer("heartbeat", self.heartbeat.beat, every=every),
-            Timer("retention", self._tidy, every=_TIDY_EVERY),
+            Timer("retention", self._tidy, every=_TIDY_INTERVAL),
         )
-        self.hanging = 0  # threads that were left behind when it was closed
+        self.hanging = 0  # number of threads that ``close`` left running
         self.analyses = Uploads(archive.folder / "analyses", settings=settings, engines=self.engines)
 
     @classmethod
     def open(cls, settings: Settings) -> Self:
-        """The service over the archive that the settings name.
+        """Open a service with the archive of the settings.
 
         Raises:
             StoreError: the database cannot be opened.
@@ -76,45 +76,45 @@ class MonitorService:
         return cls(settings, FlagArchive.open(settings.evidence))
 
     def begin(self) -> None:
-        """Test the engine and delete what is kept long enough, now and again."""
+        """Start the periodic test of the engine and the periodic deletion of old flags."""
         for timer in self._timers:
             timer.start()
 
     def close(self) -> None:
-        """Stop all watching, write what clips can be had, let go of the database.
+        """Stop all streams, write the pending clips and close the database.
 
-        What hangs (a camera that does not answer) is left behind after some seconds: its threads end with the process.
+        A thread that hangs (on a camera without an answer) stays behind after some seconds and ends with the process.
         """
-        end = time.monotonic() + _TO_CLOSE
+        deadline = time.monotonic() + _CLOSE_TIMEOUT
         jobs = [timer.stop for timer in self._timers] + [stream.stop for stream in self.streams]
         jobs += [] if self._build is None else [self._build.close]
-        self.hanging = run_parallel([*jobs, self.analyses.close], timeout=_TO_STOP)
+        self.hanging = run_parallel([*jobs, self.analyses.close], timeout=_STOP_TIMEOUT)
         if self.hanging:
             _log.warning("%d of %d threads did not end in time", self.hanging, len(jobs) + 1)
-        if not self._worker.close(timeout=end - time.monotonic()):
+        if not self._worker.close(timeout=deadline - time.monotonic()):
             self.hanging += 1
             _log.warning("some clips could not be written in time: they are recorded as missing at the next start")
         self.archive.store.close()
 
-    def _find_user(self, person: User, since: datetime) -> User | None:
+    def _find_user(self, user: User, since: datetime) -> User | None:
         with_password = self.settings.access.mode == "password"
-        return self.accounts.find(person.name, since=since) if with_password else person
+        return self.accounts.find(user.name, since=since) if with_password else user
 
     def _tidy(self) -> None:
-        done = self.archive.tidy(self.settings.evidence, now=datetime.now(UTC))
-        if done.deletions:
-            _log.info("retention: %d flags deleted, %.1f MB freed", len(done.deletions), done.freed / 1e6)
+        result = self.archive.tidy(self.settings.evidence, now=datetime.now(UTC))
+        if result.deletions:
+            _log.info("retention: %d flags deleted, %.1f MB freed", len(result.deletions), result.freed / 1e6)
 
     @property
     def clips_waiting(self) -> int:
-        """How many clips and automatic flags wait to be written."""
+        """The number of waiting clips and automatic flags."""
         return self._worker.waiting
 
     def engines(self) -> Engines:
-        """The networks, loaded when they are first needed; may take a minute.
+        """The engines, loaded at the first call, which may take a minute.
 
         Raises:
-            MonitorError: there are no weights, or no engine can run them.
+            MonitorError: the weights are missing, or no engine can run them.
         """
         with self._loading:
             if self._engines is None:
@@ -125,29 +125,29 @@ class MonitorService:
 
     @property
     def loaded(self) -> Engines | None:
-        """The networks, if they are loaded."""
+        """The engines; None before they are loaded."""
         return self._engines
 
     @property
     def streams(self) -> Sequence[Stream]:
-        """All watched sources, in the order they were added."""
+        """All streams, in the order of their creation."""
         return tuple(self._streams.values())
 
     def stream(self, stream_id: str) -> Stream | None:
-        """One of them; None if it was removed."""
+        """The stream with this id; None if it was removed."""
         return self._streams.get(stream_id)
 
     def add(self, url: str, *, name: str = "", repeat: bool = False, trusted: bool = False) -> Stream:
-        """Watch one more source.
+        """Watch another source.
 
         Args:
-            url: as a person typed it.
-            name: what people call it.
-            repeat: play a file again when it is over.
-            trusted: named where the server was started, not in a browser: may be any file.
+            url: the address as typed by a user.
+            name: display name; default: the masked address.
+            repeat: restart a file at its end.
+            trusted: allow every address, because it comes from the command line and not from a browser.
 
         Raises:
-            UsageError: there are enough, or the address is not one that a browser may ask for.
+            UsageError: the limit of streams is reached, or a browser may not use this address.
         """
         if not trusted:
             check_address(url, folders=self.settings.dashboard.media_folders)
@@ -157,16 +157,16 @@ class MonitorService:
         """The stream of a browser's own camera; created with its first connection.
 
         Args:
-            key: a secret of the page that the camera belongs to.
-            name: what people call it.
+            key: the secret of the camera's page.
+            name: display name.
 
         Raises:
-            UsageError: there are enough sources.
+            UsageError: the limit of streams is reached.
         """
         with self._adding:
-            known = self.stream(camera_id(key))
-            if known is not None:
-                return known
+            existing = self.stream(camera_id(key))
+            if existing is not None:
+                return existing
             inbox = PushInbox(name, open_timeout=CAMERA_GRACE, settings=self.settings.source)
             return self._watch(inbox, name=name, stream_id=camera_id(key))
 
@@ -189,9 +189,9 @@ class MonitorService:
         return stream
 
     def judge_by(self, preset: Preset) -> None:
-        """Use a preset's thresholds for all that is opened from now on, until the server ends.
+        """Use a preset's thresholds for all sources opened from now on, until the server ends.
 
-        What it begins with is the setting ``verdict.preset``.
+        The initial preset is the setting ``verdict.preset``.
         """
         verdict = self.settings.verdict.under(preset)
         self.settings = self.settings.model_copy(update={"verdict": verdict})
@@ -205,10 +205,10 @@ class MonitorService:
 
 
 def current() -> MonitorService:
-    """The service of this process; opened with the settings of the working directory and environment if need be.
+    """The service of this process; opened at the first call, with the settings of working directory and environment.
 
     Raises:
-        MonitorError: it cannot be opened.
+        MonitorError: the service cannot be opened.
     """
     global _current
     with _lock:

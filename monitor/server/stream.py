@@ -1,4 +1,4 @@
-"""One watched source: the watch itself, and all who are told what it sees."""
+"""One stream of the service: its supervisor and its observers."""
 
 import hashlib
 import secrets
@@ -28,28 +28,28 @@ from monitor.settings import Settings
 from monitor.system.masking import mask
 from monitor.types import Flag
 
-_SPARE: Final = 10.0  # seconds that a ring holds beyond a clip: a flag looks back, and key frames are apart
-_CLIP_BYTES: Final = 96 << 20  # of memory for a ring
+_EXTRA_SECONDS: Final = 10.0  # buffered beyond the length of a clip, for late flags and distant key frames
+_CLIP_BYTES: Final = 96 << 20  # memory limit of the clip buffer
 
 
 def camera_id(key: str) -> str:
-    """The id of a browser camera's stream: public, while only the camera's page has the key."""
+    """The public id of a browser camera's stream, derived from the secret key of the camera's page."""
     return hashlib.sha256(key.encode()).hexdigest()[:12]
 
 
 class Stream:
-    """A source that is watched for the dashboard.
+    """A source watched for the dashboard.
 
     Args:
-        source: whatever ``monitor.media.sources.open_source`` opens, or where pictures are pushed.
-        name: what people call it; default: its masked address.
-        engines: loaded when the watch begins.
+        source: an address for ``monitor.media.sources.open_source``, or the inbox of pushed pictures.
+        name: display name; default: the masked address.
+        engines: loads the engines at the start.
         settings: of all stages.
-        archive: where flags are kept.
-        worker: writes clips.
-        repeat: play a file again when it is over.
-        channel_id: what tells it from others; default: a new one.
-        load: of this machine, shared by all streams; default: every frame is analysed.
+        archive: stores the flags.
+        worker: writes the clips.
+        repeat: restart a file at its end.
+        stream_id: unique id; default: a new one.
+        load: the load shedder of this machine, shared by all streams; default: every frame is analysed.
     """
 
     def __init__(
@@ -74,9 +74,9 @@ class Stream:
         self.verdict_history = VerdictHistory()
         self.metrics = StreamMetrics(lambda: self.status.stats)
         self._engines, self.settings = engines, settings
-        self.flagger = FlagRecorder(archive, later=worker.do, committed=self._commit_flag)
-        subscriptions = (  # a viewer may flag a frame that it sees: the recorder has it before
-            Subscription(self.flagger, "flags", FailurePolicy.REQUIRED),
+        self.flag_recorder = FlagRecorder(archive, submit=worker.do, on_commit=self._commit_flag)
+        subscriptions = (  # the flag recorder first: a viewer may flag a frame as soon as it is shown
+            Subscription(self.flag_recorder, "flags", FailurePolicy.REQUIRED),
             Subscription(self.verdict_history, "verdict history"),
             Subscription(self.metrics, "metrics"),
             Subscription(self.broadcaster, "viewers"),
@@ -94,36 +94,36 @@ class Stream:
 
     @property
     def status(self) -> StreamStatus:
-        """Where the watch stands, and why."""
+        """The state of the stream and its reason."""
         return self._supervisor.status
 
     def _commit_flag(self, flag: Flag) -> None:
         self._supervisor.commit_flag(flag)
 
     def start(self) -> None:
-        """Begin to watch."""
+        """Start the supervisor."""
         self._supervisor.start()
 
     def stop(self) -> None:
-        """End for good, and tell those who look."""
+        """End the stream and notify its viewers."""
         if self.inbox is not None:
-            self.inbox.close()  # the watch may wait there for a first picture
+            self.inbox.close()  # the supervisor may wait there for the first picture
         self._supervisor.stop()
         self.broadcaster.end("the source was removed")
 
     def pause(self) -> None:
-        """Look away."""
+        """Pause the stream."""
         self._supervisor.pause()
 
     def resume(self) -> None:
-        """Look again."""
+        """Continue a paused stream."""
         self._supervisor.resume()
 
     def _prepare(self, source: Source) -> None:
-        """Follow the packets or pictures of a source for clips; on the supervisor's thread."""
+        """Buffer the packets or pictures of a source for clips. Runs on the supervisor's thread."""
         evidence = self.settings.evidence
-        seconds = evidence.pre_roll + evidence.post_roll + _SPARE
-        self.flagger.prepare(
+        seconds = evidence.pre_roll + evidence.post_roll + _EXTRA_SECONDS
+        self.flag_recorder.prepare(
             Provenance.of(source.info, engines=self._engines(), settings=self.settings),
             clips=follow(source, seconds=seconds, max_bytes=_CLIP_BYTES, settings=self.settings.source),
         )

@@ -1,4 +1,4 @@
-"""The latest verdicts of each face, for sparklines and the rolling timeline."""
+"""The latest verdicts on each face, for sparklines and the rolling timeline."""
 
 import threading
 from collections import deque
@@ -10,7 +10,7 @@ from monitor.types.events import Event, FrameAnalysed, StreamOpened
 
 @dataclass(frozen=True, slots=True)
 class VerdictPoint:
-    """The verdict on one face at one scored moment."""
+    """The verdict on one face at one media time."""
 
     connection: int
     media_time: float
@@ -20,15 +20,15 @@ class VerdictPoint:
 
 
 class VerdictHistory:
-    """Keeps the last ``seconds`` of media time of one stream, and at most ``most`` points; an observer."""
+    """Keeps the verdicts of the last ``seconds`` of media time, at most ``max_points`` points; an observer."""
 
-    def __init__(self, *, seconds: float = 120.0, most: int = 20_000) -> None:
+    def __init__(self, *, seconds: float = 120.0, max_points: int = 20_000) -> None:
         self._seconds = seconds
-        self._points: deque[VerdictPoint] = deque(maxlen=most)
+        self._points: deque[VerdictPoint] = deque(maxlen=max_points)
         self._lock = threading.Lock()
 
     def __call__(self, event: Event) -> None:
-        """Keep a point for each face that a frame scored or rejected; a new connection drops all points."""
+        """Add a point for each scored or rejected face of a frame; a new connection clears all points."""
         match event:
             case StreamOpened():
                 with self._lock:
@@ -51,6 +51,6 @@ class VerdictHistory:
 
     @property
     def points(self) -> list[VerdictPoint]:
-        """Oldest first."""
+        """All points, the oldest first."""
         with self._lock:
             return list(self._points)

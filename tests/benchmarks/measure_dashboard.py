@@ -167,7 +167,7 @@ def flags(folder: Path) -> None:
             now = stream.broadcaster.now
             began = time.monotonic()
             mark = FlagRequest(connection=now["connection"], media_time=now["time"], frame_index=now["frame"])
-            stream.flagger.flag(mark)
+            stream.flag_recorder.flag(mark)
             taken.append(1000 * (time.monotonic() - began))
         stream.stop()
     print(f"60 flags, each until it is committed: {quantiles(taken)}")

@@ -120,7 +120,7 @@ class Clips:
 
 
 def live_flag(archive: FlagArchive, seen: Sequence[Observation]) -> Flag:
-    flagger = FlagRecorder(archive, later=lambda job: job())
+    flagger = FlagRecorder(archive, submit=lambda job: job())
     flagger.prepare(PROVENANCE, clips=Clips())
     open_stream(flagger, connection=2, live=False)
     for one in seen:

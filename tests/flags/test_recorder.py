@@ -55,7 +55,7 @@ def clips() -> Clips:
 
 @pytest.fixture
 def flagger(archive: FlagArchive, clips: Clips) -> FlagRecorder:
-    made = FlagRecorder(archive, later=lambda job: job())
+    made = FlagRecorder(archive, submit=lambda job: job())
     made.prepare(PROVENANCE, clips=clips)
     open_stream(made)
     return made
@@ -160,7 +160,7 @@ def test_old_moments_are_let_go_of(flagger: FlagRecorder) -> None:
 
 
 def test_memory_is_bounded_in_bytes(flagger: FlagRecorder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recorder, "_KEPT_BYTES", 20_000)
+    monkeypatch.setattr(recorder, "_MAX_BYTES", 20_000)
     for tenth in range(100):
         show(flagger, tenth / 10, CALM)
     assert sum(len(moment.jpeg) for moment in flagger._moments) == flagger._bytes <= 20_000
@@ -240,8 +240,8 @@ def test_a_full_disk_leaves_neither_flag_nor_files(
 
 
 def test_nothing_seen_is_told(archive: FlagArchive, flagger: FlagRecorder) -> None:
-    for nothing in (flagger, FlagRecorder(archive, later=lambda job: job())):
-        with pytest.raises(UsageError, match="nothing has been seen yet"):
+    for nothing in (flagger, FlagRecorder(archive, submit=lambda job: job())):
+        with pytest.raises(UsageError, match="no frame has been analysed yet"):
             nothing.flag(mark(0.0))
 
 
@@ -270,7 +270,7 @@ def test_frames_do_not_wait_for_a_slow_disk(
 
 def test_each_new_flag_is_announced_once(archive: FlagArchive, clips: Clips) -> None:
     announced: list[Flag] = []
-    flagger = FlagRecorder(archive, later=lambda job: job(), committed=announced.append)
+    flagger = FlagRecorder(archive, submit=lambda job: job(), on_commit=announced.append)
     flagger.prepare(PROVENANCE, clips=clips)
     open_stream(flagger)
     show(flagger, 1.0, SUSPECT, changes=(change(2, Label.SUSPICIOUS, 1.0),))

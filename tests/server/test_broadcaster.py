@@ -148,12 +148,12 @@ def test_what_a_viewer_shows_is_counted_and_what_it_is_late_with_makes_its_pictu
             assert broadcaster.viewer_of("tab") is viewer
             assert broadcaster.viewer_of("none") is None
             for index in range(10):
-                viewer.sends(1, index)
+                viewer.send(1, index)
                 now += 0.3
-                assert viewer.answered(1, index, shown=index % 2 == 0)
+                assert viewer.acknowledge(1, index, shown=index % 2 == 0)
             assert viewer.fps == pytest.approx(5 / 5)
             assert viewer.adaptation.index > 0
-            assert not viewer.answered(1, 3, shown=True), "no such frame is under way"
+            assert not viewer.acknowledge(1, 3, shown=True), "no such frame is under way"
             now += 10
             assert viewer.fps == 0
             with broadcaster.viewing("tab") as newer:

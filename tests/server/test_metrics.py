@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from monitor.analysis.pipeline import Engines
 from monitor.runtime import HeartbeatResult, StreamState, StreamStatus, StreamTotals
 from monitor.runtime.heartbeat import FaceLogits
-from monitor.server.metrics import PREFIX, MetricsSnapshot, StreamSnapshot, rendered
+from monitor.server.metrics import PREFIX, MetricsSnapshot, StreamSnapshot, render
 from monitor.types import HintKind, Label
 from monitor.types.stats import LATENCIES, SessionStats
 
@@ -57,7 +57,7 @@ def snapshot(*sources: StreamSnapshot, **changes: Any) -> MetricsSnapshot:
 
 def samples(told: MetricsSnapshot) -> dict[tuple[str, ...], float]:
     """Values by name, the source's id, and the other labels in the order of their names; without the sources' names."""
-    content, content_type = rendered(told)
+    content, content_type = render(told)
     assert content_type.startswith("text/plain")
     found = {}
     for family in text_string_to_metric_families(content.decode()):
@@ -99,7 +99,7 @@ def test_a_source_is_in_one_state() -> None:
 
 
 def test_two_sources_of_one_name_are_two_series() -> None:
-    content, _ = rendered(snapshot(watched("1a"), watched("2b")))
+    content, _ = render(snapshot(watched("1a"), watched("2b")))
     families = {family.name: family for family in text_string_to_metric_families(content.decode())}
     found = families[f"{PREFIX}_frames_read"].samples
     assert [(sample.labels["id"], sample.labels["source"]) for sample in found] == [
@@ -116,7 +116,7 @@ def test_the_heartbeat_and_the_engine(engines: Engines, healthy: bool) -> None:
     assert found["heartbeat_healthy",] == healthy
     assert found["heartbeat_timestamp_seconds",] == beat.at.timestamp()
     assert found["heartbeat_logit", "blended"] == 0.5
-    assert engines.classifier.card.weights_sha256 in rendered(told)[0].decode()
+    assert engines.classifier.card.weights_sha256 in render(told)[0].decode()
 
 
 def test_what_is_kept_and_what_waits() -> None:
@@ -143,7 +143,7 @@ def test_the_process_its_threads_and_its_children() -> None:
 
 
 def test_open_metrics_is_spoken_where_it_is_asked_for(engines: Engines) -> None:
-    content, content_type = rendered(snapshot(watched(), engines=engines), accept="application/openmetrics-text")
+    content, content_type = render(snapshot(watched(), engines=engines), accept="application/openmetrics-text")
     assert content_type.startswith("application/openmetrics-text")
     assert f"{PREFIX}_frames_read" in {family.name for family in open_metrics(content.decode())}
 

@@ -24,7 +24,7 @@ class Line:
             self.now += self.period
             while self.under_way and self.under_way[0][1] <= self.now:
                 sent, answered = self.under_way.pop(0)
-                self.adaptation.answered(sent, now=answered)
+                self.adaptation.acknowledge(sent, now=answered)
             if len(self.under_way) < 2:
                 self.free_at = max(self.free_at, self.now) + 8 * self.SIZES[self.adaptation.index] / self.bits
                 self.under_way.append((self.now, self.free_at))
@@ -61,17 +61,17 @@ def test_one_late_acknowledgement_changes_nothing() -> None:
     adaptation = QualityAdaptation()
     for number in range(100):
         late = 1.0 if number % 10 in (3, 4) else 0.01
-        adaptation.answered(number * 2.0, now=number * 2.0 + late)
+        adaptation.acknowledge(number * 2.0, now=number * 2.0 + late)
     assert adaptation.level == LEVELS[0]
 
 
 def test_frames_of_the_previous_level_do_not_count() -> None:
     adaptation = QualityAdaptation()
     for number in range(3):
-        adaptation.answered(number * 0.1, now=number * 0.1 + 0.5)
+        adaptation.acknowledge(number * 0.1, now=number * 0.1 + 0.5)
     assert adaptation.index == 1
     for sent in (0.3, 0.4, 0.5):  # were under way when it stepped
-        adaptation.answered(sent, now=1.0)
+        adaptation.acknowledge(sent, now=1.0)
     assert adaptation.index == 1
 
 

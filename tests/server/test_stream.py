@@ -62,13 +62,13 @@ def test_a_moment_of_the_demo_is_seen_flagged_and_kept(
     tune: Callable[..., Stream], archive: FlagArchive, worker: BackgroundWorker
 ) -> None:
     stream = tune()
-    with pytest.raises(UsageError, match="nothing has been seen yet"):
-        stream.flagger.flag(FlagRequest(connection=0, media_time=0.0, frame_index=0))
+    with pytest.raises(UsageError, match="no frame has been analysed yet"):
+        stream.flag_recorder.flag(FlagRequest(connection=0, media_time=0.0, frame_index=0))
     assert stream.broadcaster.now is None
     stream.start()
     until(stream, lambda one: one.status.state is StreamState.LIVE)
     until(stream, lambda one: bool(one.broadcaster.now and one.broadcaster.now["faces"] and one.verdict_history.points))
-    now, flagger = stream.broadcaster.now, stream.flagger
+    now, flagger = stream.broadcaster.now, stream.flag_recorder
     assert now is not None
     assert now["connection"] == stream.status.connection == stream.verdict_history.points[0].connection == 1
 

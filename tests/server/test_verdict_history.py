@@ -39,7 +39,7 @@ def test_only_the_last_seconds_are_kept() -> None:
 
 
 def test_there_are_never_more_than_allowed() -> None:
-    verdict_history = VerdictHistory(seconds=100.0, most=3)
+    verdict_history = VerdictHistory(seconds=100.0, max_points=3)
     for moment in range(5):
         feed(verdict_history, float(moment))
     assert [point.media_time for point in verdict_history.points] == [2.0, 3.0, 4.0]

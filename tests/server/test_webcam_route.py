@@ -85,7 +85,7 @@ def test_a_camera_is_monitored_and_its_flag_has_a_clip(client: TestClient, monit
             lambda: stream.broadcaster.now and stream.broadcaster.now["faces"] and stream.broadcaster.now, socket
         )
         assert stream.status.state is StreamState.LIVE
-        flag = stream.flagger.flag(FlagRequest(connection=1, media_time=now["time"], frame_index=now["frame"]))
+        flag = stream.flag_recorder.flag(FlagRequest(connection=1, media_time=now["time"], frame_index=now["frame"]))
         assert (flag.source, flag.source_kind) == ("Camera of ada", "webcam")
         until(lambda: monitor_service.archive.store.get(flag.id).clip is ClipState.KEPT, socket)
     assert [entry.action for entry in monitor_service.audit.last(5)] == ["source added"]

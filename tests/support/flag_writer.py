@@ -37,7 +37,7 @@ def main() -> None:
     with FlagArchive(Path(sys.argv[1])) as archive, BackgroundWorker("clips") as worker:
         archive.files.repair(archive.store)
         ring = PictureRing(seconds=5, max_bytes=1 << 24)
-        flagger = FlagRecorder(archive, later=worker.do)
+        flagger = FlagRecorder(archive, submit=worker.do)
         flagger.prepare(provenance(settings), clips=ring)
         open_stream(flagger, source=INFO)
         print("ready", flush=True)

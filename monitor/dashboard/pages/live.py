@@ -109,7 +109,7 @@ def _flag(stream: Stream, moment: FlaggedView) -> None:
         note=str(st.session_state.get("flag-note", "")),
     )
     try:
-        flag = stream.flagger.flag(mark)
+        flag = stream.flag_recorder.flag(mark)
     except MonitorError as error:
         st.toast(f"Not flagged: {error}", icon=":material/error:")
         return
