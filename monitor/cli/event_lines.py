@@ -1,4 +1,4 @@
-"""What a terminal says: one line, or one JSON object, for each thing that happened."""
+"""The terminal output of events and results, as lines or JSON objects."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -21,11 +21,11 @@ STYLES = {
 
 
 def styled(label: Label) -> str:
-    """The label in plain words and its colour."""
+    """The label in words, with its colour."""
     return f"[{STYLES[label]}]{label.in_words}[/]"
 
 
-def _because(reasons: Iterable[Reason]) -> str:
+def _in_brackets(reasons: Iterable[Reason]) -> str:
     words = reasons_in_words(reasons)
     return f" ({words})" if words else ""
 
@@ -33,7 +33,7 @@ def _because(reasons: Iterable[Reason]) -> str:
 def change_line(change: LabelChange, verdict: Verdict) -> str:
     """``0:12.4  face 1  likely real -> suspicious  P(fake) 78 %, 14 samples, 96 % usable``."""
     line = f"{clock(change.media_time):>9}  face {change.track_id}  {change.before.in_words} -> {styled(change.after)}"
-    line += _because(change.reasons)
+    line += _in_brackets(change.reasons)
     if change.probability is not None:
         line += f"  P(fake) {percent(change.probability)}"
     line += f", {verdict.samples} samples, {share(verdict.usable_share)} usable"
@@ -42,8 +42,8 @@ def change_line(change: LabelChange, verdict: Verdict) -> str:
 
 def appearance_line(verdict: Verdict, media_time: float) -> str:
     """``0:00.1  face 1  appears: not enough evidence (too few samples)``."""
-    said = styled(verdict.label) + _because(verdict.reasons)
-    return f"{clock(media_time):>9}  face {verdict.track_id}  appears: {said}"
+    label = styled(verdict.label) + _in_brackets(verdict.reasons)
+    return f"{clock(media_time):>9}  face {verdict.track_id}  appears: {label}"
 
 
 def appearance_record(verdict: Verdict, media_time: float) -> dict[str, Any]:
@@ -55,7 +55,7 @@ def departure_line(summary: TrackSummary) -> str:
     """``0:07.0  face 2  is gone: likely real, P(fake) 25 %``."""
     verdict = summary.verdict
     line = f"{clock(summary.last_seen):>9}  face {summary.track_id}  is gone: {styled(verdict.label)}"
-    line += _because(verdict.reasons)
+    line += _in_brackets(verdict.reasons)
     if verdict.probability is not None and verdict.label is not Label.NOT_ENOUGH_EVIDENCE:
         line += f", P(fake) {percent(verdict.probability)}"
     return line
@@ -67,14 +67,14 @@ def departure_record(summary: TrackSummary) -> dict[str, Any]:
 
 
 def hint_line(hint: Hint) -> str:
-    """``0:14.0  stream  frozen since 0:12.0``: no verdict, and none depends on it."""
+    """``0:14.0  stream  frozen since 0:12.0``."""
     if hint.end is None:
         return f"{clock(hint.start):>9}  stream  [magenta]{escape(hint.in_words)}[/]"
     return f"{clock(hint.end):>9}  stream  no longer {hint.kind.in_words}"
 
 
 def hint_span(hint: Hint) -> str:
-    """``stream  frozen  0:12.0 to 0:20.0``: a hint when all is over."""
+    """``stream  frozen  0:12.0 to 0:20.0``."""
     return f"  stream  [magenta]{escape(hint.in_words)}[/]  {clock_span(hint.start, hint.end)}"
 
 
@@ -86,46 +86,46 @@ def segment_line(segment: Segment) -> str:
 
 
 def verdict_line(verdict: SourceVerdict) -> str:
-    """What is said of the whole source."""
-    line = styled(verdict.label) + _because(verdict.reasons)
+    """``likely real, P(fake) 25 % (face 1)``: the verdict on the whole source."""
+    line = styled(verdict.label) + _in_brackets(verdict.reasons)
     if verdict.probability is not None:
         line += f", P(fake) {percent(verdict.probability)} (face {verdict.track_id})"
     return line
 
 
 def status_line(stats: SessionStats) -> str:
-    """Frames per second, latency and every dropped frame with its cause."""
+    """Frames per second, latency, and the number of dropped frames by cause."""
     line = f"{stats.fps:.1f} fps, {stats.frames_analysed} frames"
     if stats.latency_p50 is not None and stats.latency_p95 is not None:
         line += f", latency p50 {stats.latency_p50 * 1e3:.0f} ms, p95 {stats.latency_p95 * 1e3:.0f} ms"
-    return f"{line}, dropped: {_losses(stats) or 'none'}"
+    return f"{line}, dropped: {_drop_counts(stats) or 'none'}"
 
 
 def state_line(status: StreamStatus | StreamStateChanged) -> str:
     """``reconnecting (attempt 3 in 2 s): rtsp://cam: no answer within 5 s``."""
-    again = "" if status.retry_after is None else f" (attempt {status.attempt} in {status.retry_after:.1f} s)"
-    line = f"[bold]{status.state}[/]{again}"
+    retry = "" if status.retry_after is None else f" (attempt {status.attempt} in {status.retry_after:.1f} s)"
+    line = f"[bold]{status.state}[/]{retry}"
     return f"{line}: {escape(status.reason)}" if status.reason else line
 
 
-def _losses(stats: SessionStats) -> str:
+def _drop_counts(stats: SessionStats) -> str:
     return ", ".join(f"{count} {cause}" for cause, count in (*stats.dropped.items(), *stats.lost.items()))
 
 
 def result_lines(result: Report) -> list[str]:
-    """Suspicious spans, hints on the stream, what could not be seen, and where the results lie."""
-    found = [segment_line(segment) for segment in result.segments]
-    found += [hint_span(hint) for hint in result.hints]
-    lost = _losses(result.frames)
+    """Suspicious spans, hints on the stream, lost frames, and paths of the results."""
+    lines = [segment_line(segment) for segment in result.segments]
+    lines += [hint_span(hint) for hint in result.hints]
+    lost = _drop_counts(result.frames)
     if lost:
-        found.append(f"  not seen: {lost}")
+        lines.append(f"  not seen: {lost}")
     if result.folder is not None:
-        found += [f"  {escape(str(path))}" for path in sorted(result.folder.iterdir())]
-    return found
+        lines += [f"  {escape(str(path))}" for path in sorted(result.folder.iterdir())]
+    return lines
 
 
 def result_record(name: str, result: Report) -> dict[str, Any]:
-    """What a whole source came to, as a JSON object."""
+    """The result of a whole source as a JSON object."""
     return {
         "source": name,
         **result.verdict.to_dict(),

@@ -1,4 +1,4 @@
-"""``deepfake-monitor watch``: sources, live, a line at each change of label."""
+"""``deepfake-monitor watch``: watches sources and prints a line for each event."""
 
 import json
 import signal
@@ -21,9 +21,9 @@ from monitor.media.sources.address import known_examples
 from monitor.runtime import Cadence, EngineBuild, LoadShedder, run_parallel
 
 _TICK = 0.2  # seconds (wall clock)
-_STATUS_EVERY = 10.0  # seconds between status lines where the terminal cannot redraw one
-_TO_STOP = 30.0  # seconds (wall clock) until a source that cannot be closed is left behind
-_TO_PUBLISH = 3600.0  # the same where it closes a recording, which may be long; a second Ctrl-C ends it
+_STATUS_INTERVAL = 10.0  # seconds between status lines if the terminal cannot redraw a line
+_STOP_TIMEOUT = 30.0  # seconds (wall clock) for closing all sources
+_PUBLISH_TIMEOUT = 3600.0  # seconds (wall clock) for closing all sources with recordings; a second Ctrl-C cancels
 
 
 def watch(
@@ -48,13 +48,13 @@ def watch(
 ) -> None:
     """Watch live sources side by side, or play files as if they were live; Ctrl-C ends it cleanly.
 
-    A source that is lost is opened again, for ever or as often as the setting source.max_retries says.
+    A lost source is opened again, without limit or as often as the setting source.max_retries allows.
     """
     settings = settings_from(settings_file, assignments, backend=backend, min_face=min_face)
     with errors.status("loading engines (on first use they are built: up to a minute)"):
         engines = Engines.load(settings)
     load = LoadShedder()
-    everything = [
+    watched = [
         WatchedSource(
             source,
             engines=engines,
@@ -70,16 +70,16 @@ def watch(
     ]
     with EngineBuild(engines, settings), _stopped_by_signals() as stopped:
         try:
-            for one in everything:
-                one.supervisor.start()
-            _follow(everything, load=load, stopped=stopped, duration=duration, wait=wait, as_json=as_json)
+            for source in watched:
+                source.supervisor.start()
+            _follow(watched, load=load, stopped=stopped, duration=duration, wait=wait, as_json=as_json)
         finally:
-            timeout = _TO_STOP if out is None else _TO_PUBLISH
-            hanging = run_parallel([one.supervisor.stop for one in everything], timeout=timeout)
-    failures = [failure for one in everything if (failure := one.failure) is not None]
+            timeout = _STOP_TIMEOUT if out is None else _PUBLISH_TIMEOUT
+            hanging = run_parallel([source.supervisor.stop for source in watched], timeout=timeout)
+    failures = [failure for source in watched if (failure := source.failure) is not None]
     if hanging:
         failures.append(
-            OutputError(f"{hanging} of {len(everything)} sources could not be closed: what they kept is lost")
+            OutputError(f"{hanging} of {len(watched)} sources could not be closed: their recordings are lost")
         )
     for failure in failures[1:]:
         errors.print(f"[bold red]error:[/] {escape(str(failure))}")
@@ -89,7 +89,7 @@ def watch(
 
 @contextmanager
 def _stopped_by_signals() -> Iterator[threading.Event]:
-    """Ctrl-C and a service manager's SIGTERM end the watch; what was seen so far is kept, unless they come twice."""
+    """Set an event at SIGINT (Ctrl-C) or SIGTERM; a second signal raises KeyboardInterrupt."""
     stopped = threading.Event()
 
     def stop(*_: object) -> None:
@@ -97,16 +97,16 @@ def _stopped_by_signals() -> Iterator[threading.Event]:
             raise KeyboardInterrupt
         stopped.set()
 
-    earlier = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    previous = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield stopped
     finally:
-        for number, handler in earlier.items():
+        for number, handler in previous.items():
             signal.signal(number, handler)
 
 
 def _follow(
-    everything: Sequence[WatchedSource],
+    sources: Sequence[WatchedSource],
     *,
     load: LoadShedder,
     stopped: threading.Event,
@@ -114,37 +114,37 @@ def _follow(
     wait: bool,
     as_json: bool,
 ) -> None:
-    """Until all sources are over, time is, or somebody stops it."""
+    """Print the status until all sources are over, the duration has passed, or a signal arrives."""
     until = None
-    next_status = time.monotonic() + _STATUS_EVERY
+    next_status = time.monotonic() + _STATUS_INTERVAL
     cadence = load.cadence
     redrawn = errors.is_terminal and not as_json
     with errors.status("opening") as status:
-        while not all(one.over for one in everything) and (until is None or time.monotonic() < until):
+        while not all(source.over for source in sources) and (until is None or time.monotonic() < until):
             if stopped.wait(_TICK):
                 return
-            begun = wait or any(one.supervisor.status.connection for one in everything)
+            begun = wait or any(source.supervisor.status.connection for source in sources)
             if until is None and duration is not None and begun:
                 until = time.monotonic() + duration
             if load.cadence != cadence:
                 cadence = load.cadence
-                _say_cadence(cadence, as_json=as_json)
+                _print_cadence(cadence, as_json=as_json)
             if redrawn:
-                status.update(_one_line(one.status() for one in everything))
+                status.update(_one_line(source.status() for source in sources))
             elif time.monotonic() >= next_status:
-                next_status += _STATUS_EVERY
-                for one in everything:
-                    one.print_status()
+                next_status += _STATUS_INTERVAL
+                for source in sources:
+                    source.print_status()
 
 
-def _one_line(said: Iterable[str]) -> Text:
-    """As much as fits: more lines than one would be drawn over what is printed meanwhile."""
-    line = Text.from_markup("  |  ".join(said))
+def _one_line(states: Iterable[str]) -> Text:
+    """Join the states and cut them to one line, because the terminal redraws only one line."""
+    line = Text.from_markup("  |  ".join(states))
     line.truncate(max(20, errors.width - 4), overflow="ellipsis")
     return line
 
 
-def _say_cadence(cadence: Cadence, *, as_json: bool) -> None:
+def _print_cadence(cadence: Cadence, *, as_json: bool) -> None:
     if as_json:
         typer.echo(
             json.dumps(

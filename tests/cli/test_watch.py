@@ -156,8 +156,8 @@ def test_a_source_that_cannot_be_opened_yet_is_waited_for_if_wanted(cli: Callabl
 
 
 def test_the_terminal_is_told_when_the_machine_is_too_busy(capsys: pytest.CaptureFixture[str]) -> None:
-    module._say_cadence(LADDER[4], as_json=False)
-    module._say_cadence(LADDER[4], as_json=True)
+    module._print_cadence(LADDER[4], as_json=False)
+    module._print_cadence(LADDER[4], as_json=True)
     line, record = capsys.readouterr().out.splitlines()
     assert line == str(LADDER[4])
     assert json.loads(record) == {"type": "cadence", "fps": 10, "rest": 0.5, "reason": line}
