@@ -1,4 +1,4 @@
-"""The public door: analyse what has an end, watch what has none.
+"""The public API: ``analyze`` finite sources, ``watch`` live streams.
 
 >>> import monitor
 >>> report = monitor.analyze("demo:", settings=monitor.Settings(source={"demo_seconds": 1.0}))
@@ -9,7 +9,7 @@
 >>> report.to_dict()["verdict"]["label"] == report.verdict.label
 True
 
-``watch`` gives events while they happen::
+``watch`` yields the events of a stream::
 
     with monitor.watch("rtsp://camera/stream") as events:
         for event in events:
@@ -103,18 +103,18 @@ _loading = threading.Lock()
 
 
 def load_engines(settings: Settings) -> Engines:
-    """The engines for these settings, loaded once per process; the first time on a machine may take a minute.
+    """Load the engines for these settings, once per process; the first call on a machine may take a minute.
 
     Raises:
-        ModelError: there are no weights, or their card does not fit them.
+        ModelError: the weights are missing, or their model card describes other weights.
         EngineError: the backend is not available.
     """
     with _loading:
-        return _loaded(settings.model_dump_json(include={"detector", "classifier", "cache_dir"}))
+        return _load(settings.model_dump_json(include={"detector", "classifier", "cache_dir"}))
 
 
 @lru_cache(maxsize=2)
-def _loaded(settings: str) -> Engines:
+def _load(settings: str) -> Engines:
     return Engines.load(Settings.model_validate_json(settings))
 
 
@@ -129,7 +129,7 @@ def analyze(
     sinks: Sequence[Sink] = (),
     on_progress: Callable[[SessionStats], bool | None] | None = None,
 ) -> Report:
-    """Analyse every frame of a source that has an end.
+    """Analyse every frame of a finite source.
 
     >>> from monitor import Settings, analyze
     >>> types = []
@@ -139,18 +139,19 @@ def analyze(
     ('stream_opened', 5, 'stream_closed')
 
     Args:
-        source: a path, an address, or an open source, which is closed afterwards.
-        settings: default: those of ``load_settings``.
-        engines: default: those of ``load_engines``.
-        out: results appear in a folder of their own there; None: nothing is written.
-        video: whether to write annotated.mp4 among the results.
-        observers: take the events; an observer without a ``Subscription`` is required: its failure ends the analysis.
-        sinks: take each frame with its observation, where no event is wanted.
-        on_progress: called twice a second; False ends the analysis early, and its report holds what was seen.
+        source: a path, an address, or an open source, which ``analyze`` closes.
+        settings: default: ``load_settings()``.
+        engines: default: ``load_engines(settings)``.
+        out: parent of the results folder; None: no files are written.
+        video: whether to write annotated.mp4.
+        observers: receive the events; an observer without a ``Subscription`` is required: its failure ends the
+            analysis.
+        sinks: receive each frame with its observation.
+        on_progress: called twice a second; False ends the analysis early, with a report of the analysed frames.
 
     Raises:
-        UsageError: the address makes no sense, or the source is live.
-        SourceError: not one frame could be read.
+        UsageError: the address is invalid, or the source is live.
+        SourceError: no frame could be read.
         MonitorError: an engine or the disk failed.
     """
     settings = settings or load_settings()
@@ -158,7 +159,7 @@ def analyze(
     with source if isinstance(source, Source) else open_isolated(source, settings.source) as opened:
         info = opened.info
         if info.live:
-            raise UsageError(f"{info.name}: is live and has no end; watch it instead")
+            raise UsageError(f"{info.name} is live and has no end: watch it instead")
         recording = None
         if out is not None:
             recording = ResultRecorder(out, source=opened, engines=engines, settings=settings, video=video)
@@ -183,7 +184,7 @@ def watch(
     repeat: bool = False,
     load: LoadShedder | None = None,
 ) -> Watch:
-    """Watch a source until it is over or the ``with`` block is left; a lost stream is opened again.
+    """Watch a source until its end or the end of the ``with`` block; a lost stream is opened again.
 
     >>> from monitor import Settings, watch
     >>> with watch("demo:", settings=Settings(source={"demo_seconds": 0.2})) as events:
@@ -193,21 +194,21 @@ def watch(
 
     Args:
         url: a path or an address. A file is played at its own speed.
-        settings: default: those of ``load_settings``.
-        engines: default: those of ``load_engines``.
-        observers: take the events on the stream's threads, as they happen; an observer without a
-            ``Subscription`` is called with best effort.
-        repeat: play a file again when it is over.
-        load: shared by all streams of a process; says how much of a live source is analysed.
+        settings: default: ``load_settings()``.
+        engines: default: ``load_engines(settings)``.
+        observers: receive the events immediately, on the stream's threads; an observer without a ``Subscription`` is
+            best effort.
+        repeat: restart a file at its end.
+        load: a load shedder, shared by all streams of a process; default: every frame is analysed.
     """
     settings = settings or load_settings()
     engines = engines or load_engines(settings)
-    subscriptions = [_subscription(one, FailurePolicy.BEST_EFFORT) for one in observers]
+    subscriptions = [_subscription(observer, FailurePolicy.BEST_EFFORT) for observer in observers]
     return Watch(url, engines=engines, settings=settings, subscriptions=subscriptions, repeat=repeat, load=load)
 
 
 def _observers(observers: Sequence[Observer | Subscription], policy: FailurePolicy) -> Observers:
-    return Observers(_subscription(one, policy) for one in observers)
+    return Observers(_subscription(observer, policy) for observer in observers)
 
 
 def _subscription(observer: Observer | Subscription, policy: FailurePolicy) -> Subscription:

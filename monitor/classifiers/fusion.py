@@ -1,4 +1,4 @@
-"""Fuses the scores of several classifiers: a weighted sum of calibrated log-odds, and of evidence maps."""
+"""Fuses the scores of several classifiers: weighted sums of calibrated log-odds and of evidence maps."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -20,15 +20,15 @@ class Fusion:
     MODELS_DISAGREE.
     """
 
-    weights: tuple[float, ...] = (1.0,)  # of each classifier, >= 0
+    weights: tuple[float, ...] = (1.0,)  # weight of each classifier, >= 0
     bias: float = 0.0
     max_difference: float = math.inf
 
     def fuse(self, parts: Sequence[Scores]) -> Scores:
         """Fuse the scores of the same faces.
 
-        A face rejected by one classifier is rejected, so a score never comes from a part of the classifiers. The
-        evidence maps are added on a common grid, so that ``mean(map)`` plus a constant is the fused log-odds.
+        A face rejected by any classifier is rejected, so a score always comes from all classifiers. The evidence maps
+        are added on a common grid, so that ``mean(map)`` plus a constant is the fused log-odds.
 
         Args:
             parts: the scores of each classifier, in the order of ``weights``.
@@ -77,11 +77,11 @@ class Fusion:
         )
 
 
-ALONE = Fusion()  # a single classifier: its scores pass unchanged
+ALONE = Fusion()  # a single classifier: its scores stay unchanged
 
 
 def _rows(part: Scores, tracks: Sequence[int]) -> Rows:
-    """The row numbers of these tracks, in their order."""
+    """The row numbers of these tracks, in the order of ``tracks``."""
     places = {track: row for row, track in enumerate(part.track_ids.tolist())}
     return np.array([places[track] for track in tracks], np.intp)
 

@@ -1,4 +1,4 @@
-"""Exports networks to ONNX in a child process, so that this process never imports torch.
+"""Exports networks to ONNX in a child process, so that the parent process never imports torch.
 
 The child runs only this module, not the caller's main module, so a script needs no ``__main__`` guard.
 """
@@ -26,7 +26,7 @@ class ExportProcess:
     def __exit__(self, *_: object) -> None:
         if self._child is not None:
             with suppress(OSError):
-                self._child.communicate()  # the child exits at the end of its input
+                self._child.communicate()  # the child exits at the end of its standard input
 
     def export(self, network: Network) -> bytes:
         """Export the network to ONNX.
@@ -59,7 +59,7 @@ class ExportProcess:
 
 
 def serve() -> None:
-    """Export each network from the standard input until it ends. Libraries print to the standard error."""
+    """Export each network from the standard input until its end; the output of libraries goes to the standard error."""
     from monitor.inference.onnx_graph import export
 
     replies = os.fdopen(os.dup(1), "wb")
