@@ -24,6 +24,11 @@ class Fusion:
     bias: float = 0.0
     max_difference: float = math.inf
 
+    def combine(self, log_odds: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+        """Fused log-odds (N,) of the classifiers' (K, N), and where they agree (N,) well enough to be used."""
+        fused: Floats = (np.array(self.weights, np.float32) @ log_odds + np.float32(self.bias)).astype(np.float32)
+        return fused, np.ptp(log_odds, axis=0) < self.max_difference
+
     def fuse(self, parts: Sequence[Scores]) -> Scores:
         """Fuse the scores of the same faces.
 

@@ -6,6 +6,7 @@ import typer
 
 from monitor.cli.lab.calibrate import calibrate
 from monitor.cli.lab.card import card
+from monitor.cli.lab.committee import committee
 from monitor.cli.lab.compare import compare
 from monitor.cli.lab.evaluate import evaluate
 from monitor.cli.lab.explain_check import explain_check
@@ -44,4 +45,5 @@ app.command("robustness")(robustness)
 app.command("explain-check")(explain_check)
 app.command("fairness")(fairness)
 app.command("compare")(compare)
+app.command("committee")(committee)
 app.command("import-mesonet")(import_mesonet)

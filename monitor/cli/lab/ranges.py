@@ -46,7 +46,7 @@ def ranges(
     with Progress(console=errors, transient=True) as progress:
         for size in card.sizes:
             engines = Engines.load(settings, input_size=size)
-            scorer = CropScorer(engines, material.faces)
+            scorer = CropScorer(engines.scorer, material.faces)
             seen = as_cameras_show([scorer.cut(scorer.stored(row)) for row in range(len(material.faces))])
             task = progress.add_task(f"{size} px", total=len(seen))
             sizes[size] = measure_ranges(

@@ -18,9 +18,11 @@ from monitor.lab.datasets.faceset import FaceRow, FaceSet
 from monitor.lab.evaluation.metrics import Doubles
 from monitor.lab.evaluation.outcomes import Outcome, decide
 from monitor.types import Floats, Label, Pixels, Reason
+from monitor.types.faces import sigmoid
 
 if TYPE_CHECKING:
     from monitor.analysis.pipeline import Engines
+    from monitor.analysis.scores import Scorer
     from monitor.settings import VerdictSettings
 
 BATCH = 32
@@ -28,20 +30,20 @@ _SLACK = 0.01  # a square may extend this share of the stored side beyond it: ha
 
 
 class CropScorer:
-    """Scores stored crops of one geometry with the shipped classifier.
+    """Scores stored crops of one geometry with one classifier.
 
     Args:
-        engines: compiled engines with the card, which names the expected square.
+        scorer: the classifier with its engine and its card, which names the expected square.
         faces: the set of the crops, which names the stored square.
 
     Raises:
         DatasetError: the stored squares are smaller than the expected square.
     """
 
-    def __init__(self, engines: Engines, faces: FaceSet) -> None:
-        self._engine = engines.scorer.engine
-        self._card = engines.classifier.card
-        self._size = engines.classifier.input_size
+    def __init__(self, scorer: Scorer, faces: FaceSet) -> None:
+        self._engine = scorer.engine
+        self._card = scorer.classifier.card
+        self._size = scorer.classifier.input_size
         self._faces = faces
         square = self._square(1)
         if square.min() < -_SLACK or square.max() > 1 + _SLACK:
@@ -91,6 +93,10 @@ class CropScorer:
         logits = self._engine.run(crops)[0]
         return np.where(np.isfinite(logits), logits, np.nan).astype(np.float64)
 
+    def log_odds(self, logits: Doubles) -> Doubles:
+        """Calibrated log-odds (N,) of logits (N,)."""
+        return self._card.calibration.scale * logits + self._card.calibration.shift
+
 
 def crop_outcomes(
     faces: FaceSet, *, engines: Engines, settings: VerdictSettings, on_done: Callable[[int], None] = lambda _: None
@@ -99,7 +105,7 @@ def crop_outcomes(
 
     Args:
         faces: prepared crops.
-        engines: of the classifier.
+        engines: of the classifier, or of several and their fusion. ``Outcome.logit`` is the first one's.
         settings: the thresholds.
         on_done: called with the number of crops just finished.
 
@@ -107,25 +113,31 @@ def crop_outcomes(
         DatasetError: the stored squares are smaller than the one that the weights expect.
         EngineError: the engine failed.
     """
-    scorer = CropScorer(engines, faces)
-    calibration = engines.classifier.card.calibration
+    scorers = [CropScorer(scorer, faces) for scorer in engines.scorers]
     outcomes: dict[int, Outcome] = {}
     for rows in _batches(len(faces)):
         pictures: dict[int, Pixels] = {}
         for row in rows:
             try:
-                pictures[row] = scorer.stored(row)
+                pictures[row] = scorers[0].stored(row)
             except DatasetError as error:
                 outcomes[row] = _outcome(faces, faces.rows[row], decision=None, failure=str(error))
-        for row, logit in zip(pictures, scorer.logits(list(pictures.values())).tolist(), strict=True):
-            if np.isnan(logit):
-                why = (Reason.ENGINE_DEGRADED,)
-                outcomes[row] = _outcome(faces, faces.rows[row], decision=Label.NOT_ENOUGH_EVIDENCE, reasons=why)
+        logits = np.array([scorer.logits(list(pictures.values())) for scorer in scorers])
+        opinions = np.array([scorer.log_odds(row) for scorer, row in zip(scorers, logits, strict=True)])
+        fused, agree = engines.committee.fusion.combine(opinions)
+        for column, row in enumerate(pictures):
+            unusable = Reason.ENGINE_DEGRADED if np.isnan(fused[column]) else Reason.MODELS_DISAGREE
+            if np.isnan(fused[column]) or not agree[column]:
+                outcomes[row] = _outcome(
+                    faces, faces.rows[row], decision=Label.NOT_ENOUGH_EVIDENCE, reasons=(unusable,)
+                )
                 continue
-            probability = calibration.probability(logit)
+            probability = sigmoid(float(fused[column]))
             label, reasons = decide(probability, settings)
-            scores = {"probability": probability, "logit": logit}
-            outcomes[row] = _outcome(faces, faces.rows[row], decision=label, reasons=reasons, **scores)
+            outcomes[row] = _outcome(
+                faces, faces.rows[row], decision=label, reasons=reasons, probability=probability,
+                logit=float(logits[0, column]),
+            )  # fmt: skip
         on_done(len(rows))
     return [outcomes[row] for row in range(len(faces))]
 

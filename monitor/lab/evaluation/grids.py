@@ -123,7 +123,7 @@ def crop_grid(
         DatasetError: the readable crops are of one class, or too narrow for these weights.
         EngineError: the engine failed.
     """
-    scorer = CropScorer(engines, faces)
+    scorer = CropScorer(engines.scorer, faces)
     calibration = engines.classifier.card.calibration
     readable, failures = _readable(scorer, len(faces))
     labels = np.array([faces.rows[row].label for row in readable], np.int64)

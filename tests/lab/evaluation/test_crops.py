@@ -61,7 +61,7 @@ def test_every_crop_gets_an_outcome_in_the_order_of_the_set(folder: Path, engine
 
 def test_the_batch_changes_no_logit(folder: Path, engines: Engines, settings: Settings) -> None:
     faces = FaceSet.open(folder)
-    scorer = CropScorer(engines, faces)
+    scorer = CropScorer(engines.scorer, faces)
     alone = [scorer.logits([faces.pixels(row)])[0] for row in range(4)]
     together = scorer.logits([faces.pixels(row) for row in range(4)])
     np.testing.assert_allclose(together, alone, atol=1e-3)
@@ -74,7 +74,7 @@ def test_the_square_is_the_one_that_the_live_path_cuts(folder: Path, engines: En
     side = picture.shape[0]
     box = np.array([[0.1 * side, -0.06 * side, 0.9 * side, 0.94 * side]], np.float32)
     live, _ = crop_faces(picture, box, policy=card.crop, size=card.input.size)
-    cut = CropScorer(engines, faces).cut(picture)
+    cut = CropScorer(engines.scorer, faces).cut(picture)
     np.testing.assert_allclose(cut.astype(int), live[0].astype(int), atol=1)  # the squares agree to 1e-5 pixels
 
 
@@ -117,4 +117,4 @@ def test_crops_narrower_than_the_weights_expect_are_refused(folder: Path, engine
     facts = {"side_over_box_height": 0.7, "centre_below_box_centre_over_box_height": 0.06}
     (folder / FACTS).write_text(json.dumps(facts))
     with pytest.raises(DatasetError, match=r"squares of 0\.7 box heights, but the weights .* look at 0\.85"):
-        CropScorer(engines, FaceSet.open(folder))
+        CropScorer(engines.scorer, FaceSet.open(folder))
