@@ -109,7 +109,7 @@ class ResultRecorder:
 
 
 class ConnectionRecorder:
-    """A sink that makes the report of one connection, and optionally records its files.
+    """A sink that makes the report of one connection and optionally writes its files.
 
     Args:
         provenance: of the open source.
@@ -167,7 +167,7 @@ class ConnectionRecorder:
         )
 
     def abort(self) -> None:
-        """Make no report; remove all files of the recording."""
+        """Discard the connection and remove all files of its recording."""
         if self._recording is not None:
             self._recording.abort()
 

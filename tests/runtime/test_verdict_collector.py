@@ -20,7 +20,7 @@ def test_the_verdict_is_that_of_the_worst_face_ended_or_open() -> None:
 
 
 def test_memory_is_bounded(monkeypatch) -> None:
-    monkeypatch.setattr(module, "_KEPT", 3)
+    monkeypatch.setattr(module, "_MAX_ITEMS", 3)
     collector = VerdictCollector()
     for track in range(1, 9):
         collector(PICTURE, observation(ended=[summary(track)]))
