@@ -73,6 +73,16 @@ class Optimizer:
 
 
 @dataclass(frozen=True, slots=True)
+class Distillation:
+    """A teacher, whose answers are learned beside the labels (Hinton et al., 2015)."""
+
+    model: str = ""  # its name in the registry; "": no teacher
+    weights: str = ""  # its safetensors file, with the card beside it
+    share: float = 0.7  # of the loss
+    temperature: float = 2.0  # by which both logits are divided
+
+
+@dataclass(frozen=True, slots=True)
 class ValidationSchedule:
     """Interval and material of the validations; the best averaged weights are kept."""
 
@@ -101,6 +111,7 @@ class Experiment:
     fakes: PseudoFakes = field(default_factory=PseudoFakes)
     stages: tuple[Stage, ...] = ()
     optimizer: Optimizer = field(default_factory=Optimizer)
+    distillation: Distillation = field(default_factory=Distillation)
     validation: ValidationSchedule = field(default_factory=ValidationSchedule)
     notes: str = ""  # for the model card's limits
 
@@ -136,6 +147,9 @@ class Experiment:
         yield self.optimizer.label_smoothing >= 0.5, "optimizer.label_smoothing must be from 0 to under 0.5"
         yield self.optimizer.lr == 0, "optimizer.lr must be greater than 0"
         yield self.optimizer.clip_norm == 0, "optimizer.clip_norm must be greater than 0"
+        yield bool(self.distillation.model) != bool(self.distillation.weights), "distillation needs model and weights"
+        yield self.distillation.share > 1, "distillation.share must be from 0 to 1"
+        yield self.distillation.temperature == 0, "distillation.temperature must be greater than 0"
         yield self.validation.every_images < 1, "validation.every_images must be 1 or more"
         yield self.validation.limit < 2, "validation.limit must be 2 or more"
 

@@ -8,6 +8,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from monitor.lab.training.batches import Batch, generator
 from monitor.lab.training.experiment import Experiment, Optimizer
+from monitor.lab.training.teacher import Teacher
 
 _BETAS = (0.9, 0.99)
 
@@ -26,10 +27,14 @@ class Learner:
         network: the body of an architecture, on its device. Parameters without ``requires_grad`` stay unchanged.
         experiment: settings of loss and optimizer.
         half: whether matrix products run in bf16.
+        teacher: whose answers are learned beside the labels, if the experiment names one.
     """
 
-    def __init__(self, network: torch.nn.Module, *, experiment: Experiment, half: bool) -> None:
+    def __init__(
+        self, network: torch.nn.Module, *, experiment: Experiment, half: bool, teacher: Teacher | None = None
+    ) -> None:
         self.network = network
+        self._teacher = teacher
         self._experiment = experiment
         self._half = half
         self._device = next(network.parameters()).device
@@ -58,7 +63,12 @@ class Learner:
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._half):
             images = batch.images.contiguous(memory_format=torch.channels_last)
             logits = self.network(images)
-        loss = classification_loss(logits.float().flatten(), batch.labels, self._experiment.optimizer)
+        logits = logits.float().flatten()
+        loss = classification_loss(logits, batch.labels, self._experiment.optimizer)
+        if self._teacher is not None:
+            settings = self._experiment.distillation
+            soft = distillation_loss(logits, self._teacher.logits(batch.images), temperature=settings.temperature)
+            loss = (1 - settings.share) * loss + settings.share * soft
         loss.backward()  # type: ignore[no-untyped-call]
         return loss.detach()
 
@@ -99,6 +109,15 @@ def classification_loss(logits: torch.Tensor, labels: torch.Tensor, settings: Op
     """Binary cross-entropy of logits (N,) against labels (N,) of 0 and 1, smoothed."""
     smooth = settings.label_smoothing
     return binary_cross_entropy_with_logits(logits, labels * (1 - smooth) + smooth / 2)
+
+
+def distillation_loss(logits: torch.Tensor, teacher: torch.Tensor, *, temperature: float) -> torch.Tensor:
+    """Binary cross-entropy of logits (N,) against a teacher's (N,), both softened (Hinton et al., 2015, section 2).
+
+    The factor ``temperature ** 2`` keeps the gradient's size at any temperature.
+    """
+    softened = binary_cross_entropy_with_logits(logits / temperature, torch.sigmoid(teacher / temperature))
+    return softened * temperature**2
 
 
 def learning_rate(images: int, *, total: int, settings: Optimizer) -> float:

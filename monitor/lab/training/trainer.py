@@ -27,6 +27,7 @@ from monitor.lab.training.hardware import computes_in_bf16, in_words, usable_dev
 from monitor.lab.training.network import initial_network
 from monitor.lab.training.pairs import PairLoader, forbid_leaks, open_streams
 from monitor.lab.training.steps import Learner, learning_rate
+from monitor.lab.training.teacher import Teacher
 from monitor.lab.training.validation import Validator
 from monitor.system.files import alone_in
 
@@ -102,7 +103,8 @@ class Trainer:
         _require_wide_enough([*sets.values()], experiment)
         self._digest = _digest(experiment, [*sets.values()])
         network = initial_network(experiment).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._learner = Learner(network, experiment=experiment, half=self.half)
+        teacher = Teacher(experiment, device=self.device) if experiment.distillation.model else None
+        self._learner = Learner(network, experiment=experiment, half=self.half, teacher=teacher)
         self.averaged = AveragedWeights(network, memory=experiment.optimizer.ema_images)
         state = load_checkpoint(out, digest=self._digest)
         if state is not None:

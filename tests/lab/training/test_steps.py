@@ -5,8 +5,8 @@ import torch
 
 from monitor.classifiers import architecture
 from monitor.lab.training.batches import Batch
-from monitor.lab.training.experiment import Experiment, Optimizer
-from monitor.lab.training.steps import Learner, classification_loss, learning_rate
+from monitor.lab.training.experiment import Distillation, Experiment, Optimizer
+from monitor.lab.training.steps import Learner, classification_loss, distillation_loss, learning_rate
 
 
 class Small(torch.nn.Module):
@@ -133,3 +133,35 @@ def test_frozen_parameters_are_left_alone(batch: Batch, experiment: Callable[...
     Learner(network, experiment=experiment(), half=False).step(batch, lr=0.1, seed=(1,))
     changed = {name for name, value in network.named_parameters() if not torch.equal(value, before[name])}
     assert changed == {"linear.weight", "linear.bias"}
+
+
+class Contrary:
+    """A teacher that says the opposite of every label."""
+
+    def __init__(self, labels: torch.Tensor) -> None:
+        self._logits = 4.0 - 8.0 * labels
+
+    def logits(self, images: torch.Tensor) -> torch.Tensor:
+        return self._logits
+
+
+@pytest.mark.parametrize(("share", "follows_teacher"), [(0.0, False), (0.9, True)])
+def test_a_learner_follows_its_teacher_as_far_as_its_share(
+    batch: Batch, experiment: Callable[..., Experiment], share: float, follows_teacher: bool
+) -> None:
+    named = experiment(distillation=Distillation(model="vit", weights="vit.safetensors", share=share))
+    learner = Learner(Small(), experiment=named, half=False, teacher=Contrary(batch.labels))  # type: ignore[arg-type]
+    for number in range(100):
+        learner.step(batch, lr=0.03, seed=(number,))
+    logits = learner.network.eval()(batch.images).flatten()
+    assert ((logits > 0) == (batch.labels > 0)).all() != follows_teacher
+
+
+def test_softening_keeps_the_size_of_the_gradient() -> None:
+    sizes = []
+    for temperature in (1.0, 4.0):
+        logits = torch.tensor([0.2, -0.1], requires_grad=True)
+        distillation_loss(logits, torch.tensor([0.6, -0.4]), temperature=temperature).backward()
+        assert logits.grad is not None
+        sizes.append(float(logits.grad.norm()))
+    assert sizes[1] == pytest.approx(sizes[0], rel=0.05)
