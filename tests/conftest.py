@@ -23,20 +23,35 @@ SLOW_FIXTURES = frozenset(
     ("bodies", "browser", "camera", "engines", "library", "media", "page", "pairs", "provider", "reference", "server")
 )
 SLOW_PLACES = (
-    *("analysis/test_integrity.py", "classifiers", "cli/lab", "cli/test_analyze.py", "cli/test_bench.py"),
+    *("analysis/test_integrity.py", "analysis/test_tracks.py", "dashboard/pages/test_current_user.py"),
+    *("flags/clips", "flags/test_builder.py", "flags/test_bundle.py", "flags/test_database.py"),
+    *(
+        "flags/test_from_analysis.py",
+        "flags/test_pdf.py",
+        "media",
+        "runtime/test_supervisor.py",
+        "test_source_kinds.py",
+    ),
+    *("classifiers", "cli/lab", "cli/test_analyze.py", "cli/test_bench.py"),
     *("cli/test_engines.py", "cli/test_serve.py", "cli/test_watch.py", "dashboard/pages/test_pages.py"),
     *("dashboard/pages/test_sign_in.py", "dashboard/viewer", "dashboard/webcam", "faces", "inference", "lab"),
-    *("media/sources/test_demo.py", "media/worker", "runtime/test_engine_build.py", "test_deployment.py"),
+    *("runtime/test_engine_build.py", "test_deployment.py", "test_media_boundary.py"),
     *("test_faults.py", "test_storage_faults.py", "test_stream_faults.py", "test_upload_faults.py"),
 )
+_SLOW_PATHS = tuple(str(TESTS / place) for place in SLOW_PLACES)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave slow places out of the fast loop before they are imported."""
+    fast = config.getoption("markexpr") == "not slow"
+    return True if fast and str(collection_path).startswith(_SLOW_PATHS) else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what is slow."""
-    places = tuple(str(TESTS / place) for place in SLOW_PLACES)
+    """Mark slow tests."""
     for item in items:
         used = SLOW_FIXTURES.intersection(getattr(item, "fixturenames", ()))
-        if used or str(item.path).startswith(places):
+        if used or str(item.path).startswith(_SLOW_PATHS):
             item.add_marker("slow")
 
 

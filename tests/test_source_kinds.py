@@ -154,7 +154,7 @@ def test_the_dashboard_offers_it(known: Callable, monkeypatch: pytest.MonkeyPatc
 
         ask_source(monitor_service)
 
-    shown = AppTest.from_function(script, kwargs={"monitor_service": SimpleNamespace(channels=())}).run()
+    shown = AppTest.from_function(script, kwargs={"monitor_service": SimpleNamespace(streams=())}).run()
     assert "A stub" in shown.selectbox(key="new-kind").options
     assert "stub://" in shown.text_input[0].help
 
