@@ -18,7 +18,7 @@ from monitor.types.serialise import COUNT, DIGITS, EXACT, PROBABILITY, SHA256, J
 if TYPE_CHECKING:
     from monitor.classifiers.model_card import ModelCard
 
-SCHEMA_VERSION: Final = "1.2"  # the major number changes when a reader of older reports would misread a newer report
+SCHEMA_VERSION: Final = "2.0"  # the major number changes when a reader of older reports would misread a newer report
 SCHEMA_FILE: Final = Path(__file__).with_name("report.schema.json")
 
 
@@ -119,7 +119,7 @@ class ModelSummary(Serialisable):
     weights_sha256: str = field(metadata=SHA256)  # of its weights file, hexadecimal
     # calibration of raw logits (Platt scaling): log-odds = scale * logit + shift
     calibration: Calibration = field(metadata=EXACT)
-    # statistics of the scores of one face over time (since 1.2; earlier in settings.verdict)
+    # statistics of the scores of one face over time (since 2.0; earlier in settings.verdict)
     score_process: ScoreProcess = field(metadata=EXACT)
     limits: str  # limits of the classifier, stated by its authors
     licence: str  # of its weights

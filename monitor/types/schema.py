@@ -205,7 +205,7 @@ def _comment(kind: type, name: str) -> str:
 
 @cache
 def field_comments(kind: type) -> Mapping[str, str]:
-    """What the source of a class says of each field: the comment beside it, else above it; "" without one."""
+    """Descriptions of the fields of a class: the comment beside each, else above it; "" without one."""
     source = inspect.cleandoc("\n" + inspect.getsource(kind))
     beside: dict[int, str] = {}
     above: dict[int, str] = {}
