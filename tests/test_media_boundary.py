@@ -1,5 +1,6 @@
 """What comes from outside is decoded in the worker process: the server neither opens it nor dies of it."""
 
+import importlib
 import json
 import logging
 import sys
@@ -63,6 +64,7 @@ def crashing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, 
     """From now on, calling a function of a module kills the worker process that does it."""
 
     def crash(module: str, name: str) -> None:
+        assert hasattr(importlib.import_module(module), name)
         monkeypatch.setattr(sys, "executable", crashing_python(tmp_path, module, name))
 
     return crash
@@ -141,7 +143,7 @@ def test_a_span_that_crashes_its_cutter_is_flagged_without_a_clip(
     uploads: Uploads, archive: FlagArchive, talk: bytes, crashing: Callable[[str, str], None]
 ) -> None:
     done = analysed(uploads, talk)
-    crashing("monitor.media.span_cutter", "_examined")
+    crashing("monitor.media.span_cutter", "_examine")
     flag = flagged(uploads, done, archive)
     assert flag.clip is ClipState.MISSING
     assert flag.clip_why.endswith("the process that reads it crashed (SIGABRT); is it damaged?")

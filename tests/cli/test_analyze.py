@@ -51,7 +51,7 @@ def test_json_is_the_only_output_on_stdout(cli: Callable, tmp_path: Path) -> Non
     whole, failed = json.loads(said.out)
     assert whole["label"] == "NOT_ENOUGH_EVIDENCE"
     assert whole["reasons"] == ["NO_FACE"]
-    assert whole["frames_analysed"] == whole["frames_read"] == 6
+    assert whole["frames"]["frames_analysed"] == whole["frames"]["frames_read"] == 6
     assert "absent.mp4" in failed["error"]
 
 
@@ -124,7 +124,7 @@ def test_an_internal_error_in_one_file_never_stops_the_rest(
     assert said.code == 1
     bad, good = json.loads(said.out)
     assert "nobody thought of this" in bad["error"]
-    assert good["frames_analysed"] == 3
+    assert good["frames"]["frames_analysed"] == 3
 
 
 def test_a_live_source_is_refused_in_favour_of_watch(

@@ -5,7 +5,6 @@ from pathlib import Path
 import torch
 
 from monitor.classifiers import architecture
-from monitor.classifiers.model_card import read_card
 from monitor.errors import ExperimentError
 from monitor.lab.training.experiment import Experiment
 
@@ -24,6 +23,8 @@ class Teacher:
     """
 
     def __init__(self, experiment: Experiment, *, device: torch.device) -> None:
+        from monitor.classifiers.model_card import read_card  # needs pydantic, training without a teacher does not
+
         settings = experiment.distillation
         model, weights = architecture(settings.model), Path(settings.weights)
         for stage in experiment.stages:

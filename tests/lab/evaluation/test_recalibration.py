@@ -24,7 +24,7 @@ from monitor.lab.evaluation.recalibration import (
 )
 from monitor.media.video_writer import VideoWriter
 from monitor.settings import Settings
-from monitor.types import Calibration, Scores
+from monitor.types import Calibration, ClassifierScores, Scores
 
 
 def sample(n: int = 400, *, gain: float = 3.0) -> LabelledScores:
@@ -89,10 +89,9 @@ class TestScores:
             def score(self, pixels, tracked, qualities, *, rows):
                 assert pixels.shape == (400, 900, 3)
                 (box,) = tracked.faces.boxes
-                nothing = np.zeros((1, 1, 1), np.float32)
-                return Scores(
-                    tracked.track_ids, (box[[0]] + box[[2]]) / 2, nothing, box[None], qualities.weights, rejected={}
-                )
+                x, nothing = (box[[0]] + box[[2]]) / 2, np.zeros((1, 1, 1), np.float32)
+                part = ClassifierScores("place", logits=x, log_odds=x)
+                return Scores(tracked.track_ids, x, nothing, box[None], qualities.weights, parts=(part,))
 
         stand_in = SimpleNamespace(faces=engines.faces, scorer=Place())
         found = of_feedback(tmp_path, engines=stand_in, settings=settings)  # type: ignore[arg-type]

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -41,7 +42,7 @@ def test_a_span_is_cut_as_in_this_process(tmp_path: Path) -> None:
     there = run_isolated(cut, file, tmp_path / "there.mp4", 0.8, 1.48, settings=SETTINGS)
     assert there == here
     assert (tmp_path / "there.mp4").read_bytes() == (tmp_path / "here.mp4").read_bytes()
-    assert descriptors() == before
+    assert descriptors() <= before
 
 
 def test_the_task_runs_in_another_process_if_settings_and_system_allow_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,7 +71,7 @@ def test_every_failure_of_the_process_is_one_sentence(function: Callable[[Path],
         run_isolated(function, Path("a.mp4"), settings=SETTINGS)
     assert "secret" not in str(caught.value)
     assert "\n" not in str(caught.value)
-    assert descriptors() == before
+    assert descriptors() <= before
 
 
 def test_errors_keep_their_class_and_message(tmp_path: Path) -> None:
@@ -133,4 +134,7 @@ def test_a_killed_program_leaves_no_process(tmp_path: Path) -> None:
     pid_file = tmp_path / "pid"
     done = subprocess.run([sys.executable, "-c", script, str(pid_file)], capture_output=True, check=False)
     assert done.returncode == -signal.SIGKILL, done.stderr  # its pipes closed, so no process holds them
-    assert gone(int(pid_file.read_text()))
+    pid, deadline = int(pid_file.read_text()), time.monotonic() + 10
+    while not gone(pid) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert gone(pid)
