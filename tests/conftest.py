@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing.spawn  # noqa: F401 - keeps sys.executable as it is now; tests replace it for a while
 import os
 from collections.abc import Iterator
 from pathlib import Path
