@@ -1,5 +1,6 @@
 """Committees: several classifiers with a card for the fusion of their scores."""
 
+import hashlib
 import json
 import math
 from dataclasses import dataclass
@@ -58,6 +59,14 @@ class Committee:
     def id(self) -> str:
         """Name on the card of the committee or of its only classifier."""
         return self.card.id if self.card else self.classifiers[0].card.id
+
+    @property
+    def weights_sha256(self) -> str:
+        """The hash of the weights file; of a committee, of its members' hashes and fitted weights."""
+        if self.card is None:
+            return self.classifiers[0].card.weights_sha256
+        fitted = self.card.model_dump_json(include={"members", "bias", "max_difference"})
+        return hashlib.sha256(fitted.encode()).hexdigest()
 
 
 def load_committee(

@@ -110,37 +110,40 @@ def verify_(
     """Compare each engine with fp32 torch on the demo's faces; the exit code is 1 if one deviates too much."""
     settings = settings_from(settings_file, assignments)
     folder, threads = default_cache_dir(settings.cache_dir), settings.classifier.threads
-    failed: list[Verification] = []
+    results: dict[str, list[Verification]] = {}
     for network, crops in _networks(settings):
-        results: list[Verification] = []
+        results[network.name] = []
         for backend in available(engine or ()):
             with errors.status(f"verifying {network.name} on {backend.name}"):
-                results.append(verify(network, backend, crops=crops, threads=threads, cache_dir=folder))
-        _show_verifications(network.name, results, as_json=as_json)
-        failed += [one for one in results if not one.passed]
+                one = verify(network, backend, crops=crops, threads=threads, cache_dir=folder)
+            results[network.name].append(one)
+    if as_json:
+        rows = [{"network": name, **_record(one)} for name, found in results.items() for one in found]
+        typer.echo(json.dumps({"network": " + ".join(results), "engines": rows}, indent=2))
+    else:
+        for name, found in results.items():
+            _show_verifications(name, found)
+    failed = [one for found in results.values() for one in found if not one.passed]
     for one in failed:
         errors.print(f"[bold red]failed:[/] {escape(one.why)}")
     if failed:
         raise typer.Exit(1)
 
 
-def _show_verifications(network: str, results: Sequence[Verification], *, as_json: bool) -> None:
-    if as_json:
-        typer.echo(json.dumps({"network": network, "engines": [_record(one) for one in results]}, indent=2))
-    else:
-        table = Table(
-            Column("engine", no_wrap=True), "", "logit difference", "map difference", "faces", box=None, pad_edge=False
+def _show_verifications(network: str, results: Sequence[Verification]) -> None:
+    table = Table(
+        Column("engine", no_wrap=True), "", "logit difference", "map difference", "faces", box=None, pad_edge=False
+    )
+    for one in results:
+        table.add_row(
+            one.engine or one.backend,
+            "[green]ok[/]" if one.passed else "[bold red]failed[/]",
+            f"{one.logit_difference:.2g} (allowed {one.logit_tolerance:g})",
+            f"{one.map_difference:.2g} (allowed {one.map_tolerance:g})",
+            str(one.crops),
         )
-        for one in results:
-            table.add_row(
-                one.engine or one.backend,
-                "[green]ok[/]" if one.passed else "[bold red]failed[/]",
-                f"{one.logit_difference:.2g} (allowed {one.logit_tolerance:g})",
-                f"{one.map_difference:.2g} (allowed {one.map_tolerance:g})",
-                str(one.crops),
-            )
-        console.print(f"{network} compared with fp32 torch, largest differences", style="dim")
-        console.print(table)
+    console.print(f"{network} compared with fp32 torch, largest differences", style="dim")
+    console.print(table)
 
 
 @app.command()
@@ -216,11 +219,13 @@ _BATCHES = (1, 4, 8, 16)
 
 def _networks(settings: Settings) -> list[tuple[Network, Pixels]]:
     """The networks of the configured classifiers, each with test faces for its engines."""
-    networks = [classifier.network for classifier in configured_committee(settings).classifiers]
-    for network in networks:
+    networks = []
+    for classifier in configured_committee(settings).classifiers:
+        network = classifier.network
         if network.reference_crops is None:
             raise EngineError(f"there are no faces to try {network.name} on")
-    return [(network, network.reference_crops()) for network in networks if network.reference_crops]
+        networks.append((network, network.reference_crops()))
+    return networks
 
 
 def _bytes(files: Sequence[Path]) -> int:

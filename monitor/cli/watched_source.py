@@ -106,10 +106,12 @@ class WatchedSource:
     def _prepare(self, source: Source) -> None:
         """Begin a recording. Runs on the supervisor's thread."""
 
-        def begin() -> ConnectionRecorder:
+        def begin(start: float) -> ConnectionRecorder:
             if self._out is None:
                 return ConnectionRecorder(Provenance.of(source.info, engines=self._engines, settings=self._settings))
-            recording = ResultRecorder(self._out, source=source, engines=self._engines, settings=self._settings)
+            recording = ResultRecorder(
+                self._out, source=source, engines=self._engines, settings=self._settings, start=start
+            )
             return ConnectionRecorder(recording.provenance, recording)
 
         self._recorder = RolloverRecorder(

@@ -45,8 +45,8 @@ class FlagProvenance:
             source_kind=provenance.source.kind,
             source_sha256=provenance.sha256,
             engine=engine,
-            model=provenance.card.id,
-            weights_sha256=provenance.card.weights_sha256,
+            model=provenance.model.id,
+            weights_sha256=provenance.model.weights_sha256,
             program=monitor.__version__,
             settings=provenance.settings.record(),
         )

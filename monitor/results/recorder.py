@@ -31,19 +31,27 @@ class ResultRecorder:
         engines: engines that score the source.
         settings: all settings, for the report.
         video: whether to draw and encode annotated.mp4.
+        start: media time, seconds, at which annotated.mp4 begins.
 
     Raises:
         OutputError: ``parent`` cannot be written.
     """
 
     def __init__(
-        self, parent: Path, *, source: Source, engines: Engines, settings: Settings, video: bool = True
+        self,
+        parent: Path,
+        *,
+        source: Source,
+        engines: Engines,
+        settings: Settings,
+        video: bool = True,
+        start: float = 0.0,
     ) -> None:
         info = source.info
         self.provenance = provenance = Provenance.of(info, engines=engines, settings=settings)
         with ExitStack() as stack:
             self._folder = stack.enter_context(OutputFolder(parent, result_name(info)))
-            self._report = stack.enter_context(ReportWriter(self._folder.working, provenance))
+            self._report = stack.enter_context(ReportWriter(self._folder.working, provenance, start=start))
             self._video = (
                 VideoWriter(
                     self._folder.working / VIDEO_FILE,
@@ -57,7 +65,7 @@ class ResultRecorder:
             if self._video is not None:
                 stack.enter_context(self._video)
             self._stack = stack.pop_all()
-        self._overlay = Overlay()
+        self._overlay, self._start = Overlay(), start
 
     def __enter__(self) -> Self:
         return self
@@ -75,7 +83,7 @@ class ResultRecorder:
         """
         self._report.add(observation)
         if self._video is not None:
-            self._video.write(self._overlay.draw(frame, observation), observation.media_time)
+            self._video.write(self._overlay.draw(frame, observation), observation.media_time - self._start)
 
     def abort(self) -> None:
         """Remove all files of the recording."""
@@ -207,7 +215,7 @@ def run(
         connection = ConnectionRecorder(provenance, recording)
         sinks = (connection, *sinks, events) if events else (connection, *sinks)
         if events:
-            events.open(info, engine=provenance.engine, model=provenance.card.id)
+            events.open(info, engine=provenance.engine, model=provenance.model.id)
         session = stack.enter_context(Session(source, pipeline, settings=settings.session, sinks=sinks))
         failure = _wait(session, on_tick)
         segments, tracks = pipeline.finish()

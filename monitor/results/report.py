@@ -29,7 +29,6 @@ from monitor.types.stats import SessionStats
 
 if TYPE_CHECKING:
     from monitor.analysis.pipeline import Engines
-    from monitor.classifiers.model_card import ModelCard
     from monitor.settings import Settings
 
 NOTE = (
@@ -46,7 +45,7 @@ class Provenance:
     source: SourceInfo
     sha256: str | None  # of the source's file, see sha256_of(); None: the source is no single file
     settings: Settings
-    card: ModelCard
+    model: ModelSummary  # the classifier, or the committee of several
     engine: str  # name, as in the observations
     engine_reason: str  # reason of the choice
 
@@ -61,7 +60,7 @@ class Provenance:
             source=source,
             sha256=sha256_of(source.path) if source.path is not None and source.path.is_file() else None,
             settings=settings,
-            card=engines.classifier.card,
+            model=ModelSummary.of_committee(engines.committee),
             engine=engines.scorer.engine.name,
             engine_reason=engines.choice.reason,
         )
@@ -88,9 +87,9 @@ class Report:
         return self.provenance.source
 
     @property
-    def model(self) -> ModelCard:
-        """The classifier's model card, with its stated limits."""
-        return self.provenance.card
+    def model(self) -> ModelSummary:
+        """The classifier, or the committee of several, with its stated limits."""
+        return self.provenance.model
 
     @property
     def engine(self) -> str:
@@ -109,12 +108,17 @@ class ReportWriter:
     ``OutputFolder.working``, so that no incomplete result is visible. Leaving the ``with`` block without ``finish()``
     removes all files.
 
+    Args:
+        folder: of the files.
+        provenance: source, engines and settings.
+        start: media time, seconds, at which the recording begins.
+
     Raises:
         OutputError: the folder cannot be written.
     """
 
-    def __init__(self, folder: Path, provenance: Provenance) -> None:
-        self._folder, self._provenance = folder, provenance
+    def __init__(self, folder: Path, provenance: Provenance, *, start: float = 0.0) -> None:
+        self._folder, self._provenance, self._start = folder, provenance, start
         self._timeline = Timeline(folder)
         self._frames = 0
         self._engines: dict[str, None] = {}  # in order of use: an engine may be upgraded during the run
@@ -190,6 +194,7 @@ class ReportWriter:
                 engines=tuple(self._engines),
             ),
             ended_early=ended_early,
+            start=self._start,
         )
         for file, render in report_formats().items():
             path = self._folder / file
@@ -207,7 +212,7 @@ class ReportWriter:
             (self._folder / file).unlink(missing_ok=True)
 
 
-def _content(report: Report, *, ended_early: str | None = None) -> ReportContent:
+def _content(report: Report, *, ended_early: str | None = None, start: float = 0.0) -> ReportContent:
     frames, provenance = report.frames, report.provenance
     failure = None if report.failure is None else str(report.failure)
     return ReportContent(
@@ -220,6 +225,7 @@ def _content(report: Report, *, ended_early: str | None = None) -> ReportContent
             dropped=frames.dropped,
             lost=frames.lost,
             ended_early=ended_early or failure,
+            start=start,
         ),
         verdict=SourceVerdictInWords(report.verdict),
         tracks=tuple(sorted(report.tracks, key=lambda track: track.track_id)),
@@ -227,7 +233,7 @@ def _content(report: Report, *, ended_early: str | None = None) -> ReportContent
         spans=SuspiciousSpan.of(report.segments),
         label_changes=report.label_changes,
         hints=tuple(sorted(report.hints, key=lambda hint: (hint.start, hint.kind))),
-        model=ModelSummary.of(provenance.card),
+        model=provenance.model,
         engine=EngineSummary(provenance.engine, provenance.engine_reason, report.engines),
         settings=provenance.settings.record(),
     )

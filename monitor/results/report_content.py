@@ -16,6 +16,7 @@ from monitor.types.schema import value_schema
 from monitor.types.serialise import COUNT, DIGITS, EXACT, PROBABILITY, SHA256, JsonObject, Serialisable, inlined
 
 if TYPE_CHECKING:
+    from monitor.classifiers.committee import Committee
     from monitor.classifiers.model_card import ModelCard
 
 SCHEMA_VERSION: Final = "2.0"  # the major number changes when a reader of older reports would misread a newer report
@@ -54,6 +55,7 @@ class FrameCounts(Serialisable):
     dropped: Mapping[str, int]  # frames that were decoded and not analysed, by cause
     lost: Mapping[str, int]  # frames or packets that could not be decoded, by cause
     ended_early: str | None  # reason of an early end of the source; None: none
+    start: float  # media time of the recording's start, where annotated.mp4 begins; > 0 in a later part (since 2.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,18 +113,31 @@ class SuspiciousSpan(Serialisable):
 
 
 @dataclass(frozen=True, slots=True)
+class MemberSummary(Serialisable):
+    """One classifier of a committee."""
+
+    id: str  # of its model card
+    weights_sha256: str = field(metadata=SHA256)  # of its weights file, hexadecimal
+    weight: float = field(metadata=EXACT)  # of its calibrated log-odds in the sum
+    # calibration of its raw logits (Platt scaling): log-odds = scale * logit + shift
+    calibration: Calibration = field(metadata=EXACT)
+
+
+@dataclass(frozen=True, slots=True)
 class ModelSummary(Serialisable):
-    """The classifier and its stated limits."""
+    """The classifier, or the committee of several, and its stated limits."""
 
     id: str  # of its model card
     architecture: str  # the network
-    weights_sha256: str = field(metadata=SHA256)  # of its weights file, hexadecimal
-    # calibration of raw logits (Platt scaling): log-odds = scale * logit + shift
-    calibration: Calibration = field(metadata=EXACT)
+    # of its weights file, hexadecimal; of a committee, of its members' hashes and fitted weights
+    weights_sha256: str = field(metadata=SHA256)
+    # calibration of raw logits (Platt scaling): log-odds = scale * logit + shift; None: of each member
+    calibration: Calibration | None = field(metadata=EXACT)
     # statistics of the scores of one face over time (since 2.0; earlier in settings.verdict)
     score_process: ScoreProcess = field(metadata=EXACT)
     limits: str  # limits of the classifier, stated by its authors
     licence: str  # of its weights
+    members: tuple[MemberSummary, ...] = ()  # the classifiers of a committee; empty for one classifier (since 2.0)
 
     @classmethod
     def of(cls, card: ModelCard) -> Self:
@@ -131,11 +146,36 @@ class ModelSummary(Serialisable):
             id=card.id,
             architecture=card.architecture,
             weights_sha256=card.weights_sha256,
-            calibration=Calibration(card.calibration.scale, card.calibration.shift),
+            calibration=_calibration(card),
             score_process=card.score_process,
             limits=card.limits,
             licence=card.licence,
         )
+
+    @classmethod
+    def of_committee(cls, committee: Committee) -> Self:
+        """The summary of a committee; of its only classifier, if it has one."""
+        cards = [classifier.card for classifier in committee.classifiers]
+        if committee.card is None:
+            return cls.of(cards[0])
+        return cls(
+            id=committee.id,
+            architecture=" + ".join(card.architecture for card in cards),
+            weights_sha256=committee.weights_sha256,
+            calibration=None,
+            score_process=cards[0].score_process,
+            limits=committee.card.limits,
+            licence="; ".join(dict.fromkeys(card.licence for card in cards)),
+            members=tuple(
+                MemberSummary(card.id, card.weights_sha256, weight, _calibration(card))
+                for card, weight in zip(cards, committee.fusion.weights, strict=True)
+            ),
+        )
+
+
+def _calibration(card: ModelCard) -> Calibration:
+    """Scale and shift alone, without the data of the fit."""
+    return Calibration(card.calibration.scale, card.calibration.shift)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ class RolloverRecorder:
     A track or a segment that is open at the end of a part is in the report of this part and of the next part.
 
     Args:
-        begin: creates the recorder of the next part.
+        begin: makes the recorder of the part that begins at a media time, seconds.
         part_seconds: media time of a part.
         so_far: returns the segments and tracks that are open now.
         stats: returns the counts of the connection.
@@ -30,7 +30,7 @@ class RolloverRecorder:
 
     def __init__(
         self,
-        begin: Callable[[], ConnectionRecorder],
+        begin: Callable[[float], ConnectionRecorder],
         *,
         part_seconds: float,
         so_far: Callable[[], tuple[Sequence[Segment], Sequence[TrackSummary]]],
@@ -39,7 +39,7 @@ class RolloverRecorder:
     ) -> None:
         self._begin, self._so_far, self._stats, self._published = begin, so_far, stats, published
         self._part_seconds = part_seconds
-        self._recorder = begin()
+        self._recorder = begin(0.0)
         self._start: float | None = None  # media time of the part's first frame
         self._earlier = _ZERO  # counts of the earlier parts
 
@@ -53,7 +53,7 @@ class RolloverRecorder:
         if self._start is None:
             self._start = now
         elif now - self._start >= self._part_seconds:
-            self._roll()
+            self._roll(now)
             self._start = now
         self._recorder(frame, observation)
 
@@ -82,12 +82,12 @@ class RolloverRecorder:
         """Discard the current part; earlier parts stay."""
         self._recorder.abort()
 
-    def _roll(self) -> None:
+    def _roll(self, media_time: float) -> None:
         now = self._stats() or _ZERO
         segments, tracks = self._so_far()
         report = self._recorder.finish(segments, tracks, stats=_subtract(now, self._earlier), failure=None)
         self._earlier = now
-        self._recorder = self._begin()
+        self._recorder = self._begin(media_time)
         self._published(report)
 
 

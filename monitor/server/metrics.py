@@ -145,12 +145,12 @@ def _stream_metrics(streams: Iterable[StreamSnapshot]) -> Iterator[Metric]:
 def _engine_metrics(snapshot: MetricsSnapshot) -> Iterator[Metric]:
     yield InfoMetricFamily(f"{PREFIX}_build", "The program.", value={"version": __version__})
     if snapshot.engines is not None:
-        card = snapshot.engines.classifier.card
+        committee = snapshot.engines.committee
         facts = {
             "engine": snapshot.engines.scorer.engine.name,
             "reason": snapshot.engines.choice.reason,
-            "model": card.id,
-            "weights_sha256": card.weights_sha256,
+            "model": committee.id,
+            "weights_sha256": committee.weights_sha256,
         }
         yield InfoMetricFamily(
             f"{PREFIX}_engine", "The engine that scores faces, and the reason of its choice.", value=facts

@@ -16,6 +16,7 @@ from monitor.classifiers import committee, engines_dir, register
 from monitor.classifiers.committee import load_committee
 from monitor.classifiers.weights import export_weights
 from monitor.errors import ModelCardError, UsageError
+from monitor.results.report_content import ModelSummary
 from monitor.settings import Settings
 from monitor.types import TrackedFaces
 
@@ -85,6 +86,21 @@ def test_a_committee_fuses_classifiers_with_different_crops_and_sizes(settings: 
     assert list(opinions.values()) == pytest.approx(list(alone.values()), abs=1e-4)
     expected = 0.75 * alone["inception_resnet_v1"] + 0.5 * alone["redness"] + 0.1
     assert log_odds == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_result_names_every_member_of_its_committee(settings: Settings) -> None:
+    engines, *_ = judged(settings, "both")
+    model = ModelSummary.of_committee(engines.committee).to_dict()
+    assert (model["id"], model["calibration"]) == ("both-1", None)
+    cards = [scorer.classifier.card for scorer in engines.scorers]
+    assert [(one["id"], one["weights_sha256"], one["weight"]) for one in model["members"]] == [
+        (cards[0].id, cards[0].weights_sha256, 0.75),
+        (cards[1].id, cards[1].weights_sha256, 0.5),
+    ]
+    assert model["weights_sha256"] not in {card.weights_sha256 for card in cards}
+    alone = ModelSummary.of_committee(load_committee())
+    assert (alone.id, alone.weights_sha256, alone.members) == (cards[0].id, cards[0].weights_sha256, ())
 
 
 @pytest.mark.parametrize(

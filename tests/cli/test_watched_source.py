@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import av
 import pytest
 from support.events import AT, analyse_frame, close_stream, open_stream
 
@@ -111,6 +112,10 @@ def test_results_roll_over_and_faces_and_spans_that_are_open_are_in_both_parts(
     assert sum(report["frames"]["analysed"] for report in reports) == 25
     assert [report["frames"]["analysed"] for report in reports[:2]] == [10, 10]
     assert [[track["track_id"] for track in report["tracks"]] for report in reports[:2]] == [[1], [1]]
+    assert [report["frames"]["start"] for report in reports] == [0.0, 0.4, 0.8]
+    for file in (tmp_path / "kept").glob("*/annotated.mp4"):
+        with av.open(file) as video:
+            assert next(video.decode(video=0)).time == 0.0, "a part's video begins at its own first frame"
 
 
 @pytest.mark.parametrize("as_json", [False, True])

@@ -67,7 +67,7 @@ def test_a_flag_without_its_face_is_about_the_picture(faces: tuple[Face, ...]) -
 def test_a_flag_names_its_source_and_its_judge() -> None:
     flag = draft(SUSPECT).flag()
     assert (flag.source, flag.source_kind, flag.engine) == ("cam", "rtsp", "torch")
-    assert flag.weights_sha256 == PROVENANCE.card.weights_sha256
+    assert flag.weights_sha256 == PROVENANCE.model.weights_sha256
     assert (flag.start, flag.media_time, flag.end, flag.reporter, flag.note) == (1.0, 2.0, 3.0, "ada", "odd")
 
 

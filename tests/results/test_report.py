@@ -62,6 +62,7 @@ def test_a_report_is_valid_and_accounts_for_everything(
         "dropped": {"analysis behind": 4},
         "lost": {"undecodable": 1},
         "ended_early": "the camera went away",
+        "start": 0.0,
     }
     assert [track["track_id"] for track in content["tracks"]] == [1, 2]
     assert [span["track_id"] for span in content["segments"]] == [2, 1]
@@ -82,7 +83,7 @@ def test_it_says_what_judged_and_its_limits(tmp_path: Path, provenance: Provenan
         "all": ["onnxruntime-fp32"],
     }
     assert content["settings"] == provenance.settings.record()
-    assert content["model"]["score_process"]["correlation_time"] == provenance.card.score_process.correlation_time
+    assert content["model"]["score_process"]["correlation_time"] == provenance.model.score_process.correlation_time
     assert "evidence" not in content["settings"], "where flags lie is nobody else's business"
 
 

@@ -13,8 +13,8 @@ from monitor.types.stats import SessionStats
 class Part:
     """A recorder that only counts."""
 
-    def __init__(self) -> None:
-        self.frames, self.aborted = 0, False
+    def __init__(self, start: float) -> None:
+        self.start, self.frames, self.aborted = start, 0, False
 
     def __call__(self, *_: object) -> None:
         self.frames += 1
@@ -45,8 +45,8 @@ class Parts:
     def stats(self) -> SessionStats:
         return SessionStats.counted(self.frames, dropped={"analysis behind": self.frames // 10}, lost={})
 
-    def _begin(self) -> Part:
-        self.parts.append(Part())
+    def _begin(self, start: float) -> Part:
+        self.parts.append(Part(start))
         return self.parts[-1]
 
     def see(self, count: int) -> None:
@@ -59,7 +59,7 @@ def test_every_part_has_its_own_frames_and_what_was_open_at_its_end() -> None:
     stream = Parts(part_seconds=2.0)
     stream.see(50)
     last = stream.recorder.finish((), (), stats=stream.stats, failure=None)
-    assert [part.frames for part in stream.parts] == [20, 20, 10]
+    assert [(part.start, part.frames) for part in stream.parts] == [(0.0, 20), (2.0, 20), (4.0, 10)]
     for frames, segments, tracks, stats in stream.published:
         assert (frames, segments, tracks) == (20, 1, 1)
         assert (stats.frames_analysed, stats.dropped) == (20, {"analysis behind": 2})

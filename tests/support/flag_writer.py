@@ -18,6 +18,7 @@ from monitor.flags.archive import FlagArchive
 from monitor.flags.clips import PictureRing
 from monitor.flags.recorder import FlagRecorder, FlagRequest
 from monitor.results.report import Provenance
+from monitor.results.report_content import ModelSummary
 from monitor.runtime import BackgroundWorker
 from monitor.settings import Settings
 from monitor.types import Frame, Label, SourceInfo
@@ -29,7 +30,7 @@ SUSPECT = Face((40, 40, 120, 140), track=2, label=Label.SUSPICIOUS, probability=
 
 def provenance(settings: Settings) -> Provenance:
     """Of what the shipped weights say of that camera."""
-    return Provenance(INFO, None, settings, CARD, "onnxruntime-fp32", "the fastest")
+    return Provenance(INFO, None, settings, ModelSummary.of(CARD), "onnxruntime-fp32", "the fastest")
 
 
 def main() -> None:

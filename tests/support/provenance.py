@@ -4,6 +4,7 @@ from support.observations import ENGINE, source_info
 
 from monitor.classifiers.model_card import ModelCard
 from monitor.results.report import Provenance
+from monitor.results.report_content import ModelSummary
 from monitor.settings import Settings
 
 
@@ -31,7 +32,7 @@ def provenance() -> Provenance:
         source=source_info(),
         sha256=None,
         settings=Settings(),
-        card=model_card(),
+        model=ModelSummary.of(model_card()),
         engine=ENGINE,
         engine_reason="the default on a CPU",
     )

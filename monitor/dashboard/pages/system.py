@@ -45,7 +45,7 @@ def _engine(monitor_service: service.MonitorService) -> None:
     if engines is None:
         st.markdown("Not loaded yet. The server loads the engine with its first heartbeat or its first source.")
     else:
-        st.markdown(f"**{engines.scorer.engine.name}**: {engines.choice.reason}. Weights {engines.classifier.card.id}.")
+        st.markdown(f"**{engines.scorer.engine.name}**: {engines.choice.reason}. Weights {engines.committee.id}.")
         for name, reason in engines.choice.others.items():
             st.caption(f"Not {name}: {reason}")
     every = monitor_service.settings.service.heartbeat_interval

@@ -1,7 +1,8 @@
 """An experiment: one TOML file with all settings of a training.
 
 The file's tables correspond to the classes below, field by field. Missing fields keep their defaults, unknown ones
-are errors. ``monitor/lab/experiments`` holds the experiments of the shipped weights.
+are errors. ``monitor/lab/experiments`` holds those of the shipped weights, and the latest trials of
+docs/experiments.md.
 """
 
 import dataclasses

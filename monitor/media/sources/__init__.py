@@ -57,7 +57,7 @@ def open_source(url: str | Path, settings: SourceSettings = _DEFAULTS) -> Source
 
     Raises:
         UsageError: the address is invalid.
-            SourceError: the source cannot be opened, or holds no picture.
+        SourceError: the source cannot be opened, or holds no picture.
     """
     address = Address.of(url)
     return address.kind.open(address, settings)
