@@ -113,9 +113,15 @@ def test_a_pause_holds_and_resuming_goes_on(tune: Callable[..., Stream]) -> None
     until(stream, lambda one: one.status.state is StreamState.LIVE)
     stream.pause()
     until(stream, lambda one: one.status.state is StreamState.PAUSED)
-    time.sleep(0.3)
+
+    def is_drained(one: Stream) -> bool:
+        """Whether the buffered frames are analysed: the reader holds the next one."""
+        stats = one.status.stats
+        return stats is not None and stats.frames_read - stats.frames_analysed - sum(stats.dropped.values()) <= 1
+
+    until(stream, is_drained)
     held = stream.broadcaster.now
-    time.sleep(0.2)
+    time.sleep(0.5)
     assert stream.broadcaster.now is held
     stream.resume()
     until(stream, lambda one: one.broadcaster.now is not held)
