@@ -193,7 +193,14 @@ class Pipeline:
         once = {"min_hits": 1} if still else {}
         self._tracker = Tracker(settings.tracker.model_copy(update=once))
         self._schedule = ScoreSchedule(settings.classifier.min_score_interval)
-        self._judge = Judge(settings.verdict, process=engines.classifier.card.score_process, still=still)
+        committee = engines.committee
+        self._judge = Judge(
+            settings.verdict,
+            process=engines.classifier.card.score_process,
+            classifiers=committee.ids if committee.card else (),
+            max_difference=committee.fusion.max_difference,
+            still=still,
+        )
         self._segments = Segments(settings.segment)
 
     def step(self, frame: Frame, *, min_score_interval: float = 0.0, disordered: int = 0) -> Observation:

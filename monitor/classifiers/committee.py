@@ -61,6 +61,11 @@ class Committee:
         return self.card.id if self.card else self.classifiers[0].card.id
 
     @property
+    def ids(self) -> tuple[str, ...]:
+        """The classifiers' ids on their cards."""
+        return tuple(classifier.card.id for classifier in self.classifiers)
+
+    @property
     def weights_sha256(self) -> str:
         """The hash of the weights file; of a committee, of its members' hashes and fitted weights."""
         if self.card is None:

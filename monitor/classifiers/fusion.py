@@ -1,7 +1,7 @@
 """Fuses the scores of several classifiers: weighted sums of calibrated log-odds and of evidence maps."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,8 +16,7 @@ Rows = NDArray[np.intp]
 class Fusion:
     """Weights of the classifiers' calibrated log-odds: ``z = bias + sum(weight * z_k)``.
 
-    A face on which two classifiers differ by ``max_difference`` log-odds or more is rejected with
-    MODELS_DISAGREE.
+    Two classifiers that differ by ``max_difference`` log-odds or more disagree: there is no verdict then.
     """
 
     weights: tuple[float, ...] = (1.0,)  # weight of each classifier, >= 0
@@ -25,7 +24,7 @@ class Fusion:
     max_difference: float = math.inf
 
     def combine(self, log_odds: Floats) -> tuple[Floats, NDArray[np.bool_]]:
-        """Fused log-odds (N,) of the classifiers' (K, N), and where they agree (N,) well enough to be used."""
+        """Fused log-odds (N,) of the classifiers' (K, N), and where they agree (N,) well enough for a verdict."""
         fused: Floats = (np.array(self.weights, np.float32) @ log_odds + np.float32(self.bias)).astype(np.float32)
         return fused, np.ptp(log_odds, axis=0) < self.max_difference
 
@@ -44,17 +43,9 @@ class Fusion:
         for part in reversed(parts):
             rejected |= part.rejected
         tracks = [track for track in parts[0].track_ids.tolist() if track not in rejected]
-        rows = [_rows(part, tracks) for part in parts]
-        log_odds = np.array([part.log_odds[chosen] for part, chosen in zip(parts, rows, strict=True)], np.float32)
-        agree = np.ptp(log_odds, axis=0) < self.max_difference if tracks else np.zeros(0, np.bool_)
-        rejected |= {track: (Reason.MODELS_DISAGREE,) for track, same in zip(tracks, agree, strict=True) if not same}
-        return self._fuse_rows(parts, rows=[chosen[agree] for chosen in rows], rejected=rejected)
-
-    def _fuse_rows(
-        self, parts: Sequence[Scores], *, rows: Sequence[Rows], rejected: Mapping[int, tuple[Reason, ...]]
-    ) -> Scores:
-        if not len(rows[0]):
+        if not tracks:
             return Scores.none(rejected)
+        rows = [_rows(part, tracks) for part in parts]
         weights = np.array(self.weights, np.float32)
         log_odds = np.array([part.log_odds[chosen] for part, chosen in zip(parts, rows, strict=True)])
         squares = [part.crops[chosen] for part, chosen in zip(parts, rows, strict=True)]
@@ -69,7 +60,7 @@ class Fusion:
         )
         return Scores(
             track_ids=parts[0].track_ids[rows[0]],
-            log_odds=(weights @ log_odds + np.float32(self.bias)).astype(np.float32),
+            log_odds=self.combine(log_odds)[0],
             evidence_maps=np.asarray(maps, np.float32),
             crops=square,
             weights=parts[0].weights[rows[0]],

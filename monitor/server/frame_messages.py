@@ -47,7 +47,8 @@ def header(frame: Frame, observation: Observation, *, connection: int, maps: Evi
         ``height`` (pixels of the frame), ``engine``, ``scale`` (logits at full colour), ``hints`` on the stream itself
         that are active now (``kind``, ``detail``, ``since``, media seconds) and ``faces``: a list of
         ``id``, ``box`` [x1, y1, x2, y2], ``label``, ``words``, ``probability`` and ``confidence`` (or None),
-        ``samples``, ``effective``, ``reasons`` (in words) and ``map`` (or None): ``rows``, ``columns``, ``square``
+        ``samples``, ``effective``, ``reasons`` (in words), ``classifiers`` (of a committee: ``classifier`` and
+        ``probability`` of each) and ``map`` (or None): ``rows``, ``columns``, ``square``
         [x1, y1, x2, y2] and ``values``, base64 of int8 row by row, 127 means ``scale`` towards fake.
     """
     boxes = observation.tracked.faces.boxes
@@ -80,6 +81,9 @@ def _face(verdict: Verdict, box: Floats, maps: EvidenceMemory) -> dict[str, Any]
         "samples": verdict.samples,
         "effective": round(verdict.effective_samples, 2),
         "reasons": [reason.in_words for reason in verdict.reasons],
+        "classifiers": [
+            {"classifier": one.classifier, "probability": _rounded(one.probability)} for one in verdict.classifiers
+        ],
         "map": None if evidence is None else _map(*evidence),
     }
 

@@ -12,6 +12,7 @@ from monitor.types.frames import Floats, Frame, Pixels, SourceInfo
 from monitor.types.hints import Hint, HintKind
 from monitor.types.labels import Label, Reason
 from monitor.types.verdicts import (
+    ClassifierVerdict,
     Judgement,
     LabelChange,
     Observation,
@@ -25,6 +26,7 @@ from monitor.types.verdicts import (
 __all__ = [
     "Calibration",
     "ClassifierScores",
+    "ClassifierVerdict",
     "ClipState",
     "Faces",
     "Flag",

@@ -11,6 +11,14 @@ from monitor.types.serialise import HIDDEN, LOG_ODDS, PROBABILITY, Serialisable,
 
 
 @dataclass(frozen=True, slots=True)
+class ClassifierVerdict(Serialisable):
+    """What one classifier of a committee alone would say about a track, from the same samples."""
+
+    classifier: str  # id on its model card
+    probability: float = field(metadata=PROBABILITY)  # calibrated P(fake)
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict(Serialisable):
     """The verdict on one track at one moment, with its evidence."""
 
@@ -22,6 +30,7 @@ class Verdict(Serialisable):
     usable_share: float = field(metadata=PROBABILITY)  # 0..1, usable samples / samples attempted
     reasons: tuple[Reason, ...]  # why there is not enough evidence, or what weakens it; never empty in the first case
     since: float  # media time of the last change of label
+    classifiers: tuple[ClassifierVerdict, ...] = ()  # of each classifier of a committee; empty for a single classifier
     _shown: ClassVar = {"confidence": 4}
 
     def __post_init__(self) -> None:

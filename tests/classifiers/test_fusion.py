@@ -1,5 +1,3 @@
-import math
-
 import numpy as np
 import pytest
 
@@ -48,12 +46,13 @@ def test_a_face_rejected_by_one_classifier_is_rejected(reason: Reason) -> None:
     assert fused.rejected == {1: (reason,)}
 
 
-def test_strong_disagreement_gives_a_reason_instead_of_a_score() -> None:
+def test_a_disagreement_keeps_both_scores_for_the_verdict() -> None:
     fusion = Fusion((1.0, 1.0), max_difference=3.0)
     fused = fusion.fuse([part({1: 2.0, 2: 2.0}), part({1: -1.5, 2: 1.0})])
-    assert fused.track_ids.tolist() == [2]
-    assert fused.rejected == {1: (Reason.MODELS_DISAGREE,)}
-    assert math.isclose(fused.log_odds[0], 3.0)
+    assert fused.log_odds.tolist() == [0.5, 3.0]
+    assert [one.log_odds.tolist() for one in fused.parts] == [[2.0, 2.0], [-1.5, 1.0]]
+    _, agree = fusion.combine(np.array([[2.0, 2.0], [-1.5, 1.0]], np.float32))
+    assert agree.tolist() == [False, True]
 
 
 @pytest.mark.parametrize("wide", [SQUARE, (80.0, 40.0, 200.0, 160.0)])

@@ -31,6 +31,10 @@ averaging never removes it. With a shared part ``rho`` of the variance, N sample
 Under equal-variance Gaussian scores this is the exact log likelihood ratio. Sample i contributes
 ``E v_i z_i / N``: the contributions of all remaining samples add up to the log-odds.
 
+**Committees.** ``z_i`` is the fused log-odds of all classifiers. The same samples and weights give each classifier's
+own mean ``zbar_k`` and ``P_k(fake) = 1 / (1 + exp(-E zbar_k))``. If two means differ by the committee's
+``max_difference`` or more, the label is NOT_ENOUGH_EVIDENCE (MODELS_DISAGREE).
+
 **Change points.** The decay is slow, so that a steady clip gets a steady verdict; a switch must still be reported
 within 1.5 s. After each sample, every split of the window into before (a) and after (b) is compared with
 no split, by the generalised likelihood ratio of two Gaussian levels with a common unknown variance (Worsley

@@ -21,16 +21,27 @@ class Judge:
     Args:
         settings: thresholds and time constants.
         process: from the classifier's model card.
+        classifiers: ids of a committee's classifiers; empty for a single classifier.
+        max_difference: difference of two classifiers' mean log-odds from which there is no verdict.
         still: the source is a single picture: one sample is enough, without debounce, and every verdict has the reason
             ``SINGLE_IMAGE``.
     """
 
-    def __init__(self, settings: VerdictSettings, *, process: ScoreProcess, still: bool = False) -> None:
+    def __init__(
+        self,
+        settings: VerdictSettings,
+        *,
+        process: ScoreProcess,
+        classifiers: tuple[str, ...] = (),
+        max_difference: float = math.inf,
+        still: bool = False,
+    ) -> None:
         if still:
             settings = settings.model_copy(update={"debounce": 0.0})
             process = replace(process, min_effective_samples=0.0)
         self._settings = settings
         self._process = process
+        self._classifiers, self._max_difference = classifiers, max_difference
         self._still = still
         self._now = -math.inf
         self._tracks: dict[int, Track] = {}
@@ -82,6 +93,8 @@ class Judge:
                 track_id,
                 self._settings,
                 process=self._process,
+                classifiers=self._classifiers,
+                max_difference=self._max_difference,
                 media_time=self._now,
                 always=(Reason.SINGLE_IMAGE,) if self._still else (),
             )
@@ -94,5 +107,9 @@ class Judge:
         if not math.isfinite(log_odds) or not weight > 0.0:
             track.reject((Reason.ENGINE_DEGRADED,) if weight > 0.0 else ())
             return
+        parts = tuple(self._clip(float(part.log_odds[row])) for part in scores.parts) if self._classifiers else ()
+        track.accept(Sample(frame_index, self._now, self._clip(log_odds), min(weight, 1.0), parts))
+
+    def _clip(self, log_odds: float) -> float:
         most = self._process.max_sample_logit
-        track.accept(Sample(frame_index, self._now, min(max(log_odds, -most), most), min(weight, 1.0)))
+        return min(max(log_odds, -most), most)

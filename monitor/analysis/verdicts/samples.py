@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.types import ScoredSample, ScoreProcess
+from monitor.types.faces import sigmoid
 
 Doubles = NDArray[np.float64]
 
@@ -28,6 +29,7 @@ class Sample:
     media_time: float
     log_odds: float  # calibrated, clipped
     weight: float  # 0..1, > 0
+    parts: tuple[float, ...] = ()  # log-odds of each classifier of a committee, calibrated, clipped
 
 
 class Samples:
@@ -46,6 +48,7 @@ class Samples:
         self._values: Doubles = np.zeros(0)  # (n,) log-odds of the samples
         self._shares: Doubles = np.zeros(0)  # (n,) effective count of each sample at the time of the newest one
         self._total = self._moment = 0.0  # sums of the shares, and of shares times values
+        self._part_means: Doubles = np.zeros(0)  # (classifiers,) mean log-odds of each classifier of a committee
         self.restarted_at: float | None = None  # media time of the last change point, while its samples remain
 
     def __len__(self) -> int:
@@ -71,7 +74,7 @@ class Samples:
     def clear(self) -> None:
         """Drop all samples, because the clock was set back and their times are no longer comparable."""
         self._samples.clear()
-        self._values = self._shares = np.zeros(0)
+        self._values = self._shares = self._part_means = np.zeros(0)
         self._total = self._moment = 0.0
         self.restarted_at = None
 
@@ -88,7 +91,17 @@ class Samples:
 
     def probability(self, media_time: float) -> float | None:
         """Posterior P(fake) at ``media_time``; None without samples."""
-        return 0.5 + 0.5 * math.tanh(self.log_odds(media_time) / 2.0) if self._samples else None
+        return sigmoid(self.log_odds(media_time)) if self._samples else None
+
+    def part_probabilities(self, media_time: float) -> tuple[float, ...]:
+        """Posterior P(fake) of each classifier of a committee alone; empty without samples."""
+        effective = self.effective(media_time)
+        return tuple(sigmoid(effective * mean) for mean in self._part_means.tolist())
+
+    @property
+    def difference(self) -> float:
+        """Largest difference between the mean log-odds of two classifiers of a committee; 0 without samples."""
+        return float(np.ptp(self._part_means)) if len(self._part_means) else 0.0
 
     def window(self, media_time: float) -> tuple[float, float]:
         """Media times of the oldest and the newest sample; twice ``media_time`` without samples."""
@@ -130,6 +143,8 @@ class Samples:
         self._values = np.array([sample.log_odds for sample in samples])
         self._shares = weights * fading * novelty(times, self._process.correlation_time)
         self._total, self._moment = float(self._shares.sum()), float((self._shares * self._values).sum())
+        if samples[0].parts:
+            self._part_means = self._shares @ np.array([sample.parts for sample in samples]) / self._total
 
     def _contributions(self, media_time: float) -> Doubles:
         """(n,) signed log-odds; their sum is the posterior log-odds."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from monitor.analysis.verdicts.samples import Sample, Samples
 from monitor.analysis.verdicts.summary import TrackTally
-from monitor.types import Label, LabelChange, Reason, ScoreProcess, TrackSummary, Verdict
+from monitor.types import ClassifierVerdict, Label, LabelChange, Reason, ScoreProcess, TrackSummary, Verdict
 
 if TYPE_CHECKING:
     from monitor.settings import VerdictSettings
@@ -34,6 +34,8 @@ class Track:
         track_id: the tracker's.
         settings: thresholds and time constants.
         process: from the model card.
+        classifiers: ids of a committee's classifiers; empty for a single classifier.
+        max_difference: difference of two classifiers' mean log-odds from which there is no verdict.
         media_time: when the face was first seen.
         always: reasons included in every verdict.
     """
@@ -44,11 +46,14 @@ class Track:
         settings: VerdictSettings,
         *,
         process: ScoreProcess,
+        classifiers: tuple[str, ...],
+        max_difference: float,
         media_time: float,
         always: tuple[Reason, ...],
     ) -> None:
         self._id = track_id
         self._settings, self._process = settings, process
+        self._classifiers, self._max_difference = classifiers, max_difference
         self._always = always
         self._now = self._since = self._began = self._last_usable = media_time
         self._samples = Samples(process, decay_time=settings.decay_time)
@@ -81,15 +86,18 @@ class Track:
     def decide(self, frame_index: int) -> tuple[Verdict, LabelChange | None]:
         """Update the verdict; also returns the trace if the label changed."""
         missing, probability = self._missing_evidence(), self._samples.probability(self._now)
-        target = Label.NOT_ENOUGH_EVIDENCE if missing or probability is None else self._target(probability)
+        disagree = self._samples.difference >= self._max_difference
+        target = Label.NOT_ENOUGH_EVIDENCE
+        if not (missing or disagree) and probability is not None:
+            target = self._target(probability)
         label = self._debounce(target, immediately=bool(missing))
         if missing or label is not Label.NOT_ENOUGH_EVIDENCE:
             self._reasons = missing
         elif target is label:
-            self._reasons = (Reason.INCONCLUSIVE,)
+            self._reasons = (Reason.MODELS_DISAGREE,) if disagree else (Reason.INCONCLUSIVE,)
         change = None
         if label is not self._label:
-            change = self._trace(label, frame_index, lost=bool(missing))
+            change = self._trace(label, frame_index, lost=bool(missing) or disagree)
             self._label, self._since, self._began = label, self._now, change.began
         verdict = self.verdict()
         self._tally.count(verdict, settled=label is target)
@@ -106,6 +114,7 @@ class Track:
             usable_share=self._usable / self._attempts if self._attempts else 0.0,
             reasons=self._reasons + self._always,
             since=self._since,
+            classifiers=tuple(map(ClassifierVerdict, self._classifiers, self._samples.part_probabilities(self._now))),
         )
 
     def summary(self) -> TrackSummary:

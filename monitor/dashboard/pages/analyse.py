@@ -10,7 +10,7 @@ import streamlit as st
 from monitor.dashboard.gallery import GalleryItem, GalleryRow, gallery
 from monitor.dashboard.pages.charts import limits, moments, verdicts
 from monitor.dashboard.pages.current_user import ask_reporter, audit, check_role, get_reporter, has_role, refresh
-from monitor.dashboard.pages.formatting import INDICATION, address, badge, notice
+from monitor.dashboard.pages.formatting import INDICATION, address, badge, by_classifier, notice
 from monitor.dashboard.player import player
 from monitor.dashboard.upload import upload
 from monitor.errors import MonitorError
@@ -279,6 +279,9 @@ def _faces(report: dict[str, Any]) -> None:
         }
         for face in report["tracks"]
     ]
+    for row, face in zip(rows, report["tracks"], strict=True):
+        if face.get("classifiers"):  # of a committee
+            row["each classifier alone"] = by_classifier(face["classifiers"])
     st.subheader("Faces")
     columns = {
         name: st.column_config.ProgressColumn(min_value=0, max_value=1, format="percent")

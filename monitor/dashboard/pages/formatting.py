@@ -1,8 +1,8 @@
 """Text that several pages share: labels with sign and colour, hints, and URLs of files."""
 
 import re
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
 import streamlit as st
@@ -10,7 +10,7 @@ import streamlit as st
 from monitor.dashboard.pages.current_user import get_token
 from monitor.server.routes import PREFIX
 from monitor.types import HintKind, Label
-from monitor.types.formatting import clock, clock_span
+from monitor.types.formatting import clock, clock_span, percent_or_unknown
 
 _PUNCTUATION: Final = re.compile(r"([!-/:-@\[-`{-~])")  # characters with a meaning in Markdown
 _ESCAPE: Final = r"\\\1"
@@ -27,6 +27,11 @@ def badge(label: Label) -> str:
     """A label in Markdown: text, sign and colour."""
     colour, icon = _BADGES[label]
     return f":{colour}-badge[{icon} {label.in_words}]"
+
+
+def by_classifier(verdicts: Iterable[Mapping[str, Any]]) -> str:
+    """P(fake) of each classifier of a committee: "inception_resnet_v1-2 62 %, efficientnet_lite0-1 91 %"."""
+    return ", ".join(f"{one['classifier']} {percent_or_unknown(one['probability'])}" for one in verdicts)
 
 
 def notice(kind: HintKind, detail: str, since: float, until: float | None = None) -> str:

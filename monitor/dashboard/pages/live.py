@@ -1,6 +1,7 @@
 """The live sources: picture, faces with their verdicts, timeline and flag button."""
 
 import base64
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -10,7 +11,7 @@ import streamlit as st
 
 from monitor.dashboard.pages.charts import limits, sparkline, verdicts
 from monitor.dashboard.pages.current_user import ask_reporter, check_role, get_reporter, get_token, has_role, refresh
-from monitor.dashboard.pages.formatting import INDICATION, badge, notice, route
+from monitor.dashboard.pages.formatting import INDICATION, badge, by_classifier, notice, route
 from monitor.dashboard.pages.sources import WATCHED, ask_source, describe, list_sources
 from monitor.dashboard.viewer import FlaggedView, viewer
 from monitor.errors import MonitorError
@@ -134,22 +135,29 @@ def _faces(stream: Stream) -> None:
         if point.probability is not None:
             history.setdefault(point.track_id, []).append(point.probability)
     for face in sorted(faces, key=lambda face: (-Label(face["label"]).severity, face["id"])):
-        with st.container(border=True):
-            head = st.container(horizontal=True, vertical_alignment="center", gap="xsmall")
-            portrait = stream.broadcaster.face(face["id"])
-            if portrait is not None:
-                data = base64.b64encode(portrait).decode("ascii")
-                image = f'<img src="data:image/jpeg;base64,{data}" alt="Face {face["id"]}" style="{_PORTRAIT}">'
-                head.html(image, width="content")
-            head.markdown(f"**Face {face['id']}**  \n{badge(Label(face['label']))}", width="content")
-            st.markdown(
-                f"P(fake) **{percent_or_unknown(face['probability'])}**, {face['samples']} samples, "
-                f"effective samples: {face['effective']:.1f}"
-            )
-            if face["reasons"]:
-                st.markdown(f"Reasons: {', '.join(face['reasons'])}")
-            if len(line := history.get(face["id"], [])[-100:]) > 1:
-                st.altair_chart(sparkline(line), key=f"sparkline-{stream.id}-{face['id']}")
+        _face(stream, face, history=history.get(face["id"], [])[-100:])
+
+
+def _face(stream: Stream, face: Mapping[str, Any], *, history: Sequence[float]) -> None:
+    """Shows the card of one face: portrait, label, figures, reasons and its recent P(fake)."""
+    with st.container(border=True):
+        head = st.container(horizontal=True, vertical_alignment="center", gap="xsmall")
+        portrait = stream.broadcaster.face(face["id"])
+        if portrait is not None:
+            data = base64.b64encode(portrait).decode("ascii")
+            image = f'<img src="data:image/jpeg;base64,{data}" alt="Face {face["id"]}" style="{_PORTRAIT}">'
+            head.html(image, width="content")
+        head.markdown(f"**Face {face['id']}**  \n{badge(Label(face['label']))}", width="content")
+        st.markdown(
+            f"P(fake) **{percent_or_unknown(face['probability'])}**, {face['samples']} samples, "
+            f"effective samples: {face['effective']:.1f}"
+        )
+        if face["classifiers"]:
+            st.markdown(f"Each classifier alone: {by_classifier(face['classifiers'])}")
+        if face["reasons"]:
+            st.markdown(f"Reasons: {', '.join(face['reasons'])}")
+        if len(history) > 1:
+            st.altair_chart(sparkline(history), key=f"sparkline-{stream.id}-{face['id']}")
 
 
 @refresh(every=_INTERVAL)

@@ -1,11 +1,12 @@
 """The classifier: its accuracy, its thresholds and the limits of the method."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import pandas as pd
 import streamlit as st
 
+from monitor.classifiers.committee import CommitteeCard
 from monitor.classifiers.model_card import ModelCard
 from monitor.dashboard.pages import curves
 from monitor.dashboard.pages.current_user import audit, check_role, explain_denial
@@ -14,6 +15,7 @@ from monitor.flags.export_document import LIMITS
 from monitor.server import service
 from monitor.server.auth.user import Role
 from monitor.settings import Preset, VerdictSettings
+from monitor.types import Reason
 from monitor.types.formatting import share
 
 _ACCUSED: Final = "accused_at_p_fake"
@@ -30,17 +32,47 @@ def show() -> None:
     st.header("Model")
     try:
         with st.spinner("Loading the engines"):
-            card = monitor_service.engines().classifier.card
+            committee = monitor_service.engines().committee
     except MonitorError as error:
         st.error(str(error))
         return
-    st.warning(card.limits, icon=":material/warning:")
+    cards = [classifier.card for classifier in committee.classifiers]
+    st.warning((committee.card or cards[0]).limits, icon=":material/warning:")
     st.subheader("Limits of every verdict")
     st.markdown("\n".join(f"- {limit}" for limit in LIMITS))
-    _thresholds(monitor_service, card)
-    _curves(card, monitor_service.settings.verdict)
-    _figures(card)
-    _weights(card)
+    if committee.card:
+        _members(committee.card, cards)
+    _thresholds(monitor_service, cards[0])
+    places = st.tabs([card.id for card in cards]) if committee.card else [st.container()]
+    for card, place in zip(cards, places, strict=True):
+        with place:
+            _curves(card, monitor_service.settings.verdict)
+            _figures(card)
+            _weights(card)
+
+
+def _members(committee: CommitteeCard, cards: Sequence[ModelCard]) -> None:
+    """Lists the classifiers of a committee with their weights in the verdict."""
+    st.subheader("Committee")
+    st.markdown(
+        "The verdict is a weighted sum of the log-odds of these classifiers. "
+        f"The weights were fitted on {committee.fitted_on}."
+    )
+    rows = [
+        {
+            "classifier": card.id,
+            "weight": f"{member.weight:.2f}",
+            "input, pixels": card.input.size,
+            "side of the crop, face heights": card.crop.side_over_box_height,
+        }
+        for card, member in zip(cards, committee.members, strict=True)
+    ]
+    st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch")
+    if committee.max_difference is not None:
+        st.caption(
+            f"If two classifiers differ by {committee.max_difference:g} log-odds or more, a face gets no verdict: "
+            f"{Reason.MODELS_DISAGREE.in_words}."
+        )
 
 
 def _thresholds(monitor_service: service.MonitorService, card: ModelCard) -> None:
