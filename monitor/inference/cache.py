@@ -10,8 +10,10 @@ import logging
 import os
 import re
 import secrets
+import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,6 +22,7 @@ import platformdirs
 
 logger = logging.getLogger(__name__)
 
+PATIENCE = 120.0  # seconds to wait for another process that builds the same artefact
 KEEP = 2  # artefacts per network: one in use, and one for another version that shares the folder
 _ABANDONED_AFTER = timedelta(hours=1)  # a temporary file of this age has no writer any more
 
@@ -47,8 +50,9 @@ class ArtefactKey:
 def fetch(key: ArtefactKey, build: Callable[[], bytes], *, folder: Path, suffix: str) -> Path | bytes:
     """The artefact for ``key`` in ``folder``; built first if it is missing or damaged.
 
-    Two processes may build the same artefact at once, because each replaces the whole file. The newest ``KEEP``
-    artefacts of a network stay; older ones are removed.
+    A process waits up to ``PATIENCE`` seconds for another one that builds the same artefact. After that, or where
+    files cannot be locked, both build at once, because each replaces the whole file. The newest ``KEEP`` artefacts of
+    a network stay; older ones are removed.
 
     Args:
         key: identifies the artefact.
@@ -62,13 +66,17 @@ def fetch(key: ArtefactKey, build: Callable[[], bytes], *, folder: Path, suffix:
     path = lookup(key, folder=folder, suffix=suffix)
     if path is not None:
         return path
-    content = build()
-    try:
-        return store(key, lambda temporary: temporary.write_bytes(content), folder=folder, suffix=suffix)
-    except OSError as error:
-        path = _path(key, folder, suffix)
-        logger.warning("%s cannot be cached (%s): it is built again at every start", path, error.strerror or error)
-        return content
+    with _only_builder(_path(key, folder, suffix)) as has_waited:
+        path = lookup(key, folder=folder, suffix=suffix) if has_waited else None
+        if path is not None:
+            return path
+        content = build()
+        try:
+            return store(key, lambda temporary: temporary.write_bytes(content), folder=folder, suffix=suffix)
+        except OSError as error:
+            path = _path(key, folder, suffix)
+            logger.warning("%s cannot be cached (%s): it is built again at every start", path, error.strerror or error)
+            return content
 
 
 def lookup(key: ArtefactKey, *, folder: Path, suffix: str) -> Path | None:
@@ -155,6 +163,40 @@ def _valid(path: Path, key: ArtefactKey) -> bool:
         os.utime(path)
     except OSError:
         logger.debug("%s cannot be marked as used", path)
+    return True
+
+
+@contextmanager
+def _only_builder(path: Path) -> Iterator[bool]:
+    """Lock an artefact against other builders; gives whether another one held the lock."""
+    if sys.platform == "win32":
+        yield False  # Windows has no such locks
+        return
+    import fcntl
+
+    lock = path.with_name(f"{path.name}.lock")
+    with ExitStack() as held:
+        has_waited = False
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = held.enter_context(lock.open("wb"))
+            held.callback(lock.unlink, missing_ok=True)
+            deadline = time.monotonic() + PATIENCE
+            while not _locked(lambda: fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)):
+                has_waited = True
+                if time.monotonic() >= deadline:
+                    break
+                time.sleep(0.1)
+        except OSError as error:
+            logger.debug("%s cannot be locked (%s)", path, error.strerror or error)
+        yield has_waited
+
+
+def _locked(lock: Callable[[], object]) -> bool:
+    try:
+        lock()
+    except BlockingIOError:
+        return False
     return True
 
 

@@ -19,7 +19,7 @@ from monitor.inference.export_process import ExportProcess
 from monitor.inference.network import Network
 
 INPUT = "input"
-_REVISION = "2"  # increase when this module changes the graph of a network
+_REVISION = "3"  # increase when this module changes the graph of a network
 _EXAMPLE = (2, 48, 64, 80)  # sizes of free dimensions for tracing; 0 and 1 would be traced as fixed
 _exporter: ContextVar[ExportProcess | None] = ContextVar("exporter", default=None)
 
@@ -73,10 +73,13 @@ def export(network: Network) -> bytes:
     """
     import torch
 
+    from monitor.inference.folding import fold_norms
+
     given = network.engine_shape
     shape = tuple(size or example for size, example in zip(given, _EXAMPLE, strict=True))
     free: dict[int, Any] = {i: torch.export.Dim.DYNAMIC for i, size in enumerate(given) if size is None}
     module = network.build_from_pixels()
+    fold_norms(module)  # here and not in the exporter, which traces and decomposes each BatchNorm several times
     dtype = torch.uint8 if network.preprocessing else torch.float32
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # deprecation warnings between torch and its exporter

@@ -1,9 +1,14 @@
 """Small networks with fixed random weights, so that engine tests need no shipped weights."""
 
+import shutil
+from pathlib import Path
+
 import pytest
 import torch
+from support.small_classifier import SMALL
 
 from monitor.inference.network import Network
+from monitor.inference.onnx_graph import onnx_graph
 
 
 class TwoHeads(torch.nn.Module):
@@ -32,7 +37,25 @@ def build() -> torch.nn.Module:
     return module.eval()
 
 
+TWO_HEADS = Network("two_heads", "2" * 64, build, (None, 3, None, None), ("logit", "evidence_map"))
+
+
 @pytest.fixture
 def two_heads() -> Network:
     """A network with a free batch, height and width."""
-    return Network("two_heads", "2" * 64, build, (None, 3, None, None), ("logit", "evidence_map"))
+    return TWO_HEADS
+
+
+@pytest.fixture(scope="session")
+def graph_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An engine cache with the graphs of ``SMALL`` and ``TWO_HEADS``; read-only."""
+    folder = tmp_path_factory.mktemp("graphs")
+    for network in (SMALL, TWO_HEADS):
+        onnx_graph(network, cache_dir=folder)
+    return folder
+
+
+@pytest.fixture
+def exported(graph_folder: Path, tmp_path: Path) -> None:
+    """``tmp_path`` is an engine cache with those graphs, for tests of what follows an export."""
+    shutil.copytree(graph_folder, tmp_path, dirs_exist_ok=True)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from support.random_weights import written
 
-from monitor.classifiers import available_models, load_classifier
+from monitor.classifiers import available_models, engines_dir, load_classifier
 from monitor.errors import EngineError
 from monitor.faces.mtcnn.networks import mtcnn_networks
 from monitor.inference.backends import (
@@ -21,31 +21,30 @@ from monitor.inference.backends import (
     choose,
     resampler,
 )
+from monitor.inference.cache import default_cache_dir
 from monitor.inference.engine_upgrade import NOT_BUILT
 from monitor.inference.network import Network
+from monitor.settings import Settings
 
 MTCNN = {network.name: network for network in mtcnn_networks()}
 EXACT = (OnnxRuntimeBackend(), OpenVinoBackend())  # fp32; the GPU backends have their own tests
 
 
-@pytest.fixture(scope="module")
-def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One folder for the module, so that each network is exported once."""
-    return tmp_path_factory.mktemp("engines")
-
-
 @pytest.fixture(scope="module", params=[*available_models(), *MTCNN])
-def network(request: pytest.FixtureRequest, cache_dir: Path) -> Network:
-    """All networks: classifiers with random weights, because not all are shipped, and MTCNN's."""
+def network(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Network:
+    """All networks: MTCNN's, the shipped classifiers, and the others with random weights."""
     if request.param in MTCNN:
         return MTCNN[request.param]
-    return load_classifier(request.param, weights=written(request.param, cache_dir)).network
+    if (engines_dir() / f"{request.param}.safetensors").is_file():
+        return load_classifier(request.param).network
+    return load_classifier(request.param, weights=written(request.param, tmp_path_factory.mktemp("weights"))).network
 
 
 @pytest.mark.parametrize("backend", EXACT, ids=lambda backend: backend.name)
-def test_all_networks_agree_on_all_backends(network: Network, backend: Backend, cache_dir: Path) -> None:
+def test_all_networks_agree_on_all_backends(network: Network, backend: Backend, settings: Settings) -> None:
     if reason := backend.unavailable():
         pytest.skip(reason)
+    cache_dir = default_cache_dir(settings.cache_dir)  # of all tests: they export most of these networks, too
     engine = backend.compile(network, threads=1, cache_dir=cache_dir)
     reference = TorchBackend().compile(network, threads=1, cache_dir=cache_dir)
     shape = [size or example for size, example in zip(network.engine_shape[1:], (3, 61, 83), strict=True)]
@@ -59,6 +58,7 @@ def test_all_networks_agree_on_all_backends(network: Network, backend: Backend, 
             np.testing.assert_allclose(ours, theirs, atol=1e-4, rtol=1e-5)
 
 
+@pytest.mark.usefixtures("exported")
 @pytest.mark.parametrize("backend", [*EXACT, TorchBackend(), CudaBackend()], ids=lambda backend: backend.name)
 def test_an_engine_may_be_shared_by_threads(backend: Backend, two_heads: Network, tmp_path: Path) -> None:
     if reason := backend.unavailable():

@@ -6,6 +6,7 @@ import signal
 import time
 import warnings
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -218,14 +219,26 @@ def _build_in_a_process(folder: Path, barrier, results) -> None:
         barrier.wait(20)  # both are building before either writes
         return b"artefact" * 100_000
 
+    cache.PATIENCE = 0
     path = fetch(KEY, build, folder=folder, suffix=".onnx")
     results.put(path)
 
 
-def test_two_processes_may_build_at_once(tmp_path: Path) -> None:
+def _find_in_a_process(folder: Path, barrier, results) -> None:
+    def build() -> bytes:
+        (folder / f"built by {os.getpid()}").touch()
+        time.sleep(1)
+        return b"artefact" * 100_000
+
+    barrier.wait(20)
+    results.put(fetch(KEY, build, folder=folder, suffix=".onnx"))
+
+
+@pytest.mark.parametrize(("act", "builds"), [(_build_in_a_process, 0), (_find_in_a_process, 1)], ids=["both", "one"])
+def test_two_processes_build_once_or_after_some_patience_both(tmp_path: Path, act: Any, builds: int) -> None:
     context = multiprocessing.get_context("spawn")
     barrier, results = context.Barrier(2), context.Queue()
-    writers = [context.Process(target=_build_in_a_process, args=(tmp_path, barrier, results)) for _ in range(2)]
+    writers = [context.Process(target=act, args=(tmp_path, barrier, results)) for _ in range(2)]
     for writer in writers:
         writer.start()
     paths = [results.get(timeout=30) for _ in writers]
@@ -234,6 +247,8 @@ def test_two_processes_may_build_at_once(tmp_path: Path) -> None:
     assert [writer.exitcode for writer in writers] == [0, 0]
     assert paths[0] == paths[1]
     assert fetch(KEY, never, folder=tmp_path, suffix=".onnx") == paths[0]
+    assert len(list(tmp_path.glob("built by *"))) == builds
+    assert not list(tmp_path.glob("*.lock"))
 
 
 def test_the_default_folder_is_in_the_users_cache(tmp_path: Path) -> None:

@@ -16,12 +16,14 @@ from pathlib import Path
 import monitor
 from monitor.settings import Settings, SourceSettings
 print("begins", flush=True)
-report = monitor.analyze("demo:", settings=Settings(cache_dir=Path({cache!r}), source=SourceSettings(demo_seconds=2)))
+report = monitor.analyze("demo:", settings=Settings(
+    cache_dir=Path({cache!r}), classifier={{"model": "meso4"}}, source=SourceSettings(demo_seconds=2)
+))
 print(len(report.tracks), report.verdict.label)
 """
 
 
-@pytest.mark.timeout(400)  # exports all networks
+@pytest.mark.timeout(400)  # exports the face detector and the smallest classifier
 def test_a_script_without_a_main_guard_runs_once_on_an_empty_cache(tmp_path: Path) -> None:
     script = tmp_path / "watch.py"
     script.write_text(SCRIPT.format(cache=str(tmp_path / "cache")))

@@ -7,10 +7,11 @@ import onnx
 import pytest
 import torch
 from support.small_classifier import SIZE, SMALL
+from support.small_networks import small_classifier
 
 from monitor.errors import EngineError
 from monitor.inference.network import Network
-from monitor.inference.onnx_graph import INPUT, onnx_graph
+from monitor.inference.onnx_graph import INPUT, export, onnx_graph
 
 
 def test_the_graph_has_free_sizes_named_outputs_and_folded_norms(two_heads: Network, tmp_path: Path) -> None:
@@ -25,8 +26,17 @@ def test_the_graph_has_free_sizes_named_outputs_and_folded_norms(two_heads: Netw
     assert sorted(file.suffix for file in tmp_path.iterdir()) == [".json", ".onnx"]  # weights are inside the graph
 
 
-def test_preprocessing_is_part_of_the_graph(tmp_path: Path) -> None:
-    path = onnx_graph(SMALL, cache_dir=tmp_path)
+def test_norms_are_folded_before_the_slow_export(monkeypatch: pytest.MonkeyPatch) -> None:
+    def traced(module: torch.nn.Module, *_: object, **__: object) -> None:
+        assert not any(isinstance(layer, torch.nn.BatchNorm2d) for layer in module.modules())
+
+    monkeypatch.setattr(torch.onnx, "export", traced)
+    with pytest.raises(EngineError, match="returned nothing"):
+        export(small_classifier())
+
+
+def test_preprocessing_is_part_of_the_graph(graph_folder: Path) -> None:
+    path = onnx_graph(SMALL, cache_dir=graph_folder)
     assert isinstance(path, Path)
     (value,) = onnx.load(path).graph.input
     assert value.type.tensor_type.elem_type == onnx.TensorProto.UINT8
@@ -38,6 +48,7 @@ def test_exporting_is_silent(two_heads: Network, tmp_path: Path, capfd: pytest.C
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.usefixtures("exported")
 def test_a_warm_cache_does_not_build(two_heads: Network, tmp_path: Path) -> None:
     def build() -> torch.nn.Module:
         raise AssertionError("built again")

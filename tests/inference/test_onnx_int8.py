@@ -23,17 +23,13 @@ from monitor.inference.parity import Parity
 from monitor.lab.evaluation.activations import measure_ranges
 from monitor.settings import Settings
 
+pytestmark = pytest.mark.usefixtures("exported")
 Spans = dict[str, tuple[float, float]]
 
 
 @pytest.fixture(scope="module")
-def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("engines")
-
-
-@pytest.fixture(scope="module")
-def spans(cache_dir: Path) -> Spans:
-    return measure_ranges(SMALL, list(crops(16, seed=1)), cache_dir=cache_dir)
+def spans(graph_folder: Path) -> Spans:
+    return measure_ranges(SMALL, list(crops(16, seed=1)), cache_dir=graph_folder)
 
 
 def with_spans(spans: Spans, times: float = 1.0) -> Network:
@@ -44,10 +40,10 @@ def int8_files(folder: Path) -> list[Path]:
     return sorted(folder.glob("*int8*.onnx"))
 
 
-def test_the_engine_computes_in_int8_and_agrees_with_fp32(spans: Spans, cache_dir: Path, tmp_path: Path) -> None:
+def test_the_engine_computes_in_int8_and_agrees_with_fp32(spans: Spans, graph_folder: Path, tmp_path: Path) -> None:
     engine = OnnxRuntimeInt8Backend().compile(with_spans(spans), threads=1, cache_dir=tmp_path)
     assert engine.name == "onnxruntime-int8"
-    expected = OnnxRuntimeBackend().compile(SMALL, threads=1, cache_dir=cache_dir).run(crops(5, seed=2))
+    expected = OnnxRuntimeBackend().compile(SMALL, threads=1, cache_dir=graph_folder).run(crops(5, seed=2))
     found = engine.run(crops(5, seed=2))
     for ours, theirs in zip(found, expected, strict=True):
         assert ours.dtype == np.float32
@@ -139,16 +135,16 @@ def _meso() -> object:
     return Settings().classifier.model_copy(update={"model": "meso4"})
 
 
-def test_the_error_for_a_missing_range_names_the_command(spans: Spans, cache_dir: Path) -> None:
-    graph = onnx_graph(SMALL, cache_dir=cache_dir)
+def test_the_error_for_a_missing_range_names_the_command(spans: Spans, graph_folder: Path) -> None:
+    graph = onnx_graph(SMALL, cache_dir=graph_folder)
     assert isinstance(graph, Path)
     few = {name: span for name, span in spans.items() if "right" not in name}
     with pytest.raises(EngineError, match=r"small-32 cannot be quantised .* lab ranges"):
         quantise(graph.read_bytes(), few, network="small-32")
 
 
-def test_activations_are_named_by_their_convolution_and_path(cache_dir: Path) -> None:
-    graph = onnx_graph(SMALL, cache_dir=cache_dir)
+def test_activations_are_named_by_their_convolution_and_path(graph_folder: Path) -> None:
+    graph = onnx_graph(SMALL, cache_dir=graph_folder)
     assert isinstance(graph, Path)
     names = list(activation_names(onnx.load(graph).graph).values())
     assert len(set(names)) == len(names)

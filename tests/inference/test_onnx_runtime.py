@@ -13,6 +13,8 @@ from monitor.errors import EngineError
 from monitor.inference.network import Network
 from monitor.inference.onnx_runtime import CPU, CUDA, OnnxRuntimeBackend
 
+pytestmark = pytest.mark.usefixtures("exported")
+
 
 @pytest.mark.parametrize("shape", [(1, 3, 12, 12), (3, 3, 31, 47), (8, 3, 64, 20)])
 def test_the_engine_agrees_with_torch_at_every_size(two_heads: Network, tmp_path: Path, shape: tuple[int, ...]) -> None:

@@ -12,6 +12,7 @@ from monitor.inference.network import Network
 from monitor.inference.openvino_runtime import COMPILED, OpenVinoBackend
 from monitor.inference.torch_runtime import TorchBackend
 
+pytestmark = pytest.mark.usefixtures("exported")
 needs_openvino = pytest.mark.skipif(OpenVinoBackend().unavailable() is not None, reason="openvino is not installed")
 
 

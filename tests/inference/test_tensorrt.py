@@ -8,6 +8,7 @@ import ctypes
 import dataclasses
 import logging
 import os
+import shutil
 import subprocess
 import sys
 from importlib import metadata
@@ -42,6 +43,23 @@ NETWORK = small_classifier()
 def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StandIn:
     cuda_stand_in.install(monkeypatch)
     return tensorrt_stand_in.install(tmp_path / "packages", monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def engine_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache with an engine for ``TARGET``, built once for the tests of what follows a build."""
+    folder = tmp_path_factory.mktemp("engine")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        cuda_stand_in.install(monkeypatch)
+        tensorrt_stand_in.install(folder / "packages", monkeypatch)
+        built(folder / "cache")
+    return folder / "cache"
+
+
+@pytest.fixture
+def filled(engine_folder: Path, library: StandIn, tmp_path: Path) -> Path:
+    """A copy of that cache for one test."""
+    return Path(shutil.copytree(engine_folder, tmp_path / "cache"))
 
 
 def built(cache_dir: Path, target: Target = TARGET) -> tuple[Path, list[str]]:
@@ -79,9 +97,8 @@ def test_an_engine_is_built_once_then_loaded_and_agrees_with_the_network(library
     assert found.logit < 1e-4
 
 
-def test_each_runner_has_its_own_engine_and_graph(library: StandIn, tmp_path: Path) -> None:
-    built(tmp_path / "cache")
-    engine = tensorrt_stand_in.backend().cached(NETWORK, cache_dir=tmp_path / "cache")
+def test_each_runner_has_its_own_engine_and_graph(library: StandIn, filled: Path, tmp_path: Path) -> None:
+    engine = tensorrt_stand_in.backend().cached(NETWORK, cache_dir=filled)
     assert engine is not None
     assert len(library.calls("load")) == 1  # an engine that cannot be loaded fails immediately
     reference = TorchBackend().compile(NETWORK, threads=1, cache_dir=tmp_path)
@@ -109,22 +126,20 @@ def test_half_precision_is_named(library: StandIn, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("field", ["gpu", "capability", "driver", "dtype"])
-def test_another_gpu_driver_or_precision_needs_another_engine(library: StandIn, tmp_path: Path, field: str) -> None:
+def test_another_gpu_driver_or_precision_needs_another_engine(filled: Path, field: str) -> None:
     other = dataclasses.replace(TARGET, **{field: "bfloat16" if field == "dtype" else "another"})
     assert engine_key(NETWORK, other).stem != engine_key(NETWORK, TARGET).stem
-    built(tmp_path / "cache")
-    assert TensorRtBackend(other).cached(NETWORK, cache_dir=tmp_path / "cache") is None
+    assert tensorrt.cache.lookup(engine_key(NETWORK, TARGET), folder=filled, suffix=tensorrt.SUFFIX) is not None
+    assert TensorRtBackend(other).cached(NETWORK, cache_dir=filled) is None
 
 
 @pytest.mark.parametrize("name", ["torch", "torch_tensorrt", "tensorrt"])
-def test_another_library_version_needs_another_engine(
-    library: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
+def test_another_library_version_needs_another_engine(filled: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     before = engine_key(NETWORK, TARGET).stem
-    built(tmp_path / "cache")
+    assert (filled / f"{before}{tensorrt.SUFFIX}").is_file()
     monkeypatch.setattr(tensorrt, "version", lambda asked: "99.0" if asked == name else metadata.version(asked))
     assert engine_key(NETWORK, TARGET).stem != before
-    assert tensorrt_stand_in.backend().cached(NETWORK, cache_dir=tmp_path / "cache") is None
+    assert tensorrt_stand_in.backend().cached(NETWORK, cache_dir=filled) is None
 
 
 @pytest.mark.parametrize("name", ["LARGEST_BATCH", "USUAL_BATCH", "_REVISION"])
@@ -141,13 +156,13 @@ def test_other_weights_architectures_sizes_and_normalisations_need_other_engines
     assert len({engine_key(network, TARGET).stem for network in networks}) == 4
 
 
-def test_a_damaged_engine_is_built_again(library: StandIn, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    path, _ = built(tmp_path / "cache")
+def test_a_damaged_engine_is_built_again(library: StandIn, filled: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (path,) = filled.glob("*.pt2")
     with path.open("r+b") as file:
         file.seek(path.stat().st_size // 2)
         file.write(b"damage")
-    tensorrt_stand_in.backend().compile(NETWORK, threads=1, cache_dir=tmp_path / "cache")
-    assert len(library.calls("compile")) == 2
+    tensorrt_stand_in.backend().compile(NETWORK, threads=1, cache_dir=filled)
+    assert len(library.calls("compile")) == 1
     assert "is damaged: building it again" in caplog.text
 
 
@@ -173,17 +188,15 @@ def test_an_engine_that_cannot_be_removed_is_not_an_error(
     assert tensorrt_stand_in.backend().cached(NETWORK, cache_dir=tmp_path) is None
 
 
-def test_no_memory_for_an_engine_does_not_remove_the_engine(
-    library: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path, _ = built(tmp_path)
+def test_no_memory_for_an_engine_does_not_remove_the_engine(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (path,) = filled.glob("*.pt2")
 
     def full(*args: object, **kwargs: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory.\nmore")
 
     monkeypatch.setattr(tensorrt, "_load", full)
     with pytest.raises(EngineError, match=r"no memory left for the TensorRT engine: .*\(CUDA out of memory.\)"):
-        tensorrt_stand_in.backend().cached(NETWORK, cache_dir=tmp_path)
+        tensorrt_stand_in.backend().cached(NETWORK, cache_dir=filled)
     assert path.exists()
 
 
@@ -227,6 +240,7 @@ def test_tensorrt_may_be_distributed_under_another_name(
     facts = tmp_path / "packages" / "tensorrt-11.0.0.dist-info"
     (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: tensorrt-cu13\nVersion: 11.0.1\n")
     facts.rename(facts.with_name("tensorrt_cu13-11.0.1.dist-info"))
+    monkeypatch.setattr(tensorrt, "packages_distributions", metadata.packages_distributions)
     assert TensorRtBackend().unavailable() is None
     assert engine_key(NETWORK, TARGET).versions["tensorrt"] == "11.0.1"
 
@@ -336,13 +350,9 @@ def test_the_shipped_detector_survives_export_saving_and_loading(tmp_path: Path)
                 torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=1e-5)
 
 
-def test_nothing_is_logged_above_information(
-    library: StandIn, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    built(tmp_path)
-    caplog.clear()
+def test_nothing_is_logged_above_information(filled: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
-        assert tensorrt_stand_in.backend().cached(NETWORK, cache_dir=tmp_path) is not None
+        assert tensorrt_stand_in.backend().cached(NETWORK, cache_dir=filled) is not None
     assert caplog.text == ""
 
 

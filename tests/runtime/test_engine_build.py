@@ -2,6 +2,7 @@
 library (tensorrt_stand_in) and for ``torch.cuda`` (cuda_stand_in). The child process is a real one."""
 
 import logging
+import multiprocessing
 import os
 import time
 from collections.abc import Callable
@@ -46,6 +47,14 @@ class Serving:
 def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StandIn:
     cuda_stand_in.install(monkeypatch)
     return tensorrt_stand_in.install(tmp_path / "packages", monkeypatch)
+
+
+@pytest.fixture
+def quick_child(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The child is forked from a fresh process that has imported torch once, not started from nothing each time."""
+    forkserver = multiprocessing.get_context("forkserver")
+    forkserver.set_forkserver_preload(["monitor.runtime.engine_build", "support.small_networks"])
+    monkeypatch.setattr("monitor.runtime.engine_build.multiprocessing.get_context", lambda method: forkserver)
 
 
 @pytest.fixture
@@ -107,6 +116,7 @@ def test_the_build_runs_in_a_nice_and_silent_child_process(
     assert capfd.readouterr().out == ""
 
 
+@pytest.mark.usefixtures("quick_child")
 def test_the_next_start_finds_the_engine(library: StandIn, small: Engines, own: Settings, tmp_path: Path) -> None:
     first = small.choice
     with EngineBuild(small, own) as build:
@@ -119,6 +129,7 @@ def test_the_next_start_finds_the_engine(library: StandIn, small: Engines, own: 
     assert len(library.calls("compile")) == 1
 
 
+@pytest.mark.usefixtures("quick_child")
 def test_an_engine_that_disagrees_is_never_used(
     library: StandIn, small: Engines, own: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -133,6 +144,7 @@ def test_an_engine_that_disagrees_is_never_used(
     assert "cuda goes on, tensorrt is not used: tensorrt-fp32 is refused" in caplog.text
 
 
+@pytest.mark.usefixtures("quick_child")
 @pytest.mark.parametrize(
     ("how", "why"),
     [
@@ -152,7 +164,7 @@ def test_a_failed_build_keeps_the_current_engine(
     assert observation.engine == "cuda-bf16"
 
 
-@pytest.mark.usefixtures("library")
+@pytest.mark.usefixtures("library", "quick_child")
 def test_an_engine_that_cannot_be_loaded_is_the_reason(
     small: Engines, own: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -166,7 +178,7 @@ def test_an_engine_that_cannot_be_loaded_is_the_reason(
     assert small.choice.others["tensorrt"] == "its engine was built but cannot be loaded: see the log"
 
 
-@pytest.mark.usefixtures("library")
+@pytest.mark.usefixtures("library", "quick_child")
 def test_an_engine_that_is_ready_after_the_end_is_not_used(
     small: Engines, own: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -192,6 +204,7 @@ def test_without_disk_space_the_current_backend_stays(
     assert small.choice.others["tensorrt"].startswith(f"{tmp_path / 'cache' / 'building'} cannot be written (Not a dir")
 
 
+@pytest.mark.usefixtures("quick_child")
 def test_closing_ends_a_build_and_its_process(library: StandIn, small: Engines, own: Settings, tmp_path: Path) -> None:
     library.behave("slow")
     build = EngineBuild(small, own)
@@ -209,7 +222,7 @@ def test_closing_ends_a_build_and_its_process(library: StandIn, small: Engines, 
     assert list((tmp_path / "cache").glob("*.pt2*")) == []
 
 
-@pytest.mark.usefixtures("library")
+@pytest.mark.usefixtures("library", "quick_child")
 def test_an_unexpected_error_is_the_visible_reason(
     small: Engines, own: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -266,6 +279,7 @@ def test_an_explicitly_named_engine_is_compared_too(
         Engines.load(other)
 
 
+@pytest.mark.usefixtures("quick_child")
 def test_auto_starts_on_the_cached_engine(
     library: StandIn, own: Settings, small: Engines, monkeypatch: pytest.MonkeyPatch
 ) -> None:

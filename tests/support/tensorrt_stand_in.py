@@ -1,12 +1,13 @@
 """A package that is called torch_tensorrt and compiles by handing back the module: only what we call, and no more.
 
 Its functions take exactly the arguments that they are to be given; any other is a TypeError, as ``enabled_precisions``
-is with the real 2.11. What it was asked is written into ``calls.jsonl`` beside the package. It can misbehave: the
-environment variable ``STAND_IN`` says how.
+is with the real 2.11. What it was asked is written into ``calls.jsonl`` beside the package. It can misbehave: the file
+``behaviour`` there says how.
 """
 
 import json
 import sys
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,18 @@ _PACKAGE = """
 import json, os, sys, time
 from contextlib import contextmanager
 from pathlib import Path
-import torch
 
 print("the library prints")
-if os.environ.get("STAND_IN") == "no import":
+_FOLDER = Path(__file__).parent.parent
+_LOG, _BEHAVIOUR = _FOLDER / "calls.jsonl", _FOLDER / "behaviour"
+
+def _behaviour():
+    return _BEHAVIOUR.read_text() if _BEHAVIOUR.exists() else "right"
+
+if _behaviour() == "no import":
     raise Exception("import error when try to import _TensorRTProxyModule")
-_LOG = Path(__file__).parent.parent / "calls.jsonl"
+
+import torch
 
 def _said(**facts):
     with _LOG.open("a") as file:
@@ -52,7 +59,7 @@ class dynamo:
               pid=os.getpid(), nice=os.nice(0), require_full_compilation=require_full_compilation,
               min_block_size=min_block_size)
         os.write(1, b"a library below Python prints\\n")
-        how = os.environ.get("STAND_IN")
+        how = _behaviour()
         if how == "slow":
             time.sleep(60)
         if how == "dies":
@@ -83,13 +90,12 @@ class runtime:
 class StandIn:
     """The installed package: records its calls and has a selectable behaviour."""
 
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self._log = folder / "calls.jsonl"
-        self._monkeypatch = monkeypatch
+    def __init__(self, folder: Path) -> None:
+        self._log, self._behaviour = folder / "calls.jsonl", folder / "behaviour"
 
     def behave(self, how: str) -> None:
         """One of: right, wrong, slow, dies, refuses, no import."""
-        self._monkeypatch.setenv("STAND_IN", how)
+        self._behaviour.write_text(how)
 
     def calls(self, name: str) -> list[dict[str, Any]]:
         """The recorded calls, in order."""
@@ -109,7 +115,17 @@ def install(folder: Path, monkeypatch: pytest.MonkeyPatch, *, torch_tensorrt: st
     monkeypatch.syspath_prepend(str(folder))
     monkeypatch.delitem(sys.modules, "torch_tensorrt", raising=False)
     monkeypatch.setattr("monitor.inference.tensorrt.cuda_missing", lambda: None)
-    return StandIn(folder, monkeypatch)
+    monkeypatch.setattr("monitor.inference.tensorrt.packages_distributions", lambda: _distributions(folder))
+    return StandIn(folder)
+
+
+def _distributions(folder: Path) -> dict[str, list[str]]:
+    """``packages_distributions()`` of one folder; reading all that is installed takes a third of a second."""
+    found: dict[str, list[str]] = {}
+    for distribution in metadata.distributions(path=[str(folder)]):
+        for name in (distribution.read_text("top_level.txt") or "").split():
+            found.setdefault(name, []).append(distribution.metadata["Name"])
+    return found
 
 
 def backend() -> TensorRtBackend:
