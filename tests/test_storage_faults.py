@@ -98,7 +98,10 @@ def test_a_read_only_disk_is_told_and_what_was_kept_stays(volume: Path) -> None:
         whole(archive, told)
 
 
-def test_a_locked_database_is_told_and_nothing_is_left_of_the_flag(tmp_path: Path) -> None:
+def test_a_locked_database_is_told_and_nothing_is_left_of_the_flag(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("monitor.system.database._BUSY", 0.5)
     with FlagArchive(tmp_path / "kept") as archive:
         flagger = flagger_of(archive)
         told = [flag(flagger, 0)]

@@ -36,6 +36,7 @@ from monitor.types import Label, Reason
 TOKEN = "a token+with/odd=letters"  # noqa: S105
 WIDTH, HEIGHT = 640, 360
 GREY = 120
+FRAME_INTERVAL = 0.1  # seconds between two frames
 FAKE = (100.0, 80.0, 220.0, 240.0)  # face 3: evidence for fake in its left half, for real in its right half
 SMALL = (420.0, 150.0, 480.0, 220.0)  # face 5: not enough evidence
 
@@ -137,7 +138,7 @@ async def stream(websocket: WebSocket) -> None:
                 continue
             await credit.acquire()
             await websocket.send_bytes(stage.message())
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(FRAME_INTERVAL)
     reading.cancel()
 
 

@@ -16,6 +16,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -25,7 +26,7 @@ from support.live_page import browsing
 from support.observations import frame, observation
 
 from monitor.flags.archive import FlagArchive
-from monitor.media.sources.demo import DemoSource
+from monitor.media.sources.demo import HEIGHT, WIDTH, DemoSource
 from monitor.media.video_writer import VideoWriter
 from monitor.server import service
 from monitor.server.auth.user import Role, User
@@ -41,10 +42,16 @@ pytestmark = pytest.mark.timeout(300)
 
 
 class Dashboard:
-    """The server as ``make run`` starts it, with its own folder of flags."""
+    """The server as ``make run`` starts it, with its own folder of flags.
 
-    def __init__(self, folder: Path, *, demo_seconds: int = 10) -> None:
-        self.folder, self._demo_seconds = folder, demo_seconds
+    Args:
+        folder: of the flags.
+        sources: addresses that are opened at the start, one per line.
+        demo_seconds: length of ``demo:``.
+    """
+
+    def __init__(self, folder: Path, *, sources: str = "demo:", demo_seconds: int = 10) -> None:
+        self.folder, self._sources, self._demo_seconds = folder, sources, demo_seconds
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
@@ -57,6 +64,7 @@ class Dashboard:
             "DEEPFAKE_MONITOR_EVIDENCE__FOLDER": str(self.folder),
             "DEEPFAKE_MONITOR_EVIDENCE__POST_ROLL": "1",
             "DEEPFAKE_MONITOR_EVIDENCE__PRE_ROLL": "1",
+            "DEEPFAKE_MONITOR_DASHBOARD__SOURCES": self._sources,
             "DEEPFAKE_MONITOR_SOURCE__DEMO_SECONDS": str(self._demo_seconds),
         }
         command = [sys.executable, "-m", "streamlit", "run", "streamlit_app.py", "--server.port", str(self.port)]
@@ -77,9 +85,10 @@ class Dashboard:
         self._process.wait(60)
 
 
-@pytest.fixture(scope="module")
-def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
-    running = Dashboard(tmp_path_factory.mktemp("dashboard") / "evidence")
+@pytest.fixture(scope="class")
+def dashboard(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
+    """The server of a class, with the sources of the class."""
+    running = Dashboard(tmp_path_factory.mktemp("dashboard") / "evidence", sources=request.cls.SOURCES)
     running.start()
     yield running
     running.end(signal.SIGTERM)
@@ -93,11 +102,18 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         yield running
 
 
-@pytest.fixture
-def page(browser: Any, dashboard: Dashboard) -> Iterator[Any]:
-    """A fresh tab; it must send requests to the server only, and show no exception."""
+@pytest.fixture(scope="class")
+def context(browser: Any, dashboard: Dashboard) -> Iterator[Any]:
+    """One profile for the tests of a class, which loads the page's scripts once."""
     context = browser.new_context(viewport={"width": 1400, "height": 1100})
     context.set_default_timeout(SECONDS)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(context: Any, dashboard: Dashboard) -> Iterator[Any]:
+    """A fresh tab; it must send requests to the server only, and show no exception."""
     page = context.new_page()
     requests: list[str] = []
     page.on("request", lambda request: requests.append(request.url))
@@ -105,7 +121,7 @@ def page(browser: Any, dashboard: Dashboard) -> Iterator[Any]:
     assert page.get_by_test_id("stException").count() == 0, page.get_by_test_id("stException").all_inner_texts()
     foreign = [url for url in requests if not url.startswith((dashboard.url, "data:", "blob:", "ws://127.0.0.1"))]
     assert foreign == []
-    context.close()
+    page.close()
 
 
 def until(holds: Callable[[], Any], *, seconds: float = 60.0) -> Any:
@@ -123,23 +139,26 @@ def go(page: Any, name: str) -> None:
 
 
 def talk(path: Path) -> Path:
-    """The demo in nine seconds, half of its frames: from 3 s to 6 s its face is blended."""
-    with VideoWriter(path, fps=12.5) as video:
-        for frame in islice(DemoSource(9.0), None, None, 2):
+    """The demo in nine seconds, a third of its frames: from 3 s to 6 s its face is blended."""
+    with VideoWriter(path, fps=25 / 3) as video:
+        for frame in islice(DemoSource(9.0), None, None, 3):
             video.write(frame.pixels, frame.media_time)
     return path
 
 
 def camera_film(path: Path) -> Path:
-    """Two seconds of the demo's genuine face as Chromium's fake camera takes them, over and over."""
+    """Two seconds of the demo's genuine face, at half size, as Chromium's fake camera takes them, over and over."""
     with path.open("wb") as film:
         for frame in islice(DemoSource(30.0), 0, 50, 2):
-            film.write(jpeg.encode(frame.pixels, quality=85))
+            smaller = cv2.resize(frame.pixels, (WIDTH // 2, HEIGHT // 2), interpolation=cv2.INTER_AREA)
+            film.write(jpeg.encode(np.asarray(smaller, np.uint8), quality=85))
     return path
 
 
 @pytest.mark.browser
-class TestBrowser:
+class TestDemo:
+    SOURCES = "demo:"
+
     def test_the_demo_runs_and_a_flag_can_be_reviewed(self, page: Any, dashboard: Dashboard) -> None:
         page.goto(dashboard.url)
         page.wait_for_selector(".viewer[data-state=live]")
@@ -173,6 +192,31 @@ class TestBrowser:
             assert archive.store.count() == before
         page.reload()
         page.get_by_role("heading", name="Review", exact=True).wait_for()
+
+    def test_two_tabs_and_a_phone_show_the_stream(self, page: Any, dashboard: Dashboard) -> None:
+        page.goto(dashboard.url)
+        page.wait_for_selector(".viewer[data-state=live]")
+        small = page.context.new_page()
+        small.set_viewport_size({"width": 390, "height": 800})
+        small.goto(dashboard.url)
+        small.wait_for_selector(".viewer[data-state=live]")
+        assert small.evaluate("document.documentElement.scrollWidth") <= 390
+        small.close()
+        assert page.locator(".viewer[data-state=live]").count() == 1
+
+    def test_the_pages_model_and_system_show_thresholds_and_frame_counts(self, page: Any, dashboard: Dashboard) -> None:
+        page.goto(f"{dashboard.url}/model")
+        page.get_by_role("heading", name="Limits of every verdict").wait_for()
+        page.get_by_role("heading", name="Thresholds", exact=True).wait_for()
+        go(page, "System")
+        page.get_by_text("frames analysed").first.wait_for()
+
+
+@pytest.mark.browser
+class TestOwnMaterial:
+    """What a user brings: no source takes the time of the machine."""
+
+    SOURCES = ""
 
     def test_an_upload_is_analysed_and_shown(self, page: Any, dashboard: Dashboard, tmp_path: Path) -> None:
         page.goto(f"{dashboard.url}/analyse")
@@ -218,8 +262,7 @@ class TestBrowser:
         page.goto(dashboard.url)
         page.get_by_role("textbox", name="Your name").fill("grace")
         page.get_by_role("textbox", name="Your name").press("Enter")
-        page.get_by_text("Add a source").click()
-        page.get_by_role("combobox", name="Kind").click()
+        page.get_by_role("combobox", name="Kind").click()  # open already: there is no source yet
         page.get_by_role("option", name="Camera of this browser").click()
         page.get_by_role("button", name="Start the camera").click()
         page.locator(".viewer[data-state=live]", has_text="Camera of grace").wait_for()
@@ -233,24 +276,6 @@ class TestBrowser:
         assert flag.track_id is not None
         page.locator("[class*=st-key-remove-] button").locator("visible=true").last.click()
         page.get_by_text("Ended: the source was removed. The camera is off.").wait_for()
-
-    def test_the_pages_model_and_system_show_thresholds_and_frame_counts(self, page: Any, dashboard: Dashboard) -> None:
-        page.goto(f"{dashboard.url}/model")
-        page.get_by_role("heading", name="Limits of every verdict").wait_for()
-        page.get_by_role("heading", name="Thresholds", exact=True).wait_for()
-        go(page, "System")
-        page.get_by_text("frames analysed").first.wait_for()
-
-    def test_two_tabs_and_a_phone_show_the_stream(self, page: Any, dashboard: Dashboard, browser: Any) -> None:
-        page.goto(dashboard.url)
-        page.wait_for_selector(".viewer[data-state=live]")
-        phone = browser.new_context(viewport={"width": 390, "height": 800})
-        small = phone.new_page()
-        small.goto(dashboard.url)
-        small.wait_for_selector(".viewer[data-state=live]", timeout=SECONDS)
-        assert small.evaluate("document.documentElement.scrollWidth") <= 390
-        phone.close()
-        assert page.locator(".viewer[data-state=live]").count() == 1
 
     def test_files_need_the_token_of_a_page(self, dashboard: Dashboard) -> None:
         for path in ("export?ids=x", "flags/a/frame.jpg", "analyses/a/report.json?token=guess"):
