@@ -18,7 +18,7 @@ from monitor.errors import MonitorError
 from monitor.system.logs import TextFormatter
 
 
-class _Commands(LazyGroup):
+class _MainCommands(LazyGroup):
     package = "monitor.cli"
     summaries: ClassVar = {
         "serve": (
@@ -38,7 +38,7 @@ class _Commands(LazyGroup):
 
 app = typer.Typer(
     name="deepfake-monitor",
-    cls=_Commands,
+    cls=_MainCommands,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -11,7 +11,7 @@ from monitor.errors import UsageError
 _NEEDED = ("matplotlib", "scipy", "sklearn", "timm")
 
 
-class _Commands(LazyGroup):
+class _LabCommands(LazyGroup):
     package = "monitor.cli.lab"
     summaries: ClassVar = {
         "prepare": "Cut face crops as the monitor does, with splits that share no person and no video.",
@@ -47,7 +47,7 @@ class _Commands(LazyGroup):
     }
 
 
-app = typer.Typer(name="lab", cls=_Commands, no_args_is_help=True)
+app = typer.Typer(name="lab", cls=_LabCommands, no_args_is_help=True)
 
 
 @app.callback()

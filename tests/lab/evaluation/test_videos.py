@@ -6,8 +6,8 @@ import av
 import cv2
 import numpy as np
 import pytest
+from support.crashes import dies_of_bad
 from support.footage import posed
-from support.outcomes import dies_of_bad
 
 from monitor.analysis.pipeline import Engines
 from monitor.analysis.scores import Scorer
