@@ -6,32 +6,48 @@ could not be read; 130 interrupted.
 
 import logging
 import sys
+from typing import ClassVar
 
 import typer
 from rich.logging import RichHandler
 from rich.markup import escape
 
-from monitor.cli import analyze, bench, doctor, engines, flags, lab, people, serve, watch
+from monitor.cli.lazy_group import LazyGroup
 from monitor.cli.terminal import describe_unexpected, errors
 from monitor.errors import MonitorError
 from monitor.system.logs import TextFormatter
 
+
+class _MainCommands(LazyGroup):
+    package = "monitor.cli"
+    summaries: ClassVar = {
+        "serve": (
+            "Monitor sources and show them in a browser; Ctrl-C or SIGTERM stops within five seconds and saves "
+            "the clips."
+        ),
+        "analyze": "Analyse every frame and write report.json, timeline.csv and annotated.mp4.",
+        "watch": "Watch live sources side by side, or play files as if they were live; Ctrl-C ends it cleanly.",
+        "bench": "Compare with a naive loop: facenet-pytorch's MTCNN and an eager classifier on every frame.",
+        "doctor": "Check versions, engines, cameras and write access, and score two known faces.",
+        "engines": "List, build, verify, benchmark and clean the inference engines of this machine.",
+        "flags": "List, show, export, verify and delete flagged moments, or export feedback.",
+        "people": "Manage the accounts of the dashboard (access.mode=password), and show its audit log.",
+        "lab": "Prepare and inspect data; train, evaluate and compare classifiers.",
+    }
+
+
 app = typer.Typer(
     name="deepfake-monitor",
-    help="Monitors a camera, a stream or a video, and rates over time whether each face looks manipulated.",
+    cls=_MainCommands,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.command("serve")(serve.serve)
-app.command("analyze")(analyze.analyze)
-app.command("watch")(watch.watch)
-app.command("bench")(bench.bench)
-app.command("doctor")(doctor.doctor)
-app.add_typer(engines.app)
-app.add_typer(flags.app)
-app.add_typer(people.app)
-app.add_typer(lab.app)
+
+
+@app.callback()
+def deepfake_monitor() -> None:
+    """Monitors a camera, a stream or a video, and rates over time whether each face looks manipulated."""
 
 
 def main() -> None:

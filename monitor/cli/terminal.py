@@ -1,13 +1,15 @@
 """The two consoles (results on stdout, everything else on stderr) and the options that commands share."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
 from monitor.errors import UsageError
-from monitor.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from monitor.settings import Settings
 
 console = Console(highlight=False, soft_wrap=True)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -32,12 +34,14 @@ def describe_unexpected(error: Exception) -> str:
 
 def settings_from(
     file: Path | None, assignments: list[str] | None, *, backend: str | None = None, min_face: int | None = None
-) -> Settings:
+) -> "Settings":
     """Loads the settings from file, environment and command-line options.
 
     Raises:
         UsageError: an assignment is not STAGE.NAME=VALUE, or a value is invalid.
     """
+    from monitor.settings import load_settings  # `--help` does not wait for pydantic
+
     overrides: dict[str, Any] = {"classifier.backend": backend, "detector.min_face_size": min_face}
     for assignment in assignments or ():
         name, equals, value = assignment.partition("=")

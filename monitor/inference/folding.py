@@ -13,8 +13,8 @@ _log = logging.getLogger(__name__)
 def fold_norms(module: nn.Module) -> int:
     """Fold, in place, each BatchNorm that is the only consumer of one convolution's output.
 
-    The pairs come from the traced graph, not from names. A module that cannot be traced stays unchanged: correct, but
-    slower.
+    The pairs come from the traced graph, not from names. A BatchNorm with a built-in activation leaves the activation. A
+    module that cannot be traced stays unchanged: correct, but slower.
 
     Args:
         module: in eval mode.
@@ -26,7 +26,7 @@ def fold_norms(module: nn.Module) -> int:
     if not any(isinstance(layer, nn.BatchNorm2d) for layer in layers.values()):
         return 0
     try:
-        graph = fx.symbolic_trace(module).graph
+        graph = _Tracer().trace(module)
     except (fx.proxy.TraceError, TypeError, ValueError, RuntimeError) as error:
         _log.info("no BatchNorm of %s is folded, it cannot be traced: %s", type(module).__name__, error)
         return 0
@@ -40,9 +40,22 @@ def fold_norms(module: nn.Module) -> int:
         with torch.no_grad():
             fused = fuse_conv_bn_eval(convolution, norm)
         _put(module, pair[0], fused)
-        _put(module, pair[1], nn.Identity())
+        _put(module, pair[1], nn.Identity() if type(norm) is nn.BatchNorm2d else nn.Sequential(norm.drop, norm.act))
         folded += 1
     return folded
+
+
+class _Tracer(fx.Tracer):
+    """Keeps convolutions and BatchNorms whole, also those of timm, which torch's tracer would open."""
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        return isinstance(m, nn.Conv2d | nn.BatchNorm2d) or super().is_leaf_module(m, module_qualified_name)
+
+
+def _is_foldable(norm: nn.Module) -> bool:
+    """Whether ``norm`` is a BatchNorm, perhaps followed by timm's dropout and activation (``BatchNormAct2d``)."""
+    with_activation = isinstance(norm, nn.BatchNorm2d) and hasattr(norm, "drop") and hasattr(norm, "act")
+    return type(norm) is nn.BatchNorm2d or with_activation
 
 
 def _pair(node: fx.Node, layers: dict[str, nn.Module]) -> tuple[str, str] | None:
@@ -51,7 +64,7 @@ def _pair(node: fx.Node, layers: dict[str, nn.Module]) -> tuple[str, str] | None
     if not isinstance(before, fx.Node) or before.op != "call_module" or len(before.users) != 1:
         return None
     first, second = str(before.target), str(node.target)
-    if not isinstance(layers[first], nn.Conv2d) or not isinstance(layers[second], nn.BatchNorm2d):
+    if not isinstance(layers[first], nn.Conv2d) or not _is_foldable(layers[second]):
         return None
     return first, second
 

@@ -16,7 +16,13 @@ def norms(module: nn.Module) -> int:
 
 @pytest.mark.parametrize(
     ("name", "folded", "left"),
-    [("inception_resnet_v1", 111, 0), ("xception", 40, 0), ("vit", 0, 0), ("meso4", 0, 4)],  # Meso norms after the ReLU
+    [
+        ("inception_resnet_v1", 111, 0),
+        ("xception", 40, 0),
+        ("vit", 0, 0),
+        ("meso4", 0, 4),  # its norms are after the ReLU
+        ("efficientnet_lite0", 49, 0),  # its norms have a built-in activation
+    ],
 )
 def test_folded_classifiers_give_the_same_outputs(name: str, folded: int, left: int, tmp_path: Path) -> None:
     network = load_classifier(name, weights=written(name, tmp_path)).network

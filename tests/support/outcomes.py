@@ -1,12 +1,10 @@
 """Outcomes made by hand, for the tests of what is computed from them."""
 
-import os
 from pathlib import Path
 
 import numpy as np
 
 from monitor.classifiers import load_classifier
-from monitor.lab.datasets.record import Record
 from monitor.lab.evaluation.outcomes import (
     MediaSpan,
     Outcome,
@@ -136,10 +134,3 @@ def subject(kind: str = "crops") -> Subject:
         engine_reason="the fastest on a CPU",
         settings=Settings(),
     )
-
-
-def dies_of_bad(record: Record, settings: Settings) -> Outcome:
-    """An analysis that takes its process with it; found by processes that are spawned, too."""
-    if record.video_id == "bad":
-        os._exit(9)
-    return outcome(record.video_id)

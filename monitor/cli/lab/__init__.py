@@ -1,28 +1,53 @@
 """``deepfake-monitor lab``: prepare and inspect data; train, evaluate and compare classifiers."""
 
 from importlib.util import find_spec
+from typing import ClassVar
 
 import typer
 
-from monitor.cli.lab.calibrate import calibrate
-from monitor.cli.lab.card import card
-from monitor.cli.lab.committee import committee
-from monitor.cli.lab.compare import compare
-from monitor.cli.lab.evaluate import evaluate
-from monitor.cli.lab.explain_check import explain_check
-from monitor.cli.lab.fairness import fairness
-from monitor.cli.lab.import_mesonet import import_mesonet
-from monitor.cli.lab.prepare import prepare
-from monitor.cli.lab.ranges import ranges
-from monitor.cli.lab.robustness import robustness
-from monitor.cli.lab.sheet import sheet
-from monitor.cli.lab.speed import speed
-from monitor.cli.lab.train import train
+from monitor.cli.lazy_group import LazyGroup
 from monitor.errors import UsageError
 
 _NEEDED = ("matplotlib", "scipy", "sklearn", "timm")
 
-app = typer.Typer(name="lab", no_args_is_help=True)
+
+class _LabCommands(LazyGroup):
+    package = "monitor.cli.lab"
+    summaries: ClassVar = {
+        "prepare": "Cut face crops as the monitor does, with splits that share no person and no video.",
+        "sheet": (
+            "Draw a contact sheet: real crops, each kind of pseudo-fake with its mask and difference, a degraded pair."
+        ),
+        "train": (
+            "Train a classifier: weights, model card, learning curve. The same command resumes an interrupted training."
+        ),
+        "speed": (
+            "Time some steps of each stage, without keeping the weights: images per second, by part, and share "
+            "of the peak."
+        ),
+        "calibrate": "Fit Platt scaling on single scores, and show its effect.",
+        "evaluate": "Measure the shipped pipeline on labelled videos, or its classifier on prepared face crops.",
+        "card": (
+            "Write ROC, reliability, scores, preset error rates and the heartbeat's reference logits into the card."
+        ),
+        "ranges": (
+            "Measure the activation ranges on real crops, at every input size of the card, and write them to a table."
+        ),
+        "robustness": "Measure AUC, its drop and the abstentions for every perturbation at five levels.",
+        "explain-check": (
+            "Measure the evidence map on fakes with a known manipulated area, and compare it with uninformed baselines."
+        ),
+        "fairness": "False alarms on real faces by age band, sex and race, from UTKFace's file names (age_sex_race_*).",
+        "compare": (
+            "Compare classifiers on the same crops: accuracy, precision, recall, F1 and AUC with intervals, "
+            "speed, size."
+        ),
+        "committee": "Fit non-negative weights of several classifiers' log-odds, and show the AUC of each set.",
+        "import-mesonet": "Convert the MesoNet authors' Keras weights to this program's weights and model card.",
+    }
+
+
+app = typer.Typer(name="lab", cls=_LabCommands, no_args_is_help=True)
 
 
 @app.callback()
@@ -31,19 +56,3 @@ def lab() -> None:
     missing = [name for name in _NEEDED if find_spec(name) is None]
     if missing:
         raise UsageError(f"the laboratory needs {', '.join(missing)}: pip install 'deepfake-monitor[lab]'")
-
-
-app.command("prepare")(prepare)
-app.command("sheet")(sheet)
-app.command("train")(train)
-app.command("speed")(speed)
-app.command("calibrate")(calibrate)
-app.command("evaluate")(evaluate)
-app.command("card")(card)
-app.command("ranges")(ranges)
-app.command("robustness")(robustness)
-app.command("explain-check")(explain_check)
-app.command("fairness")(fairness)
-app.command("compare")(compare)
-app.command("committee")(committee)
-app.command("import-mesonet")(import_mesonet)

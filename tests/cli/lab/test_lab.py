@@ -34,7 +34,9 @@ def test_without_its_extra_it_says_what_to_install(cli: Cli, monkeypatch: pytest
 
 def test_the_other_commands_do_not_pay_for_it() -> None:
     program = (
-        "import sys, monitor.cli; "
+        "import importlib, pkgutil, sys, monitor.cli as package\n"
+        "for one in pkgutil.iter_modules(package.__path__, 'monitor.cli.'): importlib.import_module(one.name)\n"
+        "assert 'monitor.cli.analyze' in sys.modules\n"
         "sys.exit(any(name in sys.modules for name in ('torch', 'sklearn', 'matplotlib', 'timm', 'jinja2')))"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

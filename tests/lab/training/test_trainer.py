@@ -3,7 +3,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,13 +13,33 @@ import torch
 from safetensors.torch import load_file
 from support.face_shards import pair_rows, write_faces
 
+from monitor.classifiers.architectures import vit
 from monitor.errors import CheckpointError, DatasetError, ExperimentError, OutputError, UsageError
 from monitor.lab.training.checkpoint import _MAGIC, NEWEST
-from monitor.lab.training.experiment import Crops, Data, Experiment, Optimizer, Stage, ValidationSchedule
+from monitor.lab.training.experiment import (
+    Crops,
+    Data,
+    Experiment,
+    Optimizer,
+    Stage,
+    ValidationSchedule,
+    read_experiment,
+)
 from monitor.lab.training.trainer import Progress, Trainer, best_weights
 from monitor.system.files import alone_in
 
-ROOT = Path(__file__).parents[3]
+
+@pytest.fixture(autouse=True)
+def _shallow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The ViT with two of its twelve blocks: steps, checkpoints and weights of a sixth of the size."""
+    whole = vit.body
+
+    def body(*, dropout: float = 0.0) -> torch.nn.Module:
+        network = whole(dropout=dropout)
+        network.blocks = network.blocks[:2]
+        return network
+
+    monkeypatch.setattr(vit, "body", body)
 
 
 def weights(trainer: Trainer) -> dict[str, torch.Tensor]:
@@ -62,9 +81,10 @@ def test_a_training_ends_with_weights_validations_and_a_checkpoint(
 def test_stopped_at_any_step_and_resumed_the_weights_are_the_same(
     roots: list[Path], experiment: Callable[..., Experiment], tmp_path: Path, changes: dict[str, object]
 ) -> None:
-    plan = experiment(**changes)
+    validation = ValidationSchedule(every_images=8)
+    plan = experiment(stages=(Stage(80, 8, 4), Stage(96, 12, 4)), validation=validation, **changes)
     undisturbed = trained(plan, roots, tmp_path / "undisturbed")
-    for stop_after in (1, 6):
+    for stop_after in (1, 3):
         resumed = Trainer(plan, roots=roots, out=tmp_path / "stopped", device="cpu", threads=1)
         resumed.run(on_step=lambda progress, _loss, stop=stop_after: progress.step < stop)
         assert resumed.progress.step == stop_after
@@ -113,18 +133,15 @@ def test_killed_in_the_middle_and_resumed_the_weights_are_the_same(roots: list[P
     toml.write_text(_TOML)
     command = [sys.executable, "-c", _ENDLESS, str(toml), str(roots[0])]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    subprocess.run([*command, str(tmp_path / "undisturbed")], check=True, env=environment, stdout=subprocess.DEVNULL)
-    for step in ("2", "4"):
-        with subprocess.Popen(
-            [*command, str(tmp_path / "out")], env=environment, stdout=subprocess.PIPE, text=True
-        ) as run:
-            assert run.stdout is not None
-            assert any(line.strip() == step for line in run.stdout), "it ended before it could be killed"
-            time.sleep(0.05 * int(step))
-            run.send_signal(signal.SIGKILL)
-        assert run.returncode == -signal.SIGKILL
-        assert (tmp_path / "out" / NEWEST).exists()
-    subprocess.run([*command, str(tmp_path / "out")], check=True, env=environment, stdout=subprocess.DEVNULL)
+    plan = read_experiment(toml)
+    trained(plan, roots, tmp_path / "undisturbed")
+    with subprocess.Popen([*command, str(tmp_path / "out")], env=environment, stdout=subprocess.PIPE, text=True) as run:
+        assert run.stdout is not None
+        assert any(line.strip() == "3" for line in run.stdout), "it ended before it could be killed"
+        run.send_signal(signal.SIGKILL)
+    assert run.returncode == -signal.SIGKILL
+    assert (tmp_path / "out" / NEWEST).exists()
+    trained(plan, roots, tmp_path / "out")
     ours, theirs = (state_in(tmp_path / name) for name in ("out", "undisturbed"))
     for part in ("network", "averaged", "optimizer"):
         assert_same(flat(ours[part]), flat(theirs[part]))
