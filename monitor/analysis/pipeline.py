@@ -4,7 +4,6 @@ All stages use media time, so the same frames give the same observations, bit fo
 """
 
 import copy
-import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,11 +11,10 @@ from functools import partial
 from typing import Self
 
 import cv2
-import numpy as np
-from numpy.typing import NDArray
 
 from monitor.analysis import quality
 from monitor.analysis.integrity import Integrity
+from monitor.analysis.paced_scorer import PacedScorer, ScoreSchedule
 from monitor.analysis.scenes import SceneCuts
 from monitor.analysis.scores import Scorer
 from monitor.analysis.segments import Segments
@@ -139,30 +137,6 @@ def _concurrency(backend: Backend, threads: int) -> int:
     return 1 if backend.is_serial else max(1, (os.cpu_count() or 1) // threads)
 
 
-class ScoreSchedule:
-    """Selects the tracks to score: one score per track in each slot of ``every`` seconds of media time.
-
-    Fixed slots keep the rate exact at any frame rate: at 24 fps, 0.2 s also gives five scores a second.
-    """
-
-    def __init__(self, every: float) -> None:
-        self._every = every
-        self._slots: dict[int, int] = {}
-
-    def due(self, track_ids: NDArray[np.int64], media_time: float, *, min_score_interval: float = 0.0) -> list[int]:
-        """Rows of ``track_ids`` to score now, at least ``min_score_interval`` seconds apart; marks the slot as used."""
-        slot = math.floor(media_time / max(self._every, min_score_interval) + 1e-6)
-        rows = [row for row, track in enumerate(track_ids.tolist()) if self._slots.get(track) != slot]
-        for row in rows:
-            self._slots[int(track_ids[row])] = slot
-        return rows
-
-    def forget(self, track_ids: tuple[int, ...]) -> None:
-        """Free the state of ended tracks."""
-        for track in track_ids:
-            self._slots.pop(track, None)
-
-
 class Pipeline:
     """The stages of one stream with their state. Not thread-safe: one pipeline per thread.
 
@@ -194,6 +168,10 @@ class Pipeline:
         self._tracker = Tracker(settings.tracker.model_copy(update=once))
         self._schedule = ScoreSchedule(settings.classifier.min_score_interval)
         committee = engines.committee
+        self._scorers = [
+            PacedScorer(scorer, every=every)
+            for scorer, every in zip(engines.scorers, committee.score_intervals, strict=True)
+        ]
         self._judge = Judge(
             settings.verdict,
             process=engines.classifier.card.score_process,
@@ -228,14 +206,16 @@ class Pipeline:
             qualities = quality.measure(frame.pixels, tracked.faces, self._settings.quality)
             scores = self._engines.committee.fusion.fuse(
                 [
-                    scorer.score(frame.pixels, tracked, qualities, rows=rows, engine=engine)
-                    for scorer, engine in zip(self._engines.scorers, engines, strict=True)
+                    scorer.score(frame.pixels, tracked, qualities, rows=rows, engine=engine, media_time=now)
+                    for scorer, engine in zip(self._scorers, engines, strict=True)
                 ]
             )
         judgement = self._judge.update(scores, track_ids=tracked.track_ids, frame_index=frame.index, media_time=now)
         closed = self._segments.update(judgement, scores, frame_index=frame.index, media_time=now)
         ended = self._tracker.ended
         self._schedule.forget(ended)
+        for scorer in self._scorers:
+            scorer.forget(ended)
         return Observation(
             frame_index=frame.index,
             media_time=now,

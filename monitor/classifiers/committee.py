@@ -22,6 +22,8 @@ class CommitteeMember(BaseModel):
     model: str  # name in the registry
     weights_sha256: str = Field(pattern="^[0-9a-f]{64}$")
     weight: float = Field(ge=0, allow_inf_nan=False)  # weight of its calibrated log-odds
+    # minimum time between two scores of one face, seconds of media time; in between its last score holds
+    min_score_interval: float = Field(0.0, ge=0, allow_inf_nan=False)
 
 
 class CommitteeCard(BaseModel):
@@ -64,6 +66,11 @@ class Committee:
     def ids(self) -> tuple[str, ...]:
         """The classifiers' ids on their cards."""
         return tuple(classifier.card.id for classifier in self.classifiers)
+
+    @property
+    def score_intervals(self) -> tuple[float, ...]:
+        """For each classifier, the minimum time between two scores of one face, seconds of media time."""
+        return tuple(member.min_score_interval for member in self.card.members) if self.card else (0.0,)
 
     @property
     def weights_sha256(self) -> str:

@@ -13,8 +13,8 @@ _log = logging.getLogger(__name__)
 def fold_norms(module: nn.Module) -> int:
     """Fold, in place, each BatchNorm that is the only consumer of one convolution's output.
 
-    The pairs come from the traced graph, not from names. A BatchNorm with a built-in activation leaves the activation. A
-    module that cannot be traced stays unchanged: correct, but slower.
+    The pairs come from the traced graph, not from names. The activation of a BatchNorm that has one remains. A module
+    that cannot be traced stays unchanged: correct, but slower.
 
     Args:
         module: in eval mode.

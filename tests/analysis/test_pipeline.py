@@ -9,7 +9,8 @@ import pytest
 from support.observations import frame as made
 from support.observations import source_info
 
-from monitor.analysis.pipeline import Engines, Pipeline, ScoreSchedule, _concurrency
+from monitor.analysis.paced_scorer import ScoreSchedule
+from monitor.analysis.pipeline import Engines, Pipeline, _concurrency
 from monitor.analysis.scores import Scorer
 from monitor.analysis.verdicts import source_verdict
 from monitor.classifiers.model_card import PlattCalibration

@@ -16,9 +16,7 @@ def play(
     pairs: Iterable[tuple[float, float]], *, max_difference: float = 3.0
 ) -> tuple[list[Verdict], list[LabelChange]]:
     """The verdicts on one face from the log-odds of two classifiers; their mean is the fused score."""
-    judge = Judge(
-        VerdictSettings(), process=ScoreProcess(), classifiers=("one", "two"), max_difference=max_difference
-    )
+    judge = Judge(VerdictSettings(), process=ScoreProcess(), classifiers=("one", "two"), max_difference=max_difference)
     verdicts: list[Verdict] = []
     changes: list[LabelChange] = []
     for index, pair in enumerate(pairs):
