@@ -1,5 +1,7 @@
 """``deepfake-monitor lab committee``: fit the fusion of several classifiers, and write its card."""
 
+import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -21,6 +23,14 @@ def committee(
     max_difference: Annotated[
         float | None, typer.Option(min=0.1, help="Log-odds between two members from which a sample is rejected.")
     ] = None,
+    interval: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="MODEL=SECONDS",
+            help="Minimum time between two scores of a face by this member, whose last score holds in between; for a "
+            "slow one. May be repeated.",
+        ),
+    ] = None,
     backend: Backend = None,
     settings_file: SettingsFile = None,
     assignments: Set = None,
@@ -36,6 +46,7 @@ def committee(
         raise UsageError("a committee has two members or more: name each with --model")
     if out.suffix != ".json":
         raise UsageError(f"{out}: the card of a committee is a .json file")
+    intervals = _intervals(interval or [], models=model)
     scorers = []
     for name in model:
         chosen = [*(assignments or ()), f"classifier.model={name}"]
@@ -54,6 +65,7 @@ def committee(
         fitted_on=f"{', '.join(scores.names)}, split {split}",
         figures=figures,
         max_difference=max_difference,
+        intervals=intervals,
     )
     columns = [*model, "fused, out of fold"]
     table = Table("AUC", *columns, box=None, pad_edge=False)
@@ -63,3 +75,21 @@ def committee(
     weights = ", ".join(f"{member.model} {member.weight:.3f}" for member in card.members)
     console.print(f"weights: {weights}; bias {card.bias:+.3f}")
     console.print(f"{escape(str(out))}: the card")
+
+
+def _intervals(given: Sequence[str], *, models: Sequence[str]) -> dict[str, float]:
+    """Seconds by model.
+
+    Raises:
+        UsageError: a text is not MODEL=SECONDS with one of ``models``.
+    """
+    intervals = {}
+    for text in given:
+        name, _, seconds = text.partition("=")
+        try:
+            intervals[name] = float(seconds)
+        except ValueError:
+            raise UsageError(f"--interval {text}: expected MODEL=SECONDS, for example {models[0]}=1") from None
+        if name not in models or not 0 <= intervals[name] < math.inf:
+            raise UsageError(f"--interval {text}: name one of {', '.join(models)} and 0 seconds or more")
+    return intervals

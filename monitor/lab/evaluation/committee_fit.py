@@ -137,8 +137,19 @@ def write_card(
     fitted_on: str,
     figures: Mapping[str, Any],
     max_difference: float | None,
+    intervals: Mapping[str, float],
 ) -> CommitteeCard:
     """Write the card of a committee, whose name is the file's.
+
+    Args:
+        path: of the card; must not exist.
+        fusion: the fitted weights, in the order of ``models``.
+        models: names in the registry.
+        scorers: of the same classifiers.
+        fitted_on: the sets and the split.
+        figures: for the card's metrics.
+        max_difference: see ``Fusion``; None: no limit.
+        intervals: minimum seconds between two scores of a face, by model; a missing one is 0.
 
     Raises:
         UsageError: there is a file of that name.
@@ -147,7 +158,12 @@ def write_card(
     if path.exists():
         raise UsageError(f"{path} exists already: choose another --out")
     members = tuple(
-        CommitteeMember(model=model, weights_sha256=scorer.classifier.card.weights_sha256, weight=round(weight, 6))
+        CommitteeMember(
+            model=model,
+            weights_sha256=scorer.classifier.card.weights_sha256,
+            weight=round(weight, 6),
+            min_score_interval=intervals.get(model, 0.0),
+        )
         for model, scorer, weight in zip(models, scorers, fusion.weights, strict=True)
     )
     card = CommitteeCard(

@@ -1,6 +1,6 @@
 import json
-import sys
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -17,7 +17,7 @@ def _shorter(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is measured has tests of its own; here the same is asked less often."""
     for name, value in (("RANDOMISED", (0.05, 1.0)), ("SHUFFLES", 1), ("STEPS", 2)):
         monkeypatch.setattr(f"monitor.lab.evaluation.faithfulness.{name}", value)
-    monkeypatch.setattr(sys.modules["monitor.cli.lab.explain_check"], "_EXAMPLES", 1)
+    monkeypatch.setattr(import_module("monitor.cli.lab.explain_check"), "_EXAMPLES", 1)
 
 
 def test_all_four_questions_are_answered_and_drawn(cli: Callable, shards: Path, tmp_path: Path) -> None:

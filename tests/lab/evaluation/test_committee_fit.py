@@ -71,10 +71,12 @@ def test_members_score_the_same_crops_and_a_card_brings_them_back(
         fitted_on="faces, split val",
         figures={},
         max_difference=3.0,
+        intervals={"inception_resnet_v1": 1.0},
     )
     assert card.fusion.weights == pytest.approx(fusion.weights, abs=1e-6)
     monkeypatch.setattr(committee, "engines_dir", lambda: tmp_path)
     assert load_committee("pair").fusion.max_difference == 3.0
+    assert load_committee("pair").score_intervals == (1.0, 1.0)
     with pytest.raises(UsageError, match="exists already"):
         write_card(
             tmp_path / "pair.json",
@@ -84,6 +86,7 @@ def test_members_score_the_same_crops_and_a_card_brings_them_back(
             fitted_on="",
             figures={},
             max_difference=None,
+            intervals={},
         )
 
 
