@@ -18,7 +18,7 @@ import numpy as np
 
 from monitor.analysis.quality import measure_roll
 from monitor.faces import FaceDetector
-from monitor.faces.quarter_turns import ALL_TURNS, CERTAIN, find_landmarks, turn_of
+from monitor.faces.quarter_turns import ALL_TURNS, CERTAIN, find_landmarks, turn_of, turn_pixels
 from monitor.settings import Settings
 from monitor.types import Faces, Floats, Hint, HintKind, Pixels, Scores, TrackedFaces
 
@@ -52,12 +52,12 @@ class FaceOrientation:
         self._searches = 0  # in a row without a face
         self._step = 0  # from the stream's turns to those of the last search in others
         self._doubted_at: float | None = None  # media time since which faces do not seem to be upright
-        self._trusted: dict[int, float] = {}  # track id -> media time up to which its landmarks need no check
+        self._trusted: dict[int, float] = {}  # track id -> media time until which it counts as upright
 
     def refine(self, pixels: Pixels, boxes: Floats) -> Faces:
         """``FaceDetector.refine``."""
         turn = turn_of(pixels, self.turns)
-        return turn.inverse.turn_faces(self._detector.refine(np.rot90(pixels, self.turns), turn.turn_boxes(boxes)))
+        return turn.inverse.turn_faces(self._detector.refine(turn_pixels(pixels, self.turns), turn.turn_boxes(boxes)))
 
     def due(self, media_time: float) -> bool:
         """Whether a detection should run on this frame, because faces do not seem to be upright."""
@@ -82,7 +82,8 @@ class FaceOrientation:
         if not len(faces):
             return self._look(pixels, others, media_time) if self._still else faces
         self._searches = 0
-        turns = self._direction(pixels, faces, self.turns)
+        judged = any(media_time < until for until in self._trusted.values())
+        turns = self.turns if judged else self._direction(pixels, faces, self.turns)
         if turns == self.turns:
             self._doubted_at = None
             if self.turns and media_time - self._turned_at >= _HINT_TIME:
@@ -101,7 +102,7 @@ class FaceOrientation:
         self, pixels: Pixels, tracked: TrackedFaces, *, rows: list[int], media_time: float
     ) -> tuple[Pixels, TrackedFaces]:
         """The picture and its faces, turned upright; the landmarks of ``rows`` are right at any roll."""
-        turn, view = turn_of(pixels, self.turns), np.rot90(pixels, self.turns)
+        turn, view = turn_of(pixels, self.turns), turn_pixels(pixels, self.turns)
         faces = turn.turn_faces(tracked.faces)
         ids = tracked.track_ids.tolist()
         unsure = [row for row in rows if not media_time < self._trusted.get(ids[row], -np.inf)]
@@ -130,8 +131,7 @@ class FaceOrientation:
             self._trusted.pop(track, None)
 
     def _detect(self, pixels: Pixels, turns: int) -> Faces:
-        view = np.ascontiguousarray(np.rot90(pixels, turns))
-        return turn_of(pixels, turns).inverse.turn_faces(self._detector.detect(view))
+        return turn_of(pixels, turns).inverse.turn_faces(self._detector.detect(turn_pixels(pixels, turns)))
 
     def _look(self, pixels: Pixels, choices: Sequence[int], media_time: float) -> Faces:
         """The certain, upright faces in the first turns that show one; these become the stream's turns."""
@@ -161,7 +161,7 @@ class FaceOrientation:
         faces = faces[faces.boxes[:, 3] - faces.boxes[:, 1] >= self._min_size][:_MAX_COUNTED]
         if not len(faces):
             return self.turns
-        faces = find_landmarks(self._detector, np.rot90(pixels, found_in), faces)
+        faces = find_landmarks(self._detector, turn_pixels(pixels, found_in), faces)
         roll = measure_roll(faces.landmarks[faces.probabilities >= CERTAIN])
         if not len(roll):
             return None

@@ -6,7 +6,7 @@ from support.footage import posed
 
 from monitor.analysis.pipeline import Engines
 from monitor.analysis.quality import measure_roll
-from monitor.faces.quarter_turns import ALL_TURNS, find_landmarks, turn_of
+from monitor.faces.quarter_turns import ALL_TURNS, find_landmarks, turn_of, turn_pixels
 from monitor.types import Faces
 
 QUARTERS = pytest.mark.parametrize("turns", ALL_TURNS)
@@ -18,7 +18,8 @@ def test_a_box_turns_with_its_pixels(turns: int) -> None:
     pixels = np.zeros((90, 160, 3), np.uint8)
     pixels[20:50, 10:40] = 255
     x1, y1, x2, y2 = turn_of(pixels, turns).turn_boxes(BOX)[0].astype(int)
-    view = np.rot90(pixels, turns)
+    view = turn_pixels(pixels, turns)
+    assert np.array_equal(view, np.rot90(pixels, turns))
     assert view[y1:y2, x1:x2].min() == 255
     assert view.sum() == view[y1:y2, x1:x2].sum()
 
