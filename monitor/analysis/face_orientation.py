@@ -82,8 +82,8 @@ class FaceOrientation:
         if not len(faces):
             return self._look(pixels, others, media_time) if self._still else faces
         self._searches = 0
-        judged = any(media_time < until for until in self._trusted.values())
-        turns = self.turns if judged else self._direction(pixels, faces, self.turns)
+        upright = any(media_time < until for until in self._trusted.values())
+        turns = self.turns if upright else self._direction(pixels, faces, self.turns)
         if turns == self.turns:
             self._doubted_at = None
             if self.turns and media_time - self._turned_at >= _HINT_TIME:
@@ -178,5 +178,7 @@ class FaceOrientation:
             self._raise_hint()
 
     def _raise_hint(self) -> None:
-        detail = f"{_IN_WORDS[self.turns]}, faces are judged upright; rotate the camera or the clip back"
+        detail = (
+            f"{_IN_WORDS[self.turns]}, faces are judged upright; rotate the camera or the clip, unless people lie down"
+        )
         self.hint = self.hint or Hint(HintKind.TURNED_PICTURE, self._turned_at, None, detail)
