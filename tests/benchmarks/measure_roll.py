@@ -1,4 +1,4 @@
-"""How the log-odds of faces change when their pictures are rotated, mirrored or covered.
+"""How the log-odds of faces change when their pictures are rotated, mirrored, covered, or filmed from a print.
 
 PYTHONPATH=tests python tests/benchmarks/measure_roll.py PICTURES [--count 60] [--model inception_resnet_v1]
 
@@ -121,6 +121,41 @@ def changes(pixels: Pixels, box: Floats) -> Iterator[tuple[str, Pixels]]:
         columns = slice(max(round(float(x1 + left * across)), 0), round(float(x1 + right * across)))
         covered[rows, columns] = (70, 90, 120)
         yield name, covered
+    yield "on a poster", poster(pixels)
+    yield "on a screen", screen(pixels)
+
+
+def poster(pixels: Pixels) -> Pixels:
+    """A print, seen from the side and a camera away: narrower, paler, less sharp."""
+    height, width = pixels.shape[:2]
+    seen = np.array([(0.1, 0.05), (0.9, 0.15), (0.9, 0.85), (0.1, 0.95)], np.float32) * (width, height)
+    corners = np.array([(0, 0), (width, 0), (width, height), (0, height)], np.float32)
+    matrix = cv2.getPerspectiveTransform(corners, seen.astype(np.float32))
+    wall = cv2.warpPerspective(pixels, matrix, (width, height), flags=cv2.INTER_AREA, borderValue=(150, 145, 140))
+    return recorded(cv2.GaussianBlur(wall, (0, 0), 0.7) * 0.8 + 30.0)
+
+
+def screen(pixels: Pixels) -> Pixels:
+    """A display that a camera films: its pixel rows and stripes of red, green and blue, a black frame, a blue cast."""
+    height, width = pixels.shape[:2]
+    shown = cv2.resize(pixels, (width * 6, height * 6), interpolation=cv2.INTER_LINEAR).astype(np.float32)
+    shown[::6] *= 0.3
+    for channel in range(3):
+        for column in range(6):
+            if column // 2 != channel:
+                shown[:, column::6, channel] *= 0.25
+    size = (round(width * 0.83), round(height * 0.83))
+    small = cv2.resize(shown, size, interpolation=cv2.INTER_AREA) * (1.7, 1.8, 2.0)
+    filmed = np.zeros(pixels.shape, np.float32)
+    top, left = (height - size[1]) // 2, (width - size[0]) // 2
+    filmed[top : top + size[1], left : left + size[0]] = small
+    return recorded(filmed)
+
+
+def recorded(pixels: Floats) -> Pixels:
+    """As a camera stores it."""
+    stored = cv2.imencode(".jpg", np.clip(pixels, 0, 255).astype(np.uint8), [cv2.IMWRITE_JPEG_QUALITY, 80])[1]
+    return np.asarray(cv2.imdecode(stored, cv2.IMREAD_COLOR), np.uint8)
 
 
 if __name__ == "__main__":
