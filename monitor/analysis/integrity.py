@@ -16,15 +16,14 @@ input gives the same hints. The thresholds were set on real clips, see docs/meas
                 is one step, a playlist a saw-tooth), or the frame rate is above 2.5 times the announced rate.
 """
 
-import re
 from collections import deque
 from dataclasses import dataclass
 from statistics import median
-from typing import Final
 
 import cv2
 import numpy as np
 
+from monitor.analysis.virtual_cameras import is_virtual_camera
 from monitor.types import Floats, Frame, Hint, HintKind, Pixels, SourceInfo
 
 _COLUMNS, _ROWS = 320, 180  # largest size of the sampled pixels
@@ -60,13 +59,6 @@ _MIN_WINDOW_FRAMES = 20  # minimum number of frames in a window
 
 _HINT_TIME = 10.0  # seconds of media time for which a momentary hint is shown
 
-_VIRTUAL_CAMERAS: Final = re.compile(
-    r"virtual|v4l2.?loopback|dummy video|\bobs\b|manycam|snap camera|xsplit|vcam|mmhmm|nvidia broadcast|droidcam"
-    r"|logi capture|camtwist|iriun|epoccam|camo\b|streamlabs|sparkocam|webcamoid|akvcam|unity video capture"
-    r"|youcam|chromacam|splitcam|altercam|deepfacelive|avatarify|facerig|animaze|ivcam|ndi (?:video|webcam)",
-    re.IGNORECASE,
-)
-
 
 @dataclass(frozen=True, slots=True)
 class _Finding:
@@ -84,7 +76,7 @@ class Integrity:
     def __init__(self, info: SourceInfo | None = None) -> None:
         live, kind = (info.live, info.kind) if info is not None else (False, "file")
         self.active: tuple[Hint, ...] = ()
-        self._camera = _find_virtual_camera(info)
+        self._camera = _Finding(0.0, info.device) if info is not None and is_virtual_camera(info) else None
         watched = kind not in ("folder", "image", "screen")
         self._freeze = _Freeze() if live and watched else None
         self._loop = _Loop() if watched else None
@@ -92,14 +84,17 @@ class Integrity:
         self._sizes = _Sizes() if kind not in ("folder", "image") else None
         self._stamps = _Stamps()
 
-    def update(self, frame: Frame, *, disordered: int = 0) -> tuple[Hint, ...]:
+    def update(self, frame: Frame, *, disordered: int = 0, turned: Hint | None = None) -> tuple[Hint, ...]:
         """The hints that start or end with this frame; ``active`` holds all current hints.
 
         Args:
             frame: the next frame.
             disordered: the source's count of disordered timestamps, up to this frame.
+            turned: the hint that the picture is turned, if it is, from ``monitor.analysis.face_orientation``.
         """
         found = {kind: finding for kind, finding in self._check(frame, disordered).items() if finding is not None}
+        if turned is not None:
+            found[turned.kind] = _Finding(turned.start, turned.detail)
         now = frame.media_time
         before = {hint.kind: hint for hint in self.active}
         ended = [
@@ -126,12 +121,6 @@ class Integrity:
             HintKind.FROZEN: self._freeze.update(grid, now) if self._freeze and grid is not None else None,
             HintKind.LOOPED: self._loop.update(grid, now) if self._loop and grid is not None else None,
         }
-
-
-def _find_virtual_camera(info: SourceInfo | None) -> _Finding | None:
-    if info is None or not (info.virtual or _VIRTUAL_CAMERAS.search(info.device)):
-        return None
-    return _Finding(0.0, info.device)
 
 
 def _grid(pixels: Pixels) -> Pixels:

@@ -13,6 +13,7 @@ from typing import Self
 import cv2
 
 from monitor.analysis import quality
+from monitor.analysis.face_orientation import FaceOrientation
 from monitor.analysis.integrity import Integrity
 from monitor.analysis.paced_scorer import PacedScorer, ScoreSchedule
 from monitor.analysis.scenes import SceneCuts
@@ -164,6 +165,7 @@ class Pipeline:
         self._settings = settings
         self._integrity = Integrity(info)
         self._scenes = SceneCuts()
+        self._orientation = FaceOrientation(engines.faces, settings, still=still)
         once = {"min_hits": 1} if still else {}
         self._tracker = Tracker(settings.tracker.model_copy(update=once))
         self._schedule = ScoreSchedule(settings.classifier.min_score_interval)
@@ -197,23 +199,18 @@ class Pipeline:
         engines = self._file_engines
         if self._live:  # the current engines, for the whole frame
             engines = [self._engines.batches.of(scorer.engine) for scorer in self._engines.scorers]
-        hint_changes = self._integrity.update(frame, disordered=disordered)
         cut = self._scenes.is_cut(frame.pixels)
         tracked, detected = self._find(frame, cut=cut, min_score_interval=min_score_interval)
+        hint_changes = self._integrity.update(frame, disordered=disordered, turned=self._orientation.hint)
         qualities, scores = Qualities.none(), Scores.none()
         rows = self._schedule.due(tracked.track_ids, now, min_score_interval=min_score_interval)
         if rows:
-            qualities = quality.measure(frame.pixels, tracked.faces, self._settings.quality)
-            scores = self._engines.committee.fusion.fuse(
-                [
-                    scorer.score(frame.pixels, tracked, qualities, rows=rows, engine=engine, media_time=now)
-                    for scorer, engine in zip(self._scorers, engines, strict=True)
-                ]
-            )
+            qualities, scores = self._score(frame, tracked, rows=rows, engines=engines)
         judgement = self._judge.update(scores, track_ids=tracked.track_ids, frame_index=frame.index, media_time=now)
         closed = self._segments.update(judgement, scores, frame_index=frame.index, media_time=now)
         ended = self._tracker.ended
         self._schedule.forget(ended)
+        self._orientation.forget(ended)
         for scorer in self._scorers:
             scorer.forget(ended)
         return Observation(
@@ -243,10 +240,22 @@ class Pipeline:
 
     def _find(self, frame: Frame, *, cut: bool, min_score_interval: float) -> tuple[TrackedFaces, bool]:
         """Follow the known faces with O-Net; run the full cascade when it is due."""
-        tracker, faces, now = self._tracker, self._engines.faces, frame.media_time
+        tracker, faces, now = self._tracker, self._orientation, frame.media_time
         if cut:
             tracker.cut(now)
         tracked = tracker.follow(faces.refine(frame.pixels, tracker.expected(now)), now)
-        if not tracker.due(now, min_search_interval=min_score_interval):
+        if not (tracker.due(now, min_search_interval=min_score_interval) or faces.due(now)):
             return tracked, False
-        return tracker.associate(faces.detect(frame.pixels), now), True
+        return tracker.associate(faces.detect(frame.pixels, now, following=len(tracked) > 0), now), True
+
+    def _score(
+        self, frame: Frame, tracked: TrackedFaces, *, rows: list[int], engines: Sequence[Engine]
+    ) -> tuple[Qualities, Scores]:
+        """Measure all faces, and score the given rows, with the picture upright."""
+        view, upright = self._orientation.set_upright(frame.pixels, tracked, rows=rows, media_time=frame.media_time)
+        qualities = quality.measure(view, upright.faces, self._settings.quality)
+        scores = [
+            scorer.score(view, upright, qualities, rows=rows, engine=engine, media_time=frame.media_time)
+            for scorer, engine in zip(self._scorers, engines, strict=True)
+        ]
+        return qualities, self._orientation.turn_back(self._engines.committee.fusion.fuse(scores), frame.pixels)

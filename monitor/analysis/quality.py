@@ -8,14 +8,15 @@ the face in the frame:
   39 for any face blurred by 5 % of its height, 60 and more for a sharp one.
 - *brightness*: mean luma.
 
-Pose comes from the five landmarks, rotated upright (roll = slope of the line between the eyes), with all
-lengths divided by the distance of the eyes. On a generic head, the nose is d = 0.42 in front of the plane of
-eyes and mouth, 0.53 of the way down from the eyes to the mouth, and that way is as long as the eyes are apart::
+Pose comes from the five landmarks, rotated upright, with all lengths divided by the distance of the eyes. Roll counts
+over the full circle: it is the slope of the line between the eyes, on the side on which the mouth is below them. On a
+generic head, the nose is d = 0.42 in front of the plane of eyes and mouth, 0.53 of the way down from the eyes to the
+mouth, and that way is as long as the eyes are apart::
 
     tan(yaw)   = (nose.x - mid.x) / d               mid: the point between eyes and mouth at nose height
     tan(pitch) = (nose.y / mouth.y - 0.53) / d      y counted from the eyes
 
-Signs refer to the picture: yaw > 0 measures right, pitch > 0 down, roll > 0 is clockwise.
+Signs refer to the picture: yaw > 0 measures right, pitch > 0 down, roll > 0 is clockwise, 180 is upside down.
 
 The default limits were set by eye, on 80 faces of nine clips and on copies of them blurred by 1 to 5 % of
 their height, sorted by each measure. Below a sharpness of 44 every face is visibly soft: nearly all
@@ -75,6 +76,12 @@ def measure(pixels: Pixels, faces: Faces, settings: QualitySettings) -> Qualitie
         (Reason.TOO_BLURRED, sharpness, settings.min_sharpness, settings.min_sharpness * _FULL_WEIGHT_FACTOR),
         (Reason.TOO_DARK, brightness, settings.min_brightness, settings.min_brightness * _FULL_WEIGHT_FACTOR),
         (Reason.PROFILE_POSE, frontal, 90 - settings.max_yaw, 90 - settings.max_yaw / _FULL_WEIGHT_FACTOR),
+        (
+            Reason.TILTED_POSE,
+            180 - np.abs(roll),
+            180 - settings.max_roll,
+            180 - settings.max_roll / _FULL_WEIGHT_FACTOR,
+        ),
         (Reason.OUT_OF_FRAME, visible, settings.min_visible, 1.0),
         (Reason.UNCERTAIN_FACE, faces.probabilities, settings.min_probability, 1.0),
     )
@@ -115,11 +122,20 @@ def _measure_pixels(pixels: Pixels, box: Floats) -> tuple[float, float]:
     return 100 * float(np.sqrt(fine / max(coarse, 0.1))), float(luma.mean())
 
 
+def measure_roll(landmarks: Floats) -> Floats:
+    """Roll of faces (N, 5, 2), (N,) degrees, -180..180; also right for mirrored landmarks."""
+    left_eye, right_eye, _, left_mouth, right_mouth = landmarks.transpose(1, 0, 2)
+    across, down = right_eye - left_eye, left_mouth + right_mouth - left_eye - right_eye
+    side = np.where(across[:, 0] * down[:, 1] < across[:, 1] * down[:, 0], -1, 1)[:, None]
+    x, y = (across * side).T
+    return np.asarray(np.degrees(np.arctan2(y, x)), np.float32)
+
+
 def _pose(landmarks: Floats) -> tuple[Floats, Floats, Floats]:
     """Yaw, pitch and roll, each (N,), degrees."""
     left_eye, right_eye, nose, left_mouth, right_mouth = landmarks.transpose(1, 0, 2)
-    across = right_eye - left_eye
-    roll = np.arctan2(across[:, 1], across[:, 0])
+    degrees_of_roll = measure_roll(landmarks)
+    roll, across = np.radians(degrees_of_roll), right_eye - left_eye
     eyes = (left_eye + right_eye) / 2
     nose, mouth = nose - eyes, (left_mouth + right_mouth) / 2 - eyes
     right = np.stack((np.cos(roll), np.sin(roll)), axis=1)
@@ -128,5 +144,4 @@ def _pose(landmarks: Floats) -> tuple[Floats, Floats, Floats]:
     aside = (nose * right).sum(axis=1) - height * (mouth * right).sum(axis=1)
     yaw = np.arctan2(aside, _NOSE_DEPTH * np.linalg.norm(across, axis=1))
     pitch = np.arctan2(height - _NOSE_HEIGHT, _NOSE_DEPTH)
-    degrees = [np.degrees(angle).astype(np.float32) for angle in (yaw, pitch, roll)]
-    return degrees[0], degrees[1], degrees[2]
+    return np.degrees(yaw).astype(np.float32), np.degrees(pitch).astype(np.float32), degrees_of_roll

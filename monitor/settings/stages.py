@@ -107,6 +107,7 @@ class QualitySettings(_Settings):
     min_sharpness: float = Field(44.0, ge=0, description="Minimum sharpness; lower: TOO_BLURRED.")
     min_brightness: float = Field(40.0, ge=0, le=255, description="Minimum mean luma, 0 to 255; lower: TOO_DARK.")
     max_yaw: float = Field(50.0, gt=0, le=90, description="Maximum yaw, degrees from frontal; larger: PROFILE_POSE.")
+    max_roll: float = Field(30.0, gt=0, le=180, description="Maximum roll, degrees from upright; larger: TILTED_POSE.")
     min_visible: Probability = Field(
         0.75, description="Minimum fraction of the face box inside the frame; lower: OUT_OF_FRAME."
     )

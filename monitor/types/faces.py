@@ -75,7 +75,7 @@ class Qualities:
     brightness: Floats  # (N,) 0..255, mean luma of the face
     yaw: Floats  # (N,) degrees, signed, 0 = frontal, estimated from five points
     pitch: Floats  # (N,) degrees, signed, estimated from five points
-    roll: Floats  # (N,) degrees, signed
+    roll: Floats  # (N,) degrees, -180..180, from upright as the face is scored
     weights: Floats  # (N,) 0..1, weight of a score of this face; 0: do not score
     reasons: tuple[tuple[Reason, ...], ...]  # reasons for a weight of 0; empty for a usable face
 

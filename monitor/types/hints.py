@@ -16,6 +16,7 @@ class HintKind(StrEnum):
     IMPOSSIBLE_CADENCE = "IMPOSSIBLE_CADENCE"
     RESOLUTION_CHANGED = "RESOLUTION_CHANGED"
     VIRTUAL_CAMERA = "VIRTUAL_CAMERA"
+    TURNED_PICTURE = "TURNED_PICTURE"
 
     @property
     def in_words(self) -> str:
@@ -30,6 +31,7 @@ _KINDS_IN_WORDS = {
     HintKind.IMPOSSIBLE_CADENCE: "impossible cadence",
     HintKind.RESOLUTION_CHANGED: "picture size changed",
     HintKind.VIRTUAL_CAMERA: "virtual camera",
+    HintKind.TURNED_PICTURE: "picture turned",
 }
 
 

@@ -35,6 +35,7 @@ class Reason(StrEnum):
     TOO_BLURRED = "TOO_BLURRED"
     TOO_DARK = "TOO_DARK"
     PROFILE_POSE = "PROFILE_POSE"
+    TILTED_POSE = "TILTED_POSE"
     OUT_OF_FRAME = "OUT_OF_FRAME"
     UNCERTAIN_FACE = "UNCERTAIN_FACE"
     TOO_FEW_SAMPLES = "TOO_FEW_SAMPLES"
@@ -56,6 +57,7 @@ _REASONS_IN_WORDS = {
     Reason.TOO_BLURRED: "face too blurred",
     Reason.TOO_DARK: "face too dark",
     Reason.PROFILE_POSE: "face turned away",
+    Reason.TILTED_POSE: "face tilted or upside down",
     Reason.OUT_OF_FRAME: "face cut off by the frame",
     Reason.UNCERTAIN_FACE: "not clearly a face",
     Reason.TOO_FEW_SAMPLES: "too few samples",

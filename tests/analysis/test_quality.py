@@ -10,7 +10,7 @@ from hypothesis import settings as effort
 from hypothesis import strategies as st
 from support.footage import FACE, decoded, mtcnn, portrait, posed
 
-from monitor.analysis.quality import measure
+from monitor.analysis.quality import measure, measure_roll
 from monitor.faces.mtcnn.cascade import MtcnnDetector
 from monitor.settings import QualitySettings, Settings
 from monitor.types import Faces, Floats, Pixels, Qualities, Reason
@@ -121,6 +121,29 @@ def test_a_profile_is_rejected() -> None:
     assert measure(portrait(), one(FACE, points=looking(yaw=45)), LIMITS).reasons == ((),)
 
 
+@pytest.mark.parametrize("roll", [-180, -90, -45, 45, 90, 135])
+def test_a_tilted_face_is_rejected(roll: float) -> None:
+    quality = measure(portrait(), one(FACE, points=looking(roll=roll)), LIMITS)
+    assert quality.reasons == ((Reason.TILTED_POSE,),)
+    assert quality.weights.tolist() == [0.0]
+
+
+def test_a_moderately_tilted_face_weighs_less() -> None:
+    rolls = (0, 20, -20, 30, -30)
+    weights = [measure(portrait(), one(FACE, points=looking(roll=roll)), LIMITS).weights[0] for roll in rolls]
+    assert weights[:3] == pytest.approx([1, 1, 1])
+    assert weights[3] == pytest.approx(weights[4], abs=1e-5)
+    assert 0 < weights[3] < 1
+
+
+@pytest.mark.parametrize("roll", [-170, -135, -90, -30, 0, 60, 90, 120, 179])
+def test_roll_covers_the_full_circle_also_for_mirrored_landmarks(roll: float) -> None:
+    points = looking(10, 5, roll)
+    mirrored = points[[1, 0, 2, 4, 3]]
+    rolls = measure_roll(np.stack((points, mirrored)))
+    assert rolls == pytest.approx([roll, roll], abs=6)
+
+
 @pytest.mark.parametrize("angle", [-70, -40, -15, 0, 15, 40, 70])
 def test_each_angle_alone_is_exact(angle: float) -> None:
     yaw = measure(portrait(), one(FACE, points=looking(yaw=angle)), LIMITS)
@@ -167,9 +190,9 @@ def test_a_weight_is_zero_exactly_if_there_is_a_reason(
 
 def test_limits_are_settings() -> None:
     anything = QualitySettings(
-        min_size=1, min_sharpness=0, min_brightness=0, max_yaw=90, min_visible=0, min_probability=0
+        min_size=1, min_sharpness=0, min_brightness=0, max_yaw=90, max_roll=180, min_visible=0, min_probability=0
     )
-    face = one((-40, 0, 40, 40), points=looking(80), probability=0.1)
+    face = one((-40, 0, 40, 40), points=looking(80, roll=120), probability=0.1)
     assert measure(portrait() // 20, face, anything).reasons == ((),)
     assert len(measure(portrait() // 20, face, LIMITS).reasons[0]) >= 4
 
