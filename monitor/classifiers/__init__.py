@@ -40,6 +40,7 @@ _ARCHITECTURES = {  # name -> module, and the attribute in it, if the module its
     "meso4": (f"{__name__}.architectures.meso", "MESO4"),
     "mesoinception4": (f"{__name__}.architectures.meso", "MESOINCEPTION4"),
 }
+DEFAULT_MODEL = "efficientnet_lite0"
 _OUTPUTS = ("logit", "evidence_map")
 _PACKAGE = Path(__file__).parent.parent
 
@@ -111,13 +112,31 @@ def engines_dir() -> Path:
     return installed if installed.is_dir() else _PACKAGE.parent / "engines"
 
 
+def model_of(weights: Path) -> str:
+    """The registered name of the architecture that the card of a weights file names.
+
+    Raises:
+        WeightsMissingError: the file does not exist.
+        ModelCardError: the card is missing or malformed, or names an unknown architecture.
+    """
+    from monitor.classifiers.model_card import read_card
+
+    _check_present(weights)
+    named = read_card(weights.with_suffix(".json"), weights=weights).architecture
+    for name in available_models():
+        if named == architecture(name).ARCHITECTURE:
+            return name
+    known = ", ".join(available_models())
+    raise ModelCardError(f"{weights} holds {named!r}, which this program does not know: it knows {known}")
+
+
 def load_classifier(
-    name: str = "inception_resnet_v1", *, weights: Path | None = None, input_size: int | None = None
+    name: str | None = None, *, weights: Path | None = None, input_size: int | None = None
 ) -> Classifier:
     """The classifier ``name``; the network is built, and torch imported, only when a backend compiles it.
 
     Args:
-        name: one of ``available_models()``.
+        name: one of ``available_models()``; default: the one of ``weights``, or ``DEFAULT_MODEL``.
         weights: safetensors file with its card beside it as ``.json``; default: the file in ``engines_dir()``.
         input_size: side of the crops, pixels, if it differs from the card's. The returned card is calibrated for this
             size if the card has a profile for it, else unchanged (for benchmarks).
@@ -130,14 +149,11 @@ def load_classifier(
     from monitor.classifiers.model_card import read_card
     from monitor.inference.ranges import ranges_path, read_ranges
 
+    if name is None:
+        name = model_of(weights) if weights else DEFAULT_MODEL
     known = architecture(name)
     path = weights or engines_dir() / f"{name}.safetensors"
-    if not path.is_file():
-        raise WeightsMissingError(
-            f"weights {path} are missing, and no face is ever scored with random ones: put {path.name} and its "
-            f"card {path.stem}.json there (both are part of the repository's engines folder), or name other weights "
-            "with the setting classifier.weights"
-        )
+    _check_present(path)
     card = read_card(path.with_suffix(".json"), weights=path)
     if card.architecture != known.ARCHITECTURE:
         raise ModelCardError(f"{path} holds {card.architecture!r}, but {name} is {known.ARCHITECTURE!r}")
@@ -156,6 +172,15 @@ def load_classifier(
         ranges=partial(read_ranges, ranges_path(path), weights_sha256=card.weights_sha256, size=size),
     )
     return Classifier(card=card.at(size) if size in card.sizes else card, network=network, input_size=size)
+
+
+def _check_present(weights: Path) -> None:
+    if not weights.is_file():
+        raise WeightsMissingError(
+            f"weights {weights} are missing, and no face is ever scored with random ones: put {weights.name} and its "
+            f"card {weights.stem}.json there (both are part of the repository's engines folder), or name other weights "
+            "with the setting classifier.weights"
+        )
 
 
 def _sides(sizes: range) -> str:

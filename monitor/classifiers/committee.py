@@ -81,13 +81,11 @@ class Committee:
         return hashlib.sha256(fitted.encode()).hexdigest()
 
 
-def load_committee(
-    name: str = "inception_resnet_v1", *, weights: Path | None = None, input_size: int | None = None
-) -> Committee:
+def load_committee(name: str | None = None, *, weights: Path | None = None, input_size: int | None = None) -> Committee:
     """The classifier ``name``, or the committee of that name in ``engines_dir()``.
 
     Args:
-        name: one of ``available_models()``, or of a committee's card.
+        name: as for ``load_classifier``, or of a committee's card.
         weights: as for ``load_classifier``; invalid for a committee, whose card names the weights.
         input_size: as for ``load_classifier``; for a committee, the size of each member.
 
@@ -97,7 +95,7 @@ def load_committee(
         ModelCardError: a card is missing or malformed, or describes other weights.
     """
     path = engines_dir() / f"{name}.json"
-    if name in available_models() or not path.is_file():
+    if name is None or name in available_models() or not path.is_file():
         return Committee((load_classifier(name, weights=weights, input_size=input_size),))
     if weights is not None:
         raise UsageError(

@@ -117,7 +117,11 @@ class QualitySettings(_Settings):
 class ClassifierSettings(_Settings):
     """Model, engine and scoring rate."""
 
-    model: str = Field("inception_resnet_v1", description="Name of the model in the model registry.")
+    model: str | None = Field(
+        None,
+        description="Name of the model in the model registry, or of a committee's card. Default: the model of "
+        "classifier.weights, or efficientnet_lite0.",
+    )
     weights: ExpandedPath | None = Field(
         None, description="Weights as a safetensors file with its model card beside it. Default: engines/<model>."
     )

@@ -23,9 +23,8 @@ from matplotlib.figure import Figure
 from pydantic import Field, TypeAdapter, ValidationError
 
 from monitor.analysis.pipeline import Engines
-from monitor.classifiers import architecture, available_models
-from monitor.classifiers.model_card import read_card
-from monitor.errors import DatasetError, ModelCardError, UsageError
+from monitor.classifiers import architecture, model_of
+from monitor.errors import DatasetError, UsageError
 from monitor.lab.datasets.faceset import FaceSet
 from monitor.lab.evaluation.bootstrap import Estimate
 from monitor.lab.evaluation.crops import crop_outcomes
@@ -338,12 +337,7 @@ def _differences(entries: Sequence[ComparedModel]) -> list[str]:
 
 def _loaded(path: Path, settings: Settings, *, input_size: int | None) -> tuple[str, Engines]:
     """The registry name of a weights file, and its engines on one thread."""
-    named = read_card(path.with_suffix(".json"), weights=path).architecture
-    name = next((known for known in available_models() if named == architecture(known).ARCHITECTURE), None)
-    if name is None:
-        raise ModelCardError(
-            f"{path} holds {named!r}, which this program does not know: it knows {', '.join(available_models())}"
-        )
+    name = model_of(path)
     changes = {"model": name, "weights": path, "threads": 1, "input_size": input_size}
     classifier = settings.classifier.model_copy(update=changes)
     return name, Engines.load(settings.model_copy(update={"classifier": classifier}))
