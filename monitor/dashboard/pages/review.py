@@ -15,7 +15,7 @@ from monitor.flags.queries import FlagQuery, Order
 from monitor.server import service
 from monitor.server.auth.user import Role
 from monitor.types import ClipState, Flag, Label, Opinion, Origin
-from monitor.types.formatting import clock, clock_span, percent_or_unknown, reasons_in_words
+from monitor.types.formatting import clock, percent_or_unknown, reasons_in_words
 
 _SHOWN: Final = 500
 _STATES: Final[dict[str, bool | None]] = {"not reviewed": False, "reviewed": True, "all": None}
@@ -144,7 +144,9 @@ def _details(monitor_service: service.MonitorService, flag: Flag, flags: Sequenc
 def _clip(monitor_service: service.MonitorService, flag: Flag) -> None:
     if flag.clip is ClipState.KEPT:
         st.video(absolute("flags", flag.id, CLIP))
-        st.caption(clock_span(flag.start, flag.end))
+        st.caption(flag.clip_in_words)
+        if flag.clip_warning:
+            st.warning(f"About this clip: {flag.clip_warning}.")
     elif flag.clip is ClipState.PENDING:
         _wait_for_clip(monitor_service, flag)
     else:
