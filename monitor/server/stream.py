@@ -29,7 +29,7 @@ from monitor.system.masking import mask
 from monitor.types import Flag
 
 _EXTRA_SECONDS: Final = 10.0  # buffered beyond the length of a clip, for late flags and distant key frames
-_CLIP_BYTES: Final = 96 << 20  # memory limit of the clip buffer
+_CLIP_BYTES: Final = 96 << 20  # memory limit of the clip buffer, and of its reserved clips
 
 
 def camera_id(key: str) -> str:

@@ -185,6 +185,7 @@ class TestDemo:
             clip.wait_for()
             until(lambda: clip.evaluate("video => video.readyState >= 1 && video.duration > 0.5"))
             before = archive.store.count()
+            page.locator(".keys-status").wait_for(state="attached")
             page.locator("h2", has_text="Review").click()
             page.keyboard.press("x")
             reviewed = until(lambda: [flag for flag in archive.store.find() if flag.opinion is Opinion.REAL])
