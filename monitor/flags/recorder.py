@@ -291,6 +291,8 @@ class FlagRecorder:
             raise UsageError("no frame has been analysed yet: wait for the first picture")
         if mark.connection != self._connection.number:
             raise UsageError("that moment is no longer available: the source was opened again meanwhile")
+        if mark.media_time > self._moments[-1].observation.media_time + 2 * _IDLE_INTERVAL:
+            raise UsageError("that moment has not been analysed yet")  # its clip would reserve memory without an end
         for moment in reversed(self._moments):
             if moment.observation.media_time <= mark.media_time + 1e-3:
                 return self._connection, moment

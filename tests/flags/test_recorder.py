@@ -165,7 +165,11 @@ def test_between_scores_the_last_scored_picture_is_kept(flagger: FlagRecorder, a
 
 @pytest.mark.parametrize(
     ("wanted", "why"),
-    [(mark(5.0, connection=2), "opened again"), (mark(-1.0), "only the last 30 s")],
+    [
+        (mark(5.0, connection=2), "opened again"),
+        (mark(-1.0), "only the last 30 s"),
+        (mark(1e9), "not been analysed yet"),
+    ],
 )
 def test_a_moment_that_is_gone_is_told(
     flagger: FlagRecorder, archive: FlagArchive, wanted: FlagRequest, why: str
