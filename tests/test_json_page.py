@@ -20,6 +20,7 @@ from support.schema_tables import SchemaTables
 from support.written_tables import within, write
 
 from monitor.flags.archive import FlagArchive
+from monitor.flags.clips import PictureRing
 from monitor.flags.files import FACES
 from monitor.flags.recorder import FlagRecorder, FlagRequest
 from monitor.results.report_content import SCHEMA_VERSION, report_schema
@@ -94,20 +95,13 @@ def keys(record: Any, path: str = "") -> Iterator[str]:
 def test_the_keys_of_faces_json_are_on_the_page(tmp_path: Path) -> None:
     with FlagArchive(tmp_path / "kept") as archive:
         recorder = FlagRecorder(archive, submit=lambda job: job())
-        recorder.prepare(provenance(Settings()), clips=NoClips())
+        recorder.prepare(provenance(Settings()), clips=PictureRing(seconds=1, max_bytes=1 << 20))
         open_stream(recorder)
         picture = Frame(np.zeros((240, 320, 3), np.uint8), 10, 2.0, datetime(2026, 1, 1, tzinfo=UTC), "cam")
         analyse_frame(recorder, picture, observation([SUSPECT], index=10, media_time=2.0))
         flag = recorder.flag(FlagRequest(connection=1, media_time=2.0, frame_index=10, reporter="ada"))
         found = json.loads((archive.files.folder(flag.id) / FACES).read_bytes())
     assert listed("faces.json") == list(keys(found)) == list(keys(example("faces.json")))
-
-
-class NoClips:
-    def add(self, frame: Frame) -> None: ...
-
-    def save(self, path: Path, start: float, end: float) -> None:
-        path.write_bytes(b"moving")
 
 
 if __name__ == "__main__":

@@ -124,7 +124,7 @@ def verify(
     settings_file: SettingsFile = None,
     assignments: Set = None,
 ) -> None:
-    """Report every changed, missing or added file; the exit code is 1 if there is one."""
+    """Report every changed, missing or added file and every clip that contradicts its flag; then the exit code is 1."""
     if bundle is None:
         with _open_archive(settings_file, assignments) as archive:
             faults, subject = archive.faults(), f"{archive.store.count()} flags in {archive.folder}"
@@ -140,7 +140,9 @@ def verify(
         errors.print(f"[bold red]fault:[/] {escape(fault)}")
     if faults:
         raise typer.Exit(1)
-    console.print(escape(f"{subject}: no file was changed, is missing or was added"))
+    console.print(
+        escape(f"{subject}: no file was changed, is missing or was added, and every clip has its stated length")
+    )
     if bundle is not None:
         console.print(f"SHA-256 of its manifest {verification.sha256}")
 
@@ -224,14 +226,14 @@ def _facts(flag: Flag) -> list[tuple[str, str]]:
     )
     facts = {
         "source": flag.source,
-        "span": f"{clock_span(flag.start, flag.end)}, flagged at {clock(flag.media_time)}",
+        "requested span": f"{clock_span(flag.start, flag.end)}, flagged at {clock(flag.media_time)}",
         "face": "the whole picture" if flag.track_id is None else str(flag.track_id),
         "label": f"{flag.label.in_words}{probability}" + (f"; {reasons}" if reasons else ""),
         "opinion": opinion,
         "category": flag.category,
         "note": flag.note,
         "flagged": f"{flag.created_at} by {flag.reporter or flag.origin}",
-        "clip": f"{flag.clip}: {flag.clip_why}" if flag.clip_why else str(flag.clip),
+        "clip": flag.clip_in_words + (f"; {flag.clip_warning}" if flag.clip_warning else ""),
         "model": f"{flag.model} on {flag.engine}, version {flag.program}",
     }
     return [(name, value) for name, value in facts.items() if value]

@@ -17,14 +17,16 @@ import platformdirs
 from monitor.errors import FlagNotFoundError, MonitorError
 from monitor.flags import bundle
 from monitor.flags.bundle import ExportedBundle
+from monitor.flags.clip_check import StatedClip, clip_faults
 from monitor.flags.database import FlagStore
 from monitor.flags.files import CLIP, FlagFiles
 from monitor.flags.queries import FlagQuery
 from monitor.flags.retention import RetentionClass, RetentionPlan, plan_deletions
 from monitor.system.files import write_error
-from monitor.types import ClipState, Flag, FlagFile
+from monitor.types import ClipState, Flag
 
 if TYPE_CHECKING:
+    from monitor.media.clip import Clip
     from monitor.settings import EvidenceSettings
 
 _PAGE = 500  # flags read at a time
@@ -91,8 +93,8 @@ class FlagArchive:
             raise
         return flag
 
-    def add_clip(self, flag_id: str, write: Callable[[Path], object]) -> Flag:
-        """Stores the clip of a flag, or the reason for its absence.
+    def add_clip(self, flag_id: str, write: Callable[[Path], Clip]) -> Flag:
+        """Stores the clip of a flag with its real span, or the reason for its absence.
 
         Args:
             flag_id: of a flag with a pending clip.
@@ -103,18 +105,16 @@ class FlagArchive:
             StoreError: the database does not answer.
         """
         flag = self.store.get(flag_id)
-        clip: tuple[FlagFile, ...] = ()
-        why = ""
         try:
             with self.files.open_new(flag_id, CLIP) as path:
-                write(path)
-            clip = (self.files.hash_file(flag_id, CLIP),)
+                clip = write(path)
+            file = self.files.hash_file(flag_id, CLIP)
         except FlagNotFoundError:
             raise
         except MonitorError as error:
-            why = str(error)
-        state = ClipState.KEPT if clip else ClipState.MISSING
-        return self.store.attach(flag_id, (*flag.exhibits, *clip), clip=state, why=why)
+            return self.store.attach(flag_id, flag.exhibits, clip=ClipState.MISSING, why=str(error))
+        span = clip.start, clip.end
+        return self.store.attach(flag_id, (*flag.exhibits, file), clip=ClipState.KEPT, span=span)
 
     def delete(self, flag_id: str, *, actor: str, why: str = "") -> None:
         """Deletes a flag and its files.
@@ -210,9 +210,17 @@ class FlagArchive:
             raise write_error(self.folder, error) from error
 
     def faults(self) -> list[str]:
-        """All changes to database and files that bypassed this program, one clause each."""
+        """All changes to database and files that bypassed this program, and all clips that contradict their flags.
+
+        Returns:
+            One clause for each fault.
+        """
         fault = self.store.first_fault()
         faults = [] if fault is None else [fault]
+        clips = []
         for flag in self.iterate(FlagQuery(order="oldest")):
-            faults += self.files.faults(flag)
-        return faults
+            changes = self.files.faults(flag)
+            faults += changes
+            if not changes and any(file.name == CLIP for file in flag.exhibits):
+                clips.append(StatedClip.of(flag, self.files.folder(flag.id) / CLIP))
+        return faults + clip_faults(clips)

@@ -18,6 +18,8 @@ the stored file and the alteration, and lists the omitted files.
 import contextlib
 import hashlib
 import json
+import shutil
+import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,9 +30,10 @@ from typing import Any, Final
 
 import monitor
 from monitor.errors import BundleError
+from monitor.flags.clip_check import BATCH, StatedClip, clip_faults
 from monitor.flags.database import FlagStore
 from monitor.flags.export_files import PICTURES, ExportFiles, collect_files
-from monitor.flags.files import FlagFiles
+from monitor.flags.files import CLIP, FlagFiles
 from monitor.flags.history import HistoryEvent
 from monitor.system.files import write_error
 from monitor.types import Flag
@@ -156,6 +159,8 @@ def _manifest(
 def verify(path: Path) -> BundleVerification:
     """Compares every file of a bundle with its manifest, and every flag and event with their hashes.
 
+    The real length of every clip is compared with the span that its flag states.
+
     Raises:
         BundleError: the file is not a bundle.
     """
@@ -174,7 +179,7 @@ def verify(path: Path) -> BundleVerification:
                 if _digest(archive, name) != listed[name]["sha256"]:
                     faults.append(f"{name} was changed")
             if not faults:
-                faults += _contradictions(archive, manifest)
+                faults += _contradictions(archive, manifest) or _wrong_clips(archive, manifest["flags"])
             return BundleVerification(
                 sha256=hashlib.sha256(content).hexdigest(),
                 flags=tuple(manifest["flags"]),
@@ -215,6 +220,24 @@ def _contradictions(archive: zipfile.ZipFile, manifest: Mapping[str, Any]) -> li
             if digest != exhibit["sha256"]:
                 faults.append(f"{name} is not the stored file")
     return faults + [f"{name} is declared altered, but belongs to no flag" for name in altered]
+
+
+def _wrong_clips(archive: zipfile.ZipFile, flag_ids: Sequence[str]) -> list[str]:
+    """The clips whose length contradicts their flag. A bundle can be large, so a few are unpacked at a time."""
+    faults = []
+    members = set(archive.namelist())
+    names = [name for flag_id in flag_ids if (name := f"flags/{flag_id}/{CLIP}") in members]
+    for begin in range(0, len(names), BATCH):
+        with tempfile.TemporaryDirectory() as folder:
+            clips = []
+            for number, name in enumerate(names[begin : begin + BATCH]):
+                path = Path(folder) / f"{number}.mp4"
+                with archive.open(name) as packed, path.open("wb") as unpacked:
+                    shutil.copyfileobj(packed, unpacked, _CHUNK)
+                facts = json.loads(archive.read(name.replace(CLIP, "flag.json")))
+                clips.append(StatedClip.read(facts, path, name=name))
+            faults += clip_faults(clips)
+    return faults
 
 
 def _add(archive: zipfile.ZipFile, name: str, content: bytes) -> dict[str, dict[str, Any]]:

@@ -6,20 +6,22 @@ Usable from several threads and processes.
 import hashlib
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from sqlalchemy import ColumnElement, Connection, func, select
 
-from monitor.errors import FlagNotFoundError
+from monitor.errors import FlagNotFoundError, UsageError
 from monitor.flags import tables
 from monitor.flags.history import HistoryEvent, create_event, first_break
 from monitor.flags.queries import ALL, FlagQuery
 from monitor.system.database import Database
 from monitor.types import ClipState, Flag, FlagFile, Label, Opinion, Origin, Reason
+
+_REVIEW: Final = ("opinion", "category", "note", "reviewed_by", "reviewed_at")  # fields of a review
 
 
 def new_id(now: datetime) -> str:
@@ -109,26 +111,62 @@ class FlagStore:
         when = datetime.now(UTC) if reviewed else None
         changes |= {"reviewed_at": when, "reviewed_by": actor if reviewed else ""}
         details = {"said": [name for name, value in fields.items() if value is not None]}
-        return self._change(
-            flag_id, actor=actor, action="reviewed" if reviewed else "reopened", details=details, **changes
-        )
+        action = "reviewed" if reviewed else "reopened"
+        return self._change(flag_id, actor=actor, action=action, details=details, change=lambda _: changes)
 
-    def attach(self, flag_id: str, exhibits: Sequence[FlagFile], *, clip: ClipState, why: str = "") -> Flag:
+    def undo_review(self, before: Flag, after: Flag, *, actor: str) -> Flag:
+        """Restores the review of a flag from before a review.
+
+        Args:
+            before: the flag before that review.
+            after: the flag as :meth:`review` returned it.
+            actor: the person who undoes it.
+
+        Raises:
+            UsageError: the flag was reviewed again since.
+            FlagNotFoundError: the flag has been deleted.
+            StoreError: nothing was written.
+        """
+
+        def restore(flag: Flag) -> dict[str, Any]:
+            if any(getattr(flag, name) != getattr(after, name) for name in _REVIEW):
+                by = flag.reviewed_by or "another person"
+                raise UsageError(f"the review of flag {flag.id} is not undone: {by} reviewed it since")
+            return {name: getattr(before, name) for name in _REVIEW}
+
+        return self._change(after.id, actor=actor, action="undone", details={}, change=restore)
+
+    def attach(
+        self,
+        flag_id: str,
+        exhibits: Sequence[FlagFile],
+        *,
+        clip: ClipState,
+        span: tuple[float, float] | None = None,
+        why: str = "",
+    ) -> Flag:
         """Stores the list of a flag's files and the state of its clip.
+
+        Args:
+            flag_id: of the flag.
+            exhibits: all of its files.
+            clip: state of its clip.
+            span: media time of the first and the last picture of the clip, seconds; None: no clip, or not known.
+            why: reason for a missing clip.
 
         Raises:
             FlagNotFoundError: the flag has been deleted.
             StoreError: the list cannot be written; nothing was written.
         """
         names = [exhibit.name for exhibit in exhibits]
+        start, end = (None, None) if span is None else span
+        changes = {"exhibits": tuple(exhibits), "clip": clip, "clip_why": why, "clip_start": start, "clip_end": end}
         return self._change(
             flag_id,
             actor="",
             action="kept" if clip is ClipState.KEPT else "not kept",
-            details={"files": names, "why": why},
-            exhibits=tuple(exhibits),
-            clip=clip,
-            clip_why=why,
+            details={"files": names, "why": why} | ({} if span is None else {"span": span}),
+            change=lambda _: changes,
         )
 
     def note(self, action: str, *, actor: str, flag_id: str = "", details: dict[str, Any] | None = None) -> None:
@@ -191,10 +229,12 @@ class FlagStore:
         actor: str,
         action: str,
         details: dict[str, Any],
-        **changes: Any,  # noqa: ANN401 - fields
+        change: Callable[[Flag], dict[str, Any]],
     ) -> Flag:
+        """Changes the fields that ``change`` returns; an error from it changes nothing."""
         with self._writing() as connection:
-            flag = replace(_read(connection, flag_id), **changes)
+            flag = _read(connection, flag_id)
+            flag = replace(flag, **change(flag))
             connection.execute(tables.flags.update().where(tables.flags.c.id == flag_id).values(_row(flag)))
             _log(connection, actor=actor, action=action, flag=flag, details=details)
         return flag

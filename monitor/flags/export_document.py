@@ -69,7 +69,7 @@ class DocumentEntry:
     summary: str  # the text after the label
     pictures: tuple[DocumentPicture, ...]
     facts: tuple[DocumentFact, ...]
-    absent: tuple[DocumentFact, ...]  # missing and omitted files, with the reasons
+    absent: tuple[DocumentFact, ...]  # what the clip lacks; missing and omitted files, with the reasons
     files: tuple[tuple[str, str, str], ...]  # name, bytes, SHA-256
     log: tuple[tuple[str, str, str, str], ...]  # time, person, action, hash
 
@@ -123,7 +123,7 @@ def _entry(flag: Flag, copies: ExportFiles, events: Sequence[HistoryEvent]) -> D
             if Path(copy.exhibit.name).suffix in _PICTURES
         ),
         facts=tuple(fact for fact in _facts(flag, copies) if fact.text or fact.code),
-        absent=tuple(_absent(copies)),
+        absent=tuple(_absent(flag, copies)),
         files=tuple(_files(flag, copies)),
         log=tuple((_utc(event.at), event.actor or "the program", event.action, event.sha256) for event in events),
     )
@@ -150,13 +150,13 @@ def _facts(flag: Flag, copies: ExportFiles) -> Iterator[DocumentFact]:
     yield DocumentFact("Note", flag.note)
     yield DocumentFact("Flagged by", f"{flag.reporter or flag.origin}, {_utc(flag.created_at)}")
     yield DocumentFact(
-        "Span",
+        "Requested span",
         f"{clock_span(flag.start, flag.end)}, frame {flag.frame_index} at {_utc(flag.captured_at)}",
     )
     yield DocumentFact("Face", face)
     digest = flag.source_sha256 or ""
     yield DocumentFact("Source", f"{flag.source_kind}, SHA-256" if digest else flag.source_kind, code=digest)
-    yield _clip(flag, copies)
+    yield from _clip(flag, copies)
     yield DocumentFact(
         "Model",
         f"{flag.model} on {flag.engine}, version {flag.program}, weights",
@@ -165,15 +165,20 @@ def _facts(flag: Flag, copies: ExportFiles) -> Iterator[DocumentFact]:
     yield DocumentFact("Id", "", code=flag.id)
 
 
-def _clip(flag: Flag, copies: ExportFiles) -> DocumentFact:
+def _clip(flag: Flag, copies: ExportFiles) -> Iterator[DocumentFact]:
     if flag.clip is not ClipState.KEPT:
-        return DocumentFact("Clip", f"{flag.clip}: {flag.clip_why}" if flag.clip_why else str(flag.clip))
+        yield DocumentFact("Clip", flag.clip_in_words)
+        return
     if CLIP in copies.skipped:
-        return DocumentFact("Clip", "saved, but not in this export")
-    return DocumentFact("Clip", CLIP, link=f"flags/{flag.id}/{CLIP}")
+        yield DocumentFact("Clip", "saved, but not in this export")
+    else:
+        yield DocumentFact("Clip", CLIP, link=f"flags/{flag.id}/{CLIP}")
+    yield DocumentFact("Span of the clip", flag.clip_in_words if flag.clip_span else "")
 
 
-def _absent(copies: ExportFiles) -> Iterator[DocumentFact]:
+def _absent(flag: Flag, copies: ExportFiles) -> Iterator[DocumentFact]:
+    if flag.clip_warning:
+        yield DocumentFact("About the clip:", flag.clip_warning)
     if copies.missing:
         yield DocumentFact("Missing files:", ", ".join(copies.missing))
     for name, why in copies.skipped.items():

@@ -1,4 +1,8 @@
-"""Records flags of a stream: the pictures at once, the clip after the post-roll."""
+"""Records flags of a stream: the pictures at once, the clip after the post-roll.
+
+The moment, its trace and the pictures of its clip are reserved at the time of the flag. The commit and the clip may
+wait for a busy machine.
+"""
 
 import logging
 import threading
@@ -21,6 +25,7 @@ from monitor.flags.builder import (
     observed_frame,
     observed_samples,
 )
+from monitor.media.clip import Clip
 from monitor.results.report import Provenance
 from monitor.settings import EvidenceSettings
 from monitor.system import jpeg
@@ -33,21 +38,33 @@ _MAX_CHANGES: Final = 500
 _IDLE_INTERVAL: Final = 0.5  # seconds between two buffered moments without a scored face
 _AUTOMATIC_INTERVAL: Final = 10.0  # seconds between two automatic flags of the same face
 
+_MarkKey = tuple[int, int, int | None, str]
+
 _log = logging.getLogger(__name__)
 
 
+class ReservedClip(Protocol):
+    """The pictures of one clip; they stay in memory until they are released."""
+
+    def save(self, path: Path) -> Clip:
+        """Write the clip as an mp4; the result states its real span.
+
+        Raises:
+            MonitorError: nothing of the span was buffered, or the disk is full.
+        """
+
+    def release(self) -> None:
+        """Drop the pictures."""
+
+
 class ClipSource(Protocol):
-    """Buffers the last seconds of a source and writes clips of them."""
+    """Buffers the last seconds of a source."""
 
     def add(self, frame: Frame) -> None:
         """Buffer a frame; a source of packets ignores it."""
 
-    def save(self, path: Path, start: float, end: float) -> object:
-        """Write an mp4 of media times ``start`` to ``end``.
-
-        Raises:
-            MonitorError: the span is no longer buffered, or the disk is full.
-        """
+    def reserve(self, *, start: float, moment: float, end: float) -> ReservedClip:
+        """Reserve the pictures of a span around a flagged moment, buffered or still to come (media times)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +100,29 @@ class _Connection:
     automatic: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
+class _Mark:
+    """A moment to flag: all that the flag will contain, although the buffers move on."""
+
+    request: FlagRequest
+    connection: _Connection
+    moment: _Moment
+    changes: Sequence[LabelChange]
+    observations: Sequence[Observation]
+    clip: ReservedClip
+
+    @property
+    def key(self) -> _MarkKey:
+        return _key(self.request)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class _Pending:
     """A flag without its clip."""
 
     flag_id: str
-    start: float
     end: float
-    clips: ClipSource
+    clip: ReservedClip
 
 
 class FlagRecorder:
@@ -124,7 +156,7 @@ class FlagRecorder:
         self._bytes = 0
         self._changes: deque[LabelChange] = deque(maxlen=_MAX_CHANGES)
         self._pending: list[_Pending] = []
-        self._marked: dict[tuple[int, int, int | None, str], Flag] = {}
+        self._marked: dict[_MarkKey, Flag] = {}
         self._last_automatic: dict[int, float] = {}  # track -> media time of its last automatic flag
 
     def prepare(self, provenance: Provenance, *, clips: ClipSource) -> None:
@@ -190,20 +222,48 @@ class FlagRecorder:
             OutputError: the files cannot be written; nothing was stored.
             StoreError: the flag cannot be written; nothing was stored.
         """
-        key = (mark.connection, mark.frame_index, mark.track_id, f"{mark.origin}:{mark.reporter}")
+        with self._lock:
+            if (known := self._marked.get(_key(mark))) is not None:
+                return known
+            reserved = self._mark(mark)
+        return self._commit(reserved)
+
+    def _mark(self, request: FlagRequest) -> _Mark:
+        """Reserve all that a flag needs; call it with the lock, then ``_commit`` on any thread.
+
+        Raises:
+            UsageError: the moment is not buffered.
+        """
+        connection, moment = self._find_moment(request)
+        span = _flag_mark(request, connection.provenance.settings.evidence)
+        return _Mark(
+            request=request,
+            connection=connection,
+            moment=moment,
+            changes=list(self._changes),
+            observations=[buffered.observation for buffered in self._moments],
+            clip=connection.clips.reserve(start=span.start, moment=span.media_time, end=span.end),
+        )
+
+    def _commit(self, mark: _Mark) -> Flag:
+        """Commit a marked moment; its clip is written when its last second is over."""
         with self._marking:
             with self._lock:
-                if key in self._marked:
-                    return self._marked[key]
-                connection, moment = self._find_moment(mark)
-                changes, moments = list(self._changes), list(self._moments)
-            draft = _draft(mark, moment, provenance=connection.provenance, changes=changes, moments=moments)
-            flag = self._archive.add(draft.flag(), draft.files())
-            pending = _Pending(flag.id, flag.start, flag.end, connection.clips)
+                known = self._marked.get(mark.key)
+            if known is not None:
+                mark.clip.release()
+                return known
+            try:
+                draft = _draft(mark)
+                flag = self._archive.add(draft.flag(), draft.files())
+            except BaseException:
+                mark.clip.release()
+                raise
+            pending = _Pending(flag.id, flag.end, mark.clip)
             with self._lock:
-                is_current = connection is self._connection
+                is_current = mark.connection is self._connection
                 if is_current:
-                    self._marked[key] = flag
+                    self._marked[mark.key] = flag
                 over = self._over or not is_current
                 if not over:
                     self._pending.append(pending)
@@ -231,6 +291,8 @@ class FlagRecorder:
             raise UsageError("no frame has been analysed yet: wait for the first picture")
         if mark.connection != self._connection.number:
             raise UsageError("that moment is no longer available: the source was opened again meanwhile")
+        if mark.media_time > self._moments[-1].observation.media_time + 2 * _IDLE_INTERVAL:
+            raise UsageError("that moment has not been analysed yet")  # its clip would reserve memory without an end
         for moment in reversed(self._moments):
             if moment.observation.media_time <= mark.media_time + 1e-3:
                 return self._connection, moment
@@ -245,18 +307,24 @@ class FlagRecorder:
         if last is not None and change.media_time - last < _AUTOMATIC_INTERVAL:
             return
         self._last_automatic[change.track_id] = change.media_time
-        mark = FlagRequest(
+        request = FlagRequest(
             connection=connection.number,
             media_time=change.media_time,
             frame_index=change.frame_index,
             track_id=change.track_id,
             origin=Origin.AUTOMATIC,
         )
-        self._submit(lambda: self._flag_or_log(mark))
-
-    def _flag_or_log(self, mark: FlagRequest) -> None:
         try:
-            self.flag(mark)
+            with self._lock:
+                mark = self._mark(request)
+        except MonitorError as error:
+            _log.warning("an automatic flag could not be stored: %s", error)
+            return
+        self._submit(partial(self._commit_or_log, mark))
+
+    def _commit_or_log(self, mark: _Mark) -> None:
+        try:
+            self._commit(mark)
         except MonitorError as error:
             _log.warning("an automatic flag could not be stored: %s", error)
 
@@ -267,14 +335,21 @@ class FlagRecorder:
     def _write_clip(self, pending: _Pending) -> None:
         """Write one clip; runs on another thread than the analysis thread."""
         try:
-            self._archive.add_clip(pending.flag_id, lambda path: pending.clips.save(path, pending.start, pending.end))
+            self._archive.add_clip(pending.flag_id, pending.clip.save)
         except FlagNotFoundError:
             pass  # deleted meanwhile
         except MonitorError as error:
             _log.warning("the clip of flag %s could not be written: %s", pending.flag_id, error)
+        finally:
+            pending.clip.release()
 
 
-def _mark(request: FlagRequest, settings: EvidenceSettings) -> FlagMark:
+def _key(request: FlagRequest) -> _MarkKey:
+    """Equal for repeated requests."""
+    return request.connection, request.frame_index, request.track_id, f"{request.origin}:{request.reporter}"
+
+
+def _flag_mark(request: FlagRequest, settings: EvidenceSettings) -> FlagMark:
     return FlagMark(
         media_time=request.media_time,
         frame_index=request.frame_index,
@@ -288,21 +363,15 @@ def _mark(request: FlagRequest, settings: EvidenceSettings) -> FlagMark:
     )
 
 
-def _draft(
-    request: FlagRequest,
-    moment: _Moment,
-    *,
-    provenance: Provenance,
-    changes: Sequence[LabelChange],
-    moments: Sequence[_Moment],
-) -> FlagDraft:
+def _draft(mark: _Mark) -> FlagDraft:
     """The draft of a flag at a buffered moment."""
+    moment, provenance = mark.moment, mark.connection.provenance
     frame = observed_frame(moment.observation, picture=moment.jpeg, size=moment.size, captured_at=moment.captured_at)
     return FlagDraft(
         provenance=FlagProvenance.of(provenance, engine=moment.observation.engine),
-        mark=_mark(request, provenance.settings.evidence),
+        mark=_flag_mark(mark.request, provenance.settings.evidence),
         frame=frame,
-        face=choose_face(frame.faces or (), track_id=request.track_id),
-        changes=[change.to_dict() for change in changes],
-        samples=list(observed_samples(buffered.observation for buffered in moments)),
+        face=choose_face(frame.faces or (), track_id=mark.request.track_id),
+        changes=[change.to_dict() for change in mark.changes],
+        samples=list(observed_samples(mark.observations)),
     )

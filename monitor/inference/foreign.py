@@ -14,8 +14,6 @@ from typing import Any
 
 import torch
 
-from monitor.errors import ModelError
-
 _OPERATORS = (
     "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
     "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
@@ -42,22 +40,6 @@ def foreign_package(name: str) -> ModuleType:
         library.define(operator)
     _libraries.append(library)
     return _import(name)
-
-
-def timm() -> ModuleType:
-    """Import the ``timm`` package, part of the extra ``lab``.
-
-    Raises:
-        ModelError: timm is not installed.
-    """
-    try:
-        return foreign_package("timm")
-    except ModuleNotFoundError as error:
-        if error.name != "timm":
-            raise
-        raise ModelError(
-            "this architecture is built by timm, which is not installed: pip install 'deepfake-monitor[lab]'"
-        ) from None
 
 
 def _import(name: str) -> ModuleType:

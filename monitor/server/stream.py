@@ -28,8 +28,8 @@ from monitor.settings import Settings
 from monitor.system.masking import mask
 from monitor.types import Flag
 
-_EXTRA_SECONDS: Final = 10.0  # buffered beyond the length of a clip, for late flags and distant key frames
-_CLIP_BYTES: Final = 96 << 20  # memory limit of the clip buffer
+_BUFFERED_SECONDS: Final = 35.0  # before the pre-roll: the moments that can still be flagged, and a slow analysis
+_CLIP_BYTES: Final = 96 << 20  # memory limit of the clip buffer, and of its reserved clips
 
 
 def camera_id(key: str) -> str:
@@ -122,7 +122,7 @@ class Stream:
     def _prepare(self, source: Source) -> None:
         """Buffer the packets or pictures of a source for clips. Runs on the supervisor's thread."""
         evidence = self.settings.evidence
-        seconds = evidence.pre_roll + evidence.post_roll + _EXTRA_SECONDS
+        seconds = evidence.pre_roll + _BUFFERED_SECONDS
         self.flag_recorder.prepare(
             Provenance.of(source.info, engines=self._engines(), settings=self.settings),
             clips=follow(source, seconds=seconds, max_bytes=_CLIP_BYTES, settings=self.settings.source),

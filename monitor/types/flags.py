@@ -5,10 +5,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
+from monitor.types.formatting import clock, clock_span
 from monitor.types.labels import Label, Reason
 from monitor.types.serialise import EXACT
+
+_ROUNDING: Final = 1e-3  # seconds; a media time in a report has three digits
+_SHORT: Final = 0.5  # seconds; a smaller difference is the distance of two pictures
 
 
 class Opinion(StrEnum):
@@ -54,9 +58,9 @@ class Flag:
     source: str  # name for people, passwords masked
     source_kind: str  # kind of the source, e.g. rtsp
     source_sha256: str | None  # of a file, hexadecimal; None: not a file
-    start: float  # media time, seconds
-    end: float  # media time, seconds
-    media_time: float  # of the marked moment, within the span
+    start: float  # requested start of the clip, media time, seconds
+    end: float  # requested end of the clip, media time, seconds
+    media_time: float  # of the marked moment, within the requested span
     captured_at: datetime  # UTC, of the frame at that moment
     frame_index: int  # of that frame
     track_id: int | None  # of the face; None: the whole picture
@@ -79,6 +83,8 @@ class Flag:
     reviewed_at: datetime | None = None  # UTC; None: not reviewed
     clip: ClipState = ClipState.PENDING  # state of the clip
     clip_why: str = ""  # reason for a missing clip
+    clip_start: float | None = None  # media time of the clip's first picture, seconds; null: no clip, or not recorded
+    clip_end: float | None = None  # media time of the clip's last picture, seconds; null: no clip, or not recorded
     exhibits: tuple[FlagFile, ...] = ()  # files stored with the flag
 
     def __post_init__(self) -> None:
@@ -91,11 +97,44 @@ class Flag:
                 f"the moment {self.media_time:g} s lies outside of its span {self.start:g} to {self.end:g} s"
             )
 
+    @property
+    def clip_in_words(self) -> str:
+        """The state of the clip and its real span, such as "0:04.0 to 0:07.8"."""
+        if self.clip is not ClipState.KEPT:
+            return f"{self.clip}: {self.clip_why}" if self.clip_why else str(self.clip)
+        span = self.clip_span
+        return "kept" if span is None else clock_span(*span)
+
+    @property
+    def clip_warning(self) -> str:
+        """What a kept clip lacks, as a clause; "" if it holds the requested span."""
+        if self.clip is not ClipState.KEPT:
+            return ""
+        requested, span = clock_span(self.start, self.end), self.clip_span
+        if span is None:
+            return f"the real span was not recorded, {requested} was requested"
+        lacks = []
+        if not span[0] - _ROUNDING <= self.media_time <= span[1] + _ROUNDING:
+            lacks.append(f"it does not contain the flagged moment {clock(self.media_time)}")
+        if span[0] > self.start + _SHORT or span[1] < self.end - _SHORT:
+            lacks.append(f"it is shorter than the requested {requested}")
+        return ", ".join(lacks)
+
+    @property
+    def clip_span(self) -> tuple[float, float] | None:
+        """Media time of the clip's first and last picture, seconds; None: no clip, or not recorded."""
+        return None if self.clip_start is None or self.clip_end is None else (self.clip_start, self.clip_end)
+
     def record(self) -> dict[str, Any]:
-        """The flag as JSON values."""
-        return {
-            name: value.isoformat() if isinstance(value, datetime) else value for name, value in asdict(self).items()
-        }
+        """The flag as JSON values.
+
+        Without a clip of a known span, the keys of that span are omitted. So the flags of a program that did not know
+        these keys keep their hashes.
+        """
+        facts = asdict(self)
+        if self.clip_span is None:
+            del facts["clip_start"], facts["clip_end"]
+        return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in facts.items()}
 
     @property
     def canonical(self) -> bytes:

@@ -63,6 +63,11 @@ def test_one_flag_is_shown_with_its_log(cli: Callable, kept: Path) -> None:
         assert wanted in said.out
     assert "real (bob" in cli("flags", "show", flag(2).id).out
     assert json.loads(cli("flags", "show", flag(1).id, "--json").out)["id"] == flag(1).id
+    with FlagArchive.open(EvidenceSettings(folder=kept)) as archive:
+        archive.store.attach(flag(1).id, (), clip=ClipState.KEPT, span=(12.5, 14.0))
+    shown = " ".join(cli("flags", "show", flag(1).id).out.split())
+    assert "requested span 0:10.0 to 0:14.0, flagged at 0:12.0" in shown
+    assert "clip 0:12.5 to 0:14.0; it does not contain the flagged moment 0:12.0" in shown
     missing = cli("flags", "show", "nobody")
     assert missing.code == 3
     assert "there is no flag nobody" in missing.err

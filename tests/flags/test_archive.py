@@ -4,7 +4,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from support.flagging import BEGIN, flag
+from support.flagging import BEGIN, clip, flag
 
 from monitor.errors import OutputError
 from monitor.flags import archive as archives
@@ -12,6 +12,7 @@ from monitor.flags.archive import FlagArchive, default_folder
 from monitor.flags.bundle import verify
 from monitor.flags.queries import ALL, FlagQuery
 from monitor.flags.retention import RetentionClass, Usage
+from monitor.media.clip import Clip
 from monitor.settings import EvidenceSettings
 from monitor.types import ClipState, Flag, Opinion, Origin
 
@@ -50,6 +51,17 @@ def test_faults_of_database_and_files_are_reported_together(archive: FlagArchive
     (archive.files.folder(flag(2).id) / "frame.jpg").write_bytes(b"another")
     archive.files.remove(flag(0).id)
     assert archive.faults() == [f"{flag(0).id}/frame.jpg is missing", f"{flag(2).id}/frame.jpg was changed"]
+
+
+def test_a_clip_that_contradicts_its_flag_is_a_fault(archive: FlagArchive) -> None:
+    def write(path: Path, seconds: float) -> Clip:
+        path.write_bytes(clip((0.0, seconds)))
+        return Clip(10.0, 14.0, reencoded=False)
+
+    archive.add_clip(flag(0).id, lambda path: write(path, 4.0))
+    archive.add_clip(flag(1).id, lambda path: write(path, 2.5))
+    assert archive.store.get(flag(0).id).clip_span == (10.0, 14.0)
+    assert archive.faults() == [f"{flag(1).id}/clip.mp4 has 2.50 s, but the flag states 4.00 s"]
 
 
 def test_an_export_is_valid(archive: FlagArchive, tmp_path: Path) -> None:

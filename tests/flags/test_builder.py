@@ -13,6 +13,7 @@ from support.observations import Face, change, observation, segment, summary
 
 from monitor.flags.archive import FlagArchive
 from monitor.flags.builder import FlagDraft, FlagMark, FlagProvenance, choose_face, observed_frame, observed_samples
+from monitor.flags.clips import PictureRing
 from monitor.flags.files import FACES, FRAME, OVERLAY, TRACE
 from monitor.flags.from_analysis import AnalysedFile, flag_span
 from monitor.flags.recorder import FlagRecorder, FlagRequest
@@ -112,16 +113,9 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[FlagArchive
         yield archive, live_flag(archive, seen), analysed_flag(archive, seen, folder)
 
 
-class Clips:
-    def add(self, frame: Frame) -> None: ...
-
-    def save(self, path: Path, start: float, end: float) -> None:
-        path.write_bytes(b"moving")
-
-
 def live_flag(archive: FlagArchive, seen: Sequence[Observation]) -> Flag:
     flagger = FlagRecorder(archive, submit=lambda job: job())
-    flagger.prepare(PROVENANCE, clips=Clips())
+    flagger.prepare(PROVENANCE, clips=PictureRing(seconds=1, max_bytes=1 << 20))
     open_stream(flagger, connection=2, live=False)
     for one in seen:
         frame = Frame(GREY.copy(), one.frame_index, one.media_time, datetime(2026, 1, 1, tzinfo=UTC), "cam")

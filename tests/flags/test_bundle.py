@@ -9,15 +9,17 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from support.flagging import flag
+from support.flagging import clip, flag
 
 from monitor.errors import BundleError, OutputError
+from monitor.flags import bundle
 from monitor.flags.bundle import MANIFEST, ExportedBundle, export, verify
 from monitor.flags.database import FlagStore
 from monitor.flags.files import FlagFiles
 from monitor.types import ClipState, Opinion
 
-FILES = {"frame.jpg": b"a picture", "clip.mp4": b"a clip", "trace.json": b"{}"}
+FILES = {"frame.jpg": b"a picture", "clip.mp4": clip(), "trace.json": b"{}"}
+KEPT = {"clip": ClipState.KEPT, "clip_start": 10.0, "clip_end": 14.0}
 Members = dict[str, bytes]
 
 
@@ -35,7 +37,7 @@ def exhibits(tmp_path: Path) -> FlagFiles:
 @pytest.fixture
 def exported(store: FlagStore, exhibits: FlagFiles, tmp_path: Path) -> ExportedBundle:
     for number in range(2):
-        one = flag(number, source="Zoë's camera", clip=ClipState.KEPT)
+        one = flag(number, source="Zoë's camera", **KEPT)
         store.add(replace(one, exhibits=exhibits.create(one.id, FILES)), actor="ada")
     store.review(flag(1).id, actor="bob", opinion=Opinion.FAKE)
     return export(tmp_path / "out" / "two.zip", store.find(), store=store, exhibits=exhibits, actor="bob")
@@ -77,7 +79,7 @@ def test_an_export_contains_all_files_and_is_valid(exported: ExportedBundle, sto
     assert found.sha256 == exported.sha256
     assert found.flags == (flag(1).id, flag(0).id)
     with zipfile.ZipFile(exported.path) as archive:
-        assert archive.read(f"{FIRST}/clip.mp4") == b"a clip"
+        assert archive.read(f"{FIRST}/clip.mp4") == clip()
         assert archive.read("report.pdf").startswith(b"%PDF")
         assert "report.pdf" in json.loads(archive.read(MANIFEST))["files"]
         assert json.loads(archive.read(f"{FIRST}/flag.json"))["source"] == "Zoë's camera"
@@ -119,12 +121,15 @@ def test_a_rewritten_bundle_has_another_manifest_hash(exported: ExportedBundle) 
 
 def test_a_flipped_byte_is_detected(exported: ExportedBundle) -> None:
     content = bytearray(exported.path.read_bytes())
-    content[content.index(b"a clip")] ^= 1
+    content[content.index(clip())] ^= 1
     exported.path.write_bytes(content)
     assert verify(exported.path).faults == (f"flags/{flag(1).id}/clip.mp4 was changed",)
 
 
-def test_random_damage_is_a_fault_or_an_error_or_harmless(exported: ExportedBundle) -> None:
+def test_random_damage_is_a_fault_or_an_error_or_harmless(
+    exported: ExportedBundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bundle, "clip_faults", lambda _: [])  # a process for each harmless one; see TestClips
     whole = exported.path.read_bytes()
     seen = 0
     for place in range(0, len(whole), 101):
@@ -145,6 +150,41 @@ def test_a_missing_file_is_reported(store: FlagStore, exhibits: FlagFiles, tmp_p
     assert verify(made.path).faults == ()
     with zipfile.ZipFile(made.path) as archive:
         assert "Missing files:</strong> clip.mp4" in archive.read("report.html").decode()
+
+
+class TestClips:
+    """Clips against the spans that their flags state."""
+
+    @pytest.mark.parametrize(
+        ("times", "facts", "fault"),
+        [
+            ((0.0, 2.0, 4.0), KEPT, None),
+            ((0.0, 1.9, 3.8), KEPT, "clip.mp4 has 3.80 s, but the flag states 4.00 s"),
+            ((0.0, 3.0, 6.0), KEPT, "clip.mp4 has 6.00 s, but the flag states 4.00 s"),
+            ((0.0, 1.9, 3.8), KEPT | {"clip_end": 13.8}, None),
+            ((0.0, 2.0, 5.0), {"clip": ClipState.KEPT}, None),
+            (
+                (0.0, 1.0, 2.5),
+                {"clip": ClipState.KEPT},
+                "clip.mp4 has 2.50 s of the requested 4.00 s, and the flag does not say so",
+            ),
+            (None, KEPT, "clip.mp4 cannot be read as a video"),
+        ],
+    )
+    def test_a_clip_of_another_length_is_a_fault(
+        self,
+        store: FlagStore,
+        exhibits: FlagFiles,
+        tmp_path: Path,
+        times: tuple[float, ...] | None,
+        facts: dict[str, object],
+        fault: str | None,
+    ) -> None:
+        one = flag(**facts)
+        files = {"clip.mp4": b"no video" if times is None else clip(times)}
+        store.add(replace(one, exhibits=exhibits.create(one.id, files)), actor="ada")
+        made = export(tmp_path / "one.zip", store.find(), store=store, exhibits=exhibits, actor="ada")
+        assert list(verify(made.path).faults) == ([] if fault is None else [f"{FIRST}/{fault}"])
 
 
 @pytest.mark.parametrize("content", [b"", b"no zip", b"PK\x03\x04 hardly"])
@@ -178,7 +218,7 @@ class TestBlurred:
         files = {
             "frame.jpg": cv2.imencode(".jpg", noise)[1].tobytes(),
             "faces.json": json.dumps({"faces": faces, "width": 200, "height": 100}).encode(),
-            "clip.mp4": b"a clip",
+            "clip.mp4": clip(),
         }
         one = flag(clip=ClipState.KEPT)
         store.add(replace(one, exhibits=exhibits.create(one.id, files)), actor="ada")
@@ -216,7 +256,7 @@ class TestBlurred:
         ("change", "faults"),
         [
             (lambda m: m.update({f"{FIRST}/frame.jpg": b"another"}), [f"{FIRST}/frame.jpg was changed"]),
-            (lambda m: m.update({f"{FIRST}/clip.mp4": b"a clip"}), [f"{FIRST}/clip.mp4 was added"]),
+            (lambda m: m.update({f"{FIRST}/clip.mp4": clip()}), [f"{FIRST}/clip.mp4 was added"]),
             (
                 lambda m: listed_anew(m, f"{FIRST}/faces.json", b"{}"),
                 [f"{FIRST}/faces.json is not the stored file"],

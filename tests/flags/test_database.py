@@ -1,3 +1,4 @@
+import hashlib
 import os
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import sqlalchemy
 from support import postgres_server
 from support.flagging import BEGIN, flag
 
-from monitor.errors import FlagNotFoundError, StoreError
+from monitor.errors import FlagNotFoundError, StoreError, UsageError
 from monitor.flags.database import FlagQuery, FlagStore, new_id
 from monitor.types import ClipState, FlagFile, Label, Opinion
 
@@ -76,6 +77,57 @@ class TestKeeping:
             store.attach(flag().id, kept, clip=ClipState.KEPT)
             assert store.get(flag().id).exhibits == kept
             assert store.get(flag().id).clip is ClipState.KEPT
+
+    def test_the_span_of_a_clip_is_kept_and_logged(self, url: str) -> None:
+        with FlagStore.open(url) as store:
+            store.add(flag(), actor="ada")
+            store.attach(flag().id, (), clip=ClipState.KEPT, span=(11.0, 13.5))
+            assert store.get(flag().id).clip_span == (11.0, 13.5)
+            assert store.events()[-1].details == {"files": [], "why": "", "span": [11.0, 13.5]}
+            assert store.first_fault() is None
+
+    def test_flags_of_a_program_without_clip_spans_stay_valid(self, url: str) -> None:
+        older = flag(clip=ClipState.KEPT, exhibits=(FlagFile("clip.mp4", "cd" * 32, 12345),))
+        known = "d92d577eb911418a13d24600a583ca213959f5c4d61d59c244780cddcbe62a65"  # of version 0.1.0
+        assert hashlib.sha256(older.canonical).hexdigest() == known
+        with FlagStore.open(url) as store:
+            store.add(older, actor="ada")
+            assert store.events()[0].flag_sha256 == known
+            found = store.get(older.id)
+            assert (found.clip_span, found.clip_in_words) == (None, "kept")
+            assert found.clip_warning == "the real span was not recorded, 0:10.0 to 0:14.0 was requested"
+            store.review(older.id, actor="bob", opinion=Opinion.FAKE)
+            assert store.first_fault() is None
+
+    def test_an_undone_review_restores_the_one_before(self, url: str) -> None:
+        with FlagStore.open(url) as store:
+            store.add(flag(note="the mouth"), actor="ada")
+            first = store.review(flag().id, actor="bob", opinion=Opinion.FAKE, note="sure")
+            second = store.review(flag().id, actor="eve", opinion=Opinion.REAL, category="none")
+            assert store.undo_review(first, second, actor="eve") == first
+            assert store.undo_review(flag(note="the mouth"), first, actor="bob") == flag(note="the mouth")
+            assert store.get(flag().id) == flag(note="the mouth")
+            log = [(event.actor, event.action) for event in store.events()]
+            assert log[-2:] == [("eve", "undone"), ("bob", "undone")]
+            assert store.first_fault() is None
+
+    def test_a_review_of_another_person_since_then_is_not_undone(self, url: str) -> None:
+        with FlagStore.open(url) as store:
+            store.add(flag(), actor="ada")
+            first = store.review(flag().id, actor="bob", opinion=Opinion.FAKE)
+            second = store.review(flag().id, actor="eve", opinion=Opinion.REAL)
+            with pytest.raises(UsageError, match="eve reviewed it since"):
+                store.undo_review(flag(), first, actor="bob")
+            assert store.get(flag().id) == second
+            assert len(store.events()) == 3
+
+    def test_a_clip_attached_since_then_stays(self, url: str) -> None:
+        with FlagStore.open(url) as store:
+            store.add(flag(), actor="ada")
+            after = store.review(flag().id, actor="bob", opinion=Opinion.FAKE)
+            store.attach(flag().id, (), clip=ClipState.KEPT, span=(10.0, 14.0))
+            undone = store.undo_review(flag(), after, actor="bob")
+            assert (undone.opinion, undone.reviewed_at, undone.clip) == (None, None, ClipState.KEPT)
 
     def test_a_deleted_flag_leaves_only_its_id_in_the_log(self, url: str, tmp_path: Path) -> None:
         with FlagStore.open(url) as store:

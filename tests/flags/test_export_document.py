@@ -48,6 +48,24 @@ def test_unknown_values_are_shown_as_unknown() -> None:
     assert "person, 2026" in said
 
 
+def test_the_real_span_of_a_clip_is_stated_beside_the_requested_one() -> None:
+    def page(**span: float) -> str:
+        one = flag(clip=ClipState.KEPT, **span)
+        return render_html(compile_document([one], events=[], copies={one.id: ExportFiles()}))
+
+    whole, short = page(clip_start=9.4, clip_end=14.0), page(clip_start=12.6, clip_end=14.0)
+    assert "<dt>Requested span</dt><dd>0:10.0 to 0:14.0" in whole
+    assert "<dt>Span of the clip</dt><dd>0:09.4 to 0:14.0" in whole
+    assert "About the clip" not in whole
+    assert "<dt>Span of the clip</dt><dd>0:12.6 to 0:14.0" in short
+    assert (
+        "About the clip:</strong> it does not contain the flagged moment 0:12.0, it is shorter than the requested "
+        "0:10.0 to 0:14.0." in short
+    )
+    assert "Span of the clip" not in page()
+    assert "the real span was not recorded, 0:10.0 to 0:14.0 was requested." in page()
+
+
 def test_skipped_and_missing_files_are_listed() -> None:
     one = flag(clip=ClipState.KEPT)
     copies = ExportFiles(missing=("trace.json",), skipped={"clip.mp4": "nobody knows whose faces it shows"})

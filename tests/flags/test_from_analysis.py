@@ -115,6 +115,9 @@ def test_a_span_is_kept_with_its_pictures_and_clip(archive: FlagArchive, analyse
     folder = archive.files.folder(flag.id)
     assert brightness(folder / "frame.jpg") == pytest.approx(100, abs=4)
     assert brightness(folder / "overlay.jpg") == pytest.approx(140, abs=4)
+    assert flag.clip_span is not None
+    assert flag.clip_span[0] <= flag.start
+    assert (flag.clip_warning, archive.faults()) == ("", [])
     with av.open(str(folder / "clip.mp4")) as clip:
         assert len(list(clip.decode(video=0))) >= 20
 

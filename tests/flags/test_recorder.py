@@ -1,8 +1,10 @@
+from __future__ import annotations
+
 import io
 import json
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,29 +19,52 @@ from support.observations import Face, change, observation
 from monitor.errors import OutputError, SourceUnreadableError, UsageError
 from monitor.flags import recorder
 from monitor.flags.archive import FlagArchive
+from monitor.flags.clips import Clip, PictureRing
+from monitor.flags.queries import FlagQuery
 from monitor.flags.recorder import FlagRecorder, FlagRequest
+from monitor.media.sources import open_source
+from monitor.runtime import BackgroundWorker
 from monitor.settings import Settings
 from monitor.types import ClipState, Flag, Frame, Label, LabelChange, Origin
 
 SETTINGS = Settings(evidence={"pre_roll": 2, "post_roll": 1})
 PROVENANCE = provenance(SETTINGS)
+FIRST = ("frame.jpg", "overlay.jpg", "faces.json", "trace.json")
 CALM = Face((200, 40, 260, 120), track=1, label=Label.LIKELY_REAL, probability=0.1, log_odds=-2.0)
 
 
 class Clips:
-    """Writes down what is asked for; fails if told so."""
+    """Writes down what is reserved, written and released; a clip holds ``holds``, or fails if told so."""
 
     def __init__(self) -> None:
-        self.asked: list[tuple[float, float]] = []
+        self.reserved: list[tuple[float, float, float]] = []
+        self.written: list[tuple[float, float]] = []
+        self.released = 0
+        self.holds: Clip | None = None
         self.fails: Exception | None = None
 
     def add(self, frame: Frame) -> None: ...
 
-    def save(self, path: Path, start: float, end: float) -> None:
-        self.asked.append((start, end))
-        if self.fails:
-            raise self.fails
+    def reserve(self, *, start: float, moment: float, end: float) -> Reserved:
+        self.reserved.append((start, moment, end))
+        return Reserved(self, start, end)
+
+
+@dataclass
+class Reserved:
+    clips: Clips
+    start: float
+    end: float
+
+    def save(self, path: Path) -> Clip:
+        self.clips.written.append((self.start, self.end))
+        if self.clips.fails:
+            raise self.clips.fails
         path.write_bytes(b"moving")
+        return self.clips.holds or Clip(self.start, self.end, reencoded=False)
+
+    def release(self) -> None:
+        self.clips.released += 1
 
 
 @pytest.fixture
@@ -140,7 +165,11 @@ def test_between_scores_the_last_scored_picture_is_kept(flagger: FlagRecorder, a
 
 @pytest.mark.parametrize(
     ("wanted", "why"),
-    [(mark(5.0, connection=2), "opened again"), (mark(-1.0), "only the last 30 s")],
+    [
+        (mark(5.0, connection=2), "opened again"),
+        (mark(-1.0), "only the last 30 s"),
+        (mark(1e9), "not been analysed yet"),
+    ],
 )
 def test_a_moment_that_is_gone_is_told(
     flagger: FlagRecorder, archive: FlagArchive, wanted: FlagRequest, why: str
@@ -175,9 +204,12 @@ class TestClip:
         show(flagger, 5.8, SUSPECT)
         assert archive.store.get(flag.id).clip is ClipState.PENDING
         show(flagger, 6.2, SUSPECT)
-        assert clips.asked == [(3.0, 6.0)]
+        assert clips.written == [(3.0, 6.0)]
+        assert clips.reserved == [(3.0, 5.0, 6.0)]
+        assert clips.released == 1
         kept = archive.store.get(flag.id)
         assert kept.clip is ClipState.KEPT
+        assert (kept.clip_span, kept.clip_warning) == ((3.0, 6.0), "")
         assert archive.files.faults(kept) == []
         assert (archive.files.folder(flag.id) / "clip.mp4").read_bytes() == b"moving"
 
@@ -194,7 +226,54 @@ class TestClip:
         close_stream(flagger)
         kept = archive.store.get(flag.id)
         assert (kept.clip, kept.clip_why) == (ClipState.MISSING, "nothing of it is there any more")
+        assert kept.clip_span is None
         assert archive.files.faults(kept) == []
+        assert clips.released == 1
+
+    def test_a_clip_without_its_moment_says_so(self, flagger: FlagRecorder, archive: FlagArchive, clips: Clips) -> None:
+        clips.holds = Clip(5.5, 6.0, reencoded=False)
+        show(flagger, 5.0, SUSPECT)
+        flag = flagger.flag(mark(5.0))
+        close_stream(flagger)
+        kept = archive.store.get(flag.id)
+        assert (kept.clip, kept.clip_span) == (ClipState.KEPT, (5.5, 6.0))
+        assert kept.clip_warning == (
+            "it does not contain the flagged moment 0:05.0, it is shorter than the requested 0:03.0 to 0:06.0"
+        )
+        assert archive.store.events(flag.id)[-1].details == {"files": [*FIRST, "clip.mp4"], "why": "", "span": [5.5, 6]}
+
+    def test_pictures_are_reserved_at_the_moment_of_an_automatic_flag(self, archive: FlagArchive, clips: Clips) -> None:
+        jobs: list[Any] = []
+        flagger = FlagRecorder(archive, submit=jobs.append)
+        flagger.prepare(PROVENANCE, clips=clips)
+        open_stream(flagger)
+        show(flagger, 1.0, SUSPECT, changes=(change(2, Label.SUSPICIOUS, 1.0),))
+        assert clips.reserved == [(0.0, 1.0, 2.0)]
+        for second in range(2, 60):
+            show(flagger, float(second), CALM)
+        while jobs:  # a busy machine
+            jobs.pop(0)()
+        show(flagger, 60.0, CALM)
+        jobs.pop()()
+        (flag,) = archive.store.find()
+        assert (flag.media_time, flag.track_id, flag.clip_span) == (1.0, 2, (0.0, 2.0))
+
+    def test_a_second_mark_and_a_failed_one_release_their_pictures(
+        self, flagger: FlagRecorder, archive: FlagArchive, clips: Clips, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        show(flagger, 5.0, SUSPECT)
+        known = flagger._mark(mark(5.0))
+        flag = flagger.flag(mark(5.0))
+        assert flagger._commit(known) == flag, "marked twice before the first was committed"
+        assert (len(clips.reserved), clips.released) == (2, 1)
+
+        def full(*_: object, **__: object) -> None:
+            raise OutputError("no space left")
+
+        monkeypatch.setattr(archive, "add", full)
+        with pytest.raises(OutputError):
+            flagger.flag(mark(5.0, reporter="bob"))
+        assert (len(clips.reserved), clips.released) == (3, 2)
 
     def test_a_deleted_flag_needs_none(self, flagger: FlagRecorder, archive: FlagArchive) -> None:
         show(flagger, 5.0, SUSPECT)
@@ -277,3 +356,61 @@ def test_each_new_flag_is_announced_once(archive: FlagArchive, clips: Clips) -> 
     flag = flagger.flag(mark(1.0))
     assert flagger.flag(mark(1.0)) == flag
     assert [one.origin for one in announced] == [Origin.AUTOMATIC, Origin.PERSON]
+
+
+class TestBurst:
+    """Flags in quick succession, while the clips are written long after their ring has moved on."""
+
+    FLAGS = 30
+
+    @staticmethod
+    def run(archive: FlagArchive, ring: PictureRing, flags: int) -> list[Flag]:
+        gate = threading.Event()
+        with BackgroundWorker("clips") as worker:
+            worker.do(gate.wait)  # a writer that does not get on
+            flagger = FlagRecorder(archive, submit=worker.do)
+            flagger.prepare(PROVENANCE, clips=ring)
+            open_stream(flagger)
+            for fifth in range(5 * (flags + 30)):
+                show(flagger, fifth / 5, CALM, grey=fifth % 250)
+                if fifth % 5 == 3 and fifth < 5 * flags:
+                    flagger.flag(replace(mark(fifth / 5), frame_index=fifth))
+            first, _ = ring.span or (0.0, 0.0)
+            assert first > flags, "the ring has moved on"
+            gate.set()
+        assert ring._reservations.size == 0
+        return list(archive.iterate(FlagQuery(order="oldest")))
+
+    @staticmethod
+    def grey_at(archive: FlagArchive, flag: Flag) -> float:
+        """The brightness of the clip's picture at the flagged moment."""
+        assert flag.clip_start is not None
+        with open_source(archive.files.folder(flag.id) / "clip.mp4") as source:
+            pictures = [one for one in source if one.media_time + flag.clip_start <= flag.media_time + 1e-3]
+        return float(pictures[-1].pixels.mean())
+
+    def test_every_clip_holds_its_moment(self, archive: FlagArchive) -> None:
+        flags = self.run(archive, PictureRing(seconds=13, max_bytes=1 << 24), self.FLAGS)
+        assert len(flags) == self.FLAGS
+        for flag in flags:
+            assert (flag.clip, flag.clip_warning) == (ClipState.KEPT, "")
+            assert flag.clip_span == pytest.approx((flag.start, flag.end))
+            assert abs(self.grey_at(archive, flag) - flag.frame_index % 250) < 3
+        assert archive.faults() == []
+
+    def test_without_memory_every_clip_says_what_it_lacks(self, archive: FlagArchive) -> None:
+        flags = self.run(archive, PictureRing(seconds=13, max_bytes=90_000), self.FLAGS)
+        assert len(flags) == self.FLAGS
+        reduced = 0
+        for flag in flags:
+            if flag.clip is ClipState.MISSING:
+                assert "memory for waiting clips" in flag.clip_why
+                continue
+            assert flag.clip_span is not None
+            assert flag.clip_span[0] <= flag.media_time <= flag.clip_span[1], "the moment is the last part to go"
+            assert abs(self.grey_at(archive, flag) - flag.frame_index % 250) < 3
+            shortage = max(flag.clip_span[0] - flag.start, flag.end - flag.clip_span[1])
+            assert ("shorter than the requested" in flag.clip_warning) == (shortage > 0.5)
+            reduced += shortage > 0.5
+        assert reduced
+        assert archive.faults() == []

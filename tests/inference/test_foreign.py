@@ -7,9 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from monitor.errors import ModelError
-from monitor.inference import foreign
-
 ROOT = Path(__file__).parents[2]
 
 # Imports like the real torchvision: fake kernels for operators that its binary part has declared, or not.
@@ -60,21 +57,3 @@ def test_other_import_errors_pass_through(tmp_path: Path, failure: str) -> None:
     done = open_door(tmp_path, failure)
     assert done.returncode == 1
     assert "libjpeg is missing" in done.stderr
-
-
-def test_the_error_for_a_missing_timm_names_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    def absent(name: str) -> None:
-        raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-
-    monkeypatch.setattr(foreign, "foreign_package", absent)
-    with pytest.raises(ModelError, match=r"pip install 'deepfake-monitor\[lab\]'"):
-        foreign.timm()
-
-
-def test_a_missing_dependency_of_timm_is_another_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(name: str) -> None:
-        raise ModuleNotFoundError("No module named 'yaml'", name="yaml")
-
-    monkeypatch.setattr(foreign, "foreign_package", broken)
-    with pytest.raises(ModuleNotFoundError, match="yaml"):
-        foreign.timm()

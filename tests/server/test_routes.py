@@ -13,7 +13,7 @@ import pytest
 from starlette.testclient import TestClient, WebSocketTestSession
 from starlette.websockets import WebSocketDisconnect
 from support.events import analyse_frame
-from support.flagging import flag
+from support.flagging import clip, flag
 from support.footage import posed
 from support.observations import frame, observation
 from support.visitors import token_of
@@ -27,7 +27,7 @@ from monitor.server.service import MonitorService
 from monitor.server.uploads import JOB_FILE, UploadState
 from monitor.settings import DashboardSettings, EvidenceSettings, Settings
 
-CLIP = bytes(range(256)) * 40
+CLIP = clip(tuple(number / 10 for number in range(41)))  # some kilobytes
 FILE = f"/monitor/flags/{flag(0).id}/clip.mp4"
 
 

@@ -1,11 +1,24 @@
 """Flags as the tests need them."""
 
+import tempfile
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
 from typing import Any
+
+from support import clips
 
 from monitor.types import Flag, Label, Origin, Reason
 
 BEGIN = datetime(2026, 11, 24, 12, tzinfo=UTC)
+
+
+@cache
+def clip(times: Sequence[float] = (0.0, 2.0, 4.0)) -> bytes:
+    """An mp4 with pictures at these times; by default as long as the span of :func:`flag`."""
+    with tempfile.TemporaryDirectory() as folder:
+        return clips.video(Path(folder) / "clip.mp4", frames=len(times), times=times).read_bytes()
 
 
 def flag(number: int = 0, **changes: Any) -> Flag:

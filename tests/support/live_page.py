@@ -27,12 +27,14 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 from support.observations import Face, frame, observation
 
+from monitor.dashboard.keys import keys, subject_container
 from monitor.dashboard.viewer import viewer
 from monitor.dashboard.webcam import webcam
 from monitor.overlay.heat import EvidenceMemory
 from monitor.server.frame_messages import NOT_ALLOWED, header, pack, picture
 from monitor.types import Label, Reason
 
+SUBJECTS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 TOKEN = "a token+with/odd=letters"  # noqa: S105
 WIDTH, HEIGHT = 640, 360
 GREY = 120
@@ -84,6 +86,8 @@ class Stage:
         self.camera_close: tuple[int, str] | None = None
         self.hoard = False  # the server does not acknowledge the pictures
         self.refused = ""  # the error in the acknowledgements
+        self.presses: list[tuple[str, str]] = []  # letter, subject
+        self.slowness = 0.0  # seconds before and after the subject is drawn
 
     def message(self) -> bytes:
         self.index += 1
@@ -167,10 +171,30 @@ async def seen(_: Request) -> JSONResponse:
     return JSONResponse(vars(stage))
 
 
+def show_keys() -> None:
+    """One letter of the list after the other, drawn slowly; a press of C or X judges the shown one."""
+
+    def press(letter: str, subject: str) -> None:
+        stage.presses.append((letter, subject))
+        st.session_state["shown"] = SUBJECTS[SUBJECTS.index(subject) + 1]
+
+    subject = st.session_state.setdefault("shown", SUBJECTS[0])
+    if st.button("Skip"):
+        st.session_state["shown"] = subject = SUBJECTS[SUBJECTS.index(subject) + 1]
+    time.sleep(stage.slowness)
+    with subject_container(subject, key="keys"):
+        st.header(f"Flag {subject}", anchor=False)
+    time.sleep(stage.slowness)
+    keys(["c", "x"], subject=subject, key="keys", on_key=press)
+    st.caption(f"{subject} is drawn")
+
+
 def page() -> None:
     st.set_page_config("Live", layout="wide")
     stage.runs += 1
-    if st.query_params.get("show") == "webcam":
+    if st.query_params.get("show") == "keys":
+        show_keys()
+    elif st.query_params.get("show") == "webcam":
         stage.camera_running.append(webcam(key="webcam", url="live/camera", token=TOKEN, title="Your own camera"))
     else:
         token = TOKEN if st.query_params.get("token") != "old" else "old"

@@ -7,11 +7,17 @@ import av
 import numpy as np
 from support import clips
 
-from monitor.flags.clips import Clip
+from monitor.flags.clips import Clip, PacketRing, PictureRing
 from monitor.media.sources import open_source
 from monitor.types import Frame
 
 B_FRAMES = {"bf": "3", "b_strategy": "0", "sc_threshold": "0"}  # three between two others, always
+
+
+def save(ring: PacketRing | PictureRing, path: Path, start: float, end: float) -> Clip:
+    """Saves a span of what the ring holds now."""
+    with ring.reserve(start=start, moment=start, end=end) as clip:
+        return clip.save(path)
 
 
 def check(path: Path, clip: Clip, originals: Sequence[Frame], *, tolerance: float = 12.0) -> list[float]:

@@ -40,14 +40,11 @@ class EfficientNetLite:
 
         Args:
             dropout: probability, on the 1280 pooled features.
-
-        Raises:
-            ModelError: timm is not installed.
         """
-        from monitor.inference.foreign import timm
+        from monitor.inference.foreign import foreign_package
 
         name = f"tf_efficientnet_lite{self.variant}"
-        return cast("torch.nn.Module", timm().create_model(name, num_classes=1, drop_rate=dropout))
+        return cast("torch.nn.Module", foreign_package("timm").create_model(name, num_classes=1, drop_rate=dropout))
 
     def with_evidence(self, body: torch.nn.Module, *, input_size: int) -> EvidenceNetwork:  # noqa: ARG002 - any size
         """``body`` with the evidence map: (N, 3, S, S) -> (logit (N,), map (N, h, w)), mean(map) + bias = logit.
@@ -71,7 +68,6 @@ class EfficientNetLite:
             input_size: S, pixels.
 
         Raises:
-            ModelError: timm is not installed.
             ModelCardError: the file's tensors do not match this architecture.
         """
         from monitor.classifiers.weights import restore

@@ -29,13 +29,10 @@ def body(*, dropout: float = 0.0) -> torch.nn.Module:
 
     Args:
         dropout: probability, on the 192 averaged features.
-
-    Raises:
-        ModelError: timm is not installed.
     """
-    from monitor.inference.foreign import timm
+    from monitor.inference.foreign import foreign_package
 
-    network = timm().models.vision_transformer.VisionTransformer(
+    network = foreign_package("timm").models.vision_transformer.VisionTransformer(
         img_size=224,
         patch_size=_PATCH,
         embed_dim=192,
@@ -75,7 +72,6 @@ def build(weights: Path, *, input_size: int) -> EvidenceNetwork:
         input_size: S, pixels.
 
     Raises:
-        ModelError: timm is not installed.
         ModelCardError: the file's tensors do not match this architecture.
     """
     from monitor.classifiers.weights import restore

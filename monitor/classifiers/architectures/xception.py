@@ -25,13 +25,12 @@ def body(*, dropout: float = 0.0) -> torch.nn.Module:
 
     Args:
         dropout: probability, on the 2048 pooled features.
-
-    Raises:
-        ModelError: timm is not installed.
     """
-    from monitor.inference.foreign import timm
+    from monitor.inference.foreign import foreign_package
 
-    return cast("torch.nn.Module", timm().create_model("legacy_xception", num_classes=1, drop_rate=dropout))
+    return cast(
+        "torch.nn.Module", foreign_package("timm").create_model("legacy_xception", num_classes=1, drop_rate=dropout)
+    )
 
 
 def with_evidence(body: torch.nn.Module, *, input_size: int) -> EvidenceNetwork:  # noqa: ARG001 - supports every size
@@ -56,7 +55,6 @@ def build(weights: Path, *, input_size: int) -> EvidenceNetwork:
         input_size: S, pixels.
 
     Raises:
-        ModelError: timm is not installed.
         ModelCardError: the file's tensors do not match this architecture.
     """
     from monitor.classifiers.weights import restore

@@ -8,7 +8,7 @@ import typer
 from monitor.cli.lazy_group import LazyGroup
 from monitor.errors import UsageError
 
-_NEEDED = ("matplotlib", "scipy", "sklearn", "timm")
+_NEEDED = ("matplotlib", "scipy", "sklearn")
 
 
 class _LabCommands(LazyGroup):

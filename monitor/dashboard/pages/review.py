@@ -1,23 +1,25 @@
 """The review of flags."""
 
+from collections import deque
 from collections.abc import Sequence
 from typing import Final
 
 import pandas as pd
 import streamlit as st
 
-from monitor.dashboard.keys import keys
+from monitor.dashboard.keys import keys, subject_container
 from monitor.dashboard.pages.current_user import ask_reporter, audit, check_role, explain_denial, get_reporter, refresh
 from monitor.dashboard.pages.formatting import absolute, address, badge
-from monitor.errors import MonitorError
+from monitor.errors import FlagNotFoundError, MonitorError, UsageError
 from monitor.flags.files import CLIP, FRAME, OVERLAY
 from monitor.flags.queries import FlagQuery, Order
 from monitor.server import service
 from monitor.server.auth.user import Role
 from monitor.types import ClipState, Flag, Label, Opinion, Origin
-from monitor.types.formatting import clock, clock_span, percent_or_unknown, reasons_in_words
+from monitor.types.formatting import clock, percent_or_unknown, reasons_in_words
 
 _SHOWN: Final = 500
+_UNDONE: Final = 200  # reviews that a session can undo
 _STATES: Final[dict[str, bool | None]] = {"not reviewed": False, "reviewed": True, "all": None}
 _ORIGINS: Final[dict[str, Origin | None]] = {
     "anyone": None,
@@ -31,8 +33,13 @@ _REVIEWS: Final[dict[str, tuple[str, Opinion | None]]] = {  # by key
     "u": ("Unsure", Opinion.UNSURE),
     "r": ("Reviewed", None),
 }
-_NEXT, _BACK = "j", "k"
+_NEXT, _BACK, _UNDO = "j", "k", "z"
+_KEYS: Final = "review-keys"
+_END: Final = "end"  # subject of the keys behind the last flag
+# Of the session:
 _CHOSEN: Final = "review-chosen"  # id of the shown flag
+_ENDED: Final = "review-ended"  # the query and the ids of the list whose end is shown
+_JUDGED: Final = "review-judged"  # flags before and after each review, the latest last
 
 
 def show() -> None:
@@ -49,21 +56,23 @@ def show() -> None:
     except MonitorError as error:
         st.error(str(error))
         return
-    if not flags:
-        st.info(
-            "No flags found. Press the flag button under a live picture, or wait until the program flags a suspicious "
-            "face."
-        )
-        return
     left, right = st.columns([2, 3])
-    with left:
-        selected = _table(flags)
-        if total > len(flags):
-            st.caption(f"Showing {len(flags)} of {total} flags. Narrow the search to see the others.")
-        _bulk(monitor_service, selected)
-    flag = _choose(flags, selected)
+    selected = []
+    if flags:
+        with left:
+            selected = _table(flags)
+            if total > len(flags):
+                st.caption(f"Showing {len(flags)} of {total} flags. Narrow the search to see the others.")
+            _bulk(monitor_service, selected)
+    flag = _choose(flags, selected, query)
     with right:
-        _details(monitor_service, flag, flags)
+        if flag is None:
+            _show_end(query, flags)
+        else:
+            _details(monitor_service, flag, flags)
+        _controls(monitor_service, flag, flags, query)
+        if flag is not None:
+            _history(monitor_service, flag)
 
 
 def _query() -> FlagQuery:
@@ -83,6 +92,13 @@ def _query() -> FlagQuery:
 
 def _table(flags: Sequence[Flag]) -> list[Flag]:
     """Lists the flags; returns the selected ones."""
+    ids = [flag.id for flag in flags]
+    table = f"review-table-{st.session_state.get('review-tables', 0)}"
+    is_selected = bool(st.session_state.get(table, {}).get("selection", {}).get("rows"))
+    if is_selected and st.session_state.get("review-ids") != ids:  # the same rows would be other flags
+        st.session_state["review-tables"] = st.session_state.get("review-tables", 0) + 1
+        table = f"review-table-{st.session_state['review-tables']}"
+    st.session_state["review-ids"] = ids
     rows = [
         {
             "time": flag.created_at,
@@ -107,22 +123,57 @@ def _table(flags: Sequence[Flag]) -> list[Flag]:
         column_config=columns,
         on_select="rerun",
         selection_mode="multi-row",
-        key="review-table",
+        key=table,
     )
     return [flags[row] for row in event["selection"]["rows"] if row < len(flags)]
 
 
-def _choose(flags: Sequence[Flag], selected: Sequence[Flag]) -> Flag:
-    """The flag to show: the last selected row, or the flag reached with the keys."""
+def _choose(flags: Sequence[Flag], selected: Sequence[Flag], query: FlagQuery) -> Flag | None:
+    """The flag to show: the last selected row, or the flag reached with the keys; None: the end of the list.
+
+    A flag that is new in the list follows its end.
+    """
     newest = selected[-1].id if selected else None
     if newest is not None and st.session_state.get("review-selected") != newest:
-        st.session_state[_CHOSEN] = newest
+        _go_to(newest)
     st.session_state["review-selected"] = newest
-    return next((flag for flag in flags if flag.id == st.session_state.get(_CHOSEN)), flags[0])
+    ended_query, ended_ids = st.session_state.get(_ENDED, (None, frozenset()))
+    if ended_query == query:
+        return next((flag for flag in flags if flag.id not in ended_ids), None)
+    chosen = next((flag for flag in flags if flag.id == st.session_state.get(_CHOSEN)), None)
+    return chosen or next(iter(flags), None)
+
+
+def _go_to(flag_id: str) -> None:
+    st.session_state[_CHOSEN] = flag_id
+    st.session_state.pop(_ENDED, None)
+
+
+def _show_end(query: FlagQuery, flags: Sequence[Flag]) -> None:
+    """Shows that no flag follows, or that there is none."""
+    with subject_container(_END, key=_KEYS):
+        if flags:
+            st.success("This is the end of the list: no flag follows.", icon=":material/last_page:")
+        elif query.reviewed is False and st.session_state.get(_JUDGED):
+            st.success("This is the end of the list: every flag in it is reviewed.", icon=":material/last_page:")
+        else:
+            st.info(
+                "No flags found. Press the flag button under a live picture, or wait until the program flags a "
+                "suspicious face."
+            )
 
 
 def _details(monitor_service: service.MonitorService, flag: Flag, flags: Sequence[Flag]) -> None:
-    """Shows a flag: its clip, its picture with heat-map, the review form and the history."""
+    """Shows a flag: its clip, its picture with heat-map, and the note."""
+    with subject_container(flag.id, key=_KEYS):
+        _show_flag(monitor_service, flag)
+    place = [one.id for one in flags].index(flag.id) + 1
+    last = ", the last one" if place == len(flags) else ""
+    st.caption(f"Flag {place} of {len(flags)}{last}")
+    st.text_area("Note", flag.note, key=f"note-{flag.id}", max_chars=4000, height=80)
+
+
+def _show_flag(monitor_service: service.MonitorService, flag: Flag) -> None:
     st.markdown(f"#### {flag.source}, {clock(flag.media_time)} {badge(flag.label)}")
     st.markdown(
         f"P(fake) **{percent_or_unknown(flag.probability)}** from {flag.samples} samples"
@@ -137,14 +188,14 @@ def _details(monitor_service: service.MonitorService, flag: Flag, flags: Sequenc
         path = folder / (OVERLAY if has_heat_map else FRAME)
         if path.is_file():
             st.image(str(path), caption="the flagged moment")
-    _review(monitor_service, flag, flags)
-    _history(monitor_service, flag)
 
 
 def _clip(monitor_service: service.MonitorService, flag: Flag) -> None:
     if flag.clip is ClipState.KEPT:
         st.video(absolute("flags", flag.id, CLIP))
-        st.caption(clock_span(flag.start, flag.end))
+        st.caption(flag.clip_in_words)
+        if flag.clip_warning:
+            st.warning(f"About this clip: {flag.clip_warning}.")
     elif flag.clip is ClipState.PENDING:
         _wait_for_clip(monitor_service, flag)
     else:
@@ -161,39 +212,90 @@ def _wait_for_clip(monitor_service: service.MonitorService, flag: Flag) -> None:
         st.rerun()
 
 
-def _review(monitor_service: service.MonitorService, flag: Flag, flags: Sequence[Flag]) -> None:
-    """Shows the note and the buttons; each button has a key."""
-    note = st.text_area("Note", flag.note, key=f"note-{flag.id}", max_chars=4000, height=80)
+def _controls(
+    monitor_service: service.MonitorService, flag: Flag | None, flags: Sequence[Flag], query: FlagQuery
+) -> None:
+    """Shows the buttons; each has a key. A press refers to the flag that was on the screen."""
+    subject = _END if flag is None else flag.id
 
-    def press(letter: str) -> None:
-        if letter in _REVIEWS:
-            if not check_role(Role.REVIEWER):
-                return
-            new_note = note if note != flag.note else None
-            monitor_service.archive.store.review(
-                flag.id, actor=get_reporter(), opinion=_REVIEWS[letter][1], note=new_note
-            )
-        _step(flag, flags, by=-1 if letter == _BACK else 1)
+    def press(letter: str, pressed_on: str) -> None:
+        if letter == _UNDO:
+            _undo(monitor_service)
+        elif letter not in _REVIEWS:
+            _step(pressed_on, flags, query, by=-1 if letter == _BACK else 1)
+        elif pressed_on != _END:
+            shown = next((one for one in flags if one.id == pressed_on), None)
+            if shown is None:
+                st.toast("That flag is no longer in the list: nothing was changed.", icon=":material/error:")
+            elif _judge(monitor_service, shown, _REVIEWS[letter][1]):
+                _step(pressed_on, flags, query, by=1)
 
-    keys([*_REVIEWS, _NEXT, _BACK], key="review-keys", on_key=press)
-    captions = {letter: caption for letter, (caption, _) in _REVIEWS.items()} | {_NEXT: "Next", _BACK: "Back"}
-    cells = [*st.columns(3), *st.columns(3)]
-    for cell, (letter, caption) in zip(cells, captions.items(), strict=True):
-        locked = explain_denial(Role.REVIEWER) if letter in _REVIEWS else ""
+    captions = {letter: caption for letter, (caption, _) in _REVIEWS.items()} if flag is not None else {}
+    captions |= {_NEXT: "Next", _BACK: "Back", _UNDO: "Undo"}
+    cells = [*st.columns(4), *(st.columns(4) if flag is not None else ())]
+    for letter, cell in zip(captions, cells, strict=False):
+        locked = explain_denial(Role.REVIEWER) if letter in {*_REVIEWS, _UNDO} else ""
+        is_idle = (letter == _UNDO and not st.session_state.get(_JUDGED)) or (letter == _NEXT and flag is None)
         cell.button(
-            f"{caption} `{letter.upper()}`",
-            key=f"review-{letter}",
+            f"{captions[letter]} `{letter.upper()}`",
+            key=f"review-{letter}-{subject}",  # so a click on an old button cannot mean another flag
             on_click=press,
-            args=(letter,),
+            args=(letter, subject),
             width="stretch",
-            disabled=bool(locked),
+            disabled=bool(locked) or is_idle,
             help=locked or None,
         )
+    keys([*_REVIEWS, _NEXT, _BACK, _UNDO], subject=subject, key=_KEYS, on_key=press)
 
 
-def _step(flag: Flag, flags: Sequence[Flag], *, by: int) -> None:
-    ids = [one.id for one in flags]
-    st.session_state[_CHOSEN] = ids[max(0, min(len(ids) - 1, ids.index(flag.id) + by))]
+def _judge(monitor_service: service.MonitorService, shown: Flag, opinion: Opinion | None) -> bool:
+    """Stores a review of a shown flag, with the note if it was changed; returns whether it was stored."""
+    if not check_role(Role.REVIEWER):
+        return False
+    store = monitor_service.archive.store
+    try:
+        before = store.get(shown.id)
+        typed = st.session_state.get(f"note-{shown.id}")
+        note = typed if typed != shown.note else None
+        after = store.review(shown.id, actor=get_reporter(), opinion=opinion, note=note)
+    except MonitorError as error:
+        st.toast(str(error), icon=":material/error:")
+        return False
+    st.session_state.setdefault(_JUDGED, deque(maxlen=_UNDONE)).append((before, after))
+    return True
+
+
+def _undo(monitor_service: service.MonitorService) -> None:
+    """Restores the review from before the last one of this session, and shows its flag."""
+    judged: deque[tuple[Flag, Flag]] = st.session_state.get(_JUDGED, deque())
+    if not judged or not check_role(Role.REVIEWER):
+        return
+    before, after = judged[-1]
+    try:
+        monitor_service.archive.store.undo_review(before, after, actor=get_reporter())
+    except (UsageError, FlagNotFoundError) as error:  # it can no longer be undone
+        st.toast(str(error), icon=":material/error:")
+    except MonitorError as error:
+        st.toast(str(error), icon=":material/error:")
+        return
+    else:
+        _go_to(after.id)
+        st.toast(f"Undone: the review of {after.source} at {clock(after.media_time)}", icon=":material/undo:")
+        st.session_state.pop(f"note-{after.id}", None)
+    judged.pop()
+
+
+def _step(flag_id: str, flags: Sequence[Flag], query: FlagQuery, *, by: int) -> None:
+    """Goes to a neighbour in the list, or behind its last flag."""
+    ids = [flag.id for flag in flags]
+    if flag_id == _END and by < 0 and ids:
+        _go_to(ids[-1])
+    elif flag_id in ids:
+        place = max(0, ids.index(flag_id) + by)
+        if place < len(ids):
+            _go_to(ids[place])
+        else:
+            st.session_state[_ENDED] = (query, frozenset(ids))
 
 
 def _history(monitor_service: service.MonitorService, flag: Flag) -> None:
@@ -240,7 +342,7 @@ def _bulk(monitor_service: service.MonitorService, flags: Sequence[Flag]) -> Non
     is_pressed = two.button("Reviewed", key="bulk-review", width="stretch", disabled=bool(locked), help=locked or None)
     if is_pressed and check_role(Role.REVIEWER):
         for flag in flags:
-            monitor_service.archive.store.review(flag.id, actor=get_reporter())
+            _judge(monitor_service, flag, None)
         st.rerun()
     with three.popover("Delete", width="stretch", disabled=bool(delete_locked), help=delete_locked or None):
         st.markdown("This also deletes the files of the flags. It cannot be undone.")

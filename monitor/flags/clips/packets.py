@@ -2,12 +2,13 @@
 
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
 from typing import Final
 
+from monitor.flags.clips.reservations import ClipReservation, ClipReservations
 from monitor.media.clip import Clip, missing_span_error
 from monitor.media.media_clock import LEAP, RESET, TICK
 from monitor.media.packets import CompressedPacket, PacketStream
@@ -36,7 +37,7 @@ class _Group:
 
 
 class PacketRing:
-    """A listener of :meth:`monitor.media.sources.Source.tap`, fed on the capture thread; any thread may save.
+    """A listener of :meth:`monitor.media.sources.Source.tap`, fed on the capture thread; any thread may reserve.
 
     The buffer always begins at a key frame. It drops whole groups of pictures: those older than ``seconds``, and as
     many as needed to stay below ``max_bytes``. If one group alone exceeds ``max_bytes``, the buffer starts again at
@@ -44,7 +45,7 @@ class PacketRing:
 
     Args:
         seconds: of media time; the minimum length of the buffer once they have passed.
-        max_bytes: of packets, never exceeded.
+        max_bytes: of buffered packets, never exceeded; the packets of all reserved clips have the same limit.
         settings: of the process that writes a clip.
     """
 
@@ -55,6 +56,7 @@ class PacketRing:
         self._newest = 0.0
         self._stream: PacketStream | None = None
         self._lock = threading.Lock()
+        self._reservations = ClipReservations(max_bytes=max_bytes, write=self._write)
 
     @property
     def size(self) -> int:
@@ -64,7 +66,7 @@ class PacketRing:
     @property
     def span(self) -> tuple[float, float] | None:
         """Media time of the first and the last buffered picture, seconds; None if the buffer is empty."""
-        times = [packet.media_time for packet in self._timed()]
+        times = [packet.media_time for packet in self._timed(self._groups)]
         return (min(times), max(times)) if times else None
 
     def begin(self, stream: PacketStream) -> bool:
@@ -83,11 +85,13 @@ class PacketRing:
         with self._lock:
             if packet.is_key:
                 self._groups.append(_Group())
+                self._reservations.extend(self._groups[-1])
             if self._groups:
                 self._groups[-1].packets.append(buffered)
                 self._groups[-1].size += len(packet.data)
                 self._size += len(packet.data)
                 self._trim()
+                self._reservations.fit()
 
     def picture(self, *, pts: int | None, media_time: float) -> None:
         """Sets the media time of the packet with this timestamp, after its picture was decoded."""
@@ -100,23 +104,24 @@ class PacketRing:
                     group.begin = media_time if group.begin is None else group.begin
                     break
             self._trim()
+            self._reservations.close_before(media_time)
 
     def add(self, frame: Frame) -> None:
         """Does nothing: the packets come from the tap."""
 
-    def save(self, path: Path, start: float, end: float) -> Clip:
-        """Writes the pictures from the last key frame at or before ``start`` up to ``end`` as an mp4.
+    def reserve(self, *, start: float, moment: float, end: float) -> ClipReservation[_Group]:
+        """Reserves a clip from the last key frame at or before ``start`` up to ``end``; its packets may still arrive.
 
         Args:
-            path: of the clip; deleted after a failure.
             start: media time, seconds.
+            moment: the flagged moment, media time, seconds; the last part of the clip that a full memory drops.
             end: media time, seconds.
-
-        Raises:
-            OutputError: the disk is full or missing.
-            SourceError: the buffer has no picture of the span, or the clip cannot be written.
         """
-        packets = self._timed()
+        with self._lock:
+            return self._reservations.add(list(self._groups), start=start, moment=moment, end=end)
+
+    def _write(self, path: Path, groups: Sequence[_Group], start: float, end: float) -> Clip:
+        packets = self._timed(groups)
         if self._stream is None:
             raise missing_span_error(start, end, available=None)
         return run_isolated(write, path, self._stream, select_packets(packets, start, end), settings=self._settings)
@@ -141,11 +146,9 @@ class PacketRing:
         second = next((begin for begin in begins if begin is not None), None)
         return second is not None and second <= self._newest - self._seconds
 
-    def _timed(self) -> list[TimedPacket]:
+    def _timed(self, groups: Iterable[_Group]) -> list[TimedPacket]:
         with self._lock:
-            packets = [
-                (packet, packet.media_time) for packet in chain.from_iterable(group.packets for group in self._groups)
-            ]
+            packets = [(packet, packet.media_time) for packet in chain.from_iterable(group.packets for group in groups)]
         return [timed for epoch in _split(packets) for timed in _assign_times(epoch)]
 
 

@@ -2,12 +2,15 @@
 
 import threading
 from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 import cv2
 import numpy as np
 
+from monitor.flags.clips.reservations import ClipReservation, ClipReservations
 from monitor.media.clip import Clip, missing_span_error
 from monitor.media.video_writer import VideoWriter
 from monitor.system import jpeg
@@ -17,17 +20,26 @@ _QUALITY: Final = 90  # of 100
 _WIDEST, _TALLEST = 1280, 8192  # pixels
 
 
-class _BufferedPicture(NamedTuple):
+@dataclass(frozen=True, slots=True, eq=False)
+class _BufferedPicture:
     jpeg: bytes
     media_time: float
 
+    @property
+    def size(self) -> int:
+        return len(self.jpeg)
+
+    @property
+    def begin(self) -> float:
+        return self.media_time
+
 
 class PictureRing:
-    """A buffer fed by one thread, at some milliseconds a frame; any thread may save.
+    """A buffer fed by one thread, at some milliseconds a frame; any thread may reserve.
 
     Args:
         seconds: maximum length, media time.
-        max_bytes: maximum size of the JPEGs.
+        max_bytes: maximum size of the buffered JPEGs; those of all reserved clips have the same limit.
     """
 
     def __init__(self, *, seconds: float, max_bytes: int) -> None:
@@ -35,6 +47,7 @@ class PictureRing:
         self._buffer: deque[_BufferedPicture] = deque()
         self._size = 0
         self._lock = threading.Lock()
+        self._reservations = ClipReservations(max_bytes=max_bytes, write=_write)
 
     @property
     def size(self) -> int:
@@ -57,32 +70,39 @@ class PictureRing:
                 self._size > self._max_bytes or self._buffer[0].media_time < frame.media_time - self._seconds
             ):
                 self._size -= len(self._buffer.popleft().jpeg)
+            self._reservations.extend(picture)
+            self._reservations.close_before(frame.media_time)
 
-    def save(self, path: Path, start: float, end: float) -> Clip:
-        """Encodes the pictures from the last one at or before ``start`` up to ``end`` as an H.264 mp4.
+    def reserve(self, *, start: float, moment: float, end: float) -> ClipReservation[_BufferedPicture]:
+        """Reserves a clip from the last picture at or before ``start`` up to ``end``; its pictures may still arrive.
 
         Args:
-            path: of the clip; a hidden file beside it until it is complete.
             start: media time, seconds.
+            moment: the flagged moment, media time, seconds; the last part of the clip that a full memory drops.
             end: media time, seconds.
-
-        Raises:
-            OutputError: the disk is full or missing, or PyAV has no H.264 encoder.
-            SourceError: the buffer has no picture of the span.
         """
         with self._lock:
-            pictures = list(self._buffer)
-        begin = max((picture.media_time for picture in pictures if picture.media_time <= start), default=start)
-        selected = [picture for picture in pictures if begin <= picture.media_time <= end]
-        if not selected or pictures[-1].media_time < start:
-            raise missing_span_error(
-                start, end, available=(pictures[0].media_time, pictures[-1].media_time) if pictures else None
-            )
-        first, last = selected[0].media_time, selected[-1].media_time
-        with VideoWriter(path, fps=(len(selected) - 1) / (last - first) if last > first else None) as video:
-            for content, media_time in selected:
-                video.write(jpeg.decode(content), media_time - first)
-        return Clip(first, last, reencoded=True)
+            return self._reservations.add(list(self._buffer), start=start, moment=moment, end=end)
+
+
+def _write(path: Path, pictures: Sequence[_BufferedPicture], start: float, end: float) -> Clip:
+    """Encodes pictures as an H.264 mp4; a hidden file beside ``path`` until it is complete.
+
+    Raises:
+        OutputError: the disk is full or missing, or PyAV has no H.264 encoder.
+        SourceError: there is no picture of the span.
+    """
+    begin = max((picture.media_time for picture in pictures if picture.media_time <= start), default=start)
+    selected = [picture for picture in pictures if begin <= picture.media_time <= end]
+    if not selected or pictures[-1].media_time < start:
+        raise missing_span_error(
+            start, end, available=(pictures[0].media_time, pictures[-1].media_time) if pictures else None
+        )
+    first, last = selected[0].media_time, selected[-1].media_time
+    with VideoWriter(path, fps=(len(selected) - 1) / (last - first) if last > first else None) as video:
+        for picture in selected:
+            video.write(jpeg.decode(picture.jpeg), picture.media_time - first)
+    return Clip(first, last, reencoded=True)
 
 
 def _encode(pixels: Pixels) -> bytes:

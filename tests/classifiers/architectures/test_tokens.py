@@ -2,13 +2,15 @@ import torch
 from support.random_weights import coarse_crops
 
 from monitor.classifiers.architectures.tokens import TokenTrunk, resample_positions
-from monitor.inference.foreign import timm
+from monitor.inference.foreign import foreign_package
 
 
 def test_positions_are_resampled_like_in_timm() -> None:
     positions = torch.randn(1, 14 * 14, 8, generator=torch.Generator().manual_seed(1))
     for grid in (5, 6, 10, 14, 20):
-        theirs = timm().layers.resample_abs_pos_embed(positions, new_size=[grid, grid], num_prefix_tokens=0)
+        theirs = foreign_package("timm").layers.resample_abs_pos_embed(
+            positions, new_size=[grid, grid], num_prefix_tokens=0
+        )
         assert torch.equal(resample_positions(positions, grid=grid), theirs)
 
 

@@ -26,10 +26,10 @@ def test_every_command_explains_itself(cli: Cli, command: str) -> None:
 
 
 def test_without_its_extra_it_says_what_to_install(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(monitor.cli.lab, "find_spec", lambda name: None if name == "timm" else name)
+    monkeypatch.setattr(monitor.cli.lab, "find_spec", lambda name: None if name == "scipy" else name)
     said = cli("lab", "sheet", "nowhere")
     assert said.code == 2
-    assert "the laboratory needs timm: pip install 'deepfake-monitor[lab]'" in said.err
+    assert "the laboratory needs scipy: pip install 'deepfake-monitor[lab]'" in said.err
 
 
 def test_the_other_commands_do_not_pay_for_it() -> None:

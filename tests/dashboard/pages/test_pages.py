@@ -185,6 +185,7 @@ class TestDemo:
             clip.wait_for()
             until(lambda: clip.evaluate("video => video.readyState >= 1 && video.duration > 0.5"))
             before = archive.store.count()
+            page.locator(".keys-status").wait_for(state="attached")
             page.locator("h2", has_text="Review").click()
             page.keyboard.press("x")
             reviewed = until(lambda: [flag for flag in archive.store.find() if flag.opinion is Opinion.REAL])
@@ -277,6 +278,46 @@ class TestOwnMaterial:
         page.locator("[class*=st-key-remove-] button").locator("visible=true").last.click()
         page.get_by_text("Ended: the source was removed. The camera is off.").wait_for()
 
+    def test_keys_in_quick_succession_judge_the_flag_on_the_screen(self, page: Any, dashboard: Dashboard) -> None:
+        watch = """
+            window.presses = [];
+            window.addEventListener("keydown", (event) =>
+                window.presses.push([event.key, document.querySelector("h4")?.textContent ?? "the end"]), true);
+        """
+        with FlagArchive(dashboard.folder) as archive:
+            added = [flag(number, source=f"cam {number}", trace=()) for number in range(5)]
+            for one in added:
+                archive.store.add(one, actor="ada")
+            page.add_init_script(watch)
+            page.goto(f"{dashboard.url}/review")
+            page.get_by_role("textbox", name="Search").fill("cam")
+            page.get_by_role("textbox", name="Search").press("Enter")
+            page.locator("h4", has_text="cam 4").wait_for()
+            page.get_by_text("Flag 1 of 5").wait_for()
+            page.locator(".keys-status").wait_for(state="attached")
+            page.locator("h2", has_text="Review").click()
+            for number in range(60):
+                page.keyboard.press("cxu"[number % 3])
+                page.wait_for_timeout(300)
+                if page.get_by_text("every flag in it is reviewed").count():
+                    break
+            page.get_by_text("every flag in it is reviewed").wait_for()
+            page.keyboard.press("c")  # behind the last flag
+            page.wait_for_timeout(1000)
+            on_screen = [(key, title.split(",")[0].strip()) for key, title in page.evaluate("window.presses")]
+            letters = {Opinion.FAKE: "c", Opinion.REAL: "x", Opinion.UNSURE: "u"}
+            for one in added:
+                judged = archive.store.get(one.id)
+                assert judged.opinion is not None
+                assert (letters[judged.opinion], one.source) in on_screen
+                actions = [event.action for event in archive.store.events(one.id)]
+                assert actions == ["flagged", "reviewed"], "judged once"
+            page.keyboard.press("z")
+            page.locator("h4", has_text="cam 0").wait_for()
+            assert archive.store.get(added[0].id).reviewed_at is None
+            for one in added:
+                archive.store.delete(one.id, actor="ada")
+
     def test_files_need_the_token_of_a_page(self, dashboard: Dashboard) -> None:
         for path in ("export?ids=x", "flags/a/frame.jpg", "analyses/a/report.json?token=guess"):
             with pytest.raises(urllib.error.HTTPError) as refused:
@@ -356,6 +397,78 @@ class TestScript:
         assert list(app.dataframe[0].value["flagged by"]) == ["the program"] * 2
         app.selectbox(key="review-origin").set_value("people").run()
         assert list(app.dataframe[0].value["flagged by"]) == ["ada"]
+
+    @staticmethod
+    def press(app: AppTest, letter: str) -> None:
+        next(button for button in app.button if (button.key or "").startswith(f"review-{letter}-")).click().run()
+        assert not app.exception
+
+    def test_the_end_of_the_list_is_shown_and_the_last_flag_is_not_judged_again(self) -> None:
+        store = service.current().archive.store
+        for number in range(2):
+            store.add(flag(number, source=f"cam {number}", trace=()), actor="ada")
+        app = self.run("review")
+        app.selectbox(key="review-state").set_value("all").run()
+        assert any("cam 1, " in text.value for text in app.markdown)
+        assert "Flag 1 of 2" in [text.value for text in app.caption]
+        self.press(app, "c")
+        assert "Flag 2 of 2, the last one" in [text.value for text in app.caption]
+        self.press(app, "x")
+        assert "This is the end of the list" in app.success[0].value
+        assert [store.get(flag(number).id).opinion for number in range(2)] == [Opinion.REAL, Opinion.FAKE]
+        buttons = {(button.key or "").split("-")[1]: button for button in app.button if "review" in (button.key or "")}
+        assert buttons.keys() == {"j", "k", "z"}
+        assert buttons["j"].disabled
+        self.press(app, "k")
+        assert any("cam 0, " in text.value for text in app.markdown)
+        self.press(app, "j")
+        store.add(flag(2, source="cam 2", trace=()), actor="ada")
+        app.run()
+        assert any("cam 2, " in text.value for text in app.markdown), "a new flag follows the end"
+
+    def test_undo_restores_the_earlier_judgement_and_shows_its_flag(self) -> None:
+        store = service.current().archive.store
+        for number in range(2):
+            store.add(flag(number, source=f"cam {number}", trace=()), actor="ada")
+        before = store.review(flag(1).id, actor="grace", opinion=Opinion.UNSURE, note="hm")
+        app = self.run("review")
+        app.selectbox(key="review-state").set_value("all").run()
+        assert next(button for button in app.button if "Undo" in button.label).disabled
+        app.text_area(key=f"note-{before.id}").set_value("blended").run()
+        self.press(app, "c")
+        assert (store.get(before.id).opinion, store.get(before.id).note) == (Opinion.FAKE, "blended")
+        self.press(app, "x")
+        self.press(app, "z")
+        assert store.get(flag(0).id).reviewed_at is None
+        self.press(app, "z")
+        assert store.get(before.id) == before
+        assert app.text_area(key=f"note-{before.id}").value == "hm"
+        assert [event.action for event in store.events(before.id)] == ["flagged", "reviewed", "reviewed", "undone"]
+        assert any("cam 1, " in text.value for text in app.markdown)
+        assert next(button for button in app.button if "Undo" in button.label).disabled
+
+    def test_a_review_that_another_person_changed_is_not_undone(self) -> None:
+        store = service.current().archive.store
+        store.add(flag(trace=()), actor="ada")
+        app = self.run("review")
+        self.press(app, "c")
+        assert "every flag in it is reviewed" in app.success[0].value
+        other = store.review(flag().id, actor="grace", opinion=Opinion.REAL)
+        self.press(app, "z")
+        assert "grace reviewed it since" in app.toast[0].value
+        assert store.get(flag().id) == other
+
+    def test_a_clip_states_its_real_span(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("monitor.dashboard.pages.review.absolute", lambda *_: "https://monitor/clip.mp4")
+        store = service.current().archive.store
+        kept = {"clip": ClipState.KEPT, "clip_start": 12.5, "clip_end": 14.0}
+        store.add(flag(trace=(), **kept), actor="ada")
+        app = self.run("review")
+        assert "0:12.5 to 0:14.0" in [text.value for text in app.caption]
+        assert app.warning[0].value == (
+            "About this clip: it does not contain the flagged moment 0:12.0, "
+            "it is shorter than the requested 0:10.0 to 0:14.0."
+        )
 
     def test_the_system_page_shows_a_failed_heartbeat_and_the_deletion_rules(
         self, monkeypatch: pytest.MonkeyPatch

@@ -35,7 +35,7 @@ def test_the_demo_is_kept_as_pictures(tmp_path: Path) -> None:
         frames = list(islice(source, 40))
         for one in frames:
             ring.add(one)
-    clip = ring.save(tmp_path / "clip.mp4", 0.8, 1.2)
+    clip = written_clips.save(ring, tmp_path / "clip.mp4", 0.8, 1.2)
     assert (clip.start, clip.end, clip.reencoded) == (0.8, 1.2, True)
     assert len(written_clips.check(tmp_path / "clip.mp4", clip, frames, tolerance=4.0)) == 11
 
@@ -43,7 +43,7 @@ def test_the_demo_is_kept_as_pictures(tmp_path: Path) -> None:
 def test_every_picture_keeps_its_own_time(tmp_path: Path) -> None:
     times = [0.0, 0.033, 0.5, 0.533, 2.25, 2.26, 4.0, 7.0]
     ring, frames = filled(times)
-    clip = ring.save(tmp_path / "clip.mp4", 0.5, 5.0)
+    clip = written_clips.save(ring, tmp_path / "clip.mp4", 0.5, 5.0)
     assert (clip.start, clip.end) == (0.5, 4.0)
     assert written_clips.check(tmp_path / "clip.mp4", clip, frames) == pytest.approx(times[2:7], abs=1e-4)
     with open_source(tmp_path / "clip.mp4") as source:
@@ -52,7 +52,7 @@ def test_every_picture_keeps_its_own_time(tmp_path: Path) -> None:
 
 def test_a_clip_begins_with_the_picture_shown_at_the_start(tmp_path: Path) -> None:
     ring, frames = filled([0.0, 1.0, 9.0, 10.0])
-    clip = ring.save(tmp_path / "clip.mp4", 3.0, 5.0)
+    clip = written_clips.save(ring, tmp_path / "clip.mp4", 3.0, 5.0)
     assert (clip.start, clip.end) == (1.0, 1.0)
     assert written_clips.check(tmp_path / "clip.mp4", clip, frames) == [1.0]
 
@@ -97,16 +97,16 @@ def test_wide_pictures_are_halved_until_they_fit(size: tuple[int, int], kept: tu
 def test_a_span_without_pictures_is_an_error(tmp_path: Path) -> None:
     ring, _ = filled([number / 25 for number in range(50)], seconds=0.5)
     with pytest.raises(SourceError, match=r"the first one is at 1\.48 s"):
-        ring.save(tmp_path / "clip.mp4", 0.1, 0.5)
+        written_clips.save(ring, tmp_path / "clip.mp4", 0.1, 0.5)
     with pytest.raises(SourceError, match=r"the last one is at 1\.96 s"):
-        ring.save(tmp_path / "clip.mp4", 2.5, 3.0)
+        written_clips.save(ring, tmp_path / "clip.mp4", 2.5, 3.0)
     with pytest.raises(SourceError, match="none at all"):
-        PictureRing(seconds=1, max_bytes=1).save(tmp_path / "clip.mp4", 0.0, 1.0)
+        written_clips.save(PictureRing(seconds=1, max_bytes=1), tmp_path / "clip.mp4", 0.0, 1.0)
     assert list(tmp_path.iterdir()) == []
-    assert ring.save(tmp_path / "clip.mp4", 0.1, 1.5).start == pytest.approx(1.48)
+    assert written_clips.save(ring, tmp_path / "clip.mp4", 0.1, 1.5).start == pytest.approx(1.48)
 
 
 def test_an_unwritable_path_is_an_output_error(tmp_path: Path) -> None:
     ring, _ = filled([0.0])
     with pytest.raises(OutputError, match="cannot be written"):
-        ring.save(tmp_path / "missing" / "clip.mp4", 0.0, 1.0)
+        written_clips.save(ring, tmp_path / "missing" / "clip.mp4", 0.0, 1.0)
