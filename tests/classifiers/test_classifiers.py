@@ -10,7 +10,14 @@ import torch
 from support.random_weights import SIZES, coarse_crops
 
 import monitor.classifiers
-from monitor.classifiers import architecture, available_models, engines_dir, load_classifier
+from monitor.classifiers import (
+    DEFAULT_MODEL,
+    architecture,
+    available_models,
+    engines_dir,
+    load_classifier,
+    model_of,
+)
 from monitor.classifiers.weights import export_weights
 from monitor.errors import ModelCardError, UsageError, WeightsMissingError
 
@@ -93,7 +100,7 @@ def test_weights_of_another_architecture_are_refused(pairs: dict[str, Path], nam
 
 def test_the_shipped_weights_load() -> None:
     classifier = load_classifier()
-    assert classifier.network.name == f"inception_resnet_v1-{classifier.card.input.size}"
+    assert classifier.network.name == f"{DEFAULT_MODEL}-{classifier.card.input.size}"
     with torch.inference_mode():
         logit, _ = classifier.network.build()(torch.zeros(1, 3, classifier.input_size, classifier.input_size))
     assert torch.isfinite(logit).all()
@@ -109,9 +116,20 @@ def test_another_input_size_has_another_digest() -> None:
 
 def test_other_weights_have_another_digest(pair: Path) -> None:
     same = load_classifier(weights=pair)
-    assert same.network.digest == load_classifier().network.digest  # the path of the file does not matter
+    assert (
+        same.network.digest == load_classifier("inception_resnet_v1").network.digest
+    )  # the path of the file does not matter
     pair.write_bytes(pair.read_bytes()[:-1] + b"\x00")
     with pytest.raises(ModelCardError, match="describes other weights"):
+        load_classifier(weights=pair)
+
+
+def test_weights_without_a_name_are_of_the_model_on_their_card(pair: Path) -> None:
+    assert model_of(pair) == "inception_resnet_v1" != DEFAULT_MODEL
+    assert load_classifier(weights=pair).network.name == "inception_resnet_v1-160"
+    card = pair.with_suffix(".json")
+    card.write_text(card.read_text().replace("InceptionResnetV1", "a network of tomorrow"))
+    with pytest.raises(ModelCardError, match="which this program does not know: it knows inception_resnet_v1"):
         load_classifier(weights=pair)
 
 
@@ -126,7 +144,7 @@ def test_missing_default_weights_are_an_error(tmp_path: Path, monkeypatch: pytes
     (tmp_path / "package").mkdir()
     monkeypatch.setattr(monitor.classifiers, "_PACKAGE", tmp_path / "package")
     assert engines_dir() == tmp_path / "engines"
-    with pytest.raises(WeightsMissingError, match=r"inception_resnet_v1\.safetensors"):
+    with pytest.raises(WeightsMissingError, match=rf"{DEFAULT_MODEL}\.safetensors"):
         load_classifier()
 
 

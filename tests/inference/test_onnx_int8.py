@@ -159,8 +159,9 @@ def test_activations_are_named_by_their_convolution_and_path(graph_folder: Path)
 @pytest.mark.timeout(400)
 @pytest.mark.usefixtures("engines")  # exports the graphs once
 def test_the_shipped_weights_agree_and_the_face_detector_stays_exact(settings: Settings) -> None:
-    classifier = settings.classifier.model_copy(update={"backend": "onnxruntime-int8"})
-    engines = Engines.load(settings.model_copy(update={"classifier": classifier}))
+    changes = {"model": "inception_resnet_v1", "backend": "onnxruntime-int8"}
+    settings = settings.model_copy(update={"classifier": settings.classifier.model_copy(update=changes)})
+    engines = Engines.load(settings)
     assert engines.scorer.engine.name == "onnxruntime-int8"
     assert engines.choice.backend.name == "onnxruntime-int8"
     assert engines.faces._engines.onet.name == "onnxruntime-fp32"

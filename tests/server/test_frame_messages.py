@@ -62,6 +62,7 @@ def test_a_face_without_evidence_says_why_and_has_no_numbers() -> None:
             "samples": 8,
             "effective": 2.4,
             "reasons": ["face too small"],
+            "classifiers": [],
             "map": None,
         }
     ]

@@ -189,6 +189,8 @@ def _rows(figures: object, name: str = "") -> Iterator[tuple[str, str, str]]:
 def _share(figure: Mapping[str, Any]) -> str:
     low, high = figure["ci95"]
     digits = 0 if figure["value"] >= 0.01 else 1
+    if low is None:  # nearly all resamples agree
+        return share(figure["value"], digits=digits)
     return f"{share(figure['value'], digits=digits)} [{100 * low:.{digits}f}, {100 * high:.{digits}f}]"
 
 

@@ -62,7 +62,7 @@ def test_an_unwritable_place_is_told_first(
 
 
 def test_a_map_without_places_is_one_sentence(cli: Callable, shards: Path, tmp_path: Path) -> None:
-    said = cli("lab", "explain-check", shards, "--size", "96", "--out", "check")
+    said = cli("lab", "explain-check", shards, "--model", "inception_resnet_v1", "--size", "96", "--out", "check")
     assert said.code == 2
     assert "says nothing about where" in said.err.replace("\n", " ")
     assert not (tmp_path / "check").exists()

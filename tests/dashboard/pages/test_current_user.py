@@ -130,7 +130,8 @@ def test_a_viewer_cannot_review_flags(opened: Callable[..., MonitorService], rol
     monitor_service = opened(mode="password")
     app = run(page("review"), token_of(monitor_service, role, name="ada"))
     assert "Your name" not in [box.label for box in app.text_input]
-    assert {button.label for button in app.button if button.disabled} == locked
+    nothing_to_undo = {"Undo `Z`"}
+    assert {button.label for button in app.button if button.disabled} == locked | nothing_to_undo
     if not locked:
         next(button for button in app.button if button.label.startswith("False alarm")).click().run()
         assert monitor_service.archive.store.get(flag().id).reviewed_by == "ada"

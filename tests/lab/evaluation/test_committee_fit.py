@@ -7,7 +7,7 @@ from support.face_shards import pair_rows, write_faces
 
 from monitor.analysis.pipeline import Engines
 from monitor.analysis.scores import Scorer
-from monitor.classifiers import committee
+from monitor.classifiers import DEFAULT_MODEL, committee
 from monitor.classifiers.committee import load_committee
 from monitor.errors import DatasetError, UsageError
 from monitor.lab.datasets.faceset import FaceSet
@@ -66,12 +66,12 @@ def test_members_score_the_same_crops_and_a_card_brings_them_back(
     card = write_card(
         tmp_path / "pair.json",
         fusion,
-        models=["inception_resnet_v1"] * 2,
+        models=[DEFAULT_MODEL] * 2,
         scorers=scorers,
         fitted_on="faces, split val",
         figures={},
         max_difference=3.0,
-        intervals={"inception_resnet_v1": 1.0},
+        intervals={DEFAULT_MODEL: 1.0},
     )
     assert card.fusion.weights == pytest.approx(fusion.weights, abs=1e-6)
     monkeypatch.setattr(committee, "engines_dir", lambda: tmp_path)
@@ -81,7 +81,7 @@ def test_members_score_the_same_crops_and_a_card_brings_them_back(
         write_card(
             tmp_path / "pair.json",
             fusion,
-            models=["inception_resnet_v1"] * 2,
+            models=[DEFAULT_MODEL] * 2,
             scorers=scorers,
             fitted_on="",
             figures={},

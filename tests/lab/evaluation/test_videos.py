@@ -82,7 +82,8 @@ def test_a_video_is_what_analyze_says_of_it(folder: Path, engines: Engines, sett
 def test_files_are_ranked_by_one_statistic_whatever_the_thresholds(
     folder: Path, engines: Engines, settings: Settings
 ) -> None:
-    leaning = says(engines, 0.5)
+    calibration = engines.classifier.card.calibration
+    leaning = says(engines, (0.7 - calibration.shift) / calibration.scale)
     found = {}
     for name, at in (("eager", 0.55), ("shy", 0.97)):
         verdict = settings.verdict.model_copy(update={"suspicious_at": at, "fake_at": 0.99})
