@@ -100,4 +100,4 @@ def _show(results: dict[str, ScenarioResult], stages: dict[str, float], classifi
         f"batch {batch}: {spent:.1f} ms per face, {share(classifier.sgemm_share[batch])}"
         for batch, spent in classifier.ms_per_face.items()
     )
-    console.print(f"classifier on {classifier.engine}, share of this core's sgemm peak: {shares}")
+    console.print(f"InceptionResnetV1 on {classifier.engine}, share of this core's sgemm peak: {shares}")

@@ -237,7 +237,7 @@ class TestOwnMaterial:
         until(lambda: abs(player.evaluate(at) - seconds) < 0.06)
         assert 3 <= seconds <= 6.5
         page.get_by_role("button", name="frame ▸").click()
-        until(lambda: 0.01 < player.evaluate(at) - seconds < 0.23)  # half a frame to one and a half; the label is rounded
+        until(lambda: 0.01 < player.evaluate(at) - seconds < 0.23)
         chart = page.get_by_test_id("stVegaLiteChart").bounding_box()
         page.mouse.click(chart["x"] + 0.5 * chart["width"], chart["y"] + 0.3 * chart["height"])
         until(lambda: 3.5 < player.evaluate(at) < 5.5)
