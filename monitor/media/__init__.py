@@ -11,6 +11,7 @@ progress        progress reports of long reads and writes
 span_cutter     a span of a local file -> clip
 remux           packets -> mp4 without encoding
 clip            the description of a written clip
+clip_length     seconds of video in a clip
 video_writer    pictures -> H.264 mp4
 soundtrack      copies a file's sound into an mp4
 """
