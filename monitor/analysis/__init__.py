@@ -7,6 +7,7 @@ integrity         Frame -> Hint: frozen, looped or mistimed streams; independent
 face_orientation  pixels -> Faces, also on their side or upside down
 tracks            Faces -> TrackedFaces
 quality           TrackedFaces -> Qualities: size, blur, darkness, pose
+score_schedule    TrackedFaces -> the faces that are due for a score
 scores            TrackedFaces, crops -> Scores: log-odds + evidence map
 paced_scorer      the same at a lower rate; the last score holds in between
 verdicts/         Scores -> Verdict, LabelChange: evidence over time, hysteresis, reasons

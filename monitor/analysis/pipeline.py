@@ -15,8 +15,9 @@ import cv2
 from monitor.analysis import quality
 from monitor.analysis.face_orientation import FaceOrientation
 from monitor.analysis.integrity import Integrity
-from monitor.analysis.paced_scorer import PacedScorer, ScoreSchedule
+from monitor.analysis.paced_scorer import PacedScorer
 from monitor.analysis.scenes import SceneCuts
+from monitor.analysis.score_schedule import ScoreSchedule
 from monitor.analysis.scores import Scorer
 from monitor.analysis.segments import Segments
 from monitor.analysis.tracks import Tracker

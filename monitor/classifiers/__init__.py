@@ -119,15 +119,7 @@ def model_of(weights: Path) -> str:
         WeightsMissingError: the file does not exist.
         ModelCardError: the card is missing or malformed, or names an unknown architecture.
     """
-    from monitor.classifiers.model_card import read_card
-
-    _check_present(weights)
-    named = read_card(weights.with_suffix(".json"), weights=weights).architecture
-    for name in available_models():
-        if named == architecture(name).ARCHITECTURE:
-            return name
-    known = ", ".join(available_models())
-    raise ModelCardError(f"{weights} holds {named!r}, which this program does not know: it knows {known}")
+    return _registered_name(_read_card(weights), weights)
 
 
 def load_classifier(
@@ -146,15 +138,14 @@ def load_classifier(
         WeightsMissingError: the file does not exist.
         ModelCardError: the card is missing or malformed, or describes other weights.
     """
-    from monitor.classifiers.model_card import read_card
     from monitor.inference.ranges import ranges_path, read_ranges
 
-    if name is None:
-        name = model_of(weights) if weights else DEFAULT_MODEL
+    if name is not None:
+        architecture(name)  # an unknown name is an error of its own, not a missing file
+    path = weights or engines_dir() / f"{name or DEFAULT_MODEL}.safetensors"
+    card = _read_card(path)
+    name = name or _registered_name(card, path)
     known = architecture(name)
-    path = weights or engines_dir() / f"{name}.safetensors"
-    _check_present(path)
-    card = read_card(path.with_suffix(".json"), weights=path)
     if card.architecture != known.ARCHITECTURE:
         raise ModelCardError(f"{path} holds {card.architecture!r}, but {name} is {known.ARCHITECTURE!r}")
     size = input_size or card.input.size
@@ -174,13 +165,24 @@ def load_classifier(
     return Classifier(card=card.at(size) if size in card.sizes else card, network=network, input_size=size)
 
 
-def _check_present(weights: Path) -> None:
+def _read_card(weights: Path) -> ModelCard:
+    from monitor.classifiers.model_card import read_card
+
     if not weights.is_file():
         raise WeightsMissingError(
             f"weights {weights} are missing, and no face is ever scored with random ones: put {weights.name} and its "
             f"card {weights.stem}.json there (both are part of the repository's engines folder), or name other weights "
             "with the setting classifier.weights"
         )
+    return read_card(weights.with_suffix(".json"), weights=weights)
+
+
+def _registered_name(card: ModelCard, weights: Path) -> str:
+    for name in available_models():
+        if card.architecture == architecture(name).ARCHITECTURE:
+            return name
+    known = ", ".join(available_models())
+    raise ModelCardError(f"{weights} holds {card.architecture!r}, which this program does not know: it knows {known}")
 
 
 def _sides(sizes: range) -> str:

@@ -47,7 +47,7 @@ def appearance_line(verdict: Verdict, media_time: float) -> str:
 
 
 def appearance_record(verdict: Verdict, media_time: float) -> dict[str, Any]:
-    """The same as a JSON object."""
+    """The line as a JSON object."""
     return {"type": "face_appeared", "media_time": round(media_time, 3), **verdict.to_dict()}
 
 
@@ -62,7 +62,7 @@ def departure_line(summary: TrackSummary) -> str:
 
 
 def departure_record(summary: TrackSummary) -> dict[str, Any]:
-    """The same as a JSON object."""
+    """The line as a JSON object."""
     return {"type": "face_left", "media_time": round(summary.last_seen, 3), **summary.to_dict()}
 
 

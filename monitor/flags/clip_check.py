@@ -41,7 +41,7 @@ class StatedClip:
         return cls(name, path, (facts["start"], facts["end"]), span)
 
     def fault(self, length: float | None) -> str | None:
-        """The contradiction between the clip's real length (seconds; None: no video) and its flag, as a clause."""
+        """A clause that names a contradiction between the flag and the real length, seconds (None: no video)."""
         if length is None:
             return f"{self.name} cannot be read as a video"
         if self.span is not None:

@@ -69,7 +69,7 @@ class DocumentEntry:
     summary: str  # the text after the label
     pictures: tuple[DocumentPicture, ...]
     facts: tuple[DocumentFact, ...]
-    absent: tuple[DocumentFact, ...]  # what the clip lacks; missing and omitted files, with the reasons
+    absent: tuple[DocumentFact, ...]  # the missing part of the clip; missing and omitted files, with the reasons
     files: tuple[tuple[str, str, str], ...]  # name, bytes, SHA-256
     log: tuple[tuple[str, str, str, str], ...]  # time, person, action, hash
 

@@ -138,7 +138,7 @@ class TensorRtBackend:
             return None
 
     def exact(self) -> CudaBackend:
-        """The same GPU in fp32."""
+        """The fp32 backend of the same GPU."""
         return CudaBackend(exact=True)
 
 

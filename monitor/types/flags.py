@@ -107,7 +107,7 @@ class Flag:
 
     @property
     def clip_warning(self) -> str:
-        """What a kept clip lacks, as a clause; "" if it holds the requested span."""
+        """A clause that names the missing part of a kept clip; "" if the clip holds the requested span."""
         if self.clip is not ClipState.KEPT:
             return ""
         requested, span = clock_span(self.start, self.end), self.clip_span

@@ -28,7 +28,7 @@ def percent(probability: float) -> str:
 
 
 def percent_or_unknown(probability: float | None) -> str:
-    """The same, but "unknown" for None and NaN."""
+    """A probability as ``percent`` formats it, "unknown" for None and NaN."""
     return "unknown" if probability is None or math.isnan(probability) else percent(probability)
 
 

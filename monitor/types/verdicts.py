@@ -12,7 +12,7 @@ from monitor.types.serialise import HIDDEN, LOG_ODDS, PROBABILITY, Serialisable,
 
 @dataclass(frozen=True, slots=True)
 class ClassifierVerdict(Serialisable):
-    """What one classifier of a committee alone would say about a track, from the same samples."""
+    """The P(fake) of a track by one classifier of a committee alone, from the same samples."""
 
     classifier: str  # id on its model card
     probability: float = field(metadata=PROBABILITY)  # calibrated P(fake)

@@ -9,7 +9,6 @@ import pytest
 from support.observations import frame as made
 from support.observations import source_info
 
-from monitor.analysis.paced_scorer import ScoreSchedule
 from monitor.analysis.pipeline import Engines, Pipeline, _concurrency
 from monitor.analysis.scores import Scorer
 from monitor.analysis.verdicts import source_verdict
@@ -158,22 +157,6 @@ def test_dark_faces_are_rejected_with_a_reason(demo: list[Frame], engines: Engin
     assert not any(len(observation.scores) for observation in observations)
     assert verdict.label is Label.NOT_ENOUGH_EVIDENCE
     assert Reason.TOO_SMALL in verdict.reasons
-
-
-@pytest.mark.parametrize("fps", [10, 24, 25, 29.97, 60])
-def test_the_schedule_keeps_its_rate_at_any_frame_rate(fps: float) -> None:
-    schedule = ScoreSchedule(0.2)
-    times = np.arange(0, 20, 1 / fps)
-    due = sum(bool(schedule.due(np.array([1]), time)) for time in times)
-    assert due == pytest.approx(20 * 5, abs=1)
-
-
-def test_the_schedule_is_per_track_and_forgets_ended_tracks() -> None:
-    schedule = ScoreSchedule(0.2)
-    assert schedule.due(np.array([1, 2]), 0.0) == [0, 1]
-    assert schedule.due(np.array([3, 1, 2]), 0.1) == [0]
-    schedule.forget((1,))
-    assert schedule.due(np.array([1, 2]), 0.15) == [0]
 
 
 @pytest.mark.parametrize(("min_score_interval", "expected"), [(0.0, 5), (0.5, 2)])

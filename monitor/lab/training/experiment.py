@@ -43,7 +43,7 @@ class Crops:
 
 @dataclass(frozen=True, slots=True)
 class PseudoFakes:
-    """How pseudo-fakes are made: relative shares of the kinds."""
+    """Relative shares of the kinds of pseudo-fakes."""
 
     self_blended: float = 0.6
     cross_blended: float = 0.2

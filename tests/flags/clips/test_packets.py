@@ -1,6 +1,8 @@
 import errno
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from itertools import islice, pairwise
 from pathlib import Path
@@ -15,7 +17,7 @@ from monitor.errors import MonitorError, OutputError, SourceError
 from monitor.flags.clips import PacketRing, PictureRing, follow
 from monitor.media import remux as remux_module
 from monitor.media.media_clock import BREAK
-from monitor.media.sources import open_source
+from monitor.media.sources import Source, open_source
 from monitor.media.worker.isolated_source import available
 from monitor.settings import SourceSettings
 from monitor.types import Frame
@@ -196,12 +198,19 @@ def test_a_reserved_clip_is_whole_after_its_packets_left_the_ring(tmp_path: Path
     assert ring._reservations.size == 0
 
 
-def test_reserved_packets_have_a_limit(tmp_path: Path) -> None:
-    file = clips.video(tmp_path / "a.mp4", frames=59, options={"g": "5"})
+@contextmanager
+def quarter_ring(path: Path, *, frames: int) -> Iterator[tuple[Source, PacketRing, int]]:
+    """A source and its ring, which holds a quarter of the source's bytes."""
+    file = clips.video(path, frames=frames, options={"g": "5"})
     limit = sum(len(payload) for payload in written_clips.payloads(file)) // 4
     with open_source(file) as source:
         ring = follow(source, seconds=60, max_bytes=limit, settings=HERE)
         assert isinstance(ring, PacketRing)
+        yield source, ring, limit
+
+
+def test_reserved_packets_have_a_limit(tmp_path: Path) -> None:
+    with quarter_ring(tmp_path / "a.mp4", frames=59) as (source, ring, limit):
         reserved = []
         for frame in source:
             if frame.index % 5 == 0:
@@ -216,11 +225,7 @@ def test_reserved_packets_have_a_limit(tmp_path: Path) -> None:
 
 
 def test_the_bytes_limit_the_buffer(tmp_path: Path) -> None:
-    file = clips.video(tmp_path / "a.mp4", frames=60, options={"g": "5"})
-    limit = sum(len(payload) for payload in written_clips.payloads(file)) // 4
-    with open_source(file) as source:
-        ring = follow(source, seconds=60, max_bytes=limit, settings=HERE)
-        assert isinstance(ring, PacketRing)
+    with quarter_ring(tmp_path / "a.mp4", frames=60) as (source, ring, limit):
         largest = 0
         for _ in source:
             assert ring.size == sum(len(kept.packet.data) for group in ring._groups for kept in group.packets) <= limit
