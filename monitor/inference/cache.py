@@ -10,8 +10,6 @@ import logging
 import os
 import re
 import secrets
-import sys
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -19,6 +17,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import platformdirs
+
+from monitor.system.files import lock
 
 logger = logging.getLogger(__name__)
 
@@ -169,35 +169,19 @@ def _valid(path: Path, key: ArtefactKey) -> bool:
 @contextmanager
 def _only_builder(path: Path) -> Iterator[bool]:
     """Lock an artefact against other builders; gives whether another one held the lock."""
-    if sys.platform == "win32":
-        yield False  # Windows has no such locks
-        return
-    import fcntl
-
-    lock = path.with_name(f"{path.name}.lock")
+    name = path.with_name(f"{path.name}.lock")
     with ExitStack() as held:
         has_waited = False
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            file = held.enter_context(lock.open("wb"))
-            held.callback(lock.unlink, missing_ok=True)
-            deadline = time.monotonic() + PATIENCE
-            while not _locked(lambda: fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)):
-                has_waited = True
-                if time.monotonic() >= deadline:
-                    break
-                time.sleep(0.1)
+            file = held.enter_context(name.open("wb"))
+            held.callback(name.unlink, missing_ok=True)
+            has_waited = not lock(file)
+            if has_waited:
+                lock(file, patience=PATIENCE)
         except OSError as error:
             logger.debug("%s cannot be locked (%s)", path, error.strerror or error)
         yield has_waited
-
-
-def _locked(lock: Callable[[], object]) -> bool:
-    try:
-        lock()
-    except BlockingIOError:
-        return False
-    return True
 
 
 @contextmanager

@@ -7,10 +7,11 @@ import os
 import re
 import secrets
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 from monitor.errors import OutputError, UsageError
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 _HIDDEN = re.compile(r"\.([^/\\]+)-[0-9a-f]{8}\.partial")  # name of a working folder
 _NO_PERMISSION = (errno.EACCES, errno.EPERM, errno.EROFS)
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+_LOCK_INTERVAL: Final = 0.1  # seconds between two tries to take a lock
 
 
 def write_whole(path: Path, content: bytes | str) -> None:
@@ -63,16 +65,38 @@ def alone_in(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise OutputError(f"{folder} cannot be written ({error.strerror or error}): choose another folder") from error
     with file:
-        if sys.platform != "win32":
-            import fcntl
-
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise UsageError(
-                    f"another process is at work in {folder}: let it finish, or choose another folder"
-                ) from None
+        if not lock(file):
+            raise UsageError(f"another process is at work in {folder}: let it finish, or choose another folder")
         yield
+
+
+def lock(file: BinaryIO, *, patience: float = 0.0) -> bool:
+    """Lock an open file against other processes until it is closed; Windows has no such locks.
+
+    Args:
+        file: open for writing.
+        patience: longest wait for another process that holds the lock, seconds.
+
+    Returns:
+        Whether the lock was taken; always on Windows.
+
+    Raises:
+        OSError: the file system has no locks.
+    """
+    if sys.platform == "win32":
+        return True
+    import fcntl
+
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(_LOCK_INTERVAL)
+        else:
+            return True
 
 
 def write_error(path: Path, error: OSError | FFmpegError) -> OutputError:
