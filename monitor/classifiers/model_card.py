@@ -7,12 +7,15 @@ import hashlib
 import math
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from monitor.errors import ModelCardError
 from monitor.types import Calibration, ScoreProcess
+
+CHANCE: Final = 0.5  # AUC of a coin
+MIN_DOMAIN_GROUPS: Final = 5  # fewer independent clips support no statement about a domain
 
 
 class _Facts(BaseModel):
@@ -72,6 +75,33 @@ class Profile(_Facts):
     demo_logits: DemoLogits | None = None
 
 
+class Domain(_Facts):
+    """The AUC by clip on one generator's fakes, or on one source of genuine footage."""
+
+    material: str  # data set and split
+    kind: Literal["all", "generator", "footage"]
+    name: str
+    clips: int = Field(ge=1)
+    groups: int = Field(ge=1)  # clips of one original count as one
+    auc: float = Field(ge=0, le=1)
+    ci95: tuple[float, float] | None  # None: it cannot be given
+
+    @property
+    def finding(self) -> str:
+        """Whether the classifier ranks this domain better than a coin, in words."""
+        if self.groups < MIN_DOMAIN_GROUPS or self.ci95 is None:
+            return "too few clips to tell"
+        low, high = self.ci95
+        if low > CHANCE:
+            return "better than chance"
+        return "worse than chance" if high < CHANCE else "no better than chance"
+
+    @property
+    def is_blind(self) -> bool:
+        """Whether there are enough clips, and the AUC is not shown to be above chance."""
+        return self.finding.endswith(("no better than chance", "worse than chance"))
+
+
 class ModelCard(_Facts):
     """The description of one set of weights. Unknown fields are kept, so that reports can show them."""
 
@@ -92,6 +122,7 @@ class ModelCard(_Facts):
     profiles: tuple[Profile, ...] = ()  # calibrations for other input sizes
     score_process: Annotated[ScoreProcess, BeforeValidator(_check_fields)] = ScoreProcess()  # the same at all sizes
     demo_logits: DemoLogits | None = None  # None: not recorded
+    domains: tuple[Domain, ...] = ()  # accuracy by generator and by source of footage
 
     @property
     def sizes(self) -> tuple[int, ...]:

@@ -7,11 +7,10 @@ from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
-from rich.progress import Progress
 from rich.table import Table
 
+from monitor.cli.lab.scored_shards import score_shards
 from monitor.cli.terminal import Backend, Set, SettingsFile, console, errors, settings_from
-from monitor.errors import UsageError
 from monitor.settings import Settings
 
 
@@ -29,27 +28,15 @@ def card(
     Weights and calibration stay unchanged.
     """
     from monitor.analysis.pipeline import Engines
-    from monitor.lab.evaluation.crops import crop_outcomes
     from monitor.lab.evaluation.curves import curves, write_curves
-    from monitor.lab.evaluation.material import open_material
 
     named = {"classifier.model": model, "classifier.weights": weights}
     chosen = [f"{name}={value}" for name, value in named.items() if value is not None]
     settings = settings_from(settings_file, [*(assignments or ()), *chosen], backend=backend)
-    material = open_material(source, split=split)
-    if material.faces is None:
-        raise UsageError(f"{source} holds no prepared crops: name a folder of face shards (lab prepare)")
     with errors.status("loading engines"):
         engines = Engines.load(settings)
-    with Progress(console=errors, transient=True) as progress:
-        task = progress.add_task("crops", total=len(material))
-        outcomes = crop_outcomes(
-            material.faces,
-            engines=engines,
-            settings=settings.verdict,
-            on_done=lambda done: progress.advance(task, done),
-        )
-    facts = curves(outcomes, material=f"{material.name}, split {material.split or 'all'}")
+    name, outcomes = score_shards(source, split=split, engines=engines, settings=settings)
+    facts = curves(outcomes, material=name)
     path = write_curves(weights, facts, demo_logits=_demo_logits(settings, sizes=engines.classifier.card.sizes))
     _show(facts["presets"])
     console.print(f"{escape(str(path))}: the new card")

@@ -19,6 +19,7 @@ from monitor.types import Reason
 from monitor.types.formatting import share
 
 _ACCUSED: Final = "accused_at_p_fake"
+_KINDS: Final = {"all": "all clips", "footage": "genuine footage", "generator": "fakes by"}
 _DESCRIPTIONS: Final = {
     Preset.NEWSROOM: "Newsroom: finds more fakes, raises more false alarms",
     Preset.BALANCED: "Balanced",
@@ -47,6 +48,7 @@ def show() -> None:
     for card, place in zip(cards, places, strict=True):
         with place:
             _curves(card, monitor_service.settings.verdict)
+            _domains(card)
             _figures(card)
             _weights(card)
 
@@ -155,6 +157,37 @@ def _curves(card: ModelCard, thresholds: VerdictSettings) -> None:
         "Middle: on the dashed line, 70 of 100 faces with P(fake) 70 % are fake; a larger dot stands for more faces. "
         "Right: where the two colours overlap, no threshold separates genuine from fake faces; the dashed line is the "
         "current threshold for suspicious."
+    )
+
+
+def _domains(card: ModelCard) -> None:
+    """Shows the accuracy by generator and by source of footage, the worst first."""
+    if not card.domains:
+        return
+    st.subheader("By generator and by source of footage")
+    blind = sorted({domain.name for domain in card.domains if domain.kind == "generator" and domain.is_blind})
+    if blind:
+        st.warning(
+            f"Fakes by these generators rank no higher than genuine footage: {', '.join(blind)}. A verdict on them is "
+            "worth no more than a coin.",
+            icon=":material/visibility_off:",
+        )
+    rows = [
+        {
+            "": _KINDS[domain.kind],
+            "name": domain.name,
+            "clips": domain.clips,
+            "AUC": domain.auc,
+            "95 % interval": "" if domain.ci95 is None else f"{domain.ci95[0]:.2f} to {domain.ci95[1]:.2f}",
+            "finding": domain.finding,
+            "material": domain.material,
+        }
+        for domain in sorted(card.domains, key=lambda domain: (domain.kind, domain.auc))
+    ]
+    st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch")
+    st.caption(
+        "AUC is the share of pairs of a fake and a genuine clip in which the fake gets the higher score; a coin has "
+        "0.5. A generator is compared with all genuine clips, a source of genuine footage with all fakes."
     )
 
 

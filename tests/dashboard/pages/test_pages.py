@@ -359,7 +359,10 @@ class TestScript:
     def test_the_model_card_is_shown(self) -> None:
         app = self.run("model")
         assert "An indication, never proof." in app.warning[0].value
-        assert any("newsroom" in table.value.to_string() for table in app.dataframe)
+        tables = [table.value.to_string() for table in app.dataframe]
+        assert any("newsroom" in table for table in tables)
+        assert any("CyberHost" in table and "no better than chance" in table for table in tables)
+        assert "EMOPortraits" in app.warning[1].value  # of the generators that it cannot tell
 
     def test_a_preset_switch_takes_effect_and_is_audited(self, monkeypatch: pytest.MonkeyPatch) -> None:
         written: list[tuple[str, ...]] = []
