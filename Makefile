@@ -18,6 +18,7 @@ $(READY): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,openvino,lab,imagenet,meso-h5]'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps 'grad-cam==1.5.7' 'ttach==0.0.3'
+	-$(BIN)/deepfake-monitor engines build --engine auto  # so that the first start takes seconds
 	@touch $@
 
 run: setup

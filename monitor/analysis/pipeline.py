@@ -5,7 +5,7 @@ All stages use media time, so the same frames give the same observations, bit fo
 
 import copy
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Self
@@ -58,13 +58,16 @@ class Engines:
         return self.scorer.classifier
 
     @classmethod
-    def load(cls, settings: Settings, *, input_size: int | None = None) -> Self:
+    def load(
+        cls, settings: Settings, *, input_size: int | None = None, on_step: Callable[[str], None] = lambda _: None
+    ) -> Self:
         """Load or build all networks that ``settings`` select.
 
         Args:
             settings: only detector, classifier and cache_dir are used.
             input_size: side of the classifiers' crops, pixels; overrides the settings, and needs no calibration for
                 this size (for benchmarks).
+            on_step: called with the name of each network before it is loaded or built.
 
         Raises:
             WeightsMissingError: the weights are missing.
@@ -79,6 +82,7 @@ class Engines:
         cv2.setNumThreads(wanted.threads)  # process-wide; more threads only compete with the engine's
 
         def build(network: Network, backend: Backend) -> Engine:
+            on_step(network.name)
             return backend.compile(network, threads=wanted.threads, cache_dir=cache_dir)
 
         with export_in_child():

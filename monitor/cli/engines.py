@@ -34,7 +34,11 @@ app = typer.Typer(
 
 Engines = Annotated[
     list[str] | None,
-    typer.Option("--engine", help="Only this engine; may be repeated.", show_default="all usable ones"),
+    typer.Option(
+        "--engine",
+        help="Only this engine, or auto for the one that the settings choose; may be repeated.",
+        show_default="all usable ones",
+    ),
 ]
 
 
@@ -77,7 +81,7 @@ def build(engine: Engines = None, settings_file: SettingsFile = None, assignment
     settings = settings_from(settings_file, assignments)
     networks = [network for network, _ in _networks(settings)]
     folder = default_cache_dir(settings.cache_dir)
-    backends, failures = available(engine or ()), 0
+    backends, failures = available([_chosen(settings) if name == "auto" else name for name in engine or ()]), 0
     with Progress(console=errors, transient=True) as progress, export_in_child():
         task = progress.add_task("", total=len(backends))
         for backend in backends:
@@ -226,6 +230,11 @@ def _networks(settings: Settings) -> list[tuple[Network, Pixels]]:
             raise EngineError(f"there are no faces to try {network.name} on")
         networks.append((network, network.reference_crops()))
     return networks
+
+
+def _chosen(settings: Settings) -> str:
+    """The name of the engine that the settings choose on this machine."""
+    return choose(settings.classifier.backend).backend.name
 
 
 def _bytes(files: Sequence[Path]) -> int:

@@ -13,11 +13,19 @@ from monitor.overlay.heat import EvidenceMemory
 from monitor.server.frame_messages import header, pack, picture, portrait
 from monitor.server.quality_levels import QualityAdaptation, QualityLevel
 from monitor.types import Frame, Observation
-from monitor.types.events import Event, FrameAnalysed, StreamOpened
+from monitor.types.events import Event, FrameAnalysed, StreamOpened, StreamStateChanged
 
 _MAP_AGE: Final = 1.0  # seconds of media time, maximum age of an evidence map
 _FPS_WINDOW: Final = 5.0  # seconds, window of the frame rate
 _MAX_SHOWN: Final = 1000  # shown frames in this window
+
+
+@dataclass(frozen=True, slots=True)
+class ShownState:
+    """The state of a stream as its viewers show it."""
+
+    state: str  # of ``StreamStateChanged``
+    reason: str  # "" if the state needs no reason
 
 
 @dataclass(eq=False, slots=True)
@@ -40,6 +48,7 @@ class Viewer:
         self.tab = tab
         self.arrived = asyncio.Event()
         self.seen = 0
+        self.state: ShownState | None = None  # the last one that was sent
         self.adaptation = QualityAdaptation()
         self._sent: dict[tuple[int, int], float] = {}  # (connection, frame) -> time sent, monotonic
         self._shown: deque[float] = deque(maxlen=_MAX_SHOWN)
@@ -80,6 +89,7 @@ class Broadcaster:
         self._number = 0
         self._maps = EvidenceMemory(_MAP_AGE)
         self._viewers: list[Viewer] = []  # in order of arrival
+        self._state: ShownState | None = None  # None: no frame is missing yet, nothing to explain
         self.over = ""  # reason of the end; "" before the end
 
     @property
@@ -88,12 +98,30 @@ class Broadcaster:
         return len(self._viewers)
 
     def __call__(self, event: Event) -> None:
-        """Show each frame; a new connection drops the evidence maps of the last one."""
+        """Show each frame and each state; a new connection drops the evidence maps of the last one."""
         match event:
             case StreamOpened():
                 self._maps = EvidenceMemory(_MAP_AGE)
             case FrameAnalysed(frame=frame, observation=observation, connection=connection):
                 self._show(frame, observation, connection=connection)
+            case StreamStateChanged(state=state, reason=reason):
+                self.show_state(state, reason)
+
+    def show_state(self, state: str, reason: str = "") -> None:
+        """Tell all viewers why no new frame comes; thread-safe."""
+        with self._changed:
+            self._state = ShownState(state, reason)
+            viewers = tuple(self._viewers)
+        for viewer in viewers:
+            viewer.wake()
+
+    def state(self, viewer: Viewer) -> ShownState | None:
+        """The state of the stream; None if the viewer has it already."""
+        state = self._state
+        if state == viewer.state:
+            return None
+        viewer.state = state
+        return state
 
     def _show(self, frame: Frame, observation: Observation, *, connection: int) -> None:
         self._maps.update(observation)
@@ -119,7 +147,7 @@ class Broadcaster:
         viewer = Viewer(tab)
         with self._changed:
             self._viewers.append(viewer)
-        if self._newest is not None:
+        if self._newest is not None or self._state is not None:
             viewer.arrived.set()
         try:
             yield viewer

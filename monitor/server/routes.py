@@ -7,6 +7,7 @@ the host, and its token must belong to a page of a signed-in user with the requi
 import asyncio
 import tempfile
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
@@ -39,7 +40,7 @@ _HEADERS: Final = {
 
 
 async def live(websocket: WebSocket) -> None:
-    """Sends the newest frames of one stream; at most two are unacknowledged."""
+    """Sends the newest frames of one stream as bytes, at most two unacknowledged, and its changes of state as text."""
     await websocket.accept()
     if await authorize(websocket, Role.VIEWER) is None:
         await websocket.close(NOT_ALLOWED, "not allowed: reload the page")
@@ -79,6 +80,9 @@ async def _send_frames(
 ) -> None:
     with suppress(WebSocketDisconnect, RuntimeError):
         while not broadcaster.over:
+            state = broadcaster.state(viewer)
+            if state is not None:
+                await websocket.send_json(asdict(state))
             found = None if credit.locked() else await asyncio.to_thread(broadcaster.message, viewer)
             if found is None:
                 await viewer.arrived.wait()  # a newer frame, an acknowledgement, or the end

@@ -11,7 +11,7 @@ from monitor.analysis.pipeline import Engines
 from monitor.errors import UsageError
 from monitor.flags.archive import FlagArchive
 from monitor.media.sources.push import PushInbox
-from monitor.runtime import BackgroundWorker, EngineBuild, Heartbeat, LoadShedder, Timer, run_parallel
+from monitor.runtime import BackgroundWorker, EngineBuild, Heartbeat, LoadShedder, StreamState, Timer, run_parallel
 from monitor.server.address_policy import check_address
 from monitor.server.auth.accounts import Accounts
 from monitor.server.auth.audit import AuditLog
@@ -118,10 +118,17 @@ class MonitorService:
         """
         with self._loading:
             if self._engines is None:
-                self._engines = Engines.load(self.settings)
+                self._engines = Engines.load(self.settings, on_step=self._show_loading)
+                self._show_loading("")
                 self._build = EngineBuild(self._engines, self.settings)
                 self._build.start()
             return self._engines
+
+    def _show_loading(self, network: str) -> None:
+        """Tell the viewers of all streams which network they wait for; "" for none."""
+        reason = f"preparing {network} (the first start builds each network once: up to a minute)" if network else ""
+        for stream in self.streams:
+            stream.broadcaster.show_state(StreamState.CONNECTING, reason)
 
     @property
     def loaded(self) -> Engines | None:

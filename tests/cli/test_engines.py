@@ -54,6 +54,13 @@ def test_an_engine_that_cannot_be_used_is_listed_and_refused(cli: Callable) -> N
     assert not any(row["chosen"] for row in rows)
 
 
+def test_auto_builds_the_engine_that_the_settings_choose(cli: Callable) -> None:
+    said = cli("engines", "build", "--engine", "auto", "--set", "classifier.backend=onnxruntime")
+    assert said.code == 0, said.err
+    assert "onnxruntime: ready in" in said.out
+    assert said.out.count("ready in") == 1
+
+
 def test_built_engines_are_in_the_cache_until_it_is_cleaned(cli: Callable, tmp_path: Path) -> None:
     said = cli("engines", "build", *ONLY)
     assert said.code == 0, said.err

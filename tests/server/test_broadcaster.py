@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import cv2
@@ -12,8 +13,9 @@ from support.events import analyse_frame, open_stream
 from support.observations import Face, frame, observation
 
 from monitor.server import broadcaster as module
-from monitor.server.broadcaster import Broadcaster, Viewer
+from monitor.server.broadcaster import Broadcaster, ShownState, Viewer
 from monitor.server.frame_messages import unpack
+from monitor.types.events import StreamStateChanged
 
 BOX = (40.0, 30.0, 80.0, 90.0)
 
@@ -210,3 +212,21 @@ def test_large_pictures_are_sent_smaller() -> None:
 
 def _width(jpeg: bytes) -> int:
     return cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR).shape[1]
+
+
+def test_a_viewer_gets_each_state_once_and_who_comes_late_gets_the_last_one() -> None:
+    async def look() -> None:
+        broadcaster = Broadcaster()
+        with broadcaster.viewing() as early:
+            assert broadcaster.state(early) is None, "nothing is to be explained yet"
+            broadcaster.show_state("connecting", "preparing a network")
+            await woken(early)
+            assert broadcaster.state(early) == ShownState("connecting", "preparing a network")
+            assert broadcaster.state(early) is None
+            broadcaster(StreamStateChanged(stream="door", at=datetime.now(UTC), connection=1, state="paused"))
+            await woken(early)
+            with broadcaster.viewing() as late:
+                await woken(late)
+                assert broadcaster.state(late) == broadcaster.state(early) == ShownState("paused", "")
+
+    asyncio.run(look())

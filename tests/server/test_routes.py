@@ -333,6 +333,16 @@ def test_at_most_two_frames_are_unacknowledged(client: TestClient, tuned: Tuned,
     assert tuned.broadcaster.viewers == 0
 
 
+def test_a_state_without_frames_is_sent_as_text(client: TestClient, tuned: Tuned, token: dict[str, str]) -> None:
+    tuned.broadcaster.show_state("connecting", "preparing a network")
+    with viewed(client, token) as socket:
+        assert socket.receive_json() == {"state": "connecting", "reason": "preparing a network"}
+        tuned.feed(0)
+        assert number(socket.receive_bytes()) == 0
+        tuned.broadcaster.show_state("paused")
+        assert socket.receive_json() == {"state": "paused", "reason": ""}
+
+
 def test_the_end_closes_the_connection_with_a_reason(client: TestClient, tuned: Tuned, token: dict[str, str]) -> None:
     with viewed(client, token) as socket:
         tuned.feed(0)

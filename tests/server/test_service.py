@@ -2,10 +2,11 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from support.flagging import flag
@@ -119,10 +120,15 @@ def test_the_networks_are_loaded_once_and_when_needed(
 ) -> None:
     loads: list[Settings] = []
 
-    def load(settings: Settings) -> Engines:
+    def load(settings: Settings, on_step: Callable[[str], None]) -> Engines:
         loads.append(settings)
+        on_step("a_network")
         time.sleep(0.1)
         return engines
+
+    shown: list[tuple[StreamState, str]] = []
+    door = SimpleNamespace(broadcaster=SimpleNamespace(show_state=lambda *said: shown.append(said)), stop=lambda: None)
+    monkeypatch.setattr(monitor_service, "_streams", {"door": door})
 
     monkeypatch.setattr(Engines, "load", load)
     assert monitor_service.loaded is None
@@ -133,6 +139,9 @@ def test_the_networks_are_loaded_once_and_when_needed(
         thread.join()
     assert monitor_service.engines() is monitor_service.loaded is engines
     assert loads == [monitor_service.settings]
+    (waiting, network), after = shown  # for the viewers of a source that waits
+    assert (waiting, after) == (StreamState.CONNECTING, (StreamState.CONNECTING, ""))
+    assert "preparing a_network" in network
 
 
 def test_the_faster_engine_is_built_beside_the_frames_until_the_server_ends(
@@ -151,7 +160,7 @@ def test_the_faster_engine_is_built_beside_the_frames_until_the_server_ends(
             done.append(("close", None))
 
     monkeypatch.setattr("monitor.server.service.EngineBuild", Build)
-    monkeypatch.setattr("monitor.server.service.Engines.load", lambda _: engines)
+    monkeypatch.setattr("monitor.server.service.Engines.load", lambda _, on_step: engines)
     monitor_service.engines()
     monitor_service.engines()
     assert done == [("of", engines), ("start", None)]

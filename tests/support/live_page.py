@@ -74,6 +74,7 @@ class Stage:
         self.connection = 1
         self.scene = "two"
         self.close: tuple[int, str] | None = None
+        self.state: dict[str, str] | None = None  # sent once, as text
         self.connections: list[str] = []
         self.acknowledged: list[int] = []
         self.answers: list[tuple[int, bool]] = []  # connection; whether it was drawn
@@ -137,6 +138,9 @@ async def stream(websocket: WebSocket) -> None:
             if stage.close:
                 await websocket.close(*stage.close)
                 break
+            if stage.state is not None:
+                state, stage.state = stage.state, None
+                await websocket.send_json(state)
             if stage.held or credit.locked():
                 await asyncio.sleep(0.02)
                 continue

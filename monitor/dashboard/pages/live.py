@@ -128,7 +128,7 @@ def _faces(stream: Stream) -> None:
         for hint in now["hints"]:
             st.markdown(notice(HintKind(hint["kind"]), hint["detail"], hint["since"]))
     faces: list[dict[str, Any]] = [] if now is None or status.state.over else now["faces"]
-    if not faces:
+    if not faces and now is not None and not status.state.over:
         st.markdown(":gray[No face in the picture.]")
     history: dict[int, list[float]] = {}
     for point in stream.verdict_history.points:

@@ -1,9 +1,11 @@
 // WebSocket -> frames. The server sends at most two unacknowledged frames; the viewer acknowledges each frame once it
 // is drawn or skipped. So the picture is never more than two frames late, even on a slow connection. The server counts
-// the drawn frames, and sends smaller pictures while acknowledgements are slow.
+// the drawn frames, and sends smaller pictures while acknowledgements are slow. A text message is the state of the
+// stream: it says why no frame comes.
 
 const FIRST_WAIT = 0.5, LONGEST_WAIT = 10; // seconds between attempts
 const QUIET = 3; // seconds without a frame before the viewer shows a notice
+const STATE_KINDS = { connecting: "waiting", reconnecting: "retrying", paused: "paused", ended: "ended", failed: "ended" };
 
 class Feed {
   // draw(header, bitmap): called in an animation frame with the newest frame; takes ownership of the bitmap.
@@ -60,6 +62,7 @@ class Feed {
     this.drop();
     if (this.over || this.paused || !this.address) return;
     this.last = null; // a restarted server counts frames from zero
+    this.state = null;
     this.drawnAt = performance.now();
     this.report({ kind: "connecting", text: "connecting" });
     const socket = (this.socket = new WebSocket(this.address));
@@ -87,12 +90,26 @@ class Feed {
       const left = (this.due - now) / 1000;
       if (left <= 0) this.reconnect();
       else this.report({ kind: "retrying", text: `reconnecting in ${Math.ceil(left)} s` });
-    } else if (this.socket && this.last && now - this.drawnAt > QUIET * 1000) {
+    } else if (this.socket && now - this.drawnAt > QUIET * 1000 && !this.reportState() && this.last) {
       this.report({ kind: "quiet", text: `no new picture for ${Math.floor((now - this.drawnAt) / 1000)} s` });
     }
   }
 
+  // Reports the state of the stream if it explains why no frame comes; returns whether it does.
+  reportState() {
+    const kind = STATE_KINDS[this.state?.state];
+    if (!kind) return false;
+    const { state, reason } = this.state;
+    this.report({ kind, text: reason ? `${state}: ${reason}` : state });
+    return true;
+  }
+
   async receive(socket, data) {
+    if (typeof data === "string") {
+      this.state = JSON.parse(data);
+      this.reportState();
+      return;
+    }
     const length = new DataView(data).getUint32(0);
     const header = JSON.parse(new TextDecoder().decode(new Uint8Array(data, 4, length)));
     let bitmap = null;

@@ -337,6 +337,21 @@ def test_a_refused_token_shows_an_error_and_is_not_tried_again(live: Any, server
 
 
 @browser_test
+def test_a_source_without_frames_shows_its_state_instead_of_live(live: Any, server: Server) -> None:
+    hold(live, server)
+    server.steer(state={"state": "paused", "reason": ""})
+    wait_for_state(live, "paused")
+    live.wait_for_timeout(4000)  # longer than the viewer waits before it counts the seconds without a picture
+    assert live.locator(".state").text_content() == "paused"
+    server.steer(state={"state": "reconnecting", "reason": "the camera does not answer"})
+    wait_for_state(live, "retrying")
+    assert live.locator(".veil").text_content() == "reconnecting: the camera does not answer"
+    server.steer(state={"state": "live", "reason": ""}, held=False)
+    wait_for_state(live, "live")
+    assert live.locator(".veil").text_content() == ""
+
+
+@browser_test
 def test_the_end_is_shown_and_the_last_moment_can_still_be_flagged(live: Any, server: Server) -> None:
     connections = server.seen()["connections"]
     server.steer(close=(4000, "the file is over"))
