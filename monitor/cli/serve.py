@@ -26,6 +26,9 @@ _GRACE: Final = 1  # seconds for open connections (an upload, for example) when 
 _log = logging.getLogger(__name__)
 
 LogFile = Annotated[Path | None, typer.Option(help="Rotating log.", show_default="logs/serve.log beside the flags")]
+BasePath = Annotated[
+    str | None, typer.Option(help="Path prefix at a proxy that passes it on, for example /faces; not if it strips it.")
+]
 LogLevel = Annotated[str | None, typer.Option(help="debug, info, warning or error.", show_default="info")]
 
 
@@ -37,6 +40,7 @@ def serve(
         str, typer.Option(help="Address to listen on; a non-loopback address needs access.mode=password or oidc.")
     ] = ("127.0.0.1"),
     port: Annotated[int, typer.Option(min=1, max=65535)] = 8501,
+    base_path: BasePath = None,
     log_file: LogFile = None,
     log_level: LogLevel = None,
     settings_file: SettingsFile = None,
@@ -75,6 +79,8 @@ def serve(
         "client.toolbarMode": "minimal",
         "client.showErrorDetails": "none",  # they contain paths and addresses; the log contains the details
     }
+    if base_path is not None:
+        config["server.baseUrlPath"] = base_path
     load_config_options(config)  # before the log opens: this call creates Streamlit's loggers
     with logs.write_log(settings.service, folder=opened.archive.folder) as log:
         _log.info("deepfake-monitor %s starts on http://%s:%d", __version__, host, port)

@@ -12,12 +12,13 @@ from starlette.middleware import Middleware
 from monitor.errors import UsageError
 from monitor.server import service
 from monitor.server.auth.access_middleware import AccessMiddleware, only_loopback
+from monitor.server.base_path import BasePathMiddleware
 from monitor.server.routes import ROUTES
 from monitor.settings import AccessSettings
 
 __all__ = ["MIDDLEWARE", "ROUTES", "lifespan", "require_access"]
 
-MIDDLEWARE: Final = (Middleware(AccessMiddleware),)
+MIDDLEWARE: Final = (Middleware(BasePathMiddleware), Middleware(AccessMiddleware))
 
 
 def require_access(settings: AccessSettings, *, host: str = "localhost") -> None:

@@ -22,7 +22,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from dashboard.pages.test_pages import Dashboard
+from support.dashboard_server import Dashboard
 from support.flagging import BEGIN, flag
 from support.live_page import browsing
 from websockets.sync.client import connect

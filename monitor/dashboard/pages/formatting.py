@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode, urljoin
 
 import streamlit as st
 
@@ -42,17 +42,18 @@ def notice(kind: HintKind, detail: str, since: float, until: float | None = None
 
 
 def route(*parts: str) -> str:
-    """The URL path of one of the server's own routes, valid on every page."""
-    base = st.get_option("server.baseUrlPath").strip("/")
-    return "/".join((f"/{base}" if base else "", PREFIX, *parts))
+    """The URL of one of the server's own routes, relative to the page.
+
+    All pages lie side by side, so it is valid on each of them, and behind a proxy that adds or removes a path prefix.
+    """
+    return "/".join((PREFIX, *parts))
 
 
 def address(*parts: str, **query: str) -> str:
-    """The URL path of a route, with this tab's token and a query."""
+    """The relative URL of a route, with this tab's token and a query."""
     return f"{route(*parts)}?{urlencode({'token': get_token(), **query})}"
 
 
 def absolute(*parts: str) -> str:
     """The full URL of a route, for players that need the host."""
-    page = urlsplit(st.context.url or "")
-    return f"{page.scheme}://{page.netloc}{address(*parts)}"
+    return urljoin(st.context.url or "", address(*parts))

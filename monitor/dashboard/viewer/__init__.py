@@ -42,8 +42,7 @@ def viewer(
 
     Args:
         key: of this element, unique on the page.
-        url: of the WebSocket route. A relative URL is resolved against the page's address, so it works behind any
-            prefix; a URL with a leading slash must include ``server.baseUrlPath``.
+        url: of the WebSocket route, resolved against the page's address.
         token: sent as the query parameter ``token``.
         title: the name of the stream.
         on_flag: called with the moment before the rerun that a flag causes; None hides the flag button.

@@ -1,12 +1,8 @@
 """The dashboard in a real browser: the real server on the demo stream."""
 
 import json
-import os
 import re
 import signal
-import socket
-import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -20,6 +16,7 @@ import cv2
 import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
+from support.dashboard_server import Dashboard
 from support.events import analyse_frame
 from support.flagging import flag
 from support.live_page import browsing
@@ -39,50 +36,6 @@ ROOT = Path(__file__).parents[3]
 SECONDS = 60_000  # milliseconds that a busy machine may take
 
 pytestmark = pytest.mark.timeout(300)
-
-
-class Dashboard:
-    """The server as ``make run`` starts it, with its own folder of flags.
-
-    Args:
-        folder: of the flags.
-        sources: addresses that are opened at the start, one per line.
-        demo_seconds: length of ``demo:``.
-    """
-
-    def __init__(self, folder: Path, *, sources: str = "demo:", demo_seconds: int = 10) -> None:
-        self.folder, self._sources, self._demo_seconds = folder, sources, demo_seconds
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
-        self._log = folder.parent / "server.log"
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        environment = os.environ | {
-            "DEEPFAKE_MONITOR_EVIDENCE__FOLDER": str(self.folder),
-            "DEEPFAKE_MONITOR_EVIDENCE__POST_ROLL": "1",
-            "DEEPFAKE_MONITOR_EVIDENCE__PRE_ROLL": "1",
-            "DEEPFAKE_MONITOR_DASHBOARD__SOURCES": self._sources,
-            "DEEPFAKE_MONITOR_SOURCE__DEMO_SECONDS": str(self._demo_seconds),
-        }
-        command = [sys.executable, "-m", "streamlit", "run", "streamlit_app.py", "--server.port", str(self.port)]
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
-        for _ in range(600):
-            try:
-                with urllib.request.urlopen(f"{self.url}/_stcore/health", timeout=1):  # noqa: S310
-                    return
-            except OSError:
-                assert self._process.poll() is None, self._log.read_text()
-                time.sleep(0.1)
-        raise AssertionError(self._log.read_text())
-
-    def end(self, how: signal.Signals) -> None:
-        assert self._process is not None
-        self._process.send_signal(how)
-        self._process.wait(60)
 
 
 @pytest.fixture(scope="class")

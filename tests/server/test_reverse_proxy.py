@@ -1,0 +1,119 @@
+"""The dashboard below a path of a real nginx, which strips the prefix or passes it on."""
+
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.dashboard_server import Dashboard
+from support.live_page import browsing
+
+from monitor.flags.archive import FlagArchive
+from monitor.media.sources.demo import DemoSource
+from monitor.system import jpeg
+from monitor.types import ClipState, Origin
+
+DOCUMENTED = Path(__file__).parents[2] / "docs" / "deployment" / "README.md"
+SECONDS = 90_000  # milliseconds that a busy machine may take
+CONFIG = """
+worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/error.log; daemon off;
+events {{ worker_connections 64; }}
+http {{
+  access_log off; client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
+  fastcgi_temp_path {folder}/fastcgi; uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
+  server {{ listen 127.0.0.1:{port}; {block} }}
+}}
+"""
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.timeout(300),
+    pytest.mark.skipif(shutil.which("nginx") is None, reason="nginx is not installed"),
+]
+
+
+@contextmanager
+def proxied(folder: Path, dashboard: Dashboard, *, strips: bool) -> Iterator[str]:
+    """Runs nginx with the documented block; yields the address of the dashboard below its path."""
+    block = re.search(r"```nginx\n(.*?)```", DOCUMENTED.read_text(encoding="utf-8"), re.DOTALL)
+    assert block is not None
+    ours = block[1].replace("127.0.0.1:8501/", f"127.0.0.1:{dashboard.port}{'/' if strips else ''}")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    (folder / "nginx.conf").write_text(CONFIG.format(folder=folder, port=port, block=ours))
+    nginx = subprocess.Popen(["nginx", "-p", str(folder), "-c", str(folder / "nginx.conf")])
+    try:
+        until(lambda: socket.create_connection(("127.0.0.1", port), timeout=1).close() is None)
+        yield f"http://127.0.0.1:{port}/faces"
+    finally:
+        nginx.terminate()
+        nginx.wait(20)
+
+
+def until(holds: Any, *, seconds: float = 90.0) -> Any:
+    """Waits for a true value and returns it; a refused connection counts as false."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            found = holds()
+        except ConnectionRefusedError:
+            found = None
+        if found:
+            return found
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def picture(path: Path) -> Path:
+    with DemoSource(1.0) as source:
+        path.write_bytes(jpeg.encode(next(iter(source)).pixels, quality=90))
+    return path
+
+
+@pytest.mark.parametrize("strips", [True, False], ids=["stripped", "passed on"])
+def test_page_picture_flag_clip_upload_and_health_work_below_a_path(tmp_path: Path, *, strips: bool) -> None:
+    dashboard = Dashboard(
+        tmp_path / "evidence",
+        base_path="" if strips else "faces",
+        ACCESS__OPEN_TO_NETWORK="true",
+        DASHBOARD__METRICS_FROM="127.0.0.1/32",
+    )
+    dashboard.start()
+    try:
+        with proxied(tmp_path, dashboard, strips=strips) as url, browsing() as browser:
+            with urllib.request.urlopen(f"{url}/healthz", timeout=30) as answer:  # noqa: S310
+                assert answer.read() == b"ok\n"
+            page = browser.new_page(viewport={"width": 1400, "height": 1100})
+            page.set_default_timeout(SECONDS)
+            page.goto(f"{url}/")
+            page.wait_for_selector(".viewer[data-state=live]")
+            page.locator(".flag").click()
+            page.get_by_text("Flagged Demo at").wait_for()
+            with FlagArchive(dashboard.folder) as archive:
+                (flag,) = [flag for flag in archive.store.find() if flag.origin is Origin.PERSON]
+                until(lambda: archive.store.get(flag.id).clip is ClipState.KEPT)
+            page.get_by_role("link", name="Review", exact=True).click()
+            clip = page.locator("video")
+            clip.wait_for()
+            until(lambda: clip.evaluate("video => video.readyState >= 1 && video.duration > 0.5"))
+            page.goto(f"{url}/analyse")
+            chooser = page.locator("input[type=file]")
+            chooser.wait_for(state="attached")
+            chooser.set_input_files(picture(tmp_path / "still.jpg"))
+            page.get_by_text("still.jpg").first.wait_for()
+            link = page.get_by_role("link", name="Download report.json")
+            link.wait_for()
+            with page.expect_download() as saved:
+                link.click()
+            assert saved.value.suggested_filename == "report.json"
+    finally:
+        dashboard.end(signal.SIGTERM)
