@@ -70,7 +70,22 @@ def serve(
     service.install(opened)
     page = Path(dashboard.__file__).parent / "script" / "page.py"
     app = st.App(page, routes=ROUTES, middleware=MIDDLEWARE, lifespan=lifespan)
-    config = {
+    load_config_options(_page_options(host, port, base_path))  # before the log opens: it creates Streamlit's loggers
+    with logs.write_log(settings.service, folder=opened.archive.folder) as log:
+        _log.info("deepfake-monitor %s starts on http://%s:%d", __version__, host, port)
+        console.print(f"http://{host}:{port}; log: {escape(str(log))}; Ctrl-C stops the server")
+        try:
+            _serve(app, host=host, port=port, listening=listening)
+        finally:
+            for child in multiprocessing.active_children():  # an engine build, for example, which nobody needs now
+                child.kill()
+            if opened.hanging:
+                _exit_now(sys.exc_info()[1])
+
+
+def _page_options(host: str, port: int, base_path: str | None) -> dict[str, str | int | bool]:
+    """Streamlit's options; without a base path Streamlit's own configuration decides."""
+    options = {
         "server.address": host,
         "server.port": port,
         "server.headless": True,
@@ -79,21 +94,7 @@ def serve(
         "client.toolbarMode": "minimal",
         "client.showErrorDetails": "none",  # they contain paths and addresses; the log contains the details
     }
-    if base_path is not None:
-        config["server.baseUrlPath"] = base_path
-    load_config_options(config)  # before the log opens: this call creates Streamlit's loggers
-    with logs.write_log(settings.service, folder=opened.archive.folder) as log:
-        _log.info("deepfake-monitor %s starts on http://%s:%d", __version__, host, port)
-        console.print(f"http://{host}:{port}; log: {escape(str(log))}; Ctrl-C stops the server")
-        try:
-            _serve(app, host=host, port=port, listening=listening)
-        finally:
-            for (
-                child
-            ) in multiprocessing.active_children():  # an engine build, for example: its result is no longer needed
-                child.kill()
-            if opened.hanging:
-                _exit_now(sys.exc_info()[1])
+    return options if base_path is None else options | {"server.baseUrlPath": base_path}
 
 
 def _exit(*_: object) -> None:
