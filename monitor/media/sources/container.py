@@ -20,6 +20,7 @@ from monitor.media.rgb import Orientation, pixel_aspect, rgb
 from monitor.media.sources.address import Address
 from monitor.media.sources.reader import Arrival, Reader
 from monitor.media.sources.source import Source
+from monitor.media.tone_mapping import colour_note
 from monitor.settings import SourceSettings
 from monitor.types import Frame, SourceInfo
 
@@ -85,6 +86,7 @@ def open_container_source(
             still=still,
             path=address.path,
             has_audio=bool(container.streams.audio),
+            notes=_notes(ahead[0][0]),
         )
     except BaseException:
         container.close()
@@ -180,6 +182,10 @@ def _shape(picture: VideoFrame, *, aspect: float, address: Address) -> tuple[int
             f"{address.name}: FFmpeg cannot turn its pixels ({error}) into RGB; convert it to H.264"
         ) from None
     return height, width
+
+
+def _notes(picture: VideoFrame) -> tuple[str, ...]:
+    return tuple(filter(None, [colour_note(picture)]))
 
 
 def _main_stream(container: InputContainer, address: Address, *, max_pixels: int) -> VideoStream:

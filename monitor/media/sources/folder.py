@@ -96,6 +96,7 @@ class FolderSource(Source):
             duration=None,
             frame_count=None,
             path=Path(address.target),
+            notes=first.notes,
         )
         super().__init__(info, self._drops)
 
