@@ -24,7 +24,7 @@ from monitor.media.remux import TimedPacket, is_playable, select_packets, write
 from monitor.media.rgb import Orientation, pixel_aspect, rgb
 from monitor.media.sources import open_source
 from monitor.media.sources.address import Address
-from monitor.media.sources.container import open_container
+from monitor.media.sources.container import open_container, require_whole
 from monitor.media.sources.reader import Reader
 from monitor.media.video_writer import VideoWriter
 from monitor.media.worker.task import run_isolated
@@ -114,6 +114,7 @@ def _open(file: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         stream = container.streams.best("video")
         if not isinstance(stream, VideoStream) or not stream.codec_context:
             raise SourceUnreadableError(f"{address.name}: holds no picture that can be decoded; choose a video")
+        require_whole(stream, address)
         yield container, stream
 
 

@@ -94,30 +94,34 @@ class ToneMapping:
 
 def tone_mapping_of(frame: VideoFrame) -> ToneMapping | None:
     """The conversion that a frame needs; None: it is SDR with the primaries of BT.709 or older, or unknown."""
-    if frame.color_trc not in _HDR and frame.color_primaries not in _GAMUTS:
-        return None
     return tone_mapping(frame.color_trc, frame.color_primaries)
 
 
-def colour_note(frame: VideoFrame) -> str:
-    """How a frame's colours are converted, as text for people; "": they are SDR and stay as they are."""
-    if frame.color_trc not in _HDR and frame.color_trc not in _SDR:
-        name = _UNCONVERTED.get(frame.color_trc, f"number {frame.color_trc}")
+def colour_note(transfer: int, primaries: int) -> str:
+    """How colours are converted, as text for people; "": they are SDR and stay as they are.
+
+    Args:
+        transfer: FFmpeg's number of the transfer function.
+        primaries: FFmpeg's number of the primaries.
+    """
+    if transfer not in _HDR and transfer not in _SDR:
+        name = _UNCONVERTED.get(transfer, f"number {transfer}")
         return (
             f"its transfer function ({name}) is not supported: brightness and contrast are judged as stored, "
             "and verdicts may be wrong"
         )
-    mapping = tone_mapping_of(frame)
+    mapping = tone_mapping(transfer, primaries)
     return "" if mapping is None else f"{mapping.coding}, converted to SDR (BT.709)"
 
 
 @cache
 def tone_mapping(transfer: int, primaries: int) -> ToneMapping | None:
-    """The conversion from a transfer function and primaries (FFmpeg's numbers); None: the transfer is unknown.
+    """The conversion from a transfer function and primaries (FFmpeg's numbers).
 
-    HDR without known primaries has those of BT.2020.
+    HDR without known primaries has those of BT.2020. None: the colours are SDR with the primaries of BT.709 or older,
+    or the transfer function is unknown.
     """
-    if transfer not in _HDR and transfer not in _SDR:
+    if transfer not in _HDR and (transfer not in _SDR or primaries not in _GAMUTS):
         return None
     hdr = _HDR.get(transfer)
     gamut = _GAMUTS.get(primaries, "BT.709")

@@ -110,15 +110,15 @@ def test_sdr_is_neither_converted_nor_noted() -> None:
         frame = av.VideoFrame(16, 16, "yuv420p")
         frame.color_trc, frame.color_primaries = transfer, BT709
         assert tone_mapping_of(frame) is None
-        assert colour_note(frame) == ""
+        assert colour_note(frame.color_trc, frame.color_primaries) == ""
 
 
 @pytest.mark.parametrize(("transfer", "name"), [(ColorTrc.LOG, "logarithmic 100:1"), (ColorTrc.LINEAR, "linear")])
 def test_a_transfer_function_that_is_not_supported_is_named(transfer: int, name: str) -> None:
     frame = av.VideoFrame(16, 16, "yuv420p")
     frame.color_trc, frame.color_primaries = transfer, BT2020
-    assert name in colour_note(frame)
-    assert "not supported" in colour_note(frame)
+    assert name in colour_note(frame.color_trc, frame.color_primaries)
+    assert "not supported" in colour_note(frame.color_trc, frame.color_primaries)
     assert tone_mapping_of(frame) is None
 
 

@@ -114,14 +114,17 @@ def coded(path: Path, pixels: np.ndarray, *, matrix: int, transfer: int, primari
     deep = pixels.dtype == np.uint16
     rgb = av.VideoFrame.from_ndarray(pixels, format="rgb48le" if deep else "rgb24")
     space = Colorspace.BT2020 if matrix == 9 else Colorspace.ITU709
-    frame = rgb.reformat(format="yuv444p10le" if deep else "yuv444p", dst_colorspace=space)
     with av.open(str(path), "w") as out:
-        stream = out.add_stream("libx265", rate=25, options={**_ENCODERS["libx265"], "crf": "4"})
-        stream.width, stream.height, stream.pix_fmt = frame.width, frame.height, frame.format.name
+        options = _ENCODERS["libx265"]
+        parameters = f"{options['x265-params']}:bframes=0"  # few pictures with B-frames get invalid time stamps
+        stream = out.add_stream("libx265", rate=25, options={**options, "crf": "4", "x265-params": parameters})
+        stream.height, stream.width = pixels.shape[:2]
+        stream.pix_fmt = "yuv444p10le" if deep else "yuv444p"
         codec = stream.codec_context
         codec.color_range, codec.colorspace, codec.color_trc, codec.color_primaries = 1, matrix, transfer, primaries
-        for number in range(frames):
-            frame.pts, frame.time_base, frame.colorspace = number, Fraction(1, 25), matrix
+        for _ in range(frames):
+            frame = rgb.reformat(format=stream.pix_fmt, dst_colorspace=space)
+            frame.colorspace = matrix
             out.mux(stream.encode(frame))
         out.mux(stream.encode())
     return path

@@ -7,7 +7,7 @@
     reader     container -> decoded pictures, drops counted
     container  a Source for everything that FFmpeg opens:
                file, network (RTSP, HTTP, HLS), devices (webcam, screen)
-    image      image files;  folder  folders
+    image      image files;  heic  those of phones;  folder  folders
     demo       the built-in stream;  demo_portrait  its face
     push       pictures pushed by a browser's camera
     reachable  checks that a host answers

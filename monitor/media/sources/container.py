@@ -18,6 +18,7 @@ from monitor.media.media_clock import LEAP, LIVE_LEAP, MediaClock
 from monitor.media.packets import PacketListener
 from monitor.media.rgb import Orientation, pixel_aspect, rgb
 from monitor.media.sources.address import Address
+from monitor.media.sources.heic import PICTURE_BRANDS
 from monitor.media.sources.reader import Arrival, Reader
 from monitor.media.sources.source import Source
 from monitor.media.tone_mapping import colour_note
@@ -185,7 +186,7 @@ def _shape(picture: VideoFrame, *, aspect: float, address: Address) -> tuple[int
 
 
 def _notes(picture: VideoFrame) -> tuple[str, ...]:
-    return tuple(filter(None, [colour_note(picture)]))
+    return tuple(filter(None, [colour_note(picture.color_trc, picture.color_primaries)]))
 
 
 def _main_stream(container: InputContainer, address: Address, *, max_pixels: int) -> VideoStream:
@@ -196,12 +197,25 @@ def _main_stream(container: InputContainer, address: Address, *, max_pixels: int
         raise SourceUnreadableError(f"{address.name}: {_without_picture(container)}")
     if container.format.name in _TEXT_FORMATS:
         raise SourceUnreadableError(f"{address.name}: is text; choose a video or an image")
+    require_whole(stream, address)
     decoder = stream.codec_context
     if decoder.width * decoder.height > max_pixels:
         raise too_large(address, (decoder.width, decoder.height), max_pixels=max_pixels)
     decoder.thread_count = 1
     decoder.options = {**_limit(max_pixels)}
     return stream
+
+
+def require_whole(stream: VideoStream, address: Address) -> None:
+    """Check that a stream is not one tile of a larger picture: FFmpeg's Python interface does not join tiles.
+
+    Raises:
+        SourceUnreadableError: it is, or may be.
+    """
+    if stream.container.metadata.get("major_brand") in PICTURE_BRANDS or stream.disposition & Disposition.dependent:
+        raise SourceUnreadableError(
+            f"{address.name}: is a picture of parts that cannot be joined here; open it as a file"
+        )
 
 
 def _limit(max_pixels: int) -> dict[str, str]:
