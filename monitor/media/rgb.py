@@ -1,7 +1,6 @@
 """Converts a decoded FFmpeg frame to upright RGB pixels, as a player for an SDR screen shows it."""
 
 import math
-from fractions import Fraction
 from typing import Any
 
 import cv2
@@ -9,7 +8,6 @@ import numpy as np
 from av import VideoFrame
 from av.error import FFmpegError
 from av.video.reformatter import Colorspace
-from av.video.stream import VideoStream
 
 from monitor.media.tone_mapping import tone_mapping_of
 from monitor.types import Pixels
@@ -17,17 +15,8 @@ from monitor.types import Pixels
 Matrix = tuple[int, int, int, int]  # a b c d of a display matrix: x' = a x + c y, y' = b x + d y
 
 _FATAL = "yaf32"  # float grey with alpha: FFmpeg 8 aborts the process instead of converting it
-_ASPECTS = (0.25, 4.0)  # limits of a plausible pixel aspect ratio; outside, the header is broken
 _UNTAGGED = 2  # FFmpeg's AVCOL_SPC_UNSPECIFIED: the header does not say how RGB became YUV
 _HD = (1280, 720)  # width or height from which an untagged frame is taken as HD
-
-
-def pixel_aspect(stream: VideoStream) -> float:
-    """Width over height of one pixel: 1 unless the stream gives a plausible other value."""
-    aspect: Fraction | None = stream.sample_aspect_ratio
-    if not aspect or not _ASPECTS[0] <= aspect <= _ASPECTS[1]:
-        return 1.0
-    return float(aspect)
 
 
 class Orientation:

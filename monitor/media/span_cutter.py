@@ -21,7 +21,7 @@ from monitor.media.clip import Clip, missing_span_error
 from monitor.media.media_clock import LEAP, RESET
 from monitor.media.packets import PacketStream
 from monitor.media.remux import TimedPacket, is_playable, select_packets, write
-from monitor.media.rgb import Orientation, pixel_aspect, rgb
+from monitor.media.rgb import Orientation, rgb
 from monitor.media.sources import open_source
 from monitor.media.sources.address import Address
 from monitor.media.sources.container import open_container, require_whole
@@ -198,16 +198,15 @@ def _pictures(index: _FileIndex, start: float) -> Iterator[_TimedPicture]:
 
 def _decode(index: _FileIndex, start: float, *, margin: float | None) -> Iterator[_TimedPicture]:
     with _open(index.file) as (container, stream):
-        aspect, orientation = pixel_aspect(stream), Orientation()
+        orientation = Orientation()
         if margin is not None:
             _seek(container, stream, index.origin + start - margin)
         reader = Reader(container, stream, address=Address.of(index.file), read_timeout=_SETTINGS.read_timeout)
         for picture, _ in reader:
             if picture.time is not None:
                 with suppress(ValueError):  # no conversion to RGB; such a picture was not analysed either
-                    yield _TimedPicture(
-                        rgb(picture, aspect=aspect, orientation=orientation), picture.time - index.origin
-                    )
+                    pixels = rgb(picture, aspect=reader.aspect.of(picture), orientation=orientation)
+                    yield _TimedPicture(pixels, picture.time - index.origin)
 
 
 def _span(pictures: Iterator[_TimedPicture], start: float, end: float) -> Iterator[_TimedPicture]:

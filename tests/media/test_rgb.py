@@ -1,6 +1,4 @@
-from fractions import Fraction
 from pathlib import Path
-from types import SimpleNamespace
 
 import av
 import numpy as np
@@ -9,7 +7,7 @@ from av.video.reformatter import Colorspace
 from PIL import Image
 from support import clips
 
-from monitor.media.rgb import pixel_aspect, rgb
+from monitor.media.rgb import rgb
 
 
 def first(path: Path) -> av.VideoFrame:
@@ -48,11 +46,6 @@ def test_odd_sizes_are_complete_and_contiguous() -> None:
 def test_pixels_that_are_not_square_are_made_so() -> None:
     frame = av.VideoFrame.from_ndarray(clips.picture(0, (90, 120)), format="rgb24")
     assert rgb(frame, aspect=16 / 9).shape == (120, 160, 3)
-
-
-@pytest.mark.parametrize(("aspect", "used"), [(None, 1.0), (0, 1.0), (2, 2.0), (0.5, 0.5), (1000, 1.0), (0.001, 1.0)])
-def test_an_implausible_pixel_aspect_is_ignored(aspect: Fraction | float | None, used: float) -> None:
-    assert pixel_aspect(SimpleNamespace(sample_aspect_ratio=aspect)) == used
 
 
 @pytest.mark.parametrize("pixel_format", ["yaf32le", "gray32le"])

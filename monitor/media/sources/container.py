@@ -16,7 +16,7 @@ from monitor.errors import SourceUnavailableError, SourceUnreadableError
 from monitor.media.failures import failure, too_large
 from monitor.media.media_clock import LEAP, LIVE_LEAP, MediaClock
 from monitor.media.packets import PacketListener
-from monitor.media.rgb import Orientation, pixel_aspect, rgb
+from monitor.media.rgb import Orientation, rgb
 from monitor.media.sources.address import Address
 from monitor.media.sources.heic import PICTURE_BRANDS
 from monitor.media.sources.reader import Arrival, Reader
@@ -70,8 +70,7 @@ def open_container_source(
         reader = Reader(container, stream, address=address, read_timeout=settings.read_timeout, live=live)
         pictures = iter(reader)
         ahead = _first(pictures, 1 if live else 2, address=address)
-        aspect = pixel_aspect(stream)
-        height, width = _shape(ahead[0][0], aspect=aspect, address=address)
+        height, width = _shape(ahead[0][0], aspect=reader.aspect.of(ahead[0][0]), address=address)
         still = not live and len(ahead) == 1 and not reader.drops
         fps = None if still else _rate(stream, live=live)
         duration = None if live or still else _duration(container, stream)
@@ -93,30 +92,28 @@ def open_container_source(
         container.close()
         raise
     untimed = live and container.format.name in _UNTIMED
-    return ContainerSource(info, reader, pictures=chain(ahead, pictures), aspect=aspect, untimed=untimed)
+    return ContainerSource(info, reader, pictures=chain(ahead, pictures), untimed=untimed)
 
 
 class ContainerSource(Source):
     """The frames of one video stream."""
 
-    def __init__(
-        self, info: SourceInfo, reader: Reader, *, pictures: Iterator[Arrival], aspect: float, untimed: bool
-    ) -> None:
+    def __init__(self, info: SourceInfo, reader: Reader, *, pictures: Iterator[Arrival], untimed: bool) -> None:
         super().__init__(info, reader.drops)
         self._reader = reader
         self._pictures = pictures
         self._index = 0
-        self._aspect = aspect
         self._orientation = Orientation()
         self._untimed = untimed
         self._clock = MediaClock(period=1 / (info.fps or FALLBACK_FPS), leap=LIVE_LEAP if info.live else LEAP)
-        self._size = ""  # coded size of a picture
+        self._size = ""  # of the last picture, with square pixels
 
     def __iter__(self) -> Iterator[Frame]:
         for picture, arrived in self._pictures:
             if self._reader.closed:
                 return
-            self._check_size(picture)
+            aspect = self._reader.aspect.of(picture)
+            self._check_size(picture, aspect=aspect)
             media_time = self._clock.read(time.monotonic() if self._untimed else picture.time)
             index, self._index = self._index, self._index + 1
             if self._clock.breaks:
@@ -125,7 +122,7 @@ class ContainerSource(Source):
             if not self.frame_skipper.takes(media_time):
                 continue
             try:
-                pixels = rgb(picture, aspect=self._aspect, orientation=self._orientation)
+                pixels = rgb(picture, aspect=aspect, orientation=self._orientation)
             except ValueError:
                 self._drops["unconvertible picture"] += 1
                 continue
@@ -141,13 +138,13 @@ class ContainerSource(Source):
     def disordered(self) -> int:
         return 0 if self._untimed else self._clock.disordered
 
-    def _check_size(self, picture: VideoFrame) -> None:
+    def _check_size(self, picture: VideoFrame, *, aspect: float) -> None:
         """Check that a live stream keeps its picture size; a file may change it.
 
         Raises:
             SourceUnavailableError: the size of a live stream changed, so the stream must be opened again.
         """
-        size, before = f"{picture.width} x {picture.height}", self._size
+        size, before = f"{round(picture.width * aspect)} x {picture.height}", self._size
         if self.info.live and before not in ("", size):
             raise SourceUnavailableError(
                 f"{self.info.name}: its pictures changed from {before} to {size} pixels; it is opened again"
