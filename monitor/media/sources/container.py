@@ -21,6 +21,7 @@ from monitor.media.sources.address import Address
 from monitor.media.sources.heic import PICTURE_BRANDS
 from monitor.media.sources.reader import Arrival, Reader
 from monitor.media.sources.source import Source
+from monitor.media.sources.video_streams import choose_video
 from monitor.media.tone_mapping import colour_note
 from monitor.settings import SourceSettings
 from monitor.types import Frame, SourceInfo
@@ -66,7 +67,7 @@ def open_container_source(
         SourceError: the container has no picture, or a picture is too large; the container is closed.
     """
     try:
-        stream = _main_stream(container, address, max_pixels=settings.max_pixels)
+        stream, choice = _main_stream(container, address, settings)
         reader = Reader(container, stream, address=address, read_timeout=settings.read_timeout, live=live)
         pictures = iter(reader)
         ahead = _first(pictures, 1 if live else 2, address=address)
@@ -86,7 +87,7 @@ def open_container_source(
             still=still,
             path=address.path,
             has_audio=bool(container.streams.audio),
-            notes=_notes(ahead[0][0]),
+            notes=tuple(filter(None, [_colour_note(ahead[0][0]), choice])),
         )
     except BaseException:
         container.close()
@@ -182,15 +183,17 @@ def _shape(picture: VideoFrame, *, aspect: float, address: Address) -> tuple[int
     return height, width
 
 
-def _notes(picture: VideoFrame) -> tuple[str, ...]:
-    return tuple(filter(None, [colour_note(picture.color_trc, picture.color_primaries)]))
+def _colour_note(picture: VideoFrame) -> str:
+    return colour_note(picture.color_trc, picture.color_primaries)
 
 
-def _main_stream(container: InputContainer, address: Address, *, max_pixels: int) -> VideoStream:
-    """The stream that a player would show, ready to decode; cover art does not count."""
-    stream = container.streams.best("video")
-    attached = stream is not None and bool(stream.disposition & Disposition.attached_pic)
-    if not isinstance(stream, VideoStream) or attached or not stream.codec_context:  # no context: FFmpeg has no decoder
+def _main_stream(container: InputContainer, address: Address, settings: SourceSettings) -> tuple[VideoStream, str]:
+    """The stream that a player would show, ready to decode, and a note on the choice; cover art does not count."""
+    stream, choice = choose_video(container, settings)
+    max_pixels = settings.max_pixels
+    if (
+        stream is None or stream.disposition & Disposition.attached_pic or not stream.codec_context
+    ):  # no context: FFmpeg has no decoder
         raise SourceUnreadableError(f"{address.name}: {_without_picture(container)}")
     if container.format.name in _TEXT_FORMATS:
         raise SourceUnreadableError(f"{address.name}: is text; choose a video or an image")
@@ -200,7 +203,7 @@ def _main_stream(container: InputContainer, address: Address, *, max_pixels: int
         raise too_large(address, (decoder.width, decoder.height), max_pixels=max_pixels)
     decoder.thread_count = 1
     decoder.options = {**_limit(max_pixels)}
-    return stream
+    return stream, choice
 
 
 def require_whole(stream: VideoStream, address: Address) -> None:
