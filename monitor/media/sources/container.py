@@ -189,7 +189,7 @@ def _colour_note(picture: VideoFrame) -> str:
 
 def _main_stream(container: InputContainer, address: Address, settings: SourceSettings) -> tuple[VideoStream, str]:
     """The stream that a player would show, ready to decode, and a note on the choice; cover art does not count."""
-    stream, choice = choose_video(container, settings)
+    stream, choice = choose_video(container, settings, name=address.name)
     max_pixels = settings.max_pixels
     if (
         stream is None or stream.disposition & Disposition.attached_pic or not stream.codec_context

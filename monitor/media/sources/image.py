@@ -43,6 +43,7 @@ def open_image(address: Address, settings: SourceSettings) -> Source:
             image, notes = read_heic(content, address=address, max_pixels=settings.max_pixels)
         else:
             image = _open_with_pillow(content)
+            notes = _pages_note(image)
     except UnidentifiedImageError:
         return open_file(address, settings)
     except SourceError:
@@ -65,6 +66,11 @@ def _open_with_pillow(content: bytes) -> Image.Image:
     with warnings.catch_warnings():  # Pillow warns at its own limit; this program's limit applies
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         return Image.open(io.BytesIO(content))
+
+
+def _pages_note(image: Image.Image) -> tuple[str, ...]:
+    pages: int = getattr(image, "n_frames", 1) if image.format == "TIFF" else 1
+    return (f"holds {pages} pages, only the first was looked at",) if pages > 1 else ()
 
 
 class ImageSource(Source):
