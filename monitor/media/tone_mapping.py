@@ -87,8 +87,9 @@ class ToneMapping:
             mapped = cv2.transform(light, self.matrix * (_LEVELS - 1))
             luminance = cv2.transform(light, self.luminance * (_LEVELS - 1)).astype(np.uint16)
             gain = np.take(self.gain, luminance)
-            mapped = cv2.multiply(mapped, cv2.merge([gain] * 3), dtype=cv2.CV_16U)  # rounds, clips to 0 and 65535
-            np.take(coded, mapped, out=converted[rows], mode="clip")
+            # rounds, and clips to 0 and 65535
+            linear = np.asarray(cv2.multiply(mapped, cv2.merge([gain] * 3), dtype=cv2.CV_16U), np.uint16)
+            converted[rows] = np.take(coded, linear)
         return converted
 
 
@@ -128,14 +129,20 @@ def tone_mapping(transfer: int, primaries: int) -> ToneMapping | None:
     if hdr and primaries == ColorPrimaries.UNSPECIFIED:
         gamut = "BT.2020"
     levels = np.linspace(0, 1, _LEVELS)
-    light = {"PQ": lambda: np.minimum(_pq_light(levels) / _PEAK, 1), "HLG": lambda: _hlg_light(levels)}
     return ToneMapping(
         coding=f"HDR ({hdr}, {gamut})" if hdr else f"wide colour gamut ({gamut})",
-        light=np.asarray(light[hdr]() if hdr else _srgb_light(levels), np.float32),
+        light=np.asarray(_light(levels, hdr), np.float32),
         luminance=np.asarray([_LUMINANCE[gamut]], np.float32),
         gain=np.asarray(_gain(levels, gamma=_HLG_GAMMA if hdr == "HLG" else 1.0) if hdr else levels**0, np.float32),
         matrix=np.asarray(_TO_BT709[gamut], np.float32),
     )
+
+
+def _light(levels: NDArray[np.float64], hdr: str | None) -> NDArray[np.float64]:
+    """Linear light of coded levels, both 0 to 1; of HLG, the light of the scene."""
+    if hdr == "PQ":
+        return np.minimum(_pq_light(levels) / _PEAK, 1)
+    return _hlg_light(levels) if hdr == "HLG" else _srgb_light(levels)
 
 
 def _gain(luminance: NDArray[np.float64], *, gamma: float) -> NDArray[np.float64]:

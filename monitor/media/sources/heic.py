@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import av
 import numpy as np
+from av import VideoFrame
 from av.stream import Disposition
 from PIL import Image
 
@@ -75,16 +76,16 @@ def _check_tiles(content: bytes) -> None:
         FFmpegError: a tile is incomplete.
         ValueError: a tile is missing or damaged.
     """
-    with av.open(io.BytesIO(content), options={"threads": "1"}, metadata_errors="replace") as container:
+    with av.open(io.BytesIO(content), "r", options={"threads": "1"}, metadata_errors="replace") as container:
         tiles = [stream for stream in container.streams.video if stream.disposition & Disposition.dependent]
         parts = tiles or container.streams.video[:1]
         missing = {part.index for part in parts}
         for packet in container.demux(*parts):
             progress.report()
-            if frames := packet.decode():
+            for frame in packet.decode():
+                if not isinstance(frame, VideoFrame) or frame.is_corrupt:
+                    raise ValueError("a tile is damaged")
                 missing.discard(packet.stream.index)
-            if any(frame.is_corrupt for frame in frames):
-                raise ValueError("a tile is damaged")
     if missing:
         raise ValueError("a tile is missing")
 
