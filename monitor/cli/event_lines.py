@@ -78,6 +78,11 @@ def hint_span(hint: Hint) -> str:
     return f"  stream  [magenta]{escape(hint.in_words)}[/]  {clock_span(hint.start, hint.end)}"
 
 
+def note_line(note: str) -> str:
+    """``note  HDR (PQ, BT.2020), converted to SDR (BT.709)``."""
+    return f"  note  {escape(note)}"
+
+
 def segment_line(segment: Segment) -> str:
     """``suspicious span  face 1  0:08.2 to 0:15.9  peak 97 %``."""
     span = clock_span(segment.start, segment.end)
@@ -113,9 +118,10 @@ def _drop_counts(stats: SessionStats) -> str:
 
 
 def result_lines(result: Report) -> list[str]:
-    """Suspicious spans, hints on the stream, lost frames, and paths of the results."""
+    """Suspicious spans, hints on the stream, notes on its reading, lost frames, and paths of the results."""
     lines = [segment_line(segment) for segment in result.segments]
     lines += [hint_span(hint) for hint in result.hints]
+    lines += [note_line(note) for note in result.source.notes]
     lost = _drop_counts(result.frames)
     if lost:
         lines.append(f"  not seen: {lost}")
@@ -132,6 +138,7 @@ def result_record(name: str, result: Report) -> dict[str, Any]:
         "tracks": [track.to_dict() for track in result.tracks],
         "segments": [segment.to_dict() for segment in result.segments],
         "hints": [hint.to_dict() for hint in result.hints],
+        "notes": list(result.source.notes),
         "frames": result.frames.to_dict(),
         "error": None if result.failure is None else str(result.failure),
         "folder": None if result.folder is None else str(result.folder),

@@ -85,7 +85,7 @@ def serve(
 
 def _page_options(host: str, port: int, base_path: str | None) -> dict[str, str | int | bool]:
     """Streamlit's options; without a base path Streamlit's own configuration decides."""
-    options = {
+    options: dict[str, str | int | bool] = {
         "server.address": host,
         "server.port": port,
         "server.headless": True,

@@ -147,7 +147,8 @@ class WatchedSource:
         info, choice = event.source, self._engines.choice
         verb = "watching" if event.connection == 1 else "open again:"
         engine = f"{event.engine}: {choice.reason}; {event.model}"
-        return f"{verb} {escape(info.name)} ({info.width}x{info.height}) on {escape(engine)}; Ctrl-C ends it"
+        line = f"{verb} {escape(info.name)} ({info.width}x{info.height}) on {escape(engine)}; Ctrl-C ends it"
+        return "\n".join([line, *map(event_lines.note_line, info.notes)])
 
     def _print_faces(self, observation: Observation) -> None:
         """Print the faces that appeared and the faces that left."""

@@ -1,29 +1,22 @@
-"""Converts a decoded FFmpeg frame to upright RGB pixels, as a player shows it."""
+"""Converts a decoded FFmpeg frame to upright RGB pixels, as a player for an SDR screen shows it."""
 
 import math
-from fractions import Fraction
 from typing import Any
 
 import cv2
 import numpy as np
 from av import VideoFrame
 from av.error import FFmpegError
-from av.video.stream import VideoStream
+from av.video.reformatter import Colorspace
 
+from monitor.media.tone_mapping import tone_mapping_of
 from monitor.types import Pixels
 
 Matrix = tuple[int, int, int, int]  # a b c d of a display matrix: x' = a x + c y, y' = b x + d y
 
 _FATAL = "yaf32"  # float grey with alpha: FFmpeg 8 aborts the process instead of converting it
-_ASPECTS = (0.25, 4.0)  # limits of a plausible pixel aspect ratio; outside, the header is broken
-
-
-def pixel_aspect(stream: VideoStream) -> float:
-    """Width over height of one pixel: 1 unless the stream gives a plausible other value."""
-    aspect: Fraction | None = stream.sample_aspect_ratio
-    if not aspect or not _ASPECTS[0] <= aspect <= _ASPECTS[1]:
-        return 1.0
-    return float(aspect)
+_UNTAGGED = 2  # FFmpeg's AVCOL_SPC_UNSPECIFIED: the header does not say how RGB became YUV
+_HD = (1280, 720)  # width or height from which an untagged frame is taken as HD
 
 
 class Orientation:
@@ -45,7 +38,9 @@ class Orientation:
 
 
 def rgb(frame: VideoFrame, *, aspect: float = 1.0, orientation: Orientation | None = None) -> Pixels:
-    """Convert a frame to an upright picture with square pixels.
+    """Convert a frame to an upright SDR picture with square pixels.
+
+    Untagged frames are converted with the matrix of BT.709 if they are HD, else with that of BT.601, as players do.
 
     Args:
         frame: a decoded frame of any pixel format.
@@ -60,12 +55,23 @@ def rgb(frame: VideoFrame, *, aspect: float = 1.0, orientation: Orientation | No
     """
     if frame.format.name.startswith(_FATAL):
         raise ValueError(frame.format.name)
-    width = max(1, round(frame.width * aspect))
+    width, matrix, mapping = max(1, round(frame.width * aspect)), _yuv_matrix(frame), tone_mapping_of(frame)
+    layout = "rgb24" if mapping is None else "rgb48le"
     try:
-        pixels = np.asarray(frame.to_ndarray(format="rgb24", width=width, threads=1), np.uint8)
+        coded = frame.to_ndarray(format=layout, width=width, src_colorspace=matrix, threads=1)
     except FFmpegError:
         raise ValueError(frame.format.name) from None
+    pixels = np.asarray(coded, np.uint8) if mapping is None else mapping.convert(np.asarray(coded, np.uint16))
     return np.ascontiguousarray(_rotate(pixels, (orientation or Orientation()).of(frame)))
+
+
+def _yuv_matrix(frame: VideoFrame) -> Colorspace | None:
+    """The matrix from YUV to RGB of an untagged frame; None: the frame's own, or FFmpeg's default, BT.601."""
+    if frame.colorspace != _UNTAGGED:
+        return None
+    if tone_mapping_of(frame) is not None:
+        return Colorspace.BT2020
+    return Colorspace.ITU709 if frame.width >= _HD[0] or frame.height >= _HD[1] else None
 
 
 def _display_matrix(frame: VideoFrame) -> Matrix | None:

@@ -21,11 +21,12 @@ from monitor.media.clip import Clip, missing_span_error
 from monitor.media.media_clock import LEAP, RESET
 from monitor.media.packets import PacketStream
 from monitor.media.remux import TimedPacket, is_playable, select_packets, write
-from monitor.media.rgb import Orientation, pixel_aspect, rgb
+from monitor.media.rgb import Orientation, rgb
 from monitor.media.sources import open_source
 from monitor.media.sources.address import Address
-from monitor.media.sources.container import open_container
+from monitor.media.sources.container import open_container, require_whole
 from monitor.media.sources.reader import Reader
+from monitor.media.sources.video_streams import choose_video
 from monitor.media.video_writer import VideoWriter
 from monitor.media.worker.task import run_isolated
 from monitor.settings import SourceSettings
@@ -47,6 +48,7 @@ class _FileIndex(NamedTuple):
     margins: tuple[float | None, ...]  # seconds to seek before a span, tried in order; None: the file's beginning
     packets: PacketStream | None  # None: browsers do not play these packets from an mp4
     fps: float | None  # average frame rate
+    settings: SourceSettings  # choose one of several videos
 
 
 class _TimedPicture(NamedTuple):
@@ -54,7 +56,7 @@ class _TimedPicture(NamedTuple):
     media_time: float
 
 
-def cut(file: Path, path: Path, start: float, end: float) -> Clip:
+def cut(file: Path, path: Path, start: float, end: float, settings: SourceSettings = _SETTINGS) -> Clip:
     """Write the pictures of ``file`` from ``start`` to ``end`` as an mp4.
 
     Pictures of a codec that browsers play are copied, from the last key frame at or before ``start``. Others are
@@ -65,12 +67,13 @@ def cut(file: Path, path: Path, start: float, end: float) -> Clip:
         path: the mp4; copied pictures are written there immediately, encoded ones first to a hidden file beside it.
         start: media time, seconds since the first picture.
         end: media time, seconds since the first picture.
+        settings: of the analysis, to choose the same one of several videos.
 
     Raises:
         OutputError: the disk is full or missing.
         SourceError: the file cannot be read, or has no picture in the span.
     """
-    index = _examine(file)
+    index = _examine(file, settings)
     if index.packets is not None and (packets := _packets(index, start, end)) is not None:
         wanted = select_packets(packets, start, end)
         with suppress(SourceUnreadableError):  # the packets do not fit the file's description; decoders tolerate that
@@ -88,32 +91,33 @@ def cut_isolated(file: Path, path: Path, start: float, end: float, *, settings: 
     try:
         with TemporaryDirectory(prefix=f".{path.stem}-", suffix=".partial", dir=path.parent) as folder:
             written = Path(folder) / "clip.mp4"
-            clip = run_isolated(cut, file, written, start, end, settings=settings)
+            clip = run_isolated(cut, file, written, start, end, settings, settings=settings)
             written.replace(path)
     except OSError as error:
         raise write_error(path, error) from error
     return clip
 
 
-def _examine(file: Path) -> _FileIndex:
-    with _open(file) as (container, stream):
+def _examine(file: Path, settings: SourceSettings = _SETTINGS) -> _FileIndex:
+    with _open(file, settings) as (container, stream):
         packets = PacketStream.of(stream)
         margins = (*_MARGINS, None) if container.format.name in _INDEXED else (None,)
         fps = float(stream.average_rate) if stream.average_rate else None
         reader = Reader(container, stream, address=Address.of(file), read_timeout=_SETTINGS.read_timeout)
         origin = next((picture.time or 0.0 for picture, _ in reader), 0.0)
-    return _FileIndex(file, origin, margins, packets if is_playable(packets) else None, fps)
+    return _FileIndex(file, origin, margins, packets if is_playable(packets) else None, fps, settings)
 
 
 @contextmanager
-def _open(file: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
+def _open(file: Path, settings: SourceSettings) -> Iterator[tuple[InputContainer, VideoStream]]:
     """Open the file like the source does, at its beginning."""
     address = Address.of(file)
     options = {"pattern_type": "none"}
     with open_container(f"file:{file}", address=address, settings=_SETTINGS, options=options) as container:
-        stream = container.streams.best("video")
-        if not isinstance(stream, VideoStream) or not stream.codec_context:
+        stream, _ = choose_video(container, settings, name=address.name)
+        if stream is None or not stream.codec_context:
             raise SourceUnreadableError(f"{address.name}: holds no picture that can be decoded; choose a video")
+        require_whole(stream, address)
         yield container, stream
 
 
@@ -137,7 +141,7 @@ def _packets(index: _FileIndex, start: float, end: float) -> list[TimedPacket] |
 def _read(index: _FileIndex, start: float, end: float, *, margin: float | None) -> list[TimedPacket] | None:
     found: list[TimedPacket] = []
     newest, wanted = -inf, end  # media times; pictures shown before a needed reference picture are needed too
-    with _open(index.file) as (container, stream):
+    with _open(index.file, index.settings) as (container, stream):
         if margin is not None:
             _seek(container, stream, index.origin + start - margin)
         try:
@@ -181,7 +185,7 @@ def _order_packets(packets: Iterable[Packet[VideoStream]]) -> Iterator[tuple[Pac
 def _pictures(index: _FileIndex, start: float) -> Iterator[_TimedPicture]:
     """Decoded pictures, from one at or before ``start`` if there is one."""
     if index.margins == (None,):
-        with open_source(index.file) as source:
+        with open_source(index.file, index.settings) as source:
             yield from (_TimedPicture(frame.pixels, frame.media_time) for frame in source)
         return
     for margin in index.margins:
@@ -196,17 +200,16 @@ def _pictures(index: _FileIndex, start: float) -> Iterator[_TimedPicture]:
 
 
 def _decode(index: _FileIndex, start: float, *, margin: float | None) -> Iterator[_TimedPicture]:
-    with _open(index.file) as (container, stream):
-        aspect, orientation = pixel_aspect(stream), Orientation()
+    with _open(index.file, index.settings) as (container, stream):
+        orientation = Orientation()
         if margin is not None:
             _seek(container, stream, index.origin + start - margin)
         reader = Reader(container, stream, address=Address.of(index.file), read_timeout=_SETTINGS.read_timeout)
         for picture, _ in reader:
             if picture.time is not None:
                 with suppress(ValueError):  # no conversion to RGB; such a picture was not analysed either
-                    yield _TimedPicture(
-                        rgb(picture, aspect=aspect, orientation=orientation), picture.time - index.origin
-                    )
+                    pixels = rgb(picture, aspect=reader.aspect.of(picture), orientation=orientation)
+                    yield _TimedPicture(pixels, picture.time - index.origin)
 
 
 def _span(pictures: Iterator[_TimedPicture], start: float, end: float) -> Iterator[_TimedPicture]:

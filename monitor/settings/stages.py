@@ -55,6 +55,20 @@ class SourceSettings(_Settings):
         le=1_000_000,
         description="Number of attempts to reopen a lost source before it counts as failed. Default: no limit.",
     )
+    max_variant_height: int = Field(
+        1080,
+        ge=1,
+        le=100_000,
+        description="Of a playlist with several variants (HLS, DASH), the largest up to this number of lines is taken; "
+        "of a portrait picture, its width counts.",
+    )
+    video_track: int | None = Field(
+        None,
+        ge=1,
+        le=1000,
+        description="Number of the analysed video track, from 1, of a source with several. Default: the one that a "
+        "player shows.",
+    )
     screen_fps: float = Field(15.0, gt=0, le=60, description="Frame rate of screen:, frames per second.")
     demo_seconds: Seconds = Field(24.0, description="Length of demo:, seconds.")
 

@@ -73,3 +73,4 @@ class SourceInfo(Serialisable):
     synthetic: bool = False  # whether it was made by this program (demo:)
     device: str = ""  # the system's name of a camera; "": not a camera, or unknown
     virtual: bool = False  # whether the system reports a camera without hardware
+    notes: tuple[str, ...] = ()  # how it was read, and what was not looked at, as text for people (since 2.0)

@@ -2,6 +2,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from rich.text import Text
+from support.observations import source_info
 from support.provenance import provenance
 
 from monitor.cli import event_lines
@@ -117,3 +118,10 @@ def test_a_result_tells_the_hints_beside_its_verdict(tmp_path: Path) -> None:
     record = event_lines.result_record("a.mp4", result)
     assert record["label"] == "LIKELY_REAL"
     assert [(hint["kind"], hint["end"]) for hint in record["hints"]] == [("FROZEN", 8.0), ("LOOPED", None)]
+
+
+def test_a_result_tells_how_its_source_was_read() -> None:
+    result = replace(RESULT, provenance=replace(provenance(), source=source_info(notes=("HDR [PQ], converted",))))
+    assert "  note  HDR [PQ], converted" in [plain(line) for line in event_lines.result_lines(result)]
+    assert event_lines.result_record("a.mp4", result)["notes"] == ["HDR [PQ], converted"]
+    assert result.to_dict()["source"]["notes"] == ["HDR [PQ], converted"]

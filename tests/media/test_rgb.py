@@ -1,14 +1,13 @@
-from fractions import Fraction
 from pathlib import Path
-from types import SimpleNamespace
 
 import av
 import numpy as np
 import pytest
+from av.video.reformatter import Colorspace
 from PIL import Image
 from support import clips
 
-from monitor.media.rgb import pixel_aspect, rgb
+from monitor.media.rgb import rgb
 
 
 def first(path: Path) -> av.VideoFrame:
@@ -49,12 +48,33 @@ def test_pixels_that_are_not_square_are_made_so() -> None:
     assert rgb(frame, aspect=16 / 9).shape == (120, 160, 3)
 
 
-@pytest.mark.parametrize(("aspect", "used"), [(None, 1.0), (0, 1.0), (2, 2.0), (0.5, 0.5), (1000, 1.0), (0.001, 1.0)])
-def test_an_implausible_pixel_aspect_is_ignored(aspect: Fraction | float | None, used: float) -> None:
-    assert pixel_aspect(SimpleNamespace(sample_aspect_ratio=aspect)) == used
-
-
 @pytest.mark.parametrize("pixel_format", ["yaf32le", "gray32le"])
 def test_pixels_that_ffmpeg_cannot_convert_are_an_error_and_no_crash(pixel_format: str) -> None:
     with pytest.raises(ValueError, match=pixel_format):
         rgb(av.VideoFrame(64, 48, pixel_format))
+
+
+@pytest.mark.parametrize(
+    ("size", "matrix"), [((1280, 720), 709), ((720, 1280), 709), ((720, 576), 601), ((640, 360), 601)]
+)
+def test_untagged_yuv_is_bt_709_in_hd_and_bt_601_below(size: tuple[int, int], matrix: int) -> None:
+    original = av.VideoFrame.from_ndarray(np.full((size[1], size[0], 3), (220, 60, 40), np.uint8), format="rgb24")
+    space = Colorspace.ITU709 if matrix == 709 else Colorspace.ITU601
+    untagged = original.reformat(format="yuv444p", dst_colorspace=space)
+    untagged.colorspace = 2
+    assert np.abs(rgb(untagged)[0, 0].astype(int) - (220, 60, 40)).max() <= 2
+
+
+def test_a_tag_counts_more_than_the_size() -> None:
+    original = av.VideoFrame.from_ndarray(np.full((720, 1280, 3), (220, 60, 40), np.uint8), format="rgb24")
+    tagged = original.reformat(format="yuv444p", dst_colorspace=Colorspace.ITU601)
+    tagged.colorspace = 6
+    assert np.abs(rgb(tagged)[0, 0].astype(int) - (220, 60, 40)).max() <= 2
+
+
+@pytest.mark.parametrize("pixel_format", ["rgb24", "gbrp", "gray", "pal8"])
+def test_pixels_without_a_yuv_matrix_stay_as_they_are_in_hd(pixel_format: str) -> None:
+    grey = av.VideoFrame.from_ndarray(np.full((720, 1280, 3), 90, np.uint8), format="rgb24")
+    frame = grey.reformat(format="rgb8" if pixel_format == "pal8" else pixel_format)
+    expected = frame.to_ndarray(format="rgb24")
+    np.testing.assert_array_equal(rgb(frame), expected)

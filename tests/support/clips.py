@@ -8,6 +8,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.video.reformatter import Colorspace
 
 from monitor.types import Pixels
 
@@ -96,6 +97,36 @@ def video(
         out.mux(stream.encode())
         if track is not None:
             _silence(out, track)
+    return path
+
+
+def coded(path: Path, pixels: np.ndarray, *, matrix: int, transfer: int, primaries: int, frames: int = 2) -> Path:
+    """A video of one picture with these colour tags (FFmpeg's numbers; 2: none).
+
+    Args:
+        path: its suffix chooses the container.
+        pixels: (H, W, 3) RGB as coded: uint8, written with 8 bits, or uint16, written with 10 bits.
+        matrix: from RGB to YUV; without a tag that of BT.709.
+        transfer: of the light.
+        primaries: of the light.
+        frames: how many pictures.
+    """
+    deep = pixels.dtype == np.uint16
+    rgb = av.VideoFrame.from_ndarray(pixels, format="rgb48le" if deep else "rgb24")
+    space = Colorspace.BT2020 if matrix == 9 else Colorspace.ITU709
+    with av.open(str(path), "w") as out:
+        options = _ENCODERS["libx265"]
+        parameters = f"{options['x265-params']}:bframes=0"  # few pictures with B-frames get invalid time stamps
+        stream = out.add_stream("libx265", rate=25, options={**options, "crf": "4", "x265-params": parameters})
+        stream.height, stream.width = pixels.shape[:2]
+        stream.pix_fmt = "yuv444p10le" if deep else "yuv444p"
+        codec = stream.codec_context
+        codec.color_range, codec.colorspace, codec.color_trc, codec.color_primaries = 1, matrix, transfer, primaries
+        for _ in range(frames):
+            frame = rgb.reformat(format=stream.pix_fmt, dst_colorspace=space)
+            frame.colorspace = matrix
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode())
     return path
 
 

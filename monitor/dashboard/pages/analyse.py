@@ -10,7 +10,7 @@ import streamlit as st
 from monitor.dashboard.gallery import GalleryItem, GalleryRow, gallery
 from monitor.dashboard.pages.charts import limits, moments, verdicts
 from monitor.dashboard.pages.current_user import ask_reporter, audit, check_role, get_reporter, has_role, refresh
-from monitor.dashboard.pages.formatting import INDICATION, address, badge, by_classifier, notice
+from monitor.dashboard.pages.formatting import INDICATION, address, badge, by_classifier, notice, remark
 from monitor.dashboard.player import player
 from monitor.dashboard.upload import upload
 from monitor.errors import MonitorError
@@ -98,9 +98,7 @@ def _result(monitor_service: service.MonitorService, analysis: Upload) -> None:
         st.error("The results of this analysis no longer exist. Upload the file again.")
         return
     _banner(analysis, report["verdict"])
-    for hint in report.get("hints", ()):  # version 1.0 had none
-        until = report["source"]["duration"] if hint["end"] is None else hint["end"]
-        st.markdown(notice(HintKind(hint["kind"]), hint["detail"], hint["start"], until))
+    _remarks(report)
     segments, timeline = report["segments"], pd.read_csv(folder / TIMELINE_FILE)
     picture, spans = st.columns([3, 2])
     with spans:
@@ -117,6 +115,15 @@ def _result(monitor_service: service.MonitorService, analysis: Upload) -> None:
         _player(analysis, folder, fps=None if still else report["source"]["fps"] or FALLBACK_FPS)
     _faces(report)
     _downloads(analysis, folder)
+
+
+def _remarks(report: dict[str, Any]) -> None:
+    """Shows the hints on the stream and the notes on how it was read."""
+    for hint in report.get("hints", ()):  # version 1.0 had none
+        until = report["source"]["duration"] if hint["end"] is None else hint["end"]
+        st.markdown(notice(HintKind(hint["kind"]), hint["detail"], hint["start"], until))
+    for note in report["source"].get("notes", ()):  # earlier reports had none
+        st.markdown(remark(note))
 
 
 def _banner(analysis: Upload, verdict: dict[str, Any]) -> None:

@@ -41,6 +41,11 @@ def notice(kind: HintKind, detail: str, since: float, until: float | None = None
     return f"{text} {_PUNCTUATION.sub(_ESCAPE, detail)}" if detail else text
 
 
+def remark(note: str) -> str:
+    """How a source was read, in Markdown: its colours were converted, another video track was not looked at."""
+    return f":gray-badge[:material/info: source] {_PUNCTUATION.sub(_ESCAPE, note)}"
+
+
 def route(*parts: str) -> str:
     """The URL of one of the server's own routes, relative to the page.
 

@@ -11,7 +11,7 @@ import streamlit as st
 
 from monitor.dashboard.pages.charts import limits, sparkline, verdicts
 from monitor.dashboard.pages.current_user import ask_reporter, check_role, get_reporter, get_token, has_role, refresh
-from monitor.dashboard.pages.formatting import INDICATION, badge, by_classifier, notice, route
+from monitor.dashboard.pages.formatting import INDICATION, badge, by_classifier, notice, remark, route
 from monitor.dashboard.pages.sources import WATCHED, ask_source, describe, list_sources
 from monitor.dashboard.viewer import FlaggedView, viewer
 from monitor.errors import MonitorError
@@ -124,6 +124,8 @@ def _faces(stream: Stream) -> None:
     status = stream.status
     st.markdown(describe(status))
     now = stream.broadcaster.now
+    for note in () if status.info is None else status.info.notes:
+        st.markdown(remark(note))
     if now is not None and not status.state.over:
         for hint in now["hints"]:
             st.markdown(notice(HintKind(hint["kind"]), hint["detail"], hint["since"]))

@@ -6,8 +6,9 @@
     address    parses the typed text, masks its secrets, registers the kinds of sources
     reader     container -> decoded pictures, drops counted
     container  a Source for everything that FFmpeg opens:
-               file, network (RTSP, HTTP, HLS), devices (webcam, screen)
-    image      image files;  folder  folders
+               file, network (RTSP, HTTP, HLS), devices (webcam, screen);
+               video_streams chooses one of several videos, encryption explains a playlist that cannot be read
+    image      image files;  heic  those of phones;  folder  folders
     demo       the built-in stream;  demo_portrait  its face
     push       pictures pushed by a browser's camera
     reachable  checks that a host answers

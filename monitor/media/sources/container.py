@@ -16,10 +16,13 @@ from monitor.errors import SourceUnavailableError, SourceUnreadableError
 from monitor.media.failures import failure, too_large
 from monitor.media.media_clock import LEAP, LIVE_LEAP, MediaClock
 from monitor.media.packets import PacketListener
-from monitor.media.rgb import Orientation, pixel_aspect, rgb
+from monitor.media.rgb import Orientation, rgb
 from monitor.media.sources.address import Address
+from monitor.media.sources.heic import PICTURE_BRANDS
 from monitor.media.sources.reader import Arrival, Reader
 from monitor.media.sources.source import Source
+from monitor.media.sources.video_streams import choose_video
+from monitor.media.tone_mapping import colour_note
 from monitor.settings import SourceSettings
 from monitor.types import Frame, SourceInfo
 
@@ -64,12 +67,11 @@ def open_container_source(
         SourceError: the container has no picture, or a picture is too large; the container is closed.
     """
     try:
-        stream = _main_stream(container, address, max_pixels=settings.max_pixels)
+        stream, choice = _main_stream(container, address, settings)
         reader = Reader(container, stream, address=address, read_timeout=settings.read_timeout, live=live)
         pictures = iter(reader)
         ahead = _first(pictures, 1 if live else 2, address=address)
-        aspect = pixel_aspect(stream)
-        height, width = _shape(ahead[0][0], aspect=aspect, address=address)
+        height, width = _shape(ahead[0][0], aspect=reader.aspect.of(ahead[0][0]), address=address)
         still = not live and len(ahead) == 1 and not reader.drops
         fps = None if still else _rate(stream, live=live)
         duration = None if live or still else _duration(container, stream)
@@ -85,35 +87,34 @@ def open_container_source(
             still=still,
             path=address.path,
             has_audio=bool(container.streams.audio),
+            notes=tuple(filter(None, [_colour_note(ahead[0][0]), choice])),
         )
     except BaseException:
         container.close()
         raise
     untimed = live and container.format.name in _UNTIMED
-    return ContainerSource(info, reader, pictures=chain(ahead, pictures), aspect=aspect, untimed=untimed)
+    return ContainerSource(info, reader, pictures=chain(ahead, pictures), untimed=untimed)
 
 
 class ContainerSource(Source):
     """The frames of one video stream."""
 
-    def __init__(
-        self, info: SourceInfo, reader: Reader, *, pictures: Iterator[Arrival], aspect: float, untimed: bool
-    ) -> None:
+    def __init__(self, info: SourceInfo, reader: Reader, *, pictures: Iterator[Arrival], untimed: bool) -> None:
         super().__init__(info, reader.drops)
         self._reader = reader
         self._pictures = pictures
         self._index = 0
-        self._aspect = aspect
         self._orientation = Orientation()
         self._untimed = untimed
         self._clock = MediaClock(period=1 / (info.fps or FALLBACK_FPS), leap=LIVE_LEAP if info.live else LEAP)
-        self._size = ""  # coded size of a picture
+        self._size = ""  # of the last picture, with square pixels
 
     def __iter__(self) -> Iterator[Frame]:
         for picture, arrived in self._pictures:
             if self._reader.closed:
                 return
-            self._check_size(picture)
+            aspect = self._reader.aspect.of(picture)
+            self._check_size(picture, aspect=aspect)
             media_time = self._clock.read(time.monotonic() if self._untimed else picture.time)
             index, self._index = self._index, self._index + 1
             if self._clock.breaks:
@@ -122,7 +123,7 @@ class ContainerSource(Source):
             if not self.frame_skipper.takes(media_time):
                 continue
             try:
-                pixels = rgb(picture, aspect=self._aspect, orientation=self._orientation)
+                pixels = rgb(picture, aspect=aspect, orientation=self._orientation)
             except ValueError:
                 self._drops["unconvertible picture"] += 1
                 continue
@@ -138,13 +139,13 @@ class ContainerSource(Source):
     def disordered(self) -> int:
         return 0 if self._untimed else self._clock.disordered
 
-    def _check_size(self, picture: VideoFrame) -> None:
+    def _check_size(self, picture: VideoFrame, *, aspect: float) -> None:
         """Check that a live stream keeps its picture size; a file may change it.
 
         Raises:
             SourceUnavailableError: the size of a live stream changed, so the stream must be opened again.
         """
-        size, before = f"{picture.width} x {picture.height}", self._size
+        size, before = f"{round(picture.width * aspect)} x {picture.height}", self._size
         if self.info.live and before not in ("", size):
             raise SourceUnavailableError(
                 f"{self.info.name}: its pictures changed from {before} to {size} pixels; it is opened again"
@@ -182,20 +183,39 @@ def _shape(picture: VideoFrame, *, aspect: float, address: Address) -> tuple[int
     return height, width
 
 
-def _main_stream(container: InputContainer, address: Address, *, max_pixels: int) -> VideoStream:
-    """The stream that a player would show, ready to decode; cover art does not count."""
-    stream = container.streams.best("video")
-    attached = stream is not None and bool(stream.disposition & Disposition.attached_pic)
-    if not isinstance(stream, VideoStream) or attached or not stream.codec_context:  # no context: FFmpeg has no decoder
+def _colour_note(picture: VideoFrame) -> str:
+    return colour_note(picture.color_trc, picture.color_primaries)
+
+
+def _main_stream(container: InputContainer, address: Address, settings: SourceSettings) -> tuple[VideoStream, str]:
+    """The stream that a player would show, ready to decode, and a note on the choice; cover art does not count."""
+    stream, choice = choose_video(container, settings, name=address.name)
+    max_pixels = settings.max_pixels
+    if (
+        stream is None or stream.disposition & Disposition.attached_pic or not stream.codec_context
+    ):  # no context: FFmpeg has no decoder
         raise SourceUnreadableError(f"{address.name}: {_without_picture(container)}")
     if container.format.name in _TEXT_FORMATS:
         raise SourceUnreadableError(f"{address.name}: is text; choose a video or an image")
+    require_whole(stream, address)
     decoder = stream.codec_context
     if decoder.width * decoder.height > max_pixels:
         raise too_large(address, (decoder.width, decoder.height), max_pixels=max_pixels)
     decoder.thread_count = 1
     decoder.options = {**_limit(max_pixels)}
-    return stream
+    return stream, choice
+
+
+def require_whole(stream: VideoStream, address: Address) -> None:
+    """Check that a stream is not one tile of a larger picture: FFmpeg's Python interface does not join tiles.
+
+    Raises:
+        SourceUnreadableError: it is, or may be.
+    """
+    if stream.container.metadata.get("major_brand") in PICTURE_BRANDS or stream.disposition & Disposition.dependent:
+        raise SourceUnreadableError(
+            f"{address.name}: is a picture of parts that cannot be joined here; open it as a file"
+        )
 
 
 def _limit(max_pixels: int) -> dict[str, str]:

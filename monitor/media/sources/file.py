@@ -7,6 +7,7 @@ from monitor.errors import SourceUnreadableError
 from monitor.media.failures import failure
 from monitor.media.sources.address import Address
 from monitor.media.sources.container import ContainerSource, open_container, open_container_source
+from monitor.media.sources.encryption import explain_encryption
 from monitor.settings import SourceSettings
 
 
@@ -18,10 +19,13 @@ def open_file(address: Address, settings: SourceSettings) -> ContainerSource:
     """
     check_readable(address)
     # "file:" prevents a colon in the name from selecting a protocol; "none" prevents % and * from selecting a sequence.
-    container = open_container(
-        f"file:{address.target}", address=address, settings=settings, options={"pattern_type": "none"}
-    )
-    return open_container_source(container, address=address, settings=settings, live=False)
+    try:
+        container = open_container(
+            f"file:{address.target}", address=address, settings=settings, options={"pattern_type": "none"}
+        )
+        return open_container_source(container, address=address, settings=settings, live=False)
+    except SourceUnreadableError as error:
+        raise explain_encryption(error, address, settings) from None
 
 
 def check_readable(address: Address) -> None:

@@ -13,6 +13,7 @@ from monitor.media.failures import FailureCauses, failure
 from monitor.media.sources.address import Address, SourceKind
 from monitor.media.sources.container import FALLBACK_FPS
 from monitor.media.sources.file import open_file
+from monitor.media.sources.heic import HEAD_BYTES, PICTURE_BRANDS, brands_of
 from monitor.media.sources.image import SUFFIXES as IMAGE_SUFFIXES
 from monitor.media.sources.image import open_image
 from monitor.media.sources.source import Source
@@ -62,7 +63,17 @@ def open_path(address: Address, settings: SourceSettings) -> Source:
     path = Path(address.target)
     if path.is_dir():
         return FolderSource(media_files(path), address, settings=settings)
-    return (open_image if path.suffix.lower() in IMAGE_SUFFIXES else open_file)(address, settings)
+    is_image = path.suffix.lower() in IMAGE_SUFFIXES or _is_picture(path)
+    return (open_image if is_image else open_file)(address, settings)
+
+
+def _is_picture(path: Path) -> bool:
+    """Whether a file with another name is a picture of which FFmpeg would read only a part."""
+    try:
+        with path.open("rb") as file:
+            return not PICTURE_BRANDS.isdisjoint(brands_of(file.read(HEAD_BYTES))[:1])
+    except OSError:  # reported when the file is opened
+        return False
 
 
 class FolderSource(Source):
@@ -96,6 +107,7 @@ class FolderSource(Source):
             duration=None,
             frame_count=None,
             path=Path(address.target),
+            notes=first.notes,
         )
         super().__init__(info, self._drops)
 

@@ -10,18 +10,19 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from monitor.errors import SourceUnreadableError
+from monitor.errors import SourceError, SourceUnreadableError
 from monitor.media.failures import failure, too_large
 from monitor.media.sources.address import Address
 from monitor.media.sources.file import check_readable, open_file
+from monitor.media.sources.heic import is_heic, read_heic
 from monitor.media.sources.source import Source
 from monitor.settings import SourceSettings
 from monitor.types import Frame, Pixels, SourceInfo
 
 # fmt: off
 SUFFIXES = frozenset([
-    ".avif", ".bmp", ".gif", ".ico", ".jfif", ".jp2", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tga", ".tif",
-    ".tiff", ".webp",
+    ".avif", ".bmp", ".gif", ".heic", ".heif", ".hif", ".ico", ".jfif", ".jp2", ".jpeg", ".jpg", ".pbm", ".pgm",
+    ".png", ".ppm", ".tga", ".tif", ".tiff", ".webp",
 ])
 # fmt: on
 _ANIMATED = {"AVIF", "GIF", "PNG", "WEBP"}  # in other formats, further pictures are pages, previews or depth maps
@@ -29,18 +30,24 @@ _DEFAULT_DURATION = 100.0  # milliseconds; the browsers' default for an animatio
 
 
 def open_image(address: Address, settings: SourceSettings) -> Source:
-    """Open an image with Pillow; other content with an image's file name goes to FFmpeg.
+    """Open an image with Pillow or, if it is HEIC, with libheif; other content with an image's name goes to FFmpeg.
 
     Raises:
         SourceError: the file is missing, forbidden, broken, or too large.
     """
     check_readable(address)
+    notes: tuple[str, ...] = ()
     try:
-        with warnings.catch_warnings():  # Pillow warns at its own limit; this program's limit applies
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            image = Image.open(io.BytesIO(Path(address.target).read_bytes()))
+        content = Path(address.target).read_bytes()
+        if is_heic(content):
+            image, notes = read_heic(content, address=address, max_pixels=settings.max_pixels)
+        else:
+            image = _open_with_pillow(content)
+            notes = _pages_note(image)
     except UnidentifiedImageError:
         return open_file(address, settings)
+    except SourceError:
+        raise
     except MemoryError as error:
         raise failure(error, address) from None
     except Exception:  # noqa: BLE001 - Pillow's plugins raise many kinds of errors for broken files
@@ -48,17 +55,28 @@ def open_image(address: Address, settings: SourceSettings) -> Source:
     if image.width * image.height > settings.max_pixels:
         raise too_large(address, image.size, max_pixels=settings.max_pixels)
     try:
-        return ImageSource(image, address)
+        return ImageSource(image, address, notes=notes)
     except MemoryError as error:
         raise failure(error, address) from None
     except Exception:  # noqa: BLE001 - as above
         raise _broken_image(address) from None
 
 
+def _open_with_pillow(content: bytes) -> Image.Image:
+    with warnings.catch_warnings():  # Pillow warns at its own limit; this program's limit applies
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        return Image.open(io.BytesIO(content))
+
+
+def _pages_note(image: Image.Image) -> tuple[str, ...]:
+    pages: int = getattr(image, "n_frames", 1) if image.format == "TIFF" else 1
+    return (f"holds {pages} pages, only the first was looked at",) if pages > 1 else ()
+
+
 class ImageSource(Source):
     """The picture of one image file, or all pictures of an animation; decodes the first one immediately."""
 
-    def __init__(self, image: Image.Image, address: Address) -> None:
+    def __init__(self, image: Image.Image, address: Address, *, notes: tuple[str, ...] = ()) -> None:
         self._image = image
         self._count: int = getattr(image, "n_frames", 1) if image.format in _ANIMATED else 1
         self._index = 0
@@ -77,6 +95,7 @@ class ImageSource(Source):
             frame_count=self._count,
             path=Path(address.target),
             still=self._count == 1,
+            notes=notes,
         )
         super().__init__(info, Counter())
 

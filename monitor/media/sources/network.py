@@ -5,10 +5,12 @@ from typing import Final
 
 from av.error import tag_to_code
 
-from monitor.errors import SourceNotFoundError, SourceRefusedError, SourceUnavailableError
+from monitor.errors import SourceNotFoundError, SourceRefusedError, SourceUnavailableError, SourceUnreadableError
 from monitor.media.failures import TIMED_OUT, FailureCauses
 from monitor.media.sources.address import Address, SourceKind
 from monitor.media.sources.container import ContainerSource, open_container, open_container_source
+from monitor.media.sources.encryption import explain_encryption
+from monitor.media.sources.video_streams import PLAYLISTS
 from monitor.settings import SourceSettings
 
 # FFmpeg's analysis time before the first picture of a live stream, microseconds. Its default of 5 s delays
@@ -16,7 +18,6 @@ from monitor.settings import SourceSettings
 # advice, discards the packets read during the analysis, including the key frame: the first picture then waits
 # for the next key frame, and nothing is faster afterwards.
 _ANALYSIS = "500000"
-_PLAYLISTS = ("hls", "dash")  # their size is that of the playlist text, not of the video
 
 _SILENT = (SourceUnavailableError, "no answer in time; is the address right and the camera on this network?")
 _HUNG_UP = (SourceUnavailableError, "the other side closed the connection; is it still switched on?")
@@ -66,10 +67,13 @@ def open_http(address: Address, settings: SourceSettings) -> ContainerSource:
     Raises:
         SourceError: the server does not answer, refuses, or sends no picture.
     """
-    container = open_container(address.target, address=address, settings=settings)
-    playlist = container.format.name.startswith(_PLAYLISTS)
-    live = container.duration is None and (playlist or container.size <= 0)
-    return open_container_source(container, address=address, settings=settings, live=live)
+    try:
+        container = open_container(address.target, address=address, settings=settings)
+        playlist = container.format.name.startswith(PLAYLISTS)  # their size is that of the text, not of the video
+        live = container.duration is None and (playlist or container.size <= 0)
+        return open_container_source(container, address=address, settings=settings, live=live)
+    except SourceUnreadableError as error:
+        raise explain_encryption(error, address, settings) from None
 
 
 RTSP: Final = SourceKind(

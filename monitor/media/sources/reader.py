@@ -21,6 +21,7 @@ from monitor.errors import SourceError, SourceUnavailableError, SourceUnreadable
 from monitor.media import progress
 from monitor.media.failures import failure
 from monitor.media.packets import CompressedPacket, PacketListener, PacketStream
+from monitor.media.pixel_aspect import PixelAspect
 from monitor.media.sources.address import Address
 
 Arrival = tuple[VideoFrame, datetime]  # a picture and its packet's arrival time, UTC
@@ -60,6 +61,7 @@ class Reader:
         live: bool = False,
     ) -> None:
         self.drops: Counter[str] = Counter()
+        self.aspect = PixelAspect(stream)
         self._container = container
         self._stream = stream
         self._address = address
@@ -165,6 +167,7 @@ class Reader:
             if packet.is_keyframe and self._intact_from is not None:  # also if the timestamps restart
                 self._intact_from = min(self._intact_from, -math.inf if packet.pts is None else packet.pts)
         pictures = self._decode(packet)
+        self.aspect.update(packet)
         intact = [(picture, arrived) for picture in pictures if self._is_intact(picture)]
         if self._live:
             self._check_damage(len(pictures), len(intact))

@@ -293,6 +293,7 @@ class IsolatedSource(Source):
 def _parse_opened(head: dict[str, Any], payload: bytes) -> tuple[SourceInfo, PacketStream | None]:
     info = dict(head["opened"])
     info["path"] = None if info["path"] is None else Path(info["path"])
+    info["notes"] = tuple(str(note) for note in info["notes"])
     packets = head["packets"]
     if packets is None:
         return SourceInfo(**info), None

@@ -18,3 +18,20 @@ def test_a_face_is_listed_with_label_reasons_and_time_in_plain_text() -> None:
     assert row["label"] == "not enough evidence"
     assert row["reasons"] == "face too small, face turned away"
     assert row["visible"] == "0:00.0 to 0:07.4"
+
+
+def remarks() -> None:
+    from monitor.dashboard.pages import analyse
+
+    hint = {"kind": "FROZEN", "detail": "", "start": 3.0, "end": None}
+    analyse._remarks({"hints": [hint], "source": {"duration": 8.0, "notes": ["HDR (PQ), **converted**"]}})
+    analyse._remarks({"source": {"duration": 8.0}})  # an old report
+
+
+def test_hints_and_notes_on_the_source_are_shown_and_their_markdown_is_escaped() -> None:
+    app = AppTest.from_function(remarks, default_timeout=60).run()
+    assert not app.exception
+    assert [text.value for text in app.markdown] == [
+        ":violet-badge[:material/sensors_off: stream: frozen 0:03.0 to 0:08.0]",
+        r":gray-badge[:material/info: source] HDR \(PQ\)\, \*\*converted\*\*",
+    ]

@@ -20,7 +20,7 @@ from support.dashboard_server import Dashboard
 from support.events import analyse_frame
 from support.flagging import flag
 from support.live_page import browsing
-from support.observations import frame, observation
+from support.observations import frame, observation, source_info
 
 from monitor.flags.archive import FlagArchive
 from monitor.media.sources.demo import HEIGHT, WIDTH, DemoSource
@@ -455,6 +455,14 @@ class TestScript:
             ":violet-badge[:material/sensors_off: stream: frozen since 0:12.0]",
             r":violet-badge[:material/sensors_off: stream: virtual camera since 0:00.0] \*\*Cam\*\* \[x\]\(\/\/y\)",
         ]
+
+    def test_a_note_on_the_source_is_shown_on_the_live_page(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(Stream, "start", lambda stream: None)
+        stream = service.current().add("demo:")
+        status = replace(stream.status, info=source_info(notes=("HDR (PQ), converted",)))
+        monkeypatch.setattr(Stream, "status", property(lambda stream: status))
+        shown = [text.value for text in self.run("live").markdown]
+        assert r":gray-badge[:material/info: source] HDR \(PQ\)\, converted" in shown
 
     def test_a_busy_machine_is_reported_on_both_pages(self) -> None:
         monitor_service = service.current()

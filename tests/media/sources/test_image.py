@@ -142,3 +142,10 @@ def test_the_setting_replaces_the_pixel_limit_of_pillow(tmp_path: Path) -> None:
     path = saved(tmp_path / "a.png", Image.new("1", (10_000, 9_100)))
     with open_source(path, SourceSettings(max_pixels=100_000_000)) as source:
         assert source.info.width == 10_000
+
+
+def test_pages_that_are_not_looked_at_are_named(tmp_path: Path) -> None:
+    pages = [Image.fromarray(clips.picture(number, SIZE)) for number in (10, 20, 30)]
+    info, frames = read(saved(tmp_path / "a.tif", pages[0], save_all=True, append_images=pages[1:]))
+    assert info.notes == ("holds 3 pages, only the first was looked at",)
+    assert [clips.number_of(frame.pixels) for frame in frames] == [10]
