@@ -119,7 +119,9 @@ def export(
 
 @app.command()
 def verify(
-    bundle: Annotated[Path | None, typer.Argument(help="A zip of `flags export`; default: the archive itself.")] = None,
+    bundle: Annotated[
+        Path | None, typer.Argument(help="A zip of `flags export`, or its folder; default: the stored flags.")
+    ] = None,
     sha256: Annotated[str, typer.Option(help="SHA-256 of the manifest, as printed by the export.")] = "",
     settings_file: SettingsFile = None,
     assignments: Set = None,
@@ -134,6 +136,8 @@ def verify(
             raise BundleError(f"{bundle} is not the exported file: its manifest has SHA-256 {verification.sha256}")
         for clause in verification.declared:
             errors.print(f"declared by the export: {escape(clause)}")
+        if verification.ignored:
+            errors.print(f"ignored, added by an operating system: {escape(', '.join(verification.ignored))}")
         faults = list(verification.faults)
         subject = f"{len(verification.flags)} flags exported at {verification.made_at}"
     for fault in faults:

@@ -80,6 +80,16 @@ def test_an_export_is_verified_and_a_changed_one_reported(cli: Callable, kept: P
     said = cli("flags", "verify", "two.zip", "--sha256", digest)
     assert said.code == 0, said.err
     assert "2 flags exported" in said.out
+    with zipfile.ZipFile("two.zip") as archive:
+        archive.extractall("two")
+    (tmp_path / "two" / ".DS_Store").write_bytes(b"")
+    unpacked = cli("flags", "verify", "two", "--sha256", digest)
+    assert unpacked.code == 0, unpacked.err
+    assert "ignored, added by an operating system: .DS_Store" in unpacked.err
+    absent = cli("flags", "verify", "nope.zip")
+    assert absent.code == 3
+    assert "does not exist" in absent.err
+    assert "Errno" not in absent.err
     other = cli("flags", "verify", "two.zip", "--sha256", "ab" * 32)
     assert other.code == 3
     assert "is not the exported file" in other.err
