@@ -14,7 +14,17 @@ from rich.table import Table
 from monitor import api
 from monitor.analysis.pipeline import Engines
 from monitor.cli import event_lines, terminal
-from monitor.cli.terminal import AsJson, Backend, MinFace, Set, SettingsFile, console, errors, settings_from
+from monitor.cli.terminal import (
+    AsJson,
+    Backend,
+    MinFace,
+    Set,
+    SettingsFile,
+    console,
+    errors,
+    print_table,
+    settings_from,
+)
 from monitor.errors import MonitorError, SourceUnavailableError, UsageError
 from monitor.media.sources import LeftOut, expand, open_isolated
 from monitor.media.sources.address import known_examples
@@ -64,7 +74,7 @@ def analyze(
         typer.echo(json.dumps(records, indent=2, ensure_ascii=False))
     else:
         if len(outcomes) > 1:
-            console.print(_table(outcomes))
+            print_table(_table(outcomes))
         for item in left_out:
             errors.print(f"[{'bold red' if item.may_be_media else 'dim'}]left out:[/] {escape(str(item))}")
     failures = [outcome.failure for outcome in outcomes if outcome.failure is not None]
