@@ -117,3 +117,8 @@ def test_a_result_tells_the_hints_beside_its_verdict(tmp_path: Path) -> None:
     record = event_lines.result_record("a.mp4", result)
     assert record["label"] == "LIKELY_REAL"
     assert [(hint["kind"], hint["end"]) for hint in record["hints"]] == [("FROZEN", 8.0), ("LOOPED", None)]
+
+
+def test_the_frames_of_a_stop_are_named_in_plain_words() -> None:
+    stopped = SessionStats.counted(7, dropped={"stopped": 3}, lost={})
+    assert "dropped: 3 read but not analysed before the end" in event_lines.status_line(stopped)

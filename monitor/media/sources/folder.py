@@ -29,6 +29,10 @@ def open_path(address: Address, settings: SourceSettings) -> Source:
     path = Path(address.target)
     if path.is_dir():
         return FolderSource(media_files(path), address, settings=settings)
+    if address.target.isdecimal() and not path.exists():
+        raise SourceNotFoundError(
+            f"{address.name}: there is no file of this name; the camera is webcam:{address.target}"
+        )
     suffix = path.suffix.lower()
     if suffix in IMAGE_SUFFIXES or (suffix not in VIDEO_SUFFIXES and is_image(path)):
         return open_image(address, settings)
