@@ -34,7 +34,7 @@ from monitor.errors import BundleError
 from monitor.flags.bundle_files import MANIFEST, BundleFiles, open_bundle, refuse
 from monitor.flags.clip_check import BATCH, StatedClip, clip_faults
 from monitor.flags.database import FlagStore
-from monitor.flags.export_files import PICTURES, ExportFiles, collect_files
+from monitor.flags.export_files import ALTERABLE, ExportFiles, collect_files
 from monitor.flags.files import CLIP, FlagFiles
 from monitor.flags.history import HistoryEvent
 from monitor.system.files import is_system_file, write_error
@@ -219,7 +219,7 @@ def _contradictions(files: BundleFiles, manifest: Mapping[str, Any]) -> list[str
     For an altered picture, the manifest's hash of the stored file must match the flag.
     """
     altered = {name: entry["kept_sha256"] for name, entry in manifest.get("altered", {}).items()}
-    faults = [f"{name} is declared altered, but is not a picture" for name in altered if not name.endswith(PICTURES)]
+    faults = [f"{name} is declared altered, but is not a picture" for name in altered if not name.endswith(ALTERABLE)]
     log = [HistoryEvent(**facts) for facts in json.loads(files.read("log.json"))]
     faults += [f"log.json: event {event.number} was changed" for event in log if event.sha256 != event.digest()]
     last = {event.flag_id: event.flag_sha256 for event in sorted(log, key=lambda event: event.number)}
