@@ -115,7 +115,7 @@ def _result(monitor_service: service.MonitorService, analysis: Upload) -> None:
     _play_new_selection(analysis.id, selected=selected, brushed=brushed)
     with picture:
         _player(analysis, folder, fps=None if still else report["source"]["fps"] or FALLBACK_FPS)
-    _faces(report)
+    _faces(report, timeline)
     _downloads(analysis, folder)
 
 
@@ -265,15 +265,16 @@ def _player(analysis: Upload, folder: Path, *, fps: float | None) -> None:
     st.caption("Every box, label and heat-map is drawn on its own frame of the video.")
 
 
-def _faces(report: dict[str, Any]) -> None:
-    """Lists the faces, each with its verdict over its whole time in the file."""
+def _faces(report: dict[str, Any], timeline: pd.DataFrame) -> None:
+    """Lists the faces, each with its worst verdict, and the samples of its whole time in the file."""
+    sampled = timeline["sample_probability"].notna().groupby(timeline["track_id"]).agg(["sum", "mean"])
     rows = [
         {
             "face": face["track_id"],
             "label": Label(face["label"]).in_words,
             "P(fake)": face["probability"],
-            "samples": face["samples"],
-            "usable samples": face["usable_share"],
+            "samples": int(sampled["sum"].get(face["track_id"], 0)),
+            "usable samples": float(sampled["mean"].get(face["track_id"], 0.0)),
             "visible": clock_span(face["first_seen"], face["last_seen"]),
             "reasons": reasons_in_words(face["reasons"]),
         }
