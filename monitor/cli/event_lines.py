@@ -81,9 +81,9 @@ def hint_span(hint: Hint) -> str:
 
 
 def segment_line(segment: Segment) -> str:
-    """``suspicious span  face 1  0:08.2 to 0:15.9  peak 97 %``."""
+    """``suspicious span  face 1  0:08.2 to 0:15.9  likely fake, highest score of one picture 97 %``."""
     span = clock_span(segment.start, segment.end)
-    peak = f"peak P(fake) {percent(segment.peak)}"
+    peak = f"highest score of one picture {percent(segment.peak)}"
     return f"  suspicious span  face {segment.track_id}  {span}  {styled(segment.label)}, {peak}"
 
 

@@ -81,7 +81,9 @@ def test_coming_and_going() -> None:
 
 
 def test_a_segment_and_the_status() -> None:
-    assert "face 3  0:11.5 to 0:15.9  likely fake" in plain(event_lines.segment_line(SEGMENT))
+    line = plain(event_lines.segment_line(SEGMENT))
+    assert "face 3  0:11.5 to 0:15.9  likely fake, highest score of one picture 97 %" in line
+    assert "P(fake)" not in line, "that is the name of a verdict's probability"
     assert plain(event_lines.status_line(STATS)) == (
         "25.0 fps, 250 frames, latency p50 31 ms, p95 87 ms, dropped: 50 analysis behind, 2 corrupt packet"
     )

@@ -159,7 +159,7 @@ def _spans(segments: list[dict[str, Any]], analysis: Upload) -> dict[str, Any] |
             "from": clock(span["start"]),
             "to": clock(span["end"]),
             "label": Label(span["label"]).in_words,
-            "peak": percent_or_unknown(span["peak"]),
+            "highest score of one picture": percent_or_unknown(span["peak"]),
         }
         for span in segments
     ]
@@ -239,8 +239,8 @@ def _key_frames(analysis: Upload, folder: Path, timeline: pd.DataFrame, *, still
         at = "" if still else f"{clock(moment.media_time)}, "
         item = GalleryItem(
             url=address("analyses", analysis.id, moment.file),
-            caption=f"{at}P(fake) {score}",
-            description=f"Face {moment.track_id}, {at}P(fake) {score}",
+            caption=f"{at}{score} alone",
+            description=f"Face {moment.track_id}, {at}score of this picture alone {score}",
         )
         rows.setdefault(moment.track_id, GalleryRow(title=f"Face {moment.track_id}", items=[]))["items"].append(item)
     moments_by_face = {track: [moment for moment in moments if moment.track_id == track] for track in rows}
@@ -250,7 +250,8 @@ def _key_frames(analysis: Upload, folder: Path, timeline: pd.DataFrame, *, still
 
     st.subheader(
         "Strongest signs of manipulation",
-        help="Red is evidence for fake, blue is evidence for real. Each picture is scored on its own.",
+        help="Red is evidence for fake, blue is evidence for real. Below each picture is its score alone. "
+        "P(fake) of a face joins all of its pictures, so it is often lower than the highest of them.",
     )
     gallery(list(rows.values()), key=f"gallery-{analysis.id}", on_pick=play_moment)
 
