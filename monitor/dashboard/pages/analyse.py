@@ -159,7 +159,7 @@ def _spans(segments: list[dict[str, Any]], analysis: Upload) -> dict[str, Any] |
             "from": clock(span["start"]),
             "to": clock(span["end"]),
             "label": Label(span["label"]).in_words,
-            "highest score of one picture": percent_or_unknown(span["peak"]),
+            "top score": percent_or_unknown(span["peak"]),
         }
         for span in segments
     ]
@@ -169,6 +169,7 @@ def _spans(segments: list[dict[str, Any]], analysis: Upload) -> dict[str, Any] |
         width="stretch",
         on_select="rerun",
         selection_mode="single-row",
+        column_config={"top score": st.column_config.TextColumn(help="The highest score of one picture alone.")},
         key=f"spans-{analysis.id}",
     )
     rows_selected = event["selection"]["rows"]
