@@ -12,7 +12,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from monitor.cli.terminal import AsJson, Set, SettingsFile, console, errors, settings_from
+from monitor.cli.terminal import AsJson, Set, SettingsFile, console, errors, print_table, settings_from
 from monitor.flags.archive import FlagArchive
 from monitor.server.auth.accounts import Accounts
 from monitor.server.auth.audit import AuditLog
@@ -69,7 +69,7 @@ def list_people(
         table = Table("name", "role", "password set", box=None, pad_edge=False)
         for row in rows:
             table.add_row(*map(escape, row))
-        console.print(table)
+        print_table(table)
 
 
 @app.command()
@@ -120,7 +120,7 @@ def show_audit(
     table = Table("time (UTC)", "person", "action", "subject", "from address", box=None, pad_edge=False)
     for entry in entries:
         table.add_row(*map(escape, (entry.at[:19], entry.person, entry.action, entry.what, entry.client)))
-    console.print(table)
+    print_table(table)
 
 
 def _read_password() -> str:

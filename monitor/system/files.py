@@ -21,6 +21,22 @@ if TYPE_CHECKING:
 _HIDDEN = re.compile(r"\.([^/\\]+)-[0-9a-f]{8}\.partial")  # name of a working folder
 _NO_PERMISSION = (errno.EACCES, errno.EPERM, errno.EROFS)
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+_SYSTEM_NAMES: Final = frozenset(  # in lower case; macOS, Windows, network storage
+    [
+        "$recycle.bin",
+        ".ds_store",
+        ".fseventsd",
+        ".spotlight-v100",
+        ".trashes",
+        "@eadir",
+        "__macosx",
+        "desktop.ini",
+        "ehthumbs.db",
+        "lost+found",
+        "system volume information",
+        "thumbs.db",
+    ]
+)
 _LOCK_INTERVAL: Final = 0.1  # seconds between two tries to take a lock
 
 
@@ -97,6 +113,15 @@ def lock(file: BinaryIO, *, patience: float = 0.0) -> bool:
             time.sleep(_LOCK_INTERVAL)
         else:
             return True
+
+
+def is_system_file(name: str) -> bool:
+    """Whether a file or folder of this name was made by an operating system beside the user's files.
+
+    >>> is_system_file(".DS_Store"), is_system_file("._clip.mp4"), is_system_file("clip.mp4")
+    (True, True, False)
+    """
+    return name.lower() in _SYSTEM_NAMES or name.startswith("._")
 
 
 def write_error(path: Path, error: OSError | FFmpegError) -> OutputError:
