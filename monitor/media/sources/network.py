@@ -19,6 +19,10 @@ _ANALYSIS = "500000"
 _PLAYLISTS = ("hls", "dash")  # their size is that of the playlist text, not of the video
 
 _SILENT = (SourceUnavailableError, "no answer in time; is the address right and the camera on this network?")
+_FELL_SILENT = (
+    SourceUnavailableError,
+    "no answer in time; is it still switched on? If its pictures come less often than that, raise source.read_timeout",
+)
 _HUNG_UP = (SourceUnavailableError, "the other side closed the connection; is it still switched on?")
 _REJECTED = (SourceUnavailableError, "the server rejects the request; is the address right?")
 _FAILURES = FailureCauses(
@@ -42,6 +46,7 @@ _FAILURES = FailureCauses(
     },
     otherwise=(SourceUnavailableError, "cannot be reached; is the host name right?"),
     broken_off=_HUNG_UP,
+    fell_silent=_FELL_SILENT,
 )
 
 
