@@ -11,7 +11,13 @@ from typing import Final
 
 from monitor.analysis.cadence import SourceCadence
 from monitor.analysis.pipeline import Engines, Pipeline
-from monitor.errors import MonitorError, SourceError, SourceNotFoundError, SourceRefusedError
+from monitor.errors import (
+    MonitorError,
+    SourceError,
+    SourceNotFoundError,
+    SourceRefusedError,
+    SourceUnreadableError,
+)
 from monitor.media.sources import Source, open_isolated
 from monitor.media.sources.address import Address
 from monitor.runtime.load_shedder import LoadShedder
@@ -27,7 +33,7 @@ STALLED_AFTER: Final = 3.0  # seconds (wall clock) without an analysed frame ...
 _STALLED_INTERVALS: Final = 2.5  # ... and at least so many times the interval between two frames of the source
 _FIRST_BACKOFF: Final = 0.5  # seconds until the first new attempt; doubles with each attempt
 # multipliers of the maximum back-off for errors that rarely resolve by themselves
-_BACKOFF_FACTORS: Final = {SourceNotFoundError: 4, SourceRefusedError: 24}
+_BACKOFF_FACTORS: Final = {SourceNotFoundError: 4, SourceUnreadableError: 4, SourceRefusedError: 24}
 _TICK: Final = 0.1  # seconds
 _TRIM_INTERVAL: Final = 5.0  # seconds between two releases of free memory while the source cannot be opened
 _UNEXPECTED: Final = "this should not happen"

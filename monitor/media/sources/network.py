@@ -5,10 +5,17 @@ from typing import Final
 
 from av.error import tag_to_code
 
-from monitor.errors import SourceNotFoundError, SourceRefusedError, SourceUnavailableError
+from monitor.errors import (
+    SourceError,
+    SourceNotFoundError,
+    SourceRefusedError,
+    SourceUnavailableError,
+    SourceUnreadableError,
+)
 from monitor.media.failures import TIMED_OUT, FailureCauses
 from monitor.media.sources.address import Address, SourceKind
 from monitor.media.sources.container import ContainerSource, open_container, open_container_source
+from monitor.media.sources.wrong_content import explain
 from monitor.settings import SourceSettings
 
 # FFmpeg's analysis time before the first picture of a live stream, microseconds. Its default of 5 s delays
@@ -61,8 +68,30 @@ def open_rtsp(address: Address, settings: SourceSettings) -> ContainerSource:
         "allowed_media_types": "video",
         "analyzeduration": _ANALYSIS,
     }
-    container = open_container(address.target, address=address, settings=settings, options=options)
+    try:
+        container = open_container(address.target, address=address, settings=settings, options=options)
+    except SourceUnavailableError as error:
+        if _was_rejected(error) and _has_only_sound(address, settings):
+            raise SourceUnreadableError(
+                f"{address.name}: holds sound but no picture; choose the camera's address with video"
+            ) from None
+        raise
     return open_container_source(container, address=address, settings=settings, live=True)
+
+
+def _was_rejected(error: SourceUnavailableError) -> bool:
+    """Whether the server answers, and rejects the request: so it does to a request for no stream at all."""
+    return str(error).endswith(_REJECTED[1])
+
+
+def _has_only_sound(address: Address, settings: SourceSettings) -> bool:
+    """Whether a camera that rejects a request for video has nothing but sound."""
+    try:
+        options = {"rtsp_transport": settings.rtsp_transport, "analyzeduration": _ANALYSIS}
+        with open_container(address.target, address=address, settings=settings, options=options) as container:
+            return bool(container.streams.audio) and not container.streams.video
+    except SourceError:
+        return False
 
 
 def open_http(address: Address, settings: SourceSettings) -> ContainerSource:
@@ -71,10 +100,13 @@ def open_http(address: Address, settings: SourceSettings) -> ContainerSource:
     Raises:
         SourceError: the server does not answer, refuses, or sends no picture.
     """
-    container = open_container(address.target, address=address, settings=settings)
-    playlist = container.format.name.startswith(_PLAYLISTS)
-    live = container.duration is None and (playlist or container.size <= 0)
-    return open_container_source(container, address=address, settings=settings, live=live)
+    try:
+        container = open_container(address.target, address=address, settings=settings)
+        playlist = container.format.name.startswith(_PLAYLISTS)
+        live = container.duration is None and (playlist or container.size <= 0)
+        return open_container_source(container, address=address, settings=settings, live=live)
+    except SourceError as error:
+        raise explain(error, address, timeout=settings.open_timeout) from None
 
 
 RTSP: Final = SourceKind(
