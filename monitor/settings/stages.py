@@ -41,8 +41,9 @@ class SourceSettings(_Settings):
     memory_limit: int = Field(4096, ge=256, description="Memory limit of the decoding process, megabytes.")
     hang_timeout: Seconds = Field(
         10.0,
-        description="Time without a message after which the decoding process is killed, seconds (wall clock). "
-        "At least read_timeout + 2.",
+        description="Time without a message after which the decoding process is killed, seconds. "
+        "At least read_timeout + 2. Time in which a busy machine does not run that process does not count, "
+        "up to nine tenths.",
     )
     max_backoff: Seconds = Field(
         2.5,
