@@ -1,6 +1,5 @@
 """``deepfake-monitor flags``: the flagged moments and their evidence."""
 
-import getpass
 import json
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +15,7 @@ from monitor.flags.archive import FlagArchive
 from monitor.flags.bundle import verify as verify_bundle
 from monitor.flags.queries import FlagQuery
 from monitor.flags.retention import rules
+from monitor.system.user import user_name
 from monitor.types import Flag
 from monitor.types.formatting import clock, clock_span, percent, percent_or_unknown, reasons_in_words
 
@@ -108,7 +108,7 @@ def export(
         flags = archive.store.resolve_all(ids) if ids else list(archive.iterate(FlagQuery(text=text)))
         if not flags:
             raise UsageError(f"no flag in {archive.folder} matches: nothing was written")
-        bundle = archive.export(flags, out, actor=getpass.getuser(), blur=blur)
+        bundle = archive.export(flags, out, actor=user_name(), blur=blur)
     for clause in bundle.skipped:
         errors.print(f"omitted: {escape(clause)}")
     for name in bundle.missing:
@@ -180,7 +180,7 @@ def delete(
             question = f"Delete {len(selected)} flags{of}{named} and their files? This cannot be undone"
             typer.confirm(question, abort=True, err=True)
         for flag_id in selected:
-            archive.delete(flag_id, actor=getpass.getuser(), why=why)
+            archive.delete(flag_id, actor=user_name(), why=why)
     console.print(f"{len(selected)} deleted")
 
 

@@ -1,6 +1,5 @@
 """``deepfake-monitor people``: the accounts of the dashboard, and its audit log."""
 
-import getpass
 import json
 import sys
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from monitor.server.auth.accounts import Accounts
 from monitor.server.auth.audit import AuditLog
 from monitor.server.auth.user import Role
 from monitor.settings import Settings
+from monitor.system.user import user_name
 
 app = typer.Typer(
     name="people",
@@ -131,4 +131,4 @@ def _read_password() -> str:
 
 
 def _note(audit: AuditLog, action: str, what: str) -> None:
-    audit.note(action, person=getpass.getuser(), what=what, client="command line")
+    audit.note(action, person=user_name(), what=what, client="command line")

@@ -41,8 +41,9 @@ class SourceSettings(_Settings):
     memory_limit: int = Field(4096, ge=256, description="Memory limit of the decoding process, megabytes.")
     hang_timeout: Seconds = Field(
         10.0,
-        description="Time without a message after which the decoding process is killed, seconds (wall clock). "
-        "At least read_timeout + 2.",
+        description="Time without a message after which the decoding process is killed, seconds. "
+        "At least read_timeout + 2. Time in which a busy machine does not run that process does not count, "
+        "up to nine tenths.",
     )
     max_backoff: Seconds = Field(
         2.5,
@@ -108,8 +109,17 @@ class TrackerSettings(_Settings):
         description="Time between full detections while no face is followed, seconds of media time. "
         "Longer on an overloaded machine.",
     )
-    min_hits: int = Field(2, ge=1, le=100, description="Number of frames with the face before a track is confirmed.")
-    max_age: Seconds = Field(1.0, description="Time that a lost track keeps its id, seconds of media time.")
+    min_hits: int = Field(
+        2,
+        ge=1,
+        le=100,
+        description="Number of frames with the face before a track is confirmed. "
+        "1 for a source with a frame in more than max_age / 2.",
+    )
+    max_age: Seconds = Field(
+        1.0,
+        description="Time that a lost track keeps its id, seconds of media time. Longer for a source with few frames.",
+    )
     iou_threshold: Probability = Field(0.3, description="Minimum IoU to assign a detection to a track.")
     keep_probability: Probability = Field(0.6, description="Minimum O-Net probability to keep following a face.")
 
@@ -199,11 +209,14 @@ class VerdictSettings(_Settings):
         0.25, description="Time that a new label must hold before it is reported, seconds of media time."
     )
     decay_time: Seconds = Field(
-        10.0, description="Time constant of the exponential decay of evidence, seconds of media time."
+        10.0,
+        description="Time constant of the exponential decay of evidence, seconds of media time. "
+        "Longer for a source with few frames.",
     )
     timeout: Seconds = Field(
         1.5,
-        description="Time without a usable sample after which the label is NOT_ENOUGH_EVIDENCE, seconds of media time.",
+        description="Time without a usable sample after which the label is NOT_ENOUGH_EVIDENCE, seconds of media time. "
+        "Longer for a source with few frames.",
     )
 
     @model_validator(mode="before")
@@ -243,7 +256,9 @@ class SegmentSettings(_Settings):
     )
     min_duration: float = Field(0.4, ge=0, description="Shortest reported segment, seconds of media time.")
     max_backdate: Seconds = Field(
-        3.0, description="Longest time that a segment may start before its detection, seconds of media time."
+        3.0,
+        description="Longest time that a segment may start before its detection, seconds of media time. "
+        "Longer for a source with few frames.",
     )
 
 

@@ -4,14 +4,16 @@
 ``Address``; opening it returns a ``Source``, an iterator of frames::
 
     address    parses the typed text, masks its secrets, registers the kinds of sources
+    typed_url  repairs what people type or paste
     reader     container -> decoded pictures, drops counted
     container  a Source for everything that FFmpeg opens:
                file, network (RTSP, HTTP, HLS), devices (webcam, screen);
-               video_streams chooses one of several videos, encryption explains a playlist that cannot be read
+               video_streams chooses one of several videos
     image      image files;  heic  those of phones;  folder  folders;  folder_listing  their files, and those left out
     demo       the built-in stream;  demo_portrait  its face
     push       pictures pushed by a browser's camera
     reachable  checks that a host answers
+    wrong_content  names what is no video: a web page, an encrypted playlist
 """
 
 from pathlib import Path
