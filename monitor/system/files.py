@@ -40,21 +40,27 @@ _SYSTEM_NAMES: Final = frozenset(  # in lower case; macOS, Windows, network stor
 _LOCK_INTERVAL: Final = 0.1  # seconds between two tries to take a lock
 
 
-def write_whole(path: Path, content: bytes | str) -> None:
+def write_whole(path: Path, content: bytes | str, *, private: bool = False) -> None:
     """Write under a temporary name beside ``path``, then rename: a reader sees the old or the new file, never a part.
 
     Args:
         path: its folder is created if it does not exist.
         content: text is written as UTF-8.
+        private: whether only this user may read the file.
 
     Raises:
         OutputError: the file cannot be written; the old file stays, and the temporary file is deleted.
     """
     partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
+    mode = 0o600 if private else 0o666
+
+    def partial_opener(name: str, flags: int) -> int:
+        return os.open(name, flags, mode)
+
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with partial.open("wb") as file:
+            with open(partial, "wb", opener=partial_opener) as file:
                 file.write(content.encode() if isinstance(content, str) else content)
                 file.flush()
                 os.fsync(file.fileno())
