@@ -3,13 +3,13 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 from support import broadcast, faults, rtsp_server
+from support.clock import use_clock
 from support.rtp_proxy import RtpProxy
 
 from monitor.analysis.pipeline import Engines, Pipeline
@@ -114,26 +114,14 @@ def test_a_stream_that_begins_within_a_group_of_pictures_begins_with_its_next_ke
     assert witness.unaccounted == []
 
 
-class Clock(datetime):
-    """The wall clock, set by as many seconds as somebody likes."""
-
-    ahead: ClassVar[float] = 0.0
-
-    @classmethod
-    def now(cls, tz: Any = None) -> datetime:  # type: ignore[override]
-        return datetime.now(tz) + timedelta(seconds=cls.ahead)
-
-
 def test_a_wall_clock_that_is_set_harms_nothing(film: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (reader_module, session_module):
-        monkeypatch.setattr(module, "datetime", Clock)
+    wall = use_clock(monkeypatch, reader_module, session_module)
     monkeypatch.setattr(watch_module, "open_isolated", open_source)  # its process would look at another clock
-    monkeypatch.setattr(Clock, "ahead", 0.0)
     states = set()
     stream = broadcast.broadcast(film("long.ts", seconds=LONG), seconds=LONG)
     with stream as (url, _), faults.watched(url) as (watch, witness):
         for ahead in (3600.0, -3600.0, 0.0):
-            Clock.ahead, seen = ahead, witness.frames
+            wall.ahead, seen = ahead, witness.frames
             faults.until(lambda seen=seen: states.add(watch.status.state) or witness.frames > seen + 25)
         session = watch._session
         assert session is not None
