@@ -1,5 +1,8 @@
 """Uploaded files: their verdicts, suspicious spans and faces."""
 
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -74,9 +77,10 @@ def _queue(monitor_service: service.MonitorService) -> None:
     st.session_state["analysis-states"] = states
     if before is not None and before != states:
         st.rerun()  # the result below belongs to the new state
+    titles = _titles(analyses)
     for analysis in analyses:
         row = st.container(horizontal=True, vertical_alignment="center")
-        row.markdown(f"**{analysis.name}** {analysis.state} {analysis.why}", width="stretch")
+        row.markdown(f"**{titles[analysis.id]}** {analysis.state} {analysis.why}", width="stretch")
         if analysis.state is UploadState.RUNNING:
             row.progress(analysis.progress or 0.0, width=200)
         if analysis.state is UploadState.DONE and row.button("Show", key=f"show-{analysis.id}"):
@@ -98,7 +102,7 @@ def _result(monitor_service: service.MonitorService, analysis: Upload) -> None:
     if folder is None or report is None or file is None:
         st.error("The results of this analysis no longer exist. Upload the file again.")
         return
-    _banner(analysis, report["verdict"])
+    _banner(_titles(monitor_service.analyses.all).get(analysis.id, analysis.name), report["verdict"])
     _remarks(report)
     segments, timeline = report["segments"], pd.read_csv(folder / TIMELINE_FILE)
     picture, spans = st.columns([3, 2])
@@ -127,10 +131,21 @@ def _remarks(report: dict[str, Any]) -> None:
         st.markdown(remark(note))
 
 
-def _banner(analysis: Upload, verdict: dict[str, Any]) -> None:
+def _titles(analyses: Sequence[Upload]) -> dict[str, str]:
+    """The title of each upload by its id: its name, with the time of the upload if several have this name."""
+    names = Counter(analysis.name for analysis in analyses)
+    return {
+        analysis.id: analysis.name
+        if names[analysis.name] == 1
+        else f"{analysis.name} (uploaded {datetime.fromisoformat(analysis.created_at):%Y-%m-%d %H:%M:%S} UTC)"
+        for analysis in analyses
+    }
+
+
+def _banner(title: str, verdict: dict[str, Any]) -> None:
     """Shows the verdict on the whole file, its meaning and the next step."""
     label = Label(verdict["label"])
-    st.subheader(f"{analysis.name} {badge(label)}")
+    st.subheader(f"{title} {badge(label)}")
     _BANNERS[label](f"{verdict['in_words']} {_ADVICE[label]} *{INDICATION}*")
 
 
