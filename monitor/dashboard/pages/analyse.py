@@ -10,7 +10,8 @@ import streamlit as st
 from monitor.dashboard.gallery import GalleryItem, GalleryRow, gallery
 from monitor.dashboard.pages.charts import limits, moments, verdicts
 from monitor.dashboard.pages.current_user import ask_reporter, audit, check_role, get_reporter, has_role, refresh
-from monitor.dashboard.pages.formatting import INDICATION, address, badge, by_classifier, notice, remark
+from monitor.dashboard.pages.formatting import address, by_classifier, notice, remark
+from monitor.dashboard.pages.verdict_banner import show_banner
 from monitor.dashboard.player import player
 from monitor.dashboard.upload import upload
 from monitor.errors import MonitorError
@@ -28,20 +29,6 @@ from monitor.types.formatting import clock, clock_span, percent_or_unknown, reas
 Span = tuple[float, float | None]  # seconds of media time; None: to the end
 
 _CHOSEN = "analysis"
-_BANNERS = {
-    Label.LIKELY_FAKE: st.error,
-    Label.SUSPICIOUS: st.warning,
-    Label.LIKELY_REAL: st.success,
-    Label.NOT_ENOUGH_EVIDENCE: st.info,
-}
-_ADVICE = {
-    Label.LIKELY_FAKE: "Watch the suspicious spans yourself, and check the source of the footage. Do not act on this "
-    "result alone.",
-    Label.SUSPICIOUS: "There are some signs of manipulation. Watch the spans below, and ask for the original file.",
-    Label.LIKELY_REAL: "No signs of manipulation were found. That does not prove that the footage is genuine.",
-    Label.NOT_ENOUGH_EVIDENCE: "The program cannot decide. Better footage may help: larger and sharper faces, or a "
-    "longer recording.",
-}
 
 
 def show() -> None:
@@ -97,7 +84,7 @@ def _result(monitor_service: service.MonitorService, analysis: Upload) -> None:
     if folder is None or report is None or file is None:
         st.error("The results of this analysis no longer exist. Upload the file again.")
         return
-    _banner(analysis, report["verdict"])
+    show_banner(analysis.name, report)
     _remarks(report)
     segments, timeline = report["segments"], pd.read_csv(folder / TIMELINE_FILE)
     picture, spans = st.columns([3, 2])
@@ -124,13 +111,6 @@ def _remarks(report: dict[str, Any]) -> None:
         st.markdown(notice(HintKind(hint["kind"]), hint["detail"], hint["start"], until))
     for note in report["source"].get("notes", ()):  # earlier reports had none
         st.markdown(remark(note))
-
-
-def _banner(analysis: Upload, verdict: dict[str, Any]) -> None:
-    """Shows the verdict on the whole file, its meaning and the next step."""
-    label = Label(verdict["label"])
-    st.subheader(f"{analysis.name} {badge(label)}")
-    _BANNERS[label](f"{verdict['in_words']} {_ADVICE[label]} *{INDICATION}*")
 
 
 def _play_new_selection(key: str, **selections: Span | None) -> None:
@@ -256,7 +236,7 @@ def _key_frames(analysis: Upload, folder: Path, timeline: pd.DataFrame, *, still
         _play(analysis.id, list(moments_by_face.values())[row][item].media_time, None)
 
     st.subheader(
-        "Strongest signs of manipulation",
+        "Pictures with the highest scores",
         help="Red is evidence for fake, blue is evidence for real. Each picture is scored on its own.",
     )
     gallery(list(rows.values()), key=f"gallery-{analysis.id}", on_pick=play_moment)
