@@ -33,6 +33,9 @@ class KeyFrame:
     frame_index: int
     media_time: float  # seconds
     strength: float  # calibrated log-odds of this sample times its weight; > 0: evidence of manipulation
+    size: float | None = None  # height of the face, pixels; None: unknown, as in files of earlier versions
+    sharpness: float | None = None  # see monitor.analysis.quality
+    brightness: float | None = None  # 0..255, mean luma of the face
     file: str = ""
     jpeg: bytes = field(default=b"", repr=False)
 
@@ -48,10 +51,13 @@ class KeyFrameRecorder:
 
     def __call__(self, frame: Frame, observation: Observation) -> None:
         """Add the samples of one frame. Runs on the analysis thread."""
-        scores = observation.scores
+        scores, measured = observation.scores, _measures(observation)
         columns = (scores.track_ids.tolist(), scores.log_odds.tolist(), scores.weights.tolist())
         for row, (track, log_odds, weight) in enumerate(zip(*columns, strict=True)):
-            moment = KeyFrame(track, observation.frame_index, observation.media_time, log_odds * weight)
+            strength = log_odds * weight
+            moment = KeyFrame(
+                track, observation.frame_index, observation.media_time, strength, **measured.get(track, {})
+            )
             others = self._others(moment)
             if others is not None:
                 picture = _draw(frame.pixels, scores.crops[row], scores.evidence_maps[row])
@@ -111,6 +117,22 @@ def key_frames(folder: Path) -> Sequence[KeyFrame]:
         return [KeyFrame(**record) for record in json.loads((folder / LIST_FILE).read_bytes())]
     except (OSError, ValueError, TypeError):
         return []
+
+
+def _measures(observation: Observation) -> dict[int, dict[str, float]]:
+    """The quality measures of each face in a frame, by track; empty in a frame without measurements."""
+    qualities = observation.qualities
+    if len(qualities) != len(observation.tracked):
+        return {}
+    rows = zip(qualities.size.tolist(), qualities.sharpness.tolist(), qualities.brightness.tolist(), strict=True)
+    names = ("size", "sharpness", "brightness")
+    measures = [{name: round(value, 1) for name, value in zip(names, row, strict=True)} for row in rows]
+    return dict(zip(observation.tracked.track_ids.tolist(), measures, strict=True))
+
+
+def strongest(moments: Sequence[KeyFrame], track_id: int) -> KeyFrame | None:
+    """The key frame of a face with the strongest evidence of manipulation; None without a key frame."""
+    return max((moment for moment in moments if moment.track_id == track_id), key=_strength, default=None)
 
 
 def _strength(moment: KeyFrame) -> float:
