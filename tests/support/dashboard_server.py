@@ -52,9 +52,10 @@ class Dashboard:
         command += ["--server.baseUrlPath", self._base_path] if self._base_path else []
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(command, cwd=_ROOT, env=environment, stdout=log, stderr=log)
+        health = "/".join(filter(None, (self.url, self._base_path, "_stcore/health")))
         for _ in range(600):
             try:
-                with urllib.request.urlopen(f"{self.url}/{self._base_path}/_stcore/health", timeout=1):  # noqa: S310
+                with urllib.request.urlopen(health, timeout=1):  # noqa: S310
                     return
             except OSError:
                 assert self._process.poll() is None, self._log.read_text()

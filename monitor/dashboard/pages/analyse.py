@@ -1,5 +1,6 @@
 """Uploaded files: their verdicts, suspicious spans and faces."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +10,13 @@ import streamlit as st
 
 from monitor.dashboard.gallery import GalleryItem, GalleryRow, gallery
 from monitor.dashboard.pages.charts import limits, moments, verdicts
-from monitor.dashboard.pages.current_user import ask_reporter, audit, check_role, get_reporter, has_role, refresh
+from monitor.dashboard.pages.current_user import ask_reporter, audit, check_role, has_role, refresh
+from monitor.dashboard.pages.flag_form import flag_form
 from monitor.dashboard.pages.formatting import address, by_classifier, notice, remark
 from monitor.dashboard.pages.verdict_banner import show_banner
 from monitor.dashboard.player import player
 from monitor.dashboard.upload import upload
-from monitor.errors import MonitorError
-from monitor.flags.from_analysis import AnalysedFile, flag_span
+from monitor.flags.from_analysis import AnalysedFile, choose_span
 from monitor.media.sources.container import FALLBACK_FPS
 from monitor.results.key_frames import key_frames
 from monitor.results.result_folder import TIMELINE_FILE, VIDEO_FILE, result_files
@@ -90,16 +91,22 @@ def _result(monitor_service: service.MonitorService, analysis: Upload) -> None:
     picture, spans = st.columns([3, 2])
     with spans:
         span = _spans(segments, analysis)
-        if span is not None and has_role(Role.REVIEWER):
-            _flag(monitor_service, analysis, AnalysedFile(file, analysis.name, folder, report), span)
+        flag_place = st.container()
+    analysed = AnalysedFile(file, analysis.name, folder, report)
     still = report["source"]["still"]
     thresholds = VerdictSettings.model_validate(rename_settings(report["settings"])["verdict"])
     brushed = None if still else _timeline(timeline, thresholds, segments, key=analysis.id)
     selected = None if span is None else (span["start"], span["end"])
     _key_frames(analysis, folder, timeline, still=still)
-    _play_new_selection(analysis.id, selected=selected, brushed=brushed)
+    latest = _play_new_selection(analysis.id, selected=selected, brushed=brushed)
+    on_flag = None
+    if has_role(Role.REVIEWER):
+        if latest == "brushed" and brushed is not None:
+            span = None if brushed[1] is None else choose_span(analysed, brushed[0], brushed[1])
+        with flag_place:
+            on_flag = flag_form(monitor_service, analysed, span, key=analysis.id)
     with picture:
-        _player(analysis, folder, fps=None if still else report["source"]["fps"] or FALLBACK_FPS)
+        _player(analysis, folder, fps=None if still else report["source"]["fps"] or FALLBACK_FPS, on_flag=on_flag)
     _faces(report)
     _downloads(analysis, folder)
 
@@ -113,13 +120,22 @@ def _remarks(report: dict[str, Any]) -> None:
         st.markdown(remark(note))
 
 
-def _play_new_selection(key: str, **selections: Span | None) -> None:
-    """Plays a selected span if it differs from the last run's selection; of several, the last one wins."""
+def _play_new_selection(key: str, **selections: Span | None) -> str:
+    """Plays a selected span if it differs from the last run's selection; of several, the last one wins.
+
+    Returns:
+        The name of the latest selection that still exists, or of the first one.
+    """
     before = st.session_state.get(f"selections-{key}", {})
+    latest: str = st.session_state.get(f"latest-selection-{key}", "")
     for name, span in selections.items():
         if span is not None and span != before.get(name):
             _play(key, *span)
-    st.session_state[f"selections-{key}"] = selections
+            latest = name
+    if selections.get(latest) is None:
+        latest = next((name for name, span in selections.items() if span is not None), "")
+    st.session_state[f"selections-{key}"], st.session_state[f"latest-selection-{key}"] = selections, latest
+    return latest
 
 
 def _play(key: str, start: float, end: float | None) -> None:
@@ -162,29 +178,6 @@ def _spans(segments: list[dict[str, Any]], analysis: Upload) -> dict[str, Any] |
     return segments[rows_selected[0]] if rows_selected else None
 
 
-def _flag(
-    monitor_service: service.MonitorService, analysis: Upload, analysed: AnalysedFile, span: dict[str, Any]
-) -> None:
-    """Saves the selected span as a flag when a person presses the button."""
-    note = st.text_input("Note", key=f"span-note-{analysis.id}", max_chars=2000)
-    is_pressed = st.button("Flag this span", icon=":material/flag:", key=f"flag-span-{analysis.id}")
-    if is_pressed and check_role(Role.REVIEWER):
-        try:
-            with st.spinner("Saving the pictures and the clip"):
-                flag = flag_span(
-                    monitor_service.archive,
-                    analysed,
-                    span,
-                    reporter=get_reporter(),
-                    note=note,
-                    source=monitor_service.settings.source,
-                )
-        except MonitorError as error:
-            st.error(str(error))
-        else:
-            st.toast(f"Flagged {analysis.name} at {clock(flag.media_time)}", icon=":material/flag:")
-
-
 def _timeline(
     timeline: pd.DataFrame, thresholds: VerdictSettings, segments: list[dict[str, Any]], *, key: str
 ) -> Span | None:
@@ -206,7 +199,7 @@ def _timeline(
         selection_mode=["span", "moment"],
         key=f"line-{key}",
     )
-    st.caption("Click to jump to a moment, or drag over a span to play only that span.")
+    st.caption("Click to jump to a moment, or drag over a span to play only that span, or to flag it.")
     edges = event["selection"].get("span", {}).get("media_time")
     if edges:
         return float(edges[0]), float(edges[1])
@@ -242,13 +235,22 @@ def _key_frames(analysis: Upload, folder: Path, timeline: pd.DataFrame, *, still
     gallery(list(rows.values()), key=f"gallery-{analysis.id}", on_pick=play_moment)
 
 
-def _player(analysis: Upload, folder: Path, *, fps: float | None) -> None:
+def _player(analysis: Upload, folder: Path, *, fps: float | None, on_flag: Callable[[float], None] | None) -> None:
     """Shows the annotated video at the requested moment."""
     if not (folder / VIDEO_FILE).is_file():
         return
     start, end, request = _player_state(analysis.id)
     url = address("analyses", analysis.id, VIDEO_FILE)
-    player(key=f"player-{analysis.id}", url=url, title=analysis.name, fps=fps, start=start, end=end, request=request)
+    player(
+        key=f"player-{analysis.id}",
+        url=url,
+        title=analysis.name,
+        fps=fps,
+        start=start,
+        end=end,
+        request=request,
+        on_flag=on_flag,
+    )
     st.caption("Every box, label and heat-map is drawn on its own frame of the video.")
 
 

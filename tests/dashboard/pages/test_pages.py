@@ -202,8 +202,15 @@ class TestOwnMaterial:
         spans.click(position={"x": 15, "y": 50})
         page.get_by_role("button", name="Flag this span").click()
         page.get_by_text("Flagged talk.mp4 at").wait_for()
+        page.get_by_role("button", name="Flag this span").click()
+        page.get_by_text("is flagged already").wait_for()
         with FlagArchive(dashboard.folder) as archive:
             (flag,) = [flag for flag in archive.store.find() if flag.source == "talk.mp4"]
+            page.locator("h2", has_text="Analyse").click()
+            on_screen = float(player.evaluate("video => video.currentTime"))
+            page.keyboard.press("f")
+            (frame,) = until(lambda: [one for one in archive.store.find() if one.source == "talk.mp4" and one != flag])
+        assert frame.start < frame.media_time <= on_screen < frame.media_time + 0.2
         assert flag.clip is ClipState.KEPT
         assert flag.box is not None
         x1, y1, x2, y2 = flag.box
