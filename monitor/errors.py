@@ -14,6 +14,7 @@
     ├── DatasetError               a data set, an index or a record is invalid
     ├── CheckpointError            a checkpoint belongs to another experiment, or is damaged
     ├── EngineError                a backend is not available, or failed while running
+    │   └── UnknownEngineError     no backend has this name; also a UsageError
     ├── OutputError                a result cannot be written
     ├── SignInError                a name and password were not accepted
     ├── BundleError                a bundle of flags cannot be read
@@ -86,6 +87,10 @@ class CheckpointError(MonitorError):
 
 class EngineError(MonitorError):
     """An inference engine is not available, or failed while running."""
+
+
+class UnknownEngineError(EngineError, UsageError):
+    """No inference engine has this name."""
 
 
 class OutputError(MonitorError):

@@ -8,7 +8,7 @@ scored in the picture turned so. The orientation changes in two ways:
   replaces a search, so an empty picture costs no more than before.
 
 Both times a certain face must be found in the picture turned so. Still pictures are independent of each other: each
-that shows nobody upright is searched in all turns.
+that shows nobody upright is searched in all turns. So is each picture of a slow source.
 """
 
 from collections.abc import Sequence
@@ -46,6 +46,7 @@ class FaceOrientation:
         self._min_size = settings.quality.min_size
         self._check_interval = settings.tracker.detect_interval
         self._still = still
+        self.is_slow = False  # whether the next pictures are so far apart that each one counts
         self.turns = 0  # counter-clockwise, 0 to 3: ``np.rot90(pixels, turns)`` is upright
         self.hint: Hint | None = None  # that the picture is turned
         self._turned_at = 0.0  # media time
@@ -74,13 +75,14 @@ class FaceOrientation:
         if self._still:
             self._set_turns(0, media_time)
         self._searches = 0 if following else self._searches + 1
-        if self._searches == _SEARCHES_PER_TURN:
+        thorough = self._still or self.is_slow
+        if self._searches >= _SEARCHES_PER_TURN and not thorough:
             self._searches = 0
             return self._look(pixels, [self._next_turns()], media_time)
         faces = self._detect(pixels, self.turns)
         others = [turns for turns in ALL_TURNS if turns != self.turns]
         if not len(faces):
-            return self._look(pixels, others, media_time) if self._still else faces
+            return self._look(pixels, others, media_time) if thorough else faces
         self._searches = 0
         upright = any(media_time < until for until in self._trusted.values())
         turns = self.turns if upright else self._direction(pixels, faces, self.turns)

@@ -13,6 +13,7 @@ from typing import Self
 import cv2
 
 from monitor.analysis import quality
+from monitor.analysis.cadence import SourceCadence, is_slow, stretch
 from monitor.analysis.face_orientation import FaceOrientation
 from monitor.analysis.integrity import Integrity
 from monitor.analysis.paced_scorer import PacedScorer
@@ -167,7 +168,8 @@ class Pipeline:
         self._engines = engines
         self._live = live
         self._file_engines = [scorer.engine for scorer in engines.scorers]  # a file keeps its engines to the end
-        self._settings = settings
+        self._settings = self._stretched = settings
+        self._cadence = None if still else SourceCadence(None if info is None else info.fps)
         self._integrity = Integrity(info)
         self._scenes = SceneCuts()
         self._orientation = FaceOrientation(engines.faces, settings, still=still)
@@ -201,6 +203,7 @@ class Pipeline:
             EngineError: an engine failed permanently.
         """
         now = frame.media_time
+        self._follow_cadence(now)
         engines = self._file_engines
         if self._live:  # the current engines, for the whole frame
             engines = [self._engines.batches.of(scorer.engine) for scorer in self._engines.scorers]
@@ -242,6 +245,18 @@ class Pipeline:
     def so_far(self) -> tuple[tuple[Segment, ...], tuple[TrackSummary, ...]]:
         """The current segments and tracks, while the source continues."""
         return copy.deepcopy(self._segments).flush(), self._judge.summaries()
+
+    def _follow_cadence(self, media_time: float) -> None:
+        """Fit the time constants of all stages to the interval between two frames."""
+        if self._cadence is None:
+            return
+        self._cadence.update(media_time)
+        settings = stretch(self._settings, self._cadence.interval)
+        if settings is not self._stretched:
+            self._stretched = settings
+            self._tracker.settings, self._segments.settings = settings.tracker, settings.segment
+            self._judge.use(settings.verdict)
+            self._orientation.is_slow = is_slow(self._settings, self._cadence.interval)
 
     def _find(self, frame: Frame, *, cut: bool, min_score_interval: float) -> tuple[TrackedFaces, bool]:
         """Follow the known faces with O-Net; run the full cascade when it is due."""

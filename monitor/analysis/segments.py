@@ -28,11 +28,12 @@ class Segments:
     """The spans of the live tracks. Not thread-safe; memory is bounded by the number of live tracks.
 
     Args:
-        settings: limits for merging and publishing spans.
+        settings: limits for merging and publishing spans; may be replaced between two frames, see
+            ``monitor.analysis.cadence``.
     """
 
     def __init__(self, settings: SegmentSettings) -> None:
-        self._settings = settings
+        self.settings = settings
         self._now = -math.inf
         self._tracks: dict[int, _TrackSegment] = {}
 
@@ -49,7 +50,7 @@ class Segments:
             The spans that can no longer grow.
         """
         done: tuple[Segment, ...] = ()
-        if media_time < self._now - self._settings.merge_gap:
+        if media_time < self._now - self.settings.merge_gap:
             done, self._now = self.flush(), media_time
         self._now = max(self._now, media_time)
         usable = {
@@ -61,7 +62,8 @@ class Segments:
         }
         changes = {change.track_id: change for change in judged.changes}
         for verdict in judged.verdicts:
-            track = self._tracks.setdefault(verdict.track_id, _TrackSegment(verdict.track_id, self._settings))
+            track = self._tracks.setdefault(verdict.track_id, _TrackSegment(verdict.track_id, self.settings))
+            track.settings = self.settings
             if verdict.track_id in usable:
                 track.add_score(_Score(usable[verdict.track_id], self._now, frame_index))
             done += track.follow(verdict.label, changes.get(verdict.track_id), self._now)
@@ -109,7 +111,7 @@ class _TrackSegment:
 
     def __init__(self, track_id: int, settings: SegmentSettings) -> None:
         self._id = track_id
-        self._settings = settings
+        self.settings = settings
         self._open: _Span | None = None
         self._pending: _Span | None = None
         self._recent: deque[_Score] = deque()  # scores that a later span may still include
@@ -124,8 +126,8 @@ class _TrackSegment:
         done: tuple[Segment, ...] = ()
         change_time = change.began if change else media_time
         if label.suspects and self._open is None:
-            start = max(change_time, media_time - self._settings.max_backdate)
-            if self._pending is None or start - self._pending.end > self._settings.merge_gap:
+            start = max(change_time, media_time - self.settings.max_backdate)
+            if self._pending is None or start - self._pending.end > self.settings.merge_gap:
                 done = self._publish()
                 self._pending = _Span(start, start, label)
             self._open, self._pending = self._pending, None
@@ -138,7 +140,7 @@ class _TrackSegment:
 
     def settle(self, media_time: float) -> tuple[Segment, ...]:
         """Drop the scores that no span can include any more, and publish the span that none can join."""
-        reach = self._settings.merge_gap + self._settings.max_backdate
+        reach = self.settings.merge_gap + self.settings.max_backdate
         while self._recent and self._recent[0].media_time < media_time - reach:
             self._assign_oldest()
         return self._publish() if self._pending is not None and media_time > self._pending.end + reach else ()
@@ -162,7 +164,7 @@ class _TrackSegment:
 
     def _publish(self) -> tuple[Segment, ...]:
         span, self._pending = self._pending, None
-        if span is None or span.best is None or span.end - span.start < self._settings.min_duration:
+        if span is None or span.best is None or span.end - span.start < self.settings.min_duration:
             return ()
         segment = Segment(
             track_id=self._id,

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from monitor.settings import TrackerSettings
 
 _SAME_FACE = 0.5  # IoU above which two boxes show the same face
-_MISSED_DETECTIONS = 2.5  # number of full detections that may miss an active track
+_MISSED_DETECTIONS = 2.5  # number of full detections that may miss an active track, as a time
+_MIN_MISSED = 2  # number of full detections that must have missed it, however far apart they are
 _VELOCITY_TIME = 0.2  # smoothing time of a track's velocity, seconds
 _COASTING_TIME = 0.5  # seconds for which an unseen face is extrapolated
 _MAX_LOSSES = 5  # losses in a row that trigger an immediate full detection
@@ -34,15 +35,20 @@ _TICK = 1e-6  # seconds; tolerance for rounding
 
 
 class Tracker:
-    """The tracks of one stream. Not thread-safe; memory is bounded by the number of visible faces."""
+    """The tracks of one stream. Not thread-safe; memory is bounded by the number of visible faces.
+
+    Args:
+        settings: may be replaced between two frames, see ``monitor.analysis.cadence``.
+    """
 
     def __init__(self, settings: TrackerSettings) -> None:
-        self._settings = settings
+        self.settings = settings
         self._active: list[_FaceTrack] = []  # oldest first, like the rows of all results
         self._lost: list[_FaceTrack] = []
         self._ended: list[int] = []
         self._last_id = 0
         self._now: float | None = None
+        self._gap = 0.0  # seconds between the last two frames
         self._detected_at: float | None = None
         self._face_lost = False  # a face was lost since the last detection
         self._losses_until = -np.inf  # leaky bucket: each detection triggered by a loss adds search_interval
@@ -79,12 +85,13 @@ class Tracker:
         if not self._was_cut:
             self._ended = []
         self._was_cut = False
-        if self._now is not None and abs(media_time - self._now) > self._settings.max_age:
+        if self._now is not None and abs(media_time - self._now) > self.settings.max_age:
             self._end_all()
+        self._gap = 0.0 if self._now is None else media_time - self._now
         self._now = media_time
 
         found = [(track, refined[[row]]) for row, track in enumerate(self._active)]
-        sure = [(track, face) for track, face in found if face.probabilities[0] >= self._settings.keep_probability]
+        sure = [(track, face) for track, face in found if face.probabilities[0] >= self.settings.keep_probability]
         unique = _drop_duplicates(sure, media_time)
         self._lose([track for track in self._active if track not in unique])
         for track, face in sure:
@@ -107,7 +114,7 @@ class Tracker:
         """
         if self._detected_at is None:
             return True
-        settings = self._settings
+        settings = self.settings
         if self._face_lost and self._losses_until - media_time < (_MAX_LOSSES - 1) * settings.search_interval + _TICK:
             return True
         if self._lost:
@@ -121,18 +128,21 @@ class Tracker:
 
         Matching is greedy, best overlap first: active tracks, then lost ones, which may be a face's width away from
         their extrapolated box; other detections start new tracks. An active track that full detections missed for too
-        long is lost, because O-Net alone can converge on something other than a face.
+        long is lost, because O-Net alone can converge on something other than a face. After a longer gap between two
+        frames the last box says little, and the detected faces count.
         """
         if self._face_lost:
-            self._losses_until = max(self._losses_until, media_time) + self._settings.search_interval
-        at_least = self._settings.iou_threshold
+            self._losses_until = max(self._losses_until, media_time) + self.settings.search_interval
+        at_least = self.settings.iou_threshold
 
         shared = overlaps(_boxes([track.box for track in self._active]), detected.boxes)
         pairs = greedy(shared, at_least=at_least)
+        for track in self._active:
+            track.missed += 1
         for row, column in pairs.items():
             track = self._active[row]
-            track.confirmed_at = media_time
-            if shared[row, column] < _SAME_FACE:
+            track.confirm(media_time)
+            if shared[row, column] < _SAME_FACE or self._gap > _COASTING_TIME:
                 track.see(detected[[column]], media_time)
         new = shared.max(axis=0, initial=0) <= _SAME_FACE
         new[list(pairs.values())] = False
@@ -144,8 +154,9 @@ class Tracker:
             lost[row].find(others[[column]], media_time)
         started = [_FaceTrack(others[[row]], media_time) for row in range(len(others)) if row not in found.values()]
 
-        timeout = _MISSED_DETECTIONS * self._settings.detect_interval
-        self._lose([track for track in self._active if media_time - track.confirmed_at > timeout])
+        timeout = _MISSED_DETECTIONS * self.settings.detect_interval
+        overdue = [track for track in self._active if media_time - track.confirmed_at > timeout]
+        self._lose([track for track in overdue if track.missed >= _MIN_MISSED])
         self._active += [lost[row] for row in sorted(found)] + started
         self._lost = [track for track in self._lost if track not in self._active]
         self._detected_at, self._face_lost = media_time, False
@@ -153,7 +164,7 @@ class Tracker:
 
     def _confirmed_tracks(self) -> TrackedFaces:
         """The confirmed active tracks; newly confirmed tracks get their ids."""
-        confirmed = [track for track in self._active if track.hits >= self._settings.min_hits]
+        confirmed = [track for track in self._active if track.hits >= self.settings.min_hits]
         for track in confirmed:
             if not track.id:
                 self._last_id += 1
@@ -175,7 +186,7 @@ class Tracker:
 
     def _expire(self, media_time: float) -> None:
         """End the tracks that have been lost for too long; unconfirmed tracks end sooner."""
-        settings = self._settings
+        settings = self.settings
         expired = [
             track
             for track in self._lost
@@ -202,6 +213,7 @@ class _FaceTrack:
         self.velocity = np.zeros(2, np.float32)  # of the centre, pixels per second
         self.hits = 1  # number of frames with the face
         self.confirmed_at = media_time  # time of the last full detection of the face
+        self.missed = 0  # number of full detections since then
         self.id = 0  # 0 until the track is confirmed
 
     @property
@@ -211,8 +223,12 @@ class _FaceTrack:
     def find(self, face: Faces, media_time: float) -> None:
         """Update a lost track with a detected face."""
         self.see(face, media_time)
-        self.confirmed_at = media_time
+        self.confirm(media_time)
         self.hits += 1
+
+    def confirm(self, media_time: float) -> None:
+        """Register that a full detection found the face."""
+        self.confirmed_at, self.missed = media_time, 0
 
     def see(self, face: Faces, media_time: float) -> None:
         """Update box and velocity with the face in the current frame."""

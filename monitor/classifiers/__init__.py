@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from monitor.errors import ModelCardError, UsageError, WeightsMissingError
 from monitor.inference.network import Network, Preprocessing
+from monitor.types.formatting import suggest
 
 if TYPE_CHECKING:
     import torch
@@ -100,7 +101,10 @@ def architecture(name: str) -> Architecture:
         UsageError: the name is unknown.
     """
     if name not in _ARCHITECTURES:
-        raise UsageError(f"unknown model {name!r}: this program knows {', '.join(_ARCHITECTURES)}")
+        raise UsageError(
+            f"unknown model {name!r}: this program knows {', '.join(_ARCHITECTURES)}"
+            + suggest(name, list(_ARCHITECTURES))
+        )
     module, attribute = _ARCHITECTURES[name]
     found = importlib.import_module(module)
     return cast("Architecture", getattr(found, attribute) if attribute else found)

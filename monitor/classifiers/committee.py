@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from monitor.classifiers import Classifier, available_models, engines_dir, load_classifier
 from monitor.classifiers.fusion import ALONE, Fusion
 from monitor.errors import ModelCardError, UsageError
+from monitor.settings.sentences import describe
 
 
 class CommitteeMember(BaseModel):
@@ -121,6 +122,6 @@ def _read_card(path: Path) -> CommitteeCard:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the file"
-        raise ModelCardError(f"committee card {path} is malformed at {where}: {first['msg'].lower()}") from None
+        raise ModelCardError(f"committee card {path} is malformed at {where}: {describe(first)}") from None
     except ValueError as error:
         raise ModelCardError(f"committee card {path} is not valid JSON: {error}") from None

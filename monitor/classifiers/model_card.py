@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from monitor.errors import ModelCardError
+from monitor.settings.sentences import describe
 from monitor.types import Calibration, ScoreProcess
 
 CHANCE: Final = 0.5  # AUC of a coin
@@ -167,7 +168,7 @@ def read_card(path: Path, *, weights: Path) -> ModelCard:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise ModelCardError(f"model card {path} is malformed at {where}: {first['msg'].lower()}") from None
+        raise ModelCardError(f"model card {path} is malformed at {where}: {describe(first)}") from None
     if found != card.weights_sha256:
         raise ModelCardError(
             f"model card {path} describes other weights (SHA-256 {card.weights_sha256[:12]}...) than {weights} "

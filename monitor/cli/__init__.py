@@ -6,12 +6,13 @@ could not be read; 130 interrupted.
 
 import logging
 import sys
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import typer
 from rich.logging import RichHandler
 from rich.markup import escape
 
+import monitor
 from monitor.cli.lazy_group import LazyGroup
 from monitor.cli.terminal import describe_unexpected, errors
 from monitor.errors import MonitorError
@@ -40,13 +41,23 @@ app = typer.Typer(
     name="deepfake-monitor",
     cls=_MainCommands,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 
 
+def _print_version(asked: bool) -> None:  # noqa: FBT001 - typer calls it
+    if asked:
+        typer.echo(f"deepfake-monitor {monitor.__version__}")
+        raise typer.Exit
+
+
 @app.callback()
-def deepfake_monitor() -> None:
+def deepfake_monitor(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
     """Monitors a camera, a stream or a video, and rates over time whether each face looks manipulated."""
 
 

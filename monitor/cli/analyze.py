@@ -14,13 +14,23 @@ from rich.table import Table
 from monitor import api
 from monitor.analysis.pipeline import Engines
 from monitor.cli import event_lines, terminal
-from monitor.cli.terminal import AsJson, Backend, MinFace, Set, SettingsFile, console, errors, settings_from
-from monitor.errors import MonitorError, UsageError
-from monitor.media.sources import expand, open_isolated
+from monitor.cli.terminal import (
+    AsJson,
+    Backend,
+    MinFace,
+    Set,
+    SettingsFile,
+    console,
+    errors,
+    print_table,
+    settings_from,
+)
+from monitor.errors import MonitorError, SourceUnavailableError, UsageError
+from monitor.media.sources import LeftOut, expand, open_isolated
 from monitor.media.sources.address import known_examples
 from monitor.results.report import Report
 from monitor.settings import Settings
-from monitor.system.masking import mask
+from monitor.system.masking import mask, printable
 from monitor.types import Frame, Observation, SourceInfo
 from monitor.types.formatting import percent
 
@@ -46,32 +56,49 @@ def analyze(
 ) -> None:
     """Analyse every frame and write report.json, timeline.csv and annotated.mp4.
 
-    An unreadable source is reported and the others continue; the exit code is then 3, or 1 after another failure.
+    A folder is searched with its subfolders; what is left out is listed with the reason. An unreadable source is
+    reported and the others continue; the exit code is then 3, or 1 after another failure.
     """
     settings = settings_from(settings_file, assignments, backend=backend, min_face=min_face)
     with errors.status("loading engines (the first start builds them: up to a minute)"):
         engines = Engines.load(settings)
     outcomes = []
-    for name in (name for source in sources for name in _expand(source)):
+    names, left_out = _expand(sources)
+    for name in names:
         outcome = _attempt(name, engines=engines, settings=settings, out=out, video=video)
         outcomes.append(outcome)
         if not as_json:
             _print(outcome)
     if as_json:
-        typer.echo(json.dumps([_record(outcome) for outcome in outcomes], indent=2, ensure_ascii=False))
-    elif len(outcomes) > 1:
-        console.print(_table(outcomes))
+        records = [*map(_record, outcomes), *map(_left_out_record, left_out)]
+        typer.echo(json.dumps(records, indent=2, ensure_ascii=False))
+    else:
+        if len(outcomes) > 1:
+            print_table(_table(outcomes))
+        for item in left_out:
+            errors.print(f"[{'bold red' if item.may_be_media else 'dim'}]left out:[/] {escape(str(item))}")
     failures = [outcome.failure for outcome in outcomes if outcome.failure is not None]
+    failures += [SourceUnavailableError(str(item)) for item in left_out if item.may_be_media]
     if failures:
         raise typer.Exit(min(failure.exit_code for failure in failures))
 
 
-def _expand(source: str) -> list[str]:
-    """The media files of a folder; a source that cannot be expanded is returned as is, and fails when opened."""
-    try:
-        return expand(source)
-    except MonitorError:
-        return [source]
+def _expand(sources: list[str]) -> tuple[list[str], list[LeftOut]]:
+    """The sources, with the files of each folder in its place, and the files left out.
+
+    A source that cannot be expanded is returned as is, and fails when it is opened.
+    """
+    names: list[str] = []
+    left_out: list[LeftOut] = []
+    for source in sources:
+        try:
+            files, others = expand(source)
+        except MonitorError:
+            names.append(source)
+        else:
+            names += files
+            left_out += others
+    return names, left_out
 
 
 def _attempt(name: str, *, engines: Engines, settings: Settings, out: Path, video: bool) -> _Outcome:
@@ -147,3 +174,7 @@ def _record(outcome: _Outcome) -> dict[str, object]:
     if outcome.result is None:
         return {"source": outcome.name, "error": str(outcome.failure)}
     return event_lines.result_record(outcome.name, outcome.result)
+
+
+def _left_out_record(item: LeftOut) -> dict[str, object]:
+    return {"source": printable(item.path), "left_out": item.why, "may_be_media": item.may_be_media}

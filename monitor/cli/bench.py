@@ -11,7 +11,17 @@ import typer
 from rich.progress import Progress
 from rich.table import Table
 
-from monitor.cli.terminal import AsJson, Backend, MinFace, Set, SettingsFile, console, errors, settings_from
+from monitor.cli.terminal import (
+    AsJson,
+    Backend,
+    MinFace,
+    Set,
+    SettingsFile,
+    console,
+    errors,
+    print_table,
+    settings_from,
+)
 from monitor.lab.bench.clips import crowd_clip, one_face_clip, scaled_clip
 from monitor.lab.bench.compare import Scenario, ScenarioResult, compare, one_thread_process
 from monitor.lab.bench.peak import ClassifierSpeed, classifier_speed
@@ -93,7 +103,7 @@ def _show(results: dict[str, ScenarioResult], stages: dict[str, float], classifi
             f"{result.peak_rss_mb:.0f}",
         )
     console.print("CPU milliseconds per 720p frame, decoding included, one thread, 160 px on both sides", style="dim")
-    console.print(table)
+    print_table(table)
     parts = ", ".join(f"{stage} {spent:.2f}" for stage, spent in sorted(stages.items(), key=lambda item: -item[1]))
     console.print(f"ours, one face, ms per frame: {parts}")
     shares = ", ".join(

@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from monitor.cli.terminal import AsJson, Backend, Set, SettingsFile, console, settings_from
+from monitor.cli.terminal import AsJson, Backend, Set, SettingsFile, print_table, settings_from
 from monitor.doctor import Severity, examine
 
 _MARKS = {Severity.OK: "[green]ok[/]", Severity.WARNING: "[yellow]warning[/]", Severity.FAILURE: "[bold red]failure[/]"}
@@ -34,6 +34,6 @@ def doctor(
         table = Table(box=None, show_header=False, pad_edge=False)
         for finding in findings:
             table.add_row(finding.question, _MARKS[finding.health], escape(finding.answer))
-        console.print(table)
+        print_table(table)
     if any(finding.health is Severity.FAILURE for finding in findings):
         raise typer.Exit(1)

@@ -13,7 +13,7 @@ from rich.progress import Progress
 from rich.table import Column, Table
 
 from monitor.analysis.pipeline import configured_committee
-from monitor.cli.terminal import AsJson, Set, SettingsFile, console, errors, settings_from
+from monitor.cli.terminal import AsJson, Set, SettingsFile, console, errors, print_table, settings_from
 from monitor.errors import EngineError, MonitorError, UsageError
 from monitor.faces.mtcnn.networks import mtcnn_networks
 from monitor.inference.backends import all_backends, choose
@@ -70,7 +70,7 @@ def list_(
         for row in rows:
             marks = ("[green]yes[/]" if row[field] else "no" for field in ("available", "chosen"))
             table.add_row(str(row["name"]), *marks, escape(str(row["why"])))
-        console.print(table)
+        print_table(table)
     if refusal is not None:
         raise refusal
 
@@ -147,7 +147,7 @@ def _show_verifications(network: str, results: Sequence[Verification]) -> None:
             str(one.crops),
         )
     console.print(f"{network} compared with fp32 torch, largest differences", style="dim")
-    console.print(table)
+    print_table(table)
 
 
 @app.command()
@@ -270,7 +270,7 @@ def _show(rows: Sequence[EngineMeasurement], *, network: str, threads: int, roun
         "logits and maps: largest difference from fp32 torch",
         style="dim",
     )
-    console.print(table)
+    print_table(table)
 
 
 def _require_matplotlib() -> None:

@@ -7,11 +7,13 @@ from rich.markup import escape
 
 from monitor.results.report import Report
 from monitor.runtime import StreamStatus
+from monitor.runtime.frame_buffer import STOPPED
 from monitor.types import Hint, Label, LabelChange, Reason, Segment, SourceVerdict, TrackSummary, Verdict
 from monitor.types.events import StreamStateChanged
 from monitor.types.formatting import clock, clock_span, percent, reasons_in_words, share
 from monitor.types.stats import SessionStats
 
+_CAUSES = {STOPPED: "read but not analysed before the end"}  # others are plain words already
 STYLES = {
     Label.NOT_ENOUGH_EVIDENCE: "dim",
     Label.LIKELY_REAL: "blue",
@@ -84,9 +86,9 @@ def note_line(note: str) -> str:
 
 
 def segment_line(segment: Segment) -> str:
-    """``suspicious span  face 1  0:08.2 to 0:15.9  peak 97 %``."""
+    """``suspicious span  face 1  0:08.2 to 0:15.9  likely fake, highest score of one picture 97 %``."""
     span = clock_span(segment.start, segment.end)
-    peak = f"peak P(fake) {percent(segment.peak)}"
+    peak = f"highest score of one picture {percent(segment.peak)}"
     return f"  suspicious span  face {segment.track_id}  {span}  {styled(segment.label)}, {peak}"
 
 
@@ -114,7 +116,8 @@ def state_line(status: StreamStatus | StreamStateChanged) -> str:
 
 
 def _drop_counts(stats: SessionStats) -> str:
-    return ", ".join(f"{count} {cause}" for cause, count in (*stats.dropped.items(), *stats.lost.items()))
+    causes = (*stats.dropped.items(), *stats.lost.items())
+    return ", ".join(f"{count} {_CAUSES.get(cause, cause)}" for cause, count in causes)
 
 
 def result_lines(result: Report) -> list[str]:

@@ -1,6 +1,5 @@
 """``deepfake-monitor flags``: the flagged moments and their evidence."""
 
-import getpass
 import json
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,14 +7,15 @@ from typing import Annotated
 
 import typer
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
-from monitor.cli.terminal import AsJson, Set, SettingsFile, console, errors, settings_from
+from monitor.cli.terminal import AsJson, Set, SettingsFile, console, errors, print_table, settings_from
 from monitor.errors import BundleError, UsageError
 from monitor.flags.archive import FlagArchive
 from monitor.flags.bundle import verify as verify_bundle
 from monitor.flags.queries import FlagQuery
 from monitor.flags.retention import rules
+from monitor.system.user import user_name
 from monitor.types import Flag
 from monitor.types.formatting import clock, clock_span, percent, percent_or_unknown, reasons_in_words
 
@@ -25,7 +25,7 @@ app = typer.Typer(
     help="List, show, export, verify and delete flagged moments, or export feedback.",
 )
 
-_IDS = "Ids of flags, see `flags list`."
+_IDS = "Ids of flags, see `flags list`; the first characters suffice."
 
 Text = Annotated[str, typer.Option(help="Only flags with this text in source, note, category or reporter.")]
 
@@ -53,27 +53,29 @@ def list_flags(
     if not flags:
         errors.print(f"no flags in {escape(str(archive.folder))}" + (" match" if text or unreviewed else ""))
         return
-    table = Table("id", "source", "at", "label", "P(fake)", "opinion", "clip", box=None, pad_edge=False)
+    whole = Column("id", no_wrap=True, overflow="fold")
+    table = Table(whole, "source", "at", "label", "P(fake)", "opinion", "clip", box=None, pad_edge=False)
     for flag in flags:
         probability = percent_or_unknown(flag.probability)
         opinion = flag.opinion or ("reviewed" if flag.reviewed_at else "")
         row = (flag.id, flag.source, clock(flag.media_time), flag.label.in_words, probability, opinion, flag.clip)
         table.add_row(*map(escape, row))
-    console.print(table)
+    print_table(table)
     if total > len(flags):
         errors.print(f"{len(flags)} of {total} flags: --limit {total} shows all")
 
 
 @app.command()
 def show(
-    flag_id: Annotated[str, typer.Argument(help="Id of a flag.")],
+    flag_id: Annotated[str, typer.Argument(help="Id of a flag, or its first characters.")],
     settings_file: SettingsFile = None,
     assignments: Set = None,
     as_json: AsJson = False,  # noqa: FBT002 - a flag
 ) -> None:
     """Show all fields, files and log entries of one flag."""
     with _open_archive(settings_file, assignments) as archive:
-        flag, events = archive.store.get(flag_id), archive.store.events(flag_id)
+        flag = archive.store.resolve(flag_id)
+        events = archive.store.events(flag.id)
     if as_json:
         typer.echo(json.dumps(flag.record(), indent=2, ensure_ascii=False))
         return
@@ -84,7 +86,7 @@ def show(
         table.add_row("file", escape(f"{archive.files.folder(flag.id) / exhibit.name}, {exhibit.size} bytes"))
     for event in events:
         table.add_row("log", escape(f"{event.at} {event.action} by {event.actor or 'the program'}"))
-    console.print(table)
+    print_table(table)
 
 
 @app.command()
@@ -103,10 +105,10 @@ def export(
     if out.exists():
         raise UsageError(f"{out} exists already: choose another file with --out")
     with _open_archive(settings_file, assignments) as archive:
-        flags = [archive.store.get(flag_id) for flag_id in ids] if ids else list(archive.iterate(FlagQuery(text=text)))
+        flags = archive.store.resolve_all(ids) if ids else list(archive.iterate(FlagQuery(text=text)))
         if not flags:
             raise UsageError(f"no flag in {archive.folder} matches: nothing was written")
-        bundle = archive.export(flags, out, actor=getpass.getuser(), blur=blur)
+        bundle = archive.export(flags, out, actor=user_name(), blur=blur)
     for clause in bundle.skipped:
         errors.print(f"omitted: {escape(clause)}")
     for name in bundle.missing:
@@ -119,7 +121,9 @@ def export(
 
 @app.command()
 def verify(
-    bundle: Annotated[Path | None, typer.Argument(help="A zip of `flags export`; default: the archive itself.")] = None,
+    bundle: Annotated[
+        Path | None, typer.Argument(help="A zip of `flags export`, or its folder; default: the stored flags.")
+    ] = None,
     sha256: Annotated[str, typer.Option(help="SHA-256 of the manifest, as printed by the export.")] = "",
     settings_file: SettingsFile = None,
     assignments: Set = None,
@@ -134,6 +138,8 @@ def verify(
             raise BundleError(f"{bundle} is not the exported file: its manifest has SHA-256 {verification.sha256}")
         for clause in verification.declared:
             errors.print(f"declared by the export: {escape(clause)}")
+        if verification.ignored:
+            errors.print(f"ignored, added by an operating system: {escape(', '.join(verification.ignored))}")
         faults = list(verification.faults)
         subject = f"{len(verification.flags)} flags exported at {verification.made_at}"
     for fault in faults:
@@ -161,7 +167,7 @@ def delete(
         raise UsageError("choose the flags: give their ids, or --source")
     with _open_archive(settings_file, assignments) as archive:
         # All or none: a wrong id is an error before the first deletion.
-        selected = [archive.store.get(flag_id).id for flag_id in dict.fromkeys(ids or ())]
+        selected = [flag.id for flag in archive.store.resolve_all(ids or ())]
         if source:
             selected = [flag.id for flag in archive.iterate(FlagQuery(source=source, order="oldest"))]
         if not selected:
@@ -170,10 +176,11 @@ def delete(
             )
         if not yes:
             of = f" of {source}" if source else ""
-            question = f"Delete {len(selected)} flags{of} and their files? This cannot be undone"
+            named = f" ({', '.join(selected)})" if ids else ""
+            question = f"Delete {len(selected)} flags{of}{named} and their files? This cannot be undone"
             typer.confirm(question, abort=True, err=True)
         for flag_id in selected:
-            archive.delete(flag_id, actor=getpass.getuser(), why=why)
+            archive.delete(flag_id, actor=user_name(), why=why)
     console.print(f"{len(selected)} deleted")
 
 

@@ -1,6 +1,5 @@
 """``deepfake-monitor people``: the accounts of the dashboard, and its audit log."""
 
-import getpass
 import json
 import sys
 from collections.abc import Iterator
@@ -12,12 +11,13 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from monitor.cli.terminal import AsJson, Set, SettingsFile, console, errors, settings_from
+from monitor.cli.terminal import AsJson, Set, SettingsFile, console, errors, print_table, settings_from
 from monitor.flags.archive import FlagArchive
 from monitor.server.auth.accounts import Accounts
 from monitor.server.auth.audit import AuditLog
 from monitor.server.auth.user import Role
 from monitor.settings import Settings
+from monitor.system.user import user_name
 
 app = typer.Typer(
     name="people",
@@ -69,7 +69,7 @@ def list_people(
         table = Table("name", "role", "password set", box=None, pad_edge=False)
         for row in rows:
             table.add_row(*map(escape, row))
-        console.print(table)
+        print_table(table)
 
 
 @app.command()
@@ -120,7 +120,7 @@ def show_audit(
     table = Table("time (UTC)", "person", "action", "subject", "from address", box=None, pad_edge=False)
     for entry in entries:
         table.add_row(*map(escape, (entry.at[:19], entry.person, entry.action, entry.what, entry.client)))
-    console.print(table)
+    print_table(table)
 
 
 def _read_password() -> str:
@@ -131,4 +131,4 @@ def _read_password() -> str:
 
 
 def _note(audit: AuditLog, action: str, what: str) -> None:
-    audit.note(action, person=getpass.getuser(), what=what, client="command line")
+    audit.note(action, person=user_name(), what=what, client="command line")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import multiprocessing
 import os
@@ -113,9 +114,20 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family)
     except OSError as error:
-        raise UsageError(
-            f"cannot listen on {host}:{port} ({error.strerror or error}): choose another address with --host or --port"
-        ) from None
+        raise UsageError(f"cannot listen on {host}:{port}: {_describe_refusal(error, port)}") from None
+
+
+def _describe_refusal(error: OSError, port: int) -> str:
+    if isinstance(error, socket.gaierror):
+        return "this is no name or address of a machine; choose another with --host"
+    if error.errno == errno.EADDRINUSE:
+        other = port + 1 if port < 65535 else 8501
+        return f"another program uses this port; stop it, or choose another with --port, for example --port {other}"
+    if error.errno == errno.EADDRNOTAVAIL:
+        return "this machine does not have the address; choose 127.0.0.1, 0.0.0.0 or its own with --host"
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return "ports below 1024 need administrator rights; choose another with --port"
+    return f"the system refuses ({error.strerror or error}); choose another address with --host or --port"
 
 
 def _serve(app: st.App, *, host: str, port: int, listening: socket.socket) -> None:

@@ -5,11 +5,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.measure import Measurement
 
 from monitor.errors import UsageError
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from monitor.settings import Settings
+
+_WIDEST = 100_000  # characters of a line that is not cut
 
 console = Console(highlight=False, soft_wrap=True)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -25,6 +30,18 @@ Backend = Annotated[
 ]
 MinFace = Annotated[int | None, typer.Option(help="Minimum face size, pixels.", show_default="40")]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON output on stdout.")]
+
+
+def print_table(table: "Table") -> None:
+    """Prints a table on stdout: fitted to a terminal, but never cut in a pipe or a file.
+
+    Another program, or a person with ``grep``, needs whole names.
+    """
+    if console.is_terminal:
+        console.print(table)
+        return
+    needed = Measurement.get(console, console.options.update(max_width=_WIDEST), table).maximum
+    Console(file=console.file, highlight=False, width=max(console.width, needed)).print(table)
 
 
 def describe_unexpected(error: Exception) -> str:

@@ -15,6 +15,7 @@ from monitor.inference.network import Network
 from monitor.inference.summed_area import SummedArea
 from monitor.settings import FaceDetectorSettings
 from monitor.types import Faces, Floats, Pixels
+from monitor.types.formatting import suggest
 
 _MODULES = {"mtcnn": f"{__name__}.mtcnn.cascade"}
 
@@ -82,6 +83,9 @@ def load_face_detector(
         EngineError: an engine cannot be built.
     """
     if settings.model not in _MODULES:
-        raise UsageError(f"unknown face detector {settings.model!r}: this program knows {', '.join(_MODULES)}")
+        raise UsageError(
+            f"unknown face detector {settings.model!r}: this program knows {', '.join(_MODULES)}"
+            + suggest(settings.model, list(_MODULES))
+        )
     module = cast("FaceDetectorModule", importlib.import_module(_MODULES[settings.model]))
     return module.load(settings, compile_network=compile_network, resampler=resampler)

@@ -12,8 +12,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-import platformdirs
-
 from monitor.errors import FlagNotFoundError, MonitorError
 from monitor.flags import bundle
 from monitor.flags.bundle import ExportedBundle
@@ -23,6 +21,7 @@ from monitor.flags.files import CLIP, FlagFiles
 from monitor.flags.queries import FlagQuery
 from monitor.flags.retention import RetentionClass, RetentionPlan, plan_deletions
 from monitor.system.files import write_error
+from monitor.system.user import data_folder
 from monitor.types import ClipState, Flag
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ _PAGE = 500  # flags read at a time
 
 def default_folder() -> Path:
     """The default folder of the flags, in the user's data folder of this system."""
-    return platformdirs.user_data_path("deepfake-monitor", appauthor=False) / "evidence"
+    return data_folder() / "evidence"
 
 
 class FlagArchive:

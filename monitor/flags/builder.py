@@ -105,6 +105,7 @@ class FlagSample(Serialisable):
     weight: float = field(metadata=PROBABILITY)  # 0..1
     label: Label
     probability: float | None = field(metadata=PROBABILITY)
+    box: Box | None = field(default=None, metadata=_BOX)  # of the face; None: unknown
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -215,6 +216,8 @@ def observed_samples(observations: Iterable[Observation]) -> Iterator[FlagSample
     for observation in observations:
         scores = observation.scores
         verdicts = {verdict.track_id: verdict for verdict in observation.verdicts}
+        tracked = observation.tracked
+        boxes = dict(zip(tracked.track_ids.tolist(), map(_to_box, tracked.faces.boxes.tolist()), strict=True))
         columns = (scores.track_ids.tolist(), scores.log_odds.tolist(), scores.weights.tolist())
         for track_id, log_odds, weight in zip(*columns, strict=True):
             yield FlagSample(
@@ -225,6 +228,7 @@ def observed_samples(observations: Iterable[Observation]) -> Iterator[FlagSample
                 weight=weight,
                 label=verdicts[track_id].label,
                 probability=verdicts[track_id].probability,
+                box=boxes.get(track_id),
             )
 
 
@@ -236,13 +240,17 @@ def choose_face(faces: Iterable[FlagFace], *, track_id: int | None) -> FlagFace 
 
 
 def _observed_face(verdict: Verdict, edges: Iterable[float]) -> FlagFace:
-    x1, y1, x2, y2 = (round(edge, 1) for edge in edges)
     return FlagFace(
         track_id=verdict.track_id,
-        box=(x1, y1, x2, y2),
+        box=_to_box(edges),
         label=verdict.label,
         probability=verdict.probability,
         samples=verdict.samples,
         effective_samples=verdict.effective_samples,
         reasons=verdict.reasons,
     )
+
+
+def _to_box(edges: Iterable[float]) -> Box:
+    x1, y1, x2, y2 = (round(edge, 1) for edge in edges)
+    return x1, y1, x2, y2

@@ -25,26 +25,27 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from lzma import LZMAError
 from pathlib import Path
 from typing import Any, Final
 
 import monitor
 from monitor.errors import BundleError
+from monitor.flags.bundle_files import MANIFEST, BundleFiles, open_bundle, refuse
 from monitor.flags.clip_check import BATCH, StatedClip, clip_faults
 from monitor.flags.database import FlagStore
-from monitor.flags.export_files import PICTURES, ExportFiles, collect_files
+from monitor.flags.export_files import ALTERABLE, ExportFiles, collect_files
 from monitor.flags.files import CLIP, FlagFiles
 from monitor.flags.history import HistoryEvent
-from monitor.system.files import write_error
+from monitor.system.files import is_system_file, write_error
 from monitor.types import Flag
 from monitor.types.serialise import json_file
 
-MANIFEST: Final = "manifest.json"
 FORMAT: Final = 1
 _CHUNK: Final = 1 << 20  # bytes
 _STORED: Final = (".mp4", ".jpg", ".png", ".pdf")  # compressed already
-# Exceptions of zipfile on damage; RuntimeError: an encrypted member or an unknown compression.
-_UNREADABLE: Final = (OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError)
+# Exceptions on damage. RuntimeError is none: the member is encrypted, or has an unknown compression.
+_DAMAGED: Final = (OSError, EOFError, zipfile.BadZipFile, zlib.error, LZMAError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,7 @@ class BundleVerification:
     made_at: str
     faults: tuple[str, ...]  # changed, missing and added files, one clause each
     declared: tuple[str, ...] = ()  # files that the export itself altered or omitted, one clause each
+    ignored: tuple[str, ...] = ()  # files that an operating system added, such as .DS_Store
 
 
 def export(
@@ -159,36 +161,49 @@ def _manifest(
 def verify(path: Path) -> BundleVerification:
     """Compares every file of a bundle with its manifest, and every flag and event with their hashes.
 
-    The real length of every clip is compared with the span that its flag states.
+    The real length of every clip is compared with the span that its flag states. A bundle that was unpacked, or packed
+    again by any program, is as valid as the exported file; files that an operating system added are ignored.
+
+    Args:
+        path: a zip file or a folder.
 
     Raises:
-        BundleError: the file is not a bundle.
+        BundleError: the path is not a bundle.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            content = archive.read(MANIFEST)
-            manifest = json.loads(content)
-            listed: dict[str, dict[str, Any]] = manifest["files"]
-            if manifest["format"] != FORMAT:
-                raise BundleError(f"{path} has format {manifest['format']}, this program reads {FORMAT}: update it")
-            names = archive.namelist()
-            faults = [f"{name} occurs twice" for name in sorted({name for name in names if names.count(name) > 1})]
-            faults += [f"{name} is missing" for name in sorted(listed.keys() - set(names))]
-            faults += [f"{name} was added" for name in sorted(set(names) - listed.keys() - {MANIFEST})]
-            for name in sorted(listed.keys() & set(names)):
-                if _digest(archive, name) != listed[name]["sha256"]:
-                    faults.append(f"{name} was changed")
-            if not faults:
-                faults += _contradictions(archive, manifest) or _wrong_clips(archive, manifest["flags"])
-            return BundleVerification(
-                sha256=hashlib.sha256(content).hexdigest(),
-                flags=tuple(manifest["flags"]),
-                made_at=manifest["made_at"],
-                faults=tuple(faults),
-                declared=tuple(_declared(manifest)),
-            )
-    except (*_UNREADABLE, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise BundleError(f"{path} is not a bundle of flags, or is damaged: {error}") from error
+        with open_bundle(path) as files:
+            return _verify_files(files, path)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise refuse(
+            path, f"its {MANIFEST}, log.json or a flag.json is malformed ({error!r}); export the flags again"
+        ) from error
+
+
+def _verify_files(files: BundleFiles, path: Path) -> BundleVerification:
+    content = files.read(MANIFEST)
+    manifest = json.loads(content)
+    listed: dict[str, dict[str, Any]] = manifest["files"]
+    if manifest["format"] != FORMAT:
+        raise BundleError(f"{path} has format {manifest['format']}, this program reads {FORMAT}: update it")
+    names = set(files.names)
+    others = sorted(names - listed.keys() - {MANIFEST})
+    ignored = [name for name in others if any(map(is_system_file, name.split("/")))]
+    faults = [f"{name} occurs twice" for name in sorted(names) if files.names.count(name) > 1]
+    faults += [f"{name} is missing" for name in sorted(listed.keys() - names)]
+    faults += [f"{name} was added" for name in others if name not in ignored]
+    for name in sorted(listed.keys() & names):
+        if _digest(files, name) != listed[name]["sha256"]:
+            faults.append(f"{name} was changed")
+    if not faults:
+        faults += _contradictions(files, manifest) or _wrong_clips(files, manifest["flags"])
+    return BundleVerification(
+        sha256=hashlib.sha256(content).hexdigest(),
+        flags=tuple(manifest["flags"]),
+        made_at=manifest["made_at"],
+        faults=tuple(faults),
+        declared=tuple(_declared(manifest)),
+        ignored=tuple(ignored),
+    )
 
 
 def _declared(manifest: Mapping[str, Any]) -> Iterator[str]:
@@ -198,43 +213,43 @@ def _declared(manifest: Mapping[str, Any]) -> Iterator[str]:
         yield f"{name} was omitted: {why}"
 
 
-def _contradictions(archive: zipfile.ZipFile, manifest: Mapping[str, Any]) -> list[str]:
+def _contradictions(files: BundleFiles, manifest: Mapping[str, Any]) -> list[str]:
     """Files that match the manifest but contradict each other.
 
     For an altered picture, the manifest's hash of the stored file must match the flag.
     """
     altered = {name: entry["kept_sha256"] for name, entry in manifest.get("altered", {}).items()}
-    faults = [f"{name} is declared altered, but is not a picture" for name in altered if not name.endswith(PICTURES)]
-    log = [HistoryEvent(**facts) for facts in json.loads(archive.read("log.json"))]
+    faults = [f"{name} is declared altered, but is not a picture" for name in altered if not name.endswith(ALTERABLE)]
+    log = [HistoryEvent(**facts) for facts in json.loads(files.read("log.json"))]
     faults += [f"log.json: event {event.number} was changed" for event in log if event.sha256 != event.digest()]
     last = {event.flag_id: event.flag_sha256 for event in sorted(log, key=lambda event: event.number)}
     for flag_id in manifest["flags"]:
-        content = archive.read(f"flags/{flag_id}/flag.json")
+        content = files.read(f"flags/{flag_id}/flag.json")
         if hashlib.sha256(content).hexdigest() != last.get(flag_id):
             faults.append(f"flags/{flag_id}/flag.json does not match log.json")
         for exhibit in json.loads(content)["exhibits"]:
             name = f"flags/{flag_id}/{exhibit['name']}"
-            if name not in archive.namelist():
+            if name not in files.names:
                 continue
-            digest = altered.pop(name) if name in altered else _digest(archive, name)
+            digest = altered.pop(name) if name in altered else _digest(files, name)
             if digest != exhibit["sha256"]:
                 faults.append(f"{name} is not the stored file")
     return faults + [f"{name} is declared altered, but belongs to no flag" for name in altered]
 
 
-def _wrong_clips(archive: zipfile.ZipFile, flag_ids: Sequence[str]) -> list[str]:
+def _wrong_clips(files: BundleFiles, flag_ids: Sequence[str]) -> list[str]:
     """The clips whose length contradicts their flag. A bundle can be large, so a few are unpacked at a time."""
     faults = []
-    members = set(archive.namelist())
+    members = set(files.names)
     names = [name for flag_id in flag_ids if (name := f"flags/{flag_id}/{CLIP}") in members]
     for begin in range(0, len(names), BATCH):
         with tempfile.TemporaryDirectory() as folder:
             clips = []
             for number, name in enumerate(names[begin : begin + BATCH]):
                 path = Path(folder) / f"{number}.mp4"
-                with archive.open(name) as packed, path.open("wb") as unpacked:
+                with files.open(name) as packed, path.open("wb") as unpacked:
                     shutil.copyfileobj(packed, unpacked, _CHUNK)
-                facts = json.loads(archive.read(name.replace(CLIP, "flag.json")))
+                facts = json.loads(files.read(name.replace(CLIP, "flag.json")))
                 clips.append(StatedClip.read(facts, path, name=name))
             faults += clip_faults(clips)
     return faults
@@ -249,13 +264,15 @@ def _compression(name: str) -> int:
     return zipfile.ZIP_STORED if name.endswith(_STORED) else zipfile.ZIP_DEFLATED
 
 
-def _digest(archive: zipfile.ZipFile, name: str) -> str:
-    """The SHA-256 of a member, hex; "" if it cannot be unpacked."""
+def _digest(files: BundleFiles, name: str) -> str:
+    """The SHA-256 of a file, hex; "" if it is damaged."""
     digest = hashlib.sha256()
     try:
-        with archive.open(name) as file:
+        with files.open(name) as file:
             while chunk := file.read(_CHUNK):
                 digest.update(chunk)
-    except _UNREADABLE:
+    except PermissionError:  # no damage
+        raise
+    except _DAMAGED:
         return ""
     return digest.hexdigest()

@@ -6,7 +6,7 @@ Usable from several threads and processes.
 import hashlib
 import json
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -21,6 +21,7 @@ from monitor.flags.queries import ALL, FlagQuery
 from monitor.system.database import Database
 from monitor.types import ClipState, Flag, FlagFile, Label, Opinion, Origin, Reason
 
+_NAMED: Final = 3  # ids that an error about an ambiguous id names
 _REVIEW: Final = ("opinion", "category", "note", "reviewed_by", "reviewed_at")  # fields of a review
 
 
@@ -77,6 +78,27 @@ class FlagStore:
         """
         with self.database.reading() as connection:
             return _read(connection, flag_id)
+
+    def resolve(self, typed: str) -> Flag:
+        """The flag with this id, or the only flag whose id begins with it.
+
+        Raises:
+            FlagNotFoundError: no id begins so.
+            UsageError: several ids begin so.
+            StoreError: the database does not answer.
+        """
+        column = tables.flags.c.id
+        with self.database.reading() as connection:
+            similar = select(column).where(column.startswith(typed, autoescape=True)).order_by(column)
+            found = list(connection.execute(similar.limit(_NAMED + 1)).scalars()) if typed else []
+            if len(found) > 1 and typed not in found:
+                named = ", ".join(found[:_NAMED]) + (", ..." if len(found) > _NAMED else "")
+                raise UsageError(f"several flags have an id that begins with {typed} ({named}): type more of the id")
+            return _read(connection, found[0] if len(found) == 1 else typed)
+
+    def resolve_all(self, typed: Iterable[str]) -> list[Flag]:
+        """As :meth:`resolve`, each flag once, in the order of the ids."""
+        return list({flag.id: flag for flag in map(self.resolve, typed)}.values())
 
     def find(self, query: FlagQuery = ALL, *, limit: int = 100, offset: int = 0) -> list[Flag]:
         """The flags of a query, in its order."""

@@ -31,7 +31,8 @@ LIMITS: Final = (
 )
 BLURRED: Final = (
     "This export is blurred: in its pictures, every face that the program detected is unrecognisable, except the "
-    "flagged face. A face that the program did not detect is not blurred. Files with unknown face positions were "
+    "flagged face. A face that the program did not detect is not blurred. In a clip, everything outside the flagged "
+    "face is blurred, and the sound is removed. Files with unknown face positions were "
     "omitted. A blurred file differs from the saved file; the table of files lists the hashes of both."
 )
 

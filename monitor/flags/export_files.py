@@ -6,14 +6,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from monitor.errors import OutputError
-from monitor.flags.files import FACES, FlagFiles
+from monitor.errors import OutputError, SourceError
+from monitor.flags.clip_redaction import read_positions, redact_clip
+from monitor.flags.files import CLIP, FACES, TRACE, FlagFiles
 from monitor.flags.redaction import Redaction
 from monitor.types import Flag, FlagFile
 
 PICTURES: Final = (".jpg", ".png")
+ALTERABLE: Final = (*PICTURES, ".mp4")
 _TEXT: Final = (".json", ".csv", ".txt")  # files without pictures
 _MOVING: Final = "the positions of its faces are not stored for every frame"
+_ALONE: Final = "everything outside the flagged face blurred, sound removed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,8 @@ def collect_files(flag: Flag, exhibits: FlagFiles, *, blur: bool = False) -> Exp
     Args:
         flag: the flag.
         exhibits: the stored files.
-        blur: make all faces but the flag's own unrecognisable, and omit files with unknown face positions.
+        blur: make all faces but the flag's own unrecognisable, and omit files with unknown face positions. A clip
+            shows the flag's own face alone.
 
     Raises:
         OutputError: an existing file cannot be read.
@@ -65,7 +69,7 @@ def collect_files(flag: Flag, exhibits: FlagFiles, *, blur: bool = False) -> Exp
     redaction = Redaction.read(folder / FACES, own=flag.track_id)
     files, skipped = [], {}
     for copy in copies:
-        result = _blur(copy, redaction)
+        result = _blur_clip(flag, copy, redaction) if copy.exhibit.name == CLIP else _blur(copy, redaction)
         if isinstance(result, str):
             skipped[copy.exhibit.name] = result
         else:
@@ -93,7 +97,21 @@ def _blur(copy: ExportFile, redaction: Redaction | None) -> ExportFile | str:
         raise OutputError(f"{copy.path} cannot be read: {error.strerror or error}") from error
     except ValueError as error:
         return str(error)
-    if content is None:
-        return copy
+    return copy if content is None else _altered(copy, content, redaction.in_words)
+
+
+def _blur_clip(flag: Flag, copy: ExportFile, redaction: Redaction | None) -> ExportFile | str:
+    """The clip with the flagged face alone, or the reason for omitting it."""
+    positions = read_positions(copy.path.with_name(TRACE))
+    if flag.track_id is None or flag.clip_span is None or redaction is None or not positions:
+        return _MOVING
+    try:
+        content = redact_clip(copy.path, start=flag.clip_span[0], positions=positions, width=redaction.width)
+    except SourceError as error:
+        return f"it cannot be blurred: {error}"
+    return _altered(copy, content, _ALONE)
+
+
+def _altered(copy: ExportFile, content: bytes, words: str) -> ExportFile:
     digest = hashlib.sha256(content).hexdigest()
-    return ExportFile(copy.exhibit, digest, len(content), copy.path, content, altered=redaction.in_words)
+    return ExportFile(copy.exhibit, digest, len(content), copy.path, content, altered=words)

@@ -18,7 +18,7 @@ from typing import Final
 from monitor.errors import FlagNotFoundError, OutputError
 from monitor.flags.database import FlagStore
 from monitor.flags.queries import FlagQuery
-from monitor.system.files import write_error, write_whole
+from monitor.system.files import is_system_file, write_error, write_whole
 from monitor.types import ClipState, Flag, FlagFile
 
 CLIP: Final = "clip.mp4"
@@ -136,6 +136,7 @@ class FlagFiles:
         """The changed, missing and unrecorded files of a flag, one clause each; a pending clip does not count."""
         folder = self.folder(flag.id)
         existing = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+        existing = {name for name in existing if not is_system_file(name)}
         if flag.clip is ClipState.PENDING:
             existing = {name for name in existing if name != CLIP and not name.endswith(_PARTIAL)}
         recorded = {exhibit.name: exhibit for exhibit in flag.exhibits}

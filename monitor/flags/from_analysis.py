@@ -187,6 +187,7 @@ def _draft(
                 weight=row.weight,
                 label=row.label,
                 probability=row.probability,
+                box=row.box,
             )
             for row in rows
             if row.log_odds is not None and row.media_time <= span["end"]

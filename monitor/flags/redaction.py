@@ -87,6 +87,23 @@ class Redaction:
         return cv2.imencode(suffix, pixels, options)[1].tobytes()
 
 
+def blur_outside(pixels: NDArray[np.uint8], box: Box | None, *, scale: float) -> NDArray[np.uint8]:
+    """A copy of a picture, unrecognisable outside a box.
+
+    Args:
+        pixels: (H, W, 3).
+        box: stays as it is; None: the whole picture is blurred.
+        scale: pixels of the picture per unit of the box.
+    """
+    height, width = pixels.shape[:2]
+    blurred = pixels.copy()
+    _blur(blurred, (0.0, 0.0, float(width), float(height)), scale=1.0, margin=0.0)
+    if box is not None:
+        rows, columns = _area(box, scale=scale, margin=0.0, shape=pixels.shape)
+        blurred[rows, columns] = pixels[rows, columns]
+    return blurred
+
+
 def _box(edges: Any) -> Box:  # noqa: ANN401 - from a file
     x1, y1, x2, y2 = map(float, edges)
     if not all(map(math.isfinite, (x1, y1, x2, y2))):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from monitor.errors import EngineError
+from monitor.errors import EngineError, UnknownEngineError
 from monitor.inference.cuda import CudaBackend, cuda_missing
 from monitor.inference.engine_upgrade import NOT_BUILT
 from monitor.inference.network import Network
@@ -16,6 +16,7 @@ from monitor.inference.summed_area import SummedArea
 from monitor.inference.tensorrt import TensorRtBackend
 from monitor.inference.torch_runtime import TorchBackend
 from monitor.types import Floats, Pixels
+from monitor.types.formatting import suggest
 
 
 class Engine(Protocol):
@@ -115,7 +116,10 @@ def choose(name: str = "auto") -> BackendSelection:
         reason = "it was asked for"
         preferred = f"{name} was asked for"
     else:
-        raise EngineError(f"unknown backend {name!r}: this program knows auto, {', '.join(backends)}")
+        known = ["auto", *backends]
+        raise UnknownEngineError(
+            f"unknown backend {name!r}: this program knows {', '.join(known)}{suggest(name, known)}"
+        )
     chosen = backends.pop(name)
     missing = chosen.unavailable()
     if missing:

@@ -16,9 +16,8 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import platformdirs
-
 from monitor.system.files import lock
+from monitor.system.user import cache_folder
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +28,7 @@ _ABANDONED_AFTER = timedelta(hours=1)  # a temporary file of this age has no wri
 
 def default_cache_dir(override: Path | None = None) -> Path:
     """The folder of compiled artefacts: ``override``, or the user's cache folder on this system."""
-    return override or platformdirs.user_cache_path("deepfake-monitor", appauthor=False)
+    return override or cache_folder()
 
 
 @dataclass(frozen=True, slots=True)

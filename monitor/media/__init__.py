@@ -9,6 +9,7 @@ frame_skipping  drops frames of a live source to hold a lower frame rate
 failures        errors of FFmpeg or the system -> one sentence each
 progress        progress reports of long reads and writes
 span_cutter     a span of a local file -> clip
+recovery_points where an intra refresh ends the damage of a loss
 remux           packets -> mp4 without encoding
 clip            the description of a written clip
 clip_length     seconds of video in a clip

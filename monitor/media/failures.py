@@ -36,6 +36,7 @@ class FailureCauses:
     by_code: Mapping[int, Cause] = field(default_factory=dict)  # errno, or FFmpeg's own code
     otherwise: Cause = (SourceUnavailableError, "cannot be opened; is the address right?")
     broken_off: Cause | None = None  # replaces ``otherwise`` after the source was open
+    fell_silent: Cause | None = None  # of a read that timed out after the source was open
     has_content: bool = True  # an error without a system code means that the file holds no picture
 
 
@@ -50,6 +51,8 @@ def failure(error: Exception, address: Address, *, opened: bool = False) -> Sour
     causes = address.kind.failures
     code = errno.ENOMEM if isinstance(error, MemoryError) else getattr(error, "errno", None)
     cause = causes.otherwise if code is None else causes.by_code.get(code) or _CONTENT.get(code)
+    if opened and code in (TIMED_OUT, errno.ETIMEDOUT):
+        cause = causes.fell_silent or cause
     if cause is None and (isinstance(error, OSError) or not causes.has_content):
         cause = (opened and causes.broken_off) or causes.otherwise
     result, clause = cause or _NO_PICTURE

@@ -87,7 +87,7 @@ class SuspiciousSpan(Serialisable):
     start: float  # media time, seconds
     end: float  # media time, seconds
     label: Label  # worst label within the span
-    peak: float = field(metadata=PROBABILITY)  # highest calibrated P(fake)
+    peak: float = field(metadata=PROBABILITY)  # highest calibrated score of one sample alone
     track_ids: tuple[int, ...]  # the suspicious tracks, ascending
 
     @classmethod

@@ -13,6 +13,7 @@ from typing import Self
 
 from monitor.results.formats import REPORT_FILE, report_formats
 from monitor.system.files import write_error
+from monitor.system.masking import printable
 from monitor.types import SourceInfo
 
 VIDEO_FILE, TIMELINE_FILE = "annotated.mp4", "timeline.csv"
@@ -25,7 +26,7 @@ def result_name(info: SourceInfo) -> str:
     name = info.name
     if info.path is not None:
         name = info.path.resolve().name if info.kind == "folder" else info.path.stem
-    safe = _UNSAFE.sub("-", name).strip(" .-")
+    safe = _UNSAFE.sub("-", printable(name)).strip(" .-")
     return safe.encode()[:_MAX_NAME].decode(errors="ignore") or info.kind
 
 

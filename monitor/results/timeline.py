@@ -18,7 +18,7 @@ COLUMNS = (
     "media_time",  # seconds from the first frame
     "track_id",
     "log_odds",  # calibrated natural log-odds of "fake" of this sample alone; empty if rejected
-    "sample_probability",  # P(fake) of this sample alone
+    "sample_probability",  # score of this sample alone, 0..1
     "weight",  # 0..1, weight of the sample
     "box_x1", "box_y1", "box_x2", "box_y2",  # face box, pixels of the full frame
     "crop_x1", "crop_y1", "crop_x2", "crop_y2",  # the classifier's square crop, pixels

@@ -9,8 +9,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from monitor.analysis.cadence import SourceCadence
 from monitor.analysis.pipeline import Engines, Pipeline
-from monitor.errors import MonitorError, SourceError, SourceNotFoundError, SourceRefusedError
+from monitor.errors import (
+    MonitorError,
+    SourceError,
+    SourceNotFoundError,
+    SourceRefusedError,
+    SourceUnreadableError,
+)
 from monitor.media.sources import Source, open_isolated
 from monitor.media.sources.address import Address
 from monitor.runtime.load_shedder import LoadShedder
@@ -22,10 +29,11 @@ from monitor.system.masking import mask
 from monitor.types import Flag, Frame, Observation, Segment, SourceInfo, TrackSummary
 from monitor.types.stats import SessionStats
 
-STALLED_AFTER: Final = 3.0  # seconds (wall clock) without an analysed frame
+STALLED_AFTER: Final = 3.0  # seconds (wall clock) without an analysed frame ...
+_STALLED_INTERVALS: Final = 2.5  # ... and at least so many times the interval between two frames of the source
 _FIRST_BACKOFF: Final = 0.5  # seconds until the first new attempt; doubles with each attempt
 # multipliers of the maximum back-off for errors that rarely resolve by themselves
-_BACKOFF_FACTORS: Final = {SourceNotFoundError: 4, SourceRefusedError: 24}
+_BACKOFF_FACTORS: Final = {SourceNotFoundError: 4, SourceUnreadableError: 4, SourceRefusedError: 24}
 _TICK: Final = 0.1  # seconds
 _TRIM_INTERVAL: Final = 5.0  # seconds between two releases of free memory while the source cannot be opened
 _UNEXPECTED: Final = "this should not happen"
@@ -36,7 +44,7 @@ class StreamState(StrEnum):
 
     CONNECTING = "connecting"
     LIVE = "live"
-    STALLED = "stalled"  # open, but without a new frame for STALLED_AFTER seconds
+    STALLED = "stalled"  # open, but without a new frame for STALLED_AFTER seconds; longer for a slow source
     RECONNECTING = "reconnecting"
     PAUSED = "paused"
     ENDED = "ended"  # the end of a file
@@ -109,6 +117,7 @@ class StreamSupervisor:
         self._session: Session | None = None
         self._stats: SessionStats | None = None  # of the last session, after its end
         self._last_frame_at = time.monotonic()
+        self._cadence = SourceCadence()  # of this connection
         self.failure: Exception | None = None  # the last error
         self._should_run = True
         self._paused = False
@@ -147,7 +156,8 @@ class StreamSupervisor:
         with self._changed:
             state, reason, session, stats = self._state, self._reason, self._session, self._stats
             silent = time.monotonic() - self._last_frame_at
-            if state is StreamState.LIVE and silent > STALLED_AFTER:
+            patience = max(STALLED_AFTER, _STALLED_INTERVALS * self._cadence.interval)
+            if state is StreamState.LIVE and silent > patience:
                 state, reason = StreamState.STALLED, f"no picture for {silent:.0f} s"
             retry_after = None if self._next_try is None else max(0.0, self._next_try - time.monotonic())
             return StreamStatus(
@@ -210,6 +220,7 @@ class StreamSupervisor:
             pipeline = Pipeline(engines, self._settings, still=info.still, live=info.live, info=info)
             with self._changed:
                 self._info, self._last_frame_at = source.info, time.monotonic()
+                self._cadence = SourceCadence()
             if self._prepare is not None:
                 self._prepare(source)
             self._events.open(info, engine=engines.scorer.engine.name, model=engines.committee.id)
@@ -257,6 +268,7 @@ class StreamSupervisor:
                 self._set(StreamState.LIVE)
 
     def _note_frame(self, frame: Frame, observation: Observation) -> None:  # noqa: ARG002 - a sink
+        self._cadence.update(frame.media_time)
         self._last_frame_at = time.monotonic()
         self._attempt = 0
         if self._state in (StreamState.CONNECTING, StreamState.RECONNECTING):

@@ -55,13 +55,14 @@ def _has_provider() -> bool:
 
 @asynccontextmanager
 async def lifespan(app: st.App) -> AsyncIterator[dict[str, Any]]:  # noqa: ARG001 - Streamlit's signature
-    """Monitors the sources of the settings until the server stops."""
+    """Monitors the sources of the settings, and those that people added, until the server stops."""
     monitor_service = await asyncio.to_thread(service.current)
     try:
         require_access(monitor_service.settings.access)
         monitor_service.begin()
         for url in monitor_service.settings.dashboard.sources:
             monitor_service.add(url, name="Demo" if url == "demo:" else "", repeat=True, trusted=True)
+        monitor_service.restore()
         yield {}
     finally:
         service.install(None)

@@ -18,9 +18,11 @@ from monitor.server.auth.audit import AuditLog
 from monitor.server.auth.login_throttle import LoginThrottle
 from monitor.server.auth.sessions import Sessions
 from monitor.server.auth.user import User
+from monitor.server.saved_sources import SavedSource, read_sources, write_sources
 from monitor.server.stream import Stream, camera_id
 from monitor.server.uploads import Uploads
 from monitor.settings import Preset, Settings, load_settings
+from monitor.system.masking import mask
 
 MAX_STREAMS: Final = 16
 CAMERA_GRACE: Final = 30.0  # seconds (wall clock) until the stream of a disconnected browser camera ends
@@ -63,6 +65,7 @@ class MonitorService:
             Timer("retention", self._tidy, every=_TIDY_INTERVAL),
         )
         self.hanging = 0  # number of threads that ``close`` left running
+        self._saved: dict[str, SavedSource] = {}  # by the id of the stream
         self.analyses = Uploads(archive.folder / "analyses", settings=settings, engines=self.engines)
 
     @classmethod
@@ -204,11 +207,48 @@ class MonitorService:
         self.settings = self.settings.model_copy(update={"verdict": verdict})
         self.analyses.settings = self.settings
 
+    def add_saved(self, url: str, *, name: str, repeat: bool) -> Stream:
+        """Watch a source that a person adds, also after a restart of the server.
+
+        Raises:
+            UsageError: the source is watched already, or as for :meth:`add`.
+        """
+        address = mask(url.strip())
+        twin = next((stream for stream in self.streams if stream.address == address), None)
+        if twin is not None:
+            raise UsageError(f"{address} is watched already, as {twin.name}: rename it, or remove it first")
+        stream = self.add(url, name=name, repeat=repeat)
+        self._saved[stream.id] = SavedSource(url=url.strip(), name=name.strip(), repeat=repeat)
+        self._save()
+        return stream
+
+    def restore(self) -> None:
+        """Watch the sources again that people added before the last end of the server."""
+        for saved in read_sources(self.archive.folder):
+            try:
+                stream_id = self.add(saved.url, name=saved.name, repeat=saved.repeat).id
+            except UsageError as error:  # it stays saved: another setting may allow it again
+                _log.warning("%s is not watched: %s", mask(saved.url), error)
+                stream_id = f"not watched {len(self._saved)}"
+            self._saved[stream_id] = saved
+
+    def rename(self, stream: Stream, name: str) -> None:
+        """Give a stream another name; "" for its masked address."""
+        stream.name = name.strip() or stream.address
+        if stream.id in self._saved:
+            self._saved[stream.id] = self._saved[stream.id].model_copy(update={"name": name.strip()})
+            self._save()
+
     def remove(self, stream_id: str) -> None:
-        """Stop watching a source; its flags stay."""
+        """Stop watching a source, also after a restart; its flags stay."""
         stream = self._streams.pop(stream_id, None)
+        if self._saved.pop(stream_id, None) is not None:
+            self._save()
         if stream is not None:
             stream.stop()
+
+    def _save(self) -> None:
+        write_sources(self.archive.folder, self._saved.values())
 
 
 def current() -> MonitorService:

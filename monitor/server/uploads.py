@@ -216,6 +216,8 @@ class Uploads:
         engines, settings = self._engines(), self.settings
         self._check_cancelled(analysis_id)
         with open_isolated(upload, settings.source) as source:
+            if analysis := self.get(analysis_id):  # the report names the user's file, not the server's path
+                source.info = replace(source.info, name=analysis.name)
             folder = self._root / analysis_id / _RESULTS
             recording = ResultRecorder(folder, source=source, engines=engines, settings=settings)
 

@@ -2,17 +2,14 @@
 
 from monitor.settings.loader import ENVIRONMENT_PREFIX, load_settings
 from monitor.settings.old_names import rename_settings
+from monitor.settings.server import AccessSettings, DashboardSettings, EvidenceSettings, ServiceSettings
 from monitor.settings.stages import (
     PRESETS,
-    AccessSettings,
     ClassifierSettings,
-    DashboardSettings,
-    EvidenceSettings,
     FaceDetectorSettings,
     Preset,
     QualitySettings,
     SegmentSettings,
-    ServiceSettings,
     SessionSettings,
     Settings,
     SourceSettings,

@@ -5,30 +5,15 @@ Durations are seconds of media time (PTS) unless the description says wall clock
 
 from collections.abc import Mapping
 from enum import StrEnum
-from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Any, Final
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    IPvAnyNetwork,
-    SecretStr,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, field_validator, model_validator
 
-Probability = Annotated[float, Field(ge=0.0, le=1.0)]
-ExpandedPath = Annotated[Path, AfterValidator(Path.expanduser)]
-Seconds = Annotated[float, Field(gt=0.0, le=86_400.0)]
+from monitor.settings.server import AccessSettings, DashboardSettings, EvidenceSettings, ServiceSettings
+from monitor.settings.values import ExpandedPath, Probability, Seconds, StageSettings
 
 
-class _Settings(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class SourceSettings(_Settings):
+class SourceSettings(StageSettings):
     """Opening, decoding and reconnecting of sources."""
 
     open_timeout: Seconds = Field(5.0, description="Timeout for opening a live source, seconds (wall clock).")
@@ -41,8 +26,9 @@ class SourceSettings(_Settings):
     memory_limit: int = Field(4096, ge=256, description="Memory limit of the decoding process, megabytes.")
     hang_timeout: Seconds = Field(
         10.0,
-        description="Time without a message after which the decoding process is killed, seconds (wall clock). "
-        "At least read_timeout + 2.",
+        description="Time without a message after which the decoding process is killed, seconds. "
+        "At least read_timeout + 2. Time in which a busy machine does not run that process does not count, "
+        "up to nine tenths.",
     )
     max_backoff: Seconds = Field(
         2.5,
@@ -73,7 +59,7 @@ class SourceSettings(_Settings):
     demo_seconds: Seconds = Field(24.0, description="Length of demo:, seconds.")
 
 
-class FaceDetectorSettings(_Settings):
+class FaceDetectorSettings(StageSettings):
     """The face detector: MTCNN, with facenet-pytorch's names where both have a setting."""
 
     model: str = Field("mtcnn", description="Name of the face detector in the registry.")
@@ -97,7 +83,7 @@ class FaceDetectorSettings(_Settings):
         return tuple(value.split(",")) if isinstance(value, str) else value
 
 
-class TrackerSettings(_Settings):
+class TrackerSettings(StageSettings):
     """Face tracking between full detections."""
 
     detect_interval: Seconds = Field(
@@ -108,13 +94,22 @@ class TrackerSettings(_Settings):
         description="Time between full detections while no face is followed, seconds of media time. "
         "Longer on an overloaded machine.",
     )
-    min_hits: int = Field(2, ge=1, le=100, description="Number of frames with the face before a track is confirmed.")
-    max_age: Seconds = Field(1.0, description="Time that a lost track keeps its id, seconds of media time.")
+    min_hits: int = Field(
+        2,
+        ge=1,
+        le=100,
+        description="Number of frames with the face before a track is confirmed. "
+        "1 for a source with a frame in more than max_age / 2.",
+    )
+    max_age: Seconds = Field(
+        1.0,
+        description="Time that a lost track keeps its id, seconds of media time. Longer for a source with few frames.",
+    )
     iou_threshold: Probability = Field(0.3, description="Minimum IoU to assign a detection to a track.")
     keep_probability: Probability = Field(0.6, description="Minimum O-Net probability to keep following a face.")
 
 
-class QualitySettings(_Settings):
+class QualitySettings(StageSettings):
     """Thresholds under which a face is not scored, with the reason that is reported."""
 
     min_size: float = Field(48.0, ge=1, description="Minimum face height, pixels; smaller: TOO_SMALL.")
@@ -128,7 +123,7 @@ class QualitySettings(_Settings):
     min_probability: Probability = Field(0.8, description="Minimum detector probability; lower: UNCERTAIN_FACE.")
 
 
-class ClassifierSettings(_Settings):
+class ClassifierSettings(StageSettings):
     """Model, engine and scoring rate."""
 
     model: str | None = Field(
@@ -181,7 +176,7 @@ PRESETS: Final[Mapping[Preset, Mapping[str, float]]] = {
 _BALANCED = PRESETS[Preset.BALANCED]
 
 
-class VerdictSettings(_Settings):
+class VerdictSettings(StageSettings):
     """From scores to a label over time; ``monitor.analysis.verdicts`` has the equations."""
 
     preset: Preset = Field(
@@ -199,11 +194,14 @@ class VerdictSettings(_Settings):
         0.25, description="Time that a new label must hold before it is reported, seconds of media time."
     )
     decay_time: Seconds = Field(
-        10.0, description="Time constant of the exponential decay of evidence, seconds of media time."
+        10.0,
+        description="Time constant of the exponential decay of evidence, seconds of media time. "
+        "Longer for a source with few frames.",
     )
     timeout: Seconds = Field(
         1.5,
-        description="Time without a usable sample after which the label is NOT_ENOUGH_EVIDENCE, seconds of media time.",
+        description="Time without a usable sample after which the label is NOT_ENOUGH_EVIDENCE, seconds of media time. "
+        "Longer for a source with few frames.",
     )
 
     @model_validator(mode="before")
@@ -235,7 +233,7 @@ class VerdictSettings(_Settings):
         return self
 
 
-class SegmentSettings(_Settings):
+class SegmentSettings(StageSettings):
     """Joining of suspicious moments into segments."""
 
     merge_gap: Seconds = Field(
@@ -243,128 +241,19 @@ class SegmentSettings(_Settings):
     )
     min_duration: float = Field(0.4, ge=0, description="Shortest reported segment, seconds of media time.")
     max_backdate: Seconds = Field(
-        3.0, description="Longest time that a segment may start before its detection, seconds of media time."
+        3.0,
+        description="Longest time that a segment may start before its detection, seconds of media time. "
+        "Longer for a source with few frames.",
     )
 
 
-class SessionSettings(_Settings):
+class SessionSettings(StageSettings):
     """The buffer between the capture thread and the analysis thread."""
 
     buffer_size: int = Field(4, ge=1, le=256, description="Capacity of the buffer before the analysis, frames.")
 
 
-class EvidenceSettings(_Settings):
-    """Storage and retention of flags."""
-
-    folder: ExpandedPath | None = Field(
-        None, description="Folder of the flags and their files. Default: in the user's data folder."
-    )
-    database: SecretStr = Field(
-        SecretStr(""), description="SQLAlchemy URL of the flag database. Default: flags.db in that folder."
-    )
-    pre_roll: float = Field(5.0, ge=0, le=60, description="Length of the clip before a flag, seconds of media time.")
-    post_roll: float = Field(5.0, ge=0, le=60, description="Length of the clip after a flag, seconds of media time.")
-    keep_days: float | None = Field(
-        None,
-        gt=0,
-        le=36_500,
-        description="Age at which automatic flags without a review are deleted, days (UTC). Default: never.",
-    )
-    max_gigabytes: float | None = Field(
-        None,
-        gt=0,
-        le=1e6,
-        description="Size of all flag files above which the oldest automatic flags without a review are deleted, "
-        "gigabytes. Default: no limit.",
-    )
-    false_alarm_days: float | None = Field(
-        None,
-        gt=0,
-        le=36_500,
-        description="Age at which automatic flags that were reviewed as false alarms are deleted, days (UTC). "
-        "Default: never.",
-    )
-    false_alarm_gigabytes: float | None = Field(
-        None,
-        gt=0,
-        le=1e6,
-        description="Size of the files of reviewed false alarms above which the oldest of them are deleted, "
-        "gigabytes. Default: no limit.",
-    )
-
-
-class DashboardSettings(_Settings):
-    """Sources, uploads and metrics of the dashboard."""
-
-    sources: tuple[str, ...] = Field(("demo:",), description="Sources that are opened at start. As text: one per line.")
-    media_folders: tuple[ExpandedPath, ...] = Field(
-        (), description="Folders with files that a browser may open as a source. As text: one per line."
-    )
-    max_upload_megabytes: int = Field(4096, ge=1, description="Maximum size of an upload, megabytes.")
-
-    metrics_from: tuple[IPvAnyNetwork, ...] = Field(
-        (),
-        description="Networks that may read /healthz, /readyz and /metrics, in addition to this machine. "
-        "As text: one per line.",
-    )
-
-    @field_validator("sources", "media_folders", "metrics_from", mode="before")
-    @classmethod
-    def _from_text(cls, value: object) -> object:
-        """The environment and the command line have only text."""
-        return _lines(value)
-
-
-class AccessSettings(_Settings):
-    """Sign-in to the dashboard, and roles."""
-
-    mode: Literal["open", "password", "oidc"] = Field(
-        "open",
-        description="open: no sign-in, this machine only. password: accounts from `people add`. "
-        "oidc: OpenID Connect with Streamlit's st.login.",
-    )
-    open_to_network: bool = Field(default=False, description="In mode open: allow other machines, as administrators.")
-    hosts: tuple[str, ...] = Field(
-        (),
-        description="In mode open: host names of this server, in addition to localhost and IP addresses. "
-        "As text: one per line.",
-    )
-    idle_minutes: float = Field(
-        720.0, gt=0, le=525_600, description="Time without a request after which a session ends, minutes (wall clock)."
-    )
-    sign_in_hours: float = Field(168.0, gt=0, le=8_760, description="Maximum length of a session, hours (wall clock).")
-    admins: tuple[str, ...] = Field(
-        (), description="In mode oidc: e-mail addresses of the administrators. As text: one per line."
-    )
-    reviewers: tuple[str, ...] = Field(
-        (), description="In mode oidc: e-mail addresses of the reviewers. As text: one per line."
-    )
-    role_claim: str = Field("", description="In mode oidc: name of the claim that holds a role or a list of roles.")
-    default_role: Literal["viewer", "reviewer", ""] = Field(
-        "viewer", description="In mode oidc: role of all other users. Empty: no access."
-    )
-
-    @field_validator("hosts", "admins", "reviewers", mode="before")
-    @classmethod
-    def _from_text(cls, value: object) -> object:
-        """The environment and the command line have only text."""
-        return _lines(value)
-
-
-class ServiceSettings(_Settings):
-    """Background work and the log of the dashboard's server."""
-
-    heartbeat_interval: Seconds = Field(
-        600.0, description="Time between two tests of the running engine, seconds (wall clock)."
-    )
-    log_file: ExpandedPath | None = Field(
-        None, description="Log file, rotated by size. Default: logs/serve.log in the folder of the flags."
-    )
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Minimum level of the log.")
-    log_format: Literal["text", "json"] = Field("text", description="text, or json: one JSON object per line.")
-
-
-class Settings(_Settings):
+class Settings(StageSettings):
     """All settings.
 
     >>> Settings(source=SourceSettings(demo_seconds=1.0)).source.demo_seconds
@@ -390,7 +279,3 @@ class Settings(_Settings):
     def record(self) -> dict[str, Any]:
         """The settings that a verdict depends on, as JSON values: without storage, dashboard, access and service."""
         return self.model_dump(mode="json", exclude={"cache_dir", "evidence", "dashboard", "access", "service"})
-
-
-def _lines(value: object) -> object:
-    return tuple(filter(None, map(str.strip, value.splitlines()))) if isinstance(value, str) else value

@@ -21,24 +21,46 @@ if TYPE_CHECKING:
 _HIDDEN = re.compile(r"\.([^/\\]+)-[0-9a-f]{8}\.partial")  # name of a working folder
 _NO_PERMISSION = (errno.EACCES, errno.EPERM, errno.EROFS)
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+_SYSTEM_NAMES: Final = frozenset(  # in lower case; macOS, Windows, network storage
+    [
+        "$recycle.bin",
+        ".ds_store",
+        ".fseventsd",
+        ".spotlight-v100",
+        ".trashes",
+        "@eadir",
+        "__macosx",
+        "desktop.ini",
+        "ehthumbs.db",
+        "lost+found",
+        "system volume information",
+        "thumbs.db",
+    ]
+)
 _LOCK_INTERVAL: Final = 0.1  # seconds between two tries to take a lock
 
 
-def write_whole(path: Path, content: bytes | str) -> None:
+def write_whole(path: Path, content: bytes | str, *, private: bool = False) -> None:
     """Write under a temporary name beside ``path``, then rename: a reader sees the old or the new file, never a part.
 
     Args:
         path: its folder is created if it does not exist.
         content: text is written as UTF-8.
+        private: whether only this user may read the file.
 
     Raises:
         OutputError: the file cannot be written; the old file stays, and the temporary file is deleted.
     """
     partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
+    mode = 0o600 if private else 0o666
+
+    def partial_opener(name: str, flags: int) -> int:
+        return os.open(name, flags, mode)
+
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with partial.open("wb") as file:
+            with open(partial, "wb", opener=partial_opener) as file:
                 file.write(content.encode() if isinstance(content, str) else content)
                 file.flush()
                 os.fsync(file.fileno())
@@ -97,6 +119,15 @@ def lock(file: BinaryIO, *, patience: float = 0.0) -> bool:
             time.sleep(_LOCK_INTERVAL)
         else:
             return True
+
+
+def is_system_file(name: str) -> bool:
+    """Whether a file or folder of this name was made by an operating system beside the user's files.
+
+    >>> is_system_file(".DS_Store"), is_system_file("._clip.mp4"), is_system_file("clip.mp4")
+    (True, True, False)
+    """
+    return name.lower() in _SYSTEM_NAMES or name.startswith("._")
 
 
 def write_error(path: Path, error: OSError | FFmpegError) -> OutputError:

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 _URL = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]+)://(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
+_INVISIBLE = "\u200b\u2060\ufeff"  # zero-width characters that come along when an address is copied
 _HOST = re.compile(r"(\[[^\]]*\]|[^:]*)(:\d+)?(/.*)?", re.DOTALL)  # a host, a port, a path, without a password
 _SECRET = re.compile(
     r"([?&;#/_](?:[^=&;#/\s]*(?:token|pass|pw|secret|key|auth|sig|cred|session|jwt|login)[^=&;#/\s]*|p)=)[^&;#\s]+",
@@ -17,7 +18,7 @@ def mask(url: str | Path) -> str:
 
     A password with an unescaped ``@ / ? #`` is masked too: everything before the last ``@`` counts as credentials.
     """
-    match = _URL.fullmatch(str(url))
+    match = _URL.fullmatch(strip_blanks(str(url)))
     if not match:
         return printable(url)
     rest = match["rest"]
@@ -28,6 +29,34 @@ def mask(url: str | Path) -> str:
         rest = f"{user}:***@{rest}" if colon else f"***@{rest}"
     rest = _SECRET.sub(r"\1***", rest)
     return printable(f"{match['scheme']}://{rest}")
+
+
+def strip_blanks(text: str) -> str:
+    """The text without blanks and invisible characters around it."""
+    before = None
+    while text != before:
+        before, text = text, text.strip().strip(_INVISIBLE)
+    return text
+
+
+def split_credentials(rest: str) -> tuple[str, str]:
+    """What follows ``://`` as user name and password with their ``@`` ("" if there are none), and the rest.
+
+    >>> split_credentials("admin:a#1/2@camera/live")
+    ('admin:a#1/2@', 'camera/live')
+
+    An unescaped ``/ ? #`` in a password is understood, except a ``/`` after an unescaped ``@``: there a path begins.
+    """
+    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    follows = rest[len(authority) : len(authority) + 1]
+    is_cut = "@" in rest[len(authority) :] and (authority.endswith("@") or follows in ("#", "?"))
+    if "@" in authority and not is_cut:
+        end = authority.rindex("@") + 1
+    elif "@" in authority or ("@" in rest and not _HOST.fullmatch(rest)):
+        end = rest.rindex("@") + 1
+    else:
+        end = 0
+    return rest[:end], rest[end:]
 
 
 def printable(text: str | Path) -> str:

@@ -1,7 +1,8 @@
 """Formats values for people: times, probabilities, shares, counts, reasons; used by all rooms."""
 
+import difflib
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from monitor.types.labels import Reason
 
@@ -45,3 +46,15 @@ def count(number: int, noun: str) -> str:
 def reasons_in_words(reasons: Iterable[Reason | str]) -> str:
     """All reasons in words: "face too small, too few samples"; "" without any. Accepts values or their names."""
     return ", ".join(Reason(reason).in_words for reason in reasons)
+
+
+def suggest(name: str, known: Mapping[str, str] | Iterable[str]) -> str:
+    """The end of a sentence about an unknown name: "; did you mean cuda?", or "" if no name is similar.
+
+    Args:
+        name: as it was typed.
+        known: the names; or for each name the text to suggest.
+    """
+    texts = known if isinstance(known, Mapping) else {one: one for one in known}
+    found = difflib.get_close_matches(name.lower(), texts, n=1, cutoff=0.7)
+    return f"; did you mean {texts[found[0]]}?" if found else ""

@@ -97,8 +97,8 @@ class Segment(Serialisable):
     start: float  # media time, seconds
     end: float  # media time, seconds
     label: Label  # the worst that was reached
-    peak: float = field(metadata=PROBABILITY)  # highest calibrated P(fake)
-    mean: float = field(metadata=PROBABILITY)  # mean calibrated P(fake) over the scored samples
+    peak: float = field(metadata=PROBABILITY)  # highest calibrated score of one sample alone, not P(fake) of the track
+    mean: float = field(metadata=PROBABILITY)  # mean of the calibrated scores of the samples alone
     best_frame: int  # index of the frame with the highest score
     best_time: float  # its media time
     _shown: ClassVar = {"duration": 3}

@@ -116,7 +116,7 @@ def test_an_invalid_value_is_named(tmp_path: Path, facts: dict[str, Any], where:
 def test_a_missing_field_is_named(tmp_path: Path, facts: dict[str, Any]) -> None:
     del facts["crop"]
     card, weights = write(tmp_path, facts)
-    with pytest.raises(ModelCardError, match="malformed at crop: field required"):
+    with pytest.raises(ModelCardError, match="malformed at crop: is missing"):
         read_card(card, weights=weights)
 
 

@@ -64,6 +64,26 @@ def test_a_folder_is_expanded_to_its_files(cli: Callable, tmp_path: Path) -> Non
     assert [Path(one["source"]).name for one in json.loads(said.out)] == ["a.mkv", "b.mp4"]
 
 
+def test_a_folder_names_what_was_left_out(cli: Callable, tmp_path: Path) -> None:
+    (tmp_path / "in" / "sub").mkdir(parents=True)
+    video(tmp_path / "in" / "sub" / "inner.mp4", frames=3)
+    (tmp_path / "in" / "notes.txt").write_text("nothing to see")
+    said = cli("analyze", "in", "--no-video", "--json")
+    assert said.code == 0, "a text is no picture"
+    whole, text = json.loads(said.out)
+    assert Path(whole["source"]).name == "inner.mp4"
+    assert text == {
+        "source": "in/notes.txt",
+        "left_out": "is no video or image by its name (*.txt)",
+        "may_be_media": False,
+    }
+    (tmp_path / "in" / "gone.mp4").symlink_to(tmp_path / "nowhere.mp4")
+    said = cli("analyze", "in", "--no-video")
+    assert said.code == 3, "a picture may have been missed"
+    assert "left out: in/notes.txt: is no video" in said.err
+    assert "left out: in/gone.mp4: is a link to a file that does not exist" in said.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

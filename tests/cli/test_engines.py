@@ -48,7 +48,7 @@ def test_the_requested_engine_is_chosen(cli: Callable) -> None:
 
 def test_an_engine_that_cannot_be_used_is_listed_and_refused(cli: Callable) -> None:
     said = cli("engines", "list", "--json", "--set", "classifier.backend=abacus")
-    assert said.code == 1
+    assert said.code == 2
     assert "unknown backend 'abacus'" in said.err
     rows = json.loads(said.out)["engines"]
     assert not any(row["chosen"] for row in rows)

@@ -82,7 +82,9 @@ def test_coming_and_going() -> None:
 
 
 def test_a_segment_and_the_status() -> None:
-    assert "face 3  0:11.5 to 0:15.9  likely fake" in plain(event_lines.segment_line(SEGMENT))
+    line = plain(event_lines.segment_line(SEGMENT))
+    assert "face 3  0:11.5 to 0:15.9  likely fake, highest score of one picture 97 %" in line
+    assert "P(fake)" not in line, "that is the name of a verdict's probability"
     assert plain(event_lines.status_line(STATS)) == (
         "25.0 fps, 250 frames, latency p50 31 ms, p95 87 ms, dropped: 50 analysis behind, 2 corrupt packet"
     )
@@ -125,3 +127,8 @@ def test_a_result_tells_how_its_source_was_read() -> None:
     assert "  note  HDR [PQ], converted" in [plain(line) for line in event_lines.result_lines(result)]
     assert event_lines.result_record("a.mp4", result)["notes"] == ["HDR [PQ], converted"]
     assert result.to_dict()["source"]["notes"] == ["HDR [PQ], converted"]
+
+
+def test_the_frames_of_a_stop_are_named_in_plain_words() -> None:
+    stopped = SessionStats.counted(7, dropped={"stopped": 3}, lost={})
+    assert "dropped: 3 read but not analysed before the end" in event_lines.status_line(stopped)

@@ -42,6 +42,33 @@ def test_flags_are_listed_newest_first(cli: Callable, kept: Path) -> None:
     assert "match" in cli("flags", "list", "--text", "nothing of that kind").err
 
 
+@pytest.mark.parametrize("columns", ["80", "30"])
+def test_a_pipe_gets_whole_ids_and_sources_in_whole_lines(
+    cli: Callable, kept: Path, monkeypatch: pytest.MonkeyPatch, columns: str
+) -> None:
+    source = "rtsp://camera.example.org/a/very/long/path/of/a/camera/that/no/terminal/shows/in/one/line"
+    with FlagArchive.open(EvidenceSettings(folder=kept)) as archive:
+        archive.store.add(flag(7, source=source), actor="ada")
+    monkeypatch.setenv("COLUMNS", columns)
+    lines = cli("flags", "list").out.splitlines()
+    assert [line.split()[0] for line in lines[1:]] == [flag(number).id for number in (7, 2, 1, 0)]
+    assert lines[1].split()[1] == source
+
+
+def test_a_unique_begin_of_an_id_names_a_flag(cli: Callable, kept: Path) -> None:
+    begin = flag(1).id[:13]
+    assert f"{flag(1).id}/frame.jpg" in cli("flags", "show", begin).out
+    assert cli("flags", "export", begin, flag(1).id, "--out", "one.zip").out.startswith("one.zip: 1 flags")
+    several = cli("flags", "show", flag(1).id[:8])
+    assert several.code == 2
+    assert f"several flags have an id that begins with {flag(1).id[:8]} ({flag(0).id}, {flag(1).id}" in several.err
+    assert cli("flags", "delete", flag(1).id[:8], "--yes").code == 2
+    for wrong in ("", "%", "2026%"):
+        assert cli("flags", "show", wrong).code == 3
+    assert cli("flags", "delete", begin, "--yes").code == 0
+    assert flag(1).id not in cli("flags", "list").out
+
+
 def test_an_empty_archive_says_so(cli: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DEEPFAKE_MONITOR_EVIDENCE__FOLDER", str(tmp_path / "new"))
     said = cli("flags", "list")
@@ -80,6 +107,16 @@ def test_an_export_is_verified_and_a_changed_one_reported(cli: Callable, kept: P
     said = cli("flags", "verify", "two.zip", "--sha256", digest)
     assert said.code == 0, said.err
     assert "2 flags exported" in said.out
+    with zipfile.ZipFile("two.zip") as archive:
+        archive.extractall("two")
+    (tmp_path / "two" / ".DS_Store").write_bytes(b"")
+    unpacked = cli("flags", "verify", "two", "--sha256", digest)
+    assert unpacked.code == 0, unpacked.err
+    assert "ignored, added by an operating system: .DS_Store" in unpacked.err
+    absent = cli("flags", "verify", "nope.zip")
+    assert absent.code == 3
+    assert "does not exist" in absent.err
+    assert "Errno" not in absent.err
     other = cli("flags", "verify", "two.zip", "--sha256", "ab" * 32)
     assert other.code == 3
     assert "is not the exported file" in other.err

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import faults, rtsp_server
+from support import clips, faults, rtsp_server
 
 from monitor.cli import watch as module
 from monitor.errors import OutputError
@@ -28,6 +28,26 @@ def test_watching_the_demo_says_lines_and_keeps_the_results(cli: Callable, tmp_p
     assert "30 frames" in said.out
     assert "dropped: none" in said.out
     assert (tmp_path / "kept" / "demo" / "annotated.mp4").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize(
+    ("typed", "clause"),
+    [("0", "webcam:0"), ("rtsp://", "the host is missing"), ("rtsp://127.0.0.1:99999/", "ports are 1 to 65535")],
+)
+def test_an_impossible_address_is_not_tried_again(cli: Callable, typed: str, clause: str) -> None:
+    said = cli("watch", typed)
+    assert said.code == 2
+    assert clause in said.err + said.out
+    assert "reconnecting" not in said.err + said.out
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has file names that are not text")
+def test_a_file_with_a_name_that_is_no_unicode_is_watched(cli: Callable, tmp_path: Path) -> None:
+    clip = tmp_path / os.fsdecode(b"caf\xe9.mp4")
+    clips.video(clip, frames=5)
+    said = cli("watch", clip, "--out", "kept")
+    assert said.code == 0, said.err
+    assert (tmp_path / "kept" / "caf�" / "report.json").exists()
 
 
 def test_json_lines(cli: Callable) -> None:

@@ -88,6 +88,7 @@ def test_the_trace_holds_the_samples_of_the_face_since_the_start() -> None:
     samples = read(draft(CALM, SUSPECT, start=1.0), TRACE)["samples"]
     assert [sample["media_time"] for sample in samples] == [1.0, 1.5, 2.0]
     assert {sample["log_odds"] for sample in samples} == {SUSPECT.log_odds}
+    assert [sample["box"] for sample in samples] == [list(SUSPECT.box)] * 3, "for a blurred clip"
 
 
 def test_the_overlay_is_the_picture_with_its_boxes() -> None:

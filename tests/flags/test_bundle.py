@@ -2,7 +2,7 @@ import base64
 import hashlib
 import json
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -185,6 +185,101 @@ class TestClips:
         store.add(replace(one, exhibits=exhibits.create(one.id, files)), actor="ada")
         made = export(tmp_path / "one.zip", store.find(), store=store, exhibits=exhibits, actor="ada")
         assert list(verify(made.path).faults) == ([] if fault is None else [f"{FIRST}/{fault}"])
+
+
+class TestPackedAgain:
+    """A bundle that was unpacked or packed by another program is valid; a changed byte is still found."""
+
+    @staticmethod
+    def packed(exported: ExportedBundle, rename: Callable[[str], str], *, extra: Sequence[str] = ()) -> Path:
+        copy = exported.path.with_name("again.zip")
+        with zipfile.ZipFile(exported.path) as archive, zipfile.ZipFile(copy, "w", zipfile.ZIP_BZIP2) as again:
+            for name in (*extra, *reversed(archive.namelist())):
+                info = zipfile.ZipInfo("x")
+                info.filename = name if name in extra else rename(name)  # the constructor would change back slashes
+                again.writestr(info, b"" if name.endswith("/") else b"x" if name in extra else archive.read(name))
+        return copy
+
+    @pytest.mark.parametrize(
+        ("rename", "extra"),
+        [
+            (lambda name: name, ("flags/", f"{FIRST}/")),
+            (lambda name: f"./{name}", ()),
+            (lambda name: f"my export/two/{name}", ("my export/", "my export/two/")),
+            (lambda name: name.replace("/", "\\"), ()),
+            (lambda name: "top\\" + name.replace("/", "\\"), ()),
+        ],
+    )
+    def test_it_is_valid(
+        self,
+        exported: ExportedBundle,
+        rename: Callable[[str], str],
+        extra: Sequence[str],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr(bundle, "clip_faults", lambda _: [])  # see TestClips
+        found = verify(self.packed(exported, rename, extra=extra))
+        assert (found.faults, found.ignored, found.sha256) == ((), (), exported.sha256)
+
+    def test_files_of_an_operating_system_are_named_and_no_fault(self, exported: ExportedBundle) -> None:
+        extra = (".DS_Store", f"__MACOSX/{FIRST}/._clip.mp4", f"{FIRST}/Thumbs.db")
+        found = verify(self.packed(exported, lambda name: name, extra=extra))
+        assert found.faults == ()
+        assert set(found.ignored) == set(extra)
+
+    def test_files_beside_the_folder_on_top_were_added(self, exported: ExportedBundle) -> None:
+        found = verify(self.packed(exported, lambda name: f"top/{name}", extra=("clip.mp4",)))
+        assert found.faults == ("clip.mp4 was added",)
+
+    def test_two_spellings_of_one_name_are_reported(self, exported: ExportedBundle) -> None:
+        found = verify(self.packed(exported, lambda name: name, extra=(f"{FIRST}\\clip.mp4",)))
+        assert f"{FIRST}/clip.mp4 occurs twice" in found.faults
+
+    def test_several_bundles_in_one_zip_are_refused(self, exported: ExportedBundle) -> None:
+        copy = self.packed(exported, lambda name: f"top/{name}", extra=("other/manifest.json",))
+        with pytest.raises(BundleError, match=r"it holds several \(top/, other/\); unpack it"):
+            verify(copy)
+
+    def test_the_unpacked_folder_is_verified(self, exported: ExportedBundle, tmp_path: Path) -> None:
+        folder = tmp_path / "unpacked" / "two"
+        with zipfile.ZipFile(exported.path) as archive:
+            archive.extractall(folder)
+        (folder / "empty").mkdir()
+        (folder / ".DS_Store").write_bytes(b"x")
+        found = verify(folder)
+        assert (found.faults, found.ignored, found.sha256) == ((), (".DS_Store",), exported.sha256)
+        with pytest.raises(BundleError, match=r"its subfolder two may be one; verify .*unpacked/two"):
+            verify(folder.parent)
+        (folder / FIRST / "clip.mp4").write_bytes(clip()[:-1] + b"x")
+        (folder / "linked").symlink_to(tmp_path)
+        (folder / "report.pdf").unlink()
+        assert verify(folder).faults == ("report.pdf is missing", "linked was added", f"{FIRST}/clip.mp4 was changed")
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("not-there.zip", "it does not exist; is the path right"),
+        ("text.zip", "it is no zip file"),
+        ("folder", "the folder has no manifest.json"),
+        ("other.zip", "it has no manifest.json"),
+        ("locked.zip", "packed again with a password"),
+        ("broken.zip", "its manifest.json, log.json or a flag.json is malformed"),
+    ],
+)
+def test_the_sentence_names_the_cause(tmp_path: Path, name: str, why: str) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "text.zip").write_text("hello")
+    for file, member in (("other.zip", "a.txt"), ("broken.zip", MANIFEST), ("locked.zip", MANIFEST)):
+        with zipfile.ZipFile(tmp_path / file, "w") as archive:
+            archive.writestr(member, b"{}")
+    locked = bytearray((tmp_path / "locked.zip").read_bytes())
+    for header, place in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        locked[locked.index(header) + place] |= 1  # the bit for encryption
+    (tmp_path / "locked.zip").write_bytes(locked)
+    with pytest.raises(BundleError, match=f"is not a bundle of flags: .*{why}") as caught:
+        verify(tmp_path / name)
+    assert "Errno" not in str(caught.value)
 
 
 @pytest.mark.parametrize("content", [b"", b"no zip", b"PK\x03\x04 hardly"])

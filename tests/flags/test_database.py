@@ -44,6 +44,20 @@ def behind(url: str, statement: str) -> None:
     engine.dispose()
 
 
+def test_the_begin_of_an_id_is_resolved_literally(url: str) -> None:
+    with FlagStore.open(url) as store:
+        for number in (0, 1):
+            store.add(flag(number), actor="ada")
+        assert store.resolve(flag(0).id) == flag(0)
+        assert store.resolve(flag(1).id[:13]) == flag(1)
+        assert store.resolve_all([flag(1).id[:13], flag(0).id, flag(1).id]) == [flag(1), flag(0)]
+        with pytest.raises(UsageError, match="several flags"):
+            store.resolve("20")
+        for wrong in ("", "%", "20%", "2_", flag(0).id + "0"):
+            with pytest.raises(FlagNotFoundError):
+                store.resolve(wrong)
+
+
 class TestKeeping:
     def test_a_flag_is_equal_after_reopening(self, url: str) -> None:
         some = flag(box=None, track_id=None, probability=None, label=Label.NOT_ENOUGH_EVIDENCE)

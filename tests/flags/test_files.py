@@ -81,6 +81,7 @@ class TestKeeping:
         (folder / "frame.jpg").write_bytes(b"A picture")
         (folder / "trace.json").unlink()
         (folder / "more.txt").write_text("hello")
+        (folder / ".DS_Store").write_bytes(b"made by a file manager")
         assert exhibits.faults(one) == [
             f"{one.id}/trace.json is missing", f"{one.id}/more.txt was added", f"{one.id}/frame.jpg was changed",
         ]  # fmt: skip

@@ -14,8 +14,10 @@ from support.observations import ENGINE, Face, observation
 from monitor.errors import OutputError, SourceUnreadableError
 from monitor.flags import from_analysis
 from monitor.flags.archive import FlagArchive
-from monitor.flags.files import FACES, FRAME, OVERLAY, TRACE
+from monitor.flags.bundle import verify
+from monitor.flags.files import CLIP, FACES, FRAME, OVERLAY, TRACE
 from monitor.flags.from_analysis import AnalysedFile, choose_span, flag_span, span_around
+from monitor.media.sources import open_source
 from monitor.media.video_writer import VideoWriter
 from monitor.results.result_folder import TIMELINE_FILE
 from monitor.results.timeline import Timeline
@@ -176,8 +178,12 @@ def test_an_export_blurs_the_other_face_of_an_analysed_file(
     noisy_video(analysed.results / "annotated.mp4")
     flag = flag_span(archive, analysed, SPAN, reporter="ada")
     bundle = archive.export([flag], tmp_path / "a.zip", actor="bob", blur=True)
-    assert bundle.skipped == (f"{flag.id}/clip.mp4: the positions of its faces are not stored for every frame",)
+    assert bundle.skipped == ()
+    found = verify(bundle.path)
+    assert found.faults == ()
+    assert f"{CLIP} was altered by the export: everything outside the flagged face blurred" in found.declared[-1]
     with zipfile.ZipFile(bundle.path) as exported:
+        (tmp_path / "blurred.mp4").write_bytes(exported.read(f"flags/{flag.id}/{CLIP}"))
         for name in (FRAME, OVERLAY):
             shown = jpeg.decode(exported.read(f"flags/{flag.id}/{name}")).astype(float)
             kept = jpeg.decode((archive.files.folder(flag.id) / name).read_bytes()).astype(float)
@@ -185,6 +191,14 @@ def test_an_export_blurs_the_other_face_of_an_analysed_file(
             assert shown[other].std() < 0.7 * kept[other].std()
             lost = [np.abs(shown[face] - kept[face]).mean() for face in (own, other)]
             assert 3 * lost[0] < lost[1], "the flag's own face can be seen"
+    assert flag.clip_span is not None
+    with open_source(tmp_path / "blurred.mp4") as blurred, open_source(archive.files.folder(flag.id) / CLIP) as whole:
+        for shown_frame, kept_frame in zip(blurred, whole, strict=True):
+            moment = flag.clip_span[0] + kept_frame.media_time
+            detail = shown_frame.pixels[own].std() / kept_frame.pixels[own].std()
+            assert shown_frame.pixels[other].std() < 0.4 * kept_frame.pixels[other].std(), "at every moment"
+            if not 0.05 < min(abs(moment - 1.8), abs(moment - 2.2)) < 0.15:
+                assert bool(detail > 0.8) is (1.7 < moment < 2.3), "where the flagged face was sampled"
 
 
 @pytest.mark.parametrize("broken", ["unreadable", "own face", "no box"])

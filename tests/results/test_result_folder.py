@@ -1,5 +1,7 @@
 import errno
 import json
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -31,6 +33,12 @@ def publish(
 
 def tree(folder: Path) -> list[str]:
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has file names that are not text")
+def test_a_file_name_that_is_not_unicode_has_a_result_name() -> None:
+    info = source_info(path=Path(os.fsdecode(b"clips/caf\xe9.mp4")))
+    assert result_name(info) == "caf�"
 
 
 def test_a_result_appears_when_it_is_whole(tmp_path: Path) -> None:

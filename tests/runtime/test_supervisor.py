@@ -3,6 +3,7 @@ import time
 import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
@@ -231,6 +232,21 @@ def test_silence_is_a_stall(start: Callable, monkeypatch: pytest.MonkeyPatch) ->
     status = until(watch, lambda status: status.state is StreamState.STALLED)
     assert status.reason.startswith("no picture for")
     until(watch, lambda _: audience.states[-1:] == ["stalled"])
+
+
+def test_a_slow_camera_is_not_stalled_between_two_pictures(start: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "STALLED_AFTER", 0.01)
+
+    class Slow(Reel):
+        def __iter__(self) -> Iterator[Frame]:
+            for frame in super().__iter__():
+                yield replace(frame, media_time=1000.0 * frame.index)
+            self._closed.wait()
+
+    watch, audience = start(Slow(count=3, live=True))
+    until(watch, lambda _: len(audience.frames) == 3)
+    time.sleep(0.1)
+    assert watch.status.state is StreamState.LIVE
 
 
 def test_the_events_of_a_lost_camera_tell_its_states_in_order(start: Callable) -> None:

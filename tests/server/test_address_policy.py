@@ -161,3 +161,17 @@ def test_a_refusal_masks_the_password(url: str) -> None:
     with pytest.raises(UsageError) as refused:
         check_address(url, folders=())
     assert "hush" not in str(refused.value)
+
+
+@pytest.mark.parametrize("typed", ["192.168.1.10", "cam.local:554/live"])
+def test_a_host_without_a_scheme_is_not_taken_for_a_file_of_the_server(typed: str) -> None:
+    with pytest.raises(UsageError, match=rf"is no file; the address of a camera begins with .*rtsp://{typed}"):
+        check_address(typed, folders=())
+
+
+@pytest.mark.parametrize(
+    "typed", ["rtsp://a:b#@169.254.169.254/x", "RTSP://169.254.169.254/", "http://a/b@169.254.169.254/x"]
+)
+def test_a_repaired_address_is_checked_as_it_is_opened(typed: str) -> None:
+    with pytest.raises(UsageError, match="link-local"):
+        check_address(typed.replace("a/b@", "a:c/b@"), folders=())

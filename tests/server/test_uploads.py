@@ -99,6 +99,8 @@ def test_an_upload_becomes_a_report(begin: Callable, png: bytes, tmp_path: Path)
     report = analyses.report(analysis_id)
     assert report is not None
     assert len(report["tracks"]) == 1
+    assert report["source"]["name"] == "me.png", "the user's file, no path of the server"
+    assert str(tmp_path) not in json.dumps(report["source"])
     results, upload = analyses.results(analysis_id), analyses.upload(analysis_id)
     assert results is not None
     assert {"report.json", "timeline.csv"} <= {path.name for path in results.iterdir()}

@@ -28,6 +28,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from support.observations import Face, frame, observation
 
 from monitor.dashboard.keys import keys, subject_container
+from monitor.dashboard.remembered_name import read_name, remember_name
 from monitor.dashboard.viewer import viewer
 from monitor.dashboard.webcam import webcam
 from monitor.overlay.heat import EvidenceMemory
@@ -193,11 +194,21 @@ def show_keys() -> None:
     st.caption(f"{subject} is drawn")
 
 
+def show_name() -> None:
+    """A field for the user's name, filled with the name that this browser remembers."""
+    name = st.text_input("Your name", st.session_state.setdefault("who", read_name()))
+    st.session_state["who"] = name
+    remember_name(name, key="name")
+    st.caption(f"I am {name or 'nobody'}")
+
+
 def page() -> None:
     st.set_page_config("Live", layout="wide")
     stage.runs += 1
     if st.query_params.get("show") == "keys":
         show_keys()
+    elif st.query_params.get("show") == "name":
+        show_name()
     elif st.query_params.get("show") == "webcam":
         stage.camera_running.append(webcam(key="webcam", url="live/camera", token=TOKEN, title="Your own camera"))
     else:

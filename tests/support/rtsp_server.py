@@ -100,6 +100,8 @@ def main() -> None:
     parser.add_argument("--loop", action="store_true", help="start again at the end, timestamps going on")
     parser.add_argument("--user")
     parser.add_argument("--password", default="")
+    parser.add_argument("--address", default="127.0.0.1")
+    parser.add_argument("--sound", action="store_true", help="nothing but sound; the file is not read")
     arguments = parser.parse_args()
 
     try:
@@ -114,28 +116,36 @@ def main() -> None:
     from gi.repository import GLib, Gst, GstRtspServer
 
     Gst.init(None)
-    units, caps = access_units(arguments.file)
     factory = GstRtspServer.RTSPMediaFactory()
-    factory.set_launch(
-        f'( appsrc name=source is-live=true format=time caps="{caps}" '
-        "! h264parse config-interval=-1 ! rtph264pay name=pay0 pt=96 )"
-    )
+    if arguments.sound:
+        factory.set_launch("( audiotestsrc is-live=true ! alawenc ! rtppcmapay name=pay0 pt=8 )")
+    else:
+        _serve_file(factory, arguments.file, loop=arguments.loop)
     factory.set_shared(True)
-
-    def on_media(_factory: Any, media: Any) -> None:
-        source = media.get_element().get_by_name("source")
-        source.connect("need-data", Feeder(units, loop=arguments.loop).feed)
-
-    factory.connect("media-configure", on_media)
     server = GstRtspServer.RTSPServer()
-    server.set_address("127.0.0.1")
+    server.set_address(arguments.address)
     server.set_service(str(arguments.port))
     if arguments.user:
         _require_login(server, factory, arguments.user, arguments.password)
     server.get_mount_points().add_factory("/cam", factory)
     server.attach(None)
-    print(f"rtsp://127.0.0.1:{server.get_bound_port()}/cam", flush=True)
+    host = f"[{arguments.address}]" if ":" in arguments.address else arguments.address
+    print(f"rtsp://{host}:{server.get_bound_port()}/cam", flush=True)
     GLib.MainLoop().run()
+
+
+def _serve_file(factory: Any, file: Path, *, loop: bool) -> None:
+    units, caps = access_units(file)
+    factory.set_launch(
+        f'( appsrc name=source is-live=true format=time caps="{caps}" '
+        "! h264parse config-interval=-1 ! rtph264pay name=pay0 pt=96 )"
+    )
+
+    def on_media(_factory: Any, media: Any) -> None:
+        source = media.get_element().get_by_name("source")
+        source.connect("need-data", Feeder(units, loop=loop).feed)
+
+    factory.connect("media-configure", on_media)
 
 
 def _require_login(server: Any, factory: Any, user: str, password: str) -> None:

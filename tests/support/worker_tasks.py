@@ -1,6 +1,7 @@
 """Functions for the worker process; its PYTHONPATH must name the folder of the tests."""
 
 import os
+import signal
 import time
 from pathlib import Path
 
@@ -17,6 +18,20 @@ def crash(source: Path) -> None:
 def hang(source: Path) -> None:
     progress.report()
     time.sleep(600)
+
+
+def stop(source: Path) -> str:
+    """Is not run for a while, as on a starved machine: ``source`` tells its process id to whoever wakes it."""
+    progress.report()
+    source.with_suffix(".pid").write_text(str(os.getpid()))
+    os.kill(os.getpid(), signal.SIGSTOP)
+    return "finished"
+
+
+def loop(source: Path) -> None:
+    progress.report()
+    while True:
+        pass
 
 
 def exhaust(source: Path) -> None:

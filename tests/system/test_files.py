@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from monitor.errors import OutputError, UsageError
-from monitor.system.files import alone_in, write_whole
+from monitor.system.files import alone_in, is_system_file, write_whole
 
 
 def test_text_and_bytes_replace_an_old_file(tmp_path: Path) -> None:
@@ -62,3 +62,10 @@ def test_a_folder_that_cannot_be_created_is_an_output_error(tmp_path: Path) -> N
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot be written"), alone_in(tmp_path / "file"):
         pass
+
+
+def test_files_of_an_operating_system_are_recognised_by_name() -> None:
+    for name in (".DS_Store", "__MACOSX", "._clip.mp4", "Thumbs.db", "DESKTOP.INI"):
+        assert is_system_file(name), name
+    for name in ("clip.mp4", ".hidden", "_a", "thumbs.png"):
+        assert not is_system_file(name), name

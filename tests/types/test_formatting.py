@@ -3,7 +3,16 @@ import math
 import pytest
 
 from monitor.types import Reason
-from monitor.types.formatting import clock, clock_span, count, percent, percent_or_unknown, reasons_in_words, share
+from monitor.types.formatting import (
+    clock,
+    clock_span,
+    count,
+    percent,
+    percent_or_unknown,
+    reasons_in_words,
+    share,
+    suggest,
+)
 
 
 @pytest.mark.parametrize(
@@ -49,3 +58,10 @@ def test_reasons_and_their_names_become_words() -> None:
 
 def test_every_reason_has_words() -> None:
     assert all(reasons_in_words([reason]) for reason in Reason)
+
+
+def test_a_similar_name_is_suggested() -> None:
+    known = ["auto", "cuda", "onnxruntime"]
+    assert suggest("cuuda", known) == suggest("CUDA", known) == "; did you mean cuda?"
+    assert suggest("abacus", known) == suggest("", known) == ""
+    assert suggest("memmory", {"memory": "tracker.max_age"}) == "; did you mean tracker.max_age?"

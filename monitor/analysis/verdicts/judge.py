@@ -46,6 +46,12 @@ class Judge:
         self._now = -math.inf
         self._tracks: dict[int, Track] = {}
 
+    def use(self, settings: VerdictSettings) -> None:
+        """Replace the settings from the next frame on, see ``monitor.analysis.cadence``."""
+        self._settings = settings
+        for track in self._tracks.values():
+            track.use(settings)
+
     def update(self, scores: Scores, *, track_ids: Iterable[int], frame_index: int, media_time: float) -> Judgement:
         """Judge the tracks of one frame.
 

@@ -43,7 +43,7 @@ class Samples:
     """
 
     def __init__(self, process: ScoreProcess, *, decay_time: float) -> None:
-        self._process, self._decay_time = process, decay_time
+        self._process, self.decay_time = process, decay_time
         self._samples: deque[Sample] = deque(maxlen=MAX_SAMPLES)
         self._values: Doubles = np.zeros(0)  # (n,) log-odds of the samples
         self._shares: Doubles = np.zeros(0)  # (n,) effective count of each sample at the time of the newest one
@@ -58,7 +58,7 @@ class Samples:
         """Add a sample; a change point drops all samples before it."""
         process, samples = self._process, self._samples
         samples.append(sample)
-        while sample.media_time - samples[0].media_time > HORIZON * self._decay_time:
+        while sample.media_time - samples[0].media_time > HORIZON * self.decay_time:
             samples.popleft()
         self._weigh()
         enough = _desaturate(process.min_effective_samples, most=process.max_effective_samples)
@@ -82,7 +82,7 @@ class Samples:
         """Effective number of independent samples at ``media_time``."""
         if not self._samples:
             return 0.0
-        fading = math.exp(-max(media_time - self._samples[-1].media_time, 0.0) / self._decay_time)
+        fading = math.exp(-max(media_time - self._samples[-1].media_time, 0.0) / self.decay_time)
         return saturate(self._total * fading, most=self._process.max_effective_samples)
 
     def log_odds(self, media_time: float) -> float:
@@ -139,7 +139,7 @@ class Samples:
         samples = self._samples
         times = np.array([sample.media_time for sample in samples])
         weights = np.array([sample.weight for sample in samples])
-        fading = np.exp(-np.maximum(times[-1] - times, 0.0) / self._decay_time)
+        fading = np.exp(-np.maximum(times[-1] - times, 0.0) / self.decay_time)
         self._values = np.array([sample.log_odds for sample in samples])
         self._shares = weights * fading * novelty(times, self._process.correlation_time)
         self._total, self._moment = float(self._shares.sum()), float((self._shares * self._values).sum())

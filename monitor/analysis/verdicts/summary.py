@@ -21,7 +21,7 @@ class TrackTally:
     """
 
     def __init__(self, first: Verdict, *, grace: float) -> None:
-        self._grace = grace
+        self.grace = grace
         self._first_seen = self._last_seen = first.since
         self._last = first
         self._worst: Verdict | None = None  # the worst suspicious verdict
@@ -32,7 +32,7 @@ class TrackTally:
 
     def pass_time(self, media_time: float) -> None:
         """Add the time since the track was last seen to its current verdict."""
-        elapsed = min(max(media_time - self._last_seen, 0.0), self._grace)
+        elapsed = min(max(media_time - self._last_seen, 0.0), self.grace)
         self._last_seen = media_time
         if elapsed == 0.0:
             return
@@ -69,7 +69,7 @@ class TrackTally:
 
     def _unsuspicious_verdict(self) -> Verdict:
         real_seconds, seconds = self._label_seconds[Label.LIKELY_REAL], sum(self._label_seconds.values())
-        if self._real is not None and real_seconds >= REAL_SHARE * (seconds - self._grace):
+        if self._real is not None and real_seconds >= REAL_SHARE * (seconds - self.grace):
             mean = self._real_moment / real_seconds if real_seconds > 0.0 else self._real.probability
             return replace(self._real, probability=mean)
         reasons = _top_reasons(self._reason_seconds) or self._last.reasons

@@ -64,6 +64,12 @@ class Track:
         self._pending: _PendingLabel | None = None
         self._tally = TrackTally(self.verdict(), grace=settings.timeout)
 
+    def use(self, settings: VerdictSettings) -> None:
+        """Replace the settings."""
+        self._settings = settings
+        self._samples.decay_time = settings.decay_time
+        self._tally.grace = settings.timeout
+
     def see(self, media_time: float) -> None:
         """Register that the face is visible at this time."""
         self._now = media_time

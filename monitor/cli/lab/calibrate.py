@@ -11,7 +11,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from monitor.analysis.pipeline import Engines
-from monitor.cli.terminal import Backend, Set, SettingsFile, console, errors, settings_from
+from monitor.cli.terminal import Backend, Set, SettingsFile, console, errors, print_table, settings_from
 from monitor.errors import UsageError
 from monitor.settings import Settings
 from monitor.types import Calibration
@@ -98,7 +98,7 @@ def _show(
     for name, calibration in used.items():
         values = [in_words(figures[name][measure]) for measure in MEASURES]
         table.add_row(name, f"{calibration.scale:.3f}", f"{calibration.shift:+.3f}", *values)
-    console.print(table)
+    print_table(table)
     fakes = int(sample.labels.sum())
     for failure in sample.failures:
         errors.print(f"[yellow]left out:[/] {escape(failure)}")

@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from monitor.cli.lab.scored_shards import score_shards
-from monitor.cli.terminal import Backend, Set, SettingsFile, console, errors, settings_from
+from monitor.cli.terminal import Backend, Set, SettingsFile, console, errors, print_table, settings_from
 from monitor.settings import Settings
 
 
@@ -63,4 +63,4 @@ def _show(presets: Mapping[str, Mapping[str, Any]]) -> None:
             f"{found[share]['value']:.3f}" for share in ("fakes_found", "real_accused", "real_likely_fake", "undecided")
         ]
         table.add_row(name, f"{found['suspicious_at']:g}", *shares)
-    console.print(table)
+    print_table(table)

@@ -11,7 +11,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from monitor.analysis.pipeline import Engines
-from monitor.cli.terminal import Backend, Set, SettingsFile, console, errors, settings_from
+from monitor.cli.terminal import Backend, Set, SettingsFile, console, errors, print_table, settings_from
 from monitor.errors import UsageError
 
 
@@ -71,7 +71,7 @@ def committee(
     table = Table("AUC", *columns, box=None, pad_edge=False)
     for name, found in figures.items():
         table.add_row(name, *(f"{value:.3f}" for value in found.values()))
-    console.print(table)
+    print_table(table)
     weights = ", ".join(f"{member.model} {member.weight:.3f}" for member in card.members)
     console.print(f"weights: {weights}; bias {card.bias:+.3f}")
     console.print(f"{escape(str(out))}: the card")

@@ -13,7 +13,17 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from monitor.analysis.pipeline import Engines
-from monitor.cli.terminal import AsJson, Backend, MinFace, Set, SettingsFile, console, errors, settings_from
+from monitor.cli.terminal import (
+    AsJson,
+    Backend,
+    MinFace,
+    Set,
+    SettingsFile,
+    console,
+    errors,
+    print_table,
+    settings_from,
+)
 from monitor.errors import DatasetError, UsageError
 from monitor.results.result_folder import OutputFolder
 from monitor.settings import Settings
@@ -152,7 +162,7 @@ def _say(card: MetricsSummary, outcomes: Sequence[Outcome], *, folder: Path, as_
     table = Table(box=None, pad_edge=False, show_header=False)
     for figure in headline(card):
         table.add_row(figure.name, figure.value, figure.interval, style=None)
-    console.print(table)
+    print_table(table)
     console.print("intervals: 95 %, resampling groups; those of rates: Poisson", style="dim")
     for path in sorted(folder.iterdir()):
         console.print(escape(str(path)))

@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from monitor.classifiers import Classifier
-from monitor.cli.terminal import Set, SettingsFile, console, errors, settings_from
+from monitor.cli.terminal import Set, SettingsFile, console, errors, print_table, settings_from
 from monitor.results.result_folder import OutputFolder
 from monitor.system.files import write_error
 
@@ -72,7 +72,7 @@ def explain_check(
             _picture(found, pairs, explain, title=title).savefig(folder.working / "faithfulness.png", dpi=120)
         except OSError as error:
             raise write_error(folder.working, error) from error
-    console.print(_table(found))
+    print_table(_table(found))
     console.print(f"{escape(str(folder.target))}: faithfulness.json, faithfulness.png")
 
 

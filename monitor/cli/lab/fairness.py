@@ -15,7 +15,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from monitor.analysis.pipeline import Engines
-from monitor.cli.terminal import AsJson, Backend, Set, SettingsFile, console, errors, settings_from
+from monitor.cli.terminal import AsJson, Backend, Set, SettingsFile, console, errors, print_table, settings_from
 from monitor.errors import DatasetError, UsageError
 from monitor.settings import Settings
 from monitor.system.files import write_whole
@@ -193,7 +193,7 @@ def _show(found: Fairness) -> None:
         mean = "" if group.mean_probability is None else f"{group.mean_probability:.2f}"
         shares = [_percent(rate) for rate in (group.accused, group.called_fake, group.not_judged)]
         table.add_row(escape(name), str(group.faces), *shares, mean)
-    console.print(table)
+    print_table(table)
     console.print("accused: suspicious or likely fake, of the judged; intervals 95 % (Wilson)", style="dim")
     if found.largest is None:
         console.print("no two groups have enough judged faces to compare")

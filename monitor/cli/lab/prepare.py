@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from monitor.cli.terminal import MinFace, Set, SettingsFile, console, errors, settings_from
+from monitor.cli.terminal import MinFace, Set, SettingsFile, console, errors, print_table, settings_from
 from monitor.errors import UsageError
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ def _say(facts: dict[str, Any], out: Path) -> None:
     for row in facts["counts"]:
         numbers = (str(row[name]) for name in ("records", "skipped", "crops"))
         table.add_row(row["split"], "fake" if row["label"] else "real", escape(row["method"]), *numbers)
-    console.print(table)
+    print_table(table)
     skipped = sum(row["skipped"] for row in facts["counts"])
     if skipped:
         console.print(f"[yellow]{skipped} records gave no face: see {escape(str(out / 'skipped.csv'))}[/]")

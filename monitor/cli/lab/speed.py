@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from monitor.cli.terminal import AsJson, console, errors
+from monitor.cli.terminal import AsJson, console, errors, print_table
 from monitor.types.formatting import share
 
 
@@ -48,4 +48,4 @@ def speed(
     console.print(
         f"{plan.model}, {found[0].precision}, {found[0].threads} threads, medians of {steps} steps", style="dim"
     )
-    console.print(table)
+    print_table(table)

@@ -107,7 +107,7 @@ def _result(monitor_service: service.MonitorService, analysis: Upload) -> None:
             on_flag = flag_form(monitor_service, analysed, span, key=analysis.id)
     with picture:
         _player(analysis, folder, fps=None if still else report["source"]["fps"] or FALLBACK_FPS, on_flag=on_flag)
-    _faces(report)
+    _faces(report, timeline)
     _downloads(analysis, folder)
 
 
@@ -162,7 +162,7 @@ def _spans(segments: list[dict[str, Any]], analysis: Upload) -> dict[str, Any] |
             "from": clock(span["start"]),
             "to": clock(span["end"]),
             "label": Label(span["label"]).in_words,
-            "peak": percent_or_unknown(span["peak"]),
+            "top score": percent_or_unknown(span["peak"]),
         }
         for span in segments
     ]
@@ -172,6 +172,7 @@ def _spans(segments: list[dict[str, Any]], analysis: Upload) -> dict[str, Any] |
         width="stretch",
         on_select="rerun",
         selection_mode="single-row",
+        column_config={"top score": st.column_config.TextColumn(help="The highest score of one picture alone.")},
         key=f"spans-{analysis.id}",
     )
     rows_selected = event["selection"]["rows"]
@@ -219,8 +220,8 @@ def _key_frames(analysis: Upload, folder: Path, timeline: pd.DataFrame, *, still
         at = "" if still else f"{clock(moment.media_time)}, "
         item = GalleryItem(
             url=address("analyses", analysis.id, moment.file),
-            caption=f"{at}P(fake) {score}",
-            description=f"Face {moment.track_id}, {at}P(fake) {score}",
+            caption=f"{at}{score} alone",
+            description=f"Face {moment.track_id}, {at}score of this picture alone {score}",
         )
         rows.setdefault(moment.track_id, GalleryRow(title=f"Face {moment.track_id}", items=[]))["items"].append(item)
     moments_by_face = {track: [moment for moment in moments if moment.track_id == track] for track in rows}
@@ -230,7 +231,8 @@ def _key_frames(analysis: Upload, folder: Path, timeline: pd.DataFrame, *, still
 
     st.subheader(
         "Pictures with the highest scores",
-        help="Red is evidence for fake, blue is evidence for real. Each picture is scored on its own.",
+        help="Red is evidence for fake, blue is evidence for real. Below each picture is its score alone. "
+        "P(fake) of a face joins all of its pictures, so it is often lower than the highest of them.",
     )
     gallery(list(rows.values()), key=f"gallery-{analysis.id}", on_pick=play_moment)
 
@@ -254,15 +256,16 @@ def _player(analysis: Upload, folder: Path, *, fps: float | None, on_flag: Calla
     st.caption("Every box, label and heat-map is drawn on its own frame of the video.")
 
 
-def _faces(report: dict[str, Any]) -> None:
-    """Lists the faces, each with its verdict over its whole time in the file."""
+def _faces(report: dict[str, Any], timeline: pd.DataFrame) -> None:
+    """Lists the faces, each with its worst verdict, and the samples of its whole time in the file."""
+    sampled = timeline["sample_probability"].notna().groupby(timeline["track_id"]).agg(["sum", "mean"])
     rows = [
         {
             "face": face["track_id"],
             "label": Label(face["label"]).in_words,
             "P(fake)": face["probability"],
-            "samples": face["samples"],
-            "usable samples": face["usable_share"],
+            "samples": int(sampled["sum"].get(face["track_id"], 0)),
+            "usable samples": float(sampled["mean"].get(face["track_id"], 0.0)),
             "visible": clock_span(face["first_seen"], face["last_seen"]),
             "reasons": reasons_in_words(face["reasons"]),
         }

@@ -1,6 +1,4 @@
-"""Charts of P(fake) over media time, for all pages."""
-
-from collections.abc import Sequence
+"""The chart of P(fake) over media time on the page Analyse."""
 
 import altair as alt
 import pandas as pd
@@ -13,18 +11,17 @@ _TOOLTIP = ["face", "label", "media_time", "probability"]
 _HEIGHT = alt.Y("probability:Q", title="P(fake)", scale=alt.Scale(domain=(0, 1)))
 
 
-def verdicts(points: pd.DataFrame, *, zoomed: bool = False) -> alt.Chart:
+def verdicts(points: pd.DataFrame) -> alt.Chart:
     """A line for each face; lines differ in colour and in dash pattern.
 
     Args:
         points: columns ``media_time`` (seconds), ``probability`` (0..1), ``face`` and ``label`` (text).
-        zoomed: whether the time axis starts at the first point instead of at 0.
     """
     chart: alt.Chart = (
         alt.Chart(points)
         .mark_line(interpolate="step-after")
         .encode(
-            x=alt.X("media_time:Q", title="media time, seconds", scale=alt.Scale(zero=not zoomed)),
+            x=alt.X("media_time:Q", title="media time, seconds"),
             y=_HEIGHT,
             color=alt.Color("face:N", title=None),
             strokeDash=alt.StrokeDash("face:N", title=None),
@@ -38,22 +35,6 @@ def moments(points: pd.DataFrame) -> alt.Chart:
     """An invisible point at each sample that reacts to clicks; columns as for :func:`verdicts`."""
     chart: alt.Chart = (
         alt.Chart(points).mark_point(size=200, opacity=0).encode(x=alt.X("media_time:Q"), y=_HEIGHT, tooltip=_TOOLTIP)
-    )
-    return chart
-
-
-def sparkline(values: Sequence[float]) -> alt.Chart:
-    """P(fake) of one face, the newest at the right: a line from 0 to 1 without axes."""
-    points = pd.DataFrame({"sample": range(len(values)), "probability": values})
-    chart: alt.Chart = (
-        alt.Chart(points)
-        .mark_line(interpolate="step-after")
-        .encode(
-            x=alt.X("sample:Q", axis=None),
-            y=alt.Y("probability:Q", axis=None, scale=alt.Scale(domain=(0, 1))),
-            tooltip=["probability"],
-        )
-        .properties(height=40)
     )
     return chart
 

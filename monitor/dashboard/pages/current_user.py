@@ -6,6 +6,7 @@ from typing import Any, Final, ParamSpec
 
 import streamlit as st
 
+from monitor.dashboard.remembered_name import LONGEST, read_name, remember_name
 from monitor.errors import MonitorError
 from monitor.server import service
 from monitor.server.auth.oidc import age_of, key_of, person_of
@@ -95,15 +96,18 @@ def get_reporter() -> str:
     user = get_user()
     if user is None or user != EVERYBODY:
         return "" if user is None else user.name
-    return str(st.session_state.get("who", ""))
+    if "who" not in st.session_state:
+        st.session_state["who"] = read_name()
+    return str(st.session_state["who"])
 
 
 def ask_reporter() -> None:
     """Shows a field for the user's name in the mode "open"."""
     if get_user() == EVERYBODY:
-        help_text = "Your name is saved with your flags and reviews."
-        name = st.sidebar.text_input("Your name", get_reporter(), help=help_text, max_chars=80)
+        help_text = "Your name is saved with your flags and reviews. This browser remembers it."
+        name = st.sidebar.text_input("Your name", get_reporter(), help=help_text, max_chars=LONGEST)
         st.session_state["who"] = name.strip()  # Streamlit deletes a widget's own value when its page closes
+        remember_name(name.strip(), key="remembered-name")
 
 
 def refresh(*, every: float) -> Callable[[Callable[Arguments, None]], Callable[Arguments, None]]:

@@ -5,13 +5,11 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
-import altair as alt
-import pandas as pd
 import streamlit as st
 
-from monitor.dashboard.pages.charts import limits, sparkline, verdicts
 from monitor.dashboard.pages.current_user import ask_reporter, check_role, get_reporter, get_token, has_role, refresh
 from monitor.dashboard.pages.formatting import INDICATION, badge, by_classifier, notice, remark, route
+from monitor.dashboard.pages.live_charts import sparkline, timeline
 from monitor.dashboard.pages.sources import WATCHED, ask_source, describe, list_sources
 from monitor.dashboard.viewer import FlaggedView, viewer
 from monitor.errors import MonitorError
@@ -159,25 +157,15 @@ def _face(stream: Stream, face: Mapping[str, Any], *, history: Sequence[float]) 
         if face["reasons"]:
             st.markdown(f"Reasons: {', '.join(face['reasons'])}")
         if len(history) > 1:
-            st.altair_chart(sparkline(history), key=f"sparkline-{stream.id}-{face['id']}")
+            st.html(sparkline(history))
 
 
 @refresh(every=_INTERVAL)
 def _timeline(stream: Stream, thresholds: VerdictSettings) -> None:
     """Draws P(fake) of each face over the last two minutes, with the thresholds."""
-    points = [point for point in stream.verdict_history.points if point.probability is not None]
-    if not points:
-        return
-    frame = pd.DataFrame(
-        {
-            "media_time": [point.media_time for point in points],
-            "probability": [point.probability for point in points],
-            "face": [f"face {point.track_id}" for point in points],
-            "label": [point.label.in_words for point in points],
-        }
-    )
-    chart = alt.layer(*limits(thresholds), verdicts(frame, zoomed=True)).properties(height=180)
-    st.altair_chart(chart, key=f"timeline-{stream.id}")
+    chart = timeline(stream.verdict_history.points, thresholds)
+    if chart:
+        st.html(chart)
 
 
 @refresh(every=_INTERVAL)

@@ -75,7 +75,7 @@ def _buttons(monitor_service: MonitorService, stream: Stream) -> None:
         name = st.text_input("Name", stream.name, key=f"name-{stream.id}", max_chars=80)
         if st.button("Rename", key=f"rename-{stream.id}", disabled=bool(locked)) and check_role(Role.ADMIN):
             audit("source renamed", stream.address)
-            stream.name = name.strip() or stream.address
+            monitor_service.rename(stream, name)
             st.rerun()
     help_text = locked or f"Remove {stream.name}"
     if row.button(
@@ -123,7 +123,7 @@ def _form(monitor_service: MonitorService, *, fixed: str) -> None:
         name = st.text_input("Name", max_chars=80)
         if st.form_submit_button("Add source", width="stretch") and check_role(Role.ADMIN):
             try:
-                stream = monitor_service.add(url, name=name, repeat=url == "demo:")
+                stream = monitor_service.add_saved(url, name=name, repeat=url == "demo:")
             except MonitorError as error:
                 st.error(str(error))
             else:

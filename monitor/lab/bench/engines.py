@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from monitor.errors import EngineError, MonitorError
+from monitor.errors import EngineError, MonitorError, UnknownEngineError
 from monitor.inference import onnx_int8, parity
 from monitor.inference.backends import Backend, Engine, all_backends
 from monitor.inference.network import Network
@@ -21,6 +21,7 @@ from monitor.inference.onnx_graph import export_in_child
 from monitor.inference.torch_runtime import TorchBackend
 from monitor.lab.bench.peak import SGEMM_FLOP, sgemm_calls
 from monitor.types import Pixels
+from monitor.types.formatting import suggest
 
 _Call = tuple[str, int]  # a matrix product or an engine, and the batch size
 
@@ -73,7 +74,9 @@ def available(names: Sequence[str] = ()) -> list[Backend]:
     known = {backend.name: backend for backend in all_backends()}
     for name in names:
         if name not in known:
-            raise EngineError(f"unknown engine {name!r}: this program knows {', '.join(known)}")
+            raise UnknownEngineError(
+                f"unknown engine {name!r}: this program knows {', '.join(known)}{suggest(name, list(known))}"
+            )
         if missing := known[name].unavailable():
             raise EngineError(f"the engine {name} cannot be used here: {missing}")
     return [known[name] for name in names] or [one for one in known.values() if one.unavailable() is None]

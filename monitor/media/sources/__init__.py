@@ -4,14 +4,16 @@
 ``Address``; opening it returns a ``Source``, an iterator of frames::
 
     address    parses the typed text, masks its secrets, registers the kinds of sources
+    typed_url  repairs what people type or paste
     reader     container -> decoded pictures, drops counted
     container  a Source for everything that FFmpeg opens:
                file, network (RTSP, HTTP, HLS), devices (webcam, screen);
-               video_streams chooses one of several videos, encryption explains a playlist that cannot be read
-    image      image files;  heic  those of phones;  folder  folders
+               video_streams chooses one of several videos
+    image      image files;  heic  those of phones;  folder  folders;  folder_listing  their files, and those left out
     demo       the built-in stream;  demo_portrait  its face
     push       pictures pushed by a browser's camera
     reachable  checks that a host answers
+    wrong_content  names what is no video: a web page, an encrypted playlist
 """
 
 from pathlib import Path
@@ -20,7 +22,8 @@ from monitor.media.packets import PacketListener
 from monitor.media.sources.address import Address, SourceKind, register
 from monitor.media.sources.demo import DEMO, DEMO_FACE_BOX, DemoSource, demo_faces, demo_spans
 from monitor.media.sources.devices import SCREEN, WEBCAM, cameras
-from monitor.media.sources.folder import PATH, media_files
+from monitor.media.sources.folder import PATH
+from monitor.media.sources.folder_listing import LeftOut, media_files
 from monitor.media.sources.network import HTTP, RTSP
 from monitor.media.sources.reachable import check_reachable
 from monitor.media.sources.source import Source
@@ -30,6 +33,7 @@ from monitor.settings import SourceSettings
 __all__ = [
     "DEMO_FACE_BOX",
     "DemoSource",
+    "LeftOut",
     "PacketListener",
     "Source",
     "SourceKind",
@@ -84,13 +88,17 @@ def open_isolated(url: str | Path, settings: SourceSettings = _DEFAULTS) -> Sour
     return isolated_source.open_isolated(url, address=address, settings=settings)
 
 
-def expand(url: str | Path) -> list[str]:
-    """List a folder's videos and images in natural order of their names; any other address is returned alone.
+def expand(url: str | Path) -> tuple[list[str], tuple[LeftOut, ...]]:
+    """List a folder's videos and images, with those of its subfolders, in natural order of their names.
+
+    Returns:
+        The files, and everything that was left out, with the reasons. Any other address is returned alone.
 
     Raises:
         SourceError: the folder holds no media, or cannot be read.
     """
     path = Address.of(url).path
     if path is not None and path.is_dir():
-        return [str(file) for file in media_files(path)]
-    return [str(url)]
+        listing = media_files(path)
+        return [str(file) for file in listing.files], listing.left_out
+    return [str(url)], ()

@@ -4,6 +4,7 @@ Each kind of source is one ``SourceKind``, defined in its own file and registere
 ``monitor/media/sources/__init__.py``. All other code reads the properties of a kind from this value.
 """
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,8 +14,9 @@ from urllib.request import url2pathname
 from monitor.errors import UsageError
 from monitor.media.failures import FailureCauses
 from monitor.media.sources.source import Source
+from monitor.media.sources.typed_url import read_url, unknown_path_advice
 from monitor.settings import SourceSettings
-from monitor.system.masking import mask, printable
+from monitor.system.masking import mask, printable, strip_blanks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,11 +67,15 @@ class Address:
     def of(cls, url: str | Path) -> "Address":
         """Parse a typed address.
 
+        Blanks around an address are ignored, unless they belong to the name of a file.
+
         Raises:
-            UsageError: no kind of source has this scheme.
+            UsageError: no kind of source has this scheme, the host or the port is impossible, or the text is no path
+                but looks like a camera's host or number.
         """
         if isinstance(url, Path):
             return cls(kind=next(kind for kind in kinds() if kind.is_path), target=str(url), name=printable(url))
+        typed, url = url, strip_blanks(url)
         scheme, _, rest = url.partition(":")
         scheme = scheme.lower()
         for kind in kinds():
@@ -83,10 +89,31 @@ class Address:
         if found is not None and not rest.startswith("//"):
             raise UsageError(f"an address of {scheme}: begins with {scheme}://, with two slashes")
         if not rest.startswith("//") or len(scheme) < 2:  # a drive letter is not a scheme
-            return cls.of(Path(url))
+            return cls.of(_path(typed))
         if found is None:
             raise UsageError(f"{mask(url)}: {scheme}:// is no source this program knows; use {known_forms()}")
-        return cls(kind=found, target=url, name=mask(url))
+        return cls(kind=found, target=read_url(url, example=found.example), name=mask(url))
+
+
+def _path(text: str) -> Path:
+    """The path that a text means; a text that is no existing path loses the blanks around it.
+
+    Raises:
+        UsageError: there is no such path, and the text looks like a camera's host or number.
+    """
+    if _exists(Path(text)):
+        return Path(text)
+    path = Path(strip_blanks(text))
+    if not _exists(path) and (advice := unknown_path_advice(strip_blanks(text))):
+        raise UsageError(f"{printable(path)}: {advice}")
+    return path
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return os.path.lexists(path)
+    except ValueError:  # a zero byte
+        return False
 
 
 _registered: dict[str, SourceKind] = {}

@@ -1,7 +1,6 @@
-"""A folder of images or videos as one stream, in natural order of the file names."""
+"""A folder of images or videos, with its subfolders, as one stream in natural order of the file names."""
 
 import errno
-import re
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -9,49 +8,17 @@ from pathlib import Path
 from typing import Final
 
 from monitor.errors import SourceError, SourceNotFoundError, SourceUnavailableError, SourceUnreadableError
-from monitor.media.failures import FailureCauses, failure
+from monitor.media.failures import FailureCauses
 from monitor.media.sources.address import Address, SourceKind
 from monitor.media.sources.container import FALLBACK_FPS
 from monitor.media.sources.file import open_file
+from monitor.media.sources.folder_listing import VIDEO_SUFFIXES, FolderListing, media_files
 from monitor.media.sources.heic import HEAD_BYTES, PICTURE_BRANDS, brands_of
 from monitor.media.sources.image import SUFFIXES as IMAGE_SUFFIXES
-from monitor.media.sources.image import open_image
+from monitor.media.sources.image import is_image, open_image
 from monitor.media.sources.source import Source
 from monitor.settings import SourceSettings
 from monitor.types import Frame, SourceInfo
-
-# fmt: off
-VIDEO_SUFFIXES = frozenset([
-    ".3gp", ".asf", ".avi", ".divx", ".dv", ".f4v", ".flv", ".h264", ".h265", ".hevc", ".ivf", ".m1v", ".m2ts", ".m2v",
-    ".m4v", ".mjpeg", ".mjpg", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".ogv", ".ts", ".vob", ".webm",
-    ".wmv", ".y4m",
-])
-# fmt: on
-
-
-def media_files(folder: Path) -> list[Path]:
-    """The folder's videos and images in natural order of their names (2 before 10), without hidden files or subfolders.
-
-    Raises:
-        SourceError: the folder cannot be read, or holds no media.
-    """
-    address = Address.of(folder)
-    try:
-        files = [path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES | VIDEO_SUFFIXES]
-    except OSError as error:
-        raise failure(error, address) from None
-    files = sorted((path for path in files if path.is_file() and not path.name.startswith(".")), key=_natural_key)
-    if not files:
-        raise SourceNotFoundError(
-            f"{address.name}: holds no video or image (subfolders are not searched); choose another folder"
-        )
-    return files
-
-
-def _natural_key(path: Path) -> list[tuple[int, str]]:
-    """A sort key that compares numbers by value, and letters without case."""
-    parts = re.findall(r"\d+|\D+", path.name)
-    return [(int(part), "") if part.isdecimal() else (-1, part.casefold()) for part in parts]
 
 
 def open_path(address: Address, settings: SourceSettings) -> Source:
@@ -63,14 +30,20 @@ def open_path(address: Address, settings: SourceSettings) -> Source:
     path = Path(address.target)
     if path.is_dir():
         return FolderSource(media_files(path), address, settings=settings)
-    is_image = path.suffix.lower() in IMAGE_SUFFIXES or _is_picture(path)
-    return (open_image if is_image else open_file)(address, settings)
+    if address.target.isdecimal() and not path.exists():
+        raise SourceNotFoundError(
+            f"{address.name}: there is no file of this name; the camera is webcam:{address.target}"
+        )
+    return (open_image if _is_picture(path) else open_file)(address, settings)
 
 
 def _is_picture(path: Path) -> bool:
-    """Whether a file with another name is a picture of which FFmpeg would read only a part."""
+    """Whether a file is a picture, by its name or by its content."""
+    suffix = path.suffix.lower()
+    if suffix in IMAGE_SUFFIXES or (suffix not in VIDEO_SUFFIXES and is_image(path)):
+        return True
     try:
-        with path.open("rb") as file:
+        with path.open("rb") as file:  # FFmpeg would read a part of such a picture
             return not PICTURE_BRANDS.isdisjoint(brands_of(file.read(HEAD_BYTES))[:1])
     except OSError:  # reported when the file is opened
         return False
@@ -79,18 +52,20 @@ def _is_picture(path: Path) -> bool:
 class FolderSource(Source):
     """Plays the files one after the other; index and media time continue. An image lasts 1/25 s, as in FFmpeg.
 
-    Each frame has the name of its own file. Unreadable files are skipped and counted.
+    Each frame has the name of its own file. Unreadable files, and files left out that may be media, are counted.
     """
 
-    def __init__(self, files: list[Path], address: Address, *, settings: SourceSettings) -> None:
+    def __init__(self, listing: FolderListing, address: Address, *, settings: SourceSettings) -> None:
         """Open the first readable file.
 
         Raises:
             SourceError: no file can be read; the error of the last file.
         """
-        self._remaining = deque(files)
+        self._remaining = deque(listing.files)
         self._settings = settings
         self._drops = Counter()  # of finished files and of unreadable files
+        if missed := sum(item.may_be_media for item in listing.left_out):
+            self._drops["unreadable file"] = missed
         self._disordered = 0  # disordered timestamps of finished files
         self._closed = False
         self._index = 0

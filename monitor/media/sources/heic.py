@@ -47,7 +47,7 @@ def read_heic(content: bytes, *, address: Address, max_pixels: int) -> tuple[Ima
     Raises:
         SourceUnreadableError: the picture is too large, or a part of it is missing.
     """
-    from pillow_heif import open_heif  # a library of 6 MB that few sources need
+    from pi_heif import open_heif  # a library of 6 MB that few sources need
 
     try:
         heif = open_heif(io.BytesIO(content), convert_hdr_to_8bit=False)
@@ -90,7 +90,7 @@ def _check_tiles(content: bytes) -> None:
         raise ValueError("a tile is missing")
 
 
-def _picture(heif: Any) -> tuple[Image.Image, str]:  # noqa: ANN401 - pillow_heif's HeifFile
+def _picture(heif: Any) -> tuple[Image.Image, str]:  # noqa: ANN401 - pi_heif's HeifFile
     """The main picture in SDR, and a note on its colours. libheif has turned it; EXIF must not do so again."""
     colours = heif.info.get("nclx_profile") or {}
     transfer = int(colours.get("transfer_characteristics", _UNSPECIFIED))

@@ -26,6 +26,7 @@ SUFFIXES = frozenset([
 ])
 # fmt: on
 _ANIMATED = {"AVIF", "GIF", "PNG", "WEBP"}  # in other formats, further pictures are pages, previews or depth maps
+_BY_CONTENT = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")  # formats recognised without a suffix
 _DEFAULT_DURATION = 100.0  # milliseconds; the browsers' default for an animation without durations
 
 
@@ -60,6 +61,15 @@ def open_image(address: Address, settings: SourceSettings) -> Source:
         raise failure(error, address) from None
     except Exception:  # noqa: BLE001 - as above
         raise _broken_image(address) from None
+
+
+def is_image(path: Path) -> bool:
+    """Whether the content of a file is an image, whatever its name."""
+    try:
+        with warnings.catch_warnings(action="ignore"), Image.open(path, formats=_BY_CONTENT):
+            return True
+    except Exception:  # noqa: BLE001 - as in open_image; whoever opens the file reports the error
+        return False
 
 
 def _open_with_pillow(content: bytes) -> Image.Image:

@@ -5,12 +5,18 @@ from typing import Final
 
 from av.error import tag_to_code
 
-from monitor.errors import SourceNotFoundError, SourceRefusedError, SourceUnavailableError, SourceUnreadableError
+from monitor.errors import (
+    SourceError,
+    SourceNotFoundError,
+    SourceRefusedError,
+    SourceUnavailableError,
+    SourceUnreadableError,
+)
 from monitor.media.failures import TIMED_OUT, FailureCauses
 from monitor.media.sources.address import Address, SourceKind
 from monitor.media.sources.container import ContainerSource, open_container, open_container_source
-from monitor.media.sources.encryption import explain_encryption
 from monitor.media.sources.video_streams import PLAYLISTS
+from monitor.media.sources.wrong_content import explain
 from monitor.settings import SourceSettings
 
 # FFmpeg's analysis time before the first picture of a live stream, microseconds. Its default of 5 s delays
@@ -20,6 +26,10 @@ from monitor.settings import SourceSettings
 _ANALYSIS = "500000"
 
 _SILENT = (SourceUnavailableError, "no answer in time; is the address right and the camera on this network?")
+_FELL_SILENT = (
+    SourceUnavailableError,
+    "no answer in time; is it still switched on? If its pictures come less often than that, raise source.read_timeout",
+)
 _HUNG_UP = (SourceUnavailableError, "the other side closed the connection; is it still switched on?")
 _REJECTED = (SourceUnavailableError, "the server rejects the request; is the address right?")
 _FAILURES = FailureCauses(
@@ -43,6 +53,7 @@ _FAILURES = FailureCauses(
     },
     otherwise=(SourceUnavailableError, "cannot be reached; is the host name right?"),
     broken_off=_HUNG_UP,
+    fell_silent=_FELL_SILENT,
 )
 
 
@@ -57,8 +68,30 @@ def open_rtsp(address: Address, settings: SourceSettings) -> ContainerSource:
         "allowed_media_types": "video",
         "analyzeduration": _ANALYSIS,
     }
-    container = open_container(address.target, address=address, settings=settings, options=options)
+    try:
+        container = open_container(address.target, address=address, settings=settings, options=options)
+    except SourceUnavailableError as error:
+        if _was_rejected(error) and _has_only_sound(address, settings):
+            raise SourceUnreadableError(
+                f"{address.name}: holds sound but no picture; choose the camera's address with video"
+            ) from None
+        raise
     return open_container_source(container, address=address, settings=settings, live=True)
+
+
+def _was_rejected(error: SourceUnavailableError) -> bool:
+    """Whether the server answers, and rejects the request: so it does to a request for no stream at all."""
+    return str(error).endswith(_REJECTED[1])
+
+
+def _has_only_sound(address: Address, settings: SourceSettings) -> bool:
+    """Whether a camera that rejects a request for video has nothing but sound."""
+    try:
+        options = {"rtsp_transport": settings.rtsp_transport, "analyzeduration": _ANALYSIS}
+        with open_container(address.target, address=address, settings=settings, options=options) as container:
+            return bool(container.streams.audio) and not container.streams.video
+    except SourceError:
+        return False
 
 
 def open_http(address: Address, settings: SourceSettings) -> ContainerSource:
@@ -72,8 +105,8 @@ def open_http(address: Address, settings: SourceSettings) -> ContainerSource:
         playlist = container.format.name.startswith(PLAYLISTS)  # their size is that of the text, not of the video
         live = container.duration is None and (playlist or container.size <= 0)
         return open_container_source(container, address=address, settings=settings, live=live)
-    except SourceUnreadableError as error:
-        raise explain_encryption(error, address, settings) from None
+    except SourceError as error:
+        raise explain(error, address, timeout=settings.open_timeout) from None
 
 
 RTSP: Final = SourceKind(

@@ -22,13 +22,14 @@ from monitor.media.packets import CompressedPacket, PacketListener, PacketStream
 from monitor.media.sources.source import Source
 from monitor.media.worker.frame_ring import FrameRing
 from monitor.media.worker.ipc_channel import IpcChannel, IpcError
+from monitor.media.worker.process_clock import ProcessClock
 from monitor.settings import SourceSettings
 from monitor.types import Frame, SourceInfo
 
 if TYPE_CHECKING:
     from monitor.media.sources.address import Address
 
-START_TIMEOUT: Final = 30.0  # seconds (wall clock) for a process to start on a busy machine
+START_TIMEOUT: Final = 30.0  # seconds of the process's own time to start
 _EXIT_TIMEOUT: Final = 1.0  # seconds for a process to release a camera before it is killed
 _MARGIN: Final = 2.0  # seconds added to the source's own time-outs
 
@@ -39,7 +40,7 @@ def available() -> bool:
 
 
 def silence_timeout(settings: SourceSettings) -> float:
-    """Seconds (wall clock) without a message after which a process counts as hung."""
+    """Seconds of the process's own time without a message after which it counts as hung."""
     return max(settings.hang_timeout, settings.read_timeout + _MARGIN)
 
 
@@ -93,6 +94,7 @@ class CaptureProcess:
                 self.channel = IpcChannel(undo.enter_context(ours))
                 with theirs:
                     self._popen = _start_process(theirs.fileno(), self.ring.descriptor)
+                self.channel.clock = ProcessClock(self._popen.pid)
                 undo.pop_all()
         except OSError as error:
             raise SourceUnavailableError(
@@ -108,7 +110,7 @@ class CaptureProcess:
         """Wait for the next message from the process.
 
         Args:
-            timeout: seconds (wall clock).
+            timeout: seconds of the process's own time, see ``process_clock``.
 
         Raises:
             SourceError: the source failed, or the process died, hung, or sent an invalid message.

@@ -28,6 +28,7 @@ from monitor.media.sources import Source, open_source
 from monitor.media.sources.address import Address
 from monitor.media.worker.frame_ring import SLOTS, FrameRing
 from monitor.media.worker.ipc_channel import IpcChannel
+from monitor.media.worker.process_clock import ProcessClock
 from monitor.settings import SourceSettings
 from monitor.system import jpeg
 from monitor.types import Frame
@@ -249,6 +250,7 @@ def _send_opened(source: Source, stream: PacketStream | None, channel: IpcChanne
 
 if __name__ == "__main__":
     try:
-        serve(IpcChannel(socket.socket(fileno=int(sys.argv[1]))), int(sys.argv[2]))
+        end, parent = socket.socket(fileno=int(sys.argv[1])), ProcessClock(os.getppid())
+        serve(IpcChannel(end, clock=parent), int(sys.argv[2]))
     except (EOFError, OSError):  # the parent closed the channel or wants no more
         sys.exit(0)

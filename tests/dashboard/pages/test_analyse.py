@@ -4,11 +4,14 @@ from streamlit.testing.v1 import AppTest
 
 
 def faces() -> None:
+    import pandas as pd
+
     from monitor.dashboard.pages import analyse
 
     face = {"label": "NOT_ENOUGH_EVIDENCE", "probability": None, "samples": 2, "usable_share": 0.5}
     face |= {"track_id": 1, "first_seen": 0.0, "last_seen": 7.4, "reasons": ["TOO_SMALL", "PROFILE_POSE"]}
-    analyse._faces({"tracks": [face]})
+    timeline = pd.DataFrame({"track_id": [1, 1, 1, 1, 2], "sample_probability": [0.5, None, 0.25, 0.75, 0.5]})
+    analyse._faces({"tracks": [face]}, timeline)
 
 
 def test_a_face_is_listed_with_label_reasons_and_time_in_plain_text() -> None:
@@ -18,6 +21,7 @@ def test_a_face_is_listed_with_label_reasons_and_time_in_plain_text() -> None:
     assert row["label"] == "not enough evidence"
     assert row["reasons"] == "face too small, face turned away"
     assert row["visible"] == "0:00.0 to 0:07.4"
+    assert (row["samples"], row["usable samples"]) == (3, 0.75), "of the whole file, not up to the worst moment"
 
 
 def remarks() -> None:
@@ -35,3 +39,14 @@ def test_hints_and_notes_on_the_source_are_shown_and_their_markdown_is_escaped()
         ":violet-badge[:material/sensors_off: stream: frozen 0:03.0 to 0:08.0]",
         r":gray-badge[:material/info: source] HDR \(PQ\)\, \*\*converted\*\*",
     ]
+
+
+def test_a_file_without_faces_has_an_empty_list() -> None:
+    def nobody() -> None:
+        import pandas as pd
+
+        from monitor.dashboard.pages import analyse
+
+        analyse._faces({"tracks": []}, pd.DataFrame({"track_id": [], "sample_probability": []}))
+
+    assert not AppTest.from_function(nobody, default_timeout=60).run().exception

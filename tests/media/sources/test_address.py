@@ -14,7 +14,7 @@ from monitor.media.sources.address import Address, kinds
     ("url", "kind", "target"),
     [
         ("rtsp://host/cam", "rtsp", "rtsp://host/cam"),
-        ("RTSPS://host/cam", "rtsp", "RTSPS://host/cam"),
+        ("RTSPS://host/cam", "rtsp", "rtsps://host/cam"),
         ("https://host/a.m3u8", "http", "https://host/a.m3u8"),
         ("webcam:0", "webcam", "0"),
         ("webcam:Integrated Camera: HD", "webcam", "Integrated Camera: HD"),

@@ -90,7 +90,20 @@ def test_close_ends_the_iteration_over_a_folder(tmp_path: Path) -> None:
 def test_expand_lists_a_folder_and_returns_other_addresses_unchanged(tmp_path: Path) -> None:
     for name in ("b10.mp4", "B2.mp4", "a.jpg", "notes.txt"):
         (tmp_path / name).write_bytes(b"")
-    assert expand(tmp_path) == [str(tmp_path / name) for name in ("a.jpg", "B2.mp4", "b10.mp4")]
-    assert expand("rtsp://u:p@host/1") == ["rtsp://u:p@host/1"]
-    assert expand(tmp_path / "nothing.mp4") == [str(tmp_path / "nothing.mp4")]
-    assert expand("demo:") == ["demo:"]
+    files, left_out = expand(tmp_path)
+    assert files == [str(tmp_path / name) for name in ("a.jpg", "B2.mp4", "b10.mp4")]
+    assert [item.path.name for item in left_out] == ["notes.txt"]
+    for address in ("rtsp://u:p@host/1", str(tmp_path / "nothing.mp4"), "demo:"):
+        assert expand(address) == ([address], ())
+
+
+def test_a_folder_plays_its_subfolders_and_files_without_a_known_suffix(tmp_path: Path) -> None:
+    (tmp_path / "deep" / "deeper").mkdir(parents=True)
+    clips.video(tmp_path / "z.mp4", frames=2)
+    clips.video(tmp_path / "deep" / "deeper" / "inner.mp4", frames=3).rename(tmp_path / "deep" / "deeper" / "inner")
+    image(tmp_path / "deep" / "photo.png", 30).rename(tmp_path / "deep" / "photo")
+    (tmp_path / "gone.mp4").symlink_to(tmp_path / "nowhere.mp4")
+    with open_source(tmp_path) as source:
+        frames = list(source)
+        assert source.drops == {"unreadable file": 1}, "the dangling link may be media"
+    assert [clips.number_of(frame.pixels) for frame in frames] == [0, 1, 2, 30, 0, 1]

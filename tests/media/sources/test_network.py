@@ -225,6 +225,33 @@ def test_a_wrong_camera_password_is_an_error(rtsp_clip: Path) -> None:
 
 
 @pytest.mark.rtsp
+def test_a_password_with_unescaped_characters_is_accepted(rtsp_clip: Path) -> None:
+    password = "p@ss#1/2%41?x:y"  # noqa: S105 - of the test's own server
+    with rtsp_server.serve(rtsp_clip, "--user", "me", "--password", password) as url:
+        for typed in (password, "p%40ss%231%2F2%2541%3Fx%3Ay"):
+            with open_source(url.replace("//", f"//me:{typed}@"), BRISK) as source:
+                assert next(iter(source)).width == 160
+                assert source.info.name == url.replace("//", "//me:***@")
+
+
+@pytest.mark.rtsp
+def test_capitals_blanks_and_bracketed_ipv6_are_accepted(rtsp_clip: Path) -> None:
+    with rtsp_server.serve(rtsp_clip, "--address", "::1") as url:
+        assert "[::1]" in url
+        with open_source(f"  {url.replace('rtsp', 'RTSP', 1)} \n", BRISK) as source:
+            assert next(iter(source)).width == 160
+
+
+@pytest.mark.rtsp
+def test_a_camera_with_sound_only_is_named(rtsp_clip: Path) -> None:
+    with (
+        rtsp_server.serve(rtsp_clip, "--sound") as url,
+        pytest.raises(SourceUnreadableError, match="holds sound but no picture"),
+    ):
+        open_source(url, BRISK)
+
+
+@pytest.mark.rtsp
 def test_a_wrong_camera_path_is_an_error(rtsp_clip: Path) -> None:
     with rtsp_server.serve(rtsp_clip) as url, pytest.raises(SourceNotFoundError, match="is the path right"):
         open_source(f"{url}-2", BRISK)

@@ -49,7 +49,7 @@ def test_a_silent_host_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
         check("rtsp://192.0.2.1/cam")
 
 
-@pytest.mark.parametrize("url", ["webcam:0", "a.mp4", "demo:", "rtsp://[::1/cam"])
+@pytest.mark.parametrize("url", ["webcam:0", "a.mp4", "demo:"])
 def test_addresses_without_a_port_pass(url: str) -> None:
     check(url)
 

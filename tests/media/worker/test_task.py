@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -84,6 +85,32 @@ def test_a_function_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None
     settings = SETTINGS.model_copy(update={"hang_timeout": 0.3, "read_timeout": 0.1})
     with pytest.raises(SourceUnreadableError, match="sent nothing for 0 s and was ended"):
         run_isolated(worker_tasks.hang, Path("a.mp4"), settings=settings)
+
+
+def test_a_function_that_loops_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(isolated_source, "_MARGIN", 0.1)
+    settings = SETTINGS.model_copy(update={"hang_timeout": 0.3, "read_timeout": 0.1})
+    with pytest.raises(SourceUnreadableError, match="sent nothing for 0 s and was ended"):
+        run_isolated(worker_tasks.loop, Path("a.mp4"), settings=settings)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the state of a process")
+def test_a_process_that_the_machine_does_not_run_is_not_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is stopped for three times the time-out, then goes on."""
+    monkeypatch.setattr(isolated_source, "_MARGIN", 0.1)
+    settings = SETTINGS.model_copy(update={"hang_timeout": 1.0, "read_timeout": 0.1})
+    path = tmp_path / "a.mp4"
+
+    def wake() -> None:
+        while not (note := path.with_suffix(".pid")).exists() or not note.read_text():
+            time.sleep(0.01)
+        time.sleep(3.0)
+        os.kill(int(note.read_text()), signal.SIGCONT)
+
+    waking = threading.Thread(target=wake)
+    waking.start()
+    assert run_isolated(worker_tasks.stop, path, settings=settings) == "finished"
+    waking.join()
 
 
 def test_the_timeout_allows_a_slow_disk_to_write_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
