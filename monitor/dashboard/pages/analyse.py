@@ -10,9 +10,10 @@ import streamlit as st
 
 from monitor.dashboard.gallery import GalleryItem, GalleryRow, gallery
 from monitor.dashboard.pages.charts import limits, moments, verdicts
-from monitor.dashboard.pages.current_user import ask_reporter, audit, check_role, has_role, refresh
+from monitor.dashboard.pages.current_user import ask_reporter, has_role
 from monitor.dashboard.pages.flag_form import flag_form
 from monitor.dashboard.pages.formatting import address, by_classifier, notice, remark
+from monitor.dashboard.pages.upload_queue import CHOSEN, show_queue
 from monitor.dashboard.pages.verdict_banner import show_banner
 from monitor.dashboard.player import player
 from monitor.dashboard.upload import upload
@@ -29,8 +30,6 @@ from monitor.types.formatting import clock, clock_span, percent_or_unknown, reas
 
 Span = tuple[float, float | None]  # seconds of media time; None: to the end
 
-_CHOSEN = "analysis"
-
 
 def show() -> None:
     """Shows the page."""
@@ -42,40 +41,14 @@ def show() -> None:
             key="upload",
             url=address("upload"),
             max_megabytes=monitor_service.settings.dashboard.max_upload_megabytes,
-            on_done=lambda analysis_id: st.session_state.update({_CHOSEN: analysis_id}),
+            on_done=lambda analysis_id: st.session_state.update({CHOSEN: analysis_id}),
         )
-    _queue(monitor_service)
-    analysis = monitor_service.analyses.get(st.session_state.get(_CHOSEN) or "") or next(
+    show_queue(monitor_service)
+    analysis = monitor_service.analyses.get(st.session_state.get(CHOSEN) or "") or next(
         iter(monitor_service.analyses.all), None
     )
     if analysis is not None and analysis.state is UploadState.DONE:
         _result(monitor_service, analysis)
-
-
-@refresh(every=1.0)
-def _queue(monitor_service: service.MonitorService) -> None:
-    """Lists the uploads, each with its state and its buttons."""
-    analyses = monitor_service.analyses.all
-    states = {analysis.id: analysis.state for analysis in analyses}
-    before = st.session_state.get("analysis-states")
-    st.session_state["analysis-states"] = states
-    if before is not None and before != states:
-        st.rerun()  # the result below belongs to the new state
-    for analysis in analyses:
-        row = st.container(horizontal=True, vertical_alignment="center")
-        row.markdown(f"**{analysis.name}** {analysis.state} {analysis.why}", width="stretch")
-        if analysis.state is UploadState.RUNNING:
-            row.progress(analysis.progress or 0.0, width=200)
-        if analysis.state is UploadState.DONE and row.button("Show", key=f"show-{analysis.id}"):
-            st.session_state[_CHOSEN] = analysis.id
-            st.rerun()
-        caption = "Remove" if analysis.state.over else "Cancel"
-        is_locked = not has_role(Role.REVIEWER)
-        is_pressed = row.button(caption, key=f"{caption}-{analysis.id}", disabled=is_locked)
-        if is_pressed and check_role(Role.REVIEWER):
-            audit("upload removed" if analysis.state.over else "analysis cancelled", analysis.name)
-            (monitor_service.analyses.remove if analysis.state.over else monitor_service.analyses.cancel)(analysis.id)
-            st.rerun()
 
 
 def _result(monitor_service: service.MonitorService, analysis: Upload) -> None:

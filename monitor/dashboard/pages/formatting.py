@@ -23,6 +23,11 @@ _BADGES: Final[Mapping[Label, tuple[str, str]]] = {
 }
 
 
+def escape(text: str) -> str:
+    """Text that Markdown shows as it is: file names, addresses, names of sources, messages."""
+    return _PUNCTUATION.sub(_ESCAPE, text)
+
+
 def badge(label: Label) -> str:
     """A label in Markdown: text, sign and colour."""
     colour, icon = _BADGES[label]
@@ -38,12 +43,12 @@ def notice(kind: HintKind, detail: str, since: float, until: float | None = None
     """A hint about the stream in Markdown, in a colour that no label uses."""
     when = f"since {clock(since)}" if until is None else clock_span(since, until)
     text = f":violet-badge[:material/sensors_off: stream: {kind.in_words} {when}]"
-    return f"{text} {_PUNCTUATION.sub(_ESCAPE, detail)}" if detail else text
+    return f"{text} {escape(detail)}" if detail else text
 
 
 def remark(note: str) -> str:
     """How a source was read, in Markdown: its colours were converted, another video track was not looked at."""
-    return f":gray-badge[:material/info: source] {_PUNCTUATION.sub(_ESCAPE, note)}"
+    return f":gray-badge[:material/info: source] {escape(note)}"
 
 
 def route(*parts: str) -> str:

@@ -179,6 +179,12 @@ class TestOwnMaterial:
         (tmp_path / "letter.mp4").write_text("no video at all")
         chooser.set_input_files(tmp_path / "letter.mp4")
         page.locator("[role=alert]", has_text="letter.mp4").first.wait_for()
+        letters = [tmp_path / f"letter {number}.mp4" for number in range(3)]
+        for letter in letters:
+            letter.write_text("no video at all")
+        chooser.set_input_files(letters)
+        for letter in letters:
+            page.locator("[role=alert] p", has_text=letter.name).wait_for()
         chooser.set_input_files(talk(tmp_path / "talk.mp4"))
         page.get_by_text("Likely fake: face 1 looks manipulated").wait_for()
         player, at = page.locator("video"), "video => video.readyState >= 1 && video.currentTime"
