@@ -6,6 +6,7 @@ from typing import Any, Final
 from urllib.parse import urlencode, urljoin
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from monitor.dashboard.pages.current_user import get_token
 from monitor.server.routes import PREFIX
@@ -15,12 +16,23 @@ from monitor.types.formatting import clock, clock_span, percent_or_unknown
 _PUNCTUATION: Final = re.compile(r"([!-/:-@\[-`{-~])")  # characters with a meaning in Markdown
 _ESCAPE: Final = r"\\\1"
 INDICATION: Final = "An indication, not proof."
+HEAT_MAP_LIMITS: Final = (
+    "The heat-map shows which parts of a face moved its score. In tests it pointed at manipulated parts no better than "
+    "chance: do not read it as the place of a manipulation."
+)
 _BADGES: Final[Mapping[Label, tuple[str, str]]] = {
     Label.NOT_ENOUGH_EVIDENCE: ("gray", ":material/help:"),
     Label.LIKELY_REAL: ("green", ":material/check_circle:"),
     Label.SUSPICIOUS: ("orange", ":material/warning:"),
     Label.LIKELY_FAKE: ("red", ":material/report:"),
 }
+
+
+def page_head(title: str) -> DeltaGenerator:
+    """Shows the title of a page; returns the place at its right."""
+    head, place = st.columns([4, 1], vertical_alignment="bottom")
+    head.header(title)
+    return place
 
 
 def escape(text: str) -> str:

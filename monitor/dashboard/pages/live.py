@@ -29,9 +29,9 @@ _PORTRAIT: Final = "display:block;width:56px;border-radius:6px"  # CSS
 
 def show() -> None:
     """Shows the page."""
-    ask_reporter()
     monitor_service = service.current()
     with st.sidebar:
+        ask_reporter()
         list_sources(monitor_service)
         ask_source(monitor_service)
     streams = monitor_service.streams
