@@ -220,7 +220,7 @@ class Uploads:
             if analysis := self.get(analysis_id):  # the report names the user's file, not the server's path
                 source.info = replace(source.info, name=analysis.name)
             folder = self._root / analysis_id / _RESULTS
-            recording = ResultRecorder(folder, source=source, engines=engines, settings=settings)
+            recording = ResultRecorder(folder, source=source, engines=engines, settings=settings, plain_video=True)
 
             def tick(stats: SessionStats) -> bool:
                 self._report_progress(analysis_id, stats, source.info)

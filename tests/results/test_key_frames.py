@@ -62,6 +62,9 @@ def test_pictures_show_the_face_under_its_evidence_and_are_found_again(tmp_path:
     assert left[0] > left[2] + 60, "red speaks for fake"
     assert right[2] > right[0] + 60, "blue for real"
     assert np.ptp(outside) < 10
+    plain = cv2.imread(str(tmp_path / one.plain_file)).astype(int)
+    assert np.ptp(plain) < 10, "without its heat map"
+    assert one.clear_file == one.plain_file
     assert (tmp_path / other.file).is_file()
 
 

@@ -12,7 +12,7 @@ from monitor.dashboard.gallery import GalleryItem, GalleryRow, gallery
 from monitor.dashboard.pages.charts import limits, moments, verdicts
 from monitor.dashboard.pages.current_user import ask_reporter, has_role
 from monitor.dashboard.pages.flag_form import flag_form
-from monitor.dashboard.pages.formatting import address, by_classifier, notice, remark
+from monitor.dashboard.pages.formatting import HEAT_MAP_LIMITS, address, by_classifier, notice, page_head, remark
 from monitor.dashboard.pages.upload_queue import CHOSEN, show_queue
 from monitor.dashboard.pages.verdict_banner import show_banner
 from monitor.dashboard.player import player
@@ -20,7 +20,7 @@ from monitor.dashboard.upload import upload
 from monitor.flags.from_analysis import AnalysedFile, choose_span
 from monitor.media.sources.container import FALLBACK_FPS
 from monitor.results.key_frames import key_frames
-from monitor.results.result_folder import TIMELINE_FILE, VIDEO_FILE, result_files
+from monitor.results.result_folder import PLAIN_VIDEO_FILE, TIMELINE_FILE, VIDEO_FILE, result_files
 from monitor.server import service
 from monitor.server.auth.user import Role
 from monitor.server.uploads import Upload, UploadState
@@ -33,9 +33,9 @@ Span = tuple[float, float | None]  # seconds of media time; None: to the end
 
 def show() -> None:
     """Shows the page."""
-    ask_reporter()
     monitor_service = service.current()
-    st.header("Analyse")
+    with page_head("Analyse"):
+        ask_reporter()
     if has_role(Role.REVIEWER):
         upload(
             key="upload",
@@ -69,7 +69,7 @@ def _result(monitor_service: service.MonitorService, analysis: Upload) -> None:
     still = report["source"]["still"]
     thresholds = VerdictSettings.model_validate(rename_settings(report["settings"])["verdict"])
     brushed = None if still else _timeline(timeline, thresholds, segments, key=analysis.id)
-    selected = None if span is None else (span["start"], span["end"])
+    selected = None if span is None else (first_moment(timeline, span) or span["start"], span["end"])
     _key_frames(analysis, folder, timeline, still=still)
     latest = _play_new_selection(analysis.id, selected=selected, brushed=brushed)
     on_flag = None
@@ -78,6 +78,7 @@ def _result(monitor_service: service.MonitorService, analysis: Upload) -> None:
             span = None if brushed[1] is None else choose_span(analysed, brushed[0], brushed[1])
         with flag_place:
             on_flag = flag_form(monitor_service, analysed, span, key=analysis.id)
+    st.session_state.setdefault(f"player-state-{analysis.id}", (opening_moment(report, timeline), None, 0))
     with picture:
         _player(analysis, folder, fps=None if still else report["source"]["fps"] or FALLBACK_FPS, on_flag=on_flag)
     _faces(report, timeline)
@@ -186,13 +187,14 @@ def _key_frames(analysis: Upload, folder: Path, timeline: pd.DataFrame, *, still
     moments = key_frames(folder)
     if not moments:
         return
+    has_heat_map = st.session_state.get(_heat_key(analysis), False)
     samples = timeline.set_index(["frame_index", "track_id"])["sample_probability"]
     rows: dict[int, GalleryRow] = {}
     for moment in moments:
         score = percent_or_unknown(float(samples.get((moment.frame_index, moment.track_id), float("nan"))))
         at = "" if still else f"{clock(moment.media_time)}, "
         item = GalleryItem(
-            url=address("analyses", analysis.id, moment.file),
+            url=address("analyses", analysis.id, moment.file if has_heat_map else moment.clear_file),
             caption=f"{at}{score} alone",
             description=f"Face {moment.track_id}, {at}score of this picture alone {score}",
         )
@@ -204,7 +206,7 @@ def _key_frames(analysis: Upload, folder: Path, timeline: pd.DataFrame, *, still
 
     st.subheader(
         "Pictures with the highest scores",
-        help="Red is evidence for fake, blue is evidence for real. Below each picture is its score alone. "
+        help="With the heat-map, red is evidence for fake and blue for real. Below each picture is its score alone. "
         "P(fake) of a face joins all of its pictures, so it is often lower than the highest of them.",
     )
     gallery(list(rows.values()), key=f"gallery-{analysis.id}", on_pick=play_moment)
@@ -212,10 +214,12 @@ def _key_frames(analysis: Upload, folder: Path, timeline: pd.DataFrame, *, still
 
 def _player(analysis: Upload, folder: Path, *, fps: float | None, on_flag: Callable[[float], None] | None) -> None:
     """Shows the annotated video at the requested moment."""
-    if not (folder / VIDEO_FILE).is_file():
+    files = [name for name in (PLAIN_VIDEO_FILE, VIDEO_FILE) if (folder / name).is_file()]
+    if not files:
         return
     start, end, request = _player_state(analysis.id)
-    url = address("analyses", analysis.id, VIDEO_FILE)
+    has_heat_map = len(files) == 1 or st.session_state.get(_heat_key(analysis), False)
+    url = address("analyses", analysis.id, files[-1] if has_heat_map else files[0])
     player(
         key=f"player-{analysis.id}",
         url=url,
@@ -226,7 +230,31 @@ def _player(analysis: Upload, folder: Path, *, fps: float | None, on_flag: Calla
         request=request,
         on_flag=on_flag,
     )
-    st.caption("Every box, label and heat-map is drawn on its own frame of the video.")
+    if len(files) > 1:
+        st.toggle("Heat-map", key=_heat_key(analysis), help=HEAT_MAP_LIMITS)
+    if has_heat_map:
+        st.caption(HEAT_MAP_LIMITS)
+    st.caption("Every box and label is drawn on its own frame of the video.")
+
+
+def _heat_key(analysis: Upload) -> str:
+    """The key of the switch in the tab's session."""
+    return f"heat-{analysis.id}"
+
+
+def first_moment(timeline: pd.DataFrame, span: dict[str, Any]) -> float | None:
+    """The media time at which a face first has the label of its span; None if the timeline does not know it."""
+    rows = timeline[(timeline["track_id"] == span["track_id"]) & (timeline["label"] == span["label"])]
+    times = rows["media_time"][rows["media_time"].between(span["start"], span["end"])]
+    return None if times.empty else float(times.min())
+
+
+def opening_moment(report: dict[str, Any], timeline: pd.DataFrame) -> float:
+    """The media time of the first picture to show: where the verdict is first reached, or a box is drawn."""
+    verdict = report["verdict"]
+    decided = timeline[(timeline["track_id"] == verdict["track_id"]) & (timeline["label"] == verdict["label"])]
+    boxed = timeline[timeline["box_x1"].notna()]
+    return next((float(rows["media_time"].min()) for rows in (decided, boxed) if not rows.empty), 0.0)
 
 
 def _faces(report: dict[str, Any], timeline: pd.DataFrame) -> None:
@@ -257,7 +285,7 @@ def _faces(report: dict[str, Any], timeline: pd.DataFrame) -> None:
 
 def _downloads(analysis: Upload, folder: Path) -> None:
     """Shows a download button for each result file."""
-    files = [name for name in result_files() if (folder / name).is_file()]
+    files = [name for name in (*result_files(), PLAIN_VIDEO_FILE) if (folder / name).is_file()]
     row = st.container(horizontal=True)
     for name in files:
         row.link_button(f"Download {name}", address("analyses", analysis.id, name, saved="1"))

@@ -54,8 +54,8 @@ def _thumbnail(monitor_service: MonitorService, analysis: Upload) -> None:
     """Shows the first key frame of an ended analysis, if it has one."""
     folder = monitor_service.analyses.results(analysis.id) if analysis.state is UploadState.DONE else None
     moment = next(iter(key_frames(folder)), None) if folder is not None else None
-    if folder is not None and moment is not None and (folder / moment.file).is_file():
-        st.image(str(folder / moment.file), width=_PICTURE)
+    if folder is not None and moment is not None and (folder / moment.clear_file).is_file():
+        st.image(str(folder / moment.clear_file), width=_PICTURE)
 
 
 def _end_button(monitor_service: MonitorService, analysis: Upload) -> None:

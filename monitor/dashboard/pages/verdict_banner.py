@@ -51,8 +51,8 @@ def show_banner(name: str, report: Mapping[str, Any], *, folder: Path) -> None:
     if label.suspects:
         sentences[1:1] = [_when(report, verdict["track_id"], moment), _caution(report, moment)]
     row = st.container(horizontal=True, vertical_alignment="top")
-    if moment is not None and (folder / moment.file).is_file():
-        row.image(str(folder / moment.file), caption=f"face {moment.track_id}", width=_PICTURE)
+    if moment is not None and (folder / moment.clear_file).is_file():
+        row.image(str(folder / moment.clear_file), caption=f"face {moment.track_id}", width=_PICTURE)
     with row.container(width="stretch"):
         _BOXES[label](" ".join(filter(None, [*sentences, f"*{INDICATION}*"])))
 

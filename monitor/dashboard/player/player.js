@@ -29,13 +29,20 @@ class Player {
     for (const control of this.find("steps").querySelectorAll(".step")) control.hidden = data.fps === null;
     this.find("flag").hidden = !data.flags;
     this.video.setAttribute("aria-label", data.title);
-    if (before?.url.split("?")[0] !== data.url.split("?")[0]) this.video.src = data.url; // a new token does not reload the video
-    else if (before.request !== data.request) this.seek();
+    if (before?.url.split("?")[0] !== data.url.split("?")[0]) { // a new token does not reload the video
+      this.resumeAt = before?.title === data.title ? this.video.currentTime : null; // another view of the same video
+      this.video.src = data.url;
+    } else if (before.request !== data.request) this.seek();
   }
 
   // Seeks into the requested frame, 1 ms after its start: the exact edge may show the frame before.
   seek() {
     const { start, end } = this.data;
+    if (this.resumeAt != null) {
+      this.video.currentTime = this.resumeAt;
+      this.resumeAt = null;
+      return;
+    }
     this.until = end;
     this.video.pause();
     this.video.currentTime = Math.min(start + 0.001, this.video.duration || start);

@@ -1,6 +1,9 @@
 """Single functions of the page Analyse; tests/dashboard/pages/test_pages.py runs the page in a browser."""
 
+import pandas as pd
 from streamlit.testing.v1 import AppTest
+
+from monitor.dashboard.pages.analyse import first_moment, opening_moment
 
 
 def faces() -> None:
@@ -50,3 +53,16 @@ def test_a_file_without_faces_has_an_empty_list() -> None:
         analyse._faces({"tracks": []}, pd.DataFrame({"track_id": [], "sample_probability": []}))
 
     assert not AppTest.from_function(nobody, default_timeout=60).run().exception
+
+
+def test_the_player_opens_where_the_verdict_is_reached() -> None:
+    words = ["NOT_ENOUGH_EVIDENCE", "SUSPICIOUS", "LIKELY_FAKE", "LIKELY_FAKE"]
+    rows = {"media_time": [0.2, 1.0, 2.0, 3.0], "track_id": 1, "label": words, "box_x1": [None, 10.0, 10.0, 10.0]}
+    timeline = pd.DataFrame(rows)
+    assert opening_moment({"verdict": {"track_id": 1, "label": "LIKELY_FAKE"}}, timeline) == 2.0
+    undecided = {"verdict": {"track_id": None, "label": "NOT_ENOUGH_EVIDENCE"}}
+    assert opening_moment(undecided, timeline) == 1.0, "the first box"
+    assert opening_moment(undecided, timeline[:0]) == 0.0
+    span = {"track_id": 1, "start": 0.5, "end": 3.0, "label": "LIKELY_FAKE"}
+    assert first_moment(timeline, span) == 2.0
+    assert first_moment(timeline, span | {"track_id": 2}) is None

@@ -189,6 +189,12 @@ class TestOwnMaterial:
         page.get_by_text("Likely fake: face 1 looks manipulated").wait_for()
         player, at = page.locator("video"), "video => video.readyState >= 1 && video.currentTime"
         until(lambda: player.evaluate("video => video.readyState >= 1 && video.duration > 8"))
+        until(lambda: 3 < player.evaluate(at) < 6.5)  # opens on the first moment that is likely fake
+        assert "without-heat-map" in player.get_attribute("src")
+        page.get_by_test_id("stCheckbox").get_by_text("Heat-map").click()
+        page.get_by_text("no better than chance").first.wait_for()
+        until(lambda: "without-heat-map" not in player.get_attribute("src"))
+        until(lambda: 3 < player.evaluate(at) < 6.5)  # the same moment
         moment = page.get_by_role("button", name="Face 1, 0:0").first
         assert moment.locator("img").evaluate("image => image.decode().then(() => image.naturalWidth)") > 100
         moment.click()
@@ -284,6 +290,35 @@ class TestOwnMaterial:
             for one in added:
                 archive.store.delete(one.id, actor="ada")
 
+    def test_a_click_on_a_row_shows_its_flag_and_ticks_act_on_all_of_them(
+        self, page: Any, dashboard: Dashboard
+    ) -> None:
+        with FlagArchive(dashboard.folder) as archive:
+            added = [flag(number, source=f"row {number}", trace=()) for number in range(4)]
+            for one in added:
+                archive.store.add(one, actor="ada")
+            page.set_viewport_size({"width": 1440, "height": 900})
+            page.goto(f"{dashboard.url}/review")
+            page.get_by_role("textbox", name="Search").fill("row")
+            page.get_by_role("textbox", name="Search").press("Enter")
+            page.locator("h4", has_text="row 3").wait_for()
+            page.get_by_text("Flag 1 of 4").wait_for()
+            table = page.locator(".dvn-scroller").first
+            assert table.evaluate("table => table.scrollWidth - table.clientWidth") <= 1, "no column is cut"
+            row = 35  # pixels, the header too
+            table.click(position={"x": 150, "y": 3.5 * row})
+            page.locator("h4", has_text="row 1").wait_for()
+            for number in (1, 2):
+                table.click(position={"x": 15, "y": (number + 0.5) * row})
+                page.get_by_text(f"{number} ticked flag").wait_for()
+            page.get_by_role("button", name="False alarm (2)").click()
+            until(lambda: archive.store.get(added[2].id).opinion is Opinion.REAL)
+            page.get_by_text("Flag 1 of 2").wait_for()
+            assert [archive.store.get(one.id).opinion for one in added] == [None, None, Opinion.REAL, Opinion.REAL]
+            assert page.get_by_text("ticked flag").count() == 0, "the same rows are other flags"
+            for one in added:
+                archive.store.delete(one.id, actor="ada")
+
     def test_files_need_the_token_of_a_page(self, dashboard: Dashboard) -> None:
         for path in ("export?ids=x", "flags/a/frame.jpg", "analyses/a/report.json?token=guess"):
             with pytest.raises(urllib.error.HTTPError) as refused:
@@ -321,6 +356,15 @@ class TestScript:
 
     def test_the_review_page_without_flags_says_so(self) -> None:
         assert "No flags found" in self.run("review").info[0].value
+
+    def test_a_list_without_flags_says_why(self) -> None:
+        store = service.current().archive.store
+        store.add(flag(trace=()), actor="ada")
+        store.review(flag().id, actor="ada", opinion=Opinion.FAKE)
+        app = self.run("review")
+        assert "All reviewed: 1 flag." in app.success[0].value
+        app.text_input(key="review-text").set_value("nothing like it").run()
+        assert app.info[0].value == "No flag matches these filters, of 1 flag in total."
 
     def test_the_model_card_is_shown(self) -> None:
         app = self.run("model")

@@ -41,7 +41,7 @@ def picture(folder: Path, **measures: float) -> None:
     size, sharpness, brightness = (measures.get(name, 200.0) for name in ("size", "sharpness", "brightness"))
     moment = KeyFrame(8, 135, 5.4, 1.5, size, sharpness, brightness, "key-frame-0.jpg")
     record = asdict(moment)
-    del record["jpeg"]
+    del record["jpeg"], record["plain_jpeg"]
     (folder / LIST_FILE).write_text(json.dumps([record]))
     (folder / moment.file).write_bytes(jpeg.encode(np.zeros((40, 40, 3), np.uint8), quality=85))
 
