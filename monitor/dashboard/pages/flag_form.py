@@ -42,7 +42,7 @@ def flag_form(
         st.caption("To flag a span, select it in the list or drag over it in the chart. The player flags one frame.")
     else:
         st.caption(f"Chosen: {_describe(span)}.")
-        st.button("Flag this span", icon=":material/flag:", key=f"flag-span-{key}", on_click=save, args=(span,))
+        st.button("Flag this span", key=f"flag-span-{key}", on_click=save, args=(span,))
     return flag_frame
 
 

@@ -247,7 +247,8 @@ class TestOwnMaterial:
             (flag,) = [flag for flag in archive.store.find() if flag.source == "Camera of grace"]
             until(lambda: archive.store.get(flag.id).clip is ClipState.KEPT)
         assert flag.track_id is not None
-        page.locator("[class*=st-key-remove-] button").locator("visible=true").last.click()
+        page.get_by_role("button", name="Remove", exact=True).last.click()
+        page.get_by_role("button", name="Remove it").click()
         page.get_by_text("Ended: the source was removed. The camera is off.").wait_for()
 
     def test_keys_in_quick_succession_judge_the_flag_on_the_screen(self, page: Any, dashboard: Dashboard) -> None:
@@ -499,6 +500,17 @@ class TestScript:
         assert list(classes["deleted"]) == ["never: neither an age limit nor a quota is set"] * 2 + [
             "never automatically"
         ]
+
+    def test_a_source_is_removed_after_a_question(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(Stream, "start", lambda stream: None)
+        stream = service.current().add("demo:", name="the *door*")
+        app = self.run("live")
+        assert "Stop monitoring the \\*door\\*? Its flags stay." in [text.value for text in app.markdown]
+        buttons = [button for button in app.button if (button.key or "").endswith(stream.id)]
+        assert [button.label for button in buttons] == ["Pause", "Save", "Remove it"], "words, not icons"
+        assert not any(button.icon for button in app.button)
+        buttons[-1].click().run()
+        assert not service.current().streams
 
     def test_a_hint_is_shown_beside_the_source_and_its_markdown_is_escaped(
         self, monkeypatch: pytest.MonkeyPatch
