@@ -58,7 +58,7 @@ def _result(monitor_service: service.MonitorService, analysis: Upload) -> None:
     if folder is None or report is None or file is None:
         st.error("The results of this analysis no longer exist. Upload the file again.")
         return
-    show_banner(analysis.name, report, folder=folder)
+    show_banner(analysis.name, report, folder=folder, analysis_id=analysis.id)
     _remarks(report)
     segments, timeline = report["segments"], pd.read_csv(folder / TIMELINE_FILE)
     picture, spans = st.columns([3, 2])

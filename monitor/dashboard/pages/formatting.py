@@ -1,5 +1,6 @@
 """Text that several pages share: labels with sign and colour, hints, and URLs of files."""
 
+import html
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
@@ -79,3 +80,24 @@ def address(*parts: str, **query: str) -> str:
 def absolute(*parts: str) -> str:
     """The full URL of a route, for players that need the host."""
     return urljoin(st.context.url or "", address(*parts))
+
+
+def show_picture(url: str, *, description: str, width: int | None = None) -> None:
+    """Shows a picture of one of the server's own routes, with its description below.
+
+    ``st.image`` copies a picture into Streamlit's memory, which forgets it when the page runs again: in quick
+    succession the browser asks too late, and the picture stays broken.
+
+    Args:
+        url: relative to the page.
+        description: text below the picture, for screen readers too.
+        width: pixels; None: as wide as its place.
+    """
+    size = "100%" if width is None else f"{width}px"
+    st.html(
+        f'<figure style="margin:0;width:{size};max-width:100%">'
+        f'<img src="{html.escape(url)}" alt="{html.escape(description)}" '
+        'style="display:block;width:100%;border-radius:6px">'
+        f'<figcaption style="font-size:.875rem;opacity:.8">{html.escape(description)}</figcaption></figure>',
+        width="stretch" if width is None else "content",
+    )

@@ -11,7 +11,7 @@ import streamlit as st
 from monitor.dashboard.keys import keys, subject_container
 from monitor.dashboard.pages.current_user import ask_reporter, check_role, explain_denial, get_reporter, refresh
 from monitor.dashboard.pages.flag_list import bulk_actions, flag_list, read_selection
-from monitor.dashboard.pages.formatting import HEAT_MAP_LIMITS, absolute, badge, page_head
+from monitor.dashboard.pages.formatting import HEAT_MAP_LIMITS, absolute, address, badge, page_head, show_picture
 from monitor.errors import FlagNotFoundError, MonitorError, UsageError
 from monitor.flags.files import CLIP, FRAME, OVERLAY
 from monitor.flags.queries import FlagQuery, Order
@@ -160,9 +160,9 @@ def _show_flag(monitor_service: service.MonitorService, flag: Flag) -> None:
     with picture:
         folder = monitor_service.archive.files.folder(flag.id)
         has_heat_map = st.toggle("Heat-map", key="review-heat", help=HEAT_MAP_LIMITS)
-        path = folder / (OVERLAY if has_heat_map else FRAME)
-        if path.is_file():
-            st.image(str(path), caption="the flagged moment")
+        name = OVERLAY if has_heat_map else FRAME
+        if (folder / name).is_file():
+            show_picture(address("flags", flag.id, name), description="the flagged moment")
 
 
 def _clip(monitor_service: service.MonitorService, flag: Flag) -> None:
@@ -220,7 +220,7 @@ def _controls(
             disabled=bool(locked) or is_idle,
             help=locked or None,
         )
-    keys([*_REVIEWS, _NEXT, _BACK, _UNDO], subject=subject, key=_KEYS, on_key=press)
+    keys([*_REVIEWS, _NEXT, _BACK, _UNDO], subject=subject, key=_KEYS, on_key=press, filters=repr(query))
 
 
 def _judge(monitor_service: service.MonitorService, shown: Flag, opinion: Opinion | None) -> bool:

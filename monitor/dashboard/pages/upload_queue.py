@@ -1,11 +1,12 @@
 """The queue of uploads: of each its state, its verdict and its buttons."""
 
+import html
 from typing import Final
 
 import streamlit as st
 
 from monitor.dashboard.pages.current_user import audit, check_role, has_role, refresh
-from monitor.dashboard.pages.formatting import badge, escape
+from monitor.dashboard.pages.formatting import address, badge, escape
 from monitor.results.key_frames import key_frames
 from monitor.server.auth.user import Role
 from monitor.server.service import MonitorService
@@ -55,7 +56,8 @@ def _thumbnail(monitor_service: MonitorService, analysis: Upload) -> None:
     folder = monitor_service.analyses.results(analysis.id) if analysis.state is UploadState.DONE else None
     moment = next(iter(key_frames(folder)), None) if folder is not None else None
     if folder is not None and moment is not None and (folder / moment.clear_file).is_file():
-        st.image(str(folder / moment.clear_file), width=_PICTURE)
+        url = html.escape(address("analyses", analysis.id, moment.clear_file))
+        st.html(f'<img src="{url}" alt="" width="{_PICTURE}" style="border-radius:4px">', width="content")
 
 
 def _end_button(monitor_service: MonitorService, analysis: Upload) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Final
 import streamlit as st
 
 from monitor.analysis.quality import weak_points
-from monitor.dashboard.pages.formatting import INDICATION, badge
+from monitor.dashboard.pages.formatting import INDICATION, address, badge, escape, show_picture
 from monitor.results.key_frames import KeyFrame, key_frames, strongest
 from monitor.settings import QualitySettings, rename_settings
 from monitor.types import Label, Reason
@@ -33,17 +33,18 @@ _SPANS: Final = 2  # listed in the banner
 _PICTURE: Final = 120  # pixels
 
 
-def show_banner(name: str, report: Mapping[str, Any], *, folder: Path) -> None:
+def show_banner(name: str, report: Mapping[str, Any], *, folder: Path, analysis_id: str) -> None:
     """Shows the verdict on the whole file, its limits and the next step; of a suspicion, the face that caused it.
 
     Args:
         name: of the file.
         report: the content of its report.json.
         folder: of the results.
+        analysis_id: of the upload.
     """
     verdict = report["verdict"]
     label = Label(verdict["label"])
-    st.subheader(f"{name} {badge(label)}")
+    st.subheader(f"{escape(name)} {badge(label)}")
     sentences = [verdict["in_words"], _ADVICE[label]]
     if label is Label.LIKELY_REAL:
         sentences.append(blindness(report["model"].get("blind_generators", ())))  # earlier reports had none
@@ -52,7 +53,9 @@ def show_banner(name: str, report: Mapping[str, Any], *, folder: Path) -> None:
         sentences[1:1] = [_when(report, verdict["track_id"], moment), _caution(report, moment)]
     row = st.container(horizontal=True, vertical_alignment="top")
     if moment is not None and (folder / moment.clear_file).is_file():
-        row.image(str(folder / moment.clear_file), caption=f"face {moment.track_id}", width=_PICTURE)
+        with row:
+            url = address("analyses", analysis_id, moment.clear_file)
+            show_picture(url, description=f"face {moment.track_id}", width=_PICTURE)
     with row.container(width="stretch"):
         _BOXES[label](" ".join(filter(None, [*sentences, f"*{INDICATION}*"])))
 

@@ -358,6 +358,15 @@ class TestScript:
     def test_the_review_page_without_flags_says_so(self) -> None:
         assert "No flags found" in self.run("review").info[0].value
 
+    def test_a_flagged_picture_comes_from_a_route_that_remembers_it(self) -> None:
+        archive = service.current().archive
+        archive.store.add(flag(trace=()), actor="ada")
+        folder = archive.files.folder(flag().id)
+        folder.mkdir(parents=True)
+        (folder / "frame.jpg").write_bytes(b"")
+        pictures = [element.proto.body for element in self.run("review").get("html")]
+        assert any(f"monitor/flags/{flag().id}/frame.jpg?token=" in picture for picture in pictures)
+
     def test_a_list_without_flags_says_why(self) -> None:
         store = service.current().archive.store
         store.add(flag(trace=()), actor="ada")

@@ -1,6 +1,7 @@
 """The verdict on an analysed file; tests/dashboard/pages/test_pages.py runs the page Analyse in a browser."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from streamlit.testing.v1 import AppTest
 
 from monitor.dashboard.pages.verdict_banner import blindness
 from monitor.results.key_frames import LIST_FILE, KeyFrame
+from monitor.server import service
+from monitor.settings import Settings
 from monitor.system import jpeg
 from monitor.types import Label
 
@@ -23,13 +26,22 @@ def report(label: Label, **changes: Any) -> dict[str, Any]:
     return {**plain, **changes}
 
 
+@pytest.fixture(autouse=True)
+def empty(tmp_path: Path) -> Iterator[None]:
+    opened = service.MonitorService.open(Settings(evidence={"folder": tmp_path / "evidence"}))
+    service.install(opened)
+    yield
+    service.install(None)
+    opened.close()
+
+
 def banner(content: dict[str, Any], folder: Path) -> AppTest:
     def show(content: dict, folder: str) -> None:  # type: ignore[type-arg]  # its source runs alone
         from pathlib import Path
 
         from monitor.dashboard.pages.verdict_banner import show_banner
 
-        show_banner("talk.mp4", content, folder=Path(folder))
+        show_banner("talk.mp4", content, folder=Path(folder), analysis_id="a1")
 
     app = AppTest.from_function(show, args=(content, str(folder)), default_timeout=60).run()
     assert not app.exception
@@ -80,7 +92,9 @@ def test_a_suspicion_names_the_face_its_picture_and_its_times(tmp_path: Path) ->
     expected = "Face 8: suspicious from 0:02.0 to 0:03.0, 0:05.0 to 0:06.0; highest score at 0:05.4."
     assert expected in app.warning[0].value
     assert "basis" not in app.warning[0].value
-    assert len(app.get("image")) == 1
+    (html,) = app.get("html")
+    assert "monitor/analyses/a1/key-frame-0.jpg?" in html.proto.body
+    assert 'alt="face 8"' in html.proto.body
 
 
 def test_a_weak_face_is_called_weak(tmp_path: Path) -> None:
