@@ -24,7 +24,7 @@ _PAGES: dict[str, Callable[[], None]] = {
     "model": model.show,
     "system": system.show,
 }
-_WITH_SIDEBAR: Final = ("", "live")  # URL paths; the default page has none
+_WITH_SIDE_BAR: Final = "live"
 
 
 def register(name: str, draw: Callable[[], None]) -> None:
@@ -46,6 +46,6 @@ def show() -> None:
         f"{page.title if is_signed_in else 'Sign in'} - Deepfake monitor",
         page_icon=str(resources.files("monitor").joinpath("assets/icon.png")),
         layout="wide",
-        initial_sidebar_state="auto" if page.url_path in _WITH_SIDEBAR else "collapsed",
+        initial_sidebar_state="auto" if page.title.lower() == _WITH_SIDE_BAR else "collapsed",
     )
     page.run()

@@ -7,6 +7,7 @@ from typing import Any
 import streamlit as st
 
 from monitor.dashboard.pages.current_user import check_role, get_reporter
+from monitor.dashboard.pages.formatting import escape
 from monitor.errors import MonitorError
 from monitor.flags.from_analysis import AnalysedFile, flag_span, span_around
 from monitor.server.auth.user import Role
@@ -65,8 +66,8 @@ def _save(monitor_service: MonitorService, analysed: AnalysedFile, span: dict[st
                 source=monitor_service.settings.source,
             )
     except MonitorError as error:
-        st.toast(f"Not flagged: {error}", icon=":material/error:")
+        st.toast(f"Not flagged: {escape(str(error))}", icon=":material/error:")
         return
-    subject = f"{analysed.name} at {clock(flag.media_time)}"
+    subject = f"{escape(analysed.name)} at {clock(flag.media_time)}"
     is_known = flag.created_at < pressed_at
     st.toast(f"{subject} is flagged already" if is_known else f"Flagged {subject}", icon=":material/flag:")

@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from monitor.dashboard.pages.current_user import audit, check_role, explain_denial, get_reporter
-from monitor.dashboard.pages.formatting import address
+from monitor.dashboard.pages.formatting import address, source_name
 from monitor.server.auth.user import Role
 from monitor.server.service import MonitorService
 from monitor.types import Flag, Label, Opinion, Origin
@@ -55,7 +55,7 @@ def flag_list(flags: Sequence[Flag], *, shown: Flag | None) -> None:
         {
             "": _MARK if shown is not None and flag.id == shown.id else "",
             "time": flag.created_at,
-            "source": flag.source,
+            "source": source_name(flag.source),
             "moment": clock(flag.media_time),
             "label": _label(flag),
             "opinion": flag.opinion or ("reviewed" if flag.reviewed_at else ""),

@@ -10,6 +10,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from monitor.dashboard.pages.current_user import get_token
+from monitor.server import service
 from monitor.server.routes import PREFIX
 from monitor.types import HintKind, Label
 from monitor.types.formatting import clock, clock_span, percent_or_unknown
@@ -21,6 +22,7 @@ HEAT_MAP_LIMITS: Final = (
     "The heat-map shows which parts of a face moved its score. In tests it pointed at manipulated parts no better than "
     "chance: do not read it as the place of a manipulation."
 )
+_PRECISIONS: Final = {"fp32": "32-bit numbers", "fp16": "16-bit numbers", "int8": "8-bit numbers"}
 _BADGES: Final[Mapping[Label, tuple[str, str]]] = {
     Label.NOT_ENOUGH_EVIDENCE: ("gray", ":material/help:"),
     Label.LIKELY_REAL: ("green", ":material/check_circle:"),
@@ -39,6 +41,12 @@ def page_head(title: str) -> DeltaGenerator:
 def escape(text: str) -> str:
     """Text that Markdown shows as it is: file names, addresses, names of sources, messages."""
     return _PUNCTUATION.sub(_ESCAPE, text)
+
+
+def engine_in_words(name: str) -> str:
+    """An engine's name for people: "onnxruntime, 32-bit numbers" for "onnxruntime-fp32"."""
+    engine, _, precision = name.rpartition("-")
+    return f"{engine}, {_PRECISIONS[precision]}" if engine and precision in _PRECISIONS else name
 
 
 def badge(label: Label) -> str:
@@ -62,6 +70,12 @@ def notice(kind: HintKind, detail: str, since: float, until: float | None = None
 def remark(note: str) -> str:
     """How a source was read, in Markdown: its colours were converted, another video track was not looked at."""
     return f":gray-badge[:material/info: source] {escape(note)}"
+
+
+def source_name(source: str) -> str:
+    """The present name of a source that was renamed; flags store its address."""
+    streams = service.current().streams
+    return next((stream.name for stream in streams if source in (stream.address, stream.name)), source)
 
 
 def route(*parts: str) -> str:

@@ -11,7 +11,17 @@ import streamlit as st
 from monitor.dashboard.keys import keys, subject_container
 from monitor.dashboard.pages.current_user import ask_reporter, check_role, explain_denial, get_reporter, refresh
 from monitor.dashboard.pages.flag_list import bulk_actions, flag_list, read_selection
-from monitor.dashboard.pages.formatting import HEAT_MAP_LIMITS, absolute, address, badge, page_head, show_picture
+from monitor.dashboard.pages.formatting import (
+    HEAT_MAP_LIMITS,
+    absolute,
+    address,
+    badge,
+    engine_in_words,
+    escape,
+    page_head,
+    show_picture,
+    source_name,
+)
 from monitor.errors import FlagNotFoundError, MonitorError, UsageError
 from monitor.flags.files import CLIP, FRAME, OVERLAY
 from monitor.flags.queries import FlagQuery, Order
@@ -56,7 +66,7 @@ def show() -> None:
             monitor_service.archive.store.count(query),
         )
     except MonitorError as error:
-        st.error(str(error))
+        st.error(escape(str(error)))
         return
     selection = read_selection(flags)
     flag = _choose(flags, selection.newest, query)
@@ -149,7 +159,7 @@ def _details(monitor_service: service.MonitorService, flag: Flag, flags: Sequenc
 
 
 def _show_flag(monitor_service: service.MonitorService, flag: Flag) -> None:
-    st.markdown(f"#### {flag.source}, {clock(flag.media_time)} {badge(flag.label)}")
+    st.markdown(f"#### {escape(source_name(flag.source))}, {clock(flag.media_time)} {badge(flag.label)}")
     st.markdown(
         f"P(fake) **{percent_or_unknown(flag.probability)}** from {flag.samples} samples"
         + (f"; {reasons_in_words(flag.reasons)}" if flag.reasons else "")
@@ -174,7 +184,7 @@ def _clip(monitor_service: service.MonitorService, flag: Flag) -> None:
     elif flag.clip is ClipState.PENDING:
         _wait_for_clip(monitor_service, flag)
     else:
-        st.warning(f"No clip: {flag.clip_why}")
+        st.warning(f"No clip: {escape(flag.clip_why)}")
 
 
 @refresh(every=1.0)
@@ -234,7 +244,7 @@ def _judge(monitor_service: service.MonitorService, shown: Flag, opinion: Opinio
         note = typed if typed != shown.note else None
         after = store.review(shown.id, actor=get_reporter(), opinion=opinion, note=note)
     except MonitorError as error:
-        st.toast(str(error), icon=":material/error:")
+        st.toast(escape(str(error)), icon=":material/error:")
         return False
     st.session_state.setdefault(_JUDGED, deque(maxlen=_UNDONE)).append((before, after))
     return True
@@ -249,13 +259,16 @@ def _undo(monitor_service: service.MonitorService) -> None:
     try:
         monitor_service.archive.store.undo_review(before, after, actor=get_reporter())
     except (UsageError, FlagNotFoundError) as error:  # it can no longer be undone
-        st.toast(str(error), icon=":material/error:")
+        st.toast(escape(str(error)), icon=":material/error:")
     except MonitorError as error:
-        st.toast(str(error), icon=":material/error:")
+        st.toast(escape(str(error)), icon=":material/error:")
         return
     else:
         _go_to(after.id)
-        st.toast(f"Undone: the review of {after.source} at {clock(after.media_time)}", icon=":material/undo:")
+        st.toast(
+            f"Undone: the review of {escape(source_name(after.source))} at {clock(after.media_time)}",
+            icon=":material/undo:",
+        )
         st.session_state.pop(f"note-{after.id}", None)
     judged.pop()
 
@@ -282,8 +295,9 @@ def _history(monitor_service: service.MonitorService, flag: Flag) -> None:
                 "before": Label(change["before"]).in_words,
                 "after": Label(change["after"]).in_words,
                 "P(fake)": change["probability"],
-                "strongest samples (log-odds)": ", ".join(
-                    f"{sample['contribution']:+.2f} at {clock(sample['media_time'])}" for sample in change["witnesses"]
+                "strongest evidence": ", ".join(
+                    f"for {'fake' if sample['contribution'] > 0 else 'real'} at {clock(sample['media_time'])}"
+                    for sample in change["witnesses"]
                 ),
             }
             for change in flag.trace
@@ -296,5 +310,6 @@ def _history(monitor_service: service.MonitorService, flag: Flag) -> None:
         ]
         st.dataframe(pd.DataFrame(log), hide_index=True, width="stretch")
         st.caption(
-            f"{flag.id}; {flag.model} on {flag.engine}, version {flag.program}, weights {flag.weights_sha256[:16]}..."
+            f"Flag {flag.id} of {escape(flag.source)}. Model {escape(flag.model)} "
+            f"(weights {flag.weights_sha256[:16]}...) on {engine_in_words(flag.engine)}; version {flag.program} of the program."
         )

@@ -44,7 +44,7 @@ def describe(status: StreamStatus) -> str:
     """A stream's state in Markdown, with its reason."""
     colour, icon = _BADGES[status.state]
     again = "" if status.retry_after is None else f", attempt {status.attempt} in {status.retry_after:.0f} s"
-    return f":{colour}-badge[{icon} {status.state}{again}]" + (f" {status.reason}" if status.reason else "")
+    return f":{colour}-badge[{icon} {status.state}{again}]" + (f" {escape(status.reason)}" if status.reason else "")
 
 
 @refresh(every=2.0)
@@ -53,7 +53,7 @@ def list_sources(monitor_service: MonitorService) -> None:
     st.subheader("Sources")
     for stream in monitor_service.streams:
         with st.container(border=True):
-            st.markdown(f"**{stream.name}**  \n{describe(stream.status)}")
+            st.markdown(f"**{escape(stream.name)}**  \n{describe(stream.status)}")
             _buttons(monitor_service, stream)
 
 
@@ -123,7 +123,7 @@ def _form(monitor_service: MonitorService, *, fixed: str) -> None:
             try:
                 stream = monitor_service.add_saved(url, name=name, repeat=url == "demo:")
             except MonitorError as error:
-                st.error(str(error))
+                st.error(escape(str(error)))
             else:
                 audit("source added", stream.address)
                 st.rerun()

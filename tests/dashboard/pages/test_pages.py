@@ -505,7 +505,7 @@ class TestScript:
         app = self.run("system")
         assert any("trust no verdict" in error.value for error in app.error)
         classes = app.dataframe[0].value
-        assert list(classes["class"]) == ["unreviewed", "false alarm", "exempt"]
+        assert list(classes["class"]) == ["unreviewed", "false alarm", "kept"]
         assert list(classes["deleted"]) == ["never: neither an age limit nor a quota is set"] * 2 + [
             "never automatically"
         ]
@@ -520,6 +520,22 @@ class TestScript:
         assert not any(button.icon for button in app.button)
         buttons[-1].click().run()
         assert not service.current().streams
+
+    def test_an_address_is_shown_as_it_is_and_a_new_name_reaches_the_review(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(Stream, "start", lambda stream: None)
+        now = service.current()
+        stream = now.add("rtsp://admin:secret@cam/live*one*")
+        now.archive.store.add(flag(source=stream.address, trace=()), actor="ada")
+        masked = r"rtsp\:\/\/admin\:\*\*\*\@cam\/live\*one\*"
+        assert any(masked in text.value for text in self.run("live").markdown)
+        assert any(f"#### {masked}, " in text.value for text in self.run("review").markdown)
+        now.rename(stream, "Front *door*")
+        app = self.run("review")
+        assert any(r"#### Front \*door\*, " in text.value for text in app.markdown)
+        assert list(app.dataframe[0].value["source"]) == ["Front *door*"]
+        assert any(masked in text.value for text in app.caption), "the evidence names the address"
 
     def test_a_hint_is_shown_beside_the_source_and_its_markdown_is_escaped(
         self, monkeypatch: pytest.MonkeyPatch
