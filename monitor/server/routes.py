@@ -13,11 +13,12 @@ from typing import Final
 
 from starlette.background import BackgroundTask
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from monitor.errors import FlagNotFoundError, MonitorError
+from monitor.errors import FlagNotFoundError, MonitorError, OutputError
+from monitor.results.printable import PRINTABLE, printable
 from monitor.server import service
 from monitor.server.auth.authorization import authorize, client_of, token_of, wait_until_denied
 from monitor.server.auth.sign_in_route import sign_in
@@ -116,9 +117,18 @@ async def analysis_file(request: Request) -> Response:
         return _deny()
     folder = service.current().analyses.results(Path(request.path_params["analysis"]).name)
     name = request.path_params["name"]
+    if folder is not None and name == PRINTABLE:
+        return await asyncio.to_thread(_printable, folder)
     if folder is None or name not in {path.name for path in folder.iterdir()}:
         return _error("this file does not exist", 404)
     return _file(folder / name, saved="saved" in request.query_params)
+
+
+def _printable(folder: Path) -> Response:
+    try:
+        return HTMLResponse(printable(folder), headers=_HEADERS)
+    except OutputError as error:
+        return _error(str(error), 404)
 
 
 async def export(request: Request) -> Response:

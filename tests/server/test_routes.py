@@ -210,6 +210,10 @@ def test_an_upload_is_analysed_and_its_results_are_sent(
     (moment,) = client.get(f"/monitor/analyses/{said['id']}/key-frames.json", params=token).json()
     picture = client.get(f"/monitor/analyses/{said['id']}/{moment['file']}", params=token)
     assert picture.headers["content-type"] == "image/jpeg"
+    page = client.get(f"/monitor/analyses/{said['id']}/report.html", params=token)
+    assert page.headers["content-type"].startswith("text/html")
+    assert "<h1>me.png</h1>" in page.text
+    assert "data:image/jpeg;base64," in page.text
     for hidden in (JOB_FILE, "upload.png", "..%2F..%2Fjob.json"):
         assert client.get(f"/monitor/analyses/{said['id']}/{hidden}", params=token).status_code == 404
 

@@ -20,6 +20,7 @@ from monitor.dashboard.upload import upload
 from monitor.flags.from_analysis import AnalysedFile, choose_span
 from monitor.media.sources.container import FALLBACK_FPS
 from monitor.results.key_frames import key_frames
+from monitor.results.printable import PRINTABLE
 from monitor.results.result_folder import PLAIN_VIDEO_FILE, TIMELINE_FILE, VIDEO_FILE, result_files
 from monitor.server import service
 from monitor.server.auth.user import Role
@@ -287,5 +288,6 @@ def _downloads(analysis: Upload, folder: Path) -> None:
     """Shows a download button for each result file."""
     files = [name for name in (*result_files(), PLAIN_VIDEO_FILE) if (folder / name).is_file()]
     row = st.container(horizontal=True)
+    row.link_button("Page to print or send", address("analyses", analysis.id, PRINTABLE))
     for name in files:
         row.link_button(f"Download {name}", address("analyses", analysis.id, name, saved="1"))

@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
+from monitor.dashboard.pages.alarms import announce, worst_face
 from monitor.dashboard.pages.current_user import (
     audit,
     check_role,
@@ -16,7 +17,7 @@ from monitor.dashboard.pages.current_user import (
     has_role,
     refresh,
 )
-from monitor.dashboard.pages.formatting import escape, route
+from monitor.dashboard.pages.formatting import badge, escape, route
 from monitor.dashboard.webcam import webcam
 from monitor.errors import MonitorError
 from monitor.media.sources.address import kinds, known_forms
@@ -24,6 +25,7 @@ from monitor.runtime import StreamState, StreamStatus
 from monitor.server.auth.user import Role
 from monitor.server.service import MonitorService
 from monitor.server.stream import Stream, camera_id
+from monitor.types import Label
 
 _BADGES: Final[Mapping[StreamState, tuple[str, str]]] = {
     StreamState.CONNECTING: ("blue", ":material/sync:"),
@@ -49,12 +51,18 @@ def describe(status: StreamStatus) -> str:
 
 @refresh(every=2.0)
 def list_sources(monitor_service: MonitorService) -> None:
-    """Lists the sources, each with its state and its buttons."""
+    """Lists the sources, each with its state, its worst label and its buttons."""
     st.subheader("Sources")
+    suspicious = {}
     for stream in monitor_service.streams:
         with st.container(border=True):
             st.markdown(f"**{escape(stream.name)}**  \n{describe(stream.status)}")
+            face = worst_face(stream)
+            if face is not None:
+                suspicious[stream.id] = stream.name, face
+                st.markdown(f"Face {face['id']}: {badge(Label(face['label']))}")
             _buttons(monitor_service, stream)
+    announce(suspicious, shown=st.session_state.get(WATCHED))
 
 
 def _buttons(monitor_service: MonitorService, stream: Stream) -> None:

@@ -1,0 +1,36 @@
+"""Suspicious faces in the sources that are not on the screen."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import streamlit as st
+
+from monitor.server.stream import Stream
+from monitor.types import Label
+
+_ALARMED: Final = "alarmed"  # key in the tab's session: ids of the streams that are suspicious now
+
+
+def worst_face(stream: Stream) -> Mapping[str, Any] | None:
+    """The most suspicious face in a stream's newest frame; None if no face is suspicious, or the stream is over."""
+    now = stream.broadcaster.now
+    if now is None or stream.status.state.over:
+        return None
+    suspicious = [face for face in now["faces"] if Label(face["label"]).suspects]
+    return max(suspicious, key=lambda face: Label(face["label"]).severity, default=None)
+
+
+def announce(found: Mapping[str, tuple[str, Mapping[str, Any]]], *, shown: str | None) -> None:
+    """Tells once about each stream that has become suspicious while another one is on the screen.
+
+    Args:
+        found: name and worst face of each suspicious stream, by its id.
+        shown: id of the stream on the screen.
+    """
+    before: frozenset[str] = st.session_state.get(_ALARMED, frozenset())
+    for stream_id in found.keys() - before - {shown}:
+        name, face = found[stream_id]
+        st.toast(
+            f"{name}: face {face['id']} is {Label(face['label']).in_words}", icon=":material/notifications_active:"
+        )
+    st.session_state[_ALARMED] = frozenset(found)
