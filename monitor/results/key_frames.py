@@ -63,7 +63,7 @@ class KeyFrameRecorder:
         for row, (track, log_odds, weight) in enumerate(zip(*columns, strict=True)):
             strength = log_odds * weight
             moment = KeyFrame(
-                track, observation.frame_index, observation.media_time, strength, **measured.get(track, {})
+                track, observation.frame_index, observation.media_time, strength, *measured.get(track, ())
             )
             others = self._others(moment)
             if others is not None:
@@ -128,15 +128,14 @@ def key_frames(folder: Path) -> Sequence[KeyFrame]:
         return []
 
 
-def _measures(observation: Observation) -> dict[int, dict[str, float]]:
-    """The quality measures of each face in a frame, by track; empty in a frame without measurements."""
+def _measures(observation: Observation) -> dict[int, tuple[float, float, float]]:
+    """Size, sharpness and brightness of each face in a frame, by track; empty in a frame without measurements."""
     qualities = observation.qualities
     if len(qualities) != len(observation.tracked):
         return {}
-    rows = zip(qualities.size.tolist(), qualities.sharpness.tolist(), qualities.brightness.tolist(), strict=True)
-    names = ("size", "sharpness", "brightness")
-    measures = [{name: round(value, 1) for name, value in zip(names, row, strict=True)} for row in rows]
-    return dict(zip(observation.tracked.track_ids.tolist(), measures, strict=True))
+    columns = (qualities.size.tolist(), qualities.sharpness.tolist(), qualities.brightness.tolist())
+    rows = zip(observation.tracked.track_ids.tolist(), *columns, strict=True)
+    return {track: (round(size, 1), round(sharp, 1), round(bright, 1)) for track, size, sharp, bright in rows}
 
 
 def strongest(moments: Sequence[KeyFrame], track_id: int) -> KeyFrame | None:

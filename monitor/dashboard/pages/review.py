@@ -311,5 +311,5 @@ def _history(monitor_service: service.MonitorService, flag: Flag) -> None:
         st.dataframe(pd.DataFrame(log), hide_index=True, width="stretch")
         st.caption(
             f"Flag {flag.id} of {escape(flag.source)}. Model {escape(flag.model)} "
-            f"(weights {flag.weights_sha256[:16]}...) on {engine_in_words(flag.engine)}, program version {flag.program}."
+            f"(weights {flag.weights_sha256[:16]}...) on {engine_in_words(flag.engine)}, version {flag.program}."
         )
