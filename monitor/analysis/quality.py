@@ -42,6 +42,7 @@ _SIDE = 64
 _INNER = 0.7  # central share of the box that contains only face
 _NOSE_DEPTH, _NOSE_HEIGHT = 0.42, 0.53
 _FULL_WEIGHT_FACTOR = 1.4  # a measure of this multiple of its limit gives full weight
+_HALF_WEIGHT_FACTOR = (1 + _FULL_WEIGHT_FACTOR) / 2  # about half the weight
 _MIN_WEIGHT = 0.1  # weight of a face at a limit
 _TINY = 1e-6
 
@@ -101,6 +102,23 @@ def measure(pixels: Pixels, faces: Faces, settings: QualitySettings) -> Qualitie
         weights=weights.astype(np.float32),
         reasons=reasons,
     )
+
+
+def weak_points(*, size: float, sharpness: float, brightness: float, settings: QualitySettings) -> tuple[Reason, ...]:
+    """The properties of a face, each of which alone halves the weight of its score or excludes it.
+
+    Args:
+        size: height of the face, pixels.
+        sharpness: as measured by :func:`measure`.
+        brightness: mean luma, 0..255.
+        settings: the limits.
+    """
+    checks = (
+        (Reason.TOO_SMALL, size, settings.min_size),
+        (Reason.TOO_BLURRED, sharpness, settings.min_sharpness),
+        (Reason.TOO_DARK, brightness, settings.min_brightness),
+    )
+    return tuple(reason for reason, value, limit in checks if value < limit * _HALF_WEIGHT_FACTOR)
 
 
 def _measure_pixels(pixels: Pixels, box: Floats) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""Flags a span of an analysed file, from its report, its timeline, its annotated video and the file itself."""
+"""Flags a span or a frame of an analysed file, from its report, its timeline, its video and the file itself."""
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,17 +16,21 @@ from monitor.flags.builder import (
     FlagMark,
     FlagProvenance,
     FlagSample,
+    choose_face,
 )
 from monitor.flags.clips import cut_isolated
+from monitor.flags.queries import FlagQuery
 from monitor.media.sources import open_isolated
 from monitor.results.result_folder import TIMELINE_FILE, VIDEO_FILE
 from monitor.results.timeline import TimelineSample
-from monitor.settings import ClassifierSettings, SourceSettings, rename_settings
+from monitor.settings import ClassifierSettings, EvidenceSettings, SourceSettings, rename_settings
 from monitor.system import jpeg
 from monitor.types import Flag, Frame, Label, Reason
 from monitor.types.serialise import JsonObject
 
 _TIME_RESOLUTION: Final = 1e-3  # seconds: rounding of media times in a report and in a timeline
+_LAST_FRAME: Final = 5.0  # seconds for which the last frame may be on the screen
+_SEARCHED: Final = 10_000  # flags of one source
 _DEFAULT_SETTINGS = SourceSettings()
 
 _log = logging.getLogger(__name__)
@@ -51,14 +55,15 @@ def flag_span(
     note: str = "",
     source: SourceSettings = _DEFAULT_SETTINGS,
 ) -> Flag:
-    """Flag a suspicious span of a file; on return, flag, pictures and clip are on disk.
+    """Flag a span of a file; on return, flag, pictures and clip are on disk.
 
-    The flag's moment is the span's best frame, with the label and probability of the track at this frame.
+    The flag's moment is the span's best frame, with the label and probability of the track at this frame. The same span
+    of the same analysis by the same reporter is flagged once: the second call returns the first flag.
 
     Args:
         archive: stores the flag.
         analysed: the file.
-        span: one of the report's ``segments``.
+        span: one of the report's ``segments``, or the result of :func:`choose_span` or :func:`span_around`.
         reporter: name of the reporter.
         note: the reporter's note.
         source: settings of the reading processes.
@@ -68,13 +73,72 @@ def flag_span(
         OutputError: the files cannot be written; nothing was stored.
         StoreError: the flag cannot be written; nothing was stored.
     """
-    shown = _frame_at(analysed.file, span["best_time"], source)
-    drawn = _frame_at(analysed.results / VIDEO_FILE, span["best_time"], source)
+    if (known := _find_flag(archive, analysed, span, reporter=reporter)) is not None:
+        return known
+    late = _LAST_FRAME if span["best_frame"] is None else _TIME_RESOLUTION
+    shown, drawn = (
+        _frame_at(file, span["best_time"], source, late=late) for file in (analysed.file, analysed.results / VIDEO_FILE)
+    )
     draft = _draft(analysed, span, shown=shown, drawn=drawn, reporter=reporter, note=note)
     flag = archive.add(draft.flag(), draft.files())
     return archive.add_clip(
         flag.id, lambda path: cut_isolated(analysed.file, path, flag.start, flag.end, settings=source)
     )
+
+
+def choose_span(analysed: AnalysedFile, start: float, end: float) -> dict[str, Any]:
+    """A span that a person chose, in the form of a segment of the report.
+
+    Its best frame is the sample with the strongest evidence of manipulation, of any face; without a sample, the first
+    frame, and the whole picture is flagged.
+    """
+    rows = [row for row in _read_timeline(analysed.results / TIMELINE_FILE) if start <= row.media_time <= end]
+    scored = [row for row in rows if row.log_odds is not None]
+    best = max(scored, key=lambda row: (row.log_odds or 0.0) * row.weight, default=None)
+    if best is None:
+        return _chosen(start, end, moment=start, face=None)
+    return _chosen(start, end, moment=best.media_time, face=best)
+
+
+def span_around(analysed: AnalysedFile, moment: float, evidence: EvidenceSettings) -> dict[str, Any]:
+    """The frame on the screen at a moment with the seconds around it, in the form of a segment of the report.
+
+    The flagged face is the one with the worst verdict there; without a face, the whole picture is flagged.
+    """
+    report = analysed.report
+    duration = report["source"].get("duration")
+    start = max(0.0, moment - evidence.pre_roll)
+    end = moment + evidence.post_roll if duration is None else min(moment + evidence.post_roll, duration)
+    faces = _faces_at(report, _read_timeline(analysed.results / TIMELINE_FILE), moment)
+    return _chosen(start, max(end, moment), moment=moment, face=choose_face(faces, track_id=None))
+
+
+def _chosen(start: float, end: float, *, moment: float, face: TimelineSample | FlagFace | None) -> dict[str, Any]:
+    return {
+        "track_id": None if face is None else face.track_id,
+        "start": round(start, 3),
+        "end": round(end, 3),
+        "label": Label.NOT_ENOUGH_EVIDENCE if face is None else face.label,
+        "best_frame": None,  # the frame at this time
+        "best_time": round(moment, 3),
+    }
+
+
+def _find_flag(archive: FlagArchive, analysed: AnalysedFile, span: Mapping[str, Any], *, reporter: str) -> Flag | None:
+    """The flag that the same reporter made of the same span of the same analysis; None without one."""
+    report = analysed.report
+
+    def is_same(flag: Flag) -> bool:
+        return (
+            (flag.source_sha256, flag.settings) == (report["source"]["sha256"], report["settings"])
+            and (flag.reporter, flag.track_id, flag.weights_sha256)
+            == (reporter, span["track_id"], report["model"]["weights_sha256"])
+            and abs(flag.start - span["start"]) <= _TIME_RESOLUTION
+            and abs(flag.end - span["end"]) <= _TIME_RESOLUTION
+        )
+
+    flags = archive.store.find(FlagQuery(source=analysed.name), limit=_SEARCHED)
+    return next(filter(is_same, flags), None)
 
 
 def _draft(
@@ -84,14 +148,19 @@ def _draft(
     report = analysed.report
     rows = _read_timeline(analysed.results / TIMELINE_FILE)
     faces = _faces_at(report, rows, span["best_time"])
-    face = next((face for face in faces if face.track_id == span["track_id"]), None)
-    is_placed = face is not None and all(face.box is not None for face in faces)
-    engines = [row.engine for row in rows if row.frame_index == span["best_frame"]]
+    track, index, moment = span["track_id"], span["best_frame"], span["best_time"]
+    if index is None:
+        index, moment = shown.index, shown.media_time
+    face = next((face for face in faces if face.track_id == track), None)
+    is_placed = (face is not None or (track is None and len(rows) > 0)) and all(face.box is not None for face in faces)
+    engines = [row.engine for row in rows if row.frame_index == index]
+    if face is None and track is not None:
+        face = _unplaced_face(_track(report, track), Label(span["label"]))
     return FlagDraft(
         provenance=_provenance(analysed, engine=engines[0] if engines else report["engine"]["name"]),
         mark=FlagMark(
-            media_time=min(max(span["best_time"], span["start"]), span["end"]),
-            frame_index=span["best_frame"],
+            media_time=min(max(moment, span["start"]), span["end"]),
+            frame_index=index,
             start=span["start"],
             end=span["end"],
             reporter=reporter,
@@ -107,7 +176,7 @@ def _draft(
             picture=jpeg.encode(shown.pixels, quality=JPEG_QUALITY),
             overlay=jpeg.encode(drawn.pixels, quality=JPEG_QUALITY),
         ),
-        face=face or _unplaced_face(_track(report, span["track_id"]), Label(span["label"])),
+        face=face,
         changes=report["label_changes"],
         samples=[
             FlagSample(
@@ -206,10 +275,14 @@ def _track(report: JsonObject, track_id: int) -> JsonObject:
     return track
 
 
-def _frame_at(file: Path, media_time: float, settings: SourceSettings) -> Frame:
-    """The first frame at or after a media time, seconds."""
+def _frame_at(file: Path, media_time: float, settings: SourceSettings, *, late: float) -> Frame:
+    """The frame on the screen at a media time, seconds; the file's last frame stays there for ``late`` seconds."""
+    shown = None
     with open_isolated(file, settings) as source:
         for frame in source:
-            if frame.media_time >= media_time - _TIME_RESOLUTION:
-                return frame
-    raise SourceUnreadableError(f"{file.name}: it ends before {media_time:g} s; was it replaced?")
+            if shown is not None and frame.media_time > media_time + _TIME_RESOLUTION:
+                return shown
+            shown = frame
+    if shown is None or shown.media_time < media_time - late:
+        raise SourceUnreadableError(f"{file.name}: it ends before {media_time:g} s; was it replaced?")
+    return shown

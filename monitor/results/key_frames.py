@@ -33,8 +33,18 @@ class KeyFrame:
     frame_index: int
     media_time: float  # seconds
     strength: float  # calibrated log-odds of this sample times its weight; > 0: evidence of manipulation
+    size: float | None = None  # height of the face, pixels; None: unknown, as in files of earlier versions
+    sharpness: float | None = None  # see monitor.analysis.quality
+    brightness: float | None = None  # 0..255, mean luma of the face
     file: str = ""
+    plain_file: str = ""  # the same picture without its heat map; "" in files of earlier versions
     jpeg: bytes = field(default=b"", repr=False)
+    plain_jpeg: bytes = field(default=b"", repr=False)
+
+    @property
+    def clear_file(self) -> str:
+        """The picture without its heat map, or with it if there is no other."""
+        return self.plain_file or self.file
 
 
 class KeyFrameRecorder:
@@ -48,14 +58,18 @@ class KeyFrameRecorder:
 
     def __call__(self, frame: Frame, observation: Observation) -> None:
         """Add the samples of one frame. Runs on the analysis thread."""
-        scores = observation.scores
+        scores, measured = observation.scores, _measures(observation)
         columns = (scores.track_ids.tolist(), scores.log_odds.tolist(), scores.weights.tolist())
         for row, (track, log_odds, weight) in enumerate(zip(*columns, strict=True)):
-            moment = KeyFrame(track, observation.frame_index, observation.media_time, log_odds * weight)
+            strength = log_odds * weight
+            moment = KeyFrame(
+                track, observation.frame_index, observation.media_time, strength, *measured.get(track, ())
+            )
             others = self._others(moment)
             if others is not None:
-                picture = _draw(frame.pixels, scores.crops[row], scores.evidence_maps[row])
-                self._keep(others, replace(moment, jpeg=picture))
+                crop = scores.crops[row]
+                picture, plain = _draw(frame.pixels, crop, scores.evidence_maps[row]), _draw(frame.pixels, crop, None)
+                self._keep(others, replace(moment, jpeg=picture, plain_jpeg=plain))
 
     @property
     def found(self) -> Sequence[KeyFrame]:
@@ -75,10 +89,11 @@ class KeyFrameRecorder:
         """
         records = []
         for number, moment in enumerate(self.found):
-            name = f"key-frame-{number}.jpg"
+            name, plain = f"key-frame-{number}.jpg", f"key-frame-{number}-plain.jpg"
             write_whole(folder / name, moment.jpeg)
-            record = asdict(moment) | {"file": name, "media_time": round(moment.media_time, 3)}
-            del record["jpeg"]
+            write_whole(folder / plain, moment.plain_jpeg)
+            record = asdict(moment) | {"file": name, "plain_file": plain, "media_time": round(moment.media_time, 3)}
+            del record["jpeg"], record["plain_jpeg"]
             records.append(record)
         write_whole(folder / LIST_FILE, json.dumps(records, indent=1))
 
@@ -113,6 +128,21 @@ def key_frames(folder: Path) -> Sequence[KeyFrame]:
         return []
 
 
+def _measures(observation: Observation) -> dict[int, tuple[float, float, float]]:
+    """Size, sharpness and brightness of each face in a frame, by track; empty in a frame without measurements."""
+    qualities = observation.qualities
+    if len(qualities) != len(observation.tracked):
+        return {}
+    columns = (qualities.size.tolist(), qualities.sharpness.tolist(), qualities.brightness.tolist())
+    rows = zip(observation.tracked.track_ids.tolist(), *columns, strict=True)
+    return {track: (round(size, 1), round(sharp, 1), round(bright, 1)) for track, size, sharp, bright in rows}
+
+
+def strongest(moments: Sequence[KeyFrame], track_id: int) -> KeyFrame | None:
+    """The key frame of a face with the strongest evidence of manipulation; None without a key frame."""
+    return max((moment for moment in moments if moment.track_id == track_id), key=_strength, default=None)
+
+
 def _strength(moment: KeyFrame) -> float:
     return moment.strength
 
@@ -121,19 +151,19 @@ def _max_strength(face: Sequence[KeyFrame]) -> float:
     return max(map(_strength, face))
 
 
-def _draw(pixels: Pixels, square: Floats, evidence: Floats) -> bytes:
+def _draw(pixels: Pixels, square: Floats, evidence: Floats | None) -> bytes:
     """Draw the crop with its heat map and a margin, as JPEG.
 
     Args:
         pixels: (H, W, 3) RGB.
         square: (4,) x1, y1, x2, y2 of the crop; may reach beyond the picture.
-        evidence: (h, w) log-odds.
+        evidence: (h, w) log-odds; None: no heat map.
     """
     x1, y1, x2, y2 = (round(edge) for edge in square.tolist())
     margin = round(_MARGIN * (x2 - x1))
     left, top = max(0, x1 - margin), max(0, y1 - margin)
     face = pixels[top : max(top + 1, y2 + margin), left : max(left + 1, x2 + margin)].copy()
-    if x2 > x1 and y2 > y1:
+    if evidence is not None and x2 > x1 and y2 > y1:
         heat = colours(evidence, (x2 - x1, y2 - y1), scale=_LOOK.scale, opacity=_LOOK.opacity)
         heat.paste(face, (x1 - left, y1 - top))
     scale = _SIDE / max(face.shape[:2])

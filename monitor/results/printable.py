@@ -88,7 +88,7 @@ def _content(report: Mapping[str, Any]) -> dict[str, Any]:
 def _pictures(folder: Path) -> list[dict[str, str]]:
     found = []
     for moment in key_frames(folder)[:_MAX_PICTURES]:
-        content = base64.b64encode((folder / moment.file).read_bytes()).decode("ascii")
+        content = base64.b64encode((folder / moment.clear_file).read_bytes()).decode("ascii")
         caption = f"face {moment.track_id} at {clock(moment.media_time)}"
         found.append({"uri": f"data:image/jpeg;base64,{content}", "caption": caption})
     return found

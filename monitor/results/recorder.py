@@ -10,9 +10,9 @@ from monitor.analysis.pipeline import Engines, Pipeline
 from monitor.errors import OutputError, SourceError
 from monitor.media.sources import Source
 from monitor.media.video_writer import VideoWriter
-from monitor.overlay import Overlay
+from monitor.overlay import Overlay, OverlaySettings
 from monitor.results.report import Provenance, Report, ReportWriter
-from monitor.results.result_folder import VIDEO_FILE, OutputFolder, result_name
+from monitor.results.result_folder import PLAIN_VIDEO_FILE, VIDEO_FILE, OutputFolder, result_name
 from monitor.runtime import Session, Sink, StreamEvents, VerdictCollector
 from monitor.settings import Settings
 from monitor.system import memory
@@ -23,7 +23,7 @@ _TICK = 0.5  # seconds
 
 
 class ResultRecorder:
-    """A sink that writes report.json, timeline.csv and annotated.mp4, and publishes them atomically.
+    """A sink that writes report.json, timeline.csv and the annotated videos, and publishes them atomically.
 
     Args:
         parent: parent of the results folder.
@@ -31,6 +31,7 @@ class ResultRecorder:
         engines: engines that score the source.
         settings: all settings, for the report.
         video: whether to draw and encode annotated.mp4.
+        plain_video: whether to draw and encode the same video without a heat-map too.
         start: media time, seconds, at which annotated.mp4 begins.
 
     Raises:
@@ -45,6 +46,7 @@ class ResultRecorder:
         engines: Engines,
         settings: Settings,
         video: bool = True,
+        plain_video: bool = False,
         start: float = 0.0,
     ) -> None:
         info = source.info
@@ -52,20 +54,15 @@ class ResultRecorder:
         with ExitStack() as stack:
             self._folder = stack.enter_context(OutputFolder(parent, result_name(info)))
             self._report = stack.enter_context(ReportWriter(self._folder.working, provenance, start=start))
-            self._video = (
-                VideoWriter(
-                    self._folder.working / VIDEO_FILE,
-                    fps=info.fps,
-                    audio_from=info.path if info.has_audio else None,
-                    source=settings.source,
-                )
-                if video
-                else None
-            )
-            if self._video is not None:
-                stack.enter_context(self._video)
+            overlays = {VIDEO_FILE: Overlay()} if video else {}
+            if plain_video:
+                overlays[PLAIN_VIDEO_FILE] = Overlay(OverlaySettings(heat_map=False))
+            self._videos = [
+                (overlay, stack.enter_context(self._open_video(name, source=source, settings=settings)))
+                for name, overlay in overlays.items()
+            ]
             self._stack = stack.pop_all()
-        self._overlay, self._start = Overlay(), start
+        self._start = start
 
     def __enter__(self) -> Self:
         return self
@@ -82,8 +79,17 @@ class ResultRecorder:
             OutputError: the disk is full or unavailable.
         """
         self._report.add(observation)
-        if self._video is not None:
-            self._video.write(self._overlay.draw(frame, observation), observation.media_time - self._start)
+        for overlay, video in self._videos:
+            video.write(overlay.draw(frame, observation), observation.media_time - self._start)
+
+    def _open_video(self, name: str, *, source: Source, settings: Settings) -> VideoWriter:
+        info = source.info
+        return VideoWriter(
+            self._folder.working / name,
+            fps=info.fps,
+            audio_from=info.path if info.has_audio else None,
+            source=settings.source,
+        )
 
     def abort(self) -> None:
         """Remove all files of the recording."""
@@ -91,7 +97,7 @@ class ResultRecorder:
         self._stack.__exit__(type(failure), failure, None)
 
     def finish(self, collector: VerdictCollector, stats: SessionStats, *, ended_early: SourceError | None) -> Path:
-        """Write the report and publish all three files.
+        """Write the report and publish all files.
 
         Args:
             collector: verdict, tracks and segments of the whole source.

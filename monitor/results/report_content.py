@@ -138,6 +138,9 @@ class ModelSummary(Serialisable):
     limits: str  # limits of the classifier, stated by its authors
     licence: str  # of its weights
     members: tuple[MemberSummary, ...] = ()  # the classifiers of a committee; empty for one classifier (since 2.0)
+    # generators whose fakes it could not tell from genuine footage in its tests; of a committee: no member could
+    # (since 2.0)
+    blind_generators: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, card: ModelCard) -> Self:
@@ -150,6 +153,7 @@ class ModelSummary(Serialisable):
             score_process=card.score_process,
             limits=card.limits,
             licence=card.licence,
+            blind_generators=_blind_generators([card]),
         )
 
     @classmethod
@@ -170,7 +174,15 @@ class ModelSummary(Serialisable):
                 MemberSummary(card.id, card.weights_sha256, weight, _calibration(card))
                 for card, weight in zip(cards, committee.fusion.weights, strict=True)
             ),
+            blind_generators=_blind_generators(cards),
         )
+
+
+def _blind_generators(cards: Iterable[ModelCard]) -> tuple[str, ...]:
+    """Generators on which a card measures no better than chance and no other card measures better."""
+    domains = [domain for card in cards for domain in card.domains if domain.kind == "generator"]
+    is_told = {domain.name for domain in domains if domain.finding == "better than chance"}
+    return tuple(sorted({domain.name for domain in domains if domain.is_blind} - is_told))
 
 
 def _calibration(card: ModelCard) -> Calibration:

@@ -17,6 +17,7 @@ from monitor.system.masking import printable
 from monitor.types import SourceInfo
 
 VIDEO_FILE, TIMELINE_FILE = "annotated.mp4", "timeline.csv"
+PLAIN_VIDEO_FILE = "annotated-without-heat-map.mp4"  # of an upload, beside the result files
 _UNSAFE = re.compile(r'[\x00-\x1f<>:"/\\|?*]+')
 _MAX_NAME = 200  # bytes; file systems allow 255, including the prefix and number
 

@@ -22,7 +22,7 @@ from monitor.results.recorder import ResultRecorder, run
 from monitor.runtime import BackgroundWorker
 from monitor.settings import Settings
 from monitor.system.files import write_error, write_whole
-from monitor.types import SourceInfo
+from monitor.types import Label, SourceInfo
 from monitor.types.stats import SessionStats
 
 JOB_FILE: Final = "job.json"
@@ -57,6 +57,7 @@ class Upload:
     state: UploadState = UploadState.QUEUED
     why: str = ""
     progress: float | None = None  # 0..1 during the analysis; None if the length is unknown
+    label: Label | None = None  # of the whole file; None before the end, and of uploads of earlier versions
 
 
 class CancelledError(MonitorError):
@@ -219,7 +220,7 @@ class Uploads:
             if analysis := self.get(analysis_id):  # the report names the user's file, not the server's path
                 source.info = replace(source.info, name=analysis.name)
             folder = self._root / analysis_id / _RESULTS
-            recording = ResultRecorder(folder, source=source, engines=engines, settings=settings)
+            recording = ResultRecorder(folder, source=source, engines=engines, settings=settings, plain_video=True)
 
             def tick(stats: SessionStats) -> bool:
                 self._report_progress(analysis_id, stats, source.info)
@@ -233,8 +234,9 @@ class Uploads:
         if result.folder is not None:
             strongest.write(result.folder)
         analysis = self.get(analysis_id)
-        if result.failure is not None and analysis is not None:
-            self._set(analysis_id, why=_describe(result.failure, upload, analysis.name))
+        if analysis is not None:
+            why = "" if result.failure is None else _describe(result.failure, upload, analysis.name)
+            self._set(analysis_id, why=why, label=result.verdict.label)
 
     def _report_progress(self, analysis_id: str, stats: SessionStats, info: SourceInfo) -> None:
         """Updates the progress; raises CancelledError after a cancellation."""
@@ -265,7 +267,8 @@ class Uploads:
         for folder in sorted(self._root.iterdir()) if self._root.is_dir() else ():
             try:
                 facts = json.loads((folder / JOB_FILE).read_bytes())
-                yield Upload(**facts | {"state": UploadState(facts["state"])})
+                label = Label(facts["label"]) if facts.get("label") else None
+                yield Upload(**facts | {"state": UploadState(facts["state"]), "label": label})
             except FileNotFoundError:
                 shutil.rmtree(folder, ignore_errors=True)
             except (OSError, ValueError, TypeError, KeyError) as error:

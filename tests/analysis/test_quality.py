@@ -10,7 +10,7 @@ from hypothesis import settings as effort
 from hypothesis import strategies as st
 from support.footage import FACE, decoded, mtcnn, portrait, posed
 
-from monitor.analysis.quality import measure, measure_roll
+from monitor.analysis.quality import measure, measure_roll, weak_points
 from monitor.faces.mtcnn.cascade import MtcnnDetector
 from monitor.settings import QualitySettings, Settings
 from monitor.types import Faces, Floats, Pixels, Qualities, Reason
@@ -233,3 +233,15 @@ def along(path: Path, settings: Settings) -> list[Qualities]:
     detector = MtcnnDetector(mtcnn(settings.cache_dir), settings.detector)
     frames = decoded(path, every=30, stop=275)
     return [measure(pixels, detector.detect(pixels), settings.quality) for _, pixels in frames]
+
+
+def test_a_weak_point_halves_the_weight_of_a_score() -> None:
+    good = {"size": 200.0, "sharpness": 80.0, "brightness": 120.0}
+    assert weak_points(**good, settings=LIMITS) == ()
+    for name, limit, reason in (
+        ("size", LIMITS.min_size, Reason.TOO_SMALL),
+        ("sharpness", LIMITS.min_sharpness, Reason.TOO_BLURRED),
+        ("brightness", LIMITS.min_brightness, Reason.TOO_DARK),
+    ):
+        assert weak_points(**good | {name: 1.1 * limit}, settings=LIMITS) == (reason,)
+        assert weak_points(**good | {name: 1.3 * limit}, settings=LIMITS) == ()

@@ -16,11 +16,12 @@ from monitor.flags import from_analysis
 from monitor.flags.archive import FlagArchive
 from monitor.flags.bundle import verify
 from monitor.flags.files import CLIP, FACES, FRAME, OVERLAY, TRACE
-from monitor.flags.from_analysis import AnalysedFile, flag_span
+from monitor.flags.from_analysis import AnalysedFile, choose_span, flag_span, span_around
 from monitor.media.sources import open_source
 from monitor.media.video_writer import VideoWriter
 from monitor.results.result_folder import TIMELINE_FILE
 from monitor.results.timeline import Timeline
+from monitor.settings import EvidenceSettings
 from monitor.system import jpeg
 from monitor.types import ClipState, Flag, Label, Reason
 
@@ -218,6 +219,47 @@ def test_where_the_faces_are_may_not_be_known(
     assert faces_of(archive, flag)["faces"] is None
     skipped = archive.export([flag], tmp_path / "a.zip", actor="bob", blur=True).skipped
     assert f"{flag.id}/{FRAME}: {FACES} does not contain the positions of its faces" in skipped
+
+
+def test_a_chosen_span_is_kept_at_its_strongest_sample(archive: FlagArchive, analysed: AnalysedFile) -> None:
+    weak = replace(SUSPECT, log_odds=0.5)
+    tell(analysed.results, (0.6, [replace(SUSPECT, log_odds=4.0)]), (1.4, [OTHER, weak]), (1.8, [OTHER, SUSPECT]))
+    flag = flag_span(archive, analysed, choose_span(analysed, 1.0, 2.5), reporter="ada")
+    assert (flag.start, flag.media_time, flag.end, flag.track_id) == (1.0, 1.8, 2.5, 2)
+    assert (flag.frame_index, flag.clip, flag.box) == (18, ClipState.KEPT, SUSPECT.box)
+    assert brightness(archive.files.folder(flag.id) / "frame.jpg") == pytest.approx(90, abs=4)
+
+
+def test_a_chosen_span_without_a_face_is_kept_as_a_whole(archive: FlagArchive, analysed: AnalysedFile) -> None:
+    flag = flag_span(archive, analysed, choose_span(analysed, 3.0, 3.5), reporter="ada")
+    assert (flag.start, flag.media_time, flag.end, flag.track_id, flag.box) == (3.0, 3.0, 3.5, None, None)
+    assert (flag.label, flag.probability, flag.clip) == (Label.NOT_ENOUGH_EVIDENCE, None, ClipState.KEPT)
+    assert faces_of(archive, flag)["faces"] == []
+    assert archive.faults() == []
+
+
+def test_the_frame_on_the_screen_is_kept_with_its_surroundings(archive: FlagArchive, analysed: AnalysedFile) -> None:
+    evidence = EvidenceSettings(pre_roll=1.0, post_roll=5.0)
+    report = REPORT | {"source": REPORT["source"] | {"duration": 4.0}}
+    span = span_around(replace(analysed, report=report), 2.05, evidence)
+    flag = flag_span(archive, analysed, span, reporter="ada")
+    assert (flag.start, flag.media_time, flag.end) == (1.05, 2.0, 4.0)
+    assert (flag.frame_index, flag.track_id, flag.label) == (20, 2, Label.SUSPICIOUS), "the worst face"
+    folder = archive.files.folder(flag.id)
+    assert brightness(folder / "frame.jpg") == pytest.approx(100, abs=4)
+    assert brightness(folder / "overlay.jpg") == pytest.approx(140, abs=4)
+    at_the_end = flag_span(archive, analysed, span_around(analysed, 4.2, evidence), reporter="ada")
+    assert at_the_end.frame_index == 39
+
+
+def test_the_same_span_is_flagged_once(archive: FlagArchive, analysed: AnalysedFile) -> None:
+    for span in (SPAN, span_around(analysed, 2.05, EvidenceSettings())):
+        flag = flag_span(archive, analysed, span, reporter="ada")
+        assert flag_span(archive, analysed, span, reporter="ada") == flag
+        assert flag_span(archive, analysed, span, reporter="bob") != flag, "another person's"
+    assert archive.store.count() == 4
+    archive.delete(flag.id, actor="ada")
+    assert flag_span(archive, analysed, span, reporter="ada") != flag
 
 
 def test_a_file_that_is_gone_keeps_nothing(archive: FlagArchive, analysed: AnalysedFile, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The strongest moments of each face."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 from support.observations import Face, frame, observation
 
-from monitor.results.key_frames import LIST_FILE, KeyFrameRecorder, key_frames
+from monitor.results.key_frames import LIST_FILE, KeyFrameRecorder, key_frames, strongest
 
 WEIGHT = 0.75  # of every sample in tests/support/observations.py
 BOX = (40.0, 30.0, 140.0, 130.0)
@@ -61,6 +62,9 @@ def test_pictures_show_the_face_under_its_evidence_and_are_found_again(tmp_path:
     assert left[0] > left[2] + 60, "red speaks for fake"
     assert right[2] > right[0] + 60, "blue for real"
     assert np.ptp(outside) < 10
+    plain = cv2.imread(str(tmp_path / one.plain_file)).astype(int)
+    assert np.ptp(plain) < 10, "without its heat map"
+    assert one.clear_file == one.plain_file
     assert (tmp_path / other.file).is_file()
 
 
@@ -76,3 +80,16 @@ def test_a_damaged_list_is_none(tmp_path: Path) -> None:
     for content in ("{", '[{"other": 1}]', "[7]"):
         (tmp_path / LIST_FILE).write_text(content)
         assert key_frames(tmp_path) == []
+
+
+def test_a_key_frame_has_the_measures_of_its_face_and_the_strongest_one_is_found(tmp_path: Path) -> None:
+    sink = KeyFrameRecorder()
+    for second, size in ((0.0, 60.0), (2.0, 90.0)):
+        one = observation([Face(BOX, 1, log_odds=1 + second)], media_time=second, index=round(25 * second))
+        measured = replace(one.qualities, size=np.array([size], np.float32), brightness=np.array([41.26], np.float32))
+        sink(frame(np.full((200, 320, 3), 120, np.uint8), second), replace(one, qualities=measured))
+    sink.write(tmp_path)
+    moment = strongest(key_frames(tmp_path), 1)
+    assert moment is not None
+    assert (moment.media_time, moment.size, moment.sharpness, moment.brightness) == (2.0, 90.0, 0.0, 41.3)
+    assert strongest(key_frames(tmp_path), 2) is None

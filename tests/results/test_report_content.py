@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from support.observations import change, segment, source_info, summary
 
-from monitor.results.report_content import AnalysedSource, SourceVerdictInWords, SuspiciousSpan
+from monitor.classifiers.model_card import ModelCard
+from monitor.results.report_content import AnalysedSource, ModelSummary, SourceVerdictInWords, SuspiciousSpan
 from monitor.types import Label, Reason, SourceVerdict
 
 
@@ -90,3 +91,15 @@ def test_a_file_has_a_size_and_a_folder_has_none(tmp_path: Path) -> None:
     clip.write_bytes(b"12345")
     assert AnalysedSource.of(source_info(clip), sha256="ab").bytes == 5
     assert AnalysedSource.of(source_info(tmp_path, kind="folder"), sha256=None).bytes is None
+
+
+def test_a_model_names_the_generators_that_it_cannot_tell() -> None:
+    card = ModelCard.model_validate_json((Path(__file__).parents[2] / "engines/efficientnet_lite0.json").read_bytes())
+    domain = card.domains[0].model_copy(update={"kind": "generator", "groups": 9})
+    domains = [
+        domain.model_copy(update={"name": name, "auc": auc, "ci95": interval})
+        for name, auc, interval in (("Blind", 0.5, (0.4, 0.6)), ("Seen", 0.8, (0.7, 0.9)), ("Worse", 0.2, (0.1, 0.3)))
+    ]
+    few = domain.model_copy(update={"name": "Few", "groups": 1})
+    summary = ModelSummary.of(card.model_copy(update={"domains": (*domains, few)}))
+    assert summary.to_dict()["blind_generators"] == ["Blind", "Worse"]

@@ -20,7 +20,7 @@ from monitor.media.video_writer import VideoWriter
 from monitor.server import uploads as uploads_module
 from monitor.server.uploads import JOB_FILE, Upload, Uploads, UploadState, check_size
 from monitor.settings import Settings
-from monitor.types import ClipState
+from monitor.types import ClipState, Label
 
 PICTURE = posed((160, 120, 120), width=320, height=240)
 
@@ -112,6 +112,17 @@ def test_an_upload_becomes_a_report(begin: Callable, png: bytes, tmp_path: Path)
     assert upload is not None
     assert upload.read_bytes() == png
     assert written(tmp_path, analysis_id)["state"] == "done"
+
+
+def test_an_ended_upload_has_its_verdict_and_keeps_it(begin: Callable, png: bytes) -> None:
+    analyses = begin()
+    analysis_id = put(analyses, png)
+    ended = until(analyses, analysis_id)
+    report = analyses.report(analysis_id)
+    assert report is not None
+    assert ended.label is Label(report["verdict"]["label"])
+    analyses.close()
+    assert begin().get(analysis_id) == ended
 
 
 def test_the_newest_comes_first(begin: Callable, png: bytes, tmp_path: Path) -> None:

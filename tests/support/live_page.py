@@ -190,7 +190,8 @@ def show_keys() -> None:
     with subject_container(subject, key="keys"):
         st.header(f"Flag {subject}", anchor=False)
     time.sleep(stage.slowness)
-    keys(["c", "x"], subject=subject, key="keys", on_key=press)
+    filters = f"{st.selectbox('State', ['new', 'old'])} {st.text_input('Search')}"
+    keys(["c", "x"], subject=subject, key="keys", on_key=press, filters=filters)
     st.caption(f"{subject} is drawn")
 
 

@@ -21,7 +21,9 @@ def subject_container(subject: str, *, key: str) -> DeltaGenerator:
     return st.container(key=f"{key}-{subject}")
 
 
-def keys(wanted: Sequence[str], *, subject: str, key: str, on_key: Callable[[str, str], None]) -> None:
+def keys(
+    wanted: Sequence[str], *, subject: str, key: str, on_key: Callable[[str, str], None], filters: str = ""
+) -> None:
     """Listens to keys while this page is shown.
 
     A press belongs to the subject on the screen at that time, although the server may know a newer one. Until the page
@@ -32,6 +34,8 @@ def keys(wanted: Sequence[str], *, subject: str, key: str, on_key: Callable[[str
         subject: id of the shown object, drawn in its :func:`subject_container`.
         key: of this element, unique on the page.
         on_key: called with the letter and the subject of the press, before the page runs again.
+        filters: the values of the page's filters as text; a filter field loses the focus when they change, so that the
+            keys work again.
     """
     answered = f"{key}-answered"  # number of the last press
 
@@ -47,5 +51,6 @@ def keys(wanted: Sequence[str], *, subject: str, key: str, on_key: Callable[[str
         "subject": subject,
         "container": f"{key}-{subject}",
         "answered": st.session_state.get(answered, 0),
+        "filters": filters,
     }
     load_component(__name__)(key=key, data=data, on_pressed_change=report_key)

@@ -32,6 +32,8 @@ class Keys {
     this.subject = data.subject;
     this.container = data.container;
     this.setTriggerValue = setTriggerValue;
+    if (this.filters !== undefined && this.filters !== data.filters) releaseFocus();
+    this.filters = data.filters;
     if (data.answered >= this.number) {
       this.number = data.answered;
       this.pressedAt = null;
@@ -41,6 +43,12 @@ class Keys {
   end() {
     window.removeEventListener("keydown", this.listen, true);
   }
+}
+
+// A used filter field keeps the focus, and would take all further keys.
+function releaseFocus() {
+  const field = document.activeElement;
+  if (field?.matches("input") && field.getAttribute("aria-expanded") !== "true") field.blur();
 }
 
 export default (component) => instanceAt(component, Keys);

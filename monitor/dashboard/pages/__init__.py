@@ -10,6 +10,7 @@ sign_in   the only page until a person signs in
 
 from collections.abc import Callable
 from importlib import resources
+from typing import Final
 
 import streamlit as st
 
@@ -23,6 +24,7 @@ _PAGES: dict[str, Callable[[], None]] = {
     "model": model.show,
     "system": system.show,
 }
+_WITH_SIDE_BAR: Final = "live"
 
 
 def register(name: str, draw: Callable[[], None]) -> None:
@@ -32,8 +34,6 @@ def register(name: str, draw: Callable[[], None]) -> None:
 
 def show() -> None:
     """Shows the page of the URL path."""
-    icon = resources.files("monitor").joinpath("assets/icon.png")
-    st.set_page_config("Deepfake monitor", page_icon=str(icon), layout="wide")
     is_signed_in = get_user() is not None
     pages = [  # without icons: a page's icon becomes the tab's icon, which the browser would fetch from a font server
         st.Page(draw if is_signed_in else sign_in.show, title=name.capitalize(), url_path=name, default=name == "live")
@@ -41,4 +41,11 @@ def show() -> None:
     ]
     if is_signed_in:
         sign_in.welcome()
-    st.navigation(pages, position="top" if is_signed_in else "hidden").run()
+    page = st.navigation(pages, position="top" if is_signed_in else "hidden")
+    st.set_page_config(
+        f"{page.title if is_signed_in else 'Sign in'} - Deepfake monitor",
+        page_icon=str(resources.files("monitor").joinpath("assets/icon.png")),
+        layout="wide",
+        initial_sidebar_state="auto" if page.title.lower() == _WITH_SIDE_BAR else "collapsed",
+    )
+    page.run()

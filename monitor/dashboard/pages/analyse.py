@@ -1,8 +1,6 @@
 """Uploaded files: their verdicts, suspicious spans and faces."""
 
-from collections import Counter
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +10,18 @@ import streamlit as st
 
 from monitor.dashboard.gallery import GalleryItem, GalleryRow, gallery
 from monitor.dashboard.pages.charts import limits, moments, verdicts
-from monitor.dashboard.pages.current_user import ask_reporter, audit, check_role, get_reporter, has_role, refresh
-from monitor.dashboard.pages.formatting import INDICATION, address, badge, by_classifier, notice, remark
+from monitor.dashboard.pages.current_user import ask_reporter, has_role
+from monitor.dashboard.pages.flag_form import flag_form
+from monitor.dashboard.pages.formatting import HEAT_MAP_LIMITS, address, by_classifier, notice, page_head, remark
+from monitor.dashboard.pages.upload_queue import CHOSEN, show_queue, titles_of
+from monitor.dashboard.pages.verdict_banner import show_banner
 from monitor.dashboard.player import player
 from monitor.dashboard.upload import upload
-from monitor.errors import MonitorError
-from monitor.flags.from_analysis import AnalysedFile, flag_span
+from monitor.flags.from_analysis import AnalysedFile, choose_span
 from monitor.media.sources.container import FALLBACK_FPS
 from monitor.results.key_frames import key_frames
 from monitor.results.printable import PRINTABLE
-from monitor.results.result_folder import TIMELINE_FILE, VIDEO_FILE, result_files
+from monitor.results.result_folder import PLAIN_VIDEO_FILE, TIMELINE_FILE, VIDEO_FILE, result_files
 from monitor.server import service
 from monitor.server.auth.user import Role
 from monitor.server.uploads import Upload, UploadState
@@ -31,68 +31,25 @@ from monitor.types.formatting import clock, clock_span, percent_or_unknown, reas
 
 Span = tuple[float, float | None]  # seconds of media time; None: to the end
 
-_CHOSEN = "analysis"
-_BANNERS = {
-    Label.LIKELY_FAKE: st.error,
-    Label.SUSPICIOUS: st.warning,
-    Label.LIKELY_REAL: st.success,
-    Label.NOT_ENOUGH_EVIDENCE: st.info,
-}
-_ADVICE = {
-    Label.LIKELY_FAKE: "Watch the suspicious spans yourself, and check the source of the footage. Do not act on this "
-    "result alone.",
-    Label.SUSPICIOUS: "There are some signs of manipulation. Watch the spans below, and ask for the original file.",
-    Label.LIKELY_REAL: "No signs of manipulation were found. That does not prove that the footage is genuine.",
-    Label.NOT_ENOUGH_EVIDENCE: "The program cannot decide. Better footage may help: larger and sharper faces, or a "
-    "longer recording.",
-}
-
 
 def show() -> None:
     """Shows the page."""
-    ask_reporter()
     monitor_service = service.current()
-    st.header("Analyse")
+    with page_head("Analyse"):
+        ask_reporter()
     if has_role(Role.REVIEWER):
         upload(
             key="upload",
             url=address("upload"),
             max_megabytes=monitor_service.settings.dashboard.max_upload_megabytes,
-            on_done=lambda analysis_id: st.session_state.update({_CHOSEN: analysis_id}),
+            on_done=lambda analysis_id: st.session_state.update({CHOSEN: analysis_id}),
         )
-    _queue(monitor_service)
-    analysis = monitor_service.analyses.get(st.session_state.get(_CHOSEN) or "") or next(
+    show_queue(monitor_service)
+    analysis = monitor_service.analyses.get(st.session_state.get(CHOSEN) or "") or next(
         iter(monitor_service.analyses.all), None
     )
     if analysis is not None and analysis.state is UploadState.DONE:
         _result(monitor_service, analysis)
-
-
-@refresh(every=1.0)
-def _queue(monitor_service: service.MonitorService) -> None:
-    """Lists the uploads, each with its state and its buttons."""
-    analyses = monitor_service.analyses.all
-    states = {analysis.id: analysis.state for analysis in analyses}
-    before = st.session_state.get("analysis-states")
-    st.session_state["analysis-states"] = states
-    if before is not None and before != states:
-        st.rerun()  # the result below belongs to the new state
-    titles = _titles(analyses)
-    for analysis in analyses:
-        row = st.container(horizontal=True, vertical_alignment="center")
-        row.markdown(f"**{titles[analysis.id]}** {analysis.state} {analysis.why}", width="stretch")
-        if analysis.state is UploadState.RUNNING:
-            row.progress(analysis.progress or 0.0, width=200)
-        if analysis.state is UploadState.DONE and row.button("Show", key=f"show-{analysis.id}"):
-            st.session_state[_CHOSEN] = analysis.id
-            st.rerun()
-        caption = "Remove" if analysis.state.over else "Cancel"
-        is_locked = not has_role(Role.REVIEWER)
-        is_pressed = row.button(caption, key=f"{caption}-{analysis.id}", disabled=is_locked)
-        if is_pressed and check_role(Role.REVIEWER):
-            audit("upload removed" if analysis.state.over else "analysis cancelled", analysis.name)
-            (monitor_service.analyses.remove if analysis.state.over else monitor_service.analyses.cancel)(analysis.id)
-            st.rerun()
 
 
 def _result(monitor_service: service.MonitorService, analysis: Upload) -> None:
@@ -102,22 +59,30 @@ def _result(monitor_service: service.MonitorService, analysis: Upload) -> None:
     if folder is None or report is None or file is None:
         st.error("The results of this analysis no longer exist. Upload the file again.")
         return
-    _banner(_titles(monitor_service.analyses.all).get(analysis.id, analysis.name), report["verdict"])
+    title = titles_of(monitor_service.analyses.all).get(analysis.id, analysis.name)
+    show_banner(title, report, folder=folder, analysis_id=analysis.id)
     _remarks(report)
     segments, timeline = report["segments"], pd.read_csv(folder / TIMELINE_FILE)
     picture, spans = st.columns([3, 2])
     with spans:
         span = _spans(segments, analysis)
-        if span is not None and has_role(Role.REVIEWER):
-            _flag(monitor_service, analysis, AnalysedFile(file, analysis.name, folder, report), span)
+        flag_place = st.container()
+    analysed = AnalysedFile(file, analysis.name, folder, report)
     still = report["source"]["still"]
     thresholds = VerdictSettings.model_validate(rename_settings(report["settings"])["verdict"])
     brushed = None if still else _timeline(timeline, thresholds, segments, key=analysis.id)
-    selected = None if span is None else (span["start"], span["end"])
+    selected = None if span is None else (first_moment(timeline, span) or span["start"], span["end"])
     _key_frames(analysis, folder, timeline, still=still)
-    _play_new_selection(analysis.id, selected=selected, brushed=brushed)
+    latest = _play_new_selection(analysis.id, selected=selected, brushed=brushed)
+    on_flag = None
+    if has_role(Role.REVIEWER):
+        if latest == "brushed" and brushed is not None:
+            span = None if brushed[1] is None else choose_span(analysed, brushed[0], brushed[1])
+        with flag_place:
+            on_flag = flag_form(monitor_service, analysed, span, key=analysis.id)
+    st.session_state.setdefault(f"player-state-{analysis.id}", (opening_moment(report, timeline), None, 0))
     with picture:
-        _player(analysis, folder, fps=None if still else report["source"]["fps"] or FALLBACK_FPS)
+        _player(analysis, folder, fps=None if still else report["source"]["fps"] or FALLBACK_FPS, on_flag=on_flag)
     _faces(report, timeline)
     _downloads(analysis, folder)
 
@@ -131,31 +96,22 @@ def _remarks(report: dict[str, Any]) -> None:
         st.markdown(remark(note))
 
 
-def _titles(analyses: Sequence[Upload]) -> dict[str, str]:
-    """The title of each upload by its id: its name, with the time of the upload if several have this name."""
-    names = Counter(analysis.name for analysis in analyses)
-    return {
-        analysis.id: analysis.name
-        if names[analysis.name] == 1
-        else f"{analysis.name} (uploaded {datetime.fromisoformat(analysis.created_at):%Y-%m-%d %H:%M:%S} UTC)"
-        for analysis in analyses
-    }
+def _play_new_selection(key: str, **selections: Span | None) -> str:
+    """Plays a selected span if it differs from the last run's selection; of several, the last one wins.
 
-
-def _banner(title: str, verdict: dict[str, Any]) -> None:
-    """Shows the verdict on the whole file, its meaning and the next step."""
-    label = Label(verdict["label"])
-    st.subheader(f"{title} {badge(label)}")
-    _BANNERS[label](f"{verdict['in_words']} {_ADVICE[label]} *{INDICATION}*")
-
-
-def _play_new_selection(key: str, **selections: Span | None) -> None:
-    """Plays a selected span if it differs from the last run's selection; of several, the last one wins."""
+    Returns:
+        The name of the latest selection that still exists, or of the first one.
+    """
     before = st.session_state.get(f"selections-{key}", {})
+    latest: str = st.session_state.get(f"latest-selection-{key}", "")
     for name, span in selections.items():
         if span is not None and span != before.get(name):
             _play(key, *span)
-    st.session_state[f"selections-{key}"] = selections
+            latest = name
+    if selections.get(latest) is None:
+        latest = next((name for name, span in selections.items() if span is not None), "")
+    st.session_state[f"selections-{key}"], st.session_state[f"latest-selection-{key}"] = selections, latest
+    return latest
 
 
 def _play(key: str, start: float, end: float | None) -> None:
@@ -199,29 +155,6 @@ def _spans(segments: list[dict[str, Any]], analysis: Upload) -> dict[str, Any] |
     return segments[rows_selected[0]] if rows_selected else None
 
 
-def _flag(
-    monitor_service: service.MonitorService, analysis: Upload, analysed: AnalysedFile, span: dict[str, Any]
-) -> None:
-    """Saves the selected span as a flag when a person presses the button."""
-    note = st.text_input("Note", key=f"span-note-{analysis.id}", max_chars=2000)
-    is_pressed = st.button("Flag this span", icon=":material/flag:", key=f"flag-span-{analysis.id}")
-    if is_pressed and check_role(Role.REVIEWER):
-        try:
-            with st.spinner("Saving the pictures and the clip"):
-                flag = flag_span(
-                    monitor_service.archive,
-                    analysed,
-                    span,
-                    reporter=get_reporter(),
-                    note=note,
-                    source=monitor_service.settings.source,
-                )
-        except MonitorError as error:
-            st.error(str(error))
-        else:
-            st.toast(f"Flagged {analysis.name} at {clock(flag.media_time)}", icon=":material/flag:")
-
-
 def _timeline(
     timeline: pd.DataFrame, thresholds: VerdictSettings, segments: list[dict[str, Any]], *, key: str
 ) -> Span | None:
@@ -243,7 +176,7 @@ def _timeline(
         selection_mode=["span", "moment"],
         key=f"line-{key}",
     )
-    st.caption("Click to jump to a moment, or drag over a span to play only that span.")
+    st.caption("Click to jump to a moment, or drag over a span to play only that span, or to flag it.")
     edges = event["selection"].get("span", {}).get("media_time")
     if edges:
         return float(edges[0]), float(edges[1])
@@ -256,13 +189,14 @@ def _key_frames(analysis: Upload, folder: Path, timeline: pd.DataFrame, *, still
     moments = key_frames(folder)
     if not moments:
         return
+    has_heat_map = st.session_state.get(_heat_key(analysis), False)
     samples = timeline.set_index(["frame_index", "track_id"])["sample_probability"]
     rows: dict[int, GalleryRow] = {}
     for moment in moments:
         score = percent_or_unknown(float(samples.get((moment.frame_index, moment.track_id), float("nan"))))
         at = "" if still else f"{clock(moment.media_time)}, "
         item = GalleryItem(
-            url=address("analyses", analysis.id, moment.file),
+            url=address("analyses", analysis.id, moment.file if has_heat_map else moment.clear_file),
             caption=f"{at}{score} alone",
             description=f"Face {moment.track_id}, {at}score of this picture alone {score}",
         )
@@ -273,21 +207,56 @@ def _key_frames(analysis: Upload, folder: Path, timeline: pd.DataFrame, *, still
         _play(analysis.id, list(moments_by_face.values())[row][item].media_time, None)
 
     st.subheader(
-        "Strongest signs of manipulation",
-        help="Red is evidence for fake, blue is evidence for real. Below each picture is its score alone. "
+        "Pictures with the highest scores",
+        help="With the heat-map, red is evidence for fake and blue for real. Below each picture is its score alone. "
         "P(fake) of a face joins all of its pictures, so it is often lower than the highest of them.",
     )
     gallery(list(rows.values()), key=f"gallery-{analysis.id}", on_pick=play_moment)
 
 
-def _player(analysis: Upload, folder: Path, *, fps: float | None) -> None:
+def _player(analysis: Upload, folder: Path, *, fps: float | None, on_flag: Callable[[float], None] | None) -> None:
     """Shows the annotated video at the requested moment."""
-    if not (folder / VIDEO_FILE).is_file():
+    files = [name for name in (PLAIN_VIDEO_FILE, VIDEO_FILE) if (folder / name).is_file()]
+    if not files:
         return
     start, end, request = _player_state(analysis.id)
-    url = address("analyses", analysis.id, VIDEO_FILE)
-    player(key=f"player-{analysis.id}", url=url, title=analysis.name, fps=fps, start=start, end=end, request=request)
-    st.caption("Every box, label and heat-map is drawn on its own frame of the video.")
+    has_heat_map = len(files) == 1 or st.session_state.get(_heat_key(analysis), False)
+    url = address("analyses", analysis.id, files[-1] if has_heat_map else files[0])
+    player(
+        key=f"player-{analysis.id}",
+        url=url,
+        title=analysis.name,
+        fps=fps,
+        start=start,
+        end=end,
+        request=request,
+        on_flag=on_flag,
+    )
+    if len(files) > 1:
+        st.toggle("Heat-map", key=_heat_key(analysis), help=HEAT_MAP_LIMITS)
+    if has_heat_map:
+        st.caption(HEAT_MAP_LIMITS)
+    st.caption("Every box and label is drawn on its own frame of the video.")
+
+
+def _heat_key(analysis: Upload) -> str:
+    """The key of the switch in the tab's session."""
+    return f"heat-{analysis.id}"
+
+
+def first_moment(timeline: pd.DataFrame, span: dict[str, Any]) -> float | None:
+    """The media time at which a face first has the label of its span; None if the timeline does not know it."""
+    rows = timeline[(timeline["track_id"] == span["track_id"]) & (timeline["label"] == span["label"])]
+    times = rows["media_time"][rows["media_time"].between(span["start"], span["end"])]
+    return None if times.empty else float(times.min())
+
+
+def opening_moment(report: dict[str, Any], timeline: pd.DataFrame) -> float:
+    """The media time of the first picture to show: where the verdict is first reached, or a box is drawn."""
+    verdict = report["verdict"]
+    decided = timeline[(timeline["track_id"] == verdict["track_id"]) & (timeline["label"] == verdict["label"])]
+    boxed = timeline[timeline["box_x1"].notna()]
+    return next((float(rows["media_time"].min()) for rows in (decided, boxed) if not rows.empty), 0.0)
 
 
 def _faces(report: dict[str, Any], timeline: pd.DataFrame) -> None:
@@ -318,8 +287,8 @@ def _faces(report: dict[str, Any], timeline: pd.DataFrame) -> None:
 
 def _downloads(analysis: Upload, folder: Path) -> None:
     """Shows a download button for each result file."""
-    files = [name for name in result_files() if (folder / name).is_file()]
+    files = [name for name in (*result_files(), PLAIN_VIDEO_FILE) if (folder / name).is_file()]
     row = st.container(horizontal=True)
-    row.link_button("Page to print or send", address("analyses", analysis.id, PRINTABLE), icon=":material/print:")
+    row.link_button("Page to print or send", address("analyses", analysis.id, PRINTABLE))
     for name in files:
         row.link_button(f"Download {name}", address("analyses", analysis.id, name, saved="1"))

@@ -92,7 +92,7 @@ def audit(action: str, what: str = "", *, by: User | None = None) -> None:
 
 
 def get_reporter() -> str:
-    """The name for flags and logs: the signed-in user's, or in the mode "open" the name from the side bar."""
+    """The name for flags and logs: the signed-in user's, or in the mode "open" the name that the user typed."""
     user = get_user()
     if user is None or user != EVERYBODY:
         return "" if user is None else user.name
@@ -105,7 +105,7 @@ def ask_reporter() -> None:
     """Shows a field for the user's name in the mode "open"."""
     if get_user() == EVERYBODY:
         help_text = "Your name is saved with your flags and reviews. This browser remembers it."
-        name = st.sidebar.text_input("Your name", get_reporter(), help=help_text, max_chars=LONGEST)
+        name = st.text_input("Your name", get_reporter(), help=help_text, max_chars=LONGEST)
         st.session_state["who"] = name.strip()  # Streamlit deletes a widget's own value when its page closes
         remember_name(name.strip(), key="remembered-name")
 

@@ -1,13 +1,16 @@
 """Text that several pages share: labels with sign and colour, hints, and URLs of files."""
 
+import html
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 from urllib.parse import urlencode, urljoin
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from monitor.dashboard.pages.current_user import get_token
+from monitor.server import service
 from monitor.server.routes import PREFIX
 from monitor.types import HintKind, Label
 from monitor.types.formatting import clock, clock_span, percent_or_unknown
@@ -15,12 +18,35 @@ from monitor.types.formatting import clock, clock_span, percent_or_unknown
 _PUNCTUATION: Final = re.compile(r"([!-/:-@\[-`{-~])")  # characters with a meaning in Markdown
 _ESCAPE: Final = r"\\\1"
 INDICATION: Final = "An indication, not proof."
+HEAT_MAP_LIMITS: Final = (
+    "The heat-map shows which parts of a face moved its score. In tests it pointed at manipulated parts no better than "
+    "chance: do not read it as the place of a manipulation."
+)
+_PRECISIONS: Final = {"fp32": "32-bit numbers", "fp16": "16-bit numbers", "int8": "8-bit numbers"}
 _BADGES: Final[Mapping[Label, tuple[str, str]]] = {
     Label.NOT_ENOUGH_EVIDENCE: ("gray", ":material/help:"),
     Label.LIKELY_REAL: ("green", ":material/check_circle:"),
     Label.SUSPICIOUS: ("orange", ":material/warning:"),
     Label.LIKELY_FAKE: ("red", ":material/report:"),
 }
+
+
+def page_head(title: str) -> DeltaGenerator:
+    """Shows the title of a page; returns the place at its right."""
+    head, place = st.columns([4, 1], vertical_alignment="bottom")
+    head.header(title)
+    return place
+
+
+def escape(text: str) -> str:
+    """Text that Markdown shows as it is: file names, addresses, names of sources, messages."""
+    return _PUNCTUATION.sub(_ESCAPE, text)
+
+
+def engine_in_words(name: str) -> str:
+    """An engine's name for people: "onnxruntime, 32-bit numbers" for "onnxruntime-fp32"."""
+    engine, _, precision = name.rpartition("-")
+    return f"{engine}, {_PRECISIONS[precision]}" if engine and precision in _PRECISIONS else name
 
 
 def badge(label: Label) -> str:
@@ -38,12 +64,18 @@ def notice(kind: HintKind, detail: str, since: float, until: float | None = None
     """A hint about the stream in Markdown, in a colour that no label uses."""
     when = f"since {clock(since)}" if until is None else clock_span(since, until)
     text = f":violet-badge[:material/sensors_off: stream: {kind.in_words} {when}]"
-    return f"{text} {_PUNCTUATION.sub(_ESCAPE, detail)}" if detail else text
+    return f"{text} {escape(detail)}" if detail else text
 
 
 def remark(note: str) -> str:
     """How a source was read, in Markdown: its colours were converted, another video track was not looked at."""
-    return f":gray-badge[:material/info: source] {_PUNCTUATION.sub(_ESCAPE, note)}"
+    return f":gray-badge[:material/info: source] {escape(note)}"
+
+
+def source_name(source: str) -> str:
+    """The present name of a source that was renamed; flags store its address."""
+    streams = service.current().streams
+    return next((stream.name for stream in streams if source in (stream.address, stream.name)), source)
 
 
 def route(*parts: str) -> str:
@@ -62,3 +94,24 @@ def address(*parts: str, **query: str) -> str:
 def absolute(*parts: str) -> str:
     """The full URL of a route, for players that need the host."""
     return urljoin(st.context.url or "", address(*parts))
+
+
+def show_picture(url: str, *, description: str, width: int | None = None) -> None:
+    """Shows a picture of one of the server's own routes, with its description below.
+
+    ``st.image`` copies a picture into Streamlit's memory, which forgets it when the page runs again: in quick
+    succession the browser asks too late, and the picture stays broken.
+
+    Args:
+        url: relative to the page.
+        description: text below the picture, for screen readers too.
+        width: pixels; None: as wide as its place.
+    """
+    size = "100%" if width is None else f"{width}px"
+    st.html(
+        f'<figure style="margin:0;width:{size};max-width:100%">'
+        f'<img src="{html.escape(url)}" alt="{html.escape(description)}" '
+        'style="display:block;width:100%;border-radius:6px">'
+        f'<figcaption style="font-size:.875rem;opacity:.8">{html.escape(description)}</figcaption></figure>',
+        width="stretch" if width is None else "content",
+    )

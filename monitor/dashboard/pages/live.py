@@ -8,7 +8,7 @@ from typing import Any, Final
 import streamlit as st
 
 from monitor.dashboard.pages.current_user import ask_reporter, check_role, get_reporter, get_token, has_role, refresh
-from monitor.dashboard.pages.formatting import INDICATION, badge, by_classifier, notice, remark, route
+from monitor.dashboard.pages.formatting import INDICATION, badge, by_classifier, escape, notice, remark, route
 from monitor.dashboard.pages.live_charts import sparkline, timeline
 from monitor.dashboard.pages.sources import WATCHED, ask_source, describe, list_sources
 from monitor.dashboard.viewer import FlaggedView, viewer
@@ -19,7 +19,7 @@ from monitor.server.auth.user import Role
 from monitor.server.stream import Stream
 from monitor.settings import VerdictSettings
 from monitor.types import HintKind, Label, Opinion
-from monitor.types.formatting import clock, percent_or_unknown
+from monitor.types.formatting import clock, count, percent_or_unknown
 
 _CATEGORIES: Final = ("", "face swap", "lip sync", "generated person", "false alarm", "other")
 _INTERVAL: Final = 1.0  # seconds between two updates of the figures
@@ -29,16 +29,16 @@ _PORTRAIT: Final = "display:block;width:56px;border-radius:6px"  # CSS
 
 def show() -> None:
     """Shows the page."""
-    ask_reporter()
     monitor_service = service.current()
     with st.sidebar:
+        ask_reporter()
         list_sources(monitor_service)
         ask_source(monitor_service)
     streams = monitor_service.streams
     if not streams:
         st.info("No source is being monitored. Add one on the left: a camera, an address, the screen, or the demo.")
         return
-    names = {stream.id: stream.name for stream in streams}
+    names = {stream.id: escape(stream.name) for stream in streams}
     if st.session_state.get(WATCHED) not in names:
         st.session_state[WATCHED] = streams[0].id
     left, right = st.columns([3, 2], vertical_alignment="bottom")
@@ -110,10 +110,12 @@ def _flag(stream: Stream, moment: FlaggedView) -> None:
     try:
         flag = stream.flag_recorder.flag(mark)
     except MonitorError as error:
-        st.toast(f"Not flagged: {error}", icon=":material/error:")
+        st.toast(f"Not flagged: {escape(str(error))}", icon=":material/error:")
         return
     st.session_state["flag-note"] = ""
-    st.toast(f"Flagged {stream.name} at {clock(flag.media_time)}: {flag.label.in_words}", icon=":material/flag:")
+    st.toast(
+        f"Flagged {escape(stream.name)} at {clock(flag.media_time)}: {flag.label.in_words}", icon=":material/flag:"
+    )
 
 
 @refresh(every=_INTERVAL)
@@ -149,8 +151,9 @@ def _face(stream: Stream, face: Mapping[str, Any], *, history: Sequence[float]) 
             head.html(image, width="content")
         head.markdown(f"**Face {face['id']}**  \n{badge(Label(face['label']))}", width="content")
         st.markdown(
-            f"P(fake) **{percent_or_unknown(face['probability'])}**, {face['samples']} samples, "
-            f"effective samples: {face['effective']:.1f}"
+            f"P(fake) **{percent_or_unknown(face['probability'])}** from {count(face['samples'], 'sample')}",
+            help=f"Pictures in quick succession are alike: these samples count as much as {face['effective']:.1f} "
+            "pictures that have nothing in common.",
         )
         if face["classifiers"]:
             st.markdown(f"Each classifier alone: {by_classifier(face['classifiers'])}")

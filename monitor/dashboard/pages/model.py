@@ -57,7 +57,7 @@ def _members(committee: CommitteeCard, cards: Sequence[ModelCard]) -> None:
     """Lists the classifiers of a committee with their weights in the verdict."""
     st.subheader("Committee")
     st.markdown(
-        "The verdict is a weighted sum of the log-odds of these classifiers. "
+        "The verdict is a weighted sum of the evidence of these classifiers. "
         f"The weights were fitted on {committee.fitted_on}."
     )
     rows = [
@@ -72,7 +72,8 @@ def _members(committee: CommitteeCard, cards: Sequence[ModelCard]) -> None:
     st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch")
     if committee.max_difference is not None:
         st.caption(
-            f"If two classifiers differ by {committee.max_difference:g} log-odds or more, a face gets no verdict: "
+            f"If the evidence of two classifiers differs by {committee.max_difference:g} (the natural logarithm of the "
+            "odds of fake) or more, a face gets no verdict: "
             f"{Reason.MODELS_DISAGREE.in_words}."
         )
 
@@ -236,7 +237,7 @@ def _weights(card: ModelCard) -> None:
         "architecture": card.architecture,
         "input": f"{card.input.size} x {card.input.size} pixels, {card.input.channels}; other sizes: {others}",
         "licence": card.licence,
-        "calibration": f"log-odds = {fit.scale:.3f} x logit {fit.shift:+.3f}, fitted on {fit.fitted_on}",
+        "calibration": f"evidence = {fit.scale:.3f} x output {fit.shift:+.3f}, fitted on {fit.fitted_on}",
         "trained on": str(card.training.get("data", "")),
         "hardware": str(card.training.get("hardware", "")),
         "SHA-256": card.weights_sha256,

@@ -2,21 +2,33 @@
 
 from collections import deque
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 import pandas as pd
 import streamlit as st
 
 from monitor.dashboard.keys import keys, subject_container
-from monitor.dashboard.pages.current_user import ask_reporter, audit, check_role, explain_denial, get_reporter, refresh
-from monitor.dashboard.pages.formatting import absolute, address, badge
+from monitor.dashboard.pages.current_user import ask_reporter, check_role, explain_denial, get_reporter, refresh
+from monitor.dashboard.pages.flag_list import bulk_actions, flag_list, read_selection
+from monitor.dashboard.pages.formatting import (
+    HEAT_MAP_LIMITS,
+    absolute,
+    address,
+    badge,
+    engine_in_words,
+    escape,
+    page_head,
+    show_picture,
+    source_name,
+)
 from monitor.errors import FlagNotFoundError, MonitorError, UsageError
 from monitor.flags.files import CLIP, FRAME, OVERLAY
 from monitor.flags.queries import FlagQuery, Order
 from monitor.server import service
 from monitor.server.auth.user import Role
 from monitor.types import ClipState, Flag, Label, Opinion, Origin
-from monitor.types.formatting import clock, percent_or_unknown, reasons_in_words
+from monitor.types.formatting import clock, count, percent_or_unknown, reasons_in_words
 
 _SHOWN: Final = 500
 _UNDONE: Final = 200  # reviews that a session can undo
@@ -44,9 +56,9 @@ _JUDGED: Final = "review-judged"  # flags before and after each review, the late
 
 def show() -> None:
     """Shows the page."""
-    ask_reporter()
     monitor_service = service.current()
-    st.header("Review")
+    with page_head("Review"):
+        ask_reporter()
     query = _query()
     try:
         flags, total = (
@@ -54,20 +66,25 @@ def show() -> None:
             monitor_service.archive.store.count(query),
         )
     except MonitorError as error:
-        st.error(str(error))
+        st.error(escape(str(error)))
         return
-    left, right = st.columns([2, 3])
-    selected = []
+    selection = read_selection(flags)
+    flag = _choose(flags, selection.newest, query)
+    left, right = st.columns([11, 10])
     if flags:
         with left:
-            selected = _table(flags)
+            flag_list(flags, shown=flag)
             if total > len(flags):
                 st.caption(f"Showing {len(flags)} of {total} flags. Narrow the search to see the others.")
-            _bulk(monitor_service, selected)
-    flag = _choose(flags, selected, query)
+            bulk_actions(
+                monitor_service,
+                selection.ticked,
+                reviews=list(_REVIEWS.values()),
+                judge=partial(_judge, monitor_service),
+            )
     with right:
         if flag is None:
-            _show_end(query, flags)
+            _show_end(monitor_service, query, flags)
         else:
             _details(monitor_service, flag, flags)
         _controls(monitor_service, flag, flags, query)
@@ -90,53 +107,13 @@ def _query() -> FlagQuery:
     return FlagQuery(text=text, reviewed=_STATES[state], label=label, origin=_ORIGINS[origin], order=_ORDERS[order])
 
 
-def _table(flags: Sequence[Flag]) -> list[Flag]:
-    """Lists the flags; returns the selected ones."""
-    ids = [flag.id for flag in flags]
-    table = f"review-table-{st.session_state.get('review-tables', 0)}"
-    is_selected = bool(st.session_state.get(table, {}).get("selection", {}).get("rows"))
-    if is_selected and st.session_state.get("review-ids") != ids:  # the same rows would be other flags
-        st.session_state["review-tables"] = st.session_state.get("review-tables", 0) + 1
-        table = f"review-table-{st.session_state['review-tables']}"
-    st.session_state["review-ids"] = ids
-    rows = [
-        {
-            "time": flag.created_at,
-            "source": flag.source,
-            "moment": clock(flag.media_time),
-            "P(fake)": flag.probability,
-            "program's label": flag.label.in_words,
-            "person's opinion": flag.opinion or ("reviewed" if flag.reviewed_at else ""),
-            "flagged by": flag.reporter if flag.origin is Origin.PERSON else "the program",
-        }
-        for flag in flags
-    ]
-    columns = {
-        "time": st.column_config.DatetimeColumn(format="MMM D, HH:mm:ss"),
-        "P(fake)": st.column_config.ProgressColumn(min_value=0, max_value=1, format="percent"),
-    }
-    event = st.dataframe(
-        pd.DataFrame(rows),
-        hide_index=True,
-        width="stretch",
-        height=420,
-        column_config=columns,
-        on_select="rerun",
-        selection_mode="multi-row",
-        key=table,
-    )
-    return [flags[row] for row in event["selection"]["rows"] if row < len(flags)]
-
-
-def _choose(flags: Sequence[Flag], selected: Sequence[Flag], query: FlagQuery) -> Flag | None:
-    """The flag to show: the last selected row, or the flag reached with the keys; None: the end of the list.
+def _choose(flags: Sequence[Flag], newest: Flag | None, query: FlagQuery) -> Flag | None:
+    """The flag to show: the newest selected one, or the flag reached with the keys; None: the end of the list.
 
     A flag that is new in the list follows its end.
     """
-    newest = selected[-1].id if selected else None
-    if newest is not None and st.session_state.get("review-selected") != newest:
-        _go_to(newest)
-    st.session_state["review-selected"] = newest
+    if newest is not None:
+        _go_to(newest.id)
     ended_query, ended_ids = st.session_state.get(_ENDED, (None, frozenset()))
     if ended_query == query:
         return next((flag for flag in flags if flag.id not in ended_ids), None)
@@ -149,13 +126,21 @@ def _go_to(flag_id: str) -> None:
     st.session_state.pop(_ENDED, None)
 
 
-def _show_end(query: FlagQuery, flags: Sequence[Flag]) -> None:
+def _show_end(monitor_service: service.MonitorService, query: FlagQuery, flags: Sequence[Flag]) -> None:
     """Shows that no flag follows, or that there is none."""
     with subject_container(_END, key=_KEYS):
         if flags:
             st.success("This is the end of the list: no flag follows.", icon=":material/last_page:")
         elif query.reviewed is False and st.session_state.get(_JUDGED):
             st.success("This is the end of the list: every flag in it is reviewed.", icon=":material/last_page:")
+        elif everything := monitor_service.archive.store.count():
+            if query == FlagQuery(reviewed=False, order=query.order):
+                st.success(
+                    f'All reviewed: {count(everything, "flag")}. The state "all" lists them.',
+                    icon=":material/done_all:",
+                )
+            else:
+                st.info(f"No flag matches these filters, of {count(everything, 'flag')} in total.")
         else:
             st.info(
                 "No flags found. Press the flag button under a live picture, or wait until the program flags a "
@@ -174,7 +159,7 @@ def _details(monitor_service: service.MonitorService, flag: Flag, flags: Sequenc
 
 
 def _show_flag(monitor_service: service.MonitorService, flag: Flag) -> None:
-    st.markdown(f"#### {flag.source}, {clock(flag.media_time)} {badge(flag.label)}")
+    st.markdown(f"#### {escape(source_name(flag.source))}, {clock(flag.media_time)} {badge(flag.label)}")
     st.markdown(
         f"P(fake) **{percent_or_unknown(flag.probability)}** from {flag.samples} samples"
         + (f"; {reasons_in_words(flag.reasons)}" if flag.reasons else "")
@@ -184,10 +169,10 @@ def _show_flag(monitor_service: service.MonitorService, flag: Flag) -> None:
         _clip(monitor_service, flag)
     with picture:
         folder = monitor_service.archive.files.folder(flag.id)
-        has_heat_map = st.toggle("Heat-map", value=True, key="review-heat")
-        path = folder / (OVERLAY if has_heat_map else FRAME)
-        if path.is_file():
-            st.image(str(path), caption="the flagged moment")
+        has_heat_map = st.toggle("Heat-map", key="review-heat", help=HEAT_MAP_LIMITS)
+        name = OVERLAY if has_heat_map else FRAME
+        if (folder / name).is_file():
+            show_picture(address("flags", flag.id, name), description="the flagged moment")
 
 
 def _clip(monitor_service: service.MonitorService, flag: Flag) -> None:
@@ -199,7 +184,7 @@ def _clip(monitor_service: service.MonitorService, flag: Flag) -> None:
     elif flag.clip is ClipState.PENDING:
         _wait_for_clip(monitor_service, flag)
     else:
-        st.warning(f"No clip: {flag.clip_why}")
+        st.warning(f"No clip: {escape(flag.clip_why)}")
 
 
 @refresh(every=1.0)
@@ -245,7 +230,7 @@ def _controls(
             disabled=bool(locked) or is_idle,
             help=locked or None,
         )
-    keys([*_REVIEWS, _NEXT, _BACK, _UNDO], subject=subject, key=_KEYS, on_key=press)
+    keys([*_REVIEWS, _NEXT, _BACK, _UNDO], subject=subject, key=_KEYS, on_key=press, filters=repr(query))
 
 
 def _judge(monitor_service: service.MonitorService, shown: Flag, opinion: Opinion | None) -> bool:
@@ -259,7 +244,7 @@ def _judge(monitor_service: service.MonitorService, shown: Flag, opinion: Opinio
         note = typed if typed != shown.note else None
         after = store.review(shown.id, actor=get_reporter(), opinion=opinion, note=note)
     except MonitorError as error:
-        st.toast(str(error), icon=":material/error:")
+        st.toast(escape(str(error)), icon=":material/error:")
         return False
     st.session_state.setdefault(_JUDGED, deque(maxlen=_UNDONE)).append((before, after))
     return True
@@ -274,13 +259,16 @@ def _undo(monitor_service: service.MonitorService) -> None:
     try:
         monitor_service.archive.store.undo_review(before, after, actor=get_reporter())
     except (UsageError, FlagNotFoundError) as error:  # it can no longer be undone
-        st.toast(str(error), icon=":material/error:")
+        st.toast(escape(str(error)), icon=":material/error:")
     except MonitorError as error:
-        st.toast(str(error), icon=":material/error:")
+        st.toast(escape(str(error)), icon=":material/error:")
         return
     else:
         _go_to(after.id)
-        st.toast(f"Undone: the review of {after.source} at {clock(after.media_time)}", icon=":material/undo:")
+        st.toast(
+            f"Undone: the review of {escape(source_name(after.source))} at {clock(after.media_time)}",
+            icon=":material/undo:",
+        )
         st.session_state.pop(f"note-{after.id}", None)
     judged.pop()
 
@@ -307,8 +295,9 @@ def _history(monitor_service: service.MonitorService, flag: Flag) -> None:
                 "before": Label(change["before"]).in_words,
                 "after": Label(change["after"]).in_words,
                 "P(fake)": change["probability"],
-                "strongest samples (log-odds)": ", ".join(
-                    f"{sample['contribution']:+.2f} at {clock(sample['media_time'])}" for sample in change["witnesses"]
+                "strongest evidence": ", ".join(
+                    f"for {'fake' if sample['contribution'] > 0 else 'real'} at {clock(sample['media_time'])}"
+                    for sample in change["witnesses"]
                 ),
             }
             for change in flag.trace
@@ -321,34 +310,6 @@ def _history(monitor_service: service.MonitorService, flag: Flag) -> None:
         ]
         st.dataframe(pd.DataFrame(log), hide_index=True, width="stretch")
         st.caption(
-            f"{flag.id}; {flag.model} on {flag.engine}, version {flag.program}, weights {flag.weights_sha256[:16]}..."
+            f"Flag {flag.id} of {escape(flag.source)}. Model {escape(flag.model)} "
+            f"(weights {flag.weights_sha256[:16]}...) on {engine_in_words(flag.engine)}, version {flag.program}."
         )
-
-
-def _bulk(monitor_service: service.MonitorService, flags: Sequence[Flag]) -> None:
-    """Shows the actions on all selected flags."""
-    if not flags:
-        st.caption("Select rows to export, review or delete several flags.")
-        return
-    one, two, three = st.columns(3)
-    locked, delete_locked = explain_denial(Role.REVIEWER), explain_denial(Role.ADMIN)
-    one.link_button(
-        f"Export {len(flags)}",
-        address("export", ids=",".join(flag.id for flag in flags), actor=get_reporter()),
-        width="stretch",
-        disabled=bool(locked),
-        help=locked or None,
-    )
-    is_pressed = two.button("Reviewed", key="bulk-review", width="stretch", disabled=bool(locked), help=locked or None)
-    if is_pressed and check_role(Role.REVIEWER):
-        for flag in flags:
-            _judge(monitor_service, flag, None)
-        st.rerun()
-    with three.popover("Delete", width="stretch", disabled=bool(delete_locked), help=delete_locked or None):
-        st.markdown("This also deletes the files of the flags. It cannot be undone.")
-        is_pressed = st.button(f"Delete {len(flags)}", key="bulk-delete", type="primary", disabled=bool(delete_locked))
-        if is_pressed and check_role(Role.ADMIN):
-            for flag in flags:
-                monitor_service.archive.delete(flag.id, actor=get_reporter())
-                audit("flag deleted", flag.id)
-            st.rerun()

@@ -51,7 +51,7 @@ def welcome() -> None:
     if service.current().settings.access.mode != "open":
         with st.sidebar:
             st.caption(f"{user.name}, {user.role}")
-            st.button("Sign out", on_click=_sign_out, icon=":material/logout:")
+            st.button("Sign out", on_click=_sign_out)
 
 
 def _sign_out() -> None:

@@ -17,7 +17,7 @@ from monitor.dashboard.pages.current_user import (
     has_role,
     refresh,
 )
-from monitor.dashboard.pages.formatting import badge, route
+from monitor.dashboard.pages.formatting import badge, escape, route
 from monitor.dashboard.webcam import webcam
 from monitor.errors import MonitorError
 from monitor.media.sources.address import kinds, known_forms
@@ -46,7 +46,7 @@ def describe(status: StreamStatus) -> str:
     """A stream's state in Markdown, with its reason."""
     colour, icon = _BADGES[status.state]
     again = "" if status.retry_after is None else f", attempt {status.attempt} in {status.retry_after:.0f} s"
-    return f":{colour}-badge[{icon} {status.state}{again}]" + (f" {status.reason}" if status.reason else "")
+    return f":{colour}-badge[{icon} {status.state}{again}]" + (f" {escape(status.reason)}" if status.reason else "")
 
 
 @refresh(every=2.0)
@@ -56,7 +56,7 @@ def list_sources(monitor_service: MonitorService) -> None:
     suspicious = {}
     for stream in monitor_service.streams:
         with st.container(border=True):
-            st.markdown(f"**{stream.name}**  \n{describe(stream.status)}")
+            st.markdown(f"**{escape(stream.name)}**  \n{describe(stream.status)}")
             face = worst_face(stream)
             if face is not None:
                 suspicious[stream.id] = stream.name, face
@@ -70,28 +70,26 @@ def _buttons(monitor_service: MonitorService, stream: Stream) -> None:
     row = st.container(horizontal=True, gap="small")
     locked = explain_denial(Role.ADMIN)
     is_stopped = state is StreamState.PAUSED or state.over
-    action, icon = ("Resume", ":material/play_arrow:") if is_stopped else ("Pause", ":material/pause:")
-    help_text = locked or f"{action} {stream.name}"
-    if row.button(
-        "", icon=icon, help=help_text, key=f"{action}-{stream.id}", width="stretch", disabled=bool(locked)
-    ) and check_role(Role.ADMIN):
+    action = "Resume" if is_stopped else "Pause"  # words, because a screen reader reads an icon and its help
+    if row.button(action, help=locked or None, key=f"{action}-{stream.id}", disabled=bool(locked)) and check_role(
+        Role.ADMIN
+    ):
         (stream.resume if is_stopped else stream.pause)()
         audit("source resumed" if is_stopped else "source paused", stream.address)
         st.rerun(scope="fragment")
-    help_text = locked or f"Rename {stream.name}"
-    with row.popover("", icon=":material/edit:", help=help_text, width="stretch", disabled=bool(locked)):
+    with row.popover("Rename", help=locked or None, disabled=bool(locked)):
         name = st.text_input("Name", stream.name, key=f"name-{stream.id}", max_chars=80)
-        if st.button("Rename", key=f"rename-{stream.id}", disabled=bool(locked)) and check_role(Role.ADMIN):
+        if st.button("Save", key=f"rename-{stream.id}", disabled=bool(locked)) and check_role(Role.ADMIN):
             audit("source renamed", stream.address)
             monitor_service.rename(stream, name)
             st.rerun()
-    help_text = locked or f"Remove {stream.name}"
-    if row.button(
-        "", icon=":material/delete:", help=help_text, key=f"remove-{stream.id}", width="stretch", disabled=bool(locked)
-    ) and check_role(Role.ADMIN):
-        monitor_service.remove(stream.id)
-        audit("source removed", stream.address)
-        st.rerun()
+    with row.popover("Remove", help=locked or None, disabled=bool(locked)):
+        st.markdown(f"Stop monitoring {escape(stream.name)}? Its flags stay.")
+        is_pressed = st.button("Remove it", key=f"remove-{stream.id}", type="primary", disabled=bool(locked))
+        if is_pressed and check_role(Role.ADMIN):
+            monitor_service.remove(stream.id)
+            audit("source removed", stream.address)
+            st.rerun()
 
 
 def ask_source(monitor_service: MonitorService) -> None:
@@ -133,7 +131,7 @@ def _form(monitor_service: MonitorService, *, fixed: str) -> None:
             try:
                 stream = monitor_service.add_saved(url, name=name, repeat=url == "demo:")
             except MonitorError as error:
-                st.error(str(error))
+                st.error(escape(str(error)))
             else:
                 audit("source added", stream.address)
                 st.rerun()

@@ -9,6 +9,7 @@ import streamlit as st
 
 import monitor
 from monitor.dashboard.pages.current_user import check_role, has_role, refresh
+from monitor.dashboard.pages.formatting import engine_in_words, escape
 from monitor.dashboard.pages.sources import describe
 from monitor.doctor import examine
 from monitor.flags.retention import RetentionClass, RetentionRule, rules
@@ -17,9 +18,9 @@ from monitor.server.auth.user import Role
 
 _LINES: Final = 100  # of the audit log
 _CLASSES: Final = {
-    RetentionClass.UNREVIEWED: "flagged by the program, not reviewed",
-    RetentionClass.FALSE_ALARM: "flagged by the program, judged real by a person",
-    RetentionClass.EXEMPT: "flagged or confirmed by a person, or the clip is still being recorded",
+    RetentionClass.UNREVIEWED: ("unreviewed", "flagged by the program, not reviewed"),
+    RetentionClass.FALSE_ALARM: ("false alarm", "flagged by the program, judged real by a person"),
+    RetentionClass.EXEMPT: ("kept", "flagged or confirmed by a person, or the clip is still being recorded"),
 }
 
 
@@ -44,7 +45,10 @@ def _engine(monitor_service: service.MonitorService) -> None:
     if engines is None:
         st.markdown("Not loaded yet. The server loads the engine with its first heartbeat or its first source.")
     else:
-        st.markdown(f"**{engines.scorer.engine.name}**: {engines.choice.reason}. Weights {engines.committee.id}.")
+        st.markdown(
+            f"**{engine_in_words(engines.scorer.engine.name)}**: {engines.choice.reason}. "
+            f"Weights {engines.committee.id}."
+        )
         for name, reason in engines.choice.others.items():
             st.caption(f"Not {name}: {reason}")
     every = monitor_service.settings.service.heartbeat_interval
@@ -76,8 +80,8 @@ def _storage(monitor_service: service.MonitorService) -> None:
     plan = monitor_service.plan_retention()
     rows = [
         {
-            "class": retention_class.value,
-            "description": _CLASSES[retention_class],
+            "class": _CLASSES[retention_class][0],
+            "description": _CLASSES[retention_class][1],
             "flags": usage.flags,
             "MB": f"{usage.size / 1e6:.1f}",
             "deleted": _describe(retention_rules.get(retention_class)),
@@ -130,7 +134,7 @@ def _sources(monitor_service: service.MonitorService) -> None:
     st.subheader("Sources")
     for stream in monitor_service.streams:
         status = stream.status
-        st.markdown(f"**{stream.name}** ({stream.address}) {describe(status)}")
+        st.markdown(f"**{escape(stream.name)}** ({escape(stream.address)}) {describe(status)}")
         if status.stats is not None:
             stats = status.stats
             drops = ", ".join(f"{count} {cause}" for cause, count in {**stats.dropped, **stats.lost}.items())

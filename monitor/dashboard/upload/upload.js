@@ -23,7 +23,7 @@ class Sender {
   }
 
   queue(files) {
-    this.fail("");
+    if (!this.request) this.clear();
     for (const file of files) {
       if (file.size > this.data.max_megabytes * 1e6) this.fail(`${file.name} is larger than ${this.data.max_megabytes} MB.`);
       else this.waiting.push(file);
@@ -60,10 +60,16 @@ class Sender {
     this.request?.abort();
   }
 
+  // Adds a line: of several files, each error stays.
   fail(message) {
-    const line = this.find(".error");
-    line.textContent = message;
-    line.hidden = !message;
+    const errors = this.find(".error");
+    errors.append(Object.assign(document.createElement("p"), { textContent: message }));
+    errors.hidden = false;
+  }
+
+  clear() {
+    this.find(".error").replaceChildren();
+    this.find(".error").hidden = true;
   }
 }
 

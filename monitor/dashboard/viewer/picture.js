@@ -18,7 +18,7 @@ class Picture {
     this.canvas = canvas;
     this.context = canvas.getContext("2d");
     this.header = this.bitmap = null;
-    this.options = { heat: true, boxes: true, opacity: 0.5, selected: null };
+    this.options = { heat: false, boxes: true, opacity: 0.5, selected: null };
     this.room = [0, 0]; // CSS pixels available for the canvas
     this.tiles = new Map(); // id -> {values, tile}
     this.layout = new Layout();

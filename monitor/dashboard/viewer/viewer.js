@@ -82,7 +82,7 @@ class Viewer {
     this.picture.show(header, bitmap);
     canvas.dataset.connection = header.connection;
     canvas.dataset.frame = header.frame;
-    this.find("when").textContent = `${clock(header.time)} · ${header.engine}`;
+    this.find("when").textContent = clock(header.time);
     if (this.shape !== shape) {
       this.shape = shape;
       this.find("viewer").style.setProperty("--shape", shape);

@@ -87,6 +87,21 @@ def test_a_press_while_another_subject_is_drawn_is_ignored(page: Any, server: Se
     assert page.get_by_text("ignored").count() == 0
 
 
+def test_the_keys_work_after_a_filter_was_used(page: Any, server: Server) -> None:
+    page.get_by_role("combobox", name="State").click()
+    page.get_by_role("option", name="old").click()
+    released = "document.activeElement === document.body || !document.activeElement.matches('input')"
+    page.wait_for_function(released, timeout=SECONDS)
+    page.keyboard.press("c")
+    wait_for(page, "B")
+    page.get_by_role("textbox", name="Search").fill("cx")
+    page.get_by_role("textbox", name="Search").press("Enter")
+    page.wait_for_function(released, timeout=SECONDS)
+    page.keyboard.press("x")
+    wait_for(page, "C")
+    assert judged(server) == [("c", "A"), ("x", "B")]
+
+
 def test_other_keys_and_typing_are_left_alone(page: Any, server: Server) -> None:
     page.keyboard.press("q")
     page.keyboard.press("Control+c")

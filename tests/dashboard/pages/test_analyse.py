@@ -1,8 +1,10 @@
 """Single functions of the page Analyse; tests/dashboard/pages/test_pages.py runs the page in a browser."""
 
+import pandas as pd
 from streamlit.testing.v1 import AppTest
 
-from monitor.dashboard.pages import analyse
+from monitor.dashboard.pages.analyse import first_moment, opening_moment
+from monitor.dashboard.pages.upload_queue import titles_of
 from monitor.server.uploads import Upload
 
 
@@ -61,8 +63,21 @@ def test_uploads_of_one_name_are_told_apart_by_their_time() -> None:
         Upload(id=upload_id, name=name, created_at=f"2026-11-29T10:00:0{second}.250+00:00")
         for second, (upload_id, name) in enumerate(names.items())
     ]
-    assert analyse._titles(uploads) == {
+    assert titles_of(uploads) == {
         "one": "me.mp4 (uploaded 2026-11-29 10:00:00 UTC)",
         "two": "me.mp4 (uploaded 2026-11-29 10:00:01 UTC)",
         "three": "you.mp4",
     }
+
+
+def test_the_player_opens_where_the_verdict_is_reached() -> None:
+    words = ["NOT_ENOUGH_EVIDENCE", "SUSPICIOUS", "LIKELY_FAKE", "LIKELY_FAKE"]
+    rows = {"media_time": [0.2, 1.0, 2.0, 3.0], "track_id": 1, "label": words, "box_x1": [None, 10.0, 10.0, 10.0]}
+    timeline = pd.DataFrame(rows)
+    assert opening_moment({"verdict": {"track_id": 1, "label": "LIKELY_FAKE"}}, timeline) == 2.0
+    undecided = {"verdict": {"track_id": None, "label": "NOT_ENOUGH_EVIDENCE"}}
+    assert opening_moment(undecided, timeline) == 1.0, "the first box"
+    assert opening_moment(undecided, timeline[:0]) == 0.0
+    span = {"track_id": 1, "start": 0.5, "end": 3.0, "label": "LIKELY_FAKE"}
+    assert first_moment(timeline, span) == 2.0
+    assert first_moment(timeline, span | {"track_id": 2}) is None

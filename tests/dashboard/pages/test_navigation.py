@@ -40,6 +40,17 @@ def test_a_registered_page_is_in_the_navigation_and_is_shown(offered: list[str])
     assert "A page that was registered" in [one.value for one in app.markdown]
 
 
+def test_each_page_has_its_own_title_and_the_side_bar_is_open_on_the_live_page_only(
+    offered: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heads: list[tuple[str, str]] = []
+    monkeypatch.setattr(
+        st, "set_page_config", lambda title, **options: heads.append((title, options["initial_sidebar_state"]))
+    )
+    AppTest.from_file(str(PAGE), default_timeout=60).run()
+    assert heads == [("Probe - Deepfake monitor", "collapsed")]
+
+
 def test_nobody_sees_a_registered_page_before_the_sign_in(offered: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pages, "get_user", lambda: None)
     monkeypatch.setattr(pages.sign_in, "show", lambda: st.write("Sign in first"))

@@ -179,10 +179,22 @@ class TestOwnMaterial:
         (tmp_path / "letter.mp4").write_text("no video at all")
         chooser.set_input_files(tmp_path / "letter.mp4")
         page.locator("[role=alert]", has_text="letter.mp4").first.wait_for()
+        letters = [tmp_path / f"letter {number}.mp4" for number in range(3)]
+        for letter in letters:
+            letter.write_text("no video at all")
+        chooser.set_input_files(letters)
+        for letter in letters:
+            page.locator("[role=alert] p", has_text=letter.name).wait_for()
         chooser.set_input_files(talk(tmp_path / "talk.mp4"))
         page.get_by_text("Likely fake: face 1 looks manipulated").wait_for()
         player, at = page.locator("video"), "video => video.readyState >= 1 && video.currentTime"
         until(lambda: player.evaluate("video => video.readyState >= 1 && video.duration > 8"))
+        until(lambda: 3 < player.evaluate(at) < 6.5)  # opens on the first moment that is likely fake
+        assert "without-heat-map" in player.get_attribute("src")
+        page.get_by_test_id("stCheckbox").get_by_text("Heat-map").click()
+        page.get_by_text("no better than chance").first.wait_for()
+        until(lambda: "without-heat-map" not in player.get_attribute("src"))
+        until(lambda: 3 < player.evaluate(at) < 6.5)  # the same moment
         moment = page.get_by_role("button", name="Face 1, 0:0").first
         assert moment.locator("img").evaluate("image => image.decode().then(() => image.naturalWidth)") > 100
         moment.click()
@@ -202,8 +214,15 @@ class TestOwnMaterial:
         spans.click(position={"x": 15, "y": 50})
         page.get_by_role("button", name="Flag this span").click()
         page.get_by_text("Flagged talk.mp4 at").wait_for()
+        page.get_by_role("button", name="Flag this span").click()
+        page.get_by_text("is flagged already").wait_for()
         with FlagArchive(dashboard.folder) as archive:
             (flag,) = [flag for flag in archive.store.find() if flag.source == "talk.mp4"]
+            page.locator("h2", has_text="Analyse").click()
+            on_screen = float(player.evaluate("video => video.currentTime"))
+            page.keyboard.press("f")
+            (frame,) = until(lambda: [one for one in archive.store.find() if one.source == "talk.mp4" and one != flag])
+        assert frame.start < frame.media_time <= on_screen < frame.media_time + 0.2
         assert flag.clip is ClipState.KEPT
         assert flag.box is not None
         x1, y1, x2, y2 = flag.box
@@ -228,7 +247,8 @@ class TestOwnMaterial:
             (flag,) = [flag for flag in archive.store.find() if flag.source == "Camera of grace"]
             until(lambda: archive.store.get(flag.id).clip is ClipState.KEPT)
         assert flag.track_id is not None
-        page.locator("[class*=st-key-remove-] button").locator("visible=true").last.click()
+        page.get_by_role("button", name="Remove", exact=True).last.click()
+        page.get_by_role("button", name="Remove it").click()
         page.get_by_text("Ended: the source was removed. The camera is off.").wait_for()
 
     def test_keys_in_quick_succession_judge_the_flag_on_the_screen(self, page: Any, dashboard: Dashboard) -> None:
@@ -271,6 +291,35 @@ class TestOwnMaterial:
             for one in added:
                 archive.store.delete(one.id, actor="ada")
 
+    def test_a_click_on_a_row_shows_its_flag_and_ticks_act_on_all_of_them(
+        self, page: Any, dashboard: Dashboard
+    ) -> None:
+        with FlagArchive(dashboard.folder) as archive:
+            added = [flag(number, source=f"row {number}", trace=()) for number in range(4)]
+            for one in added:
+                archive.store.add(one, actor="ada")
+            page.set_viewport_size({"width": 1440, "height": 900})
+            page.goto(f"{dashboard.url}/review")
+            page.get_by_role("textbox", name="Search").fill("row")
+            page.get_by_role("textbox", name="Search").press("Enter")
+            page.locator("h4", has_text="row 3").wait_for()
+            page.get_by_text("Flag 1 of 4").wait_for()
+            table = page.locator(".dvn-scroller").first
+            assert table.evaluate("table => table.scrollWidth - table.clientWidth") <= 1, "no column is cut"
+            row = 35  # pixels, the header too
+            table.click(position={"x": 150, "y": 3.5 * row})
+            page.locator("h4", has_text="row 1").wait_for()
+            for number in (1, 2):
+                table.click(position={"x": 15, "y": (number + 0.5) * row})
+                page.get_by_text(f"{number} ticked flag").wait_for()
+            page.get_by_role("button", name="False alarm (2)").click()
+            until(lambda: archive.store.get(added[2].id).opinion is Opinion.REAL)
+            page.get_by_text("Flag 1 of 2").wait_for()
+            assert [archive.store.get(one.id).opinion for one in added] == [None, None, Opinion.REAL, Opinion.REAL]
+            assert page.get_by_text("ticked flag").count() == 0, "the same rows are other flags"
+            for one in added:
+                archive.store.delete(one.id, actor="ada")
+
     def test_files_need_the_token_of_a_page(self, dashboard: Dashboard) -> None:
         for path in ("export?ids=x", "flags/a/frame.jpg", "analyses/a/report.json?token=guess"):
             with pytest.raises(urllib.error.HTTPError) as refused:
@@ -308,6 +357,24 @@ class TestScript:
 
     def test_the_review_page_without_flags_says_so(self) -> None:
         assert "No flags found" in self.run("review").info[0].value
+
+    def test_a_flagged_picture_comes_from_a_route_that_remembers_it(self) -> None:
+        archive = service.current().archive
+        archive.store.add(flag(trace=()), actor="ada")
+        folder = archive.files.folder(flag().id)
+        folder.mkdir(parents=True)
+        (folder / "frame.jpg").write_bytes(b"")
+        pictures = [element.proto.body for element in self.run("review").get("html")]
+        assert any(f"monitor/flags/{flag().id}/frame.jpg?token=" in picture for picture in pictures)
+
+    def test_a_list_without_flags_says_why(self) -> None:
+        store = service.current().archive.store
+        store.add(flag(trace=()), actor="ada")
+        store.review(flag().id, actor="ada", opinion=Opinion.FAKE)
+        app = self.run("review")
+        assert "All reviewed: 1 flag." in app.success[0].value
+        app.text_input(key="review-text").set_value("nothing like it").run()
+        assert app.info[0].value == "No flag matches these filters, of 1 flag in total."
 
     def test_the_model_card_is_shown(self) -> None:
         app = self.run("model")
@@ -438,10 +505,37 @@ class TestScript:
         app = self.run("system")
         assert any("trust no verdict" in error.value for error in app.error)
         classes = app.dataframe[0].value
-        assert list(classes["class"]) == ["unreviewed", "false alarm", "exempt"]
+        assert list(classes["class"]) == ["unreviewed", "false alarm", "kept"]
         assert list(classes["deleted"]) == ["never: neither an age limit nor a quota is set"] * 2 + [
             "never automatically"
         ]
+
+    def test_a_source_is_removed_after_a_question(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(Stream, "start", lambda stream: None)
+        stream = service.current().add("demo:", name="the *door*")
+        app = self.run("live")
+        assert "Stop monitoring the \\*door\\*? Its flags stay." in [text.value for text in app.markdown]
+        buttons = [button for button in app.button if (button.key or "").endswith(stream.id)]
+        assert [button.label for button in buttons] == ["Pause", "Save", "Remove it"], "words, not icons"
+        assert not any(button.icon for button in app.button)
+        buttons[-1].click().run()
+        assert not service.current().streams
+
+    def test_an_address_is_shown_as_it_is_and_a_new_name_reaches_the_review(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(Stream, "start", lambda stream: None)
+        now = service.current()
+        stream = now.add("rtsp://admin:secret@cam/live*one*")
+        now.archive.store.add(flag(source=stream.address, trace=()), actor="ada")
+        masked = r"rtsp\:\/\/admin\:\*\*\*\@cam\/live\*one\*"
+        assert any(masked in text.value for text in self.run("live").markdown)
+        assert any(f"#### {masked}, " in text.value for text in self.run("review").markdown)
+        now.rename(stream, "Front *door*")
+        app = self.run("review")
+        assert any(r"#### Front \*door\*, " in text.value for text in app.markdown)
+        assert list(app.dataframe[0].value["source"]) == ["Front *door*"]
+        assert any(masked in text.value for text in app.caption), "the evidence names the address"
 
     def test_a_hint_is_shown_beside_the_source_and_its_markdown_is_escaped(
         self, monkeypatch: pytest.MonkeyPatch

@@ -141,6 +141,21 @@ def test_the_heat_map_is_signed_and_follows_its_controls(live: Any, server: Serv
 
 
 @browser_test
+def test_the_heat_map_is_off_at_first_and_states_its_limits(live: Any, server: Server) -> None:
+    fresh = live.context.new_page()
+    fresh.goto(server.url)
+    wait_for_state(fresh, "live")
+    limits = fresh.get_by_text("no better than chance")
+    assert not fresh.locator(".heat").is_checked()
+    assert (limits.is_visible(), fresh.locator(".legend").is_visible()) == (False, False)
+    until_pixel(fresh, server, LEFT, (GREY, GREY, GREY))
+    fresh.locator(".heat").check()
+    until_pixel(fresh, server, LEFT, mixed(FAKE_RGB, 0.5))
+    assert (limits.is_visible(), fresh.locator(".legend").is_visible()) == (True, True)
+    fresh.close()
+
+
+@browser_test
 def test_controls_work_while_no_frame_comes(live: Any, server: Server) -> None:
     hold(live, server)
     live.locator(".heat").uncheck()
