@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import streamlit as st
 
+from monitor.dashboard.pages.formatting import escape
 from monitor.server.stream import Stream
 from monitor.types import Label
 
@@ -31,6 +32,7 @@ def announce(found: Mapping[str, tuple[str, Mapping[str, Any]]], *, shown: str |
     for stream_id in found.keys() - before - {shown}:
         name, face = found[stream_id]
         st.toast(
-            f"{name}: face {face['id']} is {Label(face['label']).in_words}", icon=":material/notifications_active:"
+            f"{escape(name)}: face {face['id']} is {Label(face['label']).in_words}",
+            icon=":material/notifications_active:",
         )
     st.session_state[_ALARMED] = frozenset(found)

@@ -29,6 +29,7 @@ from monitor.settings import VerdictSettings, rename_settings
 from monitor.types import HintKind, Label
 from monitor.types.formatting import clock, clock_span, percent_or_unknown, reasons_in_words
 
+_LINKED = "analysis"  # name in the page's address: id of the shown upload
 Span = tuple[float, float | None]  # seconds of media time; None: to the end
 
 
@@ -44,11 +45,14 @@ def show() -> None:
             max_megabytes=monitor_service.settings.dashboard.max_upload_megabytes,
             on_done=lambda analysis_id: st.session_state.update({CHOSEN: analysis_id}),
         )
+    if CHOSEN not in st.session_state and _LINKED in st.query_params:
+        st.session_state[CHOSEN] = st.query_params[_LINKED]
     show_queue(monitor_service)
     analysis = monitor_service.analyses.get(st.session_state.get(CHOSEN) or "") or next(
         iter(monitor_service.analyses.all), None
     )
     if analysis is not None and analysis.state is UploadState.DONE:
+        st.query_params[_LINKED] = analysis.id  # the page's address leads others to this result
         _result(monitor_service, analysis)
 
 
@@ -80,7 +84,7 @@ def _result(monitor_service: service.MonitorService, analysis: Upload) -> None:
             span = None if brushed[1] is None else choose_span(analysed, brushed[0], brushed[1])
         with flag_place:
             on_flag = flag_form(monitor_service, analysed, span, key=analysis.id)
-    st.session_state.setdefault(f"player-state-{analysis.id}", (opening_moment(report, timeline), None, 0))
+    st.session_state.setdefault(f"player-state-{analysis.id}", (_linked_moment(report, timeline), None, 0))
     with picture:
         _player(analysis, folder, fps=None if still else report["source"]["fps"] or FALLBACK_FPS, on_flag=on_flag)
     _faces(report, timeline)
@@ -257,6 +261,15 @@ def opening_moment(report: dict[str, Any], timeline: pd.DataFrame) -> float:
     decided = timeline[(timeline["track_id"] == verdict["track_id"]) & (timeline["label"] == verdict["label"])]
     boxed = timeline[timeline["box_x1"].notna()]
     return next((float(rows["media_time"].min()) for rows in (decided, boxed) if not rows.empty), 0.0)
+
+
+def _linked_moment(report: dict[str, Any], timeline: pd.DataFrame) -> float:
+    """The media time in the page's address (``at=12.5``), or else the opening moment."""
+    try:
+        at = float(st.query_params["at"])
+    except (KeyError, ValueError):
+        return opening_moment(report, timeline)
+    return at if 0 <= at < float("inf") else opening_moment(report, timeline)
 
 
 def _faces(report: dict[str, Any], timeline: pd.DataFrame) -> None:
