@@ -32,7 +32,7 @@ def fails(event: monitor.Event) -> None:
 
 @pytest.mark.usefixtures("engines")  # compiled in the tests' own cache
 def test_the_examples_of_the_door_are_true(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("monitor.inference.cache.platformdirs.user_cache_path", lambda *_, **__: settings.cache_dir)
+    monkeypatch.setattr("monitor.system.user.platformdirs.user_cache_path", lambda *_, **__: settings.cache_dir)
     failed, tried = doctest.testmod(api)
     assert (failed, tried > 8) == (0, True)
 

@@ -1,17 +1,21 @@
 """Streams that change in the middle, lines that lose packets: nothing is seen that was not sent, and all is told."""
 
+import json
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 from support import broadcast, faults, rtsp_server
+from support.clock import use_clock
 from support.rtp_proxy import RtpProxy
 
+from monitor import FrameAnalysed, watch
 from monitor.analysis.pipeline import Engines, Pipeline
 from monitor.media.media_clock import BREAK
 from monitor.media.sources import open_source
@@ -19,7 +23,7 @@ from monitor.media.sources import reader as reader_module
 from monitor.runtime import StreamState
 from monitor.runtime import session as session_module
 from monitor.runtime import supervisor as watch_module
-from monitor.settings import Settings
+from monitor.settings import Settings, SourceSettings
 from monitor.types import Label, Observation, Reason
 
 pytestmark = pytest.mark.fault
@@ -114,26 +118,14 @@ def test_a_stream_that_begins_within_a_group_of_pictures_begins_with_its_next_ke
     assert witness.unaccounted == []
 
 
-class Clock(datetime):
-    """The wall clock, set by as many seconds as somebody likes."""
-
-    ahead: ClassVar[float] = 0.0
-
-    @classmethod
-    def now(cls, tz: Any = None) -> datetime:  # type: ignore[override]
-        return datetime.now(tz) + timedelta(seconds=cls.ahead)
-
-
 def test_a_wall_clock_that_is_set_harms_nothing(film: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (reader_module, session_module):
-        monkeypatch.setattr(module, "datetime", Clock)
+    wall = use_clock(monkeypatch, reader_module, session_module)
     monkeypatch.setattr(watch_module, "open_isolated", open_source)  # its process would look at another clock
-    monkeypatch.setattr(Clock, "ahead", 0.0)
     states = set()
     stream = broadcast.broadcast(film("long.ts", seconds=LONG), seconds=LONG)
     with stream as (url, _), faults.watched(url) as (watch, witness):
         for ahead in (3600.0, -3600.0, 0.0):
-            Clock.ahead, seen = ahead, witness.frames
+            wall.ahead, seen = ahead, witness.frames
             faults.until(lambda seen=seen: states.add(watch.status.state) or witness.frames > seen + 25)
         session = watch._session
         assert session is not None
@@ -176,6 +168,47 @@ def test_packets_that_are_lost_cost_pictures_that_are_counted(proxy: tuple[str, 
         assert stats.lost["picture after a corrupt one"] > 0
         assert witness.connection == 1
     assert witness.unaccounted == []
+
+
+@pytest.mark.rtsp
+def test_verdicts_come_from_intact_pictures_alone_when_udp_loses_packets(
+    film: Callable[..., Path], proxy: tuple[str, RtpProxy], engines: Engines
+) -> None:
+    with open_source(film("cam.mp4"), SourceSettings()) as source:
+        sent = {frame.pixels.tobytes() for frame in source}
+    url, line = proxy
+    line.loss = 0.02
+    seen: list[FrameAnalysed] = []
+    settings = Settings.model_validate({"source": {"rtsp_transport": "udp"}})
+    with watch(url, settings=settings, engines=engines) as events:
+        for event in events:
+            if isinstance(event, FrameAnalysed):
+                seen.append(event)
+            if line.dropped > 20 and len(seen) > 60 and any(len(one.observation.scores) for one in seen):
+                break
+    assert all(one.frame.pixels.tobytes() in sent for one in seen), "bit for bit"
+    assert len(seen) > 60
+    assert any(one.observation.verdicts and one.observation.verdicts[0].samples for one in seen)
+
+
+@pytest.mark.rtsp
+def test_losses_over_udp_are_shown_at_the_terminal_and_in_the_report(
+    proxy: tuple[str, RtpProxy], tmp_path: Path
+) -> None:
+    url, line = proxy
+    line.loss = 0.02
+    options = ["--set", "source.rtsp_transport=udp", "--out", str(tmp_path / "kept"), "--duration", "8"]
+    command = [sys.executable, "-m", "monitor", "watch", url, *options]
+    said = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert said.returncode == 0, said.stderr
+    assert line.dropped > 5
+    (report,) = (tmp_path / "kept").glob("*/report.json")
+    frames = json.loads(report.read_bytes())["frames"]
+    lost = frames["lost"]
+    assert lost["corrupt picture"] > 0
+    assert lost["picture after a corrupt one"] > 0
+    assert f"{lost['corrupt picture']} corrupt picture" in said.stdout
+    assert frames["analysed"] > 0
 
 
 @pytest.mark.rtsp

@@ -55,8 +55,6 @@ def serve(
     }
     named = [f"{name}={value}" for name, value in chosen.items() if value is not None]
     settings = settings_from(settings_file, [*(assignments or ()), *named])
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _exit)  # before the server installs its own handlers, and after it has stopped
     import streamlit as st
     from streamlit.web.bootstrap import load_config_options
 
@@ -67,6 +65,8 @@ def serve(
 
     require_access(settings.access, host=host)
     listening = _listen(host, port)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _exit)  # before the server installs its own handlers, and after it has stopped
     opened = service.MonitorService.open(settings)
     service.install(opened)
     page = Path(dashboard.__file__).parent / "script" / "page.py"

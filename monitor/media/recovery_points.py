@@ -19,6 +19,7 @@ from av.video.stream import VideoStream
 _SEI: Final = {"h264": (6,), "hevc": (39,)}  # types of the units that hold messages
 _SLICES: Final = {"h264": range(1, 6), "hevc": range(32)}  # types of the units that hold parts of a picture
 _RECOVERY_POINT: Final = 6  # type of the message
+_END: Final = b"\x80"  # after the last message
 _HEAD: Final = 64 * 1024  # bytes of a packet that are searched for messages
 _MAX_DELAY: Final = 16  # pictures that a decoder holds back at most; counted in streams without timestamps
 _MAX_SWEEPS: Final = 16  # sweeps that run at the same time
@@ -39,7 +40,7 @@ class RecoveryPoints:
 
     def __init__(self, decoder: VideoCodecContext) -> None:
         self._codec = decoder.codec.canonical_name
-        self._length_size = _length_size(self._codec, decoder.extradata or b"")
+        self._length_size = length_size(self._codec, decoder.extradata or b"")
         self._sweeps: list[_Sweep] = []
         self.whole_from: float | None = None  # timestamp from which pictures are whole; -inf: all; None: not known
 
@@ -66,8 +67,7 @@ class RecoveryPoints:
 
     def _units(self, data: memoryview) -> Iterator[tuple[int, bytes, bool]]:
         """Type, content, and whether it belongs to a reference picture, of each unit up to the first slice."""
-        split = _split_lengths(data, self._length_size) if self._length_size else _split_start_codes(data)
-        for unit in split:
+        for unit in split_units(data, self._length_size):
             if self._codec == "h264":
                 kind, is_reference = unit[0] & 0x1F, bool(unit[0] & 0x60)
             else:
@@ -78,7 +78,12 @@ class RecoveryPoints:
                 return
 
 
-def _length_size(codec: str, description: bytes) -> int:
+def split_units(data: memoryview, size: int) -> Iterator[memoryview]:
+    """The units of a packet; ``size`` is :func:`length_size`."""
+    return _split_lengths(data, size) if size else _split_start_codes(data)
+
+
+def length_size(codec: str, description: bytes) -> int:
     """Bytes of the length before each unit; 0: units begin with start codes."""
     position = {"h264": 4, "hevc": 21}.get(codec, 0)
     if len(description) <= position or description[0] != 1:
@@ -107,18 +112,23 @@ def _split_start_codes(data: memoryview) -> Iterator[memoryview]:
 
 
 def _recovery_count(unit: bytes, *, codec: str) -> int | None:
-    """Number of pictures that the sweep announced in a unit of messages lasts; None: it announces none."""
-    content = unit[1 if codec == "h264" else 2 :].replace(b"\0\0\3", b"\0\0")
-    position = 0
+    """Number of pictures that the sweep announced in a unit of messages lasts; None: it announces none.
+
+    A unit that does not end with its last message announces none either: after a loss on the network, the end of a lost
+    picture may follow the messages.
+    """
+    content = unit[1 if codec == "h264" else 2 :].replace(b"\0\0\3", b"\0\0").rstrip(b"\0")
+    position, found = 0, None
     while position + 2 < len(content):
         kind, position = _variable(content, position)
         size, position = _variable(content, position)
-        if kind == _RECOVERY_POINT and position < len(content):
-            code = _exp_golomb(content[position : position + size])
-            # HEVC: a signed number, 0, 1, -1, 2, -2, ...
-            return code if codec == "h264" or code is None else (code + 1) // 2 if code % 2 else 0
+        if kind == _RECOVERY_POINT and found is None and position < len(content):
+            found = _exp_golomb(content[position : position + size])
         position += size
-    return None
+    if found is None or position > len(content) or content[position:] not in (b"", _END):
+        return None
+    # HEVC: a signed number, 0, 1, -1, 2, -2, ...
+    return found if codec == "h264" else (found + 1) // 2 if found % 2 else 0
 
 
 def _variable(content: bytes, position: int) -> tuple[int, int]:

@@ -69,12 +69,13 @@ class Heartbeat:
         self._first: dict[str, FaceLogits] = {}  # by card id
         self._lock = threading.Lock()
         self._last: HeartbeatResult | None = None
+        self._last_at = 0.0  # time.monotonic() of the last result
 
     @property
     def last(self) -> HeartbeatResult | None:
         """The last result; an outdated one counts as unhealthy."""
         beat = self._last
-        if beat is None or (age := (datetime.now(UTC) - beat.at).total_seconds()) <= self._max_age:
+        if beat is None or (age := time.monotonic() - self._last_at) <= self._max_age:
             return beat
         why = f"the last beat was {age:.0f} s ago: the engine hangs; restart the program"
         return replace(beat, healthy=False, why=why)
@@ -93,6 +94,7 @@ class Heartbeat:
             except MonitorError as error:
                 healthy, why = False, str(error)
             beat = HeartbeatResult(datetime.now(UTC), healthy, why, scored, time.monotonic() - began)
+            self._last_at = time.monotonic()
             before, self._last = self._last, beat
         if not healthy:
             _log.error("heartbeat: %s", why)

@@ -4,12 +4,13 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Final, Self
 
 from monitor.analysis.pipeline import Engines
 from monitor.errors import UsageError
 from monitor.flags.archive import FlagArchive
+from monitor.flags.retention import RetentionPlan
+from monitor.flags.retention_clock import RetentionClock
 from monitor.media.sources.push import PushInbox
 from monitor.runtime import BackgroundWorker, EngineBuild, Heartbeat, LoadShedder, StreamState, Timer, run_parallel
 from monitor.server.address_policy import check_address
@@ -64,6 +65,7 @@ class MonitorService:
             Timer("heartbeat", self.heartbeat.beat, every=every),
             Timer("retention", self._tidy, every=_TIDY_INTERVAL),
         )
+        self._retention_clock = RetentionClock()
         self.hanging = 0  # number of threads that ``close`` left running
         self._saved: dict[str, SavedSource] = {}  # by the id of the stream
         self.analyses = Uploads(archive.folder / "analyses", settings=settings, engines=self.engines)
@@ -99,12 +101,16 @@ class MonitorService:
             _log.warning("some clips could not be written in time: they are recorded as missing at the next start")
         self.archive.store.close()
 
-    def _find_user(self, user: User, since: datetime) -> User | None:
+    def _find_user(self, user: User) -> User | None:
         with_password = self.settings.access.mode == "password"
-        return self.accounts.find(user.name, since=since) if with_password else user
+        return self.accounts.find(user) if with_password else user
+
+    def plan_retention(self) -> RetentionPlan:
+        """The flags that are due to be deleted."""
+        return self.archive.plan(self.settings.evidence, now=self._retention_clock.now())
 
     def _tidy(self) -> None:
-        result = self.archive.tidy(self.settings.evidence, now=datetime.now(UTC))
+        result = self.archive.tidy(self.settings.evidence, now=self._retention_clock.now())
         if result.deletions:
             _log.info("retention: %d flags deleted, %.1f MB freed", len(result.deletions), result.freed / 1e6)
 

@@ -79,7 +79,7 @@ class Uploads:
         self._uploads: dict[str, Upload] = {}
         self._worker = BackgroundWorker("analyses")
         self._closing = threading.Event()
-        for analysis in self._load_jobs():
+        for analysis in sorted(self._load_jobs(), key=lambda analysis: analysis.created_at):
             self._uploads[analysis.id] = analysis
             if not analysis.state.over:
                 self._queue(analysis)
@@ -96,9 +96,9 @@ class Uploads:
 
     @property
     def all(self) -> list[Upload]:
-        """All uploads, the newest first."""
+        """All uploads, the newest first; within one run of the server, a changed clock does not change the order."""
         with self._lock:
-            return sorted(self._uploads.values(), key=lambda analysis: analysis.created_at, reverse=True)
+            return list(reversed(self._uploads.values()))
 
     def get(self, analysis_id: str) -> Upload | None:
         """The upload with this id, or None."""
@@ -115,7 +115,7 @@ class Uploads:
         analysis = Upload(
             id=f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}",
             name=Path(name).name[:200] or "upload",
-            created_at=now.isoformat(timespec="seconds"),
+            created_at=now.isoformat(timespec="milliseconds"),
         )
         folder = self._root / analysis.id
         try:

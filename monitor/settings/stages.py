@@ -21,6 +21,11 @@ class SourceSettings(StageSettings):
         5.0, description="Time without a frame after which a live source is lost, seconds (wall clock)."
     )
     rtsp_transport: str = Field("tcp", pattern="^(tcp|udp)$", description="RTSP transport: tcp or udp.")
+    tls_certificates: ExpandedPath | None = Field(
+        None,
+        description="File (PEM) of trusted certificates, the camera's own or its issuer's, against which the "
+        "certificate of an rtsps:// camera is checked. Default: not checked, and a note says so.",
+    )
     max_pixels: int = Field(8192 * 8192, gt=0, description="Largest accepted picture, pixels (width x height).")
     isolate: bool = Field(default=True, description="Decode in a separate process (not on Windows).")
     memory_limit: int = Field(4096, ge=256, description="Memory limit of the decoding process, megabytes.")

@@ -68,5 +68,5 @@ def test_wrong_usage_has_one_exit_code_and_a_suggestion(cli: Callable, arguments
 
 def test_a_number_as_a_source_leads_to_the_camera(cli: Callable) -> None:
     said = cli("watch", "0")
-    assert said.code == 3
-    assert "the camera is webcam:0" in said.err
+    assert said.code == 2
+    assert "for the camera of this machine write webcam:0" in said.err

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from support.footage import posed
 
-from monitor.media.recovery_points import RecoveryPoints, _exp_golomb, _length_size, _recovery_count
+from monitor.media.recovery_points import RecoveryPoints, _exp_golomb, _recovery_count, length_size
 from monitor.media.sources import open_source
 from monitor.media.sources.address import Address
 from monitor.media.sources.reader import Reader
@@ -158,6 +158,14 @@ def test_messages_before_the_recovery_point_are_passed_over() -> None:
 
 
 def test_descriptions_say_how_units_are_separated() -> None:
-    assert _length_size("h264", b"") == 0
-    assert _length_size("h264", bytes([0, 0, 0, 1, 0x67])) == 0
-    assert _length_size("h264", bytes([1, 66, 0, 30, 0xFF, 0xE1])) == 4
+    assert length_size("h264", b"") == 0
+    assert length_size("h264", bytes([0, 0, 0, 1, 0x67])) == 0
+    assert length_size("h264", bytes([1, 66, 0, 30, 0xFF, 0xE1])) == 4
+
+
+def test_the_end_of_a_lost_picture_behind_the_messages_announces_nothing() -> None:
+    whole = b"\x06\x06\x01\xc4\x80"
+    assert _recovery_count(whole, codec="h264") is not None
+    noise = np.random.default_rng(1).bytes(2000)
+    assert _recovery_count(whole[:-1] + noise, codec="h264") is None
+    assert _recovery_count(b"\x06\x05\x02ab" + noise, codec="h264") is None

@@ -1,16 +1,20 @@
 """A broken engine fails the heartbeat, an intact one passes; with the shipped weights."""
 
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from support.clock import use_clock
 
 from monitor.analysis.pipeline import Engines
 from monitor.analysis.scores import Scorer
 from monitor.errors import EngineError, WeightsMissingError
 from monitor.runtime import Heartbeat
+from monitor.runtime import heartbeat as heartbeat_module
 from monitor.runtime.heartbeat import TOLERANCE, score
 from monitor.types import Floats, Pixels
 
@@ -114,3 +118,17 @@ def test_the_heartbeat_does_not_reset_the_failure_count(engines: Engines) -> Non
     score(engines.scorer)
     assert engines.scorer._failures == 3
     engines.scorer._failures = 0
+
+
+@pytest.mark.parametrize("ahead", [3600.0, -3600.0])
+def test_the_age_of_a_beat_does_not_depend_on_the_wall_clock(
+    engines: Engines, monkeypatch: pytest.MonkeyPatch, ahead: float
+) -> None:
+    wall, began = use_clock(monkeypatch, heartbeat_module), time.monotonic()
+    heart = Heartbeat(lambda: engines, max_age=600)
+    heart.beat()
+    wall.ahead = ahead
+    assert heart.last is not None
+    assert heart.last.healthy, "the clock was set, and the beat is new"
+    monkeypatch.setattr(heartbeat_module, "time", SimpleNamespace(monotonic=lambda: began + 3600))
+    assert "the last beat was" in heart.last.why, "an engine that hangs does not hide behind a clock that was set back"

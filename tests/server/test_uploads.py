@@ -9,14 +9,18 @@ from pathlib import Path
 import cv2
 import pytest
 from starlette.requests import ClientDisconnect
+from support.clock import use_clock
 from support.footage import posed
 
 from monitor.analysis.pipeline import Engines
 from monitor.errors import EngineError, OutputError, SourceError, UsageError
+from monitor.flags.archive import FlagArchive
+from monitor.flags.from_analysis import AnalysedFile, flag_span
 from monitor.media.video_writer import VideoWriter
+from monitor.server import uploads as uploads_module
 from monitor.server.uploads import JOB_FILE, Upload, Uploads, UploadState, check_size
 from monitor.settings import Settings
-from monitor.types import Label
+from monitor.types import ClipState, Label
 
 PICTURE = posed((160, 120, 120), width=320, height=240)
 
@@ -125,6 +129,47 @@ def test_the_newest_comes_first(begin: Callable, png: bytes, tmp_path: Path) -> 
     for day in (2, 3, 1):
         kept(tmp_path, f"job-{day}", png, state="done", created_at=f"2026-11-0{day}T00:00:00+00:00")
     assert [analysis.id for analysis in begin().all] == ["job-3", "job-2", "job-1"]
+
+
+def test_the_same_file_twice_is_two_analyses_with_results_and_flags_of_their_own(
+    begin: Callable, mp4: bytes, tmp_path: Path
+) -> None:
+    analyses = begin()
+    first, second = put(analyses, mp4, "me.mp4"), put(analyses, mp4, "me.mp4")
+    for analysis_id in (first, second):
+        assert until(analyses, analysis_id).state is UploadState.DONE
+    assert [(upload.id, upload.name) for upload in analyses.all] == [(second, "me.mp4"), (first, "me.mp4")]
+    folders = [analyses.results(analysis_id) for analysis_id in (first, second)]
+    assert len(set(folders)) == 2
+    reports = [analyses.report(analysis_id) for analysis_id in (first, second)]
+    assert reports[0]["source"] == reports[1]["source"], "one content, one hash, one name"
+    assert reports[0]["tracks"] == reports[1]["tracks"], "and one result"
+
+    segment = {"track_id": reports[0]["tracks"][0]["track_id"], "start": 2.0, "end": 4.0, "label": "SUSPICIOUS"}
+    segment |= {"peak": 0.8, "best_frame": 75, "best_time": 3.0}
+    with FlagArchive(tmp_path / "kept") as archive:
+        flags = [
+            flag_span(archive, AnalysedFile(analyses.upload(each), "me.mp4", folder, report), segment, reporter=each)
+            for each, folder, report in zip((first, second), folders, reports, strict=True)
+        ]
+        analyses.remove(first)
+        assert analyses.report(first) is None
+        assert analyses.report(second) == reports[1], "the other one stays"
+        stored = [archive.store.get(flag.id) for flag in flags]
+        assert [flag.reporter for flag in stored] == [first, second]
+        assert [flag.clip for flag in stored] == [ClipState.KEPT] * 2
+        assert [archive.files.faults(flag) for flag in stored] == [[], []]
+
+
+def test_the_newest_comes_first_whatever_the_clock_says(
+    begin: Callable, png: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wall, analyses = use_clock(monkeypatch, uploads_module), begin()
+    put_at = []
+    for ahead in (0.0, 3600.0, -3600.0):
+        wall.ahead = ahead
+        put_at.append(put(analyses, png))
+    assert [upload.id for upload in analyses.all] == put_at[::-1]
 
 
 def test_an_unknown_id_has_no_results(begin: Callable) -> None:

@@ -52,7 +52,7 @@ class Dashboard:
         command += ["--server.baseUrlPath", self._base_path] if self._base_path else []
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(command, cwd=_ROOT, env=environment, stdout=log, stderr=log)
-        health = "/".join(filter(None, (self.url, self._base_path, "_stcore/health")))
+        health = "/".join(filter(None, [self.url, self._base_path, "_stcore/health"]))  # two slashes are refused
         for _ in range(600):
             try:
                 with urllib.request.urlopen(health, timeout=1):  # noqa: S310

@@ -2,7 +2,7 @@
 
 By hand (it goes over to the system's Python, which has GStreamer's bindings):
 
-    python tests/support/rtsp_server.py FILE [--port 8554] [--loop] [--user U --password P]
+    python tests/support/rtsp_server.py FILE [--port 8554] [--loop] [--user U --password P] [--tls CERTIFICATE KEY]
 
 From a test: ``with serve(file) as url: ...``. The file is read once; with ``--loop`` its access units
 are sent again and again with timestamps that go on, as a camera would.
@@ -39,7 +39,7 @@ def serve(file: Path, *options: str) -> Iterator[str]:
         try:
             assert server.stdout is not None
             url = server.stdout.readline().strip()
-            assert url.startswith("rtsp://"), f"the server did not start: {url!r}"
+            assert url.startswith(("rtsp://", "rtsps://")), f"the server did not start: {url!r}"
             yield url
         finally:
             server.terminate()
@@ -101,6 +101,9 @@ def main() -> None:
     parser.add_argument("--user")
     parser.add_argument("--password", default="")
     parser.add_argument("--address", default="127.0.0.1")
+    parser.add_argument(
+        "--tls", type=Path, nargs=2, metavar=("CERTIFICATE", "KEY"), help="PEM files; the URL is rtsps://"
+    )
     parser.add_argument("--sound", action="store_true", help="nothing but sound; the file is not read")
     arguments = parser.parse_args()
 
@@ -127,10 +130,12 @@ def main() -> None:
     server.set_service(str(arguments.port))
     if arguments.user:
         _require_login(server, factory, arguments.user, arguments.password)
+    if arguments.tls:
+        _encrypt(server, factory, *arguments.tls)
     server.get_mount_points().add_factory("/cam", factory)
     server.attach(None)
     host = f"[{arguments.address}]" if ":" in arguments.address else arguments.address
-    print(f"rtsp://{host}:{server.get_bound_port()}/cam", flush=True)
+    print(f"rtsp{'s' if arguments.tls else ''}://{host}:{server.get_bound_port()}/cam", flush=True)
     GLib.MainLoop().run()
 
 
@@ -156,6 +161,24 @@ def _require_login(server: Any, factory: Any, user: str, password: str) -> None:
     token.set_string("media.factory.role", "viewer")
     auth.add_basic(GstRtspServer.RTSPAuth.make_basic(user, password), token)
     server.set_auth(auth)
+    _permit_viewers(factory)
+
+
+def _encrypt(server: Any, factory: Any, certificate: Path, key: Path) -> None:
+    from gi.repository import Gio, GstRtspServer
+
+    auth = GstRtspServer.RTSPAuth()
+    auth.set_tls_certificate(Gio.TlsCertificate.new_from_files(str(certificate), str(key)))
+    token = GstRtspServer.RTSPToken()
+    token.set_string("media.factory.role", "viewer")
+    auth.set_default_token(token)
+    server.set_auth(auth)
+    _permit_viewers(factory)
+
+
+def _permit_viewers(factory: Any) -> None:
+    from gi.repository import GstRtspServer
+
     permissions = GstRtspServer.RTSPPermissions()
     permissions.add_permission_for_role("viewer", "media.factory.access", True)
     permissions.add_permission_for_role("viewer", "media.factory.construct", True)

@@ -30,7 +30,7 @@ class _LabCommands(LazyGroup):
         "card": (
             "Write ROC, reliability, scores, preset error rates and the heartbeat's reference logits into the card."
         ),
-        "domains": "Measure AUC by generator and by source of genuine footage, and write it into the card.",
+        "domains": ("Measure AUC by clip for each generator and each source of genuine footage, with 95 % intervals."),
         "ranges": (
             "Measure the activation ranges on real crops, at every input size of the card, and write them to a table."
         ),

@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from monitor.cli.lab.scored_shards import score_shards
+from monitor.cli.scored_shards import score_shards
 from monitor.cli.terminal import Backend, Set, SettingsFile, console, errors, print_table, settings_from
 from monitor.settings import Settings
 

@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from monitor.classifiers.model_card import Domain
-from monitor.cli.lab.scored_shards import score_shards
+from monitor.cli.scored_shards import score_shards
 from monitor.cli.terminal import Backend, Set, SettingsFile, console, errors, settings_from
 
 

@@ -13,7 +13,7 @@ from monitor.dashboard.pages.charts import limits, moments, verdicts
 from monitor.dashboard.pages.current_user import ask_reporter, has_role
 from monitor.dashboard.pages.flag_form import flag_form
 from monitor.dashboard.pages.formatting import HEAT_MAP_LIMITS, address, by_classifier, notice, page_head, remark
-from monitor.dashboard.pages.upload_queue import CHOSEN, show_queue
+from monitor.dashboard.pages.upload_queue import CHOSEN, show_queue, titles_of
 from monitor.dashboard.pages.verdict_banner import show_banner
 from monitor.dashboard.player import player
 from monitor.dashboard.upload import upload
@@ -59,7 +59,8 @@ def _result(monitor_service: service.MonitorService, analysis: Upload) -> None:
     if folder is None or report is None or file is None:
         st.error("The results of this analysis no longer exist. Upload the file again.")
         return
-    show_banner(analysis.name, report, folder=folder, analysis_id=analysis.id)
+    title = titles_of(monitor_service.analyses.all).get(analysis.id, analysis.name)
+    show_banner(title, report, folder=folder, analysis_id=analysis.id)
     _remarks(report)
     segments, timeline = report["segments"], pd.read_csv(folder / TIMELINE_FILE)
     picture, spans = st.columns([3, 2])

@@ -1,6 +1,5 @@
 """The state of the machine: sources, engine, storage, audit log and machine check."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import gettempdir
 from typing import Final
@@ -78,7 +77,7 @@ def _storage(monitor_service: service.MonitorService) -> None:
         f"{repaired.lost} clips were incomplete."
     )
     retention_rules = rules(monitor_service.settings.evidence)
-    plan = archive.plan(monitor_service.settings.evidence, now=datetime.now(UTC))
+    plan = monitor_service.plan_retention()
     rows = [
         {
             "class": _CLASSES[retention_class][0],

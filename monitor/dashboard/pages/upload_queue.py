@@ -1,6 +1,9 @@
 """The queue of uploads: of each its state, its verdict and its buttons."""
 
 import html
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Final
 
 import streamlit as st
@@ -28,11 +31,12 @@ def show_queue(monitor_service: MonitorService) -> None:
     st.session_state[_STATES] = states
     if before is not None and before != states:
         st.rerun()  # the result below belongs to the new state
+    titles = titles_of(analyses)
     for analysis in analyses:
         row = st.container(horizontal=True, vertical_alignment="center")
         with row:
             _thumbnail(monitor_service, analysis)
-            st.markdown(describe(analysis), width="stretch")
+            st.markdown(describe(analysis, title=titles[analysis.id]), width="stretch")
             if analysis.state is UploadState.RUNNING:
                 st.progress(analysis.progress or 0.0, width=200)
             if analysis.state is UploadState.DONE and st.button("Show", key=f"show-{analysis.id}"):
@@ -41,14 +45,25 @@ def show_queue(monitor_service: MonitorService) -> None:
             _end_button(monitor_service, analysis)
 
 
-def describe(analysis: Upload) -> str:
-    """Name, state, progress and verdict of an upload, in Markdown."""
+def titles_of(analyses: Sequence[Upload]) -> dict[str, str]:
+    """The title of each upload by its id: its name, with the time of the upload if several have this name."""
+    names = Counter(analysis.name for analysis in analyses)
+    return {
+        analysis.id: analysis.name
+        if names[analysis.name] == 1
+        else f"{analysis.name} (uploaded {datetime.fromisoformat(analysis.created_at):%Y-%m-%d %H:%M:%S} UTC)"
+        for analysis in analyses
+    }
+
+
+def describe(analysis: Upload, *, title: str) -> str:
+    """Title, state, progress and verdict of an upload, in Markdown."""
     words = f"{analysis.state}"
     if analysis.state is UploadState.RUNNING and analysis.progress is not None:
         words += f", {share(analysis.progress)}"
     verdict = "" if analysis.label is None else badge(analysis.label)
     state = f":{_COLOURS.get(analysis.state, 'gray')}[{words}]"
-    return " ".join(filter(None, (f"**{escape(analysis.name)}**", state, verdict, escape(analysis.why))))
+    return " ".join(filter(None, (f"**{escape(title)}**", state, verdict, escape(analysis.why))))
 
 
 def _thumbnail(monitor_service: MonitorService, analysis: Upload) -> None:

@@ -57,7 +57,7 @@ def open_container(
 
 
 def open_container_source(
-    container: InputContainer, *, address: Address, settings: SourceSettings, live: bool
+    container: InputContainer, *, address: Address, settings: SourceSettings, live: bool, note: str = ""
 ) -> "ContainerSource":
     """A source of the frames of a container's main video stream.
 
@@ -87,7 +87,7 @@ def open_container_source(
             still=still,
             path=address.path,
             has_audio=bool(container.streams.audio),
-            notes=tuple(filter(None, [_colour_note(ahead[0][0]), choice])),
+            notes=tuple(filter(None, [_colour_note(ahead[0][0]), choice, note])),
         )
     except BaseException:
         container.close()

@@ -30,10 +30,6 @@ def open_path(address: Address, settings: SourceSettings) -> Source:
     path = Path(address.target)
     if path.is_dir():
         return FolderSource(media_files(path), address, settings=settings)
-    if address.target.isdecimal() and not path.exists():
-        raise SourceNotFoundError(
-            f"{address.name}: there is no file of this name; the camera is webcam:{address.target}"
-        )
     return (open_image if _is_picture(path) else open_file)(address, settings)
 
 

@@ -15,6 +15,7 @@ from monitor.errors import (
 from monitor.media.failures import TIMED_OUT, FailureCauses
 from monitor.media.sources.address import Address, SourceKind
 from monitor.media.sources.container import ContainerSource, open_container, open_container_source
+from monitor.media.sources.tls import certificate_note, explain_tls, tls_options
 from monitor.media.sources.video_streams import PLAYLISTS
 from monitor.media.sources.wrong_content import explain
 from monitor.settings import SourceSettings
@@ -31,6 +32,7 @@ _FELL_SILENT = (
     "no answer in time; is it still switched on? If its pictures come less often than that, raise source.read_timeout",
 )
 _HUNG_UP = (SourceUnavailableError, "the other side closed the connection; is it still switched on?")
+_UNKNOWN = (SourceUnavailableError, "cannot be reached; is the host name right?")
 _REJECTED = (SourceUnavailableError, "the server rejects the request; is the address right?")
 _FAILURES = FailureCauses(
     by_code={
@@ -51,7 +53,7 @@ _FAILURES = FailureCauses(
         errno.EHOSTUNREACH: (SourceUnavailableError, "there is no way to that host; is it on this network?"),
         errno.ENETUNREACH: (SourceUnavailableError, "there is no network; is this machine connected?"),
     },
-    otherwise=(SourceUnavailableError, "cannot be reached; is the host name right?"),
+    otherwise=_UNKNOWN,
     broken_off=_HUNG_UP,
     fell_silent=_FELL_SILENT,
 )
@@ -68,18 +70,29 @@ def open_rtsp(address: Address, settings: SourceSettings) -> ContainerSource:
         "allowed_media_types": "video",
         "analyzeduration": _ANALYSIS,
     }
+    certificates = settings.tls_certificates
+    options.update(tls_options(address, certificates))
     try:
         container = open_container(address.target, address=address, settings=settings, options=options)
-    except SourceUnavailableError as error:
+    except SourceError as error:
         if _was_rejected(error) and _has_only_sound(address, settings):
             raise SourceUnreadableError(
                 f"{address.name}: holds sound but no picture; choose the camera's address with video"
             ) from None
-        raise
-    return open_container_source(container, address=address, settings=settings, live=True)
+        if not _may_be_tls(error):
+            raise
+        timeout = settings.open_timeout
+        raise explain_tls(error, address, certificates=certificates, timeout=timeout) from None
+    note = certificate_note(address, certificates)
+    return open_container_source(container, address=address, settings=settings, live=True, note=note)
 
 
-def _was_rejected(error: SourceUnavailableError) -> bool:
+def _may_be_tls(error: SourceError) -> bool:
+    """Whether FFmpeg may mean encryption: it names no cause, or takes the answer for something else than RTSP."""
+    return isinstance(error, SourceUnreadableError) or str(error).endswith((_UNKNOWN[1], _HUNG_UP[1]))
+
+
+def _was_rejected(error: SourceError) -> bool:
     """Whether the server answers, and rejects the request: so it does to a request for no stream at all."""
     return str(error).endswith(_REJECTED[1])
 
@@ -88,6 +101,7 @@ def _has_only_sound(address: Address, settings: SourceSettings) -> bool:
     """Whether a camera that rejects a request for video has nothing but sound."""
     try:
         options = {"rtsp_transport": settings.rtsp_transport, "analyzeduration": _ANALYSIS}
+        options.update(tls_options(address, settings.tls_certificates))
         with open_container(address.target, address=address, settings=settings, options=options) as container:
             return bool(container.streams.audio) and not container.streams.video
     except SourceError:
@@ -104,7 +118,8 @@ def open_http(address: Address, settings: SourceSettings) -> ContainerSource:
         container = open_container(address.target, address=address, settings=settings)
         playlist = container.format.name.startswith(PLAYLISTS)  # their size is that of the text, not of the video
         live = container.duration is None and (playlist or container.size <= 0)
-        return open_container_source(container, address=address, settings=settings, live=live)
+        note = certificate_note(address)
+        return open_container_source(container, address=address, settings=settings, live=live, note=note)
     except SourceError as error:
         raise explain(error, address, timeout=settings.open_timeout) from None
 

@@ -23,6 +23,7 @@ from monitor.media.failures import failure
 from monitor.media.packets import CompressedPacket, PacketListener, PacketStream
 from monitor.media.pixel_aspect import PixelAspect
 from monitor.media.recovery_points import RecoveryPoints
+from monitor.media.reference_gaps import ReferenceGaps
 from monitor.media.sources.address import Address
 
 Arrival = tuple[VideoFrame, datetime]  # a picture and its packet's arrival time, UTC
@@ -41,9 +42,10 @@ class Reader:
     """Reads and decodes a stream, and counts its losses.
 
     Losses are: packets that cannot be read or decoded; pictures that the decoder marks as corrupt (it fills their gaps
-    with invented pixels); pictures that refer to a lost one, up to the next key frame or the end of the next intra
-    refresh; and packets that the header announces but the file lacks. One case is not detected: a B-frame shown before
-    its damaged reference, because the decoder marks the reference only after it has returned the B-frame.
+    with invented pixels); H.264 pictures that never arrived; pictures that refer to a lost one, up to the next key
+    frame or the end of the next intra refresh; and packets that the header announces but the file lacks. One case is
+    not detected: a B-frame shown before its damaged reference, because the decoder marks the reference only after it
+    has returned the B-frame.
 
     A live stream fails if its packets give no picture for ``read_timeout`` seconds, because its coding has changed. It
     also fails without an intact picture for four times as long.
@@ -75,6 +77,7 @@ class Reader:
         self._received_at = time.monotonic()
         self._intact_from: float | None = None  # ticks: the key frame that ends the damage; None: no damage
         self._recovery = RecoveryPoints(stream.codec_context)
+        self._gaps = ReferenceGaps(stream.codec_context)
         self._has_decoded = False  # whether a picture was decoded
         self._checked_at = 0.0  # time.monotonic() of the last check of the next two values
         self._undecodable_since: float | None = None  # time.monotonic() since which packets gave no picture
@@ -166,6 +169,9 @@ class Reader:
         if packet.size:
             self._received += 1
             self._forward(packet)
+            if self._gaps.add(packet):
+                self.drops["lost picture"] += self._intact_from is None
+                self._mark_damage(None if packet.pts is None else packet.pts - 1)
             self._recovery.add(packet)
             if packet.is_keyframe and self._intact_from is not None:  # also if the timestamps restart
                 self._intact_from = min(self._intact_from, -math.inf if packet.pts is None else packet.pts)

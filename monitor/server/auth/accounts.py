@@ -125,19 +125,23 @@ class Accounts:
                 raise SignInError(_WRONG) from None
         if row is None:
             raise SignInError(_WRONG)
-        return User(row["name"], Role(row["role"]))
+        return _to_user(row)
 
-    def find(self, name: str, *, since: datetime) -> User | None:
-        """The user with the current role; None if the account was deleted, or its password changed after ``since``.
+    def find(self, user: User) -> User | None:
+        """The user with the current role; None if the account was deleted, or its password is not the one given.
+
+        The password is known by the time of its change, whatever the clock says now: it may have been set back.
 
         Raises:
             StoreError: the database does not answer.
         """
         with self._database.reading() as connection:
-            row = connection.execute(select(people).where(people.c.name == normalize_name(name))).mappings().first()
-        if row is None or _to_account(row).password_at > since:
+            row = (
+                connection.execute(select(people).where(people.c.name == normalize_name(user.name))).mappings().first()
+            )
+        if row is None or _to_account(row).password_at != user.password_at:
             return None
-        return User(row["name"], Role(row["role"]))
+        return _to_user(row)
 
     def _change(self, name: str, **values: str) -> Account:
         with self._database.writing() as connection:
@@ -171,6 +175,11 @@ def _normalize_password(password: str) -> str:
 
 def _to_account(row: Any) -> Account:  # noqa: ANN401 - SQLAlchemy's RowMapping
     return Account(row["name"], Role(row["role"]), datetime.fromisoformat(row["password_at"]))
+
+
+def _to_user(row: Any) -> User:  # noqa: ANN401 - SQLAlchemy's RowMapping
+    account = _to_account(row)
+    return User(account.name, account.role, password_at=account.password_at)
 
 
 def _find_row(connection: Connection, name: str) -> Account:

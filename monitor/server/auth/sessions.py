@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from monitor.errors import StoreError
@@ -29,7 +28,6 @@ _log = logging.getLogger(__name__)
 @dataclass(slots=True)
 class _Session:
     user: User
-    began_at: datetime  # UTC
     began: float  # this and the next two: time.monotonic()
     used: float
     looked_up: float
@@ -47,14 +45,14 @@ class Sessions:
 
     Args:
         settings: the time limits of a sign-in.
-        look_up: returns the current state of a user who signed in at the given time; None ends the session.
+        look_up: returns the current state of a user who signed in; None ends the session.
     """
 
     def __init__(
         self,
         settings: AccessSettings,
         *,
-        look_up: Callable[[User, datetime], User | None] = lambda user, _: user,
+        look_up: Callable[[User], User | None] = lambda user: user,
     ) -> None:
         is_unlimited = settings.mode == "open"  # this mode has no sign-in that could begin a new session
         self._idle = math.inf if is_unlimited else 60.0 * settings.idle_minutes
@@ -84,10 +82,7 @@ class Sessions:
             if session_id in self._ended_keys or age > self._longest:
                 return ""
             if session_id not in self._sessions:
-                began_at = datetime.now(UTC) - timedelta(seconds=age)
-                self._sessions[session_id] = _Session(
-                    user, began_at, began=now - age, used=now, looked_up=now, has_key=bool(key)
-                )
+                self._sessions[session_id] = _Session(user, began=now - age, used=now, looked_up=now, has_key=bool(key))
             return session_id
 
     def is_active(self, session_id: str) -> bool:
@@ -153,7 +148,7 @@ class Sessions:
 
     def _look_up(self, session_id: str, session: _Session) -> User | None:
         try:
-            user = self._look_up_user(session.user, session.began_at)
+            user = self._look_up_user(session.user)
         except StoreError as error:  # a busy database must not sign users out
             _log.warning("the account of a signed-in user could not be read: %s", error)
             return session.user

@@ -1,6 +1,7 @@
 """Users of the dashboard and their roles."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from enum import Enum
 from functools import total_ordering
 
@@ -29,3 +30,4 @@ class User:
 
     name: str  # for flags and logs; "" without a sign-in
     role: Role
+    password_at: datetime | None = field(default=None, compare=False)  # UTC: change of the password that was given

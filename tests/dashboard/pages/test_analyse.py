@@ -4,6 +4,8 @@ import pandas as pd
 from streamlit.testing.v1 import AppTest
 
 from monitor.dashboard.pages.analyse import first_moment, opening_moment
+from monitor.dashboard.pages.upload_queue import titles_of
+from monitor.server.uploads import Upload
 
 
 def faces() -> None:
@@ -53,6 +55,19 @@ def test_a_file_without_faces_has_an_empty_list() -> None:
         analyse._faces({"tracks": []}, pd.DataFrame({"track_id": [], "sample_probability": []}))
 
     assert not AppTest.from_function(nobody, default_timeout=60).run().exception
+
+
+def test_uploads_of_one_name_are_told_apart_by_their_time() -> None:
+    names = {"one": "me.mp4", "two": "me.mp4", "three": "you.mp4"}
+    uploads = [
+        Upload(id=upload_id, name=name, created_at=f"2026-11-29T10:00:0{second}.250+00:00")
+        for second, (upload_id, name) in enumerate(names.items())
+    ]
+    assert titles_of(uploads) == {
+        "one": "me.mp4 (uploaded 2026-11-29 10:00:00 UTC)",
+        "two": "me.mp4 (uploaded 2026-11-29 10:00:01 UTC)",
+        "three": "you.mp4",
+    }
 
 
 def test_the_player_opens_where_the_verdict_is_reached() -> None:

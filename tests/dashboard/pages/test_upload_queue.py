@@ -29,7 +29,7 @@ AT = "2026-11-29T12:00:00+00:00"
     ],
 )
 def test_an_upload_has_state_percentage_and_verdict(upload: Upload, text: str) -> None:
-    assert describe(upload) == text
+    assert describe(upload, title=upload.name) == text
 
 
 @pytest.fixture

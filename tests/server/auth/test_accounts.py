@@ -1,13 +1,14 @@
 """Accounts with passwords."""
 
 import sqlite3
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from support.clock import use_clock
 from support.visitors import PASSWORD, QUICK
 
 from monitor.errors import SignInError, UsageError
+from monitor.server.auth import accounts as accounts_module
 from monitor.server.auth.accounts import Accounts
 from monitor.server.auth.user import Role, User
 from monitor.system.database import Database
@@ -93,16 +94,29 @@ def test_roles_are_changed_and_accounts_deleted(accounts: Accounts) -> None:
 
 
 def test_a_user_is_found_until_deletion_or_a_password_change(accounts: Accounts) -> None:
-    signed_in = datetime.now(UTC)
-    assert accounts.find("ada", since=signed_in) == User("ada", Role.REVIEWER)
+    signed_in = accounts.check("ada", PASSWORD)
+    assert accounts.find(signed_in) == User("ada", Role.REVIEWER)
     accounts.change_role("ada", Role.VIEWER)
-    assert accounts.find("ada", since=signed_in) == User("ada", Role.VIEWER)
+    assert accounts.find(signed_in) == User("ada", Role.VIEWER)
     accounts.change_password("ada", "another long password")
-    assert accounts.find("ada", since=signed_in) is None
-    assert accounts.check("ada", "another long password").name == "ada"
+    assert accounts.find(signed_in) is None
+    again = accounts.check("ada", "another long password")
+    assert again.name == "ada"
     with pytest.raises(SignInError):
         accounts.check("ada", PASSWORD)
-    later = datetime.now(UTC) + timedelta(seconds=1)
-    assert accounts.find("ada", since=later) is not None
+    assert accounts.find(again) is not None
     accounts.remove("ada")
-    assert accounts.find("ada", since=later) is None
+    assert accounts.find(again) is None
+
+
+@pytest.mark.parametrize("ahead", [3600.0, -3600.0])
+def test_a_changed_password_ends_old_sessions_and_no_new_ones_whatever_the_clock_says(
+    accounts: Accounts, monkeypatch: pytest.MonkeyPatch, ahead: float
+) -> None:
+    clock = use_clock(monkeypatch, accounts_module)
+    before = accounts.check("ada", PASSWORD)
+    clock.ahead = ahead
+    accounts.change_password("ada", "another long password")
+    clock.ahead = 0.0
+    assert accounts.find(before) is None
+    assert accounts.find(accounts.check("ada", "another long password")) is not None
