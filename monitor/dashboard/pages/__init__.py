@@ -16,6 +16,7 @@ import streamlit as st
 
 from monitor.dashboard.pages import analyse, live, model, review, sign_in, system
 from monitor.dashboard.pages.current_user import get_user
+from monitor.server import service
 
 _PAGES: dict[str, Callable[[], None]] = {
     "live": live.show,
@@ -24,7 +25,7 @@ _PAGES: dict[str, Callable[[], None]] = {
     "model": model.show,
     "system": system.show,
 }
-_WITH_SIDE_BAR: Final = "live"
+_WITH_SIDE_BAR: Final = "live"  # without a sign-in; with one, every page has the sign-out button there
 
 
 def register(name: str, draw: Callable[[], None]) -> None:
@@ -41,11 +42,12 @@ def show() -> None:
     ]
     if is_signed_in:
         sign_in.welcome()
+    is_open = service.current().settings.access.mode == "open"
     page = st.navigation(pages, position="top" if is_signed_in else "hidden")
     st.set_page_config(
         f"{page.title if is_signed_in else 'Sign in'} - Deepfake monitor",
         page_icon=str(resources.files("monitor").joinpath("assets/icon.png")),
         layout="wide",
-        initial_sidebar_state="auto" if page.title.lower() == _WITH_SIDE_BAR else "collapsed",
+        initial_sidebar_state="auto" if page.title.lower() == _WITH_SIDE_BAR or not is_open else "collapsed",
     )
     page.run()

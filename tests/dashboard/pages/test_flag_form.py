@@ -76,8 +76,8 @@ def test_a_brushed_span_that_the_program_does_not_suspect_is_flagged_once(film: 
     app = form(film, is_brushed=True)
     assert app.caption[0].value == "Chosen: face 1, 0:00.5 to 0:01.5."
     app.text_input[0].set_value("missed").run()
-    assert press(app, "Flag this span") == "Flagged talk.mp4 at 0:01.2"
-    assert press(app, "Flag this span") == "talk.mp4 at 0:01.2 is flagged already"
+    assert press(app, "Flag this span") == r"Flagged talk\.mp4 at 0:01.2"
+    assert press(app, "Flag this span") == r"talk\.mp4 at 0:01.2 is flagged already"
     (flag,) = flags()
     assert (flag.start, flag.media_time, flag.end, flag.track_id, flag.note) == (0.5, 1.2, 1.5, 1, "missed")
 
@@ -85,7 +85,7 @@ def test_a_brushed_span_that_the_program_does_not_suspect_is_flagged_once(film: 
 def test_a_single_frame_is_flagged_without_a_chosen_span(film: Path) -> None:
     app = form(film, is_brushed=False)
     assert [button.label for button in app.button] == ["Frame"]
-    assert press(app, "Frame") == "Flagged talk.mp4 at 0:00.4"
+    assert press(app, "Frame") == r"Flagged talk\.mp4 at 0:00.4"
     (flag,) = flags()
     assert (flag.start, flag.end, flag.frame_index, flag.track_id) == (0.0, 2.0, 4, 1)
 

@@ -10,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 import monitor.server.service
 from monitor.dashboard import pages
 from monitor.dashboard.pages import register
+from monitor.server.auth.user import Role, User
 
 PAGE = Path(monitor.dashboard.__file__).parent / "script" / "page.py"
 
@@ -40,7 +41,7 @@ def test_a_registered_page_is_in_the_navigation_and_is_shown(offered: list[str])
     assert "A page that was registered" in [one.value for one in app.markdown]
 
 
-def test_each_page_has_its_own_title_and_the_side_bar_is_open_on_the_live_page_only(
+def test_each_page_has_its_own_title_and_the_side_bar_is_open_where_it_is_used(
     offered: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     heads: list[tuple[str, str]] = []
@@ -48,7 +49,13 @@ def test_each_page_has_its_own_title_and_the_side_bar_is_open_on_the_live_page_o
         st, "set_page_config", lambda title, **options: heads.append((title, options["initial_sidebar_state"]))
     )
     AppTest.from_file(str(PAGE), default_timeout=60).run()
-    assert heads == [("Probe - Deepfake monitor", "collapsed")]
+    now = monitor.server.service.current()
+    access = now.settings.access.model_copy(update={"mode": "password"})
+    now.settings = now.settings.model_copy(update={"access": access})
+    monkeypatch.setattr(pages, "get_user", lambda: User("ada", Role.VIEWER))
+    AppTest.from_file(str(PAGE), default_timeout=60).run()
+    title = "Probe - Deepfake monitor"
+    assert heads == [(title, "collapsed"), (title, "auto")], "with a sign-in, the sign-out button is there"
 
 
 def test_nobody_sees_a_registered_page_before_the_sign_in(offered: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
