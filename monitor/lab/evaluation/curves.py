@@ -3,7 +3,6 @@
 The numbers are few and rounded: people read the card, and so do pages that work without the laboratory.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -11,13 +10,12 @@ from typing import Any, Final
 import numpy as np
 from sklearn.metrics import roc_curve
 
-from monitor.classifiers.model_card import ModelCard, read_card
 from monitor.errors import DatasetError
 from monitor.lab.evaluation import metrics
 from monitor.lab.evaluation.bootstrap import Estimate, estimate
+from monitor.lab.evaluation.card_file import change_card
 from monitor.lab.evaluation.outcomes import Columns, Outcome
 from monitor.settings import PRESETS
-from monitor.system.files import write_whole
 
 POINTS: Final = 64  # of the ROC curve
 BINS: Final = 20  # of P(fake)
@@ -79,16 +77,14 @@ def write_curves(weights: Path, facts: Mapping[str, Any], *, demo_logits: Mappin
         ModelCardError: the card is invalid, or describes other weights.
         OutputError: it cannot be written.
     """
-    path = weights.with_suffix(".json")
-    read_card(path, weights=weights)
-    card: dict[str, Any] = json.loads(path.read_bytes())
-    card["curves"] = dict(facts)
-    for place in (card, *card.get("profiles", ())):
-        size = place["size"] if "size" in place else place["input"]["size"]
-        place["demo_logits"] = dict(demo_logits[size])
-    ModelCard.model_validate(card)
-    write_whole(path, json.dumps(card, indent=2, ensure_ascii=False) + "\n")
-    return path
+
+    def change(card: dict[str, Any]) -> None:
+        card["curves"] = dict(facts)
+        for place in (card, *card.get("profiles", ())):
+            size = place["size"] if "size" in place else place["input"]["size"]
+            place["demo_logits"] = dict(demo_logits[size])
+
+    return change_card(weights, change)
 
 
 def _roc(labels: metrics.Integers, probabilities: metrics.Doubles) -> list[dict[str, float | None]]:

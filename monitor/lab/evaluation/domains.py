@@ -4,7 +4,6 @@ A generator's domain is its fake clips against all genuine clips. A source's dom
 fake clips. A clip's score is the mean calibrated log-odds of its crops.
 """
 
-import json
 import math
 import re
 from collections.abc import Sequence
@@ -14,12 +13,12 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
-from monitor.classifiers.model_card import Domain, ModelCard, read_card
+from monitor.classifiers.model_card import Domain
 from monitor.errors import DatasetError
 from monitor.lab.evaluation import metrics
 from monitor.lab.evaluation.bootstrap import Estimate, estimate
+from monitor.lab.evaluation.card_file import change_card
 from monitor.lab.evaluation.outcomes import Outcome, numbered
-from monitor.system.files import write_whole
 
 _FRAME: Final = re.compile(r"-\d{5,}$")  # the frame number in a prepared crop's name
 _EDGE: Final = 1e-6  # probabilities stay this far from 0 and 1
@@ -69,15 +68,13 @@ def write_domains(weights: Path, domains: Sequence[Domain]) -> Path:
         ModelCardError: the card is invalid, or describes other weights.
         OutputError: it cannot be written.
     """
-    path = weights.with_suffix(".json")
-    old = read_card(path, weights=weights).domains
     measured = {domain.material for domain in domains}
-    card: dict[str, Any] = json.loads(path.read_bytes())
-    kept = [domain for domain in old if domain.material not in measured]
-    card["domains"] = [domain.model_dump(mode="json") for domain in (*kept, *domains)]
-    ModelCard.model_validate(card)
-    write_whole(path, json.dumps(card, indent=2, ensure_ascii=False) + "\n")
-    return path
+
+    def change(card: dict[str, Any]) -> None:
+        kept = [domain for domain in card.get("domains", ()) if domain["material"] not in measured]
+        card["domains"] = [*kept, *(domain.model_dump(mode="json") for domain in domains)]
+
+    return change_card(weights, change)
 
 
 def _clips(outcomes: Sequence[Outcome]) -> list[_Clip]:

@@ -1,6 +1,5 @@
 """Flags of an analysed file; tests/dashboard/pages/test_pages.py presses the buttons in a browser."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +11,9 @@ from monitor.dashboard.player import moment_of
 from monitor.media.video_writer import VideoWriter
 from monitor.results.timeline import Timeline
 from monitor.server import service
-from monitor.settings import Settings
 from monitor.types import Flag
+
+pytestmark = pytest.mark.usefixtures("own_service")
 
 
 @pytest.fixture
@@ -28,15 +28,6 @@ def film(tmp_path: Path) -> Path:
         timeline.add(observation([face], index=index, media_time=index / 10))
     timeline.close()
     return tmp_path / "annotated.mp4"
-
-
-@pytest.fixture(autouse=True)
-def empty(tmp_path: Path) -> Iterator[None]:
-    opened = service.MonitorService.open(Settings(evidence={"folder": tmp_path / "evidence"}))
-    service.install(opened)
-    yield
-    service.install(None)
-    opened.close()
 
 
 def form(film: Path, *, is_brushed: bool) -> AppTest:

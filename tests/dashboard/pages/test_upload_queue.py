@@ -1,15 +1,12 @@
 """The queue of uploads; tests/dashboard/pages/test_pages.py uploads files in a browser."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from monitor.dashboard.pages.upload_queue import describe
 from monitor.server import service
+from monitor.server.service import MonitorService
 from monitor.server.uploads import Upload, UploadState
-from monitor.settings import Settings
 from monitor.types import Label
 
 AT = "2026-11-29T12:00:00+00:00"
@@ -33,14 +30,10 @@ def test_an_upload_has_state_percentage_and_verdict(upload: Upload, text: str) -
 
 
 @pytest.fixture
-def ended(tmp_path: Path) -> Iterator[Upload]:
-    opened = service.MonitorService.open(Settings(evidence={"folder": tmp_path / "evidence"}))
-    service.install(opened)
+def ended(own_service: MonitorService) -> Upload:
     upload = Upload("ended", "talk.mp4", AT, UploadState.DONE)
-    opened.analyses._uploads[upload.id] = upload
-    yield upload
-    service.install(None)
-    opened.close()
+    own_service.analyses._uploads[upload.id] = upload
+    return upload
 
 
 def test_an_upload_is_removed_after_a_question(ended: Upload) -> None:

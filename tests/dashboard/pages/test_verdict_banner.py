@@ -1,7 +1,6 @@
 """The verdict on an analysed file; tests/dashboard/pages/test_pages.py runs the page Analyse in a browser."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,10 +11,10 @@ from streamlit.testing.v1 import AppTest
 
 from monitor.dashboard.pages.verdict_banner import blindness
 from monitor.results.key_frames import LIST_FILE, KeyFrame
-from monitor.server import service
-from monitor.settings import Settings
 from monitor.system import jpeg
 from monitor.types import Label
+
+pytestmark = pytest.mark.usefixtures("own_service")
 
 
 def report(label: Label, **changes: Any) -> dict[str, Any]:
@@ -24,15 +23,6 @@ def report(label: Label, **changes: Any) -> dict[str, Any]:
     model = {"blind_generators": ["Sonic", "STIT"]}
     plain = {"verdict": verdict, "model": model, "segments": spans, "source": {"still": False}, "settings": {}}
     return {**plain, **changes}
-
-
-@pytest.fixture(autouse=True)
-def empty(tmp_path: Path) -> Iterator[None]:
-    opened = service.MonitorService.open(Settings(evidence={"folder": tmp_path / "evidence"}))
-    service.install(opened)
-    yield
-    service.install(None)
-    opened.close()
 
 
 def banner(content: dict[str, Any], folder: Path) -> AppTest:
