@@ -50,7 +50,21 @@ class VerdictHistory:
                 self._points.popleft()
 
     @property
+    def worst(self) -> list[VerdictPoint]:
+        """The worst verdict on each face within the kept time, ordered by face."""
+        found: dict[int, VerdictPoint] = {}
+        for point in self.points:
+            known = found.get(point.track_id)
+            if known is None or _rank(point) > _rank(known):
+                found[point.track_id] = point
+        return [found[track_id] for track_id in sorted(found)]
+
+    @property
     def points(self) -> list[VerdictPoint]:
         """All points, the oldest first."""
         with self._lock:
             return list(self._points)
+
+
+def _rank(point: VerdictPoint) -> tuple[int, float]:
+    return point.label.severity, -1.0 if point.probability is None else point.probability

@@ -61,3 +61,18 @@ def test_what_was_asked_for_does_not_change_any_more() -> None:
     before = verdict_history.points
     feed(verdict_history, 1.0)
     assert len(before) == 1
+
+
+def test_the_worst_verdict_on_each_face_is_found() -> None:
+    verdict_history = VerdictHistory()
+    for moment, label, probability in (
+        (1.0, Label.SUSPICIOUS, 0.8),
+        (2.0, Label.LIKELY_FAKE, 0.91),
+        (3.0, Label.SUSPICIOUS, 0.95),
+    ):
+        feed(verdict_history, moment, Face(BOX, 4, label, probability, log_odds=2.0))
+    feed(verdict_history, 4.0, Face(BOX, 2, Label.LIKELY_REAL, 0.1, log_odds=-2.0))
+    feed(verdict_history, 5.0, Face(BOX, 2, Label.LIKELY_REAL, 0.2, log_odds=-2.0))
+    found = [(point.track_id, point.media_time, point.label) for point in verdict_history.worst]
+    assert found == [(2, 5.0, Label.LIKELY_REAL), (4, 2.0, Label.LIKELY_FAKE)]
+    assert VerdictHistory().worst == []

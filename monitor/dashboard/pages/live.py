@@ -132,12 +132,26 @@ def _faces(stream: Stream) -> None:
     faces: list[dict[str, Any]] = [] if now is None or status.state.over else now["faces"]
     if not faces and now is not None and not status.state.over:
         st.markdown(":gray[No face in the picture.]")
+    if status.state.over:
+        _summary(stream)
     history: dict[int, list[float]] = {}
     for point in stream.verdict_history.points:
         if point.probability is not None:
             history.setdefault(point.track_id, []).append(point.probability)
     for face in sorted(faces, key=lambda face: (-Label(face["label"]).severity, face["id"])):
         _face(stream, face, history=history.get(face["id"], [])[-100:])
+
+
+def _summary(stream: Stream) -> None:
+    """Lists the faces of an ended source with their worst verdicts."""
+    worst = stream.verdict_history.worst
+    if worst:
+        st.markdown("The worst verdict on each face in the last minutes before the end:")
+    for point in worst:
+        st.markdown(
+            f"**Face {point.track_id}** {badge(point.label)} P(fake) {percent_or_unknown(point.probability)} at "
+            f"{clock(point.media_time)}"
+        )
 
 
 def _face(stream: Stream, face: Mapping[str, Any], *, history: Sequence[float]) -> None:

@@ -25,8 +25,19 @@ _ADVICE: Final = {
     Label.SUSPICIOUS: "There are some signs of manipulation. Watch the spans below, and ask for the original file.",
     Label.LIKELY_REAL: "**Likely real is not proof.** The program misses many fakes, above all by new generators. "
     "Check the source of the footage.",
-    Label.NOT_ENOUGH_EVIDENCE: "The program cannot decide. Better footage may help: larger and sharper faces, or a "
-    "longer recording.",
+    Label.NOT_ENOUGH_EVIDENCE: "The program cannot decide.",
+}
+_REMEDIES: Final = {
+    Reason.NO_FACE: "It judges faces only, and found none.",
+    Reason.TOO_SMALL: "Footage with larger faces may help.",
+    Reason.TOO_BLURRED: "Sharper footage may help, such as the original file.",
+    Reason.TOO_DARK: "Brighter footage may help.",
+    Reason.PROFILE_POSE: "Footage in which the face looks to the camera may help.",
+    Reason.TILTED_POSE: "Footage in which the face is upright may help.",
+    Reason.OUT_OF_FRAME: "Footage that shows the whole face may help.",
+    Reason.TOO_FEW_SAMPLES: "A longer recording may help.",
+    Reason.SINGLE_IMAGE: "A video of the same scene may help.",
+    Reason.INCONCLUSIVE: "The face was seen well, but its evidence is weak: the original file may help.",
 }
 _WEAK: Final = {Reason.TOO_SMALL: "small", Reason.TOO_BLURRED: "blurred", Reason.TOO_DARK: "dark"}
 _SPANS: Final = 2  # listed in the banner
@@ -45,7 +56,7 @@ def show_banner(name: str, report: Mapping[str, Any], *, folder: Path, analysis_
     verdict = report["verdict"]
     label = Label(verdict["label"])
     st.subheader(f"{escape(name)} {badge(label)}")
-    sentences = [verdict["in_words"], _ADVICE[label]]
+    sentences = [verdict["in_words"], _ADVICE[label], *remedies(label, verdict["reasons"])]
     if label is Label.LIKELY_REAL:
         sentences.append(blindness(report["model"].get("blind_generators", ())))  # earlier reports had none
     moment = strongest(key_frames(folder), verdict["track_id"]) if label.suspects else None
@@ -58,6 +69,13 @@ def show_banner(name: str, report: Mapping[str, Any], *, folder: Path, analysis_
             show_picture(url, description=f"face {moment.track_id}", width=_PICTURE)
     with row.container(width="stretch"):
         _BOXES[label](" ".join(filter(None, [*sentences, f"*{INDICATION}*"])))
+
+
+def remedies(label: Label, reasons: Sequence[str]) -> list[str]:
+    """What may help to decide, a sentence for each reason of an undecided verdict."""
+    if label is not Label.NOT_ENOUGH_EVIDENCE:
+        return []
+    return [_REMEDIES[reason] for reason in map(Reason, reasons) if reason in _REMEDIES]
 
 
 def _when(report: Mapping[str, Any], track_id: int, moment: KeyFrame | None) -> str:

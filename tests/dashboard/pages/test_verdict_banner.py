@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from monitor.dashboard.pages.verdict_banner import blindness
+from monitor.dashboard.pages.verdict_banner import blindness, remedies
 from monitor.results.key_frames import LIST_FILE, KeyFrame
 from monitor.system import jpeg
 from monitor.types import Label
@@ -68,6 +68,16 @@ def test_other_labels_do_not_name_them(label: Label, kind: str, tmp_path: Path) 
     (box,) = banner(report(label), tmp_path).get(kind)
     assert box.value.startswith("The verdict.")
     assert "Sonic" not in box.value
+
+
+def test_an_undecided_verdict_gets_the_advice_that_fits_its_reasons() -> None:
+    assert remedies(Label.NOT_ENOUGH_EVIDENCE, ["TOO_DARK", "TOO_FEW_SAMPLES"]) == [
+        "Brighter footage may help.",
+        "A longer recording may help.",
+    ]
+    assert "larger" not in " ".join(remedies(Label.NOT_ENOUGH_EVIDENCE, ["INCONCLUSIVE"]))
+    assert remedies(Label.NOT_ENOUGH_EVIDENCE, ["ENGINE_DEGRADED"]) == []
+    assert remedies(Label.SUSPICIOUS, ["TOO_SMALL"]) == []
 
 
 def test_generators_are_listed_as_a_sentence() -> None:
