@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing.spawn  # noqa: F401 - keeps sys.executable as it is now; tests replace it for a while
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -71,6 +72,14 @@ def _own_cache(pytestconfig: pytest.Config) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DEEPFAKE_MONITOR_CACHE_DIR", str(pytestconfig.cache.mkdir("engines")))
         yield
+
+
+@pytest.fixture(autouse=True)
+def _own_main() -> Iterator[None]:
+    """AppTest leaves its script as ``__main__``, and every process that is spawned later would run it."""
+    main = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = main
 
 
 @pytest.fixture(autouse=True)

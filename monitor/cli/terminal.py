@@ -1,5 +1,6 @@
 """The two consoles (results on stdout, everything else on stderr) and the options that commands share."""
 
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -41,7 +42,10 @@ def print_table(table: "Table") -> None:
         console.print(table)
         return
     needed = Measurement.get(console, console.options.update(max_width=_WIDEST), table).maximum
-    Console(file=console.file, highlight=False, width=max(console.width, needed)).print(table)
+    wide = Console(file=StringIO(), highlight=False, width=max(console.width, needed))
+    with wide.capture() as captured:
+        wide.print(table)
+    console.out(captured.get(), highlight=False, end="")
 
 
 def describe_unexpected(error: Exception) -> str:

@@ -2,7 +2,8 @@
 
 If a whole picture is lost on its way, each packet that arrives is intact. The decoder then predicts the next pictures
 from an earlier one and does not mark them as corrupt. The number of reference pictures (``frame_num``, H.264 7.4.3)
-shows the gap.
+shows the gap. A recording that was cut at the key frame of an open group lacks the pictures that are shown before that
+key frame; no later picture refers to them, so this gap is no damage.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ class ReferenceGaps:
         self._length_size = length_size("h264", description)
         self._numbering: _Numbering | None = None  # None: not known yet
         self._last: int | None = None  # frame_num of the last reference picture; None: not known
+        self._is_cut = False  # whether the last reference picture is the key frame of an open group, after a gap
         if self._is_h264:
             self._read_description(description)
 
@@ -44,12 +46,18 @@ class ReferenceGaps:
         """Whether a reference picture is missing before the next packet in decoding order."""
         if not self._is_h264:
             return False
+        is_first = self._last is None
         for unit in split_units(memoryview(packet)[:_HEAD], self._length_size):
             kind, is_reference = unit[0] & 0x1F, bool(unit[0] & 0x60)
             if kind == _SPS:
                 self._learn(bytes(unit[:_START]))
             elif kind in _SLICES:
-                return self._count(bytes(unit[:_START]), is_idr=kind == _IDR, is_reference=is_reference)
+                is_gap = self._count(bytes(unit[:_START]), is_idr=kind == _IDR, is_reference=is_reference)
+                is_open_key = packet.is_keyframe and kind != _IDR
+                is_damage = is_gap and not self._is_cut
+                if is_reference:
+                    self._is_cut = is_open_key and (is_gap or is_first)
+                return is_damage
         return False
 
     def _count(self, unit: bytes, *, is_idr: bool, is_reference: bool) -> bool:

@@ -99,14 +99,19 @@ class Server:
                 return refused.code, json.load(refused)
 
     def held(self) -> dict[str, int]:
-        """Descriptors, threads, processes."""
+        """Descriptors (without the database's, whose pool opens connections as they are needed), threads, processes."""
         tasks = list((self._proc / "task").iterdir())
         children = sum(len((task / "children").read_text().split()) for task in tasks)
         return {
-            "descriptors": len(list((self._proc / "fd").iterdir())),
+            "descriptors": sum("flags.db" not in target for target in self._open_files()),
             "threads": len(tasks),
             "processes": children,
         }
+
+    def _open_files(self) -> Iterator[str]:
+        for descriptor in (self._proc / "fd").iterdir():
+            with suppress(OSError):  # it was closed meanwhile
+                yield str(descriptor.readlink())
 
     def temporary(self) -> set[Path]:
         return set((self.folder / "tmp").iterdir())

@@ -106,3 +106,22 @@ def test_numbers_are_read_as_the_standard_writes_them() -> None:
     assert [bits.signed() for _ in range(5)] == [0, 1, -1, 2, -2]
     with pytest.raises(IndexError):
         bits.fixed(8)
+
+
+def test_a_recording_cut_at_an_open_group_lacks_nothing_but_a_later_loss_counts(tmp_path: Path) -> None:
+    options = {**PYRAMID, "flags": "-cgop"}
+    options["x264-params"] += ":open-gop=1"
+    path = film(tmp_path / "film.mkv", options)
+    with av.open(str(path)) as container:
+        packets = [packet for packet in container.demux(video=0) if packet.size]
+        key = [number for number, packet in enumerate(packets) if packet.is_keyframe][1]
+        at = packets[key].pts or 0
+        leading = [number for number in range(key + 1, len(packets)) if (packets[number].pts or 0) < at]
+    assert leading, "the group is open"
+    cut = {*range(key), *leading}
+    reader, seen = read(path, lost=cut)
+    assert reader.drops["lost picture"] == 0
+    assert len(seen) == len(packets) - len(cut)
+    later = leading[-1] + 1  # the next picture in decoding order, to which others refer
+    reader, seen = read(path, lost={*cut, later, later + 4})
+    assert reader.drops["lost picture"] > 0
