@@ -5,6 +5,7 @@ Containers often run with a user id that the system does not list (``docker run 
 
 import getpass
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import platformdirs
@@ -28,10 +29,7 @@ def cache_folder() -> Path:
     Raises:
         UsageError: the user has no home folder.
     """
-    try:
-        return platformdirs.user_cache_path(_PROGRAM, appauthor=False)
-    except RuntimeError:
-        raise _no_home("XDG_CACHE_HOME", "cache_dir") from None
+    return _own_folder(platformdirs.user_cache_path, variable="XDG_CACHE_HOME", setting="cache_dir")
 
 
 def data_folder() -> Path:
@@ -40,14 +38,14 @@ def data_folder() -> Path:
     Raises:
         UsageError: the user has no home folder.
     """
+    return _own_folder(platformdirs.user_data_path, variable="XDG_DATA_HOME", setting="evidence.folder")
+
+
+def _own_folder(find: Callable[..., Path], *, variable: str, setting: str) -> Path:
     try:
-        return platformdirs.user_data_path(_PROGRAM, appauthor=False)
+        return find(_PROGRAM, appauthor=False)
     except RuntimeError:
-        raise _no_home("XDG_DATA_HOME", "evidence.folder") from None
-
-
-def _no_home(variable: str, setting: str) -> UsageError:
-    return UsageError(
-        f"{user_name()} has no home folder; set the environment variable HOME or {variable} to a folder that can be "
-        f"written, or the setting {setting}"
-    )
+        raise UsageError(
+            f"{user_name()} has no home folder; set the environment variable HOME or {variable} to a folder that can "
+            f"be written, or the setting {setting}"
+        ) from None

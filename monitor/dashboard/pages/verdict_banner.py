@@ -72,7 +72,7 @@ def show_banner(name: str, report: Mapping[str, Any], *, folder: Path, analysis_
 
 
 def remedies(label: Label, reasons: Sequence[str]) -> list[str]:
-    """What may help to decide, a sentence for each reason of an undecided verdict."""
+    """Advice for an undecided verdict, a sentence for each of its reasons."""
     if label is not Label.NOT_ENOUGH_EVIDENCE:
         return []
     return [_REMEDIES[reason] for reason in map(Reason, reasons) if reason in _REMEDIES]

@@ -48,7 +48,7 @@ def read_url(text: str, *, example: str) -> str:
 
 
 def unknown_path_advice(text: str) -> str:
-    """What a text without a scheme probably means, if it is the path of no file; "" if nothing is known about it."""
+    """Advice for a text without a scheme that is the path of no file; "" if its meaning is unknown."""
     if text.isdecimal():
         return f"is no file; for the camera of this machine write webcam:{text}"
     if match := _HOST_ONLY.fullmatch(text):
@@ -63,7 +63,7 @@ def unknown_path_advice(text: str) -> str:
 
 
 def _problem(authority: str, *, example: str) -> str:
-    """What is wrong with ``HOST:PORT``; "" if nothing."""
+    """The fault in ``HOST:PORT``; "" if there is none."""
     if not authority.startswith("[") and authority.count(":") > 1:
         return "an IPv6 address is written in brackets, as in rtsp://[fd00::7]:554/stream"
     match = re.fullmatch(r"(?P<host>\[[^\[\]]*\]|[^\[\]:]*)(?::(?P<port>.*))?", authority)

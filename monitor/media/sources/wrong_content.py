@@ -51,7 +51,7 @@ def explain(error: SourceError, address: Address, *, timeout: float) -> SourceEr
 
 
 def _describe(head: bytes, location: str, *, timeout: float) -> str:
-    """What content that begins with ``head`` is, and what to do; "" if it is nothing known."""
+    """The kind of content that begins with ``head``, and the remedy; "" if the kind is unknown."""
     text = head.decode("utf-8", "replace").lstrip("\ufeff \t\r\n").replace("\r\n", "\n")
     if text.startswith("#EXTM3U"):
         clause = _describe_playlist(text)

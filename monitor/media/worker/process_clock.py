@@ -22,7 +22,7 @@ _PATIENCE: Final = 10.0  # seconds (wall clock) that count as one, in whatever s
 
 @dataclass(frozen=True, slots=True)
 class ProcessActivity:
-    """What a process did so far, and what it does now."""
+    """The processor time of a process so far, and its present state."""
 
     is_held_up: bool  # whether one of its threads would run if it could
     cpu_time: float  # seconds
