@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
 from monitor.settings import Settings
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parent.parent
 TESTS = Path(__file__).parent
+hypothesis.settings.register_profile("untimed", deadline=None)  # a busy machine is no failure
+hypothesis.settings.load_profile("untimed")
 os.environ.pop("COLUMNS", None)  # pytest-xdist sets it for its workers, and rich keeps the first width that it finds
 # A test is slow, and so not part of `make quick`, if it uses one of these fixtures or lies in one of these places: they
 # export networks, decode long clips, train, start servers or drive a browser.
