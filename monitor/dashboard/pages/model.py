@@ -169,8 +169,8 @@ def _domains(card: ModelCard) -> None:
     blind = sorted({domain.name for domain in card.domains if domain.kind == "generator" and domain.is_blind})
     if blind:
         st.warning(
-            f"Fakes by these generators rank no higher than genuine footage: {', '.join(blind)}. A verdict on them is "
-            "worth no more than a coin.",
+            f"No test shows that fakes by these generators rank higher than genuine footage: {', '.join(blind)}. A "
+            "verdict on them may be worth no more than a coin.",
             icon=":material/visibility_off:",
         )
     rows = [
