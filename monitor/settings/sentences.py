@@ -23,7 +23,7 @@ _CHOICES: Final = re.compile(r"\^\(([\w|-]+)\)\$")  # of a pattern that lists wo
 
 
 def describe(error: ErrorDetails) -> str:
-    """What is wrong with a value; a clause without the value itself, which may be a secret."""
+    """The fault of a value as a clause, without the value itself, which may be a secret."""
     if error["type"] in _BY_TYPE:
         return _BY_TYPE[error["type"]]
     if error["type"] == "string_pattern_mismatch" and (match := _CHOICES.fullmatch(error["ctx"]["pattern"])):

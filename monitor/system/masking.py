@@ -40,7 +40,7 @@ def strip_blanks(text: str) -> str:
 
 
 def split_credentials(rest: str) -> tuple[str, str]:
-    """What follows ``://`` as user name and password with their ``@`` ("" if there are none), and the rest.
+    """Splits the text after ``://`` into user name and password with their ``@`` ("" if there are none), and the rest.
 
     >>> split_credentials("admin:a#1/2@camera/live")
     ('admin:a#1/2@', 'camera/live')

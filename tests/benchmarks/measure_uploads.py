@@ -99,11 +99,14 @@ class Server:
                 return refused.code, json.load(refused)
 
     def held(self) -> dict[str, int]:
-        """Descriptors (without the database's, whose pool opens connections as they are needed), threads, processes."""
+        """Descriptors, those of the database apart; threads, processes."""
         tasks = list((self._proc / "task").iterdir())
         children = sum(len((task / "children").read_text().split()) for task in tasks)
+        files = list(self._open_files())
+        of_database = sum("flags.db" in target for target in files)
         return {
-            "descriptors": sum("flags.db" not in target for target in self._open_files()),
+            "descriptors": len(files) - of_database,
+            "database": of_database,
             "threads": len(tasks),
             "processes": children,
         }
@@ -232,8 +235,8 @@ def leftovers(server: Server, *, own: set[Path]) -> list[str]:
 
 
 def grown(before: dict[str, int], after: dict[str, int]) -> list[str]:
-    """What is held that was not before; asyncio's pool begins its threads as they are needed, and keeps them."""
-    spare = {"threads": POOL}
+    """What is held that was not before; pools begin threads and connections as they are needed, and keep them."""
+    spare = {"threads": POOL, "database": 2 * (AT_ONCE - 1)}  # a connection has two files
     return [
         f"{name}: {before[name]} before, {after[name]} after"
         for name in before
