@@ -61,7 +61,7 @@ def analyze(
     """
     settings = settings_from(settings_file, assignments, backend=backend, min_face=min_face)
     with errors.status("loading engines (the first start builds them: up to a minute)"):
-        engines = Engines.load(settings)
+        engines = api.load_engines(settings)
     outcomes = []
     names, left_out = _expand(sources)
     for name in names:
