@@ -65,7 +65,17 @@ def crowd() -> list[Face]:
     ]
 
 
-SCENES = {"two": faces, "crowd": crowd, "empty": list}
+def throng() -> list[Face]:
+    """Sixteen faces, two of them suspicious: for looking at."""
+    places = [(20 + 78 * column, 60 + 150 * row) for row in range(2) for column in range(8)]
+    labels = {3: Label.LIKELY_FAKE, 14: Label.SUSPICIOUS}
+    return [
+        Face((x, y, x + 44, y + 60), track, labels.get(track, Label.LIKELY_REAL), 0.93 if track in labels else 0.1)
+        for track, (x, y) in enumerate(places, 1)
+    ]
+
+
+SCENES = {"two": faces, "crowd": crowd, "throng": throng, "empty": list}
 
 
 class Stage:
