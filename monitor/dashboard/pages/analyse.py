@@ -12,7 +12,15 @@ from monitor.dashboard.gallery import GalleryItem, GalleryRow, gallery
 from monitor.dashboard.pages.charts import limits, moments, verdicts
 from monitor.dashboard.pages.current_user import ask_reporter, has_role
 from monitor.dashboard.pages.flag_form import flag_form
-from monitor.dashboard.pages.formatting import HEAT_MAP_LIMITS, address, by_classifier, notice, page_head, remark
+from monitor.dashboard.pages.formatting import (
+    HEAT_MAP_LIMITS,
+    address,
+    by_classifier,
+    notice,
+    page_head,
+    remark,
+    verdict_place,
+)
 from monitor.dashboard.pages.upload_queue import CHOSEN, show_queue, titles_of
 from monitor.dashboard.pages.verdict_banner import show_banner
 from monitor.dashboard.player import player
@@ -64,7 +72,8 @@ def _result(monitor_service: service.MonitorService, analysis: Upload) -> None:
         st.error("The results of this analysis no longer exist. Upload the file again.")
         return
     title = titles_of(monitor_service.analyses.all).get(analysis.id, analysis.name)
-    show_banner(title, report, folder=folder, analysis_id=analysis.id)
+    with verdict_place():
+        show_banner(title, report, folder=folder, analysis_id=analysis.id)
     _remarks(report)
     segments, timeline = report["segments"], pd.read_csv(folder / TIMELINE_FILE)
     picture, spans = st.columns([3, 2])

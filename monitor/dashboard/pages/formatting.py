@@ -32,8 +32,9 @@ _BADGES: Final[Mapping[Label, tuple[str, str]]] = {
 
 
 def page_head(title: str) -> DeltaGenerator:
-    """Shows the title of a page; returns the place at its right."""
-    head, place = st.columns([4, 1], vertical_alignment="bottom")
+    """Shows the title of a page; returns the place at its right, on a phone below :func:`verdict_place`."""
+    with st.container(key="page-head"):
+        head, place = st.columns([4, 1], vertical_alignment="bottom")
     head.header(title)
     return place
 
@@ -47,6 +48,11 @@ def engine_in_words(name: str) -> str:
     """An engine's name for people: "onnxruntime, 32-bit numbers" for "onnxruntime-fp32"."""
     engine, _, precision = name.rpartition("-")
     return f"{engine}, {_PRECISIONS[precision]}" if engine and precision in _PRECISIONS else name
+
+
+def verdict_place() -> DeltaGenerator:
+    """The place of the page's verdict: on a phone above all form fields (``style.css``)."""
+    return st.container(key="verdict-place")
 
 
 def badge(label: Label) -> str:

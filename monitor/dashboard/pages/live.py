@@ -53,10 +53,10 @@ def show() -> None:
         picture, verdict = st.columns([9, 4])
         with picture:
             _picture(stream, primary=True)
-            if has_role(Role.REVIEWER):
-                _flag_form()
         with verdict:
             _faces(stream)
+        if has_role(Role.REVIEWER):
+            _flag_form()  # below the verdict, on a phone too
     _timeline(stream, stream.settings.verdict)
     _health(stream)
     _load_tables()

@@ -21,6 +21,7 @@ from monitor.dashboard.pages.formatting import (
     page_head,
     show_picture,
     source_name,
+    verdict_place,
 )
 from monitor.errors import FlagNotFoundError, MonitorError, UsageError
 from monitor.flags.files import CLIP, FRAME, OVERLAY
@@ -82,7 +83,7 @@ def show() -> None:
                 reviews=list(_REVIEWS.values()),
                 judge=partial(_judge, monitor_service),
             )
-    with right:
+    with right, verdict_place():
         if flag is None:
             _show_end(monitor_service, query, flags)
         else:

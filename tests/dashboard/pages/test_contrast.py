@@ -10,11 +10,18 @@ from support.flagging import flag
 from support.live_page import browsing
 
 from monitor.flags.archive import FlagArchive
+from monitor.media.sources.demo import DemoSource
+from monitor.system import jpeg
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
 SECONDS = 60_000  # milliseconds that a busy machine may take
-PAGES = {"": "Add a source", "review": "Flag 1 of 1", "model": "All figures", "system": "Storage"}  # path: a text on it
+PAGES = {
+    "": "Add a source",
+    "review": "Flag 1 of 1",
+    "model": "All figures",
+    "system": "Storage",
+}  # path: a text on it
 FAINT = """() => {
     const parse = (colour) => {
         const [red, green, blue, alpha = 1] = colour.match(/[\\d.]+/g).map(Number);
@@ -55,7 +62,10 @@ FAINT = """() => {
 
 @pytest.fixture(scope="module")
 def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
-    running = Dashboard(tmp_path_factory.mktemp("dashboard") / "evidence", sources="")
+    folder = tmp_path_factory.mktemp("dashboard")
+    portrait = next(iter(DemoSource(1.0))).pixels
+    (folder / "portrait.jpg").write_bytes(jpeg.encode(portrait, quality=90))  # a source that takes no time
+    running = Dashboard(folder / "evidence", sources=str(folder / "portrait.jpg"))
     running.start()
     with FlagArchive(running.folder) as archive:
         archive.store.add(flag(trace=()), actor="ada")

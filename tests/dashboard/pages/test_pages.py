@@ -86,6 +86,11 @@ def until(holds: Callable[[], Any], *, seconds: float = 60.0) -> Any:
     return found
 
 
+def top(element: Any) -> float:
+    """Pixels between the upper edge of the page and an element."""
+    return float(element.first.bounding_box()["y"])
+
+
 def go(page: Any, name: str) -> None:
     page.get_by_role("link", name=name, exact=True).click()
     page.get_by_role("heading", name=name, exact=True).wait_for()
@@ -154,6 +159,8 @@ class TestDemo:
         small.set_viewport_size({"width": 390, "height": 800})
         small.goto(dashboard.url)
         small.wait_for_selector(".viewer[data-state=live]")
+        small.get_by_text("P(fake)").first.wait_for()
+        assert top(small.get_by_text("Face 1", exact=True)) < top(small.get_by_text("Your opinion"))
         assert small.evaluate("document.documentElement.scrollWidth") <= 390
         small.close()
         assert page.locator(".viewer[data-state=live]").count() == 1
@@ -230,6 +237,10 @@ class TestOwnMaterial:
         assert 90 < y1 < y2 < 450
         page.reload()
         page.get_by_text("talk.mp4").first.wait_for()
+        page.set_viewport_size({"width": 390, "height": 800})  # a phone
+        verdict = page.get_by_text("Likely fake: face 1 looks manipulated")
+        verdict.wait_for()
+        until(lambda: top(page.locator("h2")) < top(verdict) < top(page.get_by_role("textbox", name="Your name")))
 
     def test_the_browsers_own_camera_is_monitored(self, page: Any, dashboard: Dashboard) -> None:
         page.goto(dashboard.url)
@@ -317,6 +328,10 @@ class TestOwnMaterial:
             page.get_by_text("Flag 1 of 2").wait_for()
             assert [archive.store.get(one.id).opinion for one in added] == [None, None, Opinion.REAL, Opinion.REAL]
             assert page.get_by_text("ticked flag").count() == 0, "the same rows are other flags"
+            page.set_viewport_size({"width": 390, "height": 800})  # a phone
+            until(lambda: top(page.locator("h2")) < top(page.locator("h4")))
+            for field in ("Your name", "Search"):
+                assert top(page.locator("h4")) < top(page.get_by_role("textbox", name=field))
             for one in added:
                 archive.store.delete(one.id, actor="ada")
 
