@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from monitor.dashboard.pages.current_user import audit, check_role, explain_denial, get_reporter
-from monitor.dashboard.pages.formatting import address, source_name
+from monitor.dashboard.pages.formatting import address, list_as_text, source_name
 from monitor.server.auth.user import Role
 from monitor.server.service import MonitorService
 from monitor.types import Flag, Label, Opinion, Origin
@@ -82,6 +82,11 @@ def flag_list(flags: Sequence[Flag], *, shown: Flag | None) -> None:
         selection_mode=["multi-row", "single-cell"],
         key=_table(),
     )
+    text = [
+        {"shown": "shown" if row.pop("") else "", **row, "time": f"{flag.created_at:%Y-%m-%d %H:%M} UTC"}
+        for row, flag in zip(rows, flags, strict=True)
+    ]
+    list_as_text(text, name="Flags", key="review-as-text")
 
 
 def _label(flag: Flag) -> str:

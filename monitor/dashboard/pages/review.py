@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
-import pandas as pd
 import streamlit as st
 
 from monitor.dashboard.keys import keys, subject_container
@@ -21,6 +20,7 @@ from monitor.dashboard.pages.formatting import (
     page_head,
     show_picture,
     source_name,
+    text_table,
     verdict_place,
 )
 from monitor.errors import FlagNotFoundError, MonitorError, UsageError
@@ -295,7 +295,7 @@ def _history(monitor_service: service.MonitorService, flag: Flag) -> None:
                 "time": clock(change["media_time"]),
                 "before": Label(change["before"]).in_words,
                 "after": Label(change["after"]).in_words,
-                "P(fake)": change["probability"],
+                "P(fake)": percent_or_unknown(change["probability"]),
                 "strongest evidence": ", ".join(
                     f"for {'fake' if sample['contribution'] > 0 else 'real'} at {clock(sample['media_time'])}"
                     for sample in change["witnesses"]
@@ -304,12 +304,12 @@ def _history(monitor_service: service.MonitorService, flag: Flag) -> None:
             for change in flag.trace
         ]
         if trace:
-            st.dataframe(pd.DataFrame(trace), hide_index=True, width="stretch")
+            text_table(trace, name="Changes of the verdict")
         log = [
             {"time": event.at[:19], "person": event.actor or "the program", "action": event.action}
             for event in monitor_service.archive.store.events(flag.id)
         ]
-        st.dataframe(pd.DataFrame(log), hide_index=True, width="stretch")
+        text_table(log, name="Actions on this flag")
         st.caption(
             f"Flag {flag.id} of {escape(flag.source)}. Model {escape(flag.model)} "
             f"(weights {flag.weights_sha256[:16]}...) on {engine_in_words(flag.engine)}, version {flag.program}."

@@ -394,7 +394,7 @@ class TestScript:
     def test_the_model_card_is_shown(self) -> None:
         app = self.run("model")
         assert "An indication, never proof." in app.warning[0].value
-        tables = [table.value.to_string() for table in app.dataframe]
+        tables = [table.value.to_string() for table in app.table]
         assert any("newsroom" in table for table in tables)
         assert any("CyberHost" in table and "no better than chance" in table for table in tables)
         assert "EMOPortraits" in app.warning[1].value  # of the generators that it cannot tell
@@ -430,6 +430,10 @@ class TestScript:
             store.add(flag(number, origin=origin, trace=()), actor="ada")
         app = self.run("review")
         assert len(app.dataframe[0].value) == 3
+        assert len(app.table) == 1, "the log of the shown flag"
+        app.toggle(key="review-as-text").set_value(True).run()
+        assert list(app.table[0].value["shown"]) == ["shown", "", ""]
+        assert set(app.table[0].value["flagged by"]) == {"ada", "the program"}
         app.selectbox(key="review-origin").set_value("the program").run()
         assert not app.exception
         assert list(app.dataframe[0].value["flagged by"]) == ["the program"] * 2
@@ -519,7 +523,7 @@ class TestScript:
         monitor_service.heartbeat.beat()
         app = self.run("system")
         assert any("trust no verdict" in error.value for error in app.error)
-        classes = app.dataframe[0].value
+        classes = app.table[0].value.replace(r"\\", "", regex=True)
         assert list(classes["class"]) == ["unreviewed", "false alarm", "kept"]
         assert list(classes["deleted"]) == ["never: neither an age limit nor a quota is set"] * 2 + [
             "never automatically"
