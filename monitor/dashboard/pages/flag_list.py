@@ -105,7 +105,7 @@ def bulk_actions(
     flags: Sequence[Flag],
     *,
     reviews: Sequence[tuple[str, Opinion | None]],
-    judge: Callable[[Flag, Opinion | None], object],
+    judge: Callable[[Sequence[Flag], Opinion | None], object],
 ) -> None:
     """Shows the actions on all ticked flags.
 
@@ -113,7 +113,7 @@ def bulk_actions(
         monitor_service: stores the flags.
         flags: the ticked ones.
         reviews: caption and opinion of each review.
-        judge: stores the review of one flag.
+        judge: stores the review of these flags, as one action.
     """
     if not flags:
         st.caption("Click on a row to show its flag. Tick rows to review, export or delete several flags.")
@@ -129,8 +129,7 @@ def bulk_actions(
             help=locked or None,
         )
         if is_pressed and check_role(Role.REVIEWER):
-            for flag in flags:
-                judge(flag, opinion)
+            judge(flags, opinion)
             st.rerun()
     row.link_button(
         f"Export ({len(flags)})",

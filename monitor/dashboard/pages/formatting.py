@@ -106,6 +106,12 @@ def source_name(source: str) -> str:
     return next((stream.name for stream in streams if source in (stream.address, stream.name)), source)
 
 
+def sources_named(text: str) -> tuple[str, ...]:
+    """The addresses of the sources whose present name contains a text; none for ""."""
+    streams = service.current().streams if text else ()
+    return tuple(sorted({stream.address for stream in streams if text.casefold() in stream.name.casefold()}))
+
+
 def route(*parts: str) -> str:
     """The URL of one of the server's own routes, relative to the page.
 

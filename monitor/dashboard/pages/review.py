@@ -20,6 +20,7 @@ from monitor.dashboard.pages.formatting import (
     page_head,
     show_picture,
     source_name,
+    sources_named,
     text_table,
     verdict_place,
 )
@@ -32,7 +33,7 @@ from monitor.types import ClipState, Flag, Label, Opinion, Origin
 from monitor.types.formatting import clock, count, percent_or_unknown, reasons_in_words
 
 _SHOWN: Final = 500
-_UNDONE: Final = 200  # reviews that a session can undo
+_UNDONE: Final = 200  # actions that a session can undo
 _STATES: Final[dict[str, bool | None]] = {"not reviewed": False, "reviewed": True, "all": None}
 _ORIGINS: Final[dict[str, Origin | None]] = {
     "anyone": None,
@@ -52,7 +53,7 @@ _END: Final = "end"  # subject of the keys behind the last flag
 # Of the session:
 _CHOSEN: Final = "review-chosen"  # id of the shown flag
 _ENDED: Final = "review-ended"  # the query and the ids of the list whose end is shown
-_JUDGED: Final = "review-judged"  # flags before and after each review, the latest last
+_JUDGED: Final = "review-judged"  # of each action its flags before and after the review, the latest action last
 
 
 def show() -> None:
@@ -105,7 +106,14 @@ def _query() -> FlagQuery:
         "Flagged by", list(_ORIGINS), key="review-origin", help="The program flags faces that become suspicious."
     )
     order = five.selectbox("Order", list(_ORDERS))
-    return FlagQuery(text=text, reviewed=_STATES[state], label=label, origin=_ORIGINS[origin], order=_ORDERS[order])
+    return FlagQuery(
+        text=text,
+        named=sources_named(text),
+        reviewed=_STATES[state],
+        label=label,
+        origin=_ORIGINS[origin],
+        order=_ORDERS[order],
+    )
 
 
 def _choose(flags: Sequence[Flag], newest: Flag | None, query: FlagQuery) -> Flag | None:
@@ -213,7 +221,7 @@ def _controls(
             shown = next((one for one in flags if one.id == pressed_on), None)
             if shown is None:
                 st.toast("That flag is no longer in the list: nothing was changed.", icon=":material/error:")
-            elif _judge(monitor_service, shown, _REVIEWS[letter][1]):
+            elif _judge(monitor_service, [shown], _REVIEWS[letter][1]):
                 _step(pressed_on, flags, query, by=1)
 
     captions = {letter: caption for letter, (caption, _) in _REVIEWS.items()} if flag is not None else {}
@@ -234,44 +242,58 @@ def _controls(
     keys([*_REVIEWS, _NEXT, _BACK, _UNDO], subject=subject, key=_KEYS, on_key=press, filters=repr(query))
 
 
-def _judge(monitor_service: service.MonitorService, shown: Flag, opinion: Opinion | None) -> bool:
-    """Stores a review of a shown flag, with the note if it was changed; returns whether it was stored."""
+def _judge(monitor_service: service.MonitorService, shown: Sequence[Flag], opinion: Opinion | None) -> bool:
+    """Stores a review of shown flags in one action, with each changed note; returns whether all were stored."""
     if not check_role(Role.REVIEWER):
         return False
-    store = monitor_service.archive.store
+    store, reviews = monitor_service.archive.store, []
     try:
-        before = store.get(shown.id)
-        typed = st.session_state.get(f"note-{shown.id}")
-        note = typed if typed != shown.note else None
-        after = store.review(shown.id, actor=get_reporter(), opinion=opinion, note=note)
+        for flag in shown:
+            before = store.get(flag.id)
+            typed = st.session_state.get(f"note-{flag.id}")
+            note = typed if typed != flag.note else None
+            reviews.append((before, store.review(flag.id, actor=get_reporter(), opinion=opinion, note=note)))
     except MonitorError as error:
         st.toast(escape(str(error)), icon=":material/error:")
-        return False
-    st.session_state.setdefault(_JUDGED, deque(maxlen=_UNDONE)).append((before, after))
-    return True
+    if reviews:
+        st.session_state.setdefault(_JUDGED, deque(maxlen=_UNDONE)).append(reviews)
+    return len(reviews) == len(shown)
 
 
 def _undo(monitor_service: service.MonitorService) -> None:
-    """Restores the review from before the last one of this session, and shows its flag."""
-    judged: deque[tuple[Flag, Flag]] = st.session_state.get(_JUDGED, deque())
-    if not judged or not check_role(Role.REVIEWER):
+    """Restores the reviews from before the last action of this session, and shows its first flag.
+
+    If the database fails midway, the remaining reviews stay to be undone.
+    """
+    actions: deque[list[tuple[Flag, Flag]]] = st.session_state.get(_JUDGED, deque())
+    if not actions or not check_role(Role.REVIEWER):
         return
-    before, after = judged[-1]
-    try:
-        monitor_service.archive.store.undo_review(before, after, actor=get_reporter())
-    except (UsageError, FlagNotFoundError) as error:  # it can no longer be undone
-        st.toast(escape(str(error)), icon=":material/error:")
-    except MonitorError as error:
-        st.toast(escape(str(error)), icon=":material/error:")
-        return
-    else:
-        _go_to(after.id)
-        st.toast(
-            f"Undone: the review of {escape(source_name(after.source))} at {clock(after.media_time)}",
-            icon=":material/undo:",
-        )
-        st.session_state.pop(f"note-{after.id}", None)
-    judged.pop()
+    reviews, undone = actions[-1], []
+    while reviews:
+        before, after = reviews[-1]
+        try:
+            monitor_service.archive.store.undo_review(before, after, actor=get_reporter())
+        except (UsageError, FlagNotFoundError) as error:  # it can no longer be undone
+            st.toast(escape(str(error)), icon=":material/error:")
+        except MonitorError as error:
+            st.toast(escape(str(error)), icon=":material/error:")
+            break
+        else:
+            undone.append(after)
+            st.session_state.pop(f"note-{after.id}", None)
+        reviews.pop()
+    if not reviews:
+        actions.pop()
+    if undone:
+        _go_to(undone[-1].id)
+        st.toast(f"Undone: {_subject(undone)}", icon=":material/undo:")
+
+
+def _subject(flags: Sequence[Flag]) -> str:
+    """The reviews of one action: "the review of Door at 0:12.0", "3 reviews"."""
+    if len(flags) > 1:
+        return count(len(flags), "review")
+    return f"the review of {escape(source_name(flags[0].source))} at {clock(flags[0].media_time)}"
 
 
 def _step(flag_id: str, flags: Sequence[Flag], query: FlagQuery, *, by: int) -> None:

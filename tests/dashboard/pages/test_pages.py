@@ -22,6 +22,7 @@ from support.flagging import flag
 from support.live_page import browsing
 from support.observations import frame, observation, source_info
 
+from monitor.dashboard.pages.flag_list import ListSelection
 from monitor.flags.archive import FlagArchive
 from monitor.media.sources.demo import HEIGHT, WIDTH, DemoSource
 from monitor.media.video_writer import VideoWriter
@@ -489,6 +490,23 @@ class TestScript:
         assert any("cam 1, " in text.value for text in app.markdown)
         assert next(button for button in app.button if "Undo" in button.label).disabled
 
+    def test_one_undo_restores_all_flags_of_one_action(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        store = service.current().archive.store
+        for number in range(3):
+            store.add(flag(number, source=f"cam {number}", trace=()), actor="ada")
+        app = self.run("review")
+        self.press(app, "c")  # cam 2
+        ticked = ListSelection(tuple(store.get(flag(number).id) for number in range(2)), None)
+        monkeypatch.setattr("monitor.dashboard.pages.review.read_selection", lambda flags: ticked)
+        app.run()
+        app.button(key="bulk-real").click().run()
+        assert [store.get(flag(number).id).opinion for number in range(3)] == [Opinion.REAL] * 2 + [Opinion.FAKE]
+        self.press(app, "z")
+        assert [store.get(flag(number).id).opinion for number in range(3)] == [None, None, Opinion.FAKE]
+        assert app.toast[0].value == "Undone: 2 reviews"
+        self.press(app, "z")
+        assert store.get(flag(2).id).reviewed_at is None
+
     def test_a_review_that_another_person_changed_is_not_undone(self) -> None:
         store = service.current().archive.store
         store.add(flag(trace=()), actor="ada")
@@ -555,6 +573,10 @@ class TestScript:
         assert any(r"#### Front \*door\*, " in text.value for text in app.markdown)
         assert list(app.dataframe[0].value["source"]) == ["Front *door*"]
         assert any(masked in text.value for text in app.caption), "the evidence names the address"
+        app.text_input(key="review-text").set_value("front *D").run()
+        assert list(app.dataframe[0].value["source"]) == ["Front *door*"], "the present name is found"
+        app.text_input(key="review-text").set_value("front doors").run()
+        assert not app.dataframe
 
     def test_a_hint_is_shown_beside_the_source_and_its_markdown_is_escaped(
         self, monkeypatch: pytest.MonkeyPatch
