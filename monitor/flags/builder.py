@@ -181,7 +181,12 @@ class FlagDraft:
 
 
 def observed_frame(
-    observation: Observation, *, picture: bytes, size: tuple[int, int], captured_at: datetime
+    observation: Observation,
+    *,
+    picture: bytes,
+    size: tuple[int, int],
+    captured_at: datetime,
+    selected: int | None = None,
 ) -> FlagFrame:
     """The frame of an observation with all of its faces.
 
@@ -190,6 +195,7 @@ def observed_frame(
         picture: the frame as JPEG.
         size: its width and height, pixels.
         captured_at: UTC.
+        selected: track id of the flagged face, for its plate; None: the whole picture is flagged.
     """
     frame = Frame(
         pixels=jpeg.decode(picture),
@@ -207,7 +213,7 @@ def observed_frame(
         faces=tuple(_observed_face(verdict, box) for verdict, box in zip(observation.verdicts, boxes, strict=True)),
         captured_at=captured_at,
         picture=picture,
-        overlay=jpeg.encode(Overlay().draw(frame, observation), quality=JPEG_QUALITY),
+        overlay=jpeg.encode(Overlay().draw(frame, observation, selected=selected), quality=JPEG_QUALITY),
     )
 
 

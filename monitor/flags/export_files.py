@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from monitor.errors import OutputError, SourceError
+from monitor.errors import EngineError, OutputError, SourceError
+from monitor.flags.clip_faces import blur_all_faces
 from monitor.flags.clip_redaction import read_positions, redact_clip
 from monitor.flags.files import CLIP, FACES, TRACE, FlagFiles
 from monitor.flags.redaction import Redaction
@@ -16,6 +17,7 @@ PICTURES: Final = (".jpg", ".png")
 ALTERABLE: Final = (*PICTURES, ".mp4")
 _TEXT: Final = (".json", ".csv", ".txt")  # files without pictures
 _MOVING: Final = "the positions of its faces are not stored for every frame"
+_ALL: Final = "all faces that were found again blurred, sound removed"
 _ALONE: Final = "everything outside the flagged face blurred, sound removed"
 
 
@@ -54,8 +56,8 @@ def collect_files(flag: Flag, exhibits: FlagFiles, *, blur: bool = False) -> Exp
     Args:
         flag: the flag.
         exhibits: the stored files.
-        blur: make all faces but the flag's own unrecognisable, and omit files with unknown face positions. A clip
-            shows the flag's own face alone.
+        blur: make all faces but the flag's own unrecognisable, and omit pictures with unknown face positions. A clip
+            shows the flag's own face alone; without its positions, all faces that are found in it are blurred.
 
     Raises:
         OutputError: an existing file cannot be read.
@@ -101,15 +103,16 @@ def _blur(copy: ExportFile, redaction: Redaction | None) -> ExportFile | str:
 
 
 def _blur_clip(flag: Flag, copy: ExportFile, redaction: Redaction | None) -> ExportFile | str:
-    """The clip with the flagged face alone, or the reason for omitting it."""
+    """The clip with the flagged face alone, or with all faces blurred, or the reason for omitting it."""
     positions = read_positions(copy.path.with_name(TRACE))
-    if flag.track_id is None or flag.clip_span is None or redaction is None or not positions:
-        return _MOVING
+    is_known = flag.track_id is not None and flag.clip_span is not None and bool(positions)
     try:
-        content = redact_clip(copy.path, start=flag.clip_span[0], positions=positions, width=redaction.width)
-    except SourceError as error:
-        return f"it cannot be blurred: {error}"
-    return _altered(copy, content, _ALONE)
+        if is_known and flag.clip_span is not None and redaction is not None:
+            content = redact_clip(copy.path, start=flag.clip_span[0], positions=positions, width=redaction.width)
+            return _altered(copy, content, _ALONE)
+        return _altered(copy, blur_all_faces(copy.path), _ALL)
+    except (SourceError, EngineError) as error:
+        return f"{'' if is_known else f'{_MOVING}, and '}it cannot be blurred: {error}"
 
 
 def _altered(copy: ExportFile, content: bytes, words: str) -> ExportFile:

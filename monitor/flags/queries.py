@@ -20,6 +20,7 @@ class FlagQuery:
     """A filter and an order of flags; None and "" do not restrict."""
 
     text: str = ""  # occurs in source, note, category or reporter
+    named: tuple[str, ...] = ()  # sources whose flags match the text too: their present names contain it
     reviewed: bool | None = None
     opinion: Opinion | None = None
     origin: Origin | None = None
@@ -43,7 +44,8 @@ class FlagQuery:
         """Adds the conditions of the query to a statement on the flags' table."""
         if self.text:
             escaped = self.text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-            statement = statement.where(or_(*(column.ilike(f"%{escaped}%", escape="\\") for column in _SEARCHED)))
+            found = [column.ilike(f"%{escaped}%", escape="\\") for column in _SEARCHED]
+            statement = statement.where(or_(*found, _COLUMNS.source.in_(self.named)))
         if self.reviewed is not None:
             is_reviewed = _COLUMNS.reviewed_at.is_not(None)
             statement = statement.where(is_reviewed if self.reviewed else ~is_reviewed)

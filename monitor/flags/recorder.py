@@ -366,7 +366,13 @@ def _flag_mark(request: FlagRequest, settings: EvidenceSettings) -> FlagMark:
 def _draft(mark: _Mark) -> FlagDraft:
     """The draft of a flag at a buffered moment."""
     moment, provenance = mark.moment, mark.connection.provenance
-    frame = observed_frame(moment.observation, picture=moment.jpeg, size=moment.size, captured_at=moment.captured_at)
+    frame = observed_frame(
+        moment.observation,
+        picture=moment.jpeg,
+        size=moment.size,
+        captured_at=moment.captured_at,
+        selected=mark.request.track_id,
+    )
     return FlagDraft(
         provenance=FlagProvenance.of(provenance, engine=moment.observation.engine),
         mark=_flag_mark(mark.request, provenance.settings.evidence),

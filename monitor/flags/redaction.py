@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
@@ -101,6 +102,14 @@ def blur_outside(pixels: NDArray[np.uint8], box: Box | None, *, scale: float) ->
     if box is not None:
         rows, columns = _area(box, scale=scale, margin=0.0, shape=pixels.shape)
         blurred[rows, columns] = pixels[rows, columns]
+    return blurred
+
+
+def blur_boxes(pixels: NDArray[np.uint8], boxes: Sequence[Box]) -> NDArray[np.uint8]:
+    """A copy of a picture (H, W, 3) in which these boxes and a margin around them are unrecognisable."""
+    blurred = pixels.copy()
+    for box in boxes:
+        _blur(blurred, box, scale=1.0, margin=_MARGIN)
     return blurred
 
 

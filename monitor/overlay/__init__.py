@@ -7,6 +7,7 @@ from monitor.overlay.bitmaps import Bitmap
 from monitor.overlay.heat import EvidenceMemory, colours
 from monitor.overlay.layout import Layout, Rectangle, leader, unit_of
 from monitor.overlay.outlines import draw_leader, draw_outline
+from monitor.overlay.plate_forms import PlateForm, plate_forms
 from monitor.types import Floats, Frame, Observation, Pixels
 from monitor.types.formatting import clock
 
@@ -36,8 +37,14 @@ class Overlay:
         self._evidence = EvidenceMemory(self._settings.hold)
         self._layout = Layout()
 
-    def draw(self, frame: Frame, observation: Observation) -> Pixels:
-        """A copy of the frame's pixels (H, W, 3) RGB with all elements drawn."""
+    def draw(self, frame: Frame, observation: Observation, *, selected: int | None = None) -> Pixels:
+        """A copy of the frame's pixels (H, W, 3) RGB with all elements drawn.
+
+        Args:
+            frame: of the observation.
+            observation: its faces and verdicts.
+            selected: track id of a face that has a whole plate even in a crowd.
+        """
         canvas = frame.pixels.copy()
         self._evidence.update(observation)
         side = min(frame.width, frame.height)
@@ -50,7 +57,7 @@ class Overlay:
             draw_outline(canvas, box, label=verdict.label, unit=unit)
         if side >= _MIN_TEXT_SIDE:
             margins = self._draw_margins(canvas, observation, size)
-            self._draw_plates(canvas, observation, size=size, unit=unit, taken=margins)
+            self._draw_plates(canvas, observation, size=size, unit=unit, taken=margins, selected=selected)
         return canvas
 
     def _draw_evidence(self, canvas: Pixels, track: int, box: Floats) -> None:
@@ -83,20 +90,32 @@ class Overlay:
         return drawn
 
     def _draw_plates(
-        self, canvas: Pixels, observation: Observation, *, size: int, unit: float, taken: list[Rectangle]
+        self,
+        canvas: Pixels,
+        observation: Observation,
+        *,
+        size: int,
+        unit: float,
+        taken: list[Rectangle],
+        selected: int | None,
     ) -> None:
-        """One plate per face, the worst labels first; a leader line joins a face with a distant plate."""
+        """The plates, the worst labels first; a leader line joins a face with a distant plate."""
         frame = canvas.shape[1], canvas.shape[0]
         faces = [Rectangle(x1, y1, x2 - x1, y2 - y1) for x1, y1, x2, y2 in observation.tracked.faces.boxes.tolist()]
         rows = sorted(
             zip(observation.verdicts, faces, strict=True), key=lambda row: (-row[0].label.severity, row[0].track_id)
         )
-        bitmaps = [plates.plate(verdict, size) for verdict, _ in rows]
+        forms = plate_forms([(verdict.track_id, verdict.label) for verdict, _ in rows], selected=selected)
+        bare = [face for (_, face), form in zip(rows, forms, strict=True) if form is PlateForm.NONE]
+        kept = [(row, form) for row, form in zip(rows, forms, strict=True) if form is not PlateForm.NONE]
+        rows = [row for row, _ in kept]
+        bitmaps = [plates.plate(verdict, size, short=form is PlateForm.SHORT) for (verdict, _), form in kept]
         places = self._layout.place(
             [(verdict.track_id, bitmap.size) for (verdict, _), bitmap in zip(rows, bitmaps, strict=True)],
             [face for _, face in rows],
             frame=frame,
             taken=taken,
+            bare=bare,
         )
         for (verdict, face), place in zip(rows, places, strict=True):
             line = leader(face, place, frame=frame)

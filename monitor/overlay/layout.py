@@ -100,6 +100,7 @@ class Layout:
         *,
         frame: tuple[int, int],
         taken: Sequence[Rectangle],
+        bare: Sequence[Rectangle] = (),
     ) -> list[Rectangle]:
         """A place for each plate; earlier plates have priority.
 
@@ -108,14 +109,16 @@ class Layout:
             boxes: the face of each plate.
             frame: width and height of the frame.
             taken: areas that must stay free, such as the status line.
+            bare: the faces without a plate.
         """
         before, self._sides = self._sides, {}
         placed, gap = list(taken), _GAP * unit_of(*frame)
+        faces = [*boxes, *bare]
         for (track, size), box in zip(plates, boxes, strict=True):
             spots = [spot.inside(*frame) for spot in _sides(box, size, gap)]
             costs = [
                 _PLATE_COST * sum(other.covered_by(spot) for other in placed)
-                + sum(face.covered_by(spot) for face in boxes)
+                + sum(face.covered_by(spot) for face in faces)
                 + _SIDE_COST * side
                 + _MOVE_COST * (before.get(track, side) != side)
                 for side, spot in enumerate(spots)

@@ -17,13 +17,16 @@ _DIM = (200, 205, 212)
 _OVERSAMPLING = 3  # oversampling factor, for even spacing and smooth edges at ten pixels
 
 
-def plate(verdict: Verdict, size: int) -> Bitmap:
+def plate(verdict: Verdict, size: int, *, short: bool = False) -> Bitmap:
     """The plate of one face: glyph, label in words, confidence; then its id and the main reason.
 
     Args:
         verdict: of the face.
         size: height of the letters, pixels.
+        short: only glyph and id.
     """
+    if short:
+        return _short_plate(verdict.label, f"#{verdict.track_id}", size)
     words = verdict.label.in_words.capitalize()
     headline = words if verdict.confidence is None else f"{words} {percent(verdict.confidence)}"
     detail = " · ".join([f"#{verdict.track_id}", *(reason.in_words for reason in verdict.reasons[:1])])
@@ -41,6 +44,17 @@ def _plate(label: Label, headline: str, detail: str, size: int) -> Bitmap:
     image.alpha_composite(_glyph(label, mark), (pad, (height - mark) // 2))
     draw.text((text_x, pad + size), headline, _BRIGHT, _font(size), anchor="ls")
     draw.text((text_x, height - pad - small // 4), detail, _DIM, _font(small), anchor="ls")
+    return Bitmap.of(image.reduce(_OVERSAMPLING))
+
+
+@lru_cache(maxsize=64)
+def _short_plate(label: Label, text: str, size: int) -> Bitmap:
+    size *= _OVERSAMPLING
+    small, pad = _small(size), round(size * 0.25)
+    text_x = 2 * pad + small
+    image, draw = _blank(text_x + _width(text, small) + round(1.5 * pad), small + 2 * pad, radius=round(size * 0.3))
+    image.alpha_composite(_glyph(label, small), (pad, (image.height - small) // 2))
+    draw.text((text_x, image.height // 2), text, _BRIGHT, _font(small), anchor="lm")
     return Bitmap.of(image.reduce(_OVERSAMPLING))
 
 

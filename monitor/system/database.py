@@ -52,7 +52,10 @@ class Database:
                 "use an SQLAlchemy URL such as sqlite:///flags.db"
             ) from None
         except OSError as error:
-            raise StoreError(f"the folder of {_masked(url)} cannot be made: {error.strerror or error}") from None
+            raise StoreError(
+                f"the folder of {_masked(url)} cannot be made: {error.strerror or error}; set evidence.folder, or the "
+                "environment variable HOME, to a folder that can be written"
+            ) from None
         if engine.dialect.name == "sqlite":
             _prepare_sqlite(engine)
         try:

@@ -91,6 +91,7 @@ def laid_out(case: dict[str, Any]) -> list[dict[str, Any]]:
             boxes,
             frame=frame,
             taken=[Rectangle(*one) for one in case["taken"]],
+            bare=[Rectangle(*one) for one in moment.get("bare", ())],
         )
         lines = [leader(box, place, frame=frame) for box, place in zip(boxes, places, strict=True)]
         found.append(

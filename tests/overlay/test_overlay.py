@@ -116,6 +116,21 @@ def test_each_label_is_drawn_differently() -> None:
     assert len({drawn(label) for label in Label}) == len(Label)
 
 
+def test_a_crowd_does_not_cover_the_scene_and_its_selected_face_has_its_text() -> None:
+    places = [(40 + 85 * column, 40 + 80 * row) for row in range(4) for column in range(7)]
+    boxes = [(x, y, x + 35, y + 45) for x, y in places]
+    flat = np.full((360, 640, 3), 128, np.uint8)
+
+    def covered(count: int, selected: int | None = None) -> float:
+        crowd = [Face(box, track) for track, box in enumerate(boxes[:count], 1)]
+        drawn = Overlay(BARE).draw(frame(flat), observation(crowd), selected=selected)
+        return float((drawn != flat).any(axis=2).mean())
+
+    assert covered(12) < covered(4), "short plates"
+    assert covered(28) < covered(12) * 28 / 12, "outlines only"
+    assert covered(28, selected=20) > covered(28) + 0.01
+
+
 def test_lines_and_letters_scale_with_the_picture() -> None:
     def ink(scale: int) -> int:
         face = Face((200 * scale, 100 * scale, 300 * scale, 220 * scale), label=Label.LIKELY_FAKE, probability=0.95)

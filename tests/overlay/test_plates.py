@@ -27,6 +27,14 @@ def test_without_enough_evidence_a_plate_shows_the_main_reason(texts: list[tuple
     assert texts == [("Not enough evidence", "#5 · face too small")]
 
 
+def test_a_short_plate_takes_a_quarter_of_the_place() -> None:
+    face = verdict(12, Label.LIKELY_REAL, 0.07)
+    whole, short = (plates.plate(face, 16, short=is_short).size for is_short in (False, True))
+    assert 4 * short[0] * short[1] < whole[0] * whole[1]
+    other = plates.plate(verdict(13, Label.LIKELY_REAL, 0.07), 16, short=True)
+    assert (other.colour != plates.plate(face, 16, short=True).colour).any()
+
+
 def test_shapes_differ_between_labels() -> None:
     shapes = {label: np.asarray(plates._glyph(label, 48))[..., 3] > 128 for label in Label}
     for one, other in itertools.combinations(Label, 2):

@@ -1,5 +1,6 @@
-"""The dashboard below a path of a real nginx, which strips the prefix or passes it on."""
+"""The dashboard below a path of a real nginx or Caddy, which strips the prefix or passes it on."""
 
+import os
 import re
 import shutil
 import signal
@@ -7,7 +8,7 @@ import socket
 import subprocess
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -33,30 +34,45 @@ http {{
 }}
 """
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.timeout(300),
-    pytest.mark.skipif(shutil.which("nginx") is None, reason="nginx is not installed"),
-]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+
+
+def documented(language: str) -> str:
+    """The block of the documentation in a language."""
+    block = re.search(rf"```{language}\n(.*?)```", DOCUMENTED.read_text(encoding="utf-8"), re.DOTALL)
+    assert block is not None
+    return block[1]
+
+
+def nginx(folder: Path, *, port: int, behind: int, strips: bool) -> list[str]:
+    """The command of an nginx on ``port`` with the documented block."""
+    block = documented("nginx").replace("127.0.0.1:8501/", f"127.0.0.1:{behind}{'/' if strips else ''}")
+    (folder / "nginx.conf").write_text(CONFIG.format(folder=folder, port=port, block=block))
+    return ["nginx", "-p", str(folder), "-c", str(folder / "nginx.conf")]
+
+
+def caddy(folder: Path, *, port: int, behind: int, strips: bool) -> list[str]:
+    """The command of a Caddy on ``port`` with the documented block, without certificates."""
+    block = documented("caddy").replace("example.org", f"http://127.0.0.1:{port}").replace("8501", str(behind))
+    block = block if strips else block.replace("handle_path", "handle")
+    (folder / "Caddyfile").write_text("{\n    admin off\n    auto_https off\n}\n" + block)
+    return ["caddy", "run", "--config", str(folder / "Caddyfile"), "--adapter", "caddyfile"]
 
 
 @contextmanager
-def proxied(folder: Path, dashboard: Dashboard, *, strips: bool) -> Iterator[str]:
-    """Runs nginx with the documented block; yields the address of the dashboard below its path."""
-    block = re.search(r"```nginx\n(.*?)```", DOCUMENTED.read_text(encoding="utf-8"), re.DOTALL)
-    assert block is not None
-    ours = block[1].replace("127.0.0.1:8501/", f"127.0.0.1:{dashboard.port}{'/' if strips else ''}")
+def proxied(command: Callable[..., list[str]], folder: Path, dashboard: Dashboard, *, strips: bool) -> Iterator[str]:
+    """Runs a proxy; yields the address of the dashboard below its path."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    (folder / "nginx.conf").write_text(CONFIG.format(folder=folder, port=port, block=ours))
-    nginx = subprocess.Popen(["nginx", "-p", str(folder), "-c", str(folder / "nginx.conf")])
+    own = {**os.environ, "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}  # of Caddy
+    proxy = subprocess.Popen(command(folder, port=port, behind=dashboard.port, strips=strips), env=own)
     try:
         until(lambda: socket.create_connection(("127.0.0.1", port), timeout=1).close() is None)
         yield f"http://127.0.0.1:{port}/faces"
     finally:
-        nginx.terminate()
-        nginx.wait(20)
+        proxy.terminate()
+        proxy.wait(20)
 
 
 def until(holds: Any, *, seconds: float = 90.0) -> Any:
@@ -80,7 +96,12 @@ def picture(path: Path) -> Path:
 
 
 @pytest.mark.parametrize("strips", [True, False], ids=["stripped", "passed on"])
-def test_page_picture_flag_clip_upload_and_health_work_below_a_path(tmp_path: Path, *, strips: bool) -> None:
+@pytest.mark.parametrize("command", [nginx, caddy])
+def test_page_picture_flag_clip_upload_and_health_work_below_a_path(
+    tmp_path: Path, command: Callable[..., list[str]], *, strips: bool
+) -> None:
+    if shutil.which(command.__name__) is None:
+        pytest.skip(f"{command.__name__} is not installed")
     dashboard = Dashboard(
         tmp_path / "evidence",
         base_path="" if strips else "faces",
@@ -89,7 +110,7 @@ def test_page_picture_flag_clip_upload_and_health_work_below_a_path(tmp_path: Pa
     )
     dashboard.start()
     try:
-        with proxied(tmp_path, dashboard, strips=strips) as url, browsing() as browser:
+        with proxied(command, tmp_path, dashboard, strips=strips) as url, browsing() as browser:
             with urllib.request.urlopen(f"{url}/healthz", timeout=30) as answer:  # noqa: S310
                 assert answer.read() == b"ok\n"
             page = browser.new_page(viewport={"width": 1400, "height": 1100})

@@ -28,11 +28,13 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from support.observations import Face, frame, observation
 
 from monitor.dashboard.keys import keys, subject_container
+from monitor.dashboard.pages.face_card import face_card
 from monitor.dashboard.remembered_name import read_name, remember_name
 from monitor.dashboard.viewer import viewer
 from monitor.dashboard.webcam import webcam
 from monitor.overlay.heat import EvidenceMemory
 from monitor.server.frame_messages import NOT_ALLOWED, header, pack, picture
+from monitor.system import jpeg
 from monitor.types import Label, Reason
 
 SUBJECTS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -63,7 +65,17 @@ def crowd() -> list[Face]:
     ]
 
 
-SCENES = {"two": faces, "crowd": crowd, "empty": list}
+def throng() -> list[Face]:
+    """Sixteen faces, two of them suspicious: for looking at."""
+    places = [(20 + 78 * column, 60 + 150 * row) for row in range(2) for column in range(8)]
+    labels = {3: Label.LIKELY_FAKE, 14: Label.SUSPICIOUS}
+    return [
+        Face((x, y, x + 44, y + 60), track, labels.get(track, Label.LIKELY_REAL), 0.93 if track in labels else 0.1)
+        for track, (x, y) in enumerate(places, 1)
+    ]
+
+
+SCENES = {"two": faces, "crowd": crowd, "throng": throng, "empty": list}
 
 
 class Stage:
@@ -203,10 +215,27 @@ def show_name() -> None:
     st.caption(f"I am {name or 'nobody'}")
 
 
+@st.fragment(run_every=0.3)
+def show_cards() -> None:
+    """The cards of two faces, which change places in each run; the fields of their cards differ."""
+    stage.runs += 1
+    portrait = jpeg.encode(_background("crowd")[90:250, 250:370], quality=80)
+    shared = {"samples": 3, "effective": 2.4, "classifiers": []}
+    cards = [
+        {"id": 1, "label": Label.LIKELY_FAKE, "probability": 0.93, "reasons": []},
+        {"id": 2, "label": Label.NOT_ENOUGH_EVIDENCE, "probability": 0.5, "reasons": [Reason.TOO_SMALL.in_words]},
+    ]
+    for face in cards[:: 1 if stage.runs % 2 else -1]:
+        own = portrait if face["id"] == 1 else None
+        face_card({**face, **shared}, portrait=own, history=[0.2, face["probability"]])
+
+
 def page() -> None:
     st.set_page_config("Live", layout="wide")
     stage.runs += 1
-    if st.query_params.get("show") == "keys":
+    if st.query_params.get("show") == "cards":
+        show_cards()
+    elif st.query_params.get("show") == "keys":
         show_keys()
     elif st.query_params.get("show") == "name":
         show_name()

@@ -85,3 +85,9 @@ def write(database: Database, *rows: dict[str, str]) -> None:
     with database.writing() as connection:
         for row in rows:
             connection.execute(auth_tables.people.insert().values(**row))
+
+
+def test_a_folder_that_cannot_be_made_names_the_remedy(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(StoreError, match=r"cannot be made: Not a directory; set evidence\.folder, or .* HOME"):
+        Database.open(f"sqlite:///{tmp_path}/file/deeper/flags.db")

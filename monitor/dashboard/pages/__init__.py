@@ -10,6 +10,7 @@ sign_in   the only page until a person signs in
 
 from collections.abc import Callable
 from importlib import resources
+from pathlib import Path
 from typing import Final
 
 import streamlit as st
@@ -50,4 +51,5 @@ def show() -> None:
         layout="wide",
         initial_sidebar_state="auto" if page.title.lower() == _WITH_SIDE_BAR or not is_open else "collapsed",
     )
+    st.html(Path(__file__).with_name("style.css"))
     page.run()

@@ -12,7 +12,17 @@ from monitor.dashboard.gallery import GalleryItem, GalleryRow, gallery
 from monitor.dashboard.pages.charts import limits, moments, verdicts
 from monitor.dashboard.pages.current_user import ask_reporter, has_role
 from monitor.dashboard.pages.flag_form import flag_form
-from monitor.dashboard.pages.formatting import HEAT_MAP_LIMITS, address, by_classifier, notice, page_head, remark
+from monitor.dashboard.pages.formatting import (
+    HEAT_MAP_LIMITS,
+    address,
+    by_classifier,
+    list_as_text,
+    notice,
+    page_head,
+    remark,
+    text_table,
+    verdict_place,
+)
 from monitor.dashboard.pages.upload_queue import CHOSEN, show_queue, titles_of
 from monitor.dashboard.pages.verdict_banner import show_banner
 from monitor.dashboard.player import player
@@ -27,7 +37,7 @@ from monitor.server.auth.user import Role
 from monitor.server.uploads import Upload, UploadState
 from monitor.settings import VerdictSettings, rename_settings
 from monitor.types import HintKind, Label
-from monitor.types.formatting import clock, clock_span, percent_or_unknown, reasons_in_words
+from monitor.types.formatting import clock, clock_span, percent_or_unknown, reasons_in_words, share
 
 _LINKED = "analysis"  # name in the page's address: id of the shown upload
 Span = tuple[float, float | None]  # seconds of media time; None: to the end
@@ -64,7 +74,8 @@ def _result(monitor_service: service.MonitorService, analysis: Upload) -> None:
         st.error("The results of this analysis no longer exist. Upload the file again.")
         return
     title = titles_of(monitor_service.analyses.all).get(analysis.id, analysis.name)
-    show_banner(title, report, folder=folder, analysis_id=analysis.id)
+    with verdict_place():
+        show_banner(title, report, folder=folder, analysis_id=analysis.id)
     _remarks(report)
     segments, timeline = report["segments"], pd.read_csv(folder / TIMELINE_FILE)
     picture, spans = st.columns([3, 2])
@@ -155,6 +166,7 @@ def _spans(segments: list[dict[str, Any]], analysis: Upload) -> dict[str, Any] |
         column_config={"top score": st.column_config.TextColumn(help="The highest score of one picture alone.")},
         key=f"spans-{analysis.id}",
     )
+    list_as_text(rows, name="Suspicious spans", key=f"spans-as-text-{analysis.id}")
     rows_selected = event["selection"]["rows"]
     return segments[rows_selected[0]] if rows_selected else None
 
@@ -279,9 +291,9 @@ def _faces(report: dict[str, Any], timeline: pd.DataFrame) -> None:
         {
             "face": face["track_id"],
             "label": Label(face["label"]).in_words,
-            "P(fake)": face["probability"],
+            "P(fake)": percent_or_unknown(face["probability"]),
             "samples": int(sampled["sum"].get(face["track_id"], 0)),
-            "usable samples": float(sampled["mean"].get(face["track_id"], 0.0)),
+            "usable samples": share(float(sampled["mean"].get(face["track_id"], 0.0))),
             "visible": clock_span(face["first_seen"], face["last_seen"]),
             "reasons": reasons_in_words(face["reasons"]),
         }
@@ -291,11 +303,7 @@ def _faces(report: dict[str, Any], timeline: pd.DataFrame) -> None:
         if face.get("classifiers"):  # of a committee
             row["each classifier alone"] = by_classifier(face["classifiers"])
     st.subheader("Faces")
-    columns = {
-        name: st.column_config.ProgressColumn(min_value=0, max_value=1, format="percent")
-        for name in ("P(fake)", "usable samples")
-    }
-    st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch", column_config=columns)
+    text_table(rows, name="Faces")
 
 
 def _downloads(analysis: Upload, folder: Path) -> None:

@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from monitor.dashboard.pages.current_user import audit, check_role, explain_denial, get_reporter
-from monitor.dashboard.pages.formatting import address, source_name
+from monitor.dashboard.pages.formatting import address, list_as_text, source_name
 from monitor.server.auth.user import Role
 from monitor.server.service import MonitorService
 from monitor.types import Flag, Label, Opinion, Origin
@@ -82,6 +82,11 @@ def flag_list(flags: Sequence[Flag], *, shown: Flag | None) -> None:
         selection_mode=["multi-row", "single-cell"],
         key=_table(),
     )
+    text = [
+        {"shown": "shown" if row.pop("") else "", **row, "time": f"{flag.created_at:%Y-%m-%d %H:%M} UTC"}
+        for row, flag in zip(rows, flags, strict=True)
+    ]
+    list_as_text(text, name="Flags", key="review-as-text")
 
 
 def _label(flag: Flag) -> str:
@@ -100,7 +105,7 @@ def bulk_actions(
     flags: Sequence[Flag],
     *,
     reviews: Sequence[tuple[str, Opinion | None]],
-    judge: Callable[[Flag, Opinion | None], object],
+    judge: Callable[[Sequence[Flag], Opinion | None], object],
 ) -> None:
     """Shows the actions on all ticked flags.
 
@@ -108,7 +113,7 @@ def bulk_actions(
         monitor_service: stores the flags.
         flags: the ticked ones.
         reviews: caption and opinion of each review.
-        judge: stores the review of one flag.
+        judge: stores the review of these flags, as one action.
     """
     if not flags:
         st.caption("Click on a row to show its flag. Tick rows to review, export or delete several flags.")
@@ -124,8 +129,7 @@ def bulk_actions(
             help=locked or None,
         )
         if is_pressed and check_role(Role.REVIEWER):
-            for flag in flags:
-                judge(flag, opinion)
+            judge(flags, opinion)
             st.rerun()
     row.link_button(
         f"Export ({len(flags)})",

@@ -2,10 +2,11 @@
 
 import html
 import re
-from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, Literal
 from urllib.parse import urlencode, urljoin
 
+import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
@@ -17,6 +18,7 @@ from monitor.types.formatting import clock, clock_span, percent_or_unknown
 
 _PUNCTUATION: Final = re.compile(r"([!-/:-@\[-`{-~])")  # characters with a meaning in Markdown
 _ESCAPE: Final = r"\\\1"
+_MANY_ROWS, _LONGEST_TABLE = 12, 420  # rows; pixels
 INDICATION: Final = "An indication, not proof."
 HEAT_MAP_LIMITS: Final = (
     "The heat-map shows which parts of a face moved its score. In tests it pointed at manipulated parts no better than "
@@ -32,8 +34,9 @@ _BADGES: Final[Mapping[Label, tuple[str, str]]] = {
 
 
 def page_head(title: str) -> DeltaGenerator:
-    """Shows the title of a page; returns the place at its right."""
-    head, place = st.columns([4, 1], vertical_alignment="bottom")
+    """Shows the title of a page; returns the place at its right, on a phone below :func:`verdict_place`."""
+    with st.container(key="page-head"):
+        head, place = st.columns([4, 1], vertical_alignment="bottom")
     head.header(title)
     return place
 
@@ -47,6 +50,31 @@ def engine_in_words(name: str) -> str:
     """An engine's name for people: "onnxruntime, 32-bit numbers" for "onnxruntime-fp32"."""
     engine, _, precision = name.rpartition("-")
     return f"{engine}, {_PRECISIONS[precision]}" if engine and precision in _PRECISIONS else name
+
+
+def text_table(
+    rows: Sequence[Mapping[str, object]], *, name: str, height: int | Literal["content"] = "content"
+) -> None:
+    """Shows a table as HTML, for screen readers and to copy: ``st.dataframe`` draws on a canvas.
+
+    Args:
+        rows: the same keys in each row; the content is not Markdown.
+        name: of the table, for screen readers.
+        height: pixels, beyond which the table scrolls.
+    """
+    cells = [{escape(key): escape(str(value)) for key, value in row.items()} for row in rows]
+    st.table(pd.DataFrame(cells), border="horizontal", hide_index=True, height=height, alt=name)
+
+
+def list_as_text(rows: Sequence[Mapping[str, object]], *, name: str, key: str) -> None:
+    """Shows a switch for the text of a list that is drawn on a canvas, because its rows can be chosen and sorted."""
+    if rows and st.toggle("List as text", key=key, help="The same list for screen readers, and to copy."):
+        text_table(rows, name=name, height=_LONGEST_TABLE if len(rows) > _MANY_ROWS else "content")
+
+
+def verdict_place() -> DeltaGenerator:
+    """The place of the page's verdict: on a phone above all form fields (``style.css``)."""
+    return st.container(key="verdict-place")
 
 
 def badge(label: Label) -> str:
@@ -76,6 +104,12 @@ def source_name(source: str) -> str:
     """The present name of a source that was renamed; flags store its address."""
     streams = service.current().streams
     return next((stream.name for stream in streams if source in (stream.address, stream.name)), source)
+
+
+def sources_named(text: str) -> tuple[str, ...]:
+    """The addresses of the sources whose present name contains a text; none for ""."""
+    streams = service.current().streams if text else ()
+    return tuple(sorted({stream.address for stream in streams if text.casefold() in stream.name.casefold()}))
 
 
 def route(*parts: str) -> str:

@@ -1,15 +1,14 @@
 """The live sources: picture, faces with their verdicts, timeline and flag button."""
 
-import base64
-from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
 import streamlit as st
 
 from monitor.dashboard.pages.current_user import ask_reporter, check_role, get_reporter, get_token, has_role, refresh
-from monitor.dashboard.pages.formatting import INDICATION, badge, by_classifier, escape, notice, remark, route
-from monitor.dashboard.pages.live_charts import sparkline, timeline
+from monitor.dashboard.pages.face_card import face_card
+from monitor.dashboard.pages.formatting import INDICATION, badge, escape, notice, remark, route
+from monitor.dashboard.pages.live_charts import timeline
 from monitor.dashboard.pages.sources import WATCHED, ask_source, describe, list_sources
 from monitor.dashboard.viewer import FlaggedView, viewer
 from monitor.errors import MonitorError
@@ -19,12 +18,12 @@ from monitor.server.auth.user import Role
 from monitor.server.stream import Stream
 from monitor.settings import VerdictSettings
 from monitor.types import HintKind, Label, Opinion
-from monitor.types.formatting import clock, count, percent_or_unknown
+from monitor.types.formatting import clock, percent_or_unknown
 
 _CATEGORIES: Final = ("", "face swap", "lip sync", "generated person", "false alarm", "other")
 _INTERVAL: Final = 1.0  # seconds between two updates of the figures
 _GRID: Final = 2  # columns
-_PORTRAIT: Final = "display:block;width:56px;border-radius:6px"  # CSS
+_HISTORY: Final = 100  # points of a face's curve
 
 
 def show() -> None:
@@ -54,10 +53,10 @@ def show() -> None:
         picture, verdict = st.columns([9, 4])
         with picture:
             _picture(stream, primary=True)
-            if has_role(Role.REVIEWER):
-                _flag_form()
         with verdict:
             _faces(stream)
+        if has_role(Role.REVIEWER):
+            _flag_form()  # below the verdict, on a phone too
     _timeline(stream, stream.settings.verdict)
     _health(stream)
     _load_tables()
@@ -139,7 +138,7 @@ def _faces(stream: Stream) -> None:
         if point.probability is not None:
             history.setdefault(point.track_id, []).append(point.probability)
     for face in sorted(faces, key=lambda face: (-Label(face["label"]).severity, face["id"])):
-        _face(stream, face, history=history.get(face["id"], [])[-100:])
+        face_card(face, portrait=stream.broadcaster.face(face["id"]), history=history.get(face["id"], [])[-_HISTORY:])
 
 
 def _summary(stream: Stream) -> None:
@@ -152,29 +151,6 @@ def _summary(stream: Stream) -> None:
             f"**Face {point.track_id}** {badge(point.label)} P(fake) {percent_or_unknown(point.probability)} at "
             f"{clock(point.media_time)}"
         )
-
-
-def _face(stream: Stream, face: Mapping[str, Any], *, history: Sequence[float]) -> None:
-    """Shows the card of one face: portrait, label, figures, reasons and its recent P(fake)."""
-    with st.container(border=True):
-        head = st.container(horizontal=True, vertical_alignment="center", gap="xsmall")
-        portrait = stream.broadcaster.face(face["id"])
-        if portrait is not None:
-            data = base64.b64encode(portrait).decode("ascii")
-            image = f'<img src="data:image/jpeg;base64,{data}" alt="Face {face["id"]}" style="{_PORTRAIT}">'
-            head.html(image, width="content")
-        head.markdown(f"**Face {face['id']}**  \n{badge(Label(face['label']))}", width="content")
-        st.markdown(
-            f"P(fake) **{percent_or_unknown(face['probability'])}** from {count(face['samples'], 'sample')}",
-            help=f"Pictures in quick succession are alike: these samples count as much as {face['effective']:.1f} "
-            "pictures that have nothing in common.",
-        )
-        if face["classifiers"]:
-            st.markdown(f"Each classifier alone: {by_classifier(face['classifiers'])}")
-        if face["reasons"]:
-            st.markdown(f"Reasons: {', '.join(face['reasons'])}")
-        if len(history) > 1:
-            st.html(sparkline(history))
 
 
 @refresh(every=_INTERVAL)

@@ -56,11 +56,12 @@ def timeline(points: Sequence[VerdictPoint], thresholds: VerdictSettings) -> str
     )
 
 
-def sparkline(values: Sequence[float]) -> str:
-    """P(fake) of one face from 0 to 1 as HTML, the newest at the right."""
+def sparkline(values: Sequence[float], *, name: str) -> str:
+    """P(fake) of one face from 0 to 1 as HTML, the newest at the right; ``name`` is that of the face."""
     last = max(len(values) - 1, 1)
     line = _line([(number / last, value) for number, value in enumerate(values)], stroke=f'stroke="{_ANY}"')
-    return f'<div style="height:40px">{_svg([line], description=f"P(fake), at last {percent(values[-1])}")}</div>'
+    picture = _svg([line], description=f"P(fake) of {name}, at last {percent(values[-1])}")
+    return f'<div style="height:40px">{picture}</div>'
 
 
 def _limits(thresholds: VerdictSettings) -> Mapping[Label, float]:

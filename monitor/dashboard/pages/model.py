@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-import pandas as pd
 import streamlit as st
 
 from monitor.classifiers.committee import CommitteeCard
 from monitor.classifiers.model_card import ModelCard
 from monitor.dashboard.pages import curves
 from monitor.dashboard.pages.current_user import audit, check_role, explain_denial
+from monitor.dashboard.pages.formatting import text_table
 from monitor.errors import MonitorError
 from monitor.flags.export_document import LIMITS
 from monitor.server import service
@@ -69,7 +69,7 @@ def _members(committee: CommitteeCard, cards: Sequence[ModelCard]) -> None:
         }
         for card, member in zip(cards, committee.members, strict=True)
     ]
-    st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch")
+    text_table(rows, name="Classifiers of the committee")
     if committee.max_difference is not None:
         st.caption(
             f"If the evidence of two classifiers differs by {committee.max_difference:g} (the natural logarithm of the "
@@ -139,7 +139,7 @@ def _presets(presets: Mapping[str, Any], clips: Mapping[str, Any]) -> None:
                 "genuine clips suspected": over_time["real_accused"],
             }
         rows.append(row)
-    st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch")
+    text_table(rows, name="Accuracy of each preset")
 
 
 def _curves(card: ModelCard, thresholds: VerdictSettings) -> None:
@@ -175,17 +175,17 @@ def _domains(card: ModelCard) -> None:
         )
     rows = [
         {
-            "": _KINDS[domain.kind],
+            "of": _KINDS[domain.kind],
             "name": domain.name,
             "clips": domain.clips,
-            "AUC": domain.auc,
+            "AUC": f"{domain.auc:.2f}",
             "95 % interval": "" if domain.ci95 is None else f"{domain.ci95[0]:.2f} to {domain.ci95[1]:.2f}",
             "finding": domain.finding,
             "material": domain.material,
         }
         for domain in sorted(card.domains, key=lambda domain: (domain.kind, domain.auc))
     ]
-    st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch")
+    text_table(rows, name="Accuracy by generator and by source of footage")
     st.caption(
         "AUC is the share of pairs of a fake and a genuine clip in which the fake gets the higher score; a coin has "
         "0.5. A generator is compared with all genuine clips, a source of genuine footage with all fakes."
@@ -196,10 +196,10 @@ def _figures(card: ModelCard) -> None:
     """Shows every figure of the card that has a value, with its confidence interval."""
     st.subheader("All figures")
     for topic, figures in card.metrics.items():
-        rows = list(_rows(figures))
+        rows = [dict(zip(("figure", "value", "95 % interval"), row, strict=True)) for row in _rows(figures)]
         if rows:
             st.markdown(f"**{topic.replace('_', ' ')}**")
-            st.dataframe(pd.DataFrame(rows, columns=["", "value", "95 % interval"]), hide_index=True, width="stretch")
+            text_table(rows, name=topic.replace("_", " "))
     st.caption(
         "The 95 % intervals come from resampling groups of videos. The figures are valid for this data only: other "
         "footage is harder."
@@ -242,4 +242,4 @@ def _weights(card: ModelCard) -> None:
         "hardware": str(card.training.get("hardware", "")),
         "SHA-256": card.weights_sha256,
     }
-    st.table(pd.DataFrame({"": list(facts.values())}, index=list(facts)))
+    text_table([{"property": name, "value": value} for name, value in facts.items()], name="Model weights")

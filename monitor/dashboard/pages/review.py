@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
-import pandas as pd
 import streamlit as st
 
 from monitor.dashboard.keys import keys, subject_container
@@ -21,6 +20,9 @@ from monitor.dashboard.pages.formatting import (
     page_head,
     show_picture,
     source_name,
+    sources_named,
+    text_table,
+    verdict_place,
 )
 from monitor.errors import FlagNotFoundError, MonitorError, UsageError
 from monitor.flags.files import CLIP, FRAME, OVERLAY
@@ -31,7 +33,7 @@ from monitor.types import ClipState, Flag, Label, Opinion, Origin
 from monitor.types.formatting import clock, count, percent_or_unknown, reasons_in_words
 
 _SHOWN: Final = 500
-_UNDONE: Final = 200  # reviews that a session can undo
+_UNDONE: Final = 200  # actions that a session can undo
 _STATES: Final[dict[str, bool | None]] = {"not reviewed": False, "reviewed": True, "all": None}
 _ORIGINS: Final[dict[str, Origin | None]] = {
     "anyone": None,
@@ -51,7 +53,7 @@ _END: Final = "end"  # subject of the keys behind the last flag
 # Of the session:
 _CHOSEN: Final = "review-chosen"  # id of the shown flag
 _ENDED: Final = "review-ended"  # the query and the ids of the list whose end is shown
-_JUDGED: Final = "review-judged"  # flags before and after each review, the latest last
+_JUDGED: Final = "review-judged"  # of each action its flags before and after the review, the latest action last
 
 
 def show() -> None:
@@ -82,7 +84,7 @@ def show() -> None:
                 reviews=list(_REVIEWS.values()),
                 judge=partial(_judge, monitor_service),
             )
-    with right:
+    with right, verdict_place():
         if flag is None:
             _show_end(monitor_service, query, flags)
         else:
@@ -104,7 +106,14 @@ def _query() -> FlagQuery:
         "Flagged by", list(_ORIGINS), key="review-origin", help="The program flags faces that become suspicious."
     )
     order = five.selectbox("Order", list(_ORDERS))
-    return FlagQuery(text=text, reviewed=_STATES[state], label=label, origin=_ORIGINS[origin], order=_ORDERS[order])
+    return FlagQuery(
+        text=text,
+        named=sources_named(text),
+        reviewed=_STATES[state],
+        label=label,
+        origin=_ORIGINS[origin],
+        order=_ORDERS[order],
+    )
 
 
 def _choose(flags: Sequence[Flag], newest: Flag | None, query: FlagQuery) -> Flag | None:
@@ -212,7 +221,7 @@ def _controls(
             shown = next((one for one in flags if one.id == pressed_on), None)
             if shown is None:
                 st.toast("That flag is no longer in the list: nothing was changed.", icon=":material/error:")
-            elif _judge(monitor_service, shown, _REVIEWS[letter][1]):
+            elif _judge(monitor_service, [shown], _REVIEWS[letter][1]):
                 _step(pressed_on, flags, query, by=1)
 
     captions = {letter: caption for letter, (caption, _) in _REVIEWS.items()} if flag is not None else {}
@@ -233,44 +242,58 @@ def _controls(
     keys([*_REVIEWS, _NEXT, _BACK, _UNDO], subject=subject, key=_KEYS, on_key=press, filters=repr(query))
 
 
-def _judge(monitor_service: service.MonitorService, shown: Flag, opinion: Opinion | None) -> bool:
-    """Stores a review of a shown flag, with the note if it was changed; returns whether it was stored."""
+def _judge(monitor_service: service.MonitorService, shown: Sequence[Flag], opinion: Opinion | None) -> bool:
+    """Stores a review of shown flags in one action, with each changed note; returns whether all were stored."""
     if not check_role(Role.REVIEWER):
         return False
-    store = monitor_service.archive.store
+    store, reviews = monitor_service.archive.store, []
     try:
-        before = store.get(shown.id)
-        typed = st.session_state.get(f"note-{shown.id}")
-        note = typed if typed != shown.note else None
-        after = store.review(shown.id, actor=get_reporter(), opinion=opinion, note=note)
+        for flag in shown:
+            before = store.get(flag.id)
+            typed = st.session_state.get(f"note-{flag.id}")
+            note = typed if typed != flag.note else None
+            reviews.append((before, store.review(flag.id, actor=get_reporter(), opinion=opinion, note=note)))
     except MonitorError as error:
         st.toast(escape(str(error)), icon=":material/error:")
-        return False
-    st.session_state.setdefault(_JUDGED, deque(maxlen=_UNDONE)).append((before, after))
-    return True
+    if reviews:
+        st.session_state.setdefault(_JUDGED, deque(maxlen=_UNDONE)).append(reviews)
+    return len(reviews) == len(shown)
 
 
 def _undo(monitor_service: service.MonitorService) -> None:
-    """Restores the review from before the last one of this session, and shows its flag."""
-    judged: deque[tuple[Flag, Flag]] = st.session_state.get(_JUDGED, deque())
-    if not judged or not check_role(Role.REVIEWER):
+    """Restores the reviews from before the last action of this session, and shows its first flag.
+
+    If the database fails midway, the remaining reviews stay to be undone.
+    """
+    actions: deque[list[tuple[Flag, Flag]]] = st.session_state.get(_JUDGED, deque())
+    if not actions or not check_role(Role.REVIEWER):
         return
-    before, after = judged[-1]
-    try:
-        monitor_service.archive.store.undo_review(before, after, actor=get_reporter())
-    except (UsageError, FlagNotFoundError) as error:  # it can no longer be undone
-        st.toast(escape(str(error)), icon=":material/error:")
-    except MonitorError as error:
-        st.toast(escape(str(error)), icon=":material/error:")
-        return
-    else:
-        _go_to(after.id)
-        st.toast(
-            f"Undone: the review of {escape(source_name(after.source))} at {clock(after.media_time)}",
-            icon=":material/undo:",
-        )
-        st.session_state.pop(f"note-{after.id}", None)
-    judged.pop()
+    reviews, undone = actions[-1], []
+    while reviews:
+        before, after = reviews[-1]
+        try:
+            monitor_service.archive.store.undo_review(before, after, actor=get_reporter())
+        except (UsageError, FlagNotFoundError) as error:  # it can no longer be undone
+            st.toast(escape(str(error)), icon=":material/error:")
+        except MonitorError as error:
+            st.toast(escape(str(error)), icon=":material/error:")
+            break
+        else:
+            undone.append(after)
+            st.session_state.pop(f"note-{after.id}", None)
+        reviews.pop()
+    if not reviews:
+        actions.pop()
+    if undone:
+        _go_to(undone[-1].id)
+        st.toast(f"Undone: {_subject(undone)}", icon=":material/undo:")
+
+
+def _subject(flags: Sequence[Flag]) -> str:
+    """The reviews of one action: "the review of Door at 0:12.0", "3 reviews"."""
+    if len(flags) > 1:
+        return count(len(flags), "review")
+    return f"the review of {escape(source_name(flags[0].source))} at {clock(flags[0].media_time)}"
 
 
 def _step(flag_id: str, flags: Sequence[Flag], query: FlagQuery, *, by: int) -> None:
@@ -294,7 +317,7 @@ def _history(monitor_service: service.MonitorService, flag: Flag) -> None:
                 "time": clock(change["media_time"]),
                 "before": Label(change["before"]).in_words,
                 "after": Label(change["after"]).in_words,
-                "P(fake)": change["probability"],
+                "P(fake)": percent_or_unknown(change["probability"]),
                 "strongest evidence": ", ".join(
                     f"for {'fake' if sample['contribution'] > 0 else 'real'} at {clock(sample['media_time'])}"
                     for sample in change["witnesses"]
@@ -303,12 +326,12 @@ def _history(monitor_service: service.MonitorService, flag: Flag) -> None:
             for change in flag.trace
         ]
         if trace:
-            st.dataframe(pd.DataFrame(trace), hide_index=True, width="stretch")
+            text_table(trace, name="Changes of the verdict")
         log = [
             {"time": event.at[:19], "person": event.actor or "the program", "action": event.action}
             for event in monitor_service.archive.store.events(flag.id)
         ]
-        st.dataframe(pd.DataFrame(log), hide_index=True, width="stretch")
+        text_table(log, name="Actions on this flag")
         st.caption(
             f"Flag {flag.id} of {escape(flag.source)}. Model {escape(flag.model)} "
             f"(weights {flag.weights_sha256[:16]}...) on {engine_in_words(flag.engine)}, version {flag.program}."

@@ -9,7 +9,7 @@ import streamlit as st
 
 import monitor
 from monitor.dashboard.pages.current_user import check_role, has_role, refresh
-from monitor.dashboard.pages.formatting import engine_in_words, escape
+from monitor.dashboard.pages.formatting import engine_in_words, escape, list_as_text, text_table
 from monitor.dashboard.pages.sources import describe
 from monitor.doctor import examine
 from monitor.flags.retention import RetentionClass, RetentionRule, rules
@@ -88,7 +88,7 @@ def _storage(monitor_service: service.MonitorService) -> None:
         }
         for retention_class, usage in plan.held.items()
     ]
-    st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch")
+    text_table(rows, name="Deletion rules")
     st.caption(
         f"The server deletes due flags every hour. Due now: {len(plan.deletions)} flags, {plan.freed / 1e6:.1f} MB. "
         "Addresses for administrators: `/metrics` (Prometheus), `/healthz` and `/readyz` (health checks)."
@@ -110,11 +110,13 @@ def _audit_log(monitor_service: service.MonitorService) -> None:
     """Shows the latest actions of all users."""
     st.subheader("Audit log")
     columns = ["time", "person", "action", "subject", "from address"]
-    rows = [
+    entries = [
         (entry.at[:19], entry.person, entry.action, entry.what, entry.client)
         for entry in monitor_service.audit.last(_LINES)
     ]
-    st.dataframe(pd.DataFrame(rows, columns=columns), hide_index=True, width="stretch")
+    st.dataframe(pd.DataFrame(entries, columns=columns), hide_index=True, width="stretch")
+    rows = [dict(zip(columns, entry, strict=True)) for entry in entries]
+    list_as_text(rows, name="Audit log", key="audit-as-text")
 
 
 def _machine_check(monitor_service: service.MonitorService) -> None:
@@ -125,7 +127,7 @@ def _machine_check(monitor_service: service.MonitorService) -> None:
     ):
         findings = examine(monitor_service.settings, out=Path(gettempdir()))
         rows = [{"question": one.question, "health": one.health, "answer": one.answer} for one in findings]
-        st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch")
+        text_table(rows, name="Findings about this machine")
 
 
 @refresh(every=2.0)

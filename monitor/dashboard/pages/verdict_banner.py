@@ -9,9 +9,9 @@ import streamlit as st
 from monitor.analysis.quality import weak_points
 from monitor.dashboard.pages.formatting import INDICATION, address, badge, escape, show_picture
 from monitor.results.key_frames import KeyFrame, key_frames, strongest
-from monitor.settings import QualitySettings, rename_settings
+from monitor.settings import QualitySettings, VerdictSettings, rename_settings
 from monitor.types import Label, Reason
-from monitor.types.formatting import clock, clock_span, count
+from monitor.types.formatting import clock, clock_span, count, share
 
 _BOXES: Final = {  # no green: a result without findings must not look like proof
     Label.LIKELY_FAKE: st.error,
@@ -39,6 +39,16 @@ _REMEDIES: Final = {
     Reason.SINGLE_IMAGE: "A video of the same scene may help.",
     Reason.INCONCLUSIVE: "The face was seen well, but its evidence is weak: the original file may help.",
 }
+_EXAMINED: Final = "Only faces were examined: not the voice, the background, or the origin of the file."
+_HOW_TO_READ: Final = """
+- **P(fake)** is how likely the program takes a face to be manipulated. It is not the share of the video that is fake.
+  It was calibrated on test material, and is less reliable on other footage: see the page Model.
+- The verdict on the file is that on its **most suspicious face**, at its worst moment. P(fake) of a face joins all of
+  its pictures; "alone" is the score of one picture, which is often higher.
+- A face is **suspicious** from {suspicious} on, **likely fake** from {fake} on and **likely real** up to {real}.
+  Between these values, or if the face is badly seen, there is **not enough evidence**, for or against the footage.
+- Before you publish: watch the suspicious spans, look for the original and its source, and ask a second person.
+"""
 _WEAK: Final = {Reason.TOO_SMALL: "small", Reason.TOO_BLURRED: "blurred", Reason.TOO_DARK: "dark"}
 _SPANS: Final = 2  # listed in the banner
 _PICTURE: Final = 120  # pixels
@@ -68,7 +78,14 @@ def show_banner(name: str, report: Mapping[str, Any], *, folder: Path, analysis_
             url = address("analyses", analysis_id, moment.clear_file)
             show_picture(url, description=f"face {moment.track_id}", width=_PICTURE)
     with row.container(width="stretch"):
-        _BOXES[label](" ".join(filter(None, [*sentences, f"*{INDICATION}*"])))
+        _BOXES[label](" ".join(filter(None, [*sentences, _EXAMINED, f"*{INDICATION}*"])))
+    limits = VerdictSettings.model_validate(rename_settings(report["settings"]).get("verdict", {}))
+    with st.expander("How to read this result"):
+        st.markdown(
+            _HOW_TO_READ.format(
+                suspicious=share(limits.suspicious_at), fake=share(limits.fake_at), real=share(limits.real_at)
+            )
+        )
 
 
 def remedies(label: Label, reasons: Sequence[str]) -> list[str]:

@@ -9,6 +9,19 @@ function unitOf([width, height]) {
   return Math.max(1, Math.min(width, height) / 420);
 }
 
+const WHOLE_PLATES = 4, SHORT_PLATES = 12; // faces in one picture
+
+// The form of each plate in one picture: "whole", "short" or "none", as monitor/overlay/plate_forms.py decides;
+// tests/overlay/plate_forms.json tests both. Faces {id, label} come with the worst label first.
+function plateForms(faces, selected) {
+  let whole = 0;
+  return faces.map(({ id, label }) => {
+    const suspects = label === "SUSPICIOUS" || label === "LIKELY_FAKE";
+    if (id === selected || faces.length <= WHOLE_PLATES || (suspects && whole++ < WHOLE_PLATES)) return "whole";
+    return suspects || faces.length <= SHORT_PLATES ? "short" : "none";
+  });
+}
+
 // Places the plates of successive frames; a plate stays on the same side of its face where possible.
 class Layout {
   constructor() {
@@ -16,16 +29,16 @@ class Layout {
   }
 
   // Returns a rectangle {left, top, width, height} for each plate {id, width, height} beside its box, clear of the
-  // rectangles in taken; earlier plates choose first.
-  place(plates, boxes, { frame, taken = [] }) {
+  // rectangles in taken and of the faces without a plate (bare); earlier plates choose first.
+  place(plates, boxes, { frame, taken = [], bare = [] }) {
     const before = this.sides, gap = GAP * unitOf(frame);
     this.sides = new Map();
-    const placed = [...taken];
+    const placed = [...taken], allFaces = [...boxes, ...bare];
     plates.forEach((plate, index) => {
       const spots = sides(boxes[index], plate, gap).map((spot) => inside(spot, plate, frame));
       const costs = spots.map((spot, side) => {
         const others = placed.reduce((sum, other) => sum + covered(other, spot), 0);
-        const faces = boxes.reduce((sum, face) => sum + covered(face, spot), 0);
+        const faces = allFaces.reduce((sum, face) => sum + covered(face, spot), 0);
         const moving = (before.get(plate.id) ?? side) !== side;
         return PLATE_COVERED * others + faces + NEXT_SIDE * side + MOVING * moving;
       });

@@ -178,12 +178,24 @@ class Picture {
   drawPlates() {
     const severity = Object.keys(this.look.outlines);
     const faces = [...this.faces].sort((a, b) => severity.indexOf(b.label) - severity.indexOf(a.label) || a.id - b.id);
-    const boxes = faces.map((face) => this.rectangle(face.box));
-    const plates = faces.map((face) => this.plate(face));
-    const places = this.layout.place(plates, boxes, { frame: [this.width, this.height] });
+    const forms = plateForms(faces, this.options.selected);
+    const kept = faces.filter((_, index) => forms[index] !== "none");
+    const boxes = kept.map((face) => this.rectangle(face.box));
+    const bare = faces.filter((_, index) => forms[index] === "none").map((face) => this.rectangle(face.box));
+    const plates = kept.map((face) => (forms[faces.indexOf(face)] === "short" ? this.shortPlate(face) : this.plate(face)));
+    const places = this.layout.place(plates, boxes, { frame: [this.width, this.height], bare });
     this.plates = plates.map((plate, index) => ({ ...plate, ...places[index] }));
     this.plates.forEach((plate, index) => this.drawLeader(boxes[index], plate));
     for (const plate of this.plates) this.drawPlate(plate);
+  }
+
+  // The plate of a face in a crowd: sign and number.
+  shortPlate(face) {
+    const { context } = this;
+    const size = Math.max(11, this.size * 0.8), pad = size * 0.25, text = `#${face.id}`;
+    context.font = `600 ${size}px ${this.family}`;
+    const width = size + context.measureText(text).width + pad * 3.5;
+    return { id: face.id, label: face.label, lines: [text], width, height: size * 1.1 + 2 * pad, pad, mark: size, size };
   }
 
   // The text and the size of a plate; on a long plate the reason is on a second line.
@@ -204,7 +216,7 @@ class Picture {
     const height = (single ? size * 1.2 : size * 1.2 + small * 1.2) + 2 * pad;
     const width = Math.min(this.width, mark + text + pad * 3.4);
     const lines = single ? [reason ? joint : headline] : [headline, reason];
-    return { id: face.id, label: face.label, lines, width, height, pad, mark, small };
+    return { id: face.id, label: face.label, lines, width, height, pad, mark, size, small };
   }
 
   drawLeader(box, plate) {
@@ -216,8 +228,8 @@ class Picture {
     });
   }
 
-  drawPlate({ id, label, lines, left, top, width, height, pad, mark, small }) {
-    const { context, size, family } = this;
+  drawPlate({ id, label, lines, left, top, width, height, pad, mark, size, small }) {
+    const { context, family } = this;
     context.beginPath();
     context.roundRect(left, top, width, height, size * 0.4);
     context.fillStyle = BACK;

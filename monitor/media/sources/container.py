@@ -13,6 +13,7 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from monitor.errors import SourceUnavailableError, SourceUnreadableError
+from monitor.media.dolby_vision import require_base_layer
 from monitor.media.failures import failure, too_large
 from monitor.media.media_clock import LEAP, LIVE_LEAP, MediaClock
 from monitor.media.packets import PacketListener
@@ -71,6 +72,7 @@ def open_container_source(
         reader = Reader(container, stream, address=address, read_timeout=settings.read_timeout, live=live)
         pictures = iter(reader)
         ahead = _first(pictures, 1 if live else 2, address=address)
+        require_base_layer(stream.codec_context.codec_tag, ahead[0][0], name=address.name)
         height, width = _shape(ahead[0][0], aspect=reader.aspect.of(ahead[0][0]), address=address)
         still = not live and len(ahead) == 1 and not reader.drops
         fps = None if still else _rate(stream, live=live)

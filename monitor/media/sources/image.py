@@ -27,6 +27,8 @@ SUFFIXES = frozenset([
 # fmt: on
 _ANIMATED = {"AVIF", "GIF", "PNG", "WEBP"}  # in other formats, further pictures are pages, previews or depth maps
 _BY_CONTENT = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")  # formats recognised without a suffix
+_COLOUR_BOX = b"colrnclx"  # ISO/IEC 23008-12: the box of the colours, as code points of ITU-T H.273
+_HDR_TRANSFERS = {16: "PQ", 18: "HLG"}
 _DEFAULT_DURATION = 100.0  # milliseconds; the browsers' default for an animation without durations
 
 
@@ -45,6 +47,7 @@ def open_image(address: Address, settings: SourceSettings) -> Source:
         else:
             image = _open_with_pillow(content)
             notes = _pages_note(image)
+            _require_sdr(image, content, address)
     except UnidentifiedImageError:
         return open_file(address, settings)
     except SourceError:
@@ -76,6 +79,22 @@ def _open_with_pillow(content: bytes) -> Image.Image:
     with warnings.catch_warnings():  # Pillow warns at its own limit; this program's limit applies
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         return Image.open(io.BytesIO(content))
+
+
+def _require_sdr(image: Image.Image, content: bytes, address: Address) -> None:
+    """Check that an image is no AVIF in HDR, which Pillow decodes as if it were SDR.
+
+    Raises:
+        SourceUnreadableError: it is.
+    """
+    found = content.find(_COLOUR_BOX) if image.format == "AVIF" else -1
+    start = found + len(_COLOUR_BOX) + 2  # behind the primaries
+    coding = _HDR_TRANSFERS.get(int.from_bytes(content[start : start + 2], "big"), "") if found >= 0 else ""
+    if coding:
+        raise SourceUnreadableError(
+            f"{address.name}: is AVIF in HDR ({coding}), which this program cannot convert; export it as HEIC, or in "
+            "SDR as JPEG or PNG"
+        )
 
 
 def _pages_note(image: Image.Image) -> tuple[str, ...]:

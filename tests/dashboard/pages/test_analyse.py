@@ -22,11 +22,11 @@ def faces() -> None:
 def test_a_face_is_listed_with_label_reasons_and_time_in_plain_text() -> None:
     app = AppTest.from_function(faces, default_timeout=60).run()
     assert not app.exception
-    (row,) = app.dataframe[0].value.to_dict("records")
+    (row,) = app.table[0].value.replace(r"\\", "", regex=True).to_dict("records")
     assert row["label"] == "not enough evidence"
     assert row["reasons"] == "face too small, face turned away"
     assert row["visible"] == "0:00.0 to 0:07.4"
-    assert (row["samples"], row["usable samples"]) == (3, 0.75), "of the whole file, not up to the worst moment"
+    assert (row["samples"], row["usable samples"]) == ("3", "75 %"), "of the whole file, not up to the worst moment"
 
 
 def remarks() -> None:

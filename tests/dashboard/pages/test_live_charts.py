@@ -76,6 +76,6 @@ def test_without_a_scored_point_there_is_no_chart() -> None:
 
 
 def test_a_sparkline_runs_from_the_oldest_to_the_newest() -> None:
-    ((description, (line,)),) = images(sparkline([0.0, 0.5, 0.9]))
+    ((description, (line,)),) = images(sparkline([0.0, 0.5, 0.9], name="face 2"))
     assert corners(line["d"]) == [(0, 100), (500, 50), (1000, 10)]
-    assert description == "P(fake), at last 90 %"
+    assert description == "P(fake) of face 2, at last 90 %"

@@ -22,6 +22,7 @@ from support.flagging import flag
 from support.live_page import browsing
 from support.observations import frame, observation, source_info
 
+from monitor.dashboard.pages.flag_list import ListSelection
 from monitor.flags.archive import FlagArchive
 from monitor.media.sources.demo import HEIGHT, WIDTH, DemoSource
 from monitor.media.video_writer import VideoWriter
@@ -84,6 +85,11 @@ def until(holds: Callable[[], Any], *, seconds: float = 60.0) -> Any:
         assert time.monotonic() < deadline
         time.sleep(0.1)
     return found
+
+
+def top(element: Any) -> float:
+    """Pixels between the upper edge of the page and an element."""
+    return float(element.first.bounding_box()["y"])
 
 
 def go(page: Any, name: str) -> None:
@@ -154,6 +160,8 @@ class TestDemo:
         small.set_viewport_size({"width": 390, "height": 800})
         small.goto(dashboard.url)
         small.wait_for_selector(".viewer[data-state=live]")
+        small.get_by_text("P(fake)").first.wait_for()
+        assert top(small.get_by_text("Face 1", exact=True)) < top(small.get_by_text("Your opinion"))
         assert small.evaluate("document.documentElement.scrollWidth") <= 390
         small.close()
         assert page.locator(".viewer[data-state=live]").count() == 1
@@ -230,6 +238,10 @@ class TestOwnMaterial:
         assert 90 < y1 < y2 < 450
         page.reload()
         page.get_by_text("talk.mp4").first.wait_for()
+        page.set_viewport_size({"width": 390, "height": 800})  # a phone
+        verdict = page.get_by_text("Likely fake: face 1 looks manipulated")
+        verdict.wait_for()
+        until(lambda: top(page.locator("h2")) < top(verdict) < top(page.get_by_role("textbox", name="Your name")))
 
     def test_the_browsers_own_camera_is_monitored(self, page: Any, dashboard: Dashboard) -> None:
         page.goto(dashboard.url)
@@ -317,6 +329,10 @@ class TestOwnMaterial:
             page.get_by_text("Flag 1 of 2").wait_for()
             assert [archive.store.get(one.id).opinion for one in added] == [None, None, Opinion.REAL, Opinion.REAL]
             assert page.get_by_text("ticked flag").count() == 0, "the same rows are other flags"
+            page.set_viewport_size({"width": 390, "height": 800})  # a phone
+            until(lambda: top(page.locator("h2")) < top(page.locator("h4")))
+            for field in ("Your name", "Search"):
+                assert top(page.locator("h4")) < top(page.get_by_role("textbox", name=field))
             for one in added:
                 archive.store.delete(one.id, actor="ada")
 
@@ -379,7 +395,7 @@ class TestScript:
     def test_the_model_card_is_shown(self) -> None:
         app = self.run("model")
         assert "An indication, never proof." in app.warning[0].value
-        tables = [table.value.to_string() for table in app.dataframe]
+        tables = [table.value.to_string() for table in app.table]
         assert any("newsroom" in table for table in tables)
         assert any("CyberHost" in table and "no better than chance" in table for table in tables)
         assert "EMOPortraits" in app.warning[1].value  # of the generators that it cannot tell
@@ -415,6 +431,10 @@ class TestScript:
             store.add(flag(number, origin=origin, trace=()), actor="ada")
         app = self.run("review")
         assert len(app.dataframe[0].value) == 3
+        assert len(app.table) == 1, "the log of the shown flag"
+        app.toggle(key="review-as-text").set_value(True).run()
+        assert list(app.table[0].value["shown"]) == ["shown", "", ""]
+        assert set(app.table[0].value["flagged by"]) == {"ada", "the program"}
         app.selectbox(key="review-origin").set_value("the program").run()
         assert not app.exception
         assert list(app.dataframe[0].value["flagged by"]) == ["the program"] * 2
@@ -470,6 +490,23 @@ class TestScript:
         assert any("cam 1, " in text.value for text in app.markdown)
         assert next(button for button in app.button if "Undo" in button.label).disabled
 
+    def test_one_undo_restores_all_flags_of_one_action(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        store = service.current().archive.store
+        for number in range(3):
+            store.add(flag(number, source=f"cam {number}", trace=()), actor="ada")
+        app = self.run("review")
+        self.press(app, "c")  # cam 2
+        ticked = ListSelection(tuple(store.get(flag(number).id) for number in range(2)), None)
+        monkeypatch.setattr("monitor.dashboard.pages.review.read_selection", lambda flags: ticked)
+        app.run()
+        app.button(key="bulk-real").click().run()
+        assert [store.get(flag(number).id).opinion for number in range(3)] == [Opinion.REAL] * 2 + [Opinion.FAKE]
+        self.press(app, "z")
+        assert [store.get(flag(number).id).opinion for number in range(3)] == [None, None, Opinion.FAKE]
+        assert app.toast[0].value == "Undone: 2 reviews"
+        self.press(app, "z")
+        assert store.get(flag(2).id).reviewed_at is None
+
     def test_a_review_that_another_person_changed_is_not_undone(self) -> None:
         store = service.current().archive.store
         store.add(flag(trace=()), actor="ada")
@@ -504,7 +541,7 @@ class TestScript:
         monitor_service.heartbeat.beat()
         app = self.run("system")
         assert any("trust no verdict" in error.value for error in app.error)
-        classes = app.dataframe[0].value
+        classes = app.table[0].value.replace(r"\\", "", regex=True)
         assert list(classes["class"]) == ["unreviewed", "false alarm", "kept"]
         assert list(classes["deleted"]) == ["never: neither an age limit nor a quota is set"] * 2 + [
             "never automatically"
@@ -536,6 +573,10 @@ class TestScript:
         assert any(r"#### Front \*door\*, " in text.value for text in app.markdown)
         assert list(app.dataframe[0].value["source"]) == ["Front *door*"]
         assert any(masked in text.value for text in app.caption), "the evidence names the address"
+        app.text_input(key="review-text").set_value("front *D").run()
+        assert list(app.dataframe[0].value["source"]) == ["Front *door*"], "the present name is found"
+        app.text_input(key="review-text").set_value("front doors").run()
+        assert not app.dataframe
 
     def test_a_hint_is_shown_beside_the_source_and_its_markdown_is_escaped(
         self, monkeypatch: pytest.MonkeyPatch

@@ -55,6 +55,16 @@ def test_likely_real_is_no_proof_and_names_the_generators_that_pass(tmp_path: Pa
     assert "could not tell fakes by Sonic and STIT from genuine footage" in app.info[0].value
 
 
+@pytest.mark.parametrize("label", Label)
+def test_every_verdict_says_that_only_faces_were_examined_and_how_to_read_it(tmp_path: Path, label: Label) -> None:
+    app = banner(report(label, settings={"verdict": {"preset": "wall"}}), tmp_path)
+    (box,) = [*app.error, *app.warning, *app.info]
+    assert "Only faces were examined: not the voice" in box.value
+    (reading,) = app.expander
+    assert reading.label == "How to read this result"
+    assert "**suspicious** from 90 % on" in reading.markdown[0].value
+
+
 def test_an_older_report_has_a_banner_without_generators(tmp_path: Path) -> None:
     app = banner(report(Label.LIKELY_REAL, model={}), tmp_path)
     assert "Likely real is not proof" in app.info[0].value

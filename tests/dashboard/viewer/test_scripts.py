@@ -14,13 +14,15 @@ from monitor.types.formatting import clock, percent
 pytestmark = pytest.mark.browser
 SCRIPTS = Path(monitor.dashboard.viewer.__file__).parent
 CASES = json.loads((Path(__file__).parents[2] / "overlay" / "layout.json").read_text(encoding="utf-8"))
+FORMS = json.loads((Path(__file__).parents[2] / "overlay" / "plate_forms.json").read_text(encoding="utf-8"))
+CHOOSE_FORMS = "({ faces, selected }) => plateForms(faces.map(([id, label]) => ({ id, label })), selected)"
 LAY_OUT = """({ frame, taken, moments }) => {
     const rectangle = ([left, top, width, height]) => ({ left, top, width, height });
     const layout = new Layout();
-    return moments.map(({ plates, boxes }) => {
+    return moments.map(({ plates, boxes, bare = [] }) => {
         const faces = boxes.map(rectangle);
         const sizes = plates.map(([id, width, height]) => ({ id, width, height }));
-        const places = layout.place(sizes, faces, { frame, taken: taken.map(rectangle) });
+        const places = layout.place(sizes, faces, { frame, taken: taken.map(rectangle), bare: bare.map(rectangle) });
         return {
             places: places.map(({ left, top, width, height }) => [left, top, width, height]),
             leaders: places.map((place, index) => leader(faces[index], place, frame)?.flat() ?? null),
@@ -44,6 +46,11 @@ def test_plates_have_the_same_rectangles_as_in_the_overlay(page: Any, name: str)
     for moment, found in zip(CASES[name]["moments"], page.evaluate(LAY_OUT, CASES[name]), strict=True):
         assert found["places"] == [pytest.approx(place) for place in moment["places"]]
         assert found["leaders"] == [line and pytest.approx(line) for line in moment["leaders"]]
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_plates_have_the_same_form_as_in_the_overlay(page: Any, name: str) -> None:
+    assert page.evaluate(CHOOSE_FORMS, FORMS[name]) == FORMS[name]["forms"]
 
 
 def test_times_have_the_same_text(page: Any) -> None:

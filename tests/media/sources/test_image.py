@@ -149,3 +149,16 @@ def test_pages_that_are_not_looked_at_are_named(tmp_path: Path) -> None:
     info, frames = read(saved(tmp_path / "a.tif", pages[0], save_all=True, append_images=pages[1:]))
     assert info.notes == ("holds 3 pages, only the first was looked at",)
     assert [clips.number_of(frame.pixels) for frame in frames] == [10]
+
+
+@pytest.mark.parametrize(("transfer", "name"), [(16, "PQ"), (18, "HLG")])
+def test_an_avif_in_hdr_is_refused_with_the_reason(tmp_path: Path, transfer: int, name: str) -> None:
+    path = tmp_path / "phone.avif"
+    Image.new("RGB", (64, 64), (90, 120, 150)).save(path)
+    content = path.read_bytes()
+    at = content.index(b"colrnclx") + 10
+    with open_source(path) as source:
+        assert len(list(source)) == 1, "SDR is read"
+    path.write_bytes(content[:at] + transfer.to_bytes(2, "big") + content[at + 2 :])
+    with pytest.raises(SourceUnreadableError, match=rf"phone\.avif: is AVIF in HDR \({name}\)"):
+        open_source(path)
