@@ -81,6 +81,8 @@ class TimelineSample:
 class Timeline:
     """Writes rows to ``timeline.csv`` in ``folder``; keeps no rows in memory.
 
+    Leaving the ``with`` block closes the file, also on a full disk.
+
     Raises:
         OutputError: the file cannot be created.
     """
@@ -93,6 +95,13 @@ class Timeline:
             raise write_error(self._path, error) from error
         self._rows = csv.writer(self._file, lineterminator="\n")
         self._rows.writerow(COLUMNS)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with contextlib.suppress(OSError):  # a full disk fails here again
+            self._file.close()
 
     def add(self, observation: Observation) -> None:
         """Write the samples of one frame.
@@ -115,12 +124,6 @@ class Timeline:
             self._file.close()
         except OSError as error:
             raise write_error(self._path, error) from error
-
-    def discard(self) -> None:
-        """Close and remove the file."""
-        with contextlib.suppress(OSError):  # a full disk fails here again
-            self._file.close()
-        self._path.unlink(missing_ok=True)
 
     def _samples(self, observation: Observation) -> Iterator[tuple[Any, ...]]:
         scores, tracked = observation.scores, observation.tracked
