@@ -32,8 +32,8 @@ MOMENT = 2.0
 def draft(*faces: Face, track_id: int | None = None, start: float = 1.0, observed: int = 5) -> FlagDraft:
     """Of the last of some observations of these faces, half a second apart."""
     seen = [observation(faces, index=index, media_time=index / 2) for index in range(observed)]
-    size, picture = (GREY.shape[1], GREY.shape[0]), jpeg.encode(GREY, quality=90)
-    frame = observed_frame(seen[-1], picture=picture, size=size, captured_at=datetime(2026, 1, 1, tzinfo=UTC))
+    picture = jpeg.encode(GREY, quality=90)
+    frame = observed_frame(seen[-1], picture=picture, captured_at=datetime(2026, 1, 1, tzinfo=UTC))
     return FlagDraft(
         provenance=FlagProvenance.of(PROVENANCE, engine="torch"),
         mark=FlagMark(media_time=MOMENT, frame_index=4, start=start, end=3.0, reporter="ada", note="odd"),
