@@ -25,18 +25,13 @@ Full profiles measure 57 to 70 degrees of yaw, three-quarter views up to 47. Fac
 audience have a brightness of 36 to 47, faces on its lit stage 82 and more.
 """
 
-from __future__ import annotations
-
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
+from monitor.settings import QualitySettings
 from monitor.types import Faces, Floats, Pixels, Qualities, Reason
-
-if TYPE_CHECKING:
-    from monitor.settings import QualitySettings
 
 _SIDE = 64
 _INNER = 0.7  # central share of the box that contains only face

@@ -12,17 +12,12 @@ A track is confirmed, and gets its id, after ``min_hits`` frames with its face; 
 The same faces at the same times give the same ids.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from monitor.settings import TrackerSettings
 from monitor.types import Faces, Floats, TrackedFaces
-
-if TYPE_CHECKING:
-    from monitor.settings import TrackerSettings
 
 _SAME_FACE = 0.5  # IoU above which two boxes show the same face
 _MISSED_DETECTIONS = 2.5  # number of full detections that may miss an active track, as a time
@@ -178,7 +173,7 @@ class Tracker:
         )
         return TrackedFaces(faces=faces, track_ids=np.array([track.id for track in confirmed], np.int64))
 
-    def _lose(self, tracks: Sequence[_FaceTrack]) -> None:
+    def _lose(self, tracks: "Sequence[_FaceTrack]") -> None:
         """Mark active tracks as lost."""
         self._active = [track for track in self._active if track not in tracks]
         self._lost += tracks
@@ -195,7 +190,7 @@ class Tracker:
         self._lost = [track for track in self._lost if track not in expired]
         self._end(expired)
 
-    def _end(self, tracks: Sequence[_FaceTrack]) -> None:
+    def _end(self, tracks: "Sequence[_FaceTrack]") -> None:
         self._ended += [track.id for track in tracks if track.id]
 
     def _end_all(self) -> None:

@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from monitor.analysis.pipeline import Engines, Pipeline
@@ -69,10 +68,8 @@ class ResultRecorder:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stack.__exit__(kind, error, trace)
+    def __exit__(self, *_: object) -> None:
+        self.abort()
 
     def __call__(self, frame: Frame, observation: Observation) -> None:
         """Record the observation of one frame.
@@ -94,7 +91,7 @@ class ResultRecorder:
         )
 
     def abort(self) -> None:
-        """Remove all files of the recording."""
+        """Remove all files of the recording; does nothing after ``finish``."""
         failure = OutputError("the recording was aborted")
         self._stack.__exit__(type(failure), failure, None)
 

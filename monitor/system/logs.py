@@ -4,8 +4,6 @@ No line contains a password or a token: all addresses in messages, also in those
 tracebacks, are masked.
 """
 
-from __future__ import annotations
-
 import json
 import logging
 import re
@@ -14,13 +12,11 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from monitor.errors import OutputError
+from monitor.settings import ServiceSettings
 from monitor.system.masking import mask
-
-if TYPE_CHECKING:
-    from monitor.settings import ServiceSettings
 
 FILE: Final = "logs/serve.log"  # in the folder of the flags, unless the settings name another file
 _BYTES: Final = 10_000_000  # of one file

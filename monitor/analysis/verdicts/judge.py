@@ -1,18 +1,13 @@
 """Scores -> Judgement: every live track, frame by frame."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from monitor.analysis.verdicts.samples import Sample
 from monitor.analysis.verdicts.track import Track
+from monitor.settings import VerdictSettings
 from monitor.types import Judgement, LabelChange, Reason, ScoreProcess, Scores, TrackSummary, Verdict
-
-if TYPE_CHECKING:
-    from monitor.settings import VerdictSettings
 
 
 class Judge:

@@ -1,17 +1,13 @@
 """The verdict on one track: its samples, its current label, and label changes."""
 
-from __future__ import annotations
-
 from collections import Counter, deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from monitor.analysis.verdicts.samples import Sample, Samples
 from monitor.analysis.verdicts.summary import TrackTally
+from monitor.settings import VerdictSettings
 from monitor.types import ClassifierVerdict, Label, LabelChange, Reason, ScoreProcess, TrackSummary, Verdict
-
-if TYPE_CHECKING:
-    from monitor.settings import VerdictSettings
 
 TRACE_SAMPLES: Final = 8  # samples listed in a trace
 REJECTIONS: Final = 16  # stored rejections per track

@@ -8,7 +8,6 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Final, Generic, Protocol, Self, TypeVar
 
 from monitor.errors import SourceError
@@ -52,7 +51,7 @@ class ClipReservation(Generic[Unit]):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self.release()
 
     def save(self, path: Path) -> Clip:
