@@ -50,8 +50,6 @@ def measure(pixels: Pixels, faces: Faces, settings: QualitySettings) -> Qualitie
 
     Args:
         pixels: (H, W, 3) RGB, the frame of the faces.
-        faces: N faces.
-        settings: the limits.
 
     Returns:
         N rows, in the order of ``faces``.
@@ -106,7 +104,6 @@ def weak_points(*, size: float, sharpness: float, brightness: float, settings: Q
         size: height of the face, pixels.
         sharpness: as measured by :func:`measure`.
         brightness: mean luma, 0..255.
-        settings: the limits.
     """
     checks = (
         (Reason.TOO_SMALL, size, settings.min_size),

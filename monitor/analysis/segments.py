@@ -37,9 +37,6 @@ class Segments:
         """Update the spans with one frame.
 
         Args:
-            judged: the verdicts of this frame.
-            scores: the scores of this frame.
-            frame_index: position of the frame in its source.
             media_time: PTS seconds; a step back of more than ``merge_gap`` ends all spans.
 
         Returns:

@@ -104,7 +104,6 @@ class Tracker:
         one every ``search_interval``, so that an unstable face does not cause a detection per frame.
 
         Args:
-            media_time: of the frame.
             min_search_interval: minimum seconds of media time between two detections while no track is active or lost.
         """
         if self._detected_at is None:

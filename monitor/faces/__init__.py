@@ -74,8 +74,6 @@ def load_face_detector(
     """The face detector named by ``settings.model``.
 
     Args:
-        settings: of the detector.
-        compile_network: compiles a network to an engine.
         resampler: resamples frames for these engines; see ``monitor.inference.backends.resampler``.
 
     Raises:

@@ -25,10 +25,6 @@ class _BundleMember:
 class BundleFiles:
     """The files of a bundle by the names of its manifest: with slashes, without the folder that a packer put on top.
 
-    Args:
-        members: all files, in any order.
-        path: of the bundle, for errors.
-
     Raises:
         BundleError: there is no manifest, or more than one.
     """

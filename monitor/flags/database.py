@@ -31,11 +31,7 @@ def new_id(now: datetime) -> str:
 
 
 class FlagStore:
-    """All flags and their log.
-
-    Args:
-        database: :meth:`close` closes it.
-    """
+    """All flags and their log."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
@@ -142,7 +138,6 @@ class FlagStore:
         Args:
             before: the flag before that review.
             after: the flag as :meth:`review` returned it.
-            actor: the person who undoes it.
 
         Raises:
             UsageError: the flag was reviewed again since.
@@ -170,11 +165,8 @@ class FlagStore:
         """Stores the list of a flag's files and the state of its clip.
 
         Args:
-            flag_id: of the flag.
             exhibits: all of its files.
-            clip: state of its clip.
             span: media time of the first and the last picture of the clip, seconds; None: no clip, or not known.
-            why: reason for a missing clip.
 
         Raises:
             FlagNotFoundError: the flag has been deleted.

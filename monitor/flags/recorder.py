@@ -107,7 +107,6 @@ class FlagRecorder:
     playback.
 
     Args:
-        archive: stores the flags.
         submit: runs a job on another thread than the analysis thread.
         on_commit: called with each new flag after its commit.
     """
@@ -135,12 +134,7 @@ class FlagRecorder:
         self._last_automatic: dict[int, float] = {}  # track -> media time of its last automatic flag
 
     def prepare(self, provenance: Provenance, *, clips: ClipBuffer) -> None:
-        """Prepare for the next connection; call it before each ``StreamOpened``.
-
-        Args:
-            provenance: source, engines and settings, stored in every flag.
-            clips: buffers the last seconds of the source.
-        """
+        """Prepare for the next connection; call it before each ``StreamOpened``."""
         self._prepared = provenance, clips
 
     def __call__(self, event: Event) -> None:

@@ -124,7 +124,6 @@ def plan_deletions(
         flags: all flags, in any order.
         sizes: bytes of their files, by id.
         now: with a time zone.
-        settings: age limit and quota of each class.
     """
     held = compute_usage(flags, sizes)
     used = left = sum(usage.size for usage in held.values())

@@ -48,7 +48,6 @@ class BucketEngine:
 
     Args:
         name: stored in observations.
-        network: defines the inputs and outputs.
         open_runner: creates the runner of a bucket; may be slow, may run out of memory.
         release: returns unused memory to the GPU.
         buckets: batch sizes, ascending.

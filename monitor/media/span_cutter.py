@@ -63,7 +63,6 @@ def cut(file: Path, path: Path, start: float, end: float, settings: SourceSettin
     encoded as H.264, from the picture that is visible at ``start``.
 
     Args:
-        file: a video.
         path: the mp4; copied pictures are written there immediately, encoded ones first to a hidden file beside it.
         start: media time, seconds since the first picture.
         end: media time, seconds since the first picture.

@@ -28,10 +28,6 @@ class ResultRecorder:
 
     Args:
         parent: parent of the results folder.
-        source: the open source to record.
-        engines: engines that score the source.
-        settings: all settings, for the report.
-        video: whether to draw and encode annotated.mp4.
         plain_video: whether to draw and encode the same video without a heat-map too.
         start: media time, seconds, at which annotated.mp4 begins.
 
@@ -114,7 +110,6 @@ class ConnectionRecorder:
     """A sink that makes the report of one connection and optionally writes its files.
 
     Args:
-        provenance: of the open source.
         recording: published by ``finish``; None: no files.
     """
 
@@ -190,8 +185,6 @@ def run(
 
     Args:
         source: closed at the end.
-        engines: engines that score the source.
-        settings: of every stage.
         recording: writes the results; None: no files.
         sinks: further sinks, called on the analysis thread.
         on_tick: called twice a second on this thread; False ends the session early and keeps its results.

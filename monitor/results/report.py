@@ -98,8 +98,6 @@ def write_report(report: Report, folder: Path, *, start: float = 0.0) -> None:
     """Write the file of each report format.
 
     Args:
-        report: of a whole source, or of a part of it.
-        folder: of the files.
         start: media time, seconds, at which the recording begins.
 
     Raises:

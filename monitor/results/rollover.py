@@ -68,10 +68,7 @@ class RolloverRecorder:
         """Publish the last part.
 
         Args:
-            segments: segments open at the end.
-            tracks: tracks alive at the end.
             stats: counts of the whole connection.
-            failure: error that ended the source early; None if there was none.
 
         Raises:
             OutputError: the disk is full or unavailable.

@@ -38,10 +38,6 @@ class EngineBuild:
     Without a faster backend, it does nothing. ``Engines.choice.others`` holds the progress or the reason of a failure;
     when the new engine is in use, ``Engines.choice`` and the engine's name in the observations change. The partial
     result of an interrupted build is never used; the next start builds again.
-
-    Args:
-        engines: the engines that score the frames.
-        settings: threads and cache_dir.
     """
 
     def __init__(self, engines: Engines, settings: Settings) -> None:

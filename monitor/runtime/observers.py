@@ -100,7 +100,6 @@ class StreamEvents:
     """Emits the events of one stream, one at a time; a sink of its sessions.
 
     Args:
-        observers: receive the events.
         stream: display name, secrets masked.
     """
 
@@ -130,14 +129,7 @@ class StreamEvents:
         stats: SessionStats,
         failure: Exception | None,
     ) -> None:
-        """Emit ``StreamClosed``.
-
-        Args:
-            segments: segments open at the end.
-            tracks: tracks alive at the end.
-            stats: frame counts of the connection.
-            failure: error that ended the connection early; None if there was none.
-        """
+        """Emit ``StreamClosed``."""
         self._collector.finish(segments, tracks)
         closed = StreamClosed(
             **self._common(),

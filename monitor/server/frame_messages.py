@@ -38,7 +38,6 @@ def header(frame: Frame, observation: Observation, *, connection: int, maps: Evi
 
     Args:
         frame: the frame that defines the pixels of the boxes; the JPEG of the message may be smaller.
-        observation: of this frame.
         connection: number of the connection; frame indices restart with each connection.
         maps: updated with this observation and with all previous observations.
 
@@ -111,7 +110,6 @@ def picture(frame: Frame, *, longest: int, quality: int) -> bytes:
     """The frame as JPEG.
 
     Args:
-        frame: the frame to encode.
         longest: limit of the longer side, pixels; a smaller frame keeps its size.
         quality: of the JPEG, 1..100.
 

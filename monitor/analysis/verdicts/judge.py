@@ -14,8 +14,6 @@ class Judge:
     """The verdicts on all live tracks. Not thread-safe; memory is bounded by the number of live tracks.
 
     Args:
-        settings: thresholds and time constants.
-        process: from the classifier's model card.
         classifiers: ids of a committee's classifiers; empty for a single classifier.
         max_difference: difference of two classifiers' mean log-odds from which there is no verdict.
         still: the source is a single picture: one sample is enough, without debounce, and every verdict has the reason
@@ -56,8 +54,6 @@ class Judge:
         Args:
             scores: the scores and rejections of this frame, of these tracks only; usually empty.
             track_ids: the tracks seen in this frame.
-            frame_index: position of the frame in its source.
-            media_time: PTS seconds.
         """
         if media_time < self._now - self._process.correlation_time:
             for track in self._tracks.values():

@@ -27,11 +27,6 @@ class Track:
     """The current verdict on one face: per frame call ``see``, then ``accept`` or ``reject``, then ``decide``.
 
     Args:
-        track_id: the tracker's.
-        settings: thresholds and time constants.
-        process: from the model card.
-        classifiers: ids of a committee's classifiers; empty for a single classifier.
-        max_difference: difference of two classifiers' mean log-odds from which there is no verdict.
         media_time: when the face was first seen.
         always: reasons included in every verdict.
     """

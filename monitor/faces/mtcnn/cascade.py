@@ -63,8 +63,6 @@ class MtcnnDetector:
     """MTCNN on three engines. Stateless.
 
     Args:
-        engines: of the three networks.
-        settings: of the detector.
         resampler: resamples frames for the engines; see ``monitor.inference.backends.resampler``.
     """
 

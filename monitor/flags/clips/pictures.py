@@ -74,13 +74,7 @@ class PictureRing:
             self._reservations.close_before(frame.media_time)
 
     def reserve(self, *, start: float, moment: float, end: float) -> ClipReservation[_BufferedPicture]:
-        """Reserves a clip from the last picture at or before ``start`` up to ``end``; its pictures may still arrive.
-
-        Args:
-            start: media time, seconds.
-            moment: the flagged moment, media time, seconds; the last part of the clip that a full memory drops.
-            end: media time, seconds.
-        """
+        """Reserves a clip from the last picture at or before ``start`` up to ``end``; its pictures may still arrive."""
         with self._lock:
             return self._reservations.add(list(self._buffer), start=start, moment=moment, end=end)
 

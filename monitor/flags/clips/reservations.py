@@ -32,14 +32,7 @@ Unit = TypeVar("Unit", bound=BufferUnit)
 
 
 class ClipReservation(Generic[Unit]):
-    """The pictures of one clip; any thread may save and release them.
-
-    Args:
-        start: of the clip, media time, seconds.
-        moment: the flagged moment, media time, seconds.
-        end: of the clip, media time, seconds.
-        owner: of all reservations of the ring.
-    """
+    """The pictures of one clip; any thread may save and release them."""
 
     def __init__(self, start: float, moment: float, end: float, *, owner: "ClipReservations[Unit]") -> None:
         self.start, self.moment, self.end = start, moment, end
@@ -121,9 +114,6 @@ class ClipReservations(Generic[Unit]):
 
         Args:
             units: all buffered units, the oldest first.
-            start: media time, seconds.
-            moment: the flagged moment, media time, seconds.
-            end: media time, seconds.
         """
         first = _last_unit(units, start)
         within = units[units.index(first) :] if first is not None else units

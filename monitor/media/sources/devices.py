@@ -98,8 +98,6 @@ def identity(device: Device, address: Address, *, platform: str, classes: Path =
     """The system's name of a camera ("" if unknown), and whether the camera is virtual.
 
     Args:
-        device: the camera, from :func:`webcam`.
-        address: the parsed address.
         platform: a ``sys.platform``; only Linux reports virtual cameras.
         classes: the folder in which Linux lists its cameras.
     """

@@ -45,7 +45,6 @@ class PushInbox:
     thread-safe.
 
     Args:
-        name: shown and stored as the source's name.
         open_timeout: seconds (wall clock) to wait for the first picture of a source.
         settings: ``read_timeout``, and isolation for the decoder.
     """
@@ -69,7 +68,6 @@ class PushInbox:
         """Add a picture; never blocks.
 
         Args:
-            content: a JPEG file.
             taken_at: seconds on any steady clock; differences become media time.
 
         Raises:

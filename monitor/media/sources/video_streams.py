@@ -20,11 +20,6 @@ def choose_video(container: InputContainer, settings: SourceSettings, *, name: s
     highest bit rate. If all are larger, the smallest one. The other variants are not downloaded. Of several tracks:
     ``video_track``, else the one that a player shows.
 
-    Args:
-        container: an open container.
-        settings: the limit and the track.
-        name: of the source, for the error.
-
     Raises:
         SourceUnreadableError: the container has no track with the number ``video_track``.
     """

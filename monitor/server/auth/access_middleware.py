@@ -30,11 +30,7 @@ _HEALTH_PATHS: Final = frozenset(route.path for route in HEALTH_ROUTES)  # these
 
 
 class AccessMiddleware:
-    """ASGI middleware around Streamlit's pages and the server's own routes.
-
-    Args:
-        app: the wrapped ASGI app.
-    """
+    """ASGI middleware around Streamlit's pages and the server's own routes."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

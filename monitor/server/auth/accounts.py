@@ -37,7 +37,6 @@ class Accounts:
     """All accounts with passwords. Names are case-insensitive.
 
     Args:
-        database: shared with the flags.
         hasher: of passwords; default: Argon2 with the library's default cost.
     """
 

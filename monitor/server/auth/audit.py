@@ -23,11 +23,7 @@ class AuditEntry:
 
 
 class AuditLog:
-    """The log in the database.
-
-    Args:
-        database: shared with the flags.
-    """
+    """The log in the database."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

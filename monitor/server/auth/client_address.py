@@ -20,7 +20,6 @@ def is_allowed_client(client: Address | None, *, networks: Sequence[IPv4Network 
 
     Args:
         client: the peer; None (a socket without addresses) is not allowed.
-        networks: the allowed networks.
         direct: whether a loopback address counts as this machine: no proxy and no DNS rebinding in between.
     """
     if client is None:

@@ -15,7 +15,6 @@ def person_of(claims: Mapping[str, Any], settings: AccessSettings) -> User | Non
 
     Args:
         claims: of a verified ID token.
-        settings: roles by claim and by e-mail address.
     """
     verified = claims.get("email_verified", True) in (True, "true")
     email = str(claims.get("email") or "").casefold() if verified else ""

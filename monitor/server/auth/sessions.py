@@ -40,7 +40,6 @@ class Sessions:
     """All sessions, in memory: a restart signs out every user.
 
     Args:
-        settings: the time limits of a sign-in.
         look_up: returns the current state of a user who signed in; None ends the session.
     """
 
@@ -64,7 +63,6 @@ class Sessions:
         """Begins a session.
 
         Args:
-            user: the signed-in user.
             key: identifies a sign-in that several tabs can present; it begins one session only.
             age: seconds since the sign-in at a provider.
 
