@@ -33,7 +33,7 @@ def default_folder() -> Path:
 
 
 class FlagArchive:
-    """The flags of one folder and its database.
+    """The flags of one folder and its database. Each method raises StoreError if the database does not answer.
 
     Args:
         folder: contains ``files/``, and the database ``flags.db`` unless ``url`` is given.
@@ -97,7 +97,6 @@ class FlagArchive:
 
         Raises:
             FlagNotFoundError: the flag has been deleted.
-            StoreError: the database does not answer.
         """
         flag = self.store.get(flag_id)
         try:
@@ -127,16 +126,11 @@ class FlagArchive:
 
         Raises:
             OutputError: the bundle cannot be written.
-            StoreError: the database does not answer.
         """
         return bundle.export(path, flags, store=self.store, exhibits=self.files, actor=actor, blur=blur)
 
     def plan(self, settings: EvidenceSettings, *, now: datetime) -> RetentionPlan:
-        """The deletions that :meth:`tidy` would make, see ``monitor.flags.retention``.
-
-        Raises:
-            StoreError: the database does not answer.
-        """
+        """The deletions that :meth:`tidy` would make, see ``monitor.flags.retention``."""
         flags = list(self.iterate(FlagQuery(order="oldest")))
         sizes = {flag.id: self.files.size(flag.id) for flag in flags}
         return plan_deletions(flags, sizes, now=now, settings=settings)

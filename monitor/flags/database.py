@@ -31,7 +31,10 @@ def new_id(now: datetime) -> str:
 
 
 class FlagStore:
-    """All flags and their log."""
+    """All flags and their log.
+
+    Each method raises StoreError if the database does not answer; nothing is written then.
+    """
 
     def __init__(self, database: Database) -> None:
         self.database = database
@@ -56,11 +59,7 @@ class FlagStore:
         self.close()
 
     def add(self, flag: Flag, *, actor: str) -> None:
-        """Commits a new flag; on return it survives a crash of the machine.
-
-        Raises:
-            StoreError: the flag cannot be written; nothing was written.
-        """
+        """Commits a new flag; on return it survives a crash of the machine."""
         with self._writing() as connection:
             connection.execute(tables.flags.insert().values(_row(flag)))
             _log(connection, actor=actor, action="flagged", flag=flag, details={"origin": flag.origin})
@@ -70,7 +69,6 @@ class FlagStore:
 
         Raises:
             FlagNotFoundError: no flag has this id.
-            StoreError: the database does not answer.
         """
         with self.database.reading() as connection:
             return _read(connection, flag_id)
@@ -81,7 +79,6 @@ class FlagStore:
         Raises:
             FlagNotFoundError: no id begins so.
             UsageError: several ids begin so.
-            StoreError: the database does not answer.
         """
         column = tables.flags.c.id
         with self.database.reading() as connection:
@@ -122,7 +119,6 @@ class FlagStore:
 
         Raises:
             FlagNotFoundError: no flag has this id.
-            StoreError: the review cannot be written; nothing was written.
         """
         fields: dict[str, Any] = {"opinion": opinion, "category": category, "note": note}
         changes = {name: value for name, value in fields.items() if value is not None}
@@ -142,7 +138,6 @@ class FlagStore:
         Raises:
             UsageError: the flag was reviewed again since.
             FlagNotFoundError: the flag has been deleted.
-            StoreError: nothing was written.
         """
 
         def restore(flag: Flag) -> dict[str, Any]:
@@ -170,7 +165,6 @@ class FlagStore:
 
         Raises:
             FlagNotFoundError: the flag has been deleted.
-            StoreError: the list cannot be written; nothing was written.
         """
         names = [exhibit.name for exhibit in exhibits]
         start, end = (None, None) if span is None else span
@@ -194,7 +188,6 @@ class FlagStore:
 
         Raises:
             FlagNotFoundError: no flag has this id.
-            StoreError: the flag cannot be deleted; nothing was deleted.
         """
         with self._writing() as connection:
             _read(connection, flag_id)
@@ -212,11 +205,7 @@ class FlagStore:
             return _events(connection, tables.events.c.flag_id == flag_id) if flag_id else _events(connection)
 
     def require_writable(self) -> None:
-        """Checks that a writing transaction can begin.
-
-        Raises:
-            StoreError: the database cannot be written.
-        """
+        """Checks that a writing transaction can begin."""
         with self._writing():
             pass
 
