@@ -60,11 +60,6 @@ def register(name: str, *, module: str) -> None:
     _MODULES[name] = module
 
 
-def available_detectors() -> tuple[str, ...]:
-    """Valid names for ``load_face_detector``."""
-    return tuple(_MODULES)
-
-
 def load_face_detector(
     settings: FaceDetectorSettings,
     *,
