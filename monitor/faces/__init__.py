@@ -21,22 +21,18 @@ _MODULES = {"mtcnn": f"{__name__}.mtcnn.cascade"}
 
 
 class FaceDetector(Protocol):
-    """Detects faces, and updates the boxes of known faces. Stateless."""
+    """Detects faces, and updates the boxes of known faces. Stateless.
+
+    Raises:
+        EngineError: in any method: an engine failed.
+    """
 
     def detect(self, pixels: Pixels) -> Faces:
-        """All faces in a frame (H, W, 3) RGB, best first.
-
-        Raises:
-            EngineError: an engine failed.
-        """
+        """All faces in a frame (H, W, 3) RGB, best first."""
         ...
 
     def refine(self, pixels: Pixels, boxes: Floats) -> Faces:
-        """The faces near their last boxes (N, 4), rows aligned; a lost face has a low probability.
-
-        Raises:
-            EngineError: an engine failed.
-        """
+        """The faces near their last boxes (N, 4), rows aligned; a lost face has a low probability."""
         ...
 
 

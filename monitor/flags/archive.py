@@ -50,11 +50,7 @@ class FlagArchive:
 
     @classmethod
     def open(cls, settings: EvidenceSettings) -> Self:
-        """Opens the archive of the settings.
-
-        Raises:
-            StoreError: the database cannot be opened.
-        """
+        """Opens the archive of the settings."""
         return cls(settings.folder or default_folder(), url=settings.database.get_secret_value())
 
     def __enter__(self) -> Self:

@@ -35,19 +35,11 @@ class BundleFiles:
         self._open = {name: member.open for name, member in zip(self.names, members, strict=True)}
 
     def open(self, name: str) -> IO[bytes]:
-        """Opens a file.
-
-        Raises:
-            KeyError: there is no such file.
-        """
+        """Opens a file."""
         return self._open[name]()
 
     def read(self, name: str) -> bytes:
-        """The content of a file.
-
-        Raises:
-            KeyError: there is no such file.
-        """
+        """The content of a file."""
         with self.open(name) as file:
             return file.read()
 

@@ -198,11 +198,7 @@ class FlagRecorder:
         return self._commit(reserved)
 
     def _mark(self, request: FlagRequest) -> _Mark:
-        """Reserve all that a flag needs; call it with the lock, then ``_commit`` on any thread.
-
-        Raises:
-            UsageError: the moment is not buffered.
-        """
+        """Reserve all that a flag needs; call it with the lock, then ``_commit`` on any thread."""
         connection, moment = self._find_moment(request)
         span = _flag_mark(request, connection.provenance.settings.evidence)
         return _Mark(

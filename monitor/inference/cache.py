@@ -91,9 +91,6 @@ def store(key: ArtefactKey, write: Callable[[Path], object], *, folder: Path, su
         folder: created if it does not exist.
         suffix: of the file name, with its dot.
 
-    Returns:
-        The artefact's path.
-
     Raises:
         OSError: the file cannot be written. Errors of ``write`` pass through. Temporary files are deleted.
     """

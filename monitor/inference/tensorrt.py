@@ -151,9 +151,6 @@ def build(network: Network, target: Target, *, cache_dir: Path, on_step: Callabl
         cache_dir: the engine cache; only one process builds there at a time.
         on_step: called with a short description at the start of each step.
 
-    Returns:
-        The engine's file.
-
     Raises:
         EngineError: the engine cannot be built or stored, or another process is building.
     """

@@ -212,11 +212,7 @@ def _decode(index: _FileIndex, start: float, *, margin: float | None) -> Iterato
 
 
 def _span(pictures: Iterator[_TimedPicture], start: float, end: float) -> Iterator[_TimedPicture]:
-    """The pictures from the one visible at ``start`` to the last one at or before ``end``.
-
-    Raises:
-        SourceError: the pictures end before ``start``.
-    """
+    """The pictures from the one visible at ``start`` to the last one at or before ``end``."""
     before: _TimedPicture | None = None
     for picture in pictures:
         if picture.media_time > start + _TOLERANCE:

@@ -32,7 +32,7 @@ class ResultRecorder:
         start: media time, seconds, at which annotated.mp4 begins.
 
     Raises:
-        OutputError: ``parent`` cannot be written.
+        OutputError: ``parent`` cannot be written; in any method: the disk is full or unavailable.
     """
 
     def __init__(
@@ -68,11 +68,7 @@ class ResultRecorder:
         self.abort()
 
     def __call__(self, frame: Frame, observation: Observation) -> None:
-        """Record the observation of one frame.
-
-        Raises:
-            OutputError: the disk is full or unavailable.
-        """
+        """Record the observation of one frame."""
         self._timeline.add(observation)
         for overlay, video in self._videos:
             video.write(overlay.draw(frame, observation), observation.media_time - self._start)
@@ -96,9 +92,6 @@ class ResultRecorder:
 
         Returns:
             The report with the folder of its files.
-
-        Raises:
-            OutputError: the disk is full or unavailable; all files were removed.
         """
         with self._stack:
             self._timeline.close()
@@ -111,6 +104,9 @@ class ConnectionRecorder:
 
     Args:
         recording: published by ``finish``; None: no files.
+
+    Raises:
+        OutputError: in any method: the disk is full or unavailable.
     """
 
     def __init__(self, provenance: Provenance, recording: ResultRecorder | None = None) -> None:
@@ -121,11 +117,7 @@ class ConnectionRecorder:
         self._recording = recording
 
     def __call__(self, frame: Frame, observation: Observation) -> None:
-        """Add the observation of one frame.
-
-        Raises:
-            OutputError: the disk is full or unavailable.
-        """
+        """Add the observation of one frame."""
         self._collector(frame, observation)
         self._frames += 1
         if self._recording is not None:
@@ -146,9 +138,6 @@ class ConnectionRecorder:
             tracks: tracks alive at the end.
             stats: frame counts of the connection.
             failure: error that ended the source early; None if there was none.
-
-        Raises:
-            OutputError: the disk is full or unavailable; all files were removed.
         """
         collector = self._collector
         collector.finish(segments, tracks)

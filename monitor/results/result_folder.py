@@ -78,9 +78,6 @@ class OutputFolder:
     def publish(self) -> Path:
         """Rename the working folder to its final name.
 
-        Returns:
-            The published folder.
-
         Raises:
             OutputError: the rename failed; an earlier result is unchanged.
         """

@@ -84,7 +84,7 @@ class Timeline:
     Leaving the ``with`` block closes the file, also on a full disk.
 
     Raises:
-        OutputError: the file cannot be created.
+        OutputError: the file cannot be created; in any method: the disk is full or unavailable.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -104,22 +104,14 @@ class Timeline:
             self._file.close()
 
     def add(self, observation: Observation) -> None:
-        """Write the samples of one frame.
-
-        Raises:
-            OutputError: the disk is full or unavailable.
-        """
+        """Write the samples of one frame."""
         try:
             self._rows.writerows(self._samples(observation))
         except OSError as error:
             raise write_error(self._path, error) from error
 
     def close(self) -> None:
-        """Flush and close the file.
-
-        Raises:
-            OutputError: the disk is full or unavailable.
-        """
+        """Flush and close the file."""
         try:
             self._file.close()
         except OSError as error:

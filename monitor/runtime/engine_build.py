@@ -107,11 +107,7 @@ class EngineBuild:
         engines.replace_engines(found, choice)
 
     def _build(self, network: Network, name: str, target: Target) -> None:
-        """Build the engine in a child process.
-
-        Raises:
-            EngineError: the engine cannot be built, or the child died.
-        """
+        """Build the engine in a child process."""
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe(duplex=False)
         task = (network, target, self._cache_dir, theirs)

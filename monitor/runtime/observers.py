@@ -79,11 +79,7 @@ class Observers:
             raise failure
 
     def emit_frame(self, frame: Frame, observation: Observation, *, stream: str, connection: int) -> None:
-        """Emit the events of one frame; without observers, no event is built.
-
-        Raises:
-            Exception: the error of a required observer.
-        """
+        """Emit the events of one frame; without observers, no event is built."""
         if self._subscriptions:
             for event in frame_events(frame, observation, stream=stream, connection=connection):
                 self.emit(event)

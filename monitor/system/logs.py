@@ -94,9 +94,6 @@ def write_log(settings: ServiceSettings, *, folder: Path) -> Iterator[Path]:
         settings: file, level and format.
         folder: of the flags; the default file is ``logs/serve.log`` in it.
 
-    Returns:
-        The path of the file.
-
     Raises:
         OutputError: the file cannot be written.
     """

@@ -80,12 +80,7 @@ class PictureRing:
 
 
 def _write(path: Path, pictures: Sequence[_BufferedPicture], start: float, end: float) -> Clip:
-    """Encodes pictures as an H.264 mp4; a hidden file beside ``path`` until it is complete.
-
-    Raises:
-        OutputError: the disk is full or missing, or PyAV has no H.264 encoder.
-        SourceError: there is no picture of the span.
-    """
+    """Encodes pictures as an H.264 mp4; a hidden file beside ``path`` until it is complete."""
     begin = max((picture.media_time for picture in pictures if picture.media_time <= start), default=start)
     selected = [picture for picture in pictures if begin <= picture.media_time <= end]
     if not selected or pictures[-1].media_time < start:

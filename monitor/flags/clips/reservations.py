@@ -158,12 +158,7 @@ class ClipReservations(Generic[Unit]):
                 self._reservations.remove(reservation)
 
     def write(self, reservation: ClipReservation[Unit], path: Path) -> Clip:
-        """Writes the clip of a reservation.
-
-        Raises:
-            OutputError: the disk is full or missing.
-            SourceError: the span has no picture, or the clip cannot be written.
-        """
+        """Writes the clip of a reservation."""
         with self._lock:
             units, is_reduced = list(reservation.units), reservation.is_reduced
         if is_reduced and not units:

@@ -22,11 +22,7 @@ from monitor.types import Frame, SourceInfo
 
 
 def open_path(address: Address, settings: SourceSettings) -> Source:
-    """Open a folder, an image or a video.
-
-    Raises:
-        SourceError: the path cannot be opened.
-    """
+    """Open a folder, an image or a video."""
     path = Path(address.target)
     if path.is_dir():
         return FolderSource(media_files(path), address, settings=settings)

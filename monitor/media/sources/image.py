@@ -31,11 +31,7 @@ _DEFAULT_DURATION = 100.0  # milliseconds; the browsers' default for an animatio
 
 
 def open_image(address: Address, settings: SourceSettings) -> Source:
-    """Open an image with Pillow or, if it is HEIC, with libheif; other content with an image's name goes to FFmpeg.
-
-    Raises:
-        SourceError: the file is missing, forbidden, broken, or too large.
-    """
+    """Open an image with Pillow or, if it is HEIC, with libheif; other content with an image's name goes to FFmpeg."""
     check_readable(address)
     notes: tuple[str, ...] = ()
     try:

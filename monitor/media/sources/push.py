@@ -199,11 +199,7 @@ def _time(seconds: float) -> float:
 
 
 def _size(content: bytes) -> tuple[int, int]:
-    """Width and height from a JPEG's header, without decoding.
-
-    Raises:
-        ValueError: the content is not a JPEG, is truncated, or too large.
-    """
+    """Width and height from a JPEG's header, without decoding."""
     if len(content) > _MAX_BYTES:
         raise ValueError(f"the picture has more than {_MAX_BYTES} bytes")
     if not content.startswith(_BEGIN) or not content.endswith(_END):

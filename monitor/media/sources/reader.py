@@ -222,11 +222,7 @@ class Reader:
         return intact_from < math.inf if picture.pts is None else picture.pts >= intact_from
 
     def _check_damage(self, pictures: int, intact: int) -> None:
-        """Fail a stream that has given no picture, or no intact picture, for too long.
-
-        Raises:
-            SourceUnavailableError: the stream failed this check.
-        """
+        """Fail a stream that has given no picture, or no intact picture, for too long."""
         before, self._checked_at = self._checked_at, self._received_at
         now = self._received_at
         if now - before > _READER_PAUSE:

@@ -80,11 +80,7 @@ def _scheme(address: Address) -> str:
 
 
 def _context(certificates: Path | None) -> ssl.SSLContext:
-    """The way to check a certificate.
-
-    Raises:
-        UsageError: the file holds no certificate.
-    """
+    """The way to check a certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     if certificates is None:
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE

@@ -217,11 +217,7 @@ class IsolatedSource(Source):
         return None
 
     def _handle_message(self, head: dict[str, Any], payload: bytes) -> Frame | None:
-        """Pass a message to the listeners, update the counts, or return its frame.
-
-        Raises:
-            SourceError: the message is invalid.
-        """
+        """Pass a message to the listeners, update the counts, or return its frame."""
         try:
             if "packet" in head:
                 pts, is_key = head["packet"]

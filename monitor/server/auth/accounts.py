@@ -90,9 +90,6 @@ class Accounts:
     def remove(self, name: str) -> Account:
         """Deletes an account.
 
-        Returns:
-            The deleted account.
-
         Raises:
             UsageError: the account does not exist.
         """
