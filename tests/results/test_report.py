@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 from jsonschema import Draft202012Validator
+from support.json_schema import REPORT_FILE
 from support.observations import Face, change, frame, observation, segment, source_info, summary
 from support.reports import written_report
 
 from monitor.errors import SourceError, SourceUnavailableError
 from monitor.results.report import Provenance, sha256_of
-from monitor.results.report_content import SCHEMA_FILE, SCHEMA_VERSION
+from monitor.results.report_content import SCHEMA_VERSION
 from monitor.results.timeline import Timeline
 from monitor.runtime import VerdictCollector
 from monitor.types import Hint, HintKind, Label, Observation, Reason, SourceVerdict
@@ -26,7 +27,7 @@ UNKNOWN = SourceVerdict(Label.NOT_ENOUGH_EVIDENCE, None, None, (Reason.NO_FACE,)
 
 @pytest.fixture(scope="module")
 def schema() -> dict[str, Any]:
-    return json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
+    return json.loads(REPORT_FILE.read_text(encoding="utf-8"))
 
 
 def stream() -> list[Observation]:
