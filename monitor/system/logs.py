@@ -4,6 +4,8 @@ No line contains a password or a token: all addresses in messages, also in those
 tracebacks, are masked.
 """
 
+from __future__ import annotations
+
 import json
 import logging
 import re
@@ -12,11 +14,13 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from monitor.errors import OutputError
-from monitor.settings import ServiceSettings
 from monitor.system.masking import mask
+
+if TYPE_CHECKING:  # `--help` does not wait for pydantic
+    from monitor.settings import ServiceSettings
 
 FILE: Final = "logs/serve.log"  # in the folder of the flags, unless the settings name another file
 _BYTES: Final = 10_000_000  # of one file
