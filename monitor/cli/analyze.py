@@ -14,17 +14,8 @@ from rich.table import Table
 from monitor import api
 from monitor.analysis.pipeline import Engines
 from monitor.cli import event_lines, terminal
-from monitor.cli.terminal import (
-    AsJson,
-    Backend,
-    MinFace,
-    Set,
-    SettingsFile,
-    console,
-    errors,
-    print_table,
-    settings_from,
-)
+from monitor.cli.options import AsJson, Backend, MinFace, Set, SettingsFile, load_engines, settings_from
+from monitor.cli.terminal import console, errors, print_table
 from monitor.errors import MonitorError, SourceUnavailableError, UsageError
 from monitor.media.sources import LeftOut, expand, open_isolated
 from monitor.media.sources.address import known_examples
@@ -60,8 +51,7 @@ def analyze(
     reported and the others continue; the exit code is then 3, or 1 after another failure.
     """
     settings = settings_from(settings_file, assignments, backend=backend, min_face=min_face)
-    with errors.status("loading engines (the first start builds them: up to a minute)"):
-        engines = Engines.load(settings)
+    engines = load_engines(settings)
     outcomes = []
     names, left_out = _expand(sources)
     for name in names:

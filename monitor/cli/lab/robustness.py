@@ -19,7 +19,8 @@ from rich.markup import escape
 from rich.progress import Progress
 
 from monitor.analysis.pipeline import Engines
-from monitor.cli.terminal import Backend, Set, SettingsFile, console, errors, settings_from
+from monitor.cli.options import Backend, Model, Set, SettingsFile, Weights, load_engines, settings_from
+from monitor.cli.terminal import console, errors
 from monitor.errors import UsageError
 from monitor.results.result_folder import OutputFolder
 from monitor.settings import Settings
@@ -71,8 +72,8 @@ def robustness(
     only: Annotated[list[str] | None, typer.Option(help="A perturbation; may be repeated. Default: all.")] = None,
     up_to: Annotated[int, typer.Option(min=1, max=_LEVELS, help="The highest level.")] = _LEVELS,
     seconds: Annotated[float, typer.Option(min=0.5, help="Of media time analysed of each video.")] = 8.0,
-    model: Annotated[str | None, typer.Option(help="Name in the model registry.")] = None,
-    weights: Annotated[Path | None, typer.Option(help="safetensors file with its card beside it.")] = None,
+    model: Model = None,
+    weights: Weights = None,
     backend: Backend = None,
     settings_file: SettingsFile = None,
     assignments: Set = None,
@@ -81,17 +82,13 @@ def robustness(
 
     For videos, also measure the false alarms per hour over the genuine ones.
     """
-    from monitor.analysis.pipeline import Engines
     from monitor.lab.evaluation.robustness import summarise
 
-    named = {"classifier.model": model, "classifier.weights": weights}
-    chosen = [f"{name}={value}" for name, value in named.items() if value is not None]
-    settings = settings_from(settings_file, [*(assignments or ()), *chosen], backend=backend)
+    settings = settings_from(settings_file, assignments, backend=backend, model=model, weights=weights)
     perturbations, levels = _chosen(only), range(1, up_to + 1)
     OutputFolder(out.parent, out.name).abort()  # fail before the work if nothing can be written
     items, taken = _material(source, dataset=dataset, split=split, limit=limit)
-    with errors.status("loading engines"):
-        engines = Engines.load(settings)
+    engines = load_engines(settings)
     if isinstance(items, list):
         grid = _of_videos(
             items, engines=engines, settings=settings, perturbations=perturbations, levels=levels, seconds=seconds
