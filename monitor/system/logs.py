@@ -25,9 +25,8 @@ if TYPE_CHECKING:  # `--help` does not wait for pydantic
 FILE: Final = "logs/serve.log"  # in the folder of the flags, unless the settings name another file
 _BYTES: Final = 10_000_000  # of one file
 _FILES: Final = 5  # number of older files
-_ADDRESS: Final = re.compile(
-    r"[a-z][a-z0-9+.-]+://(?:[^\s/@:]*:[^\n/@]*@)?\S+", re.IGNORECASE
-)  # a password may contain spaces
+# a password may contain spaces
+_ADDRESS: Final = re.compile(r"[a-z][a-z0-9+.-]+://(?:[^\s/@:]*:[^\n/@]*@)?\S+", re.IGNORECASE)
 _QUERY: Final = re.compile(r"(?<!\S)\S*[?&]\S+=\S+")  # a path without a host, as servers log it
 _TRAILING: Final = "\"')>]},.;:"  # punctuation after an address
 _HOST: Final = "xx://x"

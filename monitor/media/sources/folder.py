@@ -71,8 +71,6 @@ class FolderSource(Source):
             width=first.width,
             height=first.height,
             fps=first.fps or FALLBACK_FPS,
-            duration=None,
-            frame_count=None,
             path=Path(address.target),
             notes=first.notes,
         )

@@ -97,7 +97,6 @@ class ImageSource(Source):
             width=pixels.shape[1],
             height=pixels.shape[0],
             fps=1 / seconds if self._count > 1 else None,
-            duration=None,
             frame_count=self._count,
             path=Path(address.target),
             still=self._count == 1,

@@ -148,10 +148,6 @@ class PushSource(Source):
             live=True,
             width=size[0],
             height=size[1],
-            fps=None,
-            duration=None,
-            frame_count=None,
-            path=None,
         )
         super().__init__(info, drops)
         self._inbox, self._decoder = inbox, decoder

@@ -8,9 +8,8 @@ from monitor.errors import SourceUnreadableError
 from monitor.settings import SourceSettings
 
 PLAYLISTS = ("hls", "dash")  # formats that offer one video in several variants
-_NO_TRACK = (
-    Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.dependent
-)  # cover art, previews, tiles
+# cover art, previews, tiles
+_NO_TRACK = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.dependent
 
 
 def choose_video(container: InputContainer, settings: SourceSettings, *, name: str) -> tuple[VideoStream | None, str]:
