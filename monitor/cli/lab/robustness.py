@@ -9,6 +9,7 @@ import io
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -89,12 +90,9 @@ def robustness(
     OutputFolder(out.parent, out.name).abort()  # fail before the work if nothing can be written
     items, taken = _material(source, dataset=dataset, split=split, limit=limit)
     engines = load_engines(settings)
-    if isinstance(items, list):
-        grid = _of_videos(
-            items, engines=engines, settings=settings, perturbations=perturbations, levels=levels, seconds=seconds
-        )
-    else:
-        grid = _of_crops(items, engines=engines, settings=settings, perturbations=perturbations, levels=levels)
+    grid = _measured(
+        items, engines=engines, settings=settings, perturbations=perturbations, levels=levels, seconds=seconds
+    )
     found = summarise(grid)
     facts = {
         "model": engines.classifier.card.id,
@@ -146,30 +144,8 @@ def _chosen(only: list[str] | None) -> dict[str, PerturbFunction]:
     return {name: one for name, one in PERTURBATIONS.items() if not only or name in only}
 
 
-def _of_crops(
-    faces: FaceSet,
-    *,
-    engines: Engines,
-    settings: Settings,
-    perturbations: dict[str, PerturbFunction],
-    levels: Sequence[int],
-) -> Grid:
-    from monitor.lab.evaluation.grids import crop_grid
-
-    with Progress(console=errors, transient=True) as progress:
-        task = progress.add_task(f"{len(faces)} crops", total=1 + len(levels) * len(perturbations))
-        return crop_grid(
-            faces,
-            engines=engines,
-            settings=settings,
-            perturbations=perturbations,
-            levels=levels,
-            on_done=lambda: progress.advance(task),
-        )
-
-
-def _of_videos(
-    records: list[Record],
+def _measured(
+    items: FaceSet | list[Record],
     *,
     engines: Engines,
     settings: Settings,
@@ -177,16 +153,19 @@ def _of_videos(
     levels: Sequence[int],
     seconds: float,
 ) -> Grid:
-    from monitor.lab.evaluation.grids import video_grid
+    from monitor.lab.evaluation.grids import crop_grid, video_grid
 
+    rounds = 1 + len(levels) * len(perturbations)
+    if isinstance(items, list):
+        name, rounds, measure = "files", rounds * len(items), partial(video_grid, items, seconds=seconds)
+    else:
+        name, measure = "crops", partial(crop_grid, items)
     with Progress(console=errors, transient=True) as progress:
-        task = progress.add_task(f"{len(records)} files", total=len(records) * (1 + len(levels) * len(perturbations)))
-        return video_grid(
-            records,
+        task = progress.add_task(f"{len(items)} {name}", total=rounds)
+        return measure(
             engines=engines,
             settings=settings,
             perturbations=perturbations,
-            seconds=seconds,
             levels=levels,
             on_done=lambda: progress.advance(task),
         )
