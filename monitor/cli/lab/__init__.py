@@ -16,10 +16,13 @@ class _LabCommands(LazyGroup):
     summaries: ClassVar = {
         "prepare": "Cut face crops as the monitor does, with splits that share no person and no video.",
         "sheet": (
-            "Draw a contact sheet: real crops, each kind of pseudo-fake with its mask and difference, a degraded pair."
+            "Draw a contact sheet: real crops, pseudo-fakes with mask and difference, coverings, a degraded pair."
         ),
         "train": (
             "Train a classifier: weights, model card, learning curve. The same command resumes an interrupted training."
+        ),
+        "autoencoders": (
+            "Train the autoencoders that re-make faces for neural pseudo-fakes (fakes.neural of an experiment)."
         ),
         "speed": (
             "Time some steps of each stage, without keeping the weights: images per second, by part, and share "

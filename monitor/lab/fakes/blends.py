@@ -1,9 +1,10 @@
 """Makes pseudo-fakes from real faces, with the mask of the changed pixels.
 
-There are three kinds. *Self-blended* (Shiohara & Yamasaki, CVPR 2022): a face is blended with a slightly changed copy
+There are four kinds. *Self-blended* (Shiohara & Yamasaki, CVPR 2022): a face is blended with a slightly changed copy
 of itself, so that only traces of blending remain. *Cross-blended* (Li et al., "Face X-ray", CVPR 2020): the face of
 another person with a similar pose is aligned and colour-matched. *Decoded*: the face gets the limited resolution,
-smoothed detail and slightly wrong shapes of an autoencoder's output.
+smoothed detail and slightly wrong shapes of an autoencoder's output. *Neural*: an autoencoder re-makes the face, or the
+whole picture.
 """
 
 from collections.abc import Mapping
@@ -15,14 +16,16 @@ from torch.nn import functional
 
 from monitor.errors import ExperimentError
 from monitor.lab.fakes import resampling
+from monitor.lab.fakes.autoencoders import Autoencoders
 from monitor.lab.fakes.codecs import jpeg
 from monitor.lab.fakes.colours import Colours, adjusted, matched
 from monitor.lab.fakes.hulls import SHAPES, face_masks
 
-KINDS: tuple[str, ...] = ("self_blended", "cross_blended", "decoded")
+KINDS: tuple[str, ...] = ("self_blended", "cross_blended", "decoded", "neural")
 
 _RATIOS = (0.25, 0.5, 0.75, 1.0, 1.0, 1.0)  # blend ratios of the source, drawn uniformly, as in the paper
 _DECODED_RATIOS = (0.5, 0.75, 1.0, 1.0, 1.0, 1.0)  # a face swap shows little of the original
+_WHOLE_PICTURE = 0.4  # share of the neural fakes without an edge, as talking heads draw every pixel
 _WHOLE_FACE = ("full_face", "brow_down", "inner_face", "oval", "square", "below_eyes", "above_mouth")
 _ANY_SHAPE = (*SHAPES, *_WHOLE_FACE)  # whole-face shapes twice as often, as most tools change the whole face
 _SIDE = 96  # picture side, pixels, to which lengths in pixels below refer
@@ -105,6 +108,24 @@ def decoded(images: Tensor, landmarks: Tensor, *, generator: torch.Generator) ->
     return _blend(_drift(n, generator=generator).apply(source), images, masks)
 
 
+def neural(images: Tensor, landmarks: Tensor, *, generator: torch.Generator, autoencoders: Autoencoders) -> Blended:
+    """Blend what an autoencoder makes of the face into the picture, or take all that it makes.
+
+    Args:
+        images: (N, 3, S, S) float32 RGB in [0, 1], real faces.
+        landmarks: (N, 5, 2) pixels.
+        generator: on the images' device.
+        autoencoders: trained on real faces.
+    """
+    n, size = len(images), images.shape[-1]
+    masks = _weights(landmarks, size=size, generator=generator, shapes=_WHOLE_FACE, ratios=_DECODED_RATIOS)
+    masks[_uniform(n, 1, generator)[:, 0] < _WHOLE_PICTURE] = 1
+    source = autoencoders.remade(images, generator=generator)
+    return _blend(
+        _drift(n, generator=generator).towards_identity(_uniform(n, 1, generator)[:, 0]).apply(source), images, masks
+    )
+
+
 def pseudo_fakes(
     images: Tensor,
     landmarks: Tensor,
@@ -112,6 +133,7 @@ def pseudo_fakes(
     generator: torch.Generator,
     shares: Mapping[str, float],
     rows: Tensor | None = None,
+    autoencoders: Autoencoders | None = None,
 ) -> Blended:
     """Make every row a pseudo-fake of a random kind, drawn by the shares.
 
@@ -123,32 +145,35 @@ def pseudo_fakes(
         generator: on the images' device.
         shares: by kind (``KINDS``), >= 0; normalised to a sum of 1.
         rows: (R,) rows to make fakes of; the others are donors only. Default: all.
+        autoencoders: of the neural fakes; needed if they have a share.
 
     Returns:
         R fakes, in the order of ``rows``.
 
     Raises:
-        ExperimentError: a kind is unknown, a share is negative, or all usable shares are zero.
+        ExperimentError: a kind is unknown, a share is negative, all usable shares are zero, or there are no
+            autoencoders for the neural fakes.
     """
+    if shares.get("neural", 0) > 0 and autoencoders is None:
+        raise ExperimentError("neural pseudo-fakes need trained autoencoders: name their file (lab autoencoders)")
     wanted = torch.arange(len(images), device=images.device) if rows is None else rows
     limits = _chances(shares, donors=len(images) - 1).cumsum(0)[:-1].to(images.device)
     kinds = torch.bucketize(_uniform(len(wanted), 1, generator)[:, 0], limits, right=True)
     fakes = torch.empty(len(wanted), *images.shape[1:], device=images.device)
     masks = torch.empty(len(wanted), 1, *images.shape[2:], device=images.device)
-    for number, make in enumerate((_self_blended, _cross_blended, _decoded)):
+    for number, kind in enumerate(KINDS):
         chosen = torch.nonzero(kinds == number)[:, 0]
         if len(chosen):
-            made = make(images, landmarks, wanted[chosen], generator=generator)
+            taken = wanted[chosen]
+            if kind == "cross_blended":
+                made = _cross_blended(images, landmarks, taken, generator=generator)
+            elif kind == "neural" and autoencoders is not None:
+                made = neural(images[taken], landmarks[taken], generator=generator, autoencoders=autoencoders)
+            else:
+                make = self_blended if kind == "self_blended" else decoded
+                made = make(images[taken], landmarks[taken], generator=generator)
             fakes[chosen], masks[chosen] = made.images, made.masks
     return Blended(fakes, masks)
-
-
-def _self_blended(images: Tensor, landmarks: Tensor, rows: Tensor, *, generator: torch.Generator) -> Blended:
-    return self_blended(images[rows], landmarks[rows], generator=generator)
-
-
-def _decoded(images: Tensor, landmarks: Tensor, rows: Tensor, *, generator: torch.Generator) -> Blended:
-    return decoded(images[rows], landmarks[rows], generator=generator)
 
 
 def _cross_blended(images: Tensor, landmarks: Tensor, rows: Tensor, *, generator: torch.Generator) -> Blended:

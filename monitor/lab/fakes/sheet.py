@@ -1,5 +1,7 @@
 """A contact sheet of training material: real crops, pseudo-fakes of each kind, masks, differences."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import cv2
@@ -9,7 +11,9 @@ from torch import Tensor
 
 from monitor.errors import DatasetError, ExperimentError
 from monitor.lab.datasets.faceset import DEFAULT_CENTRE, DEFAULT_SIDE, FaceSet
-from monitor.lab.fakes.blends import KINDS, cross_blended, decoded, self_blended
+from monitor.lab.fakes.autoencoders import Autoencoders
+from monitor.lab.fakes.blends import Blended, cross_blended, decoded, neural, self_blended
+from monitor.lab.fakes.coverings import Covering
 from monitor.lab.fakes.degradations import Degradation
 from monitor.lab.fakes.jitter import recrop, recrop_landmarks
 from monitor.types import Pixels
@@ -19,17 +23,19 @@ DONORS: Final = 48  # smallest number of faces for cross-blending to choose from
 
 _HEADING = 22  # pixels
 _GREY = 40
-_MAKERS = dict(zip(KINDS, (self_blended, cross_blended, decoded), strict=True))
 
 
-def contact_sheet(faces: FaceSet, *, rows: int, size: int, seed: int) -> Pixels:
-    """One row per real crop: the crop; per kind the fake, its mask and five times the difference; a degraded pair.
+def contact_sheet(
+    faces: FaceSet, *, rows: int, size: int, seed: int, autoencoders: Autoencoders | None = None
+) -> Pixels:
+    """One row per real crop: the crop; per kind the fake, its mask, five times the difference; covered; degraded.
 
     Args:
         faces: a set with real crops.
         rows: how many crops, drawn by ``seed``; fewer if there are fewer.
         size: side of the crops, pixels.
         seed: of all random draws.
+        autoencoders: of the neural fakes; None: no such column.
 
     Returns:
         (H, W, 3) RGB with a heading over each column.
@@ -49,11 +55,20 @@ def contact_sheet(faces: FaceSet, *, rows: int, size: int, seed: int) -> Pixels:
     images, landmarks = _crops(faces, [reals[place] for place in order.tolist()], size=size)
     generator = torch.Generator().manual_seed(seed)
     columns = [("real", images)]
-    for kind, make in _MAKERS.items():
+    makers: dict[str, Callable[..., Blended]] = {
+        "self-blended": self_blended,
+        "cross-blended": cross_blended,
+        "decoded": decoded,
+    }
+    if autoencoders is not None:
+        makers["neural"] = partial(neural, autoencoders=autoencoders)
+    for kind, make in makers.items():
         made = make(images, landmarks, generator=generator)
-        columns.append((kind.replace("_", "-"), made.images))
+        columns.append((kind, made.images))
         columns.append(("its mask", made.masks.expand_as(images)))
         columns.append((f"difference x {DIFFERENCE_GAIN}", (made.images - images).abs() * DIFFERENCE_GAIN))
+    covering = Covering.draw(landmarks, size=size, generator=generator, covered=1.0, grey=0.2)
+    columns.append(("real, covered", covering.apply(images)))
     degradation = Degradation.draw(len(images), size=size, generator=generator)
     columns.append(("real, degraded", degradation.apply(images)))
     columns.append(("self-blended, degraded", degradation.apply(columns[1][1])))

@@ -1,14 +1,16 @@
 """Turns stored pairs into batches: crops, pseudo-fakes and degradations, on any device.
 
-A batch is a pure function of the step. Both halves of a pair get the same square, mirroring and degradation, so that
-they differ in the manipulation alone.
+A batch is a pure function of the step. Both halves of a pair get the same square, mirroring, covering and degradation,
+so that they differ in the manipulation alone.
 """
 
 from dataclasses import asdict, dataclass
 
 import torch
 
+from monitor.lab.fakes.autoencoders import Autoencoders
 from monitor.lab.fakes.blends import pseudo_fakes
+from monitor.lab.fakes.coverings import Covering
 from monitor.lab.fakes.degradations import Degradation, flip
 from monitor.lab.fakes.jitter import Jitter, draw_squares, recrop, recrop_landmarks
 from monitor.lab.training.experiment import Experiment
@@ -33,14 +35,22 @@ def generator(device: torch.device, *seed: int) -> torch.Generator:
 
 
 @torch.no_grad()
-def augmented(pairs: PairBatch, experiment: Experiment, *, size: int, seed: tuple[int, ...]) -> Batch:
+def augmented(
+    pairs: PairBatch,
+    experiment: Experiment,
+    *,
+    size: int,
+    seed: tuple[int, ...],
+    autoencoders: Autoencoders | None = None,
+) -> Batch:
     """The network's input for these pairs.
 
     Args:
         pairs: on the device used for the computation.
-        experiment: crops, kinds of pseudo-fakes, strength of degradation, normalisation.
+        experiment: crops, kinds of pseudo-fakes, coverings, strength of degradation, normalisation.
         size: S, pixels.
         seed: of all random draws.
+        autoencoders: of the neural pseudo-fakes.
     """
     device, count = pairs.real.device, len(pairs.pseudo)
     rng = generator(device, *seed)
@@ -54,8 +64,12 @@ def augmented(pairs: PairBatch, experiment: Experiment, *, size: int, seed: tupl
     real, landmarks = flip(real, landmarks, rows=mirrored)
     made = pairs.pseudo.nonzero().squeeze(1)
     if len(made):
-        blended = pseudo_fakes(real, landmarks, generator=rng, shares=asdict(experiment.fakes), rows=made)
+        shares = asdict(experiment.fakes)
+        blended = pseudo_fakes(real, landmarks, generator=rng, shares=shares, rows=made, autoencoders=autoencoders)
         fake[made] = blended.images
+    if experiment.covered > 0 or experiment.grey > 0:
+        covering = Covering.draw(landmarks, size=size, generator=rng, covered=experiment.covered, grey=experiment.grey)
+        real, fake = covering.apply(real), covering.apply(fake)
     if experiment.degradation > 0:
         degradation = Degradation.draw(count, size=size, generator=rng, strength=experiment.degradation)
         real, fake = degradation.apply(real), degradation.apply(fake)

@@ -48,6 +48,7 @@ class PseudoFakes:
     self_blended: float = 0.6
     cross_blended: float = 0.2
     decoded: float = 0.2
+    neural: float = 0.0  # needs ``Experiment.autoencoders``
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,9 @@ class Experiment:
     frozen_stages: int = 0  # EfficientNet-Lite: keep ``init`` in the stem and in this many stages
     dropout: float = 0.4
     degradation: float = 1.0  # strength, 0 = none
+    covered: float = 0.0  # share of the pairs whose faces wear a mask, dark glasses or the like
+    grey: float = 0.0  # share of the pairs in black and white
+    autoencoders: str = ""  # safetensors file of ``lab autoencoders``, for neural pseudo-fakes
     precision: str = "auto"  # "bf16", "fp32"; "auto": bf16 where the hardware supports it
     normalisation: tuple[float, float] = (127.5, 128.0)  # mean and std of a channel, 0..255
     data: tuple[Data, ...] = ()
@@ -144,6 +148,9 @@ class Experiment:
         yield self.precision not in ("auto", "bf16", "fp32"), "precision must be auto, bf16 or fp32"
         yield self.dropout >= 1, "dropout must be from 0 to under 1"
         yield self.degradation > STRONGEST, f"degradation must be from 0 to {STRONGEST:g}"
+        yield self.covered > 1, "covered must be from 0 to 1"
+        yield self.grey > 1, "grey must be from 0 to 1"
+        yield self.fakes.neural > 0 and not self.autoencoders, "fakes.neural needs autoencoders: name their file"
         yield not any(asdict(self.fakes).values()), "fakes: at least one kind must have a share greater than 0"
         yield self.optimizer.label_smoothing >= 0.5, "optimizer.label_smoothing must be from 0 to under 0.5"
         yield self.optimizer.lr == 0, "optimizer.lr must be greater than 0"

@@ -15,6 +15,7 @@ from typing import Final
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from monitor.lab.fakes.autoencoders import Autoencoders
 from monitor.lab.training.averaging import AveragedWeights
 from monitor.lab.training.batches import augmented
 from monitor.lab.training.experiment import Experiment, Stage
@@ -68,6 +69,7 @@ def measure_throughput(
     half = computes_in_bf16(experiment.precision, device)
     network = initial_network(experiment).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     learner = Learner(network, experiment=experiment, half=half)
+    autoencoders = Autoencoders.named_by(experiment.autoencoders, device=device)
     averaged = AveragedWeights(network, memory=experiment.optimizer.ema_images)
     loader = PairLoader(open_streams(experiment.data, roots=roots, seed=experiment.seed), device=device)
     pairs = loader.batches((number * stage.batch // 2, stage.batch // 2) for number in range(steps + 1))
@@ -78,7 +80,7 @@ def measure_throughput(
         with clock("wait for crops"):
             stored = next(pairs).to(device)
         with clock("augment"):
-            batch = augmented(stored, experiment, size=stage.size, seed=(1, number))
+            batch = augmented(stored, experiment, size=stage.size, seed=(1, number), autoencoders=autoencoders)
         if number == 0:
             with FlopCounterMode(display=False) as counter:
                 learner.step(batch, lr=1e-4, seed=(2, number))

@@ -19,6 +19,7 @@ import torch
 from monitor.classifiers.weights import export_weights, sha256
 from monitor.errors import CheckpointError, DatasetError, ExperimentError
 from monitor.lab.datasets.faceset import FaceSet
+from monitor.lab.fakes.autoencoders import Autoencoders
 from monitor.lab.training.averaging import AveragedWeights
 from monitor.lab.training.batches import augmented
 from monitor.lab.training.checkpoint import load_checkpoint, save_checkpoint
@@ -106,6 +107,7 @@ class Trainer:
         teacher = Teacher(experiment, device=self.device) if experiment.distillation.model else None
         self._learner = Learner(network, experiment=experiment, half=self.half, teacher=teacher)
         self.averaged = AveragedWeights(network, memory=experiment.optimizer.ema_images)
+        self._autoencoders = Autoencoders.named_by(experiment.autoencoders, device=self.device)
         state = load_checkpoint(out, digest=self._digest)
         if state is not None:
             self._restore(state)
@@ -172,7 +174,8 @@ class Trainer:
     def _step(self, step: Step, stored: Any) -> float:  # noqa: ANN401 - a PairBatch
         seed, optimizer = self.experiment.seed, self.experiment.optimizer
         pairs = stored.to(self.device)
-        batch = augmented(pairs, self.experiment, size=step.size, seed=(seed, _AUGMENT, step.number))
+        draws = (seed, _AUGMENT, step.number)
+        batch = augmented(pairs, self.experiment, size=step.size, seed=draws, autoencoders=self._autoencoders)
         lr = learning_rate(step.images, total=self.experiment.images, settings=optimizer)
         learned = self._learner.step(batch, lr=lr, seed=(seed, _DROPOUT, step.number))
         if not learned.loss < float("inf"):
@@ -246,9 +249,9 @@ def _digest(experiment: Experiment, sets: Sequence[FaceSet]) -> str:
     digest = hashlib.sha256(experiment.digest.encode())
     for faces in sets:
         digest.update(faces.digest.encode())
-    start = Path(experiment.init)
-    if experiment.init and start.is_file():
-        digest.update(sha256(start).encode())
+    for start in (experiment.init, experiment.autoencoders):
+        if start and Path(start).is_file():
+            digest.update(sha256(Path(start)).encode())
     return digest.hexdigest()
 
 

@@ -44,7 +44,7 @@ def test_it_writes_one_picture_and_says_where(shards: Path, tmp_path: Path) -> N
     assert said.exit_code == 0, said.output
     picture = cv2.imread(str(out))
     assert picture is not None
-    assert picture.shape == (22 + 2 * 64, 12 * 64, 3)
+    assert picture.shape == (22 + 2 * 64, 13 * 64, 3)
     assert [file.name for file in out.parent.iterdir()] == ["look.png"]
 
 

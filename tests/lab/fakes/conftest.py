@@ -4,6 +4,7 @@ from support.footage import FACE, portrait
 from torch import Tensor
 
 from monitor.lab.datasets.faceset import USUAL_LANDMARKS
+from monitor.lab.fakes.autoencoders import UPSAMPLINGS, Autoencoder, Autoencoders
 from monitor.lab.fakes.jitter import Jitter, draw_squares, recrop, recrop_landmarks
 
 SIZE = 96
@@ -34,3 +35,13 @@ def faces(stored: Tensor) -> tuple[Tensor, Tensor]:
 @pytest.fixture
 def generator() -> torch.Generator:
     return torch.Generator().manual_seed(11)
+
+
+@pytest.fixture(scope="session")
+def autoencoders() -> Autoencoders:
+    """Untrained ones: what they make is far from the face."""
+    with torch.random.fork_rng():
+        torch.manual_seed(2)
+        return Autoencoders(
+            {name: Autoencoder(name).eval().requires_grad_(requires_grad=False) for name in UPSAMPLINGS}
+        )

@@ -14,6 +14,7 @@ from support.footage import portrait
 from monitor.errors import DatasetError, ExperimentError
 from monitor.lab import fakes
 from monitor.lab.datasets.faceset import COLUMNS, FaceSet
+from monitor.lab.fakes.autoencoders import Autoencoders
 from monitor.lab.fakes.sheet import contact_sheet
 
 SIZE, HEADING = 48, 22
@@ -52,7 +53,7 @@ def test_nothing_of_this_folder_needs_more_than_a_training_machine_has() -> None
 class TestContactSheet:
     def test_fakes_masks_and_differences_belong_together(self, tmp_path: Path) -> None:
         sheet = contact_sheet(face_set(tmp_path / "set", [0] * 5), rows=3, size=SIZE, seed=2)
-        assert sheet.shape == (HEADING + 3 * SIZE, 12 * SIZE, 3)
+        assert sheet.shape == (HEADING + 3 * SIZE, 13 * SIZE, 3)
         for row in range(3):
             real = cell(sheet, row, 0)
             for kind in (1, 4, 7):
@@ -60,6 +61,12 @@ class TestContactSheet:
                 assert mask.max() > 50
                 assert np.abs(np.clip(5 * np.abs(fake - real), 0, 255) - difference).max() <= 5
                 assert np.abs(fake - real)[mask == 0].max(initial=0) <= 1  # a mask under 1/510 is drawn as 0
+
+    def test_autoencoders_add_the_neural_fakes(self, tmp_path: Path, autoencoders: Autoencoders) -> None:
+        faces = face_set(tmp_path / "set", [0] * 5)
+        sheet = contact_sheet(faces, rows=3, size=SIZE, seed=2, autoencoders=autoencoders)
+        assert sheet.shape == (HEADING + 3 * SIZE, 16 * SIZE, 3)
+        assert all(np.abs(cell(sheet, row, 10) - cell(sheet, row, 0)).max() > 5 for row in range(3))
 
     def test_fake_crops_are_not_used(self, tmp_path: Path) -> None:
         faces = face_set(tmp_path / "set", [0, 1, 1, 0])

@@ -94,3 +94,16 @@ def test_generators_for_different_purposes_are_unrelated() -> None:
     torch.testing.assert_close(
         torch.rand(4, generator=generator(CPU, 3, 4)), torch.rand(4, generator=generator(CPU, 3, 4)), atol=0, rtol=0
     )
+
+
+def test_covered_and_grey_pairs_are_so_in_both_halves(pairs: PairBatch, experiment: Callable[..., Experiment]) -> None:
+    same = replace(pairs, fake=pairs.real, pseudo=torch.zeros_like(pairs.pseudo))
+    plain, changed = (
+        augmented(same, experiment(degradation=0.0, covered=share, grey=share), size=64, seed=(3,))
+        for share in (0.0, 1.0)
+    )
+    assert not differing(changed).any()
+    assert (changed.images.amax(1) - changed.images.amin(1)).max() < 1e-4
+    luma = (plain.images * torch.tensor((0.299, 0.587, 0.114))[:, None, None]).sum(1)
+    covered = (changed.images[:, 0] - luma).abs() > 0.05
+    assert (covered.flatten(1).float().mean(1) > 0.02).float().mean() > 0.6
