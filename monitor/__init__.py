@@ -5,7 +5,7 @@ The rooms, from the top; imports run downhill only::
     cli/          what a person types
     dashboard/    what people at a browser see
     server/       the service: streams, uploads, routes, sign-in, health, metrics
-    api           the public door: analyze(), watch(), open_source(), values, errors
+    api           the public door: analyze(), watch(), supervise(), open_source(), values, errors
     lab/          data, pseudo-fakes, training, and measuring the thing that ships
     doctor        is this machine ready?
     flags/        the moments that somebody flagged: database, clips, files, export
@@ -54,7 +54,10 @@ __all__ = [
     "SourceInfo",
     "StreamClosed",
     "StreamOpened",
+    "StreamState",
     "StreamStateChanged",
+    "StreamStatus",
+    "StreamSupervisor",
     "Subscription",
     "TrackSummary",
     "UsageError",
@@ -65,6 +68,7 @@ __all__ = [
     "load_engines",
     "load_settings",
     "open_source",
+    "supervise",
     "watch",
 ]
 

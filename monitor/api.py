@@ -14,6 +14,8 @@ True
     with monitor.watch("rtsp://camera/stream") as events:
         for event in events:
             print(event.to_dict())
+
+``supervise`` watches a stream whose events only its observers read.
 """
 
 import threading
@@ -34,6 +36,9 @@ from monitor.runtime import (
     Observers,
     Sink,
     StreamEvents,
+    StreamState,
+    StreamStatus,
+    StreamSupervisor,
     Subscription,
 )
 from monitor.settings import Settings, load_settings
@@ -86,7 +91,10 @@ __all__ = [
     "SourceInfo",
     "StreamClosed",
     "StreamOpened",
+    "StreamState",
     "StreamStateChanged",
+    "StreamStatus",
+    "StreamSupervisor",
     "Subscription",
     "TrackSummary",
     "UsageError",
@@ -96,6 +104,7 @@ __all__ = [
     "load_engines",
     "load_settings",
     "open_source",
+    "supervise",
     "watch",
 ]
 
@@ -201,10 +210,64 @@ def watch(
         repeat: restart a file at its end.
         load: a load shedder, shared by all streams of a process; default: every frame is analysed.
     """
+
+    def with_reader(reader: Subscription) -> StreamSupervisor:
+        return supervise(
+            url, settings=settings, engines=engines, observers=[*observers, reader], repeat=repeat, load=load
+        )
+
+    return Watch(with_reader)
+
+
+def supervise(
+    url: str,
+    *,
+    settings: Settings | None = None,
+    engines: Engines | Callable[[], Engines] | None = None,
+    observers: Sequence[Observer | Subscription] = (),
+    prepare: Callable[[Source], None] | None = None,
+    repeat: bool = False,
+    opener: Callable[[], Source] | None = None,
+    load: LoadShedder | None = None,
+) -> StreamSupervisor:
+    """Watch a source whose events only the observers read: ``start()`` it, look at its ``status``, ``stop()`` it.
+
+    >>> from time import sleep
+    >>> from monitor import Settings, supervise
+    >>> seen = []
+    >>> stream = supervise("demo:", settings=Settings(source={"demo_seconds": 0.2}), observers=[seen.append])
+    >>> stream.start()
+    >>> while not stream.status.state.over:
+    ...     sleep(0.1)
+    >>> stream.stop()
+    >>> stream.status.state, "stream_closed" in [event.type for event in seen]
+    (<StreamState.ENDED: 'ended'>, True)
+
+    ``watch``, the command line and the server are built on it.
+
+    Args:
+        url: a path or an address. A file is played at its own speed.
+        settings: default: ``load_settings()``.
+        engines: or a function that loads them on the stream's thread; default: ``load_engines(settings)``, now.
+        observers: receive the events immediately, on the stream's threads; an observer without a ``Subscription`` is
+            best effort.
+        prepare: called with each open source before its ``StreamOpened``, on the stream's thread.
+        repeat: restart a file at its end.
+        opener: opens the source instead of ``url``, which is then only its name.
+        load: a load shedder, shared by all streams of a process; default: every frame is analysed.
+    """
     settings = settings or load_settings()
-    engines = engines or load_engines(settings)
-    subscriptions = [_subscription(observer, FailurePolicy.BEST_EFFORT) for observer in observers]
-    return Watch(url, engines=engines, settings=settings, subscriptions=subscriptions, repeat=repeat, load=load)
+    loaded = engines or load_engines(settings)
+    return StreamSupervisor(
+        url,
+        engines=(lambda: loaded) if isinstance(loaded, Engines) else loaded,
+        settings=settings,
+        observers=_observers(observers, FailurePolicy.BEST_EFFORT),
+        prepare=prepare,
+        repeat=repeat,
+        opener=opener,
+        load=load,
+    )
 
 
 def _observers(observers: Sequence[Observer | Subscription], policy: FailurePolicy) -> Observers:

@@ -52,12 +52,21 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return True if fast and str(collection_path).startswith(_SLOW_PATHS) else None
 
 
+@pytest.hookimpl(optionalhook=True)  # of pytest-xdist
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """Half as many workers again as cores, because slow tests wait for cameras, servers and browsers."""
+    fast = config.getoption("markexpr") == "not slow"
+    return None if fast else (3 * (os.cpu_count() or 1) + 1) // 2  # None: as many as cores
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark slow tests."""
+    """Mark slow tests, and put their files first, so that no worker ends with a long test while the others rest."""
     for item in items:
         used = SLOW_FIXTURES.intersection(getattr(item, "fixturenames", ()))
         if used or str(item.path).startswith(_SLOW_PATHS):
             item.add_marker("slow")
+    slow_files = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow_files)
 
 
 @pytest.fixture(scope="session")

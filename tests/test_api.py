@@ -128,6 +128,13 @@ def test_everything_of_the_door_is_on_the_page_of_the_api() -> None:
     assert set(api.__all__) - shown == set()
 
 
+def test_one_function_makes_every_supervised_stream() -> None:
+    """``watch``, the command line and the server open, observe and stop their streams alike."""
+    package = Path(monitor.__file__).parent
+    makers = [path for path in package.rglob("*.py") if "StreamSupervisor(" in path.read_text(encoding="utf-8")]
+    assert [path.relative_to(package).as_posix() for path in makers] == ["api.py"]
+
+
 def test_a_watch_of_nothing_says_so_after_its_last_event(engines: Engines, settings: Settings, tmp_path: Path) -> None:
     states = []
     with monitor.watch(str(tmp_path / "nothing.mp4"), settings=settings, engines=engines) as events:

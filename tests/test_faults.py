@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from support import clips, faults, rtsp_server
 
+from monitor.media.worker import process_clock
 from monitor.runtime import StreamState
 
 pytestmark = [pytest.mark.fault, pytest.mark.rtsp]
@@ -62,9 +63,10 @@ def test_a_process_that_dies_is_replaced(camera: faults.Camera, number: signal.S
     assert witness.unaccounted == []
 
 
-def test_a_process_that_hangs_is_replaced(camera: faults.Camera) -> None:
+def test_a_process_that_hangs_is_replaced(camera: faults.Camera, monkeypatch: pytest.MonkeyPatch) -> None:
     with faults.watched(camera.url, read_timeout=0.5, hang_timeout=1.0) as (watch, witness):
         first = witness.pid
+        monkeypatch.setattr(process_clock, "_PATIENCE", 2.0)  # a stopped process runs out of it five times as soon
         faults.reader_killed(witness, signal.SIGSTOP)
         assert witness.pid != first
         assert watch.status.state is StreamState.LIVE

@@ -14,7 +14,7 @@ from rich.table import Table
 from monitor import api
 from monitor.analysis.pipeline import Engines
 from monitor.cli import event_lines, terminal
-from monitor.cli.options import AsJson, Backend, MinFace, Set, SettingsFile, load_engines, settings_from
+from monitor.cli.options import AsJson, Backend, MinFace, Set, SettingsFile, settings_from
 from monitor.cli.terminal import console, errors, print_table
 from monitor.errors import MonitorError, SourceUnavailableError, UsageError
 from monitor.media.sources import LeftOut, expand, open_isolated
@@ -51,7 +51,8 @@ def analyze(
     reported and the others continue; the exit code is then 3, or 1 after another failure.
     """
     settings = settings_from(settings_file, assignments, backend=backend, min_face=min_face)
-    engines = load_engines(settings)
+    with errors.status("loading engines (the first start builds them: up to a minute)"):
+        engines = api.load_engines(settings)
     outcomes = []
     names, left_out = _expand(sources)
     for name in names:

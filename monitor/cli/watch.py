@@ -13,7 +13,7 @@ import typer
 from rich.markup import escape
 from rich.text import Text
 
-from monitor.analysis.pipeline import Engines
+from monitor import api
 from monitor.cli.options import AsJson, Backend, MinFace, Set, SettingsFile, settings_from
 from monitor.cli.terminal import console, errors
 from monitor.cli.watched_source import WatchedSource
@@ -53,7 +53,7 @@ def watch(
     """
     settings = settings_from(settings_file, assignments, backend=backend, min_face=min_face)
     with errors.status("loading engines (on first use they are built: up to a minute)"):
-        engines = Engines.load(settings)
+        engines = api.load_engines(settings)
     load = LoadShedder()
     watched = [
         WatchedSource(

@@ -8,6 +8,7 @@ from typing import Any
 import typer
 from rich.markup import escape
 
+from monitor import api
 from monitor.analysis.pipeline import Engines
 from monitor.cli import event_lines
 from monitor.cli.terminal import console
@@ -19,10 +20,8 @@ from monitor.results.rollover import DAY, RolloverRecorder
 from monitor.runtime import (
     FailurePolicy,
     LoadShedder,
-    Observers,
     StreamState,
     StreamStatus,
-    StreamSupervisor,
     Subscription,
 )
 from monitor.settings import Settings
@@ -77,11 +76,11 @@ class WatchedSource:
         self._recorder: RolloverRecorder  # of the current connection
         self._announced: set[int] = set()  # ids of the tracks in view
         self._state: str = StreamState.CONNECTING
-        self.supervisor = StreamSupervisor(
+        self.supervisor = api.supervise(
             url,
-            engines=lambda: engines,
+            engines=engines,
             settings=settings,
-            observers=Observers([Subscription(self, "terminal", FailurePolicy.REQUIRED)]),
+            observers=[Subscription(self, "terminal", FailurePolicy.REQUIRED)],
             prepare=self._prepare,
             load=load,
         )

@@ -2,12 +2,10 @@
 
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Final, Self
 
-from monitor.analysis.pipeline import Engines
-from monitor.runtime import FailurePolicy, LoadShedder, Observers, StreamState, StreamSupervisor, Subscription
-from monitor.settings import Settings
+from monitor.runtime import FailurePolicy, StreamState, StreamSupervisor, Subscription
 from monitor.types.events import Event, FrameAnalysed, StreamStateChanged
 
 FRAMES_HELD: Final = 8  # limit of waiting FrameAnalysed events, which contain pixels
@@ -20,34 +18,20 @@ class Watch:
     Events wait for the reader. If more than 8 ``FrameAnalysed`` events wait, the oldest is dropped and counted in
     ``dropped``; no other event is dropped.
 
+    Args:
+        supervise: makes the stream's supervisor with the given observer, which must be the last one.
+
     Raises:
         MonitorError: from the iteration, after the last event: the stream failed for good.
     """
 
-    def __init__(
-        self,
-        url: str,
-        *,
-        engines: Engines,
-        settings: Settings,
-        subscriptions: Sequence[Subscription] = (),
-        repeat: bool = False,
-        load: LoadShedder | None = None,
-    ) -> None:
+    def __init__(self, supervise: Callable[[Subscription], StreamSupervisor]) -> None:
         self._changed = threading.Condition()
         self._waiting: deque[Event] = deque()
         self._frames = 0  # number of FrameAnalysed events among them
         self._stopped = self._over = self._failed = False
         self.dropped = 0  # number of dropped FrameAnalysed events
-        reader = Subscription(self._put, "reader", FailurePolicy.REQUIRED)
-        self._supervisor = StreamSupervisor(
-            url,
-            engines=lambda: engines,
-            settings=settings,
-            observers=Observers([*subscriptions, reader]),
-            repeat=repeat,
-            load=load,
-        )
+        self._supervisor = supervise(Subscription(self._put, "reader", FailurePolicy.REQUIRED))
 
     def __enter__(self) -> Self:
         self._supervisor.start()

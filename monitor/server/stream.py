@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Callable
 from typing import Final
 
+from monitor import api
 from monitor.analysis.pipeline import Engines
 from monitor.flags.archive import FlagArchive
 from monitor.flags.clips import follow
@@ -16,10 +17,8 @@ from monitor.runtime import (
     BackgroundWorker,
     FailurePolicy,
     LoadShedder,
-    Observers,
     StreamMetrics,
     StreamStatus,
-    StreamSupervisor,
     Subscription,
 )
 from monitor.server.broadcaster import Broadcaster
@@ -78,11 +77,11 @@ class Stream:
             Subscription(self.metrics, "metrics"),
             Subscription(self.broadcaster, "viewers"),
         )
-        self._supervisor = StreamSupervisor(
+        self._supervisor = api.supervise(
             url,
             engines=engines,
             settings=settings,
-            observers=Observers(subscriptions),
+            observers=subscriptions,
             prepare=self._prepare,
             repeat=repeat,
             opener=opener,

@@ -1,6 +1,8 @@
-"""Settings of all stages, and their loader."""
+"""Settings of all stages, and their loader, which is imported when it is first used: a decoding process never does."""
 
-from monitor.settings.loader import ENVIRONMENT_PREFIX, load_settings
+import importlib
+from typing import TYPE_CHECKING
+
 from monitor.settings.old_names import rename_settings
 from monitor.settings.server import AccessSettings, DashboardSettings, EvidenceSettings, ServiceSettings
 from monitor.settings.stages import (
@@ -16,6 +18,9 @@ from monitor.settings.stages import (
     TrackerSettings,
     VerdictSettings,
 )
+
+if TYPE_CHECKING:
+    from monitor.settings.loader import ENVIRONMENT_PREFIX, load_settings
 
 __all__ = [
     "ENVIRONMENT_PREFIX",
@@ -37,3 +42,11 @@ __all__ = [
     "load_settings",
     "rename_settings",
 ]
+
+
+def __getattr__(name: str) -> object:
+    if name not in ("ENVIRONMENT_PREFIX", "load_settings"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(importlib.import_module("monitor.settings.loader"), name)
+    globals()[name] = value
+    return value

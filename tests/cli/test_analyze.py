@@ -137,7 +137,8 @@ def test_an_internal_error_in_one_file_never_stops_the_rest(
     def fragile(source, **others):
         return api.analyze(source, **others | ({"sinks": [broken]} if "bad" in source.info.name else {}))
 
-    monkeypatch.setattr("monitor.cli.analyze.api", SimpleNamespace(analyze=fragile))
+    door = SimpleNamespace(analyze=fragile, load_engines=api.load_engines)
+    monkeypatch.setattr("monitor.cli.analyze.api", door)
     for name in ("bad.mp4", "good.mp4"):
         video(tmp_path / name, frames=3)
     said = cli("analyze", "bad.mp4", "good.mp4", "--no-video", "--json")

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from monitor import api
 from monitor.analysis.pipeline import Engines
 from monitor.results.watch import FRAMES_HELD, Watch
 from monitor.runtime import FailurePolicy, Subscription
@@ -21,7 +22,7 @@ def events_of(watch: Watch) -> Iterator[str]:
 
 
 def test_a_file_is_watched_from_its_opening_to_its_end(engines: Engines, brief: Settings) -> None:
-    with Watch("demo:", engines=engines, settings=brief) as watch:
+    with api.watch("demo:", engines=engines, settings=brief) as watch:
         types = list(events_of(watch))
     assert types.index("stream_opened") < types.index("frame_analysed") < types.index("stream_closed")
     assert types.count("frame_analysed") + watch.dropped == 25
@@ -30,7 +31,7 @@ def test_a_file_is_watched_from_its_opening_to_its_end(engines: Engines, brief: 
 
 def test_a_slow_reader_loses_frames_and_nothing_else(engines: Engines, brief: Settings) -> None:
     seen: list[Event] = []
-    with Watch("demo:", engines=engines, settings=brief, subscriptions=[Subscription(seen.append, "list")]) as watch:
+    with api.watch("demo:", engines=engines, settings=brief, observers=[Subscription(seen.append, "list")]) as watch:
         deadline = time.monotonic() + 30
         while not any(isinstance(event, StreamClosed) for event in seen) and time.monotonic() < deadline:
             time.sleep(0.05)
@@ -44,7 +45,7 @@ def test_a_slow_reader_loses_frames_and_nothing_else(engines: Engines, brief: Se
 
 def test_leaving_the_block_ends_all_threads(engines: Engines, brief: Settings) -> None:
     before = set(threading.enumerate())
-    with Watch("demo:", engines=engines, settings=brief, repeat=True) as watch:
+    with api.watch("demo:", engines=engines, settings=brief, repeat=True) as watch:
         next(watch)
     assert [thread for thread in threading.enumerate() if thread not in before and thread.name != "memory"] == []
     rest = list(watch)
@@ -59,6 +60,6 @@ def test_a_required_observer_ends_the_watch(engines: Engines, brief: Settings) -
     required = Subscription(fails, "recorder", FailurePolicy.REQUIRED)
     with (
         pytest.raises(RuntimeError, match="no room"),
-        Watch("demo:", engines=engines, settings=brief, subscriptions=[required]) as watch,
+        api.watch("demo:", engines=engines, settings=brief, observers=[required]) as watch,
     ):
         list(watch)

@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
-from urllib.request import url2pathname
 
 from monitor.errors import UsageError
 from monitor.media.failures import FailureCauses
@@ -85,6 +84,8 @@ class Address:
                 return cls(kind=kind, target=target, name=mask(name) if kind.is_remote else name)
         found = next((kind for kind in kinds() if scheme in kind.schemes), None)
         if found is not None and found.is_path:
+            from urllib.request import url2pathname  # with its web clients, which few processes need
+
             return cls.of(Path(url2pathname(unquote(urlsplit(url).path))))
         if found is not None and not rest.startswith("//"):
             raise UsageError(f"an address of {scheme}: begins with {scheme}://, with two slashes")

@@ -7,9 +7,7 @@ cannot get. The beginning of the content tells them apart.
 import base64
 import os
 import re
-import urllib.request
 from contextlib import suppress
-from http.client import HTTPException
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
@@ -100,24 +98,28 @@ def _resolve(location: str, reference: str) -> str:
 
 def _read_head(location: str, *, timeout: float) -> bytes:
     """The beginning and the end of a file, or the beginning of a web server's answer; empty if it cannot be read."""
-    with suppress(OSError, ValueError, HTTPException):
+    with suppress(OSError, ValueError):
         if "://" not in location:
             with Path(location).open("rb") as file:
                 head = file.read(_HEAD)
                 file.seek(max(file.tell(), file.seek(0, os.SEEK_END) - _TAIL))
                 return head + file.read(_TAIL)
         if urlsplit(location).scheme.lower() in ("http", "https"):
-            with urllib.request.urlopen(_request(location), timeout=timeout) as answer:  # noqa: S310 - a web address
-                return bytes(answer.read(_HEAD))
+            return _read_answer(location, timeout=timeout)
     return b""
 
 
-def _request(url: str) -> urllib.request.Request:
-    """A request with user name and password in its header, where urllib expects them."""
+def _read_answer(url: str, *, timeout: float) -> bytes:
+    """The beginning of a web server's answer; user name and password go into the header, where urllib expects them."""
+    from http.client import HTTPException  # here, because each decoding process imports this module
+    from urllib.request import Request, urlopen
+
     parts = urlsplit(url)
     credentials, _, host = parts.netloc.rpartition("@")
-    request = urllib.request.Request(urlunsplit(parts._replace(netloc=host)))  # noqa: S310 - a web address
+    request = Request(urlunsplit(parts._replace(netloc=host)))  # noqa: S310 - a web address
     if credentials:
         token = base64.b64encode(unquote(credentials).encode()).decode("ascii")
         request.add_unredirected_header("Authorization", f"Basic {token}")
-    return request
+    with suppress(HTTPException), urlopen(request, timeout=timeout) as answer:  # noqa: S310 - a web address
+        return bytes(answer.read(_HEAD))
+    return b""

@@ -2,6 +2,8 @@
 
 import os
 import socket
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -22,6 +24,13 @@ from monitor.settings import SourceSettings
 from monitor.types import Frame
 
 SETTINGS = SourceSettings(max_pixels=320 * 240)
+
+
+def test_a_process_starts_without_the_loader_of_settings_and_web_clients() -> None:
+    heavy = "{'http.client', 'pydantic_settings', 'torch', 'urllib.request'} & set(sys.modules)"
+    code = f"import sys, monitor.media.worker.process; print(sorted({heavy}))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
 
 
 @pytest.fixture
