@@ -8,7 +8,8 @@ from pydoc import locate
 import griffe
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # this checkout, whatever is installed
-from monitor.types.schema import field_comments
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from support.json_schema import field_comments
 
 
 class FieldComments(griffe.Extension):

@@ -48,7 +48,6 @@ def examine(settings: Settings, *, out: Path) -> Iterator[Finding]:
     """Yields the findings one by one; takes a few seconds, or longer if engines must be built first.
 
     Args:
-        settings: of the program.
         out: folder for results; checked for write access.
     """
     yield Finding("program", Severity.OK, f"deepfake-monitor {__version__}, Python {platform.python_version()}")

@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 from support.clips import video
+from support.json_schema import EVENTS_FILE
 
 import monitor
 from monitor import api, errors
 from monitor.analysis.pipeline import Engines
 from monitor.errors import SourceNotFoundError, UsageError
 from monitor.settings import Settings, SourceSettings, stages
-from monitor.types.schema import EVENTS_FILE
 
 
 def short(settings: Settings, seconds: float = 0.4) -> Settings:

@@ -15,6 +15,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from support.events import analyse_frame, open_stream
 from support.flag_writer import SUSPECT, provenance
+from support.json_schema import events_schema, report_schema
 from support.observations import observation
 from support.schema_tables import SchemaTables
 from support.written_tables import within, write
@@ -23,11 +24,10 @@ from monitor.flags.archive import FlagArchive
 from monitor.flags.clips import PictureRing
 from monitor.flags.files import FACES
 from monitor.flags.recorder import FlagRecorder, FlagRequest
-from monitor.results.report_content import SCHEMA_VERSION, report_schema
+from monitor.results.report_content import SCHEMA_VERSION
 from monitor.results.timeline import COLUMNS
 from monitor.settings import Settings
 from monitor.types import Frame
-from monitor.types.schema import events_schema
 
 PAGE = Path(__file__).parent.parent / "docs" / "json.md"
 BY = "tests/test_json_page.py"

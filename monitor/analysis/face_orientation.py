@@ -37,7 +37,6 @@ class FaceOrientation:
 
     Args:
         detector: finds upright faces.
-        settings: of the stages.
         still: the frames are independent pictures.
     """
 
@@ -69,7 +68,6 @@ class FaceOrientation:
 
         Args:
             pixels: (H, W, 3) RGB.
-            media_time: of the frame.
             following: a face is being followed, so that nobody is missing.
         """
         if self._still:
@@ -151,13 +149,7 @@ class FaceOrientation:
         return (self.turns + self._step) % len(ALL_TURNS)
 
     def _direction(self, pixels: Pixels, faces: Faces, found_in: int) -> int | None:
-        """The turns that set most large faces upright; the current ones without a majority; None: not known.
-
-        Args:
-            pixels: (H, W, 3) RGB.
-            faces: of the picture as it lies.
-            found_in: the turns in which the faces were found.
-        """
+        """The turns that set most large faces upright; the current ones without a majority; None: not known."""
         turn = turn_of(pixels, found_in)
         faces = turn.turn_faces(faces)
         faces = faces[faces.boxes[:, 3] - faces.boxes[:, 1] >= self._min_size][:_MAX_COUNTED]

@@ -88,7 +88,6 @@ class Integrity:
         """The hints that start or end with this frame; ``active`` holds all current hints.
 
         Args:
-            frame: the next frame.
             disordered: the source's count of disordered timestamps, up to this frame.
             turned: the hint that the picture is turned, if it is, from ``monitor.analysis.face_orientation``.
         """

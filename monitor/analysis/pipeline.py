@@ -149,7 +149,6 @@ class Pipeline:
 
     Args:
         engines: shared with other pipelines.
-        settings: of all stages.
         still: the frames are independent pictures.
         live: the faces of several live streams may be scored in one batch. The last digits of a score depend on the
             batch size, so files, which must give reproducible results, are always scored alone.

@@ -25,18 +25,13 @@ Full profiles measure 57 to 70 degrees of yaw, three-quarter views up to 47. Fac
 audience have a brightness of 36 to 47, faces on its lit stage 82 and more.
 """
 
-from __future__ import annotations
-
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
+from monitor.settings import QualitySettings
 from monitor.types import Faces, Floats, Pixels, Qualities, Reason
-
-if TYPE_CHECKING:
-    from monitor.settings import QualitySettings
 
 _SIDE = 64
 _INNER = 0.7  # central share of the box that contains only face
@@ -55,8 +50,6 @@ def measure(pixels: Pixels, faces: Faces, settings: QualitySettings) -> Qualitie
 
     Args:
         pixels: (H, W, 3) RGB, the frame of the faces.
-        faces: N faces.
-        settings: the limits.
 
     Returns:
         N rows, in the order of ``faces``.
@@ -111,7 +104,6 @@ def weak_points(*, size: float, sharpness: float, brightness: float, settings: Q
         size: height of the face, pixels.
         sharpness: as measured by :func:`measure`.
         brightness: mean luma, 0..255.
-        settings: the limits.
     """
     checks = (
         (Reason.TOO_SMALL, size, settings.min_size),

@@ -30,7 +30,6 @@ class Scorer:
     ``TOLERATED_FAILURES`` failures the next one is raised.
 
     Args:
-        classifier: its network, crop policy and calibration.
         engine: compiled from that network; outputs logits (N,) and evidence maps (N, h, w). May be replaced
             at any time, see ``Engines.replace_engines``.
     """
@@ -55,9 +54,7 @@ class Scorer:
 
         Args:
             pixels: (H, W, 3) RGB uint8, the frame of the faces.
-            tracked: faces of that frame.
             qualities: rows align with ``tracked``.
-            rows: the faces that are due.
             engine: the engine of this frame; default: the current one.
 
         Raises:

@@ -7,19 +7,15 @@ are merged. So a span is published only ``merge_gap + max_backdate`` seconds aft
 merged with it, or when its track ends. Peak, mean and best frame are those of the scored samples inside it.
 """
 
-from __future__ import annotations
-
 import math
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from monitor.settings import SegmentSettings
 from monitor.types import Judgement, Label, LabelChange, Scores, Segment
 from monitor.types.faces import sigmoid
-
-if TYPE_CHECKING:
-    from monitor.settings import SegmentSettings
 
 MAX_RECENT: Final = 1024  # unassigned scores per track, at any score rate
 
@@ -41,9 +37,6 @@ class Segments:
         """Update the spans with one frame.
 
         Args:
-            judged: the verdicts of this frame.
-            scores: the scores of this frame.
-            frame_index: position of the frame in its source.
             media_time: PTS seconds; a step back of more than ``merge_gap`` ends all spans.
 
         Returns:

@@ -12,17 +12,12 @@ A track is confirmed, and gets its id, after ``min_hits`` frames with its face; 
 The same faces at the same times give the same ids.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from monitor.settings import TrackerSettings
 from monitor.types import Faces, Floats, TrackedFaces
-
-if TYPE_CHECKING:
-    from monitor.settings import TrackerSettings
 
 _SAME_FACE = 0.5  # IoU above which two boxes show the same face
 _MISSED_DETECTIONS = 2.5  # number of full detections that may miss an active track, as a time
@@ -109,7 +104,6 @@ class Tracker:
         one every ``search_interval``, so that an unstable face does not cause a detection per frame.
 
         Args:
-            media_time: of the frame.
             min_search_interval: minimum seconds of media time between two detections while no track is active or lost.
         """
         if self._detected_at is None:
@@ -178,7 +172,7 @@ class Tracker:
         )
         return TrackedFaces(faces=faces, track_ids=np.array([track.id for track in confirmed], np.int64))
 
-    def _lose(self, tracks: Sequence[_FaceTrack]) -> None:
+    def _lose(self, tracks: "Sequence[_FaceTrack]") -> None:
         """Mark active tracks as lost."""
         self._active = [track for track in self._active if track not in tracks]
         self._lost += tracks
@@ -195,7 +189,7 @@ class Tracker:
         self._lost = [track for track in self._lost if track not in expired]
         self._end(expired)
 
-    def _end(self, tracks: Sequence[_FaceTrack]) -> None:
+    def _end(self, tracks: "Sequence[_FaceTrack]") -> None:
         self._ended += [track.id for track in tracks if track.id]
 
     def _end_all(self) -> None:

@@ -58,15 +58,25 @@ class Architecture(Protocol):
 
     @staticmethod
     def body(*, dropout: float = 0.0) -> torch.nn.Module:
-        """Random weights, train mode: (N, 3, S, S) -> logits (N, 1). Weights files hold its ``state_dict``."""
+        """Random weights, train mode: (N, 3, S, S) -> logits (N, 1). Weights files hold its ``state_dict``.
+
+        ``dropout`` is a probability, on the features before the last layer.
+        """
 
     @staticmethod
     def with_evidence(body: torch.nn.Module, *, input_size: int) -> torch.nn.Module:
-        """Eval mode: (N, 3, S, S) -> (logit (N,), evidence map (N, h, w)), mean(map) + bias = logit."""
+        """Eval mode: (N, 3, S, S) -> (logit (N,), evidence map (N, h, w)), mean(map) + bias = logit.
+
+        The layers are shared with the body and set to eval mode; the last one is copied.
+        """
 
     @staticmethod
     def build(weights: Path, *, input_size: int) -> torch.nn.Module:
-        """``with_evidence`` with the weights of a file; ModelCardError if the file holds other tensors."""
+        """``with_evidence`` on the CPU with the weights of a safetensors file, fp16 or fp32, computed in fp32.
+
+        Raises:
+            ModelCardError: the file holds other tensors.
+        """
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,19 +1,15 @@
 """Reference crops for the parity test of an engine: the demo's faces, unchanged and degraded like poor cameras."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import cv2
 import numpy as np
 
 from monitor.classifiers.crops import crop_faces
+from monitor.classifiers.model_card import CropPolicy
 from monitor.media.sources.demo import DEMO_FACE_BOX, demo_faces
 from monitor.types import Pixels
-
-if TYPE_CHECKING:
-    from monitor.classifiers.model_card import CropPolicy
 
 _SHIFTS: Final = (0.0, -9.0, 9.0)  # pixels, down and right
 _SEED: Final = 7

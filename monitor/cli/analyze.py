@@ -14,17 +14,8 @@ from rich.table import Table
 from monitor import api
 from monitor.analysis.pipeline import Engines
 from monitor.cli import event_lines, terminal
-from monitor.cli.terminal import (
-    AsJson,
-    Backend,
-    MinFace,
-    Set,
-    SettingsFile,
-    console,
-    errors,
-    print_table,
-    settings_from,
-)
+from monitor.cli.options import AsJson, Backend, MinFace, Set, SettingsFile, settings_from
+from monitor.cli.terminal import console, errors, print_table
 from monitor.errors import MonitorError, SourceUnavailableError, UsageError
 from monitor.media.sources import LeftOut, expand, open_isolated
 from monitor.media.sources.address import known_examples

@@ -11,17 +11,8 @@ import typer
 from rich.progress import Progress
 from rich.table import Table
 
-from monitor.cli.terminal import (
-    AsJson,
-    Backend,
-    MinFace,
-    Set,
-    SettingsFile,
-    console,
-    errors,
-    print_table,
-    settings_from,
-)
+from monitor.cli.options import AsJson, Backend, MinFace, Set, SettingsFile, settings_from
+from monitor.cli.terminal import console, errors, print_table
 from monitor.lab.bench.clips import crowd_clip, one_face_clip, scaled_clip
 from monitor.lab.bench.compare import Scenario, ScenarioResult, compare, one_thread_process
 from monitor.lab.bench.peak import ClassifierSpeed, classifier_speed

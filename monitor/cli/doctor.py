@@ -9,7 +9,8 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from monitor.cli.terminal import AsJson, Backend, Set, SettingsFile, print_table, settings_from
+from monitor.cli.options import AsJson, Backend, Set, SettingsFile, settings_from
+from monitor.cli.terminal import print_table
 from monitor.doctor import Severity, examine
 
 _MARKS = {Severity.OK: "[green]ok[/]", Severity.WARNING: "[yellow]warning[/]", Severity.FAILURE: "[bold red]failure[/]"}

@@ -13,7 +13,8 @@ from rich.progress import Progress
 from rich.table import Column, Table
 
 from monitor.analysis.pipeline import configured_committee
-from monitor.cli.terminal import AsJson, Set, SettingsFile, console, errors, print_table, settings_from
+from monitor.cli.options import AsJson, Set, SettingsFile, settings_from
+from monitor.cli.terminal import console, errors, print_table
 from monitor.errors import EngineError, MonitorError, UsageError
 from monitor.faces.mtcnn.networks import mtcnn_networks
 from monitor.inference.backends import all_backends, choose

@@ -61,7 +61,6 @@ def write_feedback(flags: Iterable[Flag], out: Path, *, exhibits: FlagFiles) -> 
     Args:
         flags: all flags; the others are only counted.
         out: the folder; must not contain feedback yet.
-        exhibits: the flags' files.
 
     Raises:
         UsageError: the folder contains feedback already, or no flag is usable.

@@ -9,7 +9,8 @@ import typer
 from rich.markup import escape
 from rich.table import Column, Table
 
-from monitor.cli.terminal import AsJson, Set, SettingsFile, console, errors, print_table, settings_from
+from monitor.cli.options import AsJson, Set, SettingsFile, settings_from
+from monitor.cli.terminal import console, errors, print_table
 from monitor.errors import BundleError, UsageError
 from monitor.flags.archive import FlagArchive
 from monitor.flags.bundle import verify as verify_bundle

@@ -11,7 +11,8 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from monitor.cli.terminal import AsJson, Set, SettingsFile, console, errors, print_table, settings_from
+from monitor.cli.options import AsJson, Set, SettingsFile, settings_from
+from monitor.cli.terminal import console, errors, print_table
 from monitor.flags.archive import FlagArchive
 from monitor.server.auth.accounts import Accounts
 from monitor.server.auth.audit import AuditLog

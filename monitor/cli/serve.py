@@ -16,7 +16,8 @@ import typer
 from rich.markup import escape
 
 from monitor import __version__
-from monitor.cli.terminal import Set, SettingsFile, console, settings_from
+from monitor.cli.options import Set, SettingsFile, settings_from
+from monitor.cli.terminal import console
 from monitor.errors import UsageError
 
 if TYPE_CHECKING:

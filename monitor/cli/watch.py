@@ -14,7 +14,8 @@ from rich.markup import escape
 from rich.text import Text
 
 from monitor import api
-from monitor.cli.terminal import AsJson, Backend, MinFace, Set, SettingsFile, console, errors, settings_from
+from monitor.cli.options import AsJson, Backend, MinFace, Set, SettingsFile, settings_from
+from monitor.cli.terminal import console, errors
 from monitor.cli.watched_source import WatchedSource
 from monitor.errors import OutputError
 from monitor.media.sources.address import known_examples

@@ -21,22 +21,18 @@ _MODULES = {"mtcnn": f"{__name__}.mtcnn.cascade"}
 
 
 class FaceDetector(Protocol):
-    """Detects faces, and updates the boxes of known faces. Stateless."""
+    """Detects faces, and updates the boxes of known faces. Stateless.
+
+    Raises:
+        EngineError: in any method: an engine failed.
+    """
 
     def detect(self, pixels: Pixels) -> Faces:
-        """All faces in a frame (H, W, 3) RGB, best first.
-
-        Raises:
-            EngineError: an engine failed.
-        """
+        """All faces in a frame (H, W, 3) RGB, best first."""
         ...
 
     def refine(self, pixels: Pixels, boxes: Floats) -> Faces:
-        """The faces near their last boxes (N, 4), rows aligned; a lost face has a low probability.
-
-        Raises:
-            EngineError: an engine failed.
-        """
+        """The faces near their last boxes (N, 4), rows aligned; a lost face has a low probability."""
         ...
 
 
@@ -60,11 +56,6 @@ def register(name: str, *, module: str) -> None:
     _MODULES[name] = module
 
 
-def available_detectors() -> tuple[str, ...]:
-    """Valid names for ``load_face_detector``."""
-    return tuple(_MODULES)
-
-
 def load_face_detector(
     settings: FaceDetectorSettings,
     *,
@@ -74,8 +65,6 @@ def load_face_detector(
     """The face detector named by ``settings.model``.
 
     Args:
-        settings: of the detector.
-        compile_network: compiles a network to an engine.
         resampler: resamples frames for these engines; see ``monitor.inference.backends.resampler``.
 
     Raises:

@@ -76,7 +76,6 @@ def find_landmarks(detector: FaceDetector, pixels: Pixels, faces: Faces) -> Face
     Args:
         detector: refines the faces in each turn twice, because a box found around a turned face fits it badly.
         pixels: (H, W, 3) RGB, the frame of the faces.
-        faces: as found in this frame.
 
     Raises:
         EngineError: an engine failed.

@@ -1,7 +1,5 @@
 """The flags of one folder: the database and the files, and the operations on both."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import tempfile
@@ -10,7 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from monitor.errors import FlagNotFoundError, MonitorError
 from monitor.flags import bundle
@@ -20,13 +18,11 @@ from monitor.flags.database import FlagStore
 from monitor.flags.files import CLIP, FlagFiles
 from monitor.flags.queries import FlagQuery
 from monitor.flags.retention import RetentionClass, RetentionPlan, plan_deletions
+from monitor.media.clip import Clip
+from monitor.settings import EvidenceSettings
 from monitor.system.files import write_error
 from monitor.system.user import data_folder
 from monitor.types import ClipState, Flag
-
-if TYPE_CHECKING:
-    from monitor.media.clip import Clip
-    from monitor.settings import EvidenceSettings
 
 _PAGE = 500  # flags read at a time
 
@@ -37,7 +33,7 @@ def default_folder() -> Path:
 
 
 class FlagArchive:
-    """The flags of one folder and its database.
+    """The flags of one folder and its database. Each method raises StoreError if the database does not answer.
 
     Args:
         folder: contains ``files/``, and the database ``flags.db`` unless ``url`` is given.
@@ -54,11 +50,7 @@ class FlagArchive:
 
     @classmethod
     def open(cls, settings: EvidenceSettings) -> Self:
-        """Opens the archive of the settings.
-
-        Raises:
-            StoreError: the database cannot be opened.
-        """
+        """Opens the archive of the settings."""
         return cls(settings.folder or default_folder(), url=settings.database.get_secret_value())
 
     def __enter__(self) -> Self:
@@ -101,7 +93,6 @@ class FlagArchive:
 
         Raises:
             FlagNotFoundError: the flag has been deleted.
-            StoreError: the database does not answer.
         """
         flag = self.store.get(flag_id)
         try:
@@ -131,17 +122,13 @@ class FlagArchive:
 
         Raises:
             OutputError: the bundle cannot be written.
-            StoreError: the database does not answer.
         """
         return bundle.export(path, flags, store=self.store, exhibits=self.files, actor=actor, blur=blur)
 
     def plan(self, settings: EvidenceSettings, *, now: datetime) -> RetentionPlan:
-        """The deletions that :meth:`tidy` would make, see ``monitor.flags.retention``.
-
-        Raises:
-            StoreError: the database does not answer.
-        """
-        flags, sizes = self._read_sizes()
+        """The deletions that :meth:`tidy` would make, see ``monitor.flags.retention``."""
+        flags = list(self.iterate(FlagQuery(order="oldest")))
+        sizes = {flag.id: self.files.size(flag.id) for flag in flags}
         return plan_deletions(flags, sizes, now=now, settings=settings)
 
     def tidy(self, settings: EvidenceSettings, *, now: datetime) -> RetentionPlan:
@@ -166,25 +153,16 @@ class FlagArchive:
             except FlagNotFoundError:  # another thread or process deleted it
                 continue
             done.append(deletion)
-        return plan.only(done)
-
-    def _read_sizes(self) -> tuple[list[Flag], dict[str, int]]:
-        """All flags, the oldest first, and the bytes of their files by id."""
-        flags = list(self.iterate(FlagQuery(order="oldest")))
-        return flags, {flag.id: self.files.size(flag.id) for flag in flags}
+        return replace(plan, deletions=tuple(done))
 
     @property
     def size(self) -> int:
         """Bytes of all files in the folder: database, flags, analyses, logs."""
-        total, folders = 0, [self.folder]
-        while folders:
-            with suppress(OSError), os.scandir(folders.pop()) as entries:  # the entry may be deleted meanwhile
-                for entry in entries:
-                    if entry.is_dir(follow_symlinks=False):
-                        folders.append(Path(entry.path))
-                        continue
-                    with suppress(OSError):
-                        total += entry.stat(follow_symlinks=False).st_size
+        total = 0
+        for parent, _, names in os.walk(self.folder):
+            for name in names:
+                with suppress(OSError):  # deleted meanwhile
+                    total += Path(parent, name).lstat().st_size
         return total
 
     @property

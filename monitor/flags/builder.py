@@ -5,7 +5,7 @@ the same keys.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, Self
 
@@ -21,12 +21,22 @@ from monitor.types.serialise import HIDDEN, PROBABILITY, Serialisable, json_file
 JPEG_QUALITY: Final = 90
 _BOX: Final[Mapping[str, Any]] = {"digits": 1}
 
+_WHOLE_PICTURE: Final[Mapping[str, Any]] = {  # the fields of a flag without a face
+    "track_id": None,
+    "box": None,
+    "label": Label.NOT_ENOUGH_EVIDENCE,
+    "probability": None,
+    "samples": 0,
+    "effective_samples": 0.0,
+    "reasons": (),
+}
+
 Box = tuple[float, float, float, float]  # x1 y1 x2 y2, pixels of the frame
 
 
 @dataclass(frozen=True, slots=True)
 class FlagProvenance:
-    """The source, engine, model and settings of a flag."""
+    """The source, engine, model and settings of a flag, under its names."""
 
     source: str  # display name, passwords masked
     source_kind: str
@@ -54,7 +64,7 @@ class FlagProvenance:
 
 @dataclass(frozen=True, slots=True)
 class FlagMark:
-    """The marked moment, the span around it, and the reporter's words."""
+    """The marked moment, the span around it, and the reporter's words, under the flag's names."""
 
     media_time: float  # seconds, within the span
     frame_index: int
@@ -125,36 +135,15 @@ class FlagDraft:
 
     def flag(self) -> Flag:
         """Build a flag with a new id."""
-        mark, face, now = self.mark, self.face, datetime.now(UTC)
+        now = datetime.now(UTC)
         return Flag(
             id=new_id(now),
             created_at=now,
-            origin=mark.origin,
-            reporter=mark.reporter,
-            source=self.provenance.source,
-            source_kind=self.provenance.source_kind,
-            source_sha256=self.provenance.source_sha256,
-            start=mark.start,
-            end=mark.end,
-            media_time=mark.media_time,
             captured_at=self.frame.captured_at,
-            frame_index=mark.frame_index,
-            track_id=self._track,
-            box=None if face is None else face.box,
-            label=Label.NOT_ENOUGH_EVIDENCE if face is None else face.label,
-            probability=None if face is None else face.probability,
-            samples=0 if face is None else face.samples,
-            effective_samples=0.0 if face is None else face.effective_samples,
-            reasons=() if face is None else face.reasons,
             trace=self._trace,
-            engine=self.provenance.engine,
-            model=self.provenance.model,
-            weights_sha256=self.provenance.weights_sha256,
-            program=self.provenance.program,
-            settings=self.provenance.settings,
-            opinion=mark.opinion,
-            category=mark.category,
-            note=mark.note,
+            **asdict(self.provenance),
+            **asdict(self.mark),
+            **(_WHOLE_PICTURE if self.face is None else asdict(self.face)),
         )
 
     def files(self) -> dict[str, bytes]:
@@ -181,19 +170,12 @@ class FlagDraft:
 
 
 def observed_frame(
-    observation: Observation,
-    *,
-    picture: bytes,
-    size: tuple[int, int],
-    captured_at: datetime,
-    selected: int | None = None,
+    observation: Observation, *, picture: bytes, captured_at: datetime, selected: int | None = None
 ) -> FlagFrame:
     """The frame of an observation with all of its faces.
 
     Args:
-        observation: of this frame.
-        picture: the frame as JPEG.
-        size: its width and height, pixels.
+        picture: the frame as JPEG, in full size.
         captured_at: UTC.
         selected: track id of the flagged face, for its plate; None: the whole picture is flagged.
     """
@@ -208,8 +190,8 @@ def observed_frame(
     return FlagFrame(
         frame_index=observation.frame_index,
         media_time=observation.media_time,
-        width=size[0],
-        height=size[1],
+        width=frame.width,
+        height=frame.height,
         faces=tuple(_observed_face(verdict, box) for verdict, box in zip(observation.verdicts, boxes, strict=True)),
         captured_at=captured_at,
         picture=picture,

@@ -77,11 +77,7 @@ def export(
     """Writes a bundle of these flags, whole or not at all, and logs the export.
 
     Args:
-        path: of the zip file.
         flags: in the order of the report.
-        store: contains the flags and the log.
-        exhibits: the files of the flags.
-        actor: the name of the person who exports.
         blur: see ``monitor.flags.export_files``.
 
     Raises:

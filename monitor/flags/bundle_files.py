@@ -25,10 +25,6 @@ class _BundleMember:
 class BundleFiles:
     """The files of a bundle by the names of its manifest: with slashes, without the folder that a packer put on top.
 
-    Args:
-        members: all files, in any order.
-        path: of the bundle, for errors.
-
     Raises:
         BundleError: there is no manifest, or more than one.
     """
@@ -39,19 +35,11 @@ class BundleFiles:
         self._open = {name: member.open for name, member in zip(self.names, members, strict=True)}
 
     def open(self, name: str) -> IO[bytes]:
-        """Opens a file.
-
-        Raises:
-            KeyError: there is no such file.
-        """
+        """Opens a file."""
         return self._open[name]()
 
     def read(self, name: str) -> bytes:
-        """The content of a file.
-
-        Raises:
-            KeyError: there is no such file.
-        """
+        """The content of a file."""
         with self.open(name) as file:
             return file.read()
 

@@ -32,11 +32,7 @@ class StatedClip:
 
     @classmethod
     def read(cls, facts: Mapping[str, Any], path: Path, *, name: str) -> Self:
-        """The clip of a flag.json.
-
-        Raises:
-            KeyError: a fact is missing.
-        """
+        """The clip of a flag.json."""
         span = (facts["clip_start"], facts["clip_end"]) if "clip_start" in facts else None
         return cls(name, path, (facts["start"], facts["end"]), span)
 

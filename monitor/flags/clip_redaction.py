@@ -40,9 +40,7 @@ def redact_clip(clip: Path, *, start: float, positions: Sequence[Position], widt
     """A copy of a clip that shows the flagged face alone, without sound; decoded in a separate process.
 
     Args:
-        clip: of the flag.
         start: media time of its first picture, seconds.
-        positions: of the flagged face.
         width: of the frames of the positions, pixels.
 
     Raises:

@@ -33,8 +33,7 @@ def new_id(now: datetime) -> str:
 class FlagStore:
     """All flags and their log.
 
-    Args:
-        database: :meth:`close` closes it.
+    Each method raises StoreError if the database does not answer; nothing is written then.
     """
 
     def __init__(self, database: Database) -> None:
@@ -60,11 +59,7 @@ class FlagStore:
         self.close()
 
     def add(self, flag: Flag, *, actor: str) -> None:
-        """Commits a new flag; on return it survives a crash of the machine.
-
-        Raises:
-            StoreError: the flag cannot be written; nothing was written.
-        """
+        """Commits a new flag; on return it survives a crash of the machine."""
         with self._writing() as connection:
             connection.execute(tables.flags.insert().values(_row(flag)))
             _log(connection, actor=actor, action="flagged", flag=flag, details={"origin": flag.origin})
@@ -74,7 +69,6 @@ class FlagStore:
 
         Raises:
             FlagNotFoundError: no flag has this id.
-            StoreError: the database does not answer.
         """
         with self.database.reading() as connection:
             return _read(connection, flag_id)
@@ -85,7 +79,6 @@ class FlagStore:
         Raises:
             FlagNotFoundError: no id begins so.
             UsageError: several ids begin so.
-            StoreError: the database does not answer.
         """
         column = tables.flags.c.id
         with self.database.reading() as connection:
@@ -126,7 +119,6 @@ class FlagStore:
 
         Raises:
             FlagNotFoundError: no flag has this id.
-            StoreError: the review cannot be written; nothing was written.
         """
         fields: dict[str, Any] = {"opinion": opinion, "category": category, "note": note}
         changes = {name: value for name, value in fields.items() if value is not None}
@@ -142,12 +134,10 @@ class FlagStore:
         Args:
             before: the flag before that review.
             after: the flag as :meth:`review` returned it.
-            actor: the person who undoes it.
 
         Raises:
             UsageError: the flag was reviewed again since.
             FlagNotFoundError: the flag has been deleted.
-            StoreError: nothing was written.
         """
 
         def restore(flag: Flag) -> dict[str, Any]:
@@ -170,15 +160,11 @@ class FlagStore:
         """Stores the list of a flag's files and the state of its clip.
 
         Args:
-            flag_id: of the flag.
             exhibits: all of its files.
-            clip: state of its clip.
             span: media time of the first and the last picture of the clip, seconds; None: no clip, or not known.
-            why: reason for a missing clip.
 
         Raises:
             FlagNotFoundError: the flag has been deleted.
-            StoreError: the list cannot be written; nothing was written.
         """
         names = [exhibit.name for exhibit in exhibits]
         start, end = (None, None) if span is None else span
@@ -202,7 +188,6 @@ class FlagStore:
 
         Raises:
             FlagNotFoundError: no flag has this id.
-            StoreError: the flag cannot be deleted; nothing was deleted.
         """
         with self._writing() as connection:
             _read(connection, flag_id)
@@ -220,11 +205,7 @@ class FlagStore:
             return _events(connection, tables.events.c.flag_id == flag_id) if flag_id else _events(connection)
 
     def require_writable(self) -> None:
-        """Checks that a writing transaction can begin.
-
-        Raises:
-            StoreError: the database cannot be written.
-        """
+        """Checks that a writing transaction can begin."""
         with self._writing():
             pass
 

@@ -92,9 +92,7 @@ def compile_document(
 
     Args:
         flags: in the order of the report.
-        events: the log of these flags.
         copies: the exported files of each flag, by id.
-        blurred: whether the export was made with ``blur``.
     """
     return ExportDocument(
         title=count(len(flags), "flagged moment"),

@@ -54,8 +54,6 @@ def collect_files(flag: Flag, exhibits: FlagFiles, *, blur: bool = False) -> Exp
     """Collects the files of a flag for an export.
 
     Args:
-        flag: the flag.
-        exhibits: the stored files.
         blur: make all faces but the flag's own unrecognisable, and omit pictures with unknown face positions. A clip
             shows the flag's own face alone; without its positions, all faces that are found in it are blurred.
 

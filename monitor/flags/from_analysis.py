@@ -61,11 +61,7 @@ def flag_span(
     of the same analysis by the same reporter is flagged once: the second call returns the first flag.
 
     Args:
-        archive: stores the flag.
-        analysed: the file.
         span: one of the report's ``segments``, or the result of :func:`choose_span` or :func:`span_around`.
-        reporter: name of the reporter.
-        note: the reporter's note.
         source: settings of the reading processes.
 
     Raises:

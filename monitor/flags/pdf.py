@@ -5,8 +5,6 @@ fonts are used, with Western European letters only. A character without a glyph 
 page mentions this.
 """
 
-from __future__ import annotations
-
 import importlib.util
 import io
 import textwrap
@@ -16,15 +14,14 @@ from dataclasses import fields, is_dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from fpdf import FPDF
 from fpdf.enums import TableBordersLayout, VAlign, XPos, YPos
 from fpdf.fonts import FontFace, TTFFont
 from PIL import Image, UnidentifiedImageError
 
-if TYPE_CHECKING:
-    from monitor.flags.export_document import DocumentEntry, DocumentFact, DocumentPicture, ExportDocument
+from monitor.flags.export_document import DocumentEntry, DocumentFact, DocumentPicture, ExportDocument
 
 _MARGIN: Final = 18  # mm
 _GREY: Final = 100

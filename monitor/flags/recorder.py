@@ -11,8 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final
 
 from monitor.errors import FlagNotFoundError, MonitorError, UsageError
 from monitor.flags.archive import FlagArchive
@@ -25,7 +24,7 @@ from monitor.flags.builder import (
     observed_frame,
     observed_samples,
 )
-from monitor.media.clip import Clip
+from monitor.flags.clips import ClipBuffer, ClipReservation
 from monitor.results.report import Provenance
 from monitor.settings import EvidenceSettings
 from monitor.system import jpeg
@@ -43,30 +42,6 @@ _MarkKey = tuple[int, int, int | None, str]
 _log = logging.getLogger(__name__)
 
 
-class ReservedClip(Protocol):
-    """The pictures of one clip; they stay in memory until they are released."""
-
-    def save(self, path: Path) -> Clip:
-        """Write the clip as an mp4; the result states its real span.
-
-        Raises:
-            MonitorError: nothing of the span was buffered, or the disk is full.
-        """
-
-    def release(self) -> None:
-        """Drop the pictures."""
-
-
-class ClipSource(Protocol):
-    """Buffers the last seconds of a source."""
-
-    def add(self, frame: Frame) -> None:
-        """Buffer a frame; a source of packets ignores it."""
-
-    def reserve(self, *, start: float, moment: float, end: float) -> ReservedClip:
-        """Reserve the pictures of a span around a flagged moment, buffered or still to come (media times)."""
-
-
 @dataclass(frozen=True, slots=True)
 class FlagRequest:
     """A request to flag a moment, with the reporter's opinion and note."""
@@ -81,13 +56,17 @@ class FlagRequest:
     note: str = ""
     origin: Origin = Origin.PERSON
 
+    @property
+    def key(self) -> "_MarkKey":
+        """Equal for repeated requests."""
+        return self.connection, self.frame_index, self.track_id, f"{self.origin}:{self.reporter}"
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Moment:
     observation: Observation
     captured_at: datetime
     jpeg: bytes
-    size: tuple[int, int]  # width, height
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,7 +75,7 @@ class _Connection:
 
     number: int
     provenance: Provenance
-    clips: ClipSource
+    clips: ClipBuffer
     automatic: bool
 
 
@@ -109,11 +88,7 @@ class _Mark:
     moment: _Moment
     changes: Sequence[LabelChange]
     observations: Sequence[Observation]
-    clip: ReservedClip
-
-    @property
-    def key(self) -> _MarkKey:
-        return _key(self.request)
+    clip: ClipReservation[Any]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -122,7 +97,7 @@ class _Pending:
 
     flag_id: str
     end: float
-    clip: ReservedClip
+    clip: ClipReservation[Any]
 
 
 class FlagRecorder:
@@ -132,7 +107,6 @@ class FlagRecorder:
     playback.
 
     Args:
-        archive: stores the flags.
         submit: runs a job on another thread than the analysis thread.
         on_commit: called with each new flag after its commit.
     """
@@ -149,7 +123,7 @@ class FlagRecorder:
         self._on_commit = on_commit
         self._marking = threading.Lock()  # one flag at a time; frames do not wait for it
         self._lock = threading.Lock()  # guards all fields below
-        self._prepared: tuple[Provenance, ClipSource] | None = None  # of the next connection
+        self._prepared: tuple[Provenance, ClipBuffer] | None = None  # of the next connection
         self._connection: _Connection | None = None
         self._over = True
         self._moments: deque[_Moment] = deque()
@@ -159,13 +133,8 @@ class FlagRecorder:
         self._marked: dict[_MarkKey, Flag] = {}
         self._last_automatic: dict[int, float] = {}  # track -> media time of its last automatic flag
 
-    def prepare(self, provenance: Provenance, *, clips: ClipSource) -> None:
-        """Prepare for the next connection; call it before each ``StreamOpened``.
-
-        Args:
-            provenance: source, engines and settings, stored in every flag.
-            clips: buffers the last seconds of the source.
-        """
+    def prepare(self, provenance: Provenance, *, clips: ClipBuffer) -> None:
+        """Prepare for the next connection; call it before each ``StreamOpened``."""
         self._prepared = provenance, clips
 
     def __call__(self, event: Event) -> None:
@@ -223,17 +192,13 @@ class FlagRecorder:
             StoreError: the flag cannot be written; nothing was stored.
         """
         with self._lock:
-            if (known := self._marked.get(_key(mark))) is not None:
+            if (known := self._marked.get(mark.key)) is not None:
                 return known
             reserved = self._mark(mark)
         return self._commit(reserved)
 
     def _mark(self, request: FlagRequest) -> _Mark:
-        """Reserve all that a flag needs; call it with the lock, then ``_commit`` on any thread.
-
-        Raises:
-            UsageError: the moment is not buffered.
-        """
+        """Reserve all that a flag needs; call it with the lock, then ``_commit`` on any thread."""
         connection, moment = self._find_moment(request)
         span = _flag_mark(request, connection.provenance.settings.evidence)
         return _Mark(
@@ -249,7 +214,7 @@ class FlagRecorder:
         """Commit a marked moment; its clip is written when its last second is over."""
         with self._marking:
             with self._lock:
-                known = self._marked.get(mark.key)
+                known = self._marked.get(mark.request.key)
             if known is not None:
                 mark.clip.release()
                 return known
@@ -263,7 +228,7 @@ class FlagRecorder:
             with self._lock:
                 is_current = mark.connection is self._connection
                 if is_current:
-                    self._marked[mark.key] = flag
+                    self._marked[mark.request.key] = flag
                 over = self._over or not is_current
                 if not over:
                     self._pending.append(pending)
@@ -279,7 +244,7 @@ class FlagRecorder:
 
     def _buffer_moment(self, frame: Frame, observation: Observation) -> None:
         content = jpeg.encode(frame.pixels, quality=JPEG_QUALITY)
-        self._moments.append(_Moment(observation, frame.captured_at, content, (frame.width, frame.height)))
+        self._moments.append(_Moment(observation, frame.captured_at, content))
         self._bytes += len(content)
         oldest = observation.media_time - _MAX_AGE
         while self._bytes > _MAX_BYTES or self._moments[0].observation.media_time < oldest:
@@ -344,11 +309,6 @@ class FlagRecorder:
             pending.clip.release()
 
 
-def _key(request: FlagRequest) -> _MarkKey:
-    """Equal for repeated requests."""
-    return request.connection, request.frame_index, request.track_id, f"{request.origin}:{request.reporter}"
-
-
 def _flag_mark(request: FlagRequest, settings: EvidenceSettings) -> FlagMark:
     return FlagMark(
         media_time=request.media_time,
@@ -369,7 +329,6 @@ def _draft(mark: _Mark) -> FlagDraft:
     frame = observed_frame(
         moment.observation,
         picture=moment.jpeg,
-        size=moment.size,
         captured_at=moment.captured_at,
         selected=mark.request.track_id,
     )

@@ -60,7 +60,6 @@ class Redaction:
         blurred face does not cover the flagged face, but the blurred face itself may cover it.
 
         Args:
-            content: of the picture file.
             suffix: ``.jpg`` or ``.png``, for the result.
 
         Raises:

@@ -4,19 +4,15 @@ A flag belongs to one class, and each class has its own age limit and quota. A f
 person created it, called it fake, or reviewed it without calling it a false alarm.
 """
 
-from __future__ import annotations
-
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from monitor.settings import EvidenceSettings
 from monitor.types import ClipState, Flag, Opinion, Origin
-
-if TYPE_CHECKING:
-    from monitor.settings import EvidenceSettings
 
 GIGABYTE: Final = 1_000_000_000
 
@@ -29,7 +25,7 @@ class RetentionClass(StrEnum):
     EXEMPT = "exempt"  # created by a person, or reviewed with another opinion, or its clip is pending
 
     @classmethod
-    def of(cls, flag: Flag) -> RetentionClass:
+    def of(cls, flag: Flag) -> "RetentionClass":
         """The class of a flag."""
         if flag.origin is not Origin.AUTOMATIC or flag.clip is ClipState.PENDING:
             return cls.EXEMPT
@@ -105,10 +101,6 @@ class RetentionPlan:
         """Bytes of the files to delete."""
         return sum(deletion.size for deletion in self.deletions)
 
-    def only(self, done: Iterable[Deletion]) -> RetentionPlan:
-        """The plan, reduced to the given deletions."""
-        return replace(self, deletions=tuple(done))
-
 
 def compute_usage(flags: Sequence[Flag], sizes: Mapping[str, int]) -> dict[RetentionClass, Usage]:
     """The usage of each class; ``sizes`` are bytes by id."""
@@ -132,7 +124,6 @@ def plan_deletions(
         flags: all flags, in any order.
         sizes: bytes of their files, by id.
         now: with a time zone.
-        settings: age limit and quota of each class.
     """
     held = compute_usage(flags, sizes)
     used = left = sum(usage.size for usage in held.values())

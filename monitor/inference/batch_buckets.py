@@ -48,7 +48,6 @@ class BucketEngine:
 
     Args:
         name: stored in observations.
-        network: defines the inputs and outputs.
         open_runner: creates the runner of a bucket; may be slow, may run out of memory.
         release: returns unused memory to the GPU.
         buckets: batch sizes, ascending.
@@ -136,11 +135,7 @@ class BucketEngine:
         return self._runners[bucket]
 
     def _drop_buckets(self, count: int, error: Exception, *, last: bool) -> bool:
-        """Drop the buckets that need too much memory and release unused memory; True if even one row was too much.
-
-        Raises:
-            EngineError: one row was too much, and this was the last attempt.
-        """
+        """Drop the buckets that need too much memory and release unused memory; True if even one row was too much."""
         tried = bucket_of(min(count, self._buckets[-1]), self._buckets)
         smaller = tuple(bucket for bucket in self._buckets if bucket < tried)
         self._runners = {bucket: runner for bucket, runner in self._runners.items() if bucket < tried}

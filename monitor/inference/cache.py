@@ -54,7 +54,6 @@ def fetch(key: ArtefactKey, build: Callable[[], bytes], *, folder: Path, suffix:
     a network stay; older ones are removed.
 
     Args:
-        key: identifies the artefact.
         build: returns the artefact's bytes; called only without a valid file.
         folder: created if it does not exist.
         suffix: of the file name, with its dot.
@@ -88,13 +87,9 @@ def store(key: ArtefactKey, write: Callable[[Path], object], *, folder: Path, su
     """Write an artefact atomically: a reader finds the old file, no file, or the complete new file.
 
     Args:
-        key: identifies the artefact.
         write: writes the artefact to the given path, which ends with ``suffix``.
         folder: created if it does not exist.
         suffix: of the file name, with its dot.
-
-    Returns:
-        The artefact's path.
 
     Raises:
         OSError: the file cannot be written. Errors of ``write`` pass through. Temporary files are deleted.

@@ -33,11 +33,7 @@ class CudaBackend:
         return cuda_missing()
 
     def compile(self, network: Network, *, threads: int, cache_dir: Path) -> BucketEngine:  # noqa: ARG002 - no artefact
-        """An engine for ``network`` on the current GPU.
-
-        Raises:
-            EngineError: there is no GPU, or it has no memory left.
-        """
+        """An engine for ``network`` on the current GPU."""
         reason = self.unavailable()
         if reason:
             raise EngineError(f"the backend cuda cannot run {network.name}: {reason}")

@@ -29,7 +29,6 @@ def make_compute(network: Network, module: nn.Module, *, dtype: torch.dtype, lay
     Args:
         network: defines the upload: uint8 crops, or float32 planes.
         module: ``network.build()``, on the GPU, in ``dtype``.
-        dtype: of the computation.
         layout: memory format of the module's input.
     """
 
@@ -63,10 +62,8 @@ class CudaGraphRunner:
     """Runs batches of one shape: uploads on one stream while the other computes, without pageable memory.
 
     Args:
-        compute: see ``make_compute``.
         shape: of a full uploaded batch.
         pixels: True: the batch is uint8; False: float32.
-        streams: of the engine.
         record: record one CUDA graph now and replay it later; TensorRT records its own graphs.
 
     Raises:
@@ -161,11 +158,7 @@ class _Slot:
 
 
 class FreeShapeRunner:
-    """Runs batches of any shape without a graph, because P-Net gets another size at each pyramid level.
-
-    Args:
-        compute: see ``make_compute``.
-    """
+    """Runs batches of any shape without a graph, because P-Net gets another size at each pyramid level."""
 
     def __init__(self, compute: Compute) -> None:
         self._compute = compute

@@ -52,11 +52,7 @@ class CudaSummedArea(SummedArea):
         return super()._square_means(sides, areas) if found is None else found
 
     def _on_gpu(self, means: Callable[[Tensor], Tensor]) -> Tensor | None:
-        """Evaluate ``means`` on the table on the GPU; None if the GPU has no memory for it.
-
-        Raises:
-            EngineError: the GPU failed.
-        """
+        """Evaluate ``means`` on the table on the GPU; None if the GPU has no memory for it."""
         try:
             with torch.inference_mode():
                 if self._table is None:

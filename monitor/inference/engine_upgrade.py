@@ -26,10 +26,8 @@ def upgrade_engines(
     """Load the engines of the faster backend, if all are cached and agree with fp32 torch.
 
     Args:
-        choice: the current selection.
         networks: the classifiers' networks, with reference crops.
         threads: of the reference implementation on the CPU.
-        cache_dir: the folder of compiled engines.
 
     Returns:
         One engine per network and the new selection; or no engines and ``choice`` with the reason. After a refusal,

@@ -116,7 +116,6 @@ def quantise(content: bytes, ranges: Ranges, *, network: str) -> bytes:
     Args:
         content: the graph from ``onnx_graph``.
         ranges: of its activations, named by ``activation_names``.
-        network: its name, for messages.
 
     Raises:
         EngineError: a range is missing, or ONNX Runtime cannot quantise the graph.

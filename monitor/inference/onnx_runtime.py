@@ -66,11 +66,7 @@ class OnnxRuntimeBackend:
         return "this build of onnxruntime has no CUDA; install onnxruntime-gpu in its place"
 
     def compile(self, network: Network, *, threads: int, cache_dir: Path) -> OnnxRuntimeEngine:
-        """An engine for ``network``, see ``session``.
-
-        Raises:
-            EngineError: the network cannot be exported or is refused.
-        """
+        """An engine for ``network``, see ``session``."""
         graph = onnx_graph(network, cache_dir=cache_dir)
         made = session(graph, network=network.name, threads=threads, provider=self._provider)
         return OnnxRuntimeEngine(made, network=network.name, outputs=network.outputs, name=f"{self.name}-fp32")

@@ -55,11 +55,7 @@ class OpenVinoBackend:
         return None if find_spec("openvino") else "openvino is not installed (pip install deepfake-monitor[openvino])"
 
     def compile(self, network: Network, *, threads: int, cache_dir: Path) -> OpenVinoEngine:
-        """An engine for ``network`` on ``threads`` threads without pinning to cores.
-
-        Raises:
-            EngineError: openvino is not installed, or the network cannot be exported or compiled.
-        """
+        """An engine for ``network`` on ``threads`` threads without pinning to cores."""
         reason = self.unavailable()
         if reason:
             raise EngineError(reason)

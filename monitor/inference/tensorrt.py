@@ -34,12 +34,8 @@ if TYPE_CHECKING:
 
 LARGEST_BATCH: Final = 64
 USUAL_BATCH: Final = 8  # batch size that TensorRT optimises for
-TENSORRT_BUCKETS: Final = (
-    1,
-    4,
-    16,
-    64,
-)  # each runner needs its own copy of the engine, because each records its own CUDA graph
+# each runner needs its own copy of the engine, because each records its own CUDA graph
+TENSORRT_BUCKETS: Final = (1, 4, 16, 64)
 MIN_FREE_BYTES: Final = 256 << 20  # free disk space required before a build, bytes
 SUFFIX: Final = ".pt2"
 _PACKAGES: Final = ("torch_tensorrt", "tensorrt")
@@ -150,9 +146,6 @@ def build(network: Network, target: Target, *, cache_dir: Path, on_step: Callabl
         target: the GPU of this process.
         cache_dir: the engine cache; only one process builds there at a time.
         on_step: called with a short description at the start of each step.
-
-    Returns:
-        The engine's file.
 
     Raises:
         EngineError: the engine cannot be built or stored, or another process is building.

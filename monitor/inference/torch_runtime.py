@@ -52,11 +52,7 @@ class TorchBackend:
         return None
 
     def compile(self, network: Network, *, threads: int, cache_dir: Path) -> TorchEngine:  # noqa: ARG002 - no artefact
-        """An engine for ``network``; ``threads`` applies to the whole process, because torch has one thread pool.
-
-        Raises:
-            EngineError: torch is not installed.
-        """
+        """An engine for ``network``; ``threads`` applies to the whole process, because torch has one thread pool."""
         reason = self.unavailable()
         if reason:
             raise EngineError(f"torch cannot run {network.name}: {reason}")

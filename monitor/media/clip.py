@@ -18,8 +18,6 @@ def missing_span_error(start: float, end: float, *, available: tuple[float, floa
     """The error for a span that has no pictures, or whose pictures were deleted.
 
     Args:
-        start: media time, seconds.
-        end: media time, seconds.
         available: media times of the first and the last available picture; None if there are none.
     """
     if available is None:

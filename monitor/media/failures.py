@@ -45,8 +45,6 @@ def failure(error: Exception, address: Address, *, opened: bool = False) -> Sour
 
     Args:
         error: PyAV's FFmpegError, the system's OSError, or Python's MemoryError.
-        address: the address that was being opened or read.
-        opened: whether it had been opened before.
     """
     causes = address.kind.failures
     code = errno.ENOMEM if isinstance(error, MemoryError) else getattr(error, "errno", None)

@@ -11,10 +11,8 @@ import av
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-_HEADER_FORMATS: Final = (
-    "mp4",
-    "avi",
-)  # mp4 also stores the rotation but rewrites an Annex B description; AVI does not
+# mp4 also stores the rotation but rewrites an Annex B description; AVI does not
+_HEADER_FORMATS: Final = ("mp4", "avi")
 
 
 @dataclass(frozen=True, slots=True)

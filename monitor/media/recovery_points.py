@@ -32,11 +32,7 @@ class _Sweep:
 
 
 class RecoveryPoints:
-    """Follows the sweeps of one stream; other codecs never recover this way.
-
-    Args:
-        decoder: of the stream, open.
-    """
+    """Follows the sweeps of one stream; other codecs never recover this way."""
 
     def __init__(self, decoder: VideoCodecContext) -> None:
         self._codec = decoder.codec.canonical_name

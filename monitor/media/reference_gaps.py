@@ -26,11 +26,7 @@ _WITH_CHROMA: Final = (100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 
 
 
 class ReferenceGaps:
-    """Finds lost reference pictures of one stream; of other codecs, none.
-
-    Args:
-        decoder: of the stream, open.
-    """
+    """Finds lost reference pictures of one stream; of other codecs, none."""
 
     def __init__(self, decoder: VideoCodecContext) -> None:
         self._is_h264 = decoder.codec.canonical_name == "h264"

@@ -54,8 +54,6 @@ def select_packets(packets: Sequence[TimedPacket], start: float, end: float) -> 
 
     Args:
         packets: in decoding order.
-        start: media time, seconds.
-        end: media time, seconds.
 
     Returns:
         In decoding order; the first packet is a key frame, and no packet is shown before it.
@@ -79,7 +77,6 @@ def write(path: Path, stream: PacketStream, packets: Sequence[TimedPacket]) -> C
 
     Args:
         path: written immediately; removed if writing fails.
-        stream: the description of the packets.
         packets: as returned by :func:`select_packets`.
 
     Raises:

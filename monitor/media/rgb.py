@@ -45,7 +45,6 @@ def rgb(frame: VideoFrame, *, aspect: float = 1.0, orientation: Orientation | No
     Args:
         frame: a decoded frame of any pixel format.
         aspect: width over height of one of its pixels.
-        orientation: of the frame's stream.
 
     Returns:
         (H, W, 3) uint8 RGB, C-contiguous.

@@ -32,7 +32,6 @@ def add_sound(source: Path, pictures: Path, path: Path, end: float) -> str | Non
     Args:
         source: a local file that starts with the same picture as ``pictures``.
         pictures: an mp4; its packets are copied.
-        path: the new mp4.
         end: seconds from the first picture at which the sound is cut.
 
     Returns:

@@ -63,7 +63,6 @@ def cut(file: Path, path: Path, start: float, end: float, settings: SourceSettin
     encoded as H.264, from the picture that is visible at ``start``.
 
     Args:
-        file: a video.
         path: the mp4; copied pictures are written there immediately, encoded ones first to a hidden file beside it.
         start: media time, seconds since the first picture.
         end: media time, seconds since the first picture.
@@ -213,11 +212,7 @@ def _decode(index: _FileIndex, start: float, *, margin: float | None) -> Iterato
 
 
 def _span(pictures: Iterator[_TimedPicture], start: float, end: float) -> Iterator[_TimedPicture]:
-    """The pictures from the one visible at ``start`` to the last one at or before ``end``.
-
-    Raises:
-        SourceError: the pictures end before ``start``.
-    """
+    """The pictures from the one visible at ``start`` to the last one at or before ``end``."""
     before: _TimedPicture | None = None
     for picture in pictures:
         if picture.media_time > start + _TOLERANCE:

@@ -21,7 +21,6 @@ def plate(verdict: Verdict, size: int, *, short: bool = False) -> Bitmap:
     """The plate of one face: glyph, label in words, confidence; then its id and the main reason.
 
     Args:
-        verdict: of the face.
         size: height of the letters, pixels.
         short: only glyph and id.
     """

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from monitor.analysis.pipeline import Engines, Pipeline
@@ -11,8 +11,9 @@ from monitor.errors import OutputError, SourceError
 from monitor.media.sources import Source
 from monitor.media.video_writer import VideoWriter
 from monitor.overlay import Overlay, OverlaySettings
-from monitor.results.report import Provenance, Report, ReportWriter
+from monitor.results.report import Provenance, Report, write_report
 from monitor.results.result_folder import PLAIN_VIDEO_FILE, VIDEO_FILE, OutputFolder, result_name
+from monitor.results.timeline import Timeline
 from monitor.runtime import Session, Sink, StreamEvents, VerdictCollector
 from monitor.settings import Settings
 from monitor.system import memory
@@ -27,15 +28,11 @@ class ResultRecorder:
 
     Args:
         parent: parent of the results folder.
-        source: the open source to record.
-        engines: engines that score the source.
-        settings: all settings, for the report.
-        video: whether to draw and encode annotated.mp4.
         plain_video: whether to draw and encode the same video without a heat-map too.
         start: media time, seconds, at which annotated.mp4 begins.
 
     Raises:
-        OutputError: ``parent`` cannot be written.
+        OutputError: ``parent`` cannot be written; in any method: the disk is full or unavailable.
     """
 
     def __init__(
@@ -50,10 +47,10 @@ class ResultRecorder:
         start: float = 0.0,
     ) -> None:
         info = source.info
-        self.provenance = provenance = Provenance.of(info, engines=engines, settings=settings)
+        self.provenance = Provenance.of(info, engines=engines, settings=settings)
         with ExitStack() as stack:
             self._folder = stack.enter_context(OutputFolder(parent, result_name(info)))
-            self._report = stack.enter_context(ReportWriter(self._folder.working, provenance, start=start))
+            self._timeline = stack.enter_context(Timeline(self._folder.working))
             overlays = {VIDEO_FILE: Overlay()} if video else {}
             if plain_video:
                 overlays[PLAIN_VIDEO_FILE] = Overlay(OverlaySettings(heat_map=False))
@@ -67,18 +64,12 @@ class ResultRecorder:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stack.__exit__(kind, error, trace)
+    def __exit__(self, *_: object) -> None:
+        self.abort()
 
     def __call__(self, frame: Frame, observation: Observation) -> None:
-        """Record the observation of one frame.
-
-        Raises:
-            OutputError: the disk is full or unavailable.
-        """
-        self._report.add(observation)
+        """Record the observation of one frame."""
+        self._timeline.add(observation)
         for overlay, video in self._videos:
             video.write(overlay.draw(frame, observation), observation.media_time - self._start)
 
@@ -92,56 +83,43 @@ class ResultRecorder:
         )
 
     def abort(self) -> None:
-        """Remove all files of the recording."""
+        """Remove all files of the recording; does nothing after ``finish``."""
         failure = OutputError("the recording was aborted")
         self._stack.__exit__(type(failure), failure, None)
 
-    def finish(self, collector: VerdictCollector, stats: SessionStats, *, ended_early: SourceError | None) -> Path:
+    def finish(self, report: Report) -> Report:
         """Write the report and publish all files.
 
-        Args:
-            collector: verdict, tracks and segments of the whole source.
-            stats: frame counts.
-            ended_early: error that ended the source early; None if there was none.
-
         Returns:
-            The folder of the files.
-
-        Raises:
-            OutputError: the disk is full or unavailable; all files were removed.
+            The report with the folder of its files.
         """
         with self._stack:
-            self._report.finish(
-                collector.verdict,
-                segments=collector.open_segments,
-                tracks=collector.open_tracks,
-                dropped=stats.dropped,
-                lost=stats.lost,
-                ended_early=None if ended_early is None else str(ended_early),
-            )
-        return self._folder.target or self._folder.working
+            self._timeline.close()
+            write_report(report, self._folder.working, start=self._start)
+        return replace(report, folder=self._folder.target)
 
 
 class ConnectionRecorder:
     """A sink that makes the report of one connection and optionally writes its files.
 
     Args:
-        provenance: of the open source.
         recording: published by ``finish``; None: no files.
+
+    Raises:
+        OutputError: in any method: the disk is full or unavailable.
     """
 
     def __init__(self, provenance: Provenance, recording: ResultRecorder | None = None) -> None:
         self._provenance = provenance
-        self._collector = VerdictCollector()
+        # a report on disk names everything; without one, a stream may run for weeks
+        self._collector = VerdictCollector() if recording is None else VerdictCollector(max_items=None)
+        self._frames = 0
         self._recording = recording
 
     def __call__(self, frame: Frame, observation: Observation) -> None:
-        """Add the observation of one frame.
-
-        Raises:
-            OutputError: the disk is full or unavailable.
-        """
+        """Add the observation of one frame."""
         self._collector(frame, observation)
+        self._frames += 1
         if self._recording is not None:
             self._recording(frame, observation)
 
@@ -160,25 +138,21 @@ class ConnectionRecorder:
             tracks: tracks alive at the end.
             stats: frame counts of the connection.
             failure: error that ended the source early; None if there was none.
-
-        Raises:
-            OutputError: the disk is full or unavailable; all files were removed.
         """
         collector = self._collector
         collector.finish(segments, tracks)
-        recording = self._recording
-        return Report(
-            folder=None if recording is None else recording.finish(collector, stats, ended_early=failure),
+        report = Report(
             verdict=collector.verdict,
             segments=collector.segments,
             tracks=collector.tracks,
             label_changes=collector.label_changes,
             hints=collector.hints,
-            frames=stats,
+            frames=replace(stats, frames_analysed=self._frames),
             provenance=self._provenance,
             engines=collector.engines,
             failure=failure,
         )
+        return report if self._recording is None else self._recording.finish(report)
 
     def abort(self) -> None:
         """Discard the connection and remove all files of its recording."""
@@ -200,8 +174,6 @@ def run(
 
     Args:
         source: closed at the end.
-        engines: engines that score the source.
-        settings: of every stage.
         recording: writes the results; None: no files.
         sinks: further sinks, called on the analysis thread.
         on_tick: called twice a second on this thread; False ends the session early and keeps its results.

@@ -1,15 +1,12 @@
 """The report of a whole source, and its files. Their content: ``monitor.results.report_content``."""
 
-from __future__ import annotations
-
 import hashlib
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
+from monitor.analysis.pipeline import Engines
 from monitor.errors import SourceError, SourceUnavailableError
 from monitor.results.formats import report_formats
 from monitor.results.report_content import (
@@ -21,15 +18,11 @@ from monitor.results.report_content import (
     SourceVerdictInWords,
     SuspiciousSpan,
 )
-from monitor.results.timeline import Timeline
+from monitor.settings import Settings
 from monitor.system.files import write_error
-from monitor.types import Hint, LabelChange, Observation, Segment, SourceInfo, SourceVerdict, TrackSummary
+from monitor.types import Hint, LabelChange, Segment, SourceInfo, SourceVerdict, TrackSummary
 from monitor.types.serialise import JsonObject
 from monitor.types.stats import SessionStats
-
-if TYPE_CHECKING:
-    from monitor.analysis.pipeline import Engines
-    from monitor.settings import Settings
 
 NOTE = (
     "An indication, not proof: a statistical detector judged visible faces only. It misses manipulations, "
@@ -101,120 +94,26 @@ class Report:
         return _content(self).to_dict()
 
 
-class ReportWriter:
-    """Writes the report of one source from its observations; memory grows only with tracks, label changes and hints.
-
-    Writes ``timeline.csv`` continuously and the file of each report format at the end into ``folder``. Pass
-    ``OutputFolder.working``, so that no incomplete result is visible. Leaving the ``with`` block without ``finish()``
-    removes all files.
+def write_report(report: Report, folder: Path, *, start: float = 0.0) -> None:
+    """Write the file of each report format.
 
     Args:
-        folder: of the files.
-        provenance: source, engines and settings.
         start: media time, seconds, at which the recording begins.
 
     Raises:
-        OutputError: the folder cannot be written.
+        OutputError: the disk is full or unavailable.
     """
-
-    def __init__(self, folder: Path, provenance: Provenance, *, start: float = 0.0) -> None:
-        self._folder, self._provenance, self._start = folder, provenance, start
-        self._timeline = Timeline(folder)
-        self._frames = 0
-        self._engines: dict[str, None] = {}  # in order of use: an engine may be upgraded during the run
-        self._changes: list[LabelChange] = []
-        self._segments: list[Segment] = []
-        self._tracks: list[TrackSummary] = []
-        self._hints: list[Hint] = []
-        self._open_hints: tuple[Hint, ...] = ()
-        self._finished = False
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if not self._finished:
-            self.abort()
-
-    def add(self, observation: Observation) -> None:
-        """Add the observation of one frame.
-
-        Raises:
-            OutputError: the disk is full or unavailable.
-        """
-        self._frames += 1
-        self._engines.setdefault(observation.engine)
-        self._changes += observation.changes
-        self._segments += observation.closed_segments
-        self._tracks += observation.ended_tracks
-        self._hints += [hint for hint in observation.hint_changes if hint.end is not None]
-        self._open_hints = observation.hints
-        if len(observation.scores) or observation.scores.rejected:
-            self._timeline.add(observation)
-
-    def finish(
-        self,
-        verdict: SourceVerdict,
-        *,
-        segments: Iterable[Segment] = (),
-        tracks: Iterable[TrackSummary] = (),
-        dropped: Mapping[str, int] | None = None,
-        lost: Mapping[str, int] | None = None,
-        ended_early: str | None = None,
-    ) -> JsonObject:
-        """Write the report.
-
-        Args:
-            verdict: verdict on the whole source.
-            segments: segments open at the end of the source.
-            tracks: tracks alive at the end of the source.
-            dropped: frames read but not analysed, by cause.
-            lost: frames or packets that could not be decoded, by cause.
-            ended_early: reason of an early end; None if there was none.
-
-        Returns:
-            The content of report.json.
-
-        Raises:
-            OutputError: the disk is full or unavailable.
-        """
-        self._timeline.close()
-        dropped = dict(dropped or {})
-        content = _content(
-            Report(
-                verdict=verdict,
-                tracks=(*self._tracks, *tracks),
-                segments=(*self._segments, *segments),
-                label_changes=tuple(self._changes),
-                hints=(*self._hints, *self._open_hints),
-                frames=SessionStats.counted(self._frames, dropped=dropped, lost=dict(lost or {})),
-                provenance=self._provenance,
-                engines=tuple(self._engines),
-            ),
-            ended_early=ended_early,
-            start=self._start,
-        )
-        for file, render in report_formats().items():
-            path = self._folder / file
-            try:
-                path.write_text(render(content), encoding="utf-8")
-            except OSError as error:
-                raise write_error(path, error) from error
-        self._finished = True
-        return content.to_dict()
-
-    def abort(self) -> None:
-        """Remove all files of the report."""
-        self._timeline.discard()
-        for file in report_formats():
-            (self._folder / file).unlink(missing_ok=True)
+    content = _content(report, start=start)
+    for file, render in report_formats().items():
+        path = folder / file
+        try:
+            path.write_text(render(content), encoding="utf-8")
+        except OSError as error:
+            raise write_error(path, error) from error
 
 
-def _content(report: Report, *, ended_early: str | None = None, start: float = 0.0) -> ReportContent:
+def _content(report: Report, *, start: float = 0.0) -> ReportContent:
     frames, provenance = report.frames, report.provenance
-    failure = None if report.failure is None else str(report.failure)
     return ReportContent(
         created_at=datetime.now(UTC).replace(microsecond=0),
         note=NOTE,
@@ -224,7 +123,7 @@ def _content(report: Report, *, ended_early: str | None = None, start: float = 0
             analysed=frames.frames_analysed,
             dropped=frames.dropped,
             lost=frames.lost,
-            ended_early=ended_early or failure,
+            ended_early=None if report.failure is None else str(report.failure),
             start=start,
         ),
         verdict=SourceVerdictInWords(report.verdict),

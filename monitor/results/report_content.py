@@ -1,26 +1,23 @@
-"""The content of ``report.json`` and its schema, ``report.schema.json``."""
+"""The content of ``report.json``; ``report.schema.json`` is its schema."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 from monitor import __version__
 from monitor.types import Hint, Label, LabelChange, ScoreProcess, Segment, SourceInfo, SourceVerdict, TrackSummary
 from monitor.types.faces import Calibration
 from monitor.types.formatting import percent, reasons_in_words
-from monitor.types.schema import value_schema
-from monitor.types.serialise import COUNT, DIGITS, EXACT, PROBABILITY, SHA256, JsonObject, Serialisable, inlined
+from monitor.types.serialise import COUNT, DIGITS, EXACT, PROBABILITY, SHA256, Serialisable, inlined
 
 if TYPE_CHECKING:
     from monitor.classifiers.committee import Committee
     from monitor.classifiers.model_card import ModelCard
 
 SCHEMA_VERSION: Final = "2.0"  # the major number changes when a reader of older reports would misread a newer report
-SCHEMA_FILE: Final = Path(__file__).with_name("report.schema.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,8 +221,3 @@ class ReportContent(Serialisable):
     engine: EngineSummary
     # the settings that affect a verdict, one object for each stage; see docs/settings.md
     settings: Mapping[str, Any] = field(metadata=EXACT)
-
-
-def report_schema() -> JsonObject:
-    """The JSON schema of ``report.json``, as stored in ``report.schema.json``."""
-    return value_schema(ReportContent, urn="urn:deepfake-monitor:report:1", title="deepfake-monitor report")

@@ -8,7 +8,6 @@ import re
 import secrets
 import shutil
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from monitor.results.formats import REPORT_FILE, report_formats
@@ -70,9 +69,7 @@ class OutputFolder:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: object, *_: object) -> None:
         if kind is None:
             self.publish()
         else:
@@ -80,9 +77,6 @@ class OutputFolder:
 
     def publish(self) -> Path:
         """Rename the working folder to its final name.
-
-        Returns:
-            The published folder.
 
         Raises:
             OutputError: the rename failed; an earlier result is unchanged.

@@ -26,6 +26,9 @@ class RolloverRecorder:
         so_far: returns the segments and tracks that are open now.
         stats: returns the counts of the connection.
         published: called with the report of each part except the last.
+
+    Raises:
+        OutputError: in any method: the disk is full or unavailable.
     """
 
     def __init__(
@@ -44,11 +47,7 @@ class RolloverRecorder:
         self._earlier = _ZERO  # counts of the earlier parts
 
     def __call__(self, frame: Frame, observation: Observation) -> None:
-        """Record one frame. Runs on the analysis thread.
-
-        Raises:
-            OutputError: the disk is full or unavailable.
-        """
+        """Record one frame. Runs on the analysis thread."""
         now = observation.media_time
         if self._start is None:
             self._start = now
@@ -68,13 +67,7 @@ class RolloverRecorder:
         """Publish the last part.
 
         Args:
-            segments: segments open at the end.
-            tracks: tracks alive at the end.
             stats: counts of the whole connection.
-            failure: error that ended the source early; None if there was none.
-
-        Raises:
-            OutputError: the disk is full or unavailable.
         """
         return self._recorder.finish(segments, tracks, stats=_subtract(stats, self._earlier), failure=failure)
 

@@ -81,8 +81,10 @@ class TimelineSample:
 class Timeline:
     """Writes rows to ``timeline.csv`` in ``folder``; keeps no rows in memory.
 
+    Leaving the ``with`` block closes the file, also on a full disk.
+
     Raises:
-        OutputError: the file cannot be created.
+        OutputError: the file cannot be created; in any method: the disk is full or unavailable.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -94,33 +96,26 @@ class Timeline:
         self._rows = csv.writer(self._file, lineterminator="\n")
         self._rows.writerow(COLUMNS)
 
-    def add(self, observation: Observation) -> None:
-        """Write the samples of one frame.
+    def __enter__(self) -> Self:
+        return self
 
-        Raises:
-            OutputError: the disk is full or unavailable.
-        """
+    def __exit__(self, *_: object) -> None:
+        with contextlib.suppress(OSError):  # a full disk fails here again
+            self._file.close()
+
+    def add(self, observation: Observation) -> None:
+        """Write the samples of one frame."""
         try:
             self._rows.writerows(self._samples(observation))
         except OSError as error:
             raise write_error(self._path, error) from error
 
     def close(self) -> None:
-        """Flush and close the file.
-
-        Raises:
-            OutputError: the disk is full or unavailable.
-        """
+        """Flush and close the file."""
         try:
             self._file.close()
         except OSError as error:
             raise write_error(self._path, error) from error
-
-    def discard(self) -> None:
-        """Close and remove the file."""
-        with contextlib.suppress(OSError):  # a full disk fails here again
-            self._file.close()
-        self._path.unlink(missing_ok=True)
 
     def _samples(self, observation: Observation) -> Iterator[tuple[Any, ...]]:
         scores, tracked = observation.scores, observation.tracked

@@ -11,11 +11,7 @@ _log = logging.getLogger(__name__)
 
 
 class BackgroundWorker:
-    """Runs jobs one after the other on its own thread; a failing job is logged, and the next one runs.
-
-    Args:
-        name: of the thread.
-    """
+    """Runs jobs one after the other on its own thread; a failing job is logged, and the next one runs."""
 
     def __init__(self, name: str) -> None:
         self._jobs: queue.Queue[Callable[[], None] | None] = queue.Queue()
@@ -69,7 +65,6 @@ def run_parallel(jobs: Sequence[Callable[[], None]], *, timeout: float) -> int:
     """Run all jobs in parallel, each on its own thread; a failing job is logged.
 
     Args:
-        jobs: functions to call.
         timeout: seconds (wall clock) to wait for all of them.
 
     Returns:

@@ -38,10 +38,6 @@ class EngineBuild:
     Without a faster backend, it does nothing. ``Engines.choice.others`` holds the progress or the reason of a failure;
     when the new engine is in use, ``Engines.choice`` and the engine's name in the observations change. The partial
     result of an interrupted build is never used; the next start builds again.
-
-    Args:
-        engines: the engines that score the frames.
-        settings: threads and cache_dir.
     """
 
     def __init__(self, engines: Engines, settings: Settings) -> None:
@@ -111,11 +107,7 @@ class EngineBuild:
         engines.replace_engines(found, choice)
 
     def _build(self, network: Network, name: str, target: Target) -> None:
-        """Build the engine in a child process.
-
-        Raises:
-            EngineError: the engine cannot be built, or the child died.
-        """
+        """Build the engine in a child process."""
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe(duplex=False)
         task = (network, target, self._cache_dir, theirs)

@@ -48,7 +48,6 @@ class FrameBuffer(Generic[T]):
         """Add an item. Runs on the writer's thread.
 
         Args:
-            item: the newest item.
             capacity: number of waiting items, this one included; default: the buffer's capacity.
 
         Returns:

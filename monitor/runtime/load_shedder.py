@@ -23,10 +23,8 @@ _START_TIME: Final = 2.0  # seconds after opening in which a stream may deliver 
 _BUSY_SHARE: Final = 0.8  # share of the time above which the analysis counts as continuously busy
 _STEP_SHARE: Final = 0.05  # tolerated share of lost or late frames
 _DOUBLE_STEP_SHARE: Final = 0.3  # share of lost or late frames that causes a double step
-_RETRY_TIME: Final = (
-    5.0,
-    120.0,
-)  # seconds (wall clock) without losses before the step above is tried: first, longest
+# seconds (wall clock) without losses before the step above is tried: first, longest
+_RETRY_TIME: Final = (5.0, 120.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,11 +79,7 @@ class Observers:
             raise failure
 
     def emit_frame(self, frame: Frame, observation: Observation, *, stream: str, connection: int) -> None:
-        """Emit the events of one frame; without observers, no event is built.
-
-        Raises:
-            Exception: the error of a required observer.
-        """
+        """Emit the events of one frame; without observers, no event is built."""
         if self._subscriptions:
             for event in frame_events(frame, observation, stream=stream, connection=connection):
                 self.emit(event)
@@ -100,7 +96,6 @@ class StreamEvents:
     """Emits the events of one stream, one at a time; a sink of its sessions.
 
     Args:
-        observers: receive the events.
         stream: display name, secrets masked.
     """
 
@@ -130,14 +125,7 @@ class StreamEvents:
         stats: SessionStats,
         failure: Exception | None,
     ) -> None:
-        """Emit ``StreamClosed``.
-
-        Args:
-            segments: segments open at the end.
-            tracks: tracks alive at the end.
-            stats: frame counts of the connection.
-            failure: error that ended the connection early; None if there was none.
-        """
+        """Emit ``StreamClosed``."""
         self._collector.finish(segments, tracks)
         closed = StreamClosed(
             **self._common(),

@@ -78,7 +78,6 @@ class StreamSupervisor:
     Args:
         url: an address for ``monitor.media.sources.open_isolated``.
         engines: loads the engines; called on the supervisor's thread for each connection; may take a minute.
-        settings: of all stages.
         observers: receive the events one at a time, on the supervisor's threads. The failure of a required observer
             ends the stream.
         prepare: called with each open source before its ``StreamOpened``, on the supervisor's thread.

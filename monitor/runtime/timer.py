@@ -12,7 +12,6 @@ class Timer:
     """Runs a job immediately and after each interval, on its own thread; a failing job is logged.
 
     Args:
-        name: of the thread.
         job: the function to call; calls never overlap.
         every: seconds (wall clock) from the end of one call to the start of the next.
     """

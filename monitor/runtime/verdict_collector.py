@@ -7,21 +7,25 @@ from typing import Final
 from monitor.analysis.verdicts import source_verdict
 from monitor.types import Frame, Hint, LabelChange, Observation, Segment, SourceVerdict, TrackSummary
 
-_MAX_ITEMS: Final = 10_000  # of each kind
+MAX_ITEMS: Final = 10_000
 
 
 class VerdictCollector:
-    """Collects a source's tracks, segments, label changes and hints; the oldest are dropped beyond 10,000 of a kind."""
+    """Collects a source's tracks, segments, label changes and hints.
 
-    def __init__(self) -> None:
-        self._ended: deque[TrackSummary] = deque(maxlen=_MAX_ITEMS)
-        self._segments: deque[Segment] = deque(maxlen=_MAX_ITEMS)
-        self._changes: deque[LabelChange] = deque(maxlen=_MAX_ITEMS)
+    Args:
+        max_items: of each kind, beyond which the oldest are dropped; None: all are kept.
+    """
+
+    def __init__(self, *, max_items: int | None = MAX_ITEMS) -> None:
+        self._ended: deque[TrackSummary] = deque(maxlen=max_items)
+        self._segments: deque[Segment] = deque(maxlen=max_items)
+        self._changes: deque[LabelChange] = deque(maxlen=max_items)
         self._engines: dict[str, None] = {}  # in order of use: an engine may be upgraded during the run
-        self._hints: deque[Hint] = deque(maxlen=_MAX_ITEMS)
+        self._hints: deque[Hint] = deque(maxlen=max_items)
         self._open_hints: tuple[Hint, ...] = ()
-        self.open_segments: tuple[Segment, ...] = ()
-        self.open_tracks: tuple[TrackSummary, ...] = ()
+        self._open_segments: tuple[Segment, ...] = ()
+        self._open_tracks: tuple[TrackSummary, ...] = ()
 
     def __call__(self, frame: Frame, observation: Observation) -> None:  # noqa: ARG002 - a sink
         """Add the observation of one frame."""
@@ -34,7 +38,7 @@ class VerdictCollector:
 
     def finish(self, segments: Sequence[Segment], tracks: Sequence[TrackSummary]) -> None:
         """Add the segments and tracks that are open at the end of the source."""
-        self.open_segments, self.open_tracks = tuple(segments), tuple(tracks)
+        self._open_segments, self._open_tracks = tuple(segments), tuple(tracks)
 
     @property
     def verdict(self) -> SourceVerdict:
@@ -43,17 +47,17 @@ class VerdictCollector:
 
     @property
     def tracks(self) -> tuple[TrackSummary, ...]:
-        """The last 10,000 tracks."""
-        return (*self._ended, *self.open_tracks)
+        """The kept tracks."""
+        return (*self._ended, *self._open_tracks)
 
     @property
     def segments(self) -> tuple[Segment, ...]:
-        """The last 10,000 suspicious segments."""
-        return (*self._segments, *self.open_segments)
+        """The kept suspicious segments."""
+        return (*self._segments, *self._open_segments)
 
     @property
     def label_changes(self) -> tuple[LabelChange, ...]:
-        """The last 10,000 label changes."""
+        """The kept label changes."""
         return tuple(self._changes)
 
     @property
@@ -63,5 +67,5 @@ class VerdictCollector:
 
     @property
     def hints(self) -> tuple[Hint, ...]:
-        """The last 10,000 hints on the stream, followed by the hints active at the end."""
+        """The kept hints on the stream, followed by the hints active at the end."""
         return (*self._hints, *self._open_hints)

@@ -25,7 +25,6 @@ def check_address(url: str, *, folders: Sequence[Path]) -> None:
     """Checks an address; waits for a name look-up, so do not call it on the event loop.
 
     Args:
-        url: as typed by a user.
         folders: the files in these folders may be opened.
 
     Raises:

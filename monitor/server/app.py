@@ -24,10 +24,6 @@ MIDDLEWARE: Final = (Middleware(BasePathMiddleware), Middleware(AccessMiddleware
 def require_access(settings: AccessSettings, *, host: str = "localhost") -> None:
     """Checks that the sign-in settings protect the dashboard and that users can sign in.
 
-    Args:
-        settings: the sign-in mode and its options.
-        host: address to listen on.
-
     Raises:
         UsageError: other machines could connect without a sign-in, or the sign-in provider is missing.
     """

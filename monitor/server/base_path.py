@@ -15,9 +15,6 @@ class BasePathMiddleware:
     """ASGI middleware that serves the server's own routes under ``server.baseUrlPath``, too.
 
     Streamlit puts its own routes below that prefix, but not those of the app. Without the prefix they answer as before.
-
-    Args:
-        app: the wrapped ASGI app.
     """
 
     def __init__(self, app: ASGIApp) -> None:

@@ -109,11 +109,8 @@ class Broadcaster:
 
     def show_state(self, state: str, reason: str = "") -> None:
         """Tell all viewers why no new frame comes; thread-safe."""
-        with self._changed:
-            self._state = ShownState(state, reason)
-            viewers = tuple(self._viewers)
-        for viewer in viewers:
-            viewer.wake()
+        self._state = ShownState(state, reason)
+        self._wake_all()
 
     def state(self, viewer: Viewer) -> ShownState | None:
         """The state of the stream; None if the viewer has it already."""
@@ -129,14 +126,16 @@ class Broadcaster:
         with self._changed:
             self._number += 1
             self._newest = _Newest(self._number, head, frame)
-            viewers = tuple(self._viewers)
-        for viewer in viewers:
-            viewer.wake()
+        self._wake_all()
 
     def end(self, reason: str) -> None:
         """Notify all viewers of the end of the stream; the first reason stays."""
         with self._changed:
             self.over = self.over or reason
+        self._wake_all()
+
+    def _wake_all(self) -> None:
+        with self._changed:
             viewers = tuple(self._viewers)
         for viewer in viewers:
             viewer.wake()

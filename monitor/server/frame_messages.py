@@ -38,7 +38,6 @@ def header(frame: Frame, observation: Observation, *, connection: int, maps: Evi
 
     Args:
         frame: the frame that defines the pixels of the boxes; the JPEG of the message may be smaller.
-        observation: of this frame.
         connection: number of the connection; frame indices restart with each connection.
         maps: updated with this observation and with all previous observations.
 
@@ -111,7 +110,6 @@ def picture(frame: Frame, *, longest: int, quality: int) -> bytes:
     """The frame as JPEG.
 
     Args:
-        frame: the frame to encode.
         longest: limit of the longer side, pixels; a smaller frame keeps its size.
         quality: of the JPEG, 1..100.
 
@@ -152,18 +150,3 @@ def pack(header: Mapping[str, Any], picture: bytes) -> bytes:
     """
     head = json.dumps(header, separators=(",", ":"), allow_nan=False, ensure_ascii=False).encode()
     return _LENGTH.pack(len(head)) + head + picture
-
-
-def unpack(message: bytes) -> tuple[dict[str, Any], bytes]:
-    """Split a message into header and JPEG.
-
-    Raises:
-        ValueError: the message is truncated or malformed.
-    """
-    if len(message) < _LENGTH.size:
-        raise ValueError(f"a message of {len(message)} bytes has no header")
-    (length,) = _LENGTH.unpack_from(message)
-    end = _LENGTH.size + length
-    if len(message) < end:
-        raise ValueError(f"the header has {length} bytes, the message only {len(message) - _LENGTH.size}")
-    return json.loads(message[_LENGTH.size : end]), message[end:]

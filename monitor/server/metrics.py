@@ -155,49 +155,40 @@ def _engine_metrics(snapshot: MetricsSnapshot) -> Iterator[Metric]:
         yield InfoMetricFamily(
             f"{PREFIX}_engine", "The engine that scores faces, and the reason of its choice.", value=facts
         )
-    load = _gauge("load_level", "Level of the load shedder; 0: every frame of live sources is analysed.")
-    load.add_metric((), snapshot.load)
-    yield load
+    yield _value("load_level", "Level of the load shedder; 0: every frame of live sources is analysed.", snapshot.load)
     beat = snapshot.beat
     if beat is not None:
-        healthy = _gauge("heartbeat_healthy", "1 if the running engine scores the reference faces correctly.")
-        healthy.add_metric((), float(beat.healthy))
-        at = _gauge("heartbeat_timestamp_seconds", "Time of the last heartbeat, Unix time.")
-        at.add_metric((), beat.at.timestamp())
+        correct = "1 if the running engine scores the reference faces correctly."
+        yield _value("heartbeat_healthy", correct, float(beat.healthy))
+        yield _value("heartbeat_timestamp_seconds", "Time of the last heartbeat, Unix time.", beat.at.timestamp())
         logits = _gauge("heartbeat_logit", "Logits of the reference faces.", "face")
         if beat.scored is not None:
             logits.add_metric(("genuine",), beat.scored.genuine)
             logits.add_metric(("blended",), beat.scored.blended)
-        yield from (healthy, at, logits)
+        yield logits
 
 
 def _storage_metrics(snapshot: MetricsSnapshot) -> Iterator[Metric]:
     flags = _gauge("flags", "Stored flags, by origin and whether they were reviewed.", "origin", "reviewed")
     for (origin, reviewed), count in snapshot.flags.items():
         flags.add_metric((origin, str(reviewed).lower()), count)
-    stored = _gauge("storage_bytes", "Bytes of the database, clips, pictures and analyses.")
-    stored.add_metric((), snapshot.stored)
-    free = _gauge("storage_free_bytes", "Free bytes on the disk of the storage.")
-    free.add_metric((), snapshot.free)
+    yield flags
+    yield _value("storage_bytes", "Bytes of the database, clips, pictures and analyses.", snapshot.stored)
+    yield _value("storage_free_bytes", "Free bytes on the disk of the storage.", snapshot.free)
     jobs = _gauge("jobs_waiting", "Waiting jobs, by queue.", "queue")
     for queue, count in snapshot.jobs.items():
         jobs.add_metric((queue,), count)
-    yield from (flags, stored, free, jobs)
+    yield jobs
 
 
 def _process_metrics() -> Iterator[Metric]:
     """Metrics that the process collector of prometheus_client lacks."""
-    threads = _gauge("threads", "Python threads of this process.")
-    threads.add_metric((), threading.active_count())
+    yield _value("threads", "Python threads of this process.", threading.active_count())
     children = _children()
-    if children is None:
-        yield threads
-        return
-    count = _gauge("children", "Child processes.")
-    count.add_metric((), len(children))
-    resident = _gauge("children_resident_bytes", "Resident memory of all child processes.")
-    resident.add_metric((), sum(map(_resident, children)))
-    yield from (threads, count, resident)
+    if children is not None:
+        yield _value("children", "Child processes.", len(children))
+        resident = sum(map(_resident, children))
+        yield _value("children_resident_bytes", "Resident memory of all child processes.", resident)
 
 
 def _children() -> list[int] | None:
@@ -222,6 +213,10 @@ def _resident(process: int) -> int:
 
 def _counter(name: str, description: str, *labels: str) -> CounterMetricFamily:
     return CounterMetricFamily(f"{PREFIX}_{name}", description, labels=labels)
+
+
+def _value(name: str, description: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"{PREFIX}_{name}", description, value=value)
 
 
 def _gauge(name: str, description: str, *labels: str) -> GaugeMetricFamily:

@@ -42,7 +42,6 @@ class MonitorService:
     """The streams, the analyses, the flags and the accounts.
 
     Args:
-        settings: of all parts.
         archive: an open archive; closed with the service.
     """
 
@@ -157,7 +156,6 @@ class MonitorService:
         """Watch another source.
 
         Args:
-            url: the address as typed by a user.
             name: display name; default: the masked address.
             repeat: restart a file at its end.
             trusted: allow every address, because it comes from the command line and not from a browser.
@@ -174,7 +172,6 @@ class MonitorService:
 
         Args:
             key: the secret of the camera's page.
-            name: display name.
 
         Raises:
             UsageError: the limit of streams is reached.

@@ -43,9 +43,6 @@ class Stream:
         source: an address for ``monitor.media.sources.open_source``, or the inbox of pushed pictures.
         name: display name; default: the masked address.
         engines: loads the engines at the start.
-        settings: of all stages.
-        archive: stores the flags.
-        worker: writes the clips.
         repeat: restart a file at its end.
         stream_id: unique id; default: a new one.
         load: the load shedder of this machine, shared by all streams; default: every frame is analysed.

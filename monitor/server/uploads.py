@@ -204,11 +204,7 @@ class Uploads:
             self._set(analysis_id, state=UploadState.DONE, progress=None)
 
     def _check_cancelled(self, analysis_id: str) -> None:
-        """Raises if the analysis was cancelled or the server stops.
-
-        Raises:
-            CancelledError: see above.
-        """
+        """Raises if the analysis was cancelled or the server stops."""
         analysis = self.get(analysis_id)
         if self._closing.is_set() or analysis is None or analysis.state is not UploadState.RUNNING:
             raise CancelledError("cancelled")

@@ -25,11 +25,7 @@ _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 
 
 class Database:
-    """Connections to a database with current tables.
-
-    Args:
-        engine: of a database with current tables; see :meth:`open`.
-    """
+    """Connections to a database with current tables."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine

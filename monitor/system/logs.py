@@ -19,15 +19,14 @@ from typing import TYPE_CHECKING, Final
 from monitor.errors import OutputError
 from monitor.system.masking import mask
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # `--help` does not wait for pydantic
     from monitor.settings import ServiceSettings
 
 FILE: Final = "logs/serve.log"  # in the folder of the flags, unless the settings name another file
 _BYTES: Final = 10_000_000  # of one file
 _FILES: Final = 5  # number of older files
-_ADDRESS: Final = re.compile(
-    r"[a-z][a-z0-9+.-]+://(?:[^\s/@:]*:[^\n/@]*@)?\S+", re.IGNORECASE
-)  # a password may contain spaces
+# a password may contain spaces
+_ADDRESS: Final = re.compile(r"[a-z][a-z0-9+.-]+://(?:[^\s/@:]*:[^\n/@]*@)?\S+", re.IGNORECASE)
 _QUERY: Final = re.compile(r"(?<!\S)\S*[?&]\S+=\S+")  # a path without a host, as servers log it
 _TRAILING: Final = "\"')>]},.;:"  # punctuation after an address
 _HOST: Final = "xx://x"
@@ -97,9 +96,6 @@ def write_log(settings: ServiceSettings, *, folder: Path) -> Iterator[Path]:
     Args:
         settings: file, level and format.
         folder: of the flags; the default file is ``logs/serve.log`` in it.
-
-    Returns:
-        The path of the file.
 
     Raises:
         OutputError: the file cannot be written.

@@ -64,10 +64,10 @@ class SourceInfo(Serialisable):
     live: bool  # whether newer frames replace older ones; else every frame is analysed, in order
     width: int  # of a frame, pixels
     height: int  # of a frame, pixels
-    fps: float | None  # average frames per second of media time; None: unknown
-    duration: float | None  # seconds of media time; None: unknown
-    frame_count: int | None  # estimate from the container; None: unknown
-    path: Path | None = field(metadata=HIDDEN)  # the local file, if there is one
+    fps: float | None = None  # average frames per second of media time; None: unknown
+    duration: float | None = None  # seconds of media time; None: unknown
+    frame_count: int | None = None  # estimate from the container; None: unknown
+    path: Path | None = field(default=None, metadata=HIDDEN)  # the local file, if there is one
     has_audio: bool = False  # whether it has sound; sound is not analysed
     still: bool = False  # whether it is one picture, judged on one sample
     synthetic: bool = False  # whether it was made by this program (demo:)

@@ -24,6 +24,7 @@ from typing import Any
 
 from support.dashboard_server import Dashboard
 from support.flagging import BEGIN, flag
+from support.frame_messages import unpack
 from support.live_page import browsing
 from websockets.sync.client import connect
 
@@ -31,7 +32,6 @@ from monitor.analysis.pipeline import Engines
 from monitor.flags.archive import FlagArchive
 from monitor.flags.recorder import FlagRequest
 from monitor.runtime import BackgroundWorker
-from monitor.server.frame_messages import unpack
 from monitor.server.stream import Stream
 from monitor.settings import Settings
 

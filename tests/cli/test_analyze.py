@@ -8,10 +8,10 @@ import av
 import jsonschema
 import pytest
 from support.clips import video
+from support.json_schema import REPORT_FILE
 
 from monitor import api
 from monitor.media.sources import open_source
-from monitor.results.report_content import SCHEMA_FILE
 
 
 def results(folder: Path) -> list[str]:
@@ -23,7 +23,7 @@ def test_the_demo_becomes_a_report_a_timeline_and_a_video(cli: Callable, tmp_pat
     assert said.code == 0, said.err
     assert results(tmp_path / "kept") == ["demo", "demo/annotated.mp4", "demo/report.json", "demo/timeline.csv"]
     report = json.loads((tmp_path / "kept" / "demo" / "report.json").read_text(encoding="utf-8"))
-    jsonschema.validate(report, json.loads(SCHEMA_FILE.read_text(encoding="utf-8")))
+    jsonschema.validate(report, json.loads(REPORT_FILE.read_text(encoding="utf-8")))
     assert report["frames"]["analysed"] == 30
     assert report["source"]["synthetic"]
     assert len(report["tracks"]) >= 1

@@ -10,6 +10,7 @@ import pytest
 from support.events import analyse_frame, close_stream, open_stream
 from support.flag_writer import SUSPECT, provenance
 from support.observations import Face, change, observation, segment, summary
+from support.reports import written_report
 
 from monitor.flags.archive import FlagArchive
 from monitor.flags.builder import FlagDraft, FlagMark, FlagProvenance, choose_face, observed_frame, observed_samples
@@ -18,7 +19,6 @@ from monitor.flags.files import FACES, FRAME, OVERLAY, TRACE
 from monitor.flags.from_analysis import AnalysedFile, flag_span
 from monitor.flags.recorder import FlagRecorder, FlagRequest
 from monitor.media.video_writer import VideoWriter
-from monitor.results.report import ReportWriter
 from monitor.settings import Settings
 from monitor.system import jpeg
 from monitor.types import Flag, Frame, Label, Observation, Reason, SourceVerdict
@@ -32,8 +32,8 @@ MOMENT = 2.0
 def draft(*faces: Face, track_id: int | None = None, start: float = 1.0, observed: int = 5) -> FlagDraft:
     """Of the last of some observations of these faces, half a second apart."""
     seen = [observation(faces, index=index, media_time=index / 2) for index in range(observed)]
-    size, picture = (GREY.shape[1], GREY.shape[0]), jpeg.encode(GREY, quality=90)
-    frame = observed_frame(seen[-1], picture=picture, size=size, captured_at=datetime(2026, 1, 1, tzinfo=UTC))
+    picture = jpeg.encode(GREY, quality=90)
+    frame = observed_frame(seen[-1], picture=picture, captured_at=datetime(2026, 1, 1, tzinfo=UTC))
     return FlagDraft(
         provenance=FlagProvenance.of(PROVENANCE, engine="torch"),
         mark=FlagMark(media_time=MOMENT, frame_index=4, start=start, end=3.0, reporter="ada", note="odd"),
@@ -134,11 +134,9 @@ def analysed_flag(archive: FlagArchive, seen: Sequence[Observation], folder: Pat
             for index in range(35):
                 written.write(GREY, index / 10)
     span = replace(segment(2, 1.0, 3.0, peak=0.97), best_frame=20, best_time=MOMENT)
-    with ReportWriter(results, PROVENANCE) as writer:
-        for one in seen:
-            writer.add(one)
-        verdict = SourceVerdict(label=Label.SUSPICIOUS, probability=0.8, track_id=2, reasons=())
-        report = writer.finish(verdict, segments=[span], tracks=[summary(1), summary(2, Label.SUSPICIOUS, 0.9)])
+    verdict = SourceVerdict(label=Label.SUSPICIOUS, probability=0.8, track_id=2, reasons=())
+    tracks = [summary(1), summary(2, Label.SUSPICIOUS, 0.9)]
+    report = written_report(results, PROVENANCE, verdict, observations=seen, segments=[span], tracks=tracks)
     upload = AnalysedFile(folder / "upload.mp4", "cam", results, report)
     return flag_span(archive, upload, report["segments"][0], reporter="ada")
 

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 from support.observations import segment, source_info
+from support.reports import written_report
 
 from monitor.results import formats
 from monitor.results.formats import REPORT_FILE, register, report_formats
-from monitor.results.report import Provenance, ReportWriter
+from monitor.results.report import Provenance
 from monitor.results.report_content import ReportContent
 from monitor.results.result_folder import OutputFolder, result_files
 from monitor.types import Label, SourceVerdict
@@ -29,8 +30,8 @@ def registered(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def write(parent: Path, provenance: Provenance) -> Path:
-    with OutputFolder(parent, "demo") as folder, ReportWriter(folder.working, provenance) as report:
-        report.finish(VERDICT, segments=[segment(1, 1.0, 2.0)])
+    with OutputFolder(parent, "demo") as folder:
+        written_report(folder.working, provenance, VERDICT, segments=[segment(1, 1.0, 2.0)])
     assert folder.target is not None
     return folder.target
 
@@ -64,6 +65,6 @@ def test_a_format_that_fails_leaves_nothing(tmp_path: Path, provenance: Provenan
         raise ZeroDivisionError
 
     register(FILE, fail)
-    with pytest.raises(ZeroDivisionError), ReportWriter(tmp_path, provenance) as report:
-        report.finish(VERDICT)
+    with pytest.raises(ZeroDivisionError):
+        write(tmp_path, provenance)
     assert list(tmp_path.iterdir()) == []

@@ -3,15 +3,17 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from support.observations import segment, source_info, summary
+from support.reports import written_report
 
 from monitor.errors import OutputError
 from monitor.results.key_frames import KeyFrame, KeyFrameRecorder
 from monitor.results.printable import NO_PROOF, printable
-from monitor.results.report import Provenance, ReportWriter
+from monitor.results.report import Provenance
 from monitor.system import jpeg
 from monitor.types import Hint, HintKind, Label, Reason, SourceVerdict
 
@@ -20,9 +22,8 @@ REAL = SourceVerdict(Label.LIKELY_REAL, 0.1, 1, ())
 NOBODY = SourceVerdict(Label.NOT_ENOUGH_EVIDENCE, None, None, (Reason.NO_FACE,))
 
 
-def written(folder: Path, provenance: Provenance, verdict: SourceVerdict, **finish: object) -> Path:
-    with ReportWriter(folder, provenance) as report:
-        report.finish(verdict, **finish)
+def written(folder: Path, provenance: Provenance, verdict: SourceVerdict, **finish: Any) -> Path:
+    written_report(folder, provenance, verdict, **finish)
     return folder
 
 

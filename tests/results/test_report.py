@@ -7,13 +7,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from jsonschema import Draft202012Validator
-from support.observations import Face, change, observation, segment, source_info, summary
+from support.json_schema import REPORT_FILE
+from support.observations import Face, change, frame, observation, segment, source_info, summary
+from support.reports import written_report
 
-from monitor.errors import OutputError, SourceUnavailableError
-from monitor.results.report import Provenance, ReportWriter, sha256_of
-from monitor.results.report_content import SCHEMA_FILE, SCHEMA_VERSION
+from monitor.errors import SourceError, SourceUnavailableError
+from monitor.results.report import Provenance, sha256_of
+from monitor.results.report_content import SCHEMA_VERSION
+from monitor.results.timeline import Timeline
+from monitor.runtime import VerdictCollector
 from monitor.types import Hint, HintKind, Label, Observation, Reason, SourceVerdict
 
 FAKE = SourceVerdict(Label.LIKELY_FAKE, 0.95, 1, ())
@@ -22,7 +27,7 @@ UNKNOWN = SourceVerdict(Label.NOT_ENOUGH_EVIDENCE, None, None, (Reason.NO_FACE,)
 
 @pytest.fixture(scope="module")
 def schema() -> dict[str, Any]:
-    return json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
+    return json.loads(REPORT_FILE.read_text(encoding="utf-8"))
 
 
 def stream() -> list[Observation]:
@@ -34,12 +39,8 @@ def stream() -> list[Observation]:
     ]
 
 
-def written(folder: Path, provenance: Provenance, **finish: Any) -> dict[str, Any]:
-    with ReportWriter(folder, provenance) as report:
-        for each in stream():
-            report.add(each)
-        report.finish(finish.pop("verdict", FAKE), **finish)
-    return json.loads((folder / "report.json").read_text(encoding="utf-8"))
+def written(folder: Path, provenance: Provenance, **others: Any) -> dict[str, Any]:
+    return written_report(folder, provenance, FAKE, observations=stream(), **others)
 
 
 def test_a_report_is_valid_and_accounts_for_everything(
@@ -52,7 +53,7 @@ def test_a_report_is_valid_and_accounts_for_everything(
         tracks=[summary(2, Label.NOT_ENOUGH_EVIDENCE, None)],
         dropped={"analysis behind": 4},
         lost={"undecodable": 1},
-        ended_early="the camera went away",
+        failure=SourceError("the camera went away"),
     )
     Draft202012Validator(schema).validate(content)
     assert content["schema_version"] == SCHEMA_VERSION
@@ -89,10 +90,8 @@ def test_it_says_what_judged_and_its_limits(tmp_path: Path, provenance: Provenan
 
 def test_an_engine_that_took_over_is_named(tmp_path: Path, provenance: Provenance, schema: dict[str, Any]) -> None:
     first, *rest = stream()
-    with ReportWriter(tmp_path, provenance) as report:
-        for each in (first, *(replace(one, engine="tensorrt-fp16") for one in rest)):
-            report.add(each)
-        content = report.finish(FAKE)
+    seen = (first, *(replace(one, engine="tensorrt-fp16") for one in rest))
+    content = written_report(tmp_path, provenance, FAKE, observations=seen)
     Draft202012Validator(schema).validate(content)
     assert content["engine"]["name"] == "onnxruntime-fp32"
     assert content["engine"]["all"] == [first.engine, "tensorrt-fp16"]
@@ -101,16 +100,9 @@ def test_an_engine_that_took_over_is_named(tmp_path: Path, provenance: Provenanc
 def test_a_source_without_a_face_has_a_valid_report(
     tmp_path: Path, provenance: Provenance, schema: dict[str, Any]
 ) -> None:
-    with ReportWriter(tmp_path, provenance) as report:
-        content = report.finish(UNKNOWN)
+    content = written_report(tmp_path, provenance, UNKNOWN)
     Draft202012Validator(schema).validate(content)
     assert (content["tracks"], content["spans"], content["label_changes"]) == ([], [], [])
-
-
-def test_what_is_returned_is_what_is_written(tmp_path: Path, provenance: Provenance) -> None:
-    with ReportWriter(tmp_path, provenance) as report:
-        content = report.finish(FAKE)
-    assert json.loads((tmp_path / "report.json").read_text(encoding="utf-8")) == content
 
 
 def test_same_observations_same_report(tmp_path: Path, provenance: Provenance) -> None:
@@ -134,37 +126,14 @@ def test_names_in_any_script_are_kept(tmp_path: Path, provenance: Provenance) ->
     assert content["source"]["name"].endswith("клип.mp4")
 
 
-def test_leaving_without_an_end_leaves_nothing(tmp_path: Path, provenance: Provenance) -> None:
-    def fail() -> None:
-        with ReportWriter(tmp_path, provenance) as report:
-            report.add(stream()[0])
-            raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        fail()
-    with ReportWriter(tmp_path, provenance) as report:
-        report.add(stream()[0])
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_full_disk_is_one_sentence(tmp_path: Path, provenance: Provenance, full_disk: None) -> None:
-    def fill() -> None:
-        with ReportWriter(tmp_path, provenance) as report:
-            for index in range(100_000):
-                report.add(observation([Face((10, 20, 110, 140), log_odds=2.0)], index=index))
-
-    with pytest.raises(OutputError, match="cannot be written"):
-        fill()
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_memory_does_not_grow_with_the_video(tmp_path: Path, provenance: Provenance) -> None:
-    each = observation([Face((10, 20, 110, 140), log_odds=2.0)])
-    with ReportWriter(tmp_path, provenance) as report:
-        report.add(each)
+    each, picture = observation([Face((10, 20, 110, 140), log_odds=2.0)]), frame(np.zeros((4, 4, 3), np.uint8))
+    collector = VerdictCollector(max_items=None)
+    with Timeline(tmp_path) as timeline:
         tracemalloc.start()
         for _ in range(5000):
-            report.add(each)
+            collector(picture, each)
+            timeline.add(each)
         gc.collect()
         held, _ = tracemalloc.get_traced_memory()
         tracemalloc.stop()
@@ -194,10 +163,11 @@ def test_hints_on_the_stream_are_told_in_order_and_those_that_hold_have_no_end(
 ) -> None:
     looped = Hint(HintKind.LOOPED, 1.0, None, "the same pictures as 2.0 s before")
     changes = [(looped,), (), (replace(looped, end=1.4), Hint(HintKind.FROZEN, 0.2))]
-    with ReportWriter(tmp_path, provenance) as report:
-        for each, began in zip(stream(), changes, strict=True):
-            report.add(replace(each, hint_changes=began, hints=began[1:] if len(began) > 1 else (looped,)))
-        content = report.finish(FAKE)
+    seen = [
+        replace(each, hint_changes=began, hints=began[1:] if len(began) > 1 else (looped,))
+        for each, began in zip(stream(), changes, strict=True)
+    ]
+    content = written_report(tmp_path, provenance, FAKE, observations=seen)
     Draft202012Validator(schema).validate(content)
     assert [(hint["kind"], hint["start"], hint["end"]) for hint in content["hints"]] == [
         ("FROZEN", 0.2, None),

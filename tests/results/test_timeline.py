@@ -7,6 +7,7 @@ import pytest
 from support.observations import ENGINE, Face, observation
 
 from monitor.errors import OutputError
+from monitor.results.result_folder import OutputFolder
 from monitor.results.timeline import COLUMNS, Timeline, TimelineSample
 from monitor.types import Calibration, Label, Observation, Reason
 
@@ -82,10 +83,14 @@ def test_a_folder_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
         Timeline(tmp_path / "absent")
 
 
-def test_a_discarded_timeline_is_gone(tmp_path: Path) -> None:
-    timeline = Timeline(tmp_path)
-    timeline.add(observation([SCORED]))
-    timeline.discard()
+def test_a_full_disk_is_one_sentence_and_leaves_nothing(tmp_path: Path, full_disk: None) -> None:
+    def fill() -> None:
+        with OutputFolder(tmp_path, "talk") as folder, Timeline(folder.working) as timeline:
+            for index in range(100_000):
+                timeline.add(observation([SCORED], index=index))
+
+    with pytest.raises(OutputError, match="cannot be written"):
+        fill()
     assert list(tmp_path.iterdir()) == []
 
 

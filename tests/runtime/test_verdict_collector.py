@@ -1,8 +1,8 @@
 import numpy as np
+import pytest
 from support.observations import change, frame, observation, segment, summary
 
 from monitor.runtime import VerdictCollector
-from monitor.runtime import verdict_collector as module
 from monitor.types import Label
 
 PICTURE = frame(np.zeros((4, 4, 3), np.uint8))
@@ -19,9 +19,9 @@ def test_the_verdict_is_that_of_the_worst_face_ended_or_open() -> None:
     assert len(collector.label_changes) == 1
 
 
-def test_memory_is_bounded(monkeypatch) -> None:
-    monkeypatch.setattr(module, "_MAX_ITEMS", 3)
-    collector = VerdictCollector()
+@pytest.mark.parametrize(("max_items", "kept"), [(3, [6, 7, 8]), (None, [1, 2, 3, 4, 5, 6, 7, 8])])
+def test_memory_is_bounded_unless_all_is_wanted(max_items: int | None, kept: list[int]) -> None:
+    collector = VerdictCollector(max_items=max_items)
     for track in range(1, 9):
         collector(PICTURE, observation(ended=[summary(track)]))
-    assert [track.track_id for track in collector.tracks] == [6, 7, 8]
+    assert [track.track_id for track in collector.tracks] == kept

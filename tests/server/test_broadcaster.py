@@ -10,11 +10,11 @@ import cv2
 import numpy as np
 import pytest
 from support.events import analyse_frame, open_stream
+from support.frame_messages import unpack
 from support.observations import Face, frame, observation
 
 from monitor.server import broadcaster as module
 from monitor.server.broadcaster import Broadcaster, ShownState, Viewer
-from monitor.server.frame_messages import unpack
 from monitor.types.events import StreamStateChanged
 
 BOX = (40.0, 30.0, 80.0, 90.0)

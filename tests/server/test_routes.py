@@ -15,6 +15,7 @@ from starlette.websockets import WebSocketDisconnect
 from support.events import analyse_frame
 from support.flagging import clip, flag
 from support.footage import posed
+from support.frame_messages import unpack
 from support.observations import frame, observation
 from support.visitors import token_of
 
@@ -22,7 +23,7 @@ from monitor.analysis.pipeline import Engines
 from monitor.flags.bundle import verify
 from monitor.server import service as stations
 from monitor.server.broadcaster import Broadcaster
-from monitor.server.frame_messages import ENDED, NOT_ALLOWED, unpack
+from monitor.server.frame_messages import ENDED, NOT_ALLOWED
 from monitor.server.service import MonitorService
 from monitor.server.uploads import JOB_FILE, UploadState
 from monitor.settings import DashboardSettings, EvidenceSettings, Settings

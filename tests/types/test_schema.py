@@ -13,18 +13,25 @@ from typing import Any, ClassVar, Final, get_args
 import numpy as np
 import pytest
 from jsonschema import Draft202012Validator
+from support.json_schema import (
+    EVENTS_FILE,
+    REPORT_FILE,
+    events_schema,
+    field_comments,
+    report_schema,
+    union_schema,
+    value_schema,
+)
 from support.observations import EVENTS, Face, change, observation, segment, summary
 
 import monitor
 from monitor.analysis.pipeline import Engines
-from monitor.results.report_content import SCHEMA_FILE, report_schema
 from monitor.settings import Settings, SourceSettings
 from monitor.types import Label, Pixels, Reason
 from monitor.types.events import Event
-from monitor.types.schema import EVENTS_FILE, events_schema, field_comments, union_schema, value_schema
 from monitor.types.serialise import HIDDEN, PROBABILITY, JsonObject, Serialisable, all_keys, inlined
 
-SCHEMAS: Final[Mapping[Path, Callable[[], JsonObject]]] = {SCHEMA_FILE: report_schema, EVENTS_FILE: events_schema}
+SCHEMAS: Final[Mapping[Path, Callable[[], JsonObject]]] = {REPORT_FILE: report_schema, EVENTS_FILE: events_schema}
 
 
 def text(schema: JsonObject) -> str:
@@ -49,7 +56,7 @@ def test_a_real_report_and_its_events_fit(engines: Engines, settings: Settings) 
     brief = settings.model_copy(update={"source": SourceSettings(demo_seconds=1.0)})
     events: list[Event] = []
     report = monitor.analyze("demo:", settings=brief, engines=engines, observers=[events.append])
-    validator(SCHEMA_FILE).validate(as_read(report.to_dict()))
+    validator(REPORT_FILE).validate(as_read(report.to_dict()))
     assert {event.type for event in events} >= {"stream_opened", "frame_analysed", "stream_closed"}
     of_events = validator(EVENTS_FILE)
     for event in events:

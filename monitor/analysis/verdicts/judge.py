@@ -1,26 +1,20 @@
 """Scores -> Judgement: every live track, frame by frame."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from functools import partial
 
 from monitor.analysis.verdicts.samples import Sample
 from monitor.analysis.verdicts.track import Track
+from monitor.settings import VerdictSettings
 from monitor.types import Judgement, LabelChange, Reason, ScoreProcess, Scores, TrackSummary, Verdict
-
-if TYPE_CHECKING:
-    from monitor.settings import VerdictSettings
 
 
 class Judge:
     """The verdicts on all live tracks. Not thread-safe; memory is bounded by the number of live tracks.
 
     Args:
-        settings: thresholds and time constants.
-        process: from the classifier's model card.
         classifiers: ids of a committee's classifiers; empty for a single classifier.
         max_difference: difference of two classifiers' mean log-odds from which there is no verdict.
         still: the source is a single picture: one sample is enough, without debounce, and every verdict has the reason
@@ -39,10 +33,14 @@ class Judge:
         if still:
             settings = settings.model_copy(update={"debounce": 0.0})
             process = replace(process, min_effective_samples=0.0)
-        self._settings = settings
-        self._process = process
-        self._classifiers, self._max_difference = classifiers, max_difference
-        self._still = still
+        self._settings, self._process, self._is_committee = settings, process, bool(classifiers)
+        self._new_track = partial(
+            Track,
+            process=process,
+            classifiers=classifiers,
+            max_difference=max_difference,
+            always=(Reason.SINGLE_IMAGE,) if still else (),
+        )
         self._now = -math.inf
         self._tracks: dict[int, Track] = {}
 
@@ -61,8 +59,6 @@ class Judge:
         Args:
             scores: the scores and rejections of this frame, of these tracks only; usually empty.
             track_ids: the tracks seen in this frame.
-            frame_index: position of the frame in its source.
-            media_time: PTS seconds.
         """
         if media_time < self._now - self._process.correlation_time:
             for track in self._tracks.values():
@@ -95,15 +91,7 @@ class Judge:
 
     def _see(self, track_id: int) -> Track:
         if track_id not in self._tracks:
-            self._tracks[track_id] = Track(
-                track_id,
-                self._settings,
-                process=self._process,
-                classifiers=self._classifiers,
-                max_difference=self._max_difference,
-                media_time=self._now,
-                always=(Reason.SINGLE_IMAGE,) if self._still else (),
-            )
+            self._tracks[track_id] = self._new_track(track_id, self._settings, media_time=self._now)
         track = self._tracks[track_id]
         track.see(self._now)
         return track
@@ -113,7 +101,7 @@ class Judge:
         if not math.isfinite(log_odds) or not weight > 0.0:
             track.reject((Reason.ENGINE_DEGRADED,) if weight > 0.0 else ())
             return
-        parts = tuple(self._clip(float(part.log_odds[row])) for part in scores.parts) if self._classifiers else ()
+        parts = tuple(self._clip(float(part.log_odds[row])) for part in scores.parts) if self._is_committee else ()
         track.accept(Sample(frame_index, self._now, self._clip(log_odds), min(weight, 1.0), parts))
 
     def _clip(self, log_odds: float) -> float:

@@ -36,7 +36,6 @@ class Samples:
     """The evidence on one track, oldest sample first.
 
     Args:
-        process: from the model card.
         decay_time: seconds of media time after which a sample's weight is 1/e.
 
     Memory is bounded: samples older than ``HORIZON`` decay times and all but the last ``MAX_SAMPLES`` are dropped.

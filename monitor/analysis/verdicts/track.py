@@ -1,17 +1,13 @@
 """The verdict on one track: its samples, its current label, and label changes."""
 
-from __future__ import annotations
-
 from collections import Counter, deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from monitor.analysis.verdicts.samples import Sample, Samples
 from monitor.analysis.verdicts.summary import TrackTally
+from monitor.settings import VerdictSettings
 from monitor.types import ClassifierVerdict, Label, LabelChange, Reason, ScoreProcess, TrackSummary, Verdict
-
-if TYPE_CHECKING:
-    from monitor.settings import VerdictSettings
 
 TRACE_SAMPLES: Final = 8  # samples listed in a trace
 REJECTIONS: Final = 16  # stored rejections per track
@@ -31,11 +27,6 @@ class Track:
     """The current verdict on one face: per frame call ``see``, then ``accept`` or ``reject``, then ``decide``.
 
     Args:
-        track_id: the tracker's.
-        settings: thresholds and time constants.
-        process: from the model card.
-        classifiers: ids of a committee's classifiers; empty for a single classifier.
-        max_difference: difference of two classifiers' mean log-odds from which there is no verdict.
         media_time: when the face was first seen.
         always: reasons included in every verdict.
     """

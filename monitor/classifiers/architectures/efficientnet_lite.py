@@ -36,21 +36,14 @@ class EfficientNetLite:
         return f"timm tf_efficientnet_lite{self.variant}, num_classes=1"
 
     def body(self, *, dropout: float = 0.0) -> torch.nn.Module:
-        """The network with random weights, in train mode: (N, 3, S, S) -> logits (N, 1).
-
-        Args:
-            dropout: probability, on the 1280 pooled features.
-        """
+        """See ``Architecture.body``; ``dropout`` is on the 1280 pooled features."""
         from monitor.inference.foreign import foreign_package
 
         name = f"tf_efficientnet_lite{self.variant}"
         return cast("torch.nn.Module", foreign_package("timm").create_model(name, num_classes=1, drop_rate=dropout))
 
     def with_evidence(self, body: torch.nn.Module, *, input_size: int) -> EvidenceNetwork:  # noqa: ARG002 - any size
-        """``body`` with the evidence map: (N, 3, S, S) -> (logit (N,), map (N, h, w)), mean(map) + bias = logit.
-
-        The trunk is shared with the body and set to eval mode; the head is copied.
-        """
+        """See ``Architecture.with_evidence``."""
         import torch
 
         from monitor.classifiers.evidence_map import EvidenceNetwork
@@ -61,15 +54,7 @@ class EfficientNetLite:
         return EvidenceNetwork(trunk, weight=head.weight, bias=head.bias)
 
     def build(self, weights: Path, *, input_size: int) -> EvidenceNetwork:
-        """The network in eval mode, fp32, on the CPU: (N, 3, S, S) -> (logit (N,), evidence map (N, h, w)).
-
-        Args:
-            weights: safetensors file with timm's parameter names, fp16 or fp32.
-            input_size: S, pixels.
-
-        Raises:
-            ModelCardError: the file's tensors do not match this architecture.
-        """
+        """See ``Architecture.build``; the file has timm's parameter names."""
         from monitor.classifiers.weights import restore
 
         return self.with_evidence(restore(self.body, weights, architecture=self.ARCHITECTURE), input_size=input_size)

@@ -37,11 +37,7 @@ TRUNK = (  # from the input to the last map
 
 
 def body(*, dropout: float = 0.0) -> torch.nn.Module:
-    """The network with random weights, in train mode: (N, 3, S, S) -> logits (N, 1).
-
-    Args:
-        dropout: probability, on the 1792 pooled features.
-    """
+    """See ``Architecture.body``; ``dropout`` is on the 1792 pooled features."""
     from monitor.inference.facenet import facenet_pytorch
 
     network = facenet_pytorch().InceptionResnetV1(classify=True, num_classes=1, dropout_prob=dropout)
@@ -49,10 +45,7 @@ def body(*, dropout: float = 0.0) -> torch.nn.Module:
 
 
 def with_evidence(body: torch.nn.Module, *, input_size: int) -> EvidenceNetwork:  # noqa: ARG001 - supports every size
-    """``body`` with the evidence map: (N, 3, S, S) -> (logit (N,), map (N, h, w)), mean(map) + bias = logit.
-
-    The trunk is shared with the body and set to eval mode; the head is folded, which copies it.
-    """
+    """See ``Architecture.with_evidence``; the head is folded, which copies it."""
     import torch
 
     from monitor.classifiers.evidence_map import EvidenceNetwork, fold_head
@@ -67,23 +60,10 @@ def with_evidence(body: torch.nn.Module, *, input_size: int) -> EvidenceNetwork:
 
 
 def build(weights: Path, *, input_size: int) -> EvidenceNetwork:
-    """The network in eval mode, fp32, on the CPU: (N, 3, S, S) -> (logit (N,), evidence map (N, h, w)).
+    """See ``Architecture.build``; the file has facenet-pytorch's parameter names."""
+    from monitor.classifiers.weights import restore
 
-    Args:
-        weights: safetensors file with facenet-pytorch's parameter names, fp16 or fp32.
-        input_size: S, pixels.
-
-    Raises:
-        ModelCardError: the file's tensors do not match this architecture.
-    """
-    import torch
-
-    from monitor.classifiers.weights import load_state, read_weights
-
-    state = read_weights(weights, architecture=ARCHITECTURE)
-    with torch.device("meta"):  # no initialisation: all values come from the file, or loading fails
-        network = body()
-    return with_evidence(load_state(network, state, path=weights, architecture=ARCHITECTURE), input_size=input_size)
+    return with_evidence(restore(body, weights, architecture=ARCHITECTURE), input_size=input_size)
 
 
 def vggface2_state() -> dict[str, torch.Tensor]:

@@ -25,34 +25,19 @@ class Meso:
     INPUT_SIZES: range = range(256, 257)  # sides of a crop, pixels
 
     def body(self, *, dropout: float = 0.0) -> MesoNet:
-        """The network with random weights, in train mode: (N, 3, 256, 256) -> logits (N, 1).
-
-        Args:
-            dropout: probability, before both dense layers; 0.5 in the paper.
-        """
+        """See ``Architecture.body``; ``dropout`` is before both dense layers, 0.5 in the paper."""
         from monitor.classifiers.architectures import mesonet
 
         return (mesonet.mesoinception4 if self.inception else mesonet.meso4)(dropout=dropout)
 
     def with_evidence(self, body: torch.nn.Module, *, input_size: int) -> MesoEvidence:  # noqa: ARG002 - only one size
-        """``body`` with the evidence map: (N, 3, 256, 256) -> (logit (N,), map (N, 8, 8)), mean(map) + bias = logit.
-
-        The layers are shared with the body and set to eval mode; the last layer is copied.
-        """
+        """See ``Architecture.with_evidence``; the map has 8 x 8 cells."""
         from monitor.classifiers.architectures.mesonet import MesoEvidence
 
         return MesoEvidence(cast("MesoNet", body))
 
     def build(self, weights: Path, *, input_size: int) -> MesoEvidence:
-        """The network in eval mode, fp32, on the CPU: (N, 3, 256, 256) -> (logit (N,), evidence map (N, 8, 8)).
-
-        Args:
-            weights: safetensors file with the parameter names of ``body()``, fp16 or fp32.
-            input_size: 256, pixels.
-
-        Raises:
-            ModelCardError: the file's tensors do not match this architecture.
-        """
+        """See ``Architecture.build``; the file has the parameter names of ``body()``."""
         from monitor.classifiers.weights import restore
 
         return self.with_evidence(restore(self.body, weights, architecture=self.ARCHITECTURE), input_size=input_size)

@@ -30,7 +30,6 @@ class Inception(nn.Module):
     """Parallel 1x1 and 3x3 convolutions (the latter after 1x1 ones) with dilations 1, 2 and 3, ReLU after each.
 
     Args:
-        inputs: input channels.
         outputs: channels of the four branches: (a, b, c, d) of the paper.
     """
 

@@ -25,11 +25,7 @@ INPUT_SIZES = range(80, 1025, _PATCH)  # sides of a crop, pixels
 
 
 def body(*, dropout: float = 0.0) -> torch.nn.Module:
-    """The network with random weights, in train mode: (N, 3, S, S) -> logits (N, 1), S a multiple of 16.
-
-    Args:
-        dropout: probability, on the 192 averaged features.
-    """
+    """See ``Architecture.body``; S is a multiple of 16, ``dropout`` is on the 192 averaged features."""
     from monitor.inference.foreign import foreign_package
 
     network = foreign_package("timm").models.vision_transformer.VisionTransformer(
@@ -49,13 +45,9 @@ def body(*, dropout: float = 0.0) -> torch.nn.Module:
 
 
 def with_evidence(body: torch.nn.Module, *, input_size: int) -> EvidenceNetwork:
-    """``body`` with the evidence map: (N, 3, S, S) -> (logit (N,), map (N, S/16, S/16)), mean(map) + bias = logit.
+    """See ``Architecture.with_evidence``; the map has S/16 x S/16 cells.
 
-    The blocks are shared with the body and set to eval mode; position embedding and head are copied.
-
-    Args:
-        body: the network from ``body()``.
-        input_size: S, the only valid input size of the result.
+    ``input_size`` is the only valid input size of the result, because the position embedding is copied for it.
     """
     from monitor.classifiers.architectures.tokens import TokenTrunk
     from monitor.classifiers.evidence_map import EvidenceNetwork
@@ -65,15 +57,7 @@ def with_evidence(body: torch.nn.Module, *, input_size: int) -> EvidenceNetwork:
 
 
 def build(weights: Path, *, input_size: int) -> EvidenceNetwork:
-    """The network in eval mode, fp32, on the CPU: (N, 3, S, S) -> (logit (N,), evidence map (N, S/16, S/16)).
-
-    Args:
-        weights: safetensors file with timm's parameter names, fp16 or fp32.
-        input_size: S, pixels.
-
-    Raises:
-        ModelCardError: the file's tensors do not match this architecture.
-    """
+    """See ``Architecture.build``; the file has timm's parameter names."""
     from monitor.classifiers.weights import restore
 
     return with_evidence(restore(body, weights, architecture=ARCHITECTURE), input_size=input_size)

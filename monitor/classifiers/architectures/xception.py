@@ -21,11 +21,7 @@ _HEAD = ("global_pool", "fc")
 
 
 def body(*, dropout: float = 0.0) -> torch.nn.Module:
-    """The network with random weights, in train mode: (N, 3, S, S) -> logits (N, 1).
-
-    Args:
-        dropout: probability, on the 2048 pooled features.
-    """
+    """See ``Architecture.body``; ``dropout`` is on the 2048 pooled features."""
     from monitor.inference.foreign import foreign_package
 
     return cast(
@@ -34,10 +30,7 @@ def body(*, dropout: float = 0.0) -> torch.nn.Module:
 
 
 def with_evidence(body: torch.nn.Module, *, input_size: int) -> EvidenceNetwork:  # noqa: ARG001 - supports every size
-    """``body`` with the evidence map: (N, 3, S, S) -> (logit (N,), map (N, h, w)), mean(map) + bias = logit.
-
-    The trunk is shared with the body and set to eval mode; the head is copied.
-    """
+    """See ``Architecture.with_evidence``."""
     import torch
 
     from monitor.classifiers.evidence_map import EvidenceNetwork
@@ -48,15 +41,7 @@ def with_evidence(body: torch.nn.Module, *, input_size: int) -> EvidenceNetwork:
 
 
 def build(weights: Path, *, input_size: int) -> EvidenceNetwork:
-    """The network in eval mode, fp32, on the CPU: (N, 3, S, S) -> (logit (N,), evidence map (N, h, w)).
-
-    Args:
-        weights: safetensors file with timm's parameter names, fp16 or fp32.
-        input_size: S, pixels.
-
-    Raises:
-        ModelCardError: the file's tensors do not match this architecture.
-    """
+    """See ``Architecture.build``; the file has timm's parameter names."""
     from monitor.classifiers.weights import restore
 
     return with_evidence(restore(body, weights, architecture=ARCHITECTURE), input_size=input_size)

@@ -11,7 +11,8 @@ from rich.progress import Progress
 from rich.table import Table
 
 from monitor.analysis.pipeline import Engines
-from monitor.cli.terminal import Backend, Set, SettingsFile, console, errors, print_table, settings_from
+from monitor.cli.options import Backend, Model, Set, SettingsFile, load_engines, settings_from
+from monitor.cli.terminal import console, errors, print_table
 from monitor.errors import UsageError
 from monitor.settings import Settings
 from monitor.types import Calibration
@@ -37,7 +38,7 @@ def calibrate(
         typer.Option(min=75, max=1024, help="Side of the crops, pixels; another than the card's becomes a profile."),
     ] = None,
     split: Annotated[str, typer.Option(help="Of the shards; not the one that figures are reported on.")] = "val",
-    model: Annotated[str | None, typer.Option(help="Name in the model registry; default: the settings'.")] = None,
+    model: Model = None,
     backend: Backend = None,
     settings_file: SettingsFile = None,
     assignments: Set = None,
@@ -47,18 +48,14 @@ def calibrate(
     "After" is out of fold: each fifth of the groups is evaluated with a fit on the others. The card gets the fit on
     all groups.
     """
-    from monitor.analysis.pipeline import Engines
     from monitor.lab.evaluation.platt import fit_platt
     from monitor.lab.evaluation.recalibration import CalibrationFit, measured, out_of_fold, publish
     from monitor.types import Calibration
 
     if (out is None) != in_place:
         raise UsageError("say where the new card goes: --out FOLDER for a copy of the weights, or --in-place")
-    named = {"classifier.model": model, "classifier.weights": weights}
-    chosen = [f"{name}={value}" for name, value in named.items() if value is not None]
-    settings = settings_from(settings_file, [*(assignments or ()), *chosen], backend=backend)
-    with errors.status("loading engines"):
-        engines = Engines.load(settings, input_size=size)
+    settings = settings_from(settings_file, assignments, backend=backend, model=model, weights=weights)
+    engines = load_engines(settings, input_size=size)
     sample = _scored(source, split, engines=engines, settings=settings)
     card, at = engines.classifier.card, settings.verdict.suspicious_at
     scale, shift = fit_platt(sample.logits, sample.labels)

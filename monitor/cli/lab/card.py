@@ -9,8 +9,9 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from monitor.cli.options import Backend, Model, Set, SettingsFile, load_engines, settings_from
 from monitor.cli.scored_shards import score_shards
-from monitor.cli.terminal import Backend, Set, SettingsFile, console, errors, print_table, settings_from
+from monitor.cli.terminal import console, errors, print_table
 from monitor.settings import Settings
 
 
@@ -18,7 +19,7 @@ def card(
     source: Annotated[Path, typer.Argument(help="A folder of face shards.")],
     weights: Annotated[Path, typer.Option(metavar="FILE", help="The weights; their card is beside them.")],
     split: Annotated[str, typer.Option(help="Of the shards; one that chose nothing.")] = "test",
-    model: Annotated[str | None, typer.Option(help="Name in the model registry; default: the settings'.")] = None,
+    model: Model = None,
     backend: Backend = None,
     settings_file: SettingsFile = None,
     assignments: Set = None,
@@ -27,14 +28,10 @@ def card(
 
     Weights and calibration stay unchanged.
     """
-    from monitor.analysis.pipeline import Engines
     from monitor.lab.evaluation.curves import curves, write_curves
 
-    named = {"classifier.model": model, "classifier.weights": weights}
-    chosen = [f"{name}={value}" for name, value in named.items() if value is not None]
-    settings = settings_from(settings_file, [*(assignments or ()), *chosen], backend=backend)
-    with errors.status("loading engines"):
-        engines = Engines.load(settings)
+    settings = settings_from(settings_file, assignments, backend=backend, model=model, weights=weights)
+    engines = load_engines(settings)
     name, outcomes = score_shards(source, split=split, engines=engines, settings=settings)
     facts = curves(outcomes, material=name)
     path = write_curves(weights, facts, demo_logits=_demo_logits(settings, sizes=engines.classifier.card.sizes))

@@ -11,7 +11,8 @@ from rich.progress import Progress
 from rich.table import Table
 
 from monitor.analysis.pipeline import Engines
-from monitor.cli.terminal import Backend, Set, SettingsFile, console, errors, print_table, settings_from
+from monitor.cli.options import Backend, Set, SettingsFile, settings_from
+from monitor.cli.terminal import console, errors, print_table
 from monitor.errors import UsageError
 
 

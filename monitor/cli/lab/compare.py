@@ -11,7 +11,8 @@ import typer
 from rich.markup import escape
 from rich.progress import Progress
 
-from monitor.cli.terminal import Backend, Set, SettingsFile, console, errors, settings_from
+from monitor.cli.options import Backend, Set, SettingsFile, settings_from
+from monitor.cli.terminal import console, errors
 from monitor.errors import UsageError
 from monitor.results.result_folder import OutputFolder
 from monitor.settings import Settings

@@ -9,8 +9,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from monitor.classifiers.model_card import Domain
+from monitor.cli.options import Backend, Set, SettingsFile, load_engines, settings_from
 from monitor.cli.scored_shards import score_shards
-from monitor.cli.terminal import Backend, Set, SettingsFile, console, errors, settings_from
+from monitor.cli.terminal import console
 
 
 def domains(
@@ -27,14 +28,10 @@ def domains(
 
     A generator's fakes are compared with all genuine clips, a source's genuine clips with all fakes.
     """
-    from monitor.analysis.pipeline import Engines
     from monitor.lab.evaluation.domains import domains_of, write_domains
 
-    named = {"classifier.model": model, "classifier.weights": weights}
-    chosen = [f"{name}={value}" for name, value in named.items() if value is not None]
-    settings = settings_from(settings_file, [*(assignments or ()), *chosen], backend=backend)
-    with errors.status("loading engines"):
-        engines = Engines.load(settings)
+    settings = settings_from(settings_file, assignments, backend=backend, model=model, weights=weights)
+    engines = load_engines(settings)
     found: list[Domain] = []
     for source in sources:
         material, outcomes = score_shards(source, split=split, engines=engines, settings=settings)

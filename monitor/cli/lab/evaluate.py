@@ -13,17 +13,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from monitor.analysis.pipeline import Engines
-from monitor.cli.terminal import (
-    AsJson,
-    Backend,
-    MinFace,
-    Set,
-    SettingsFile,
-    console,
-    errors,
-    print_table,
-    settings_from,
-)
+from monitor.cli.options import AsJson, Backend, MinFace, Model, Set, SettingsFile, Weights, load_engines, settings_from
+from monitor.cli.terminal import console, errors, print_table
 from monitor.errors import DatasetError, UsageError
 from monitor.results.result_folder import OutputFolder
 from monitor.settings import Settings
@@ -42,8 +33,8 @@ def evaluate(
     out: Annotated[Path, typer.Option(help="A new folder for metrics.json, metrics.csv and report.html.")],
     dataset: Annotated[str, typer.Option(help="The data set's reader; default: seen from the files.")] = "",
     split: Annotated[str, typer.Option(help="train, val, test or all.", show_default="test, if there are splits")] = "",
-    model: Annotated[str | None, typer.Option(help="Name in the model registry.")] = None,
-    weights: Annotated[Path | None, typer.Option(help="safetensors file with its card beside it.")] = None,
+    model: Model = None,
+    weights: Weights = None,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many files or crops, drawn at random.")] = None,
     jobs: Annotated[int, typer.Option(min=1, max=256, help="Processes for videos.")] = 1,
     thumbnails: Annotated[bool, typer.Option(help="Show faces in the report.")] = True,  # noqa: FBT002 - a flag
@@ -60,7 +51,6 @@ def evaluate(
     Abstentions are counted, never dropped. Unreadable files are listed, and the others go on; the exit code is then 3.
     The report shows faces unless --no-thumbnails.
     """
-    from monitor.analysis.pipeline import Engines
     from monitor.lab.evaluation.material import open_material
     from monitor.lab.evaluation.page import Subject
     from monitor.lab.evaluation.report import write_report
@@ -68,12 +58,12 @@ def evaluate(
     if out.is_file():
         raise UsageError(f"{out} is a file: name a folder for the results")
     OutputFolder(out.parent, out.name).abort()  # fail before the work if nothing can be written
-    assignments = [*(assignments or ()), *_choices(model, weights)]
-    settings = settings_from(settings_file, assignments, backend=backend, min_face=min_face)
+    settings = settings_from(
+        settings_file, assignments, backend=backend, min_face=min_face, model=model, weights=weights
+    )
     with errors.status("reading the data"):
         material = open_material(data, dataset=dataset, split=split, limit=limit)
-    with errors.status("loading engines (on first use they are built: up to a minute)"):
-        engines = Engines.load(settings)
+    engines = load_engines(settings)
     outcomes = _outcomes(material, engines=engines, settings=settings, jobs=jobs)
     _require_any(outcomes)
     subject = Subject(
@@ -92,11 +82,6 @@ def evaluate(
     _say(card, outcomes, folder=folder, as_json=as_json)
     if card.whole.counts.failed:
         raise typer.Exit(_UNREADABLE)
-
-
-def _choices(model: str | None, weights: Path | None) -> list[str]:
-    named = {"classifier.model": model, "classifier.weights": weights}
-    return [f"{name}={value}" for name, value in named.items() if value is not None]
 
 
 def _outcomes(material: LabelledMaterial, *, engines: Engines, settings: Settings, jobs: int) -> list[Outcome]:

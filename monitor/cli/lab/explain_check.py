@@ -13,7 +13,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from monitor.classifiers import Classifier
-from monitor.cli.terminal import Set, SettingsFile, console, errors, print_table, settings_from
+from monitor.cli.options import Model, Set, SettingsFile, Weights, settings_from
+from monitor.cli.terminal import console, errors, print_table
 from monitor.results.result_folder import OutputFolder
 from monitor.system.files import write_error
 
@@ -34,10 +35,8 @@ _LINES = {"evidence": "-", "centre": "--", "random": ":"}
 def explain_check(
     shards: Annotated[Path, typer.Argument(help="A folder of prepared face crops; its real ones are used.")],
     out: Annotated[Path, typer.Option(help="A new folder for faithfulness.json and .png.")],
-    weights: Annotated[
-        Path | None, typer.Option(help="Weights, their card beside them. Default: the settings'.")
-    ] = None,
-    model: Annotated[str | None, typer.Option(help="Name in the model registry; default: the settings'.")] = None,
+    weights: Weights = None,
+    model: Model = None,
     size: Annotated[int | None, typer.Option(min=75, max=1024, help="Side of the crops; default: the card's.")] = None,
     split: Annotated[str, typer.Option(help="Of the crops.")] = "val",
     limit: Annotated[int, typer.Option(min=8, help="Real crops that fakes are made of.")] = 96,

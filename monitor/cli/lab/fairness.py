@@ -15,7 +15,8 @@ from rich.progress import Progress
 from rich.table import Table
 
 from monitor.analysis.pipeline import Engines
-from monitor.cli.terminal import AsJson, Backend, Set, SettingsFile, console, errors, print_table, settings_from
+from monitor.cli.options import AsJson, Backend, Model, Set, SettingsFile, Weights, load_engines, settings_from
+from monitor.cli.terminal import console, errors, print_table
 from monitor.errors import DatasetError, UsageError
 from monitor.settings import Settings
 from monitor.system.files import write_whole
@@ -37,8 +38,8 @@ def fairness(
     ] = "",
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many faces, spread over the folder.")] = None,
     jobs: Annotated[int, typer.Option(min=1, max=256, help="Processes, for pictures.")] = 1,
-    model: Annotated[str | None, typer.Option(help="Name in the model registry.")] = None,
-    weights: Annotated[Path | None, typer.Option(help="safetensors file with its card beside it.")] = None,
+    model: Model = None,
+    weights: Weights = None,
     backend: Backend = None,
     pad: Annotated[
         float, typer.Option(min=0, max=1, help="Widen pictures by so much of their size (see below).")
@@ -54,9 +55,7 @@ def fairness(
     """
     from monitor.lab.evaluation.fairness import fairness as measured
 
-    named = {"classifier.model": model, "classifier.weights": weights}
-    chosen = [f"{name}={value}" for name, value in named.items() if value is not None]
-    settings = settings_from(settings_file, [*(assignments or ()), *chosen], backend=backend)
+    settings = settings_from(settings_file, assignments, backend=backend, model=model, weights=weights)
     sharded = (source / _INDEX).is_file()
     if split and not sharded:
         raise UsageError(f"{source} is no folder of face shards, and only these have splits: leave --split out")
@@ -100,17 +99,10 @@ def _of_shards(
         raise DatasetError(f"{source} holds no real face of that split, and a false alarm is about real faces")
     kept = {face.name for face in _spread(reals, limit)}
     faces = faces.select(lambda face: face.name in kept)
-    engines = _loaded(settings)
+    engines = load_engines(settings)
     with errors.status(f"scoring {len(faces)} crops"):
         outcomes = crop_outcomes(faces, engines=engines, settings=settings.verdict)
     return outcomes, engines, "+".join(sorted({row.split or "none" for row in faces.rows}))
-
-
-def _loaded(settings: Settings) -> Engines:
-    from monitor.analysis.pipeline import Engines
-
-    with errors.status("loading engines"):
-        return Engines.load(settings)
 
 
 def _of_pictures(
@@ -133,7 +125,7 @@ def _of_pictures(
             Record(dataset=source.resolve().name, video_id=f"{path.parent.name}/{path.stem}", path=path, label=0)
             for path in chosen
         ]
-        engines = _loaded(settings)
+        engines = load_engines(settings)
         with Progress(console=errors, transient=True) as progress:
             task = progress.add_task("faces", total=len(records))
             outcomes = video_outcomes(

@@ -10,7 +10,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from monitor.cli.terminal import MinFace, Set, SettingsFile, console, errors, print_table, settings_from
+from monitor.cli.options import MinFace, Set, SettingsFile, settings_from
+from monitor.cli.terminal import console, errors, print_table
 from monitor.errors import UsageError
 
 if TYPE_CHECKING:

@@ -7,15 +7,16 @@ import typer
 from rich.markup import escape
 from rich.progress import Progress
 
-from monitor.cli.terminal import Set, SettingsFile, console, errors, settings_from
+from monitor.cli.options import Model, Set, SettingsFile, Weights, load_engines, settings_from
+from monitor.cli.terminal import console, errors
 
 
 def ranges(
     data: Annotated[Path, typer.Argument(help="A folder of face shards that the weights were trained on.")],
     split: Annotated[str, typer.Option(help="train, val, test or all.")] = "train",
     limit: Annotated[int, typer.Option(min=1, help="So many crops, drawn at random, each also once perturbed.")] = 384,
-    model: Annotated[str | None, typer.Option(help="Name in the model registry.")] = None,
-    weights: Annotated[Path | None, typer.Option(help="safetensors file with its card beside it.")] = None,
+    model: Model = None,
+    weights: Weights = None,
     out: Annotated[Path | None, typer.Option(help="Default: beside the weights.")] = None,
     settings_file: SettingsFile = None,
     assignments: Set = None,
@@ -34,15 +35,12 @@ def ranges(
     from monitor.lab.evaluation.material import open_material
     from monitor.system.files import write_whole
 
-    named = {"classifier.model": model, "classifier.weights": weights, "classifier.backend": "onnxruntime"}
-    given = [f"{name}={value}" for name, value in named.items() if value is not None]
-    settings = settings_from(settings_file, [*given, *(assignments or [])])
+    settings = settings_from(settings_file, assignments, backend="onnxruntime", model=model, weights=weights)
     material = open_material(data, split=split, limit=limit)
     if material.faces is None:
         raise UsageError(f"{data} is no folder of face shards: make one with `deepfake-monitor lab prepare`")
     sizes: dict[int, dict[str, tuple[float, float]]] = {}
-    with errors.status("loading the engines"):
-        card = Engines.load(settings).classifier.card
+    card = load_engines(settings).classifier.card
     with Progress(console=errors, transient=True) as progress:
         for size in card.sizes:
             engines = Engines.load(settings, input_size=size)

@@ -9,6 +9,7 @@ import io
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,7 +20,8 @@ from rich.markup import escape
 from rich.progress import Progress
 
 from monitor.analysis.pipeline import Engines
-from monitor.cli.terminal import Backend, Set, SettingsFile, console, errors, settings_from
+from monitor.cli.options import Backend, Model, Set, SettingsFile, Weights, load_engines, settings_from
+from monitor.cli.terminal import console, errors
 from monitor.errors import UsageError
 from monitor.results.result_folder import OutputFolder
 from monitor.settings import Settings
@@ -71,8 +73,8 @@ def robustness(
     only: Annotated[list[str] | None, typer.Option(help="A perturbation; may be repeated. Default: all.")] = None,
     up_to: Annotated[int, typer.Option(min=1, max=_LEVELS, help="The highest level.")] = _LEVELS,
     seconds: Annotated[float, typer.Option(min=0.5, help="Of media time analysed of each video.")] = 8.0,
-    model: Annotated[str | None, typer.Option(help="Name in the model registry.")] = None,
-    weights: Annotated[Path | None, typer.Option(help="safetensors file with its card beside it.")] = None,
+    model: Model = None,
+    weights: Weights = None,
     backend: Backend = None,
     settings_file: SettingsFile = None,
     assignments: Set = None,
@@ -81,23 +83,16 @@ def robustness(
 
     For videos, also measure the false alarms per hour over the genuine ones.
     """
-    from monitor.analysis.pipeline import Engines
     from monitor.lab.evaluation.robustness import summarise
 
-    named = {"classifier.model": model, "classifier.weights": weights}
-    chosen = [f"{name}={value}" for name, value in named.items() if value is not None]
-    settings = settings_from(settings_file, [*(assignments or ()), *chosen], backend=backend)
+    settings = settings_from(settings_file, assignments, backend=backend, model=model, weights=weights)
     perturbations, levels = _chosen(only), range(1, up_to + 1)
     OutputFolder(out.parent, out.name).abort()  # fail before the work if nothing can be written
     items, taken = _material(source, dataset=dataset, split=split, limit=limit)
-    with errors.status("loading engines"):
-        engines = Engines.load(settings)
-    if isinstance(items, list):
-        grid = _of_videos(
-            items, engines=engines, settings=settings, perturbations=perturbations, levels=levels, seconds=seconds
-        )
-    else:
-        grid = _of_crops(items, engines=engines, settings=settings, perturbations=perturbations, levels=levels)
+    engines = load_engines(settings)
+    grid = _measured(
+        items, engines=engines, settings=settings, perturbations=perturbations, levels=levels, seconds=seconds
+    )
     found = summarise(grid)
     facts = {
         "model": engines.classifier.card.id,
@@ -149,30 +144,8 @@ def _chosen(only: list[str] | None) -> dict[str, PerturbFunction]:
     return {name: one for name, one in PERTURBATIONS.items() if not only or name in only}
 
 
-def _of_crops(
-    faces: FaceSet,
-    *,
-    engines: Engines,
-    settings: Settings,
-    perturbations: dict[str, PerturbFunction],
-    levels: Sequence[int],
-) -> Grid:
-    from monitor.lab.evaluation.grids import crop_grid
-
-    with Progress(console=errors, transient=True) as progress:
-        task = progress.add_task(f"{len(faces)} crops", total=1 + len(levels) * len(perturbations))
-        return crop_grid(
-            faces,
-            engines=engines,
-            settings=settings,
-            perturbations=perturbations,
-            levels=levels,
-            on_done=lambda: progress.advance(task),
-        )
-
-
-def _of_videos(
-    records: list[Record],
+def _measured(
+    items: FaceSet | list[Record],
     *,
     engines: Engines,
     settings: Settings,
@@ -180,16 +153,19 @@ def _of_videos(
     levels: Sequence[int],
     seconds: float,
 ) -> Grid:
-    from monitor.lab.evaluation.grids import video_grid
+    from monitor.lab.evaluation.grids import crop_grid, video_grid
 
+    rounds = 1 + len(levels) * len(perturbations)
+    if isinstance(items, list):
+        name, rounds, measure = "files", rounds * len(items), partial(video_grid, items, seconds=seconds)
+    else:
+        name, measure = "crops", partial(crop_grid, items)
     with Progress(console=errors, transient=True) as progress:
-        task = progress.add_task(f"{len(records)} files", total=len(records) * (1 + len(levels) * len(perturbations)))
-        return video_grid(
-            records,
+        task = progress.add_task(f"{len(items)} {name}", total=rounds)
+        return measure(
             engines=engines,
             settings=settings,
             perturbations=perturbations,
-            seconds=seconds,
             levels=levels,
             on_done=lambda: progress.advance(task),
         )

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from monitor.cli.terminal import AsJson, console, errors, print_table
+from monitor.cli.options import AsJson
+from monitor.cli.terminal import console, errors, print_table
 from monitor.types.formatting import share
 
 

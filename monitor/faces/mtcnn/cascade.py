@@ -51,11 +51,7 @@ def load(
     compile_network: Callable[[Network], Engine],
     resampler: type[SummedArea] = SummedArea,
 ) -> "MtcnnDetector":
-    """Create the detector with engines from ``compile_network``.
-
-    Raises:
-        EngineError: an engine cannot be built.
-    """
+    """Create the detector with engines from ``compile_network``."""
     return MtcnnDetector(MtcnnEngines(*map(compile_network, mtcnn_networks())), settings, resampler=resampler)
 
 
@@ -63,8 +59,6 @@ class MtcnnDetector:
     """MTCNN on three engines. Stateless.
 
     Args:
-        engines: of the three networks.
-        settings: of the detector.
         resampler: resamples frames for the engines; see ``monitor.inference.backends.resampler``.
     """
 
@@ -82,9 +76,6 @@ class MtcnnDetector:
 
         Args:
             pixels: (H, W, 3) RGB.
-
-        Raises:
-            EngineError: an engine failed.
         """
         shrink = 1
         while pixels.shape[1] > self._settings.working_width and pixels.shape[0] > _CELL:
@@ -112,9 +103,6 @@ class MtcnnDetector:
 
         Returns:
             N faces, rows aligned with ``boxes``; a lost face has a low probability.
-
-        Raises:
-            EngineError: an engine failed.
         """
         if not len(boxes):
             return Faces.none()
@@ -227,9 +215,6 @@ def _suppress(boxes: Floats, scores: Floats, *, limit: float, of_smaller: bool =
         scores: (N,).
         limit: intersection over union above which the worse box is dropped.
         of_smaller: divide the intersection by the smaller box instead of the union.
-
-    Returns:
-        Rows to keep, best first.
     """
     order = np.argsort(-scores, kind="stable")
     x1, y1, x2, y2 = np.ascontiguousarray(boxes[order].T)

@@ -16,19 +16,17 @@ from monitor.media.sources import Source
 from monitor.media.span_cutter import cut_isolated
 from monitor.settings import SourceSettings
 
-__all__ = ["Clip", "ClipReservation", "PacketRing", "PictureRing", "cut_isolated", "follow"]
+__all__ = ["Clip", "ClipBuffer", "ClipReservation", "PacketRing", "PictureRing", "cut_isolated", "follow"]
+
+ClipBuffer = PacketRing | PictureRing
 
 _SETTINGS = SourceSettings()
 
 
-def follow(
-    source: Source, *, seconds: float, max_bytes: int, settings: SourceSettings = _SETTINGS
-) -> PacketRing | PictureRing:
+def follow(source: Source, *, seconds: float, max_bytes: int, settings: SourceSettings = _SETTINGS) -> ClipBuffer:
     """Creates the ring buffer for a source; call it before the first iteration, then ``add`` every frame.
 
     Args:
-        source: an open source.
-        seconds: length of the buffer.
         max_bytes: memory limit of the buffer; it has priority over ``seconds``. The reserved clips have the same limit.
         settings: of the source; a worker process writes the packets of a clip.
     """

@@ -113,9 +113,7 @@ class PacketRing:
         """Reserves a clip from the last key frame at or before ``start`` up to ``end``; its packets may still arrive.
 
         Args:
-            start: media time, seconds.
             moment: the flagged moment, media time, seconds; the last part of the clip that a full memory drops.
-            end: media time, seconds.
         """
         with self._lock:
             return self._reservations.add(list(self._groups), start=start, moment=moment, end=end)

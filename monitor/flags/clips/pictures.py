@@ -74,24 +74,13 @@ class PictureRing:
             self._reservations.close_before(frame.media_time)
 
     def reserve(self, *, start: float, moment: float, end: float) -> ClipReservation[_BufferedPicture]:
-        """Reserves a clip from the last picture at or before ``start`` up to ``end``; its pictures may still arrive.
-
-        Args:
-            start: media time, seconds.
-            moment: the flagged moment, media time, seconds; the last part of the clip that a full memory drops.
-            end: media time, seconds.
-        """
+        """Reserves a clip from the last picture at or before ``start`` up to ``end``; its pictures may still arrive."""
         with self._lock:
             return self._reservations.add(list(self._buffer), start=start, moment=moment, end=end)
 
 
 def _write(path: Path, pictures: Sequence[_BufferedPicture], start: float, end: float) -> Clip:
-    """Encodes pictures as an H.264 mp4; a hidden file beside ``path`` until it is complete.
-
-    Raises:
-        OutputError: the disk is full or missing, or PyAV has no H.264 encoder.
-        SourceError: there is no picture of the span.
-    """
+    """Encodes pictures as an H.264 mp4; a hidden file beside ``path`` until it is complete."""
     begin = max((picture.media_time for picture in pictures if picture.media_time <= start), default=start)
     selected = [picture for picture in pictures if begin <= picture.media_time <= end]
     if not selected or pictures[-1].media_time < start:

@@ -8,7 +8,6 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Final, Generic, Protocol, Self, TypeVar
 
 from monitor.errors import SourceError
@@ -33,14 +32,7 @@ Unit = TypeVar("Unit", bound=BufferUnit)
 
 
 class ClipReservation(Generic[Unit]):
-    """The pictures of one clip; any thread may save and release them.
-
-    Args:
-        start: of the clip, media time, seconds.
-        moment: the flagged moment, media time, seconds.
-        end: of the clip, media time, seconds.
-        owner: of all reservations of the ring.
-    """
+    """The pictures of one clip; any thread may save and release them."""
 
     def __init__(self, start: float, moment: float, end: float, *, owner: "ClipReservations[Unit]") -> None:
         self.start, self.moment, self.end = start, moment, end
@@ -52,7 +44,7 @@ class ClipReservation(Generic[Unit]):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self.release()
 
     def save(self, path: Path) -> Clip:
@@ -122,9 +114,6 @@ class ClipReservations(Generic[Unit]):
 
         Args:
             units: all buffered units, the oldest first.
-            start: media time, seconds.
-            moment: the flagged moment, media time, seconds.
-            end: media time, seconds.
         """
         first = _last_unit(units, start)
         within = units[units.index(first) :] if first is not None else units
@@ -169,12 +158,7 @@ class ClipReservations(Generic[Unit]):
                 self._reservations.remove(reservation)
 
     def write(self, reservation: ClipReservation[Unit], path: Path) -> Clip:
-        """Writes the clip of a reservation.
-
-        Raises:
-            OutputError: the disk is full or missing.
-            SourceError: the span has no picture, or the clip cannot be written.
-        """
+        """Writes the clip of a reservation."""
         with self._lock:
             units, is_reduced = list(reservation.units), reservation.is_reduced
         if is_reduced and not units:

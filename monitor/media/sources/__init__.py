@@ -73,10 +73,6 @@ def open_isolated(url: str | Path, settings: SourceSettings = _DEFAULTS) -> Sour
 
     If that process crashes, hangs or runs out of memory, only the source fails. The demo needs no separate process.
 
-    Args:
-        url: as for :func:`open_source`.
-        settings: time-outs, limits, transport.
-
     Raises:
         UsageError: the address is invalid.
         SourceError: the source cannot be opened, holds no picture, or its process died.

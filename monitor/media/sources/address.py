@@ -97,11 +97,7 @@ class Address:
 
 
 def _path(text: str) -> Path:
-    """The path that a text means; a text that is no existing path loses the blanks around it.
-
-    Raises:
-        UsageError: there is no such path, and the text looks like a camera's host or number.
-    """
+    """The path that a text means; a text that is no existing path loses the blanks around it."""
     if _exists(Path(text)):
         return Path(text)
     path = Path(strip_blanks(text))

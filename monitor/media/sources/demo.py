@@ -88,7 +88,6 @@ class DemoSource(Source):
             fps=float(FPS),
             duration=count / FPS,
             frame_count=count,
-            path=None,
             synthetic=True,
         )
         super().__init__(info, Counter())

@@ -42,11 +42,7 @@ class Device:
 
 
 def open_webcam(address: Address, settings: SourceSettings) -> ContainerSource:
-    """Open a camera by its number or its platform name; 1280 x 720 at 30 Hz if the camera supports it.
-
-    Raises:
-        SourceError: the camera does not exist, is busy, or sends no picture.
-    """
+    """Open a camera by its number or its platform name; 1280 x 720 at 30 Hz if the camera supports it."""
     device = webcam(address, platform=sys.platform)
     footage = _open(device, address, settings)
     name, virtual = identity(device, address, platform=sys.platform)
@@ -55,12 +51,7 @@ def open_webcam(address: Address, settings: SourceSettings) -> ContainerSource:
 
 
 def open_screen(address: Address, settings: SourceSettings) -> ContainerSource:
-    """Open the screen or a region of it. Under Wayland, only X11 windows are captured.
-
-    Raises:
-        UsageError: the region is invalid, or not supported on this platform.
-        SourceError: there is no screen.
-    """
+    """Open the screen or a region of it. Under Wayland, only X11 windows are captured."""
     device = screen(address, fps=settings.screen_fps, platform=sys.platform, environment=os.environ)
     return _open(device, address, settings)
 
@@ -98,8 +89,6 @@ def identity(device: Device, address: Address, *, platform: str, classes: Path =
     """The system's name of a camera ("" if unknown), and whether the camera is virtual.
 
     Args:
-        device: the camera, from :func:`webcam`.
-        address: the parsed address.
         platform: a ``sys.platform``; only Linux reports virtual cameras.
         classes: the folder in which Linux lists its cameras.
     """

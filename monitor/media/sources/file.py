@@ -19,11 +19,7 @@ _PLAYLIST_FILES: Final = (
 
 
 def open_file(address: Address, settings: SourceSettings) -> ContainerSource:
-    """Open a file of any container and codec that FFmpeg reads.
-
-    Raises:
-        SourceError: the file is missing, empty, forbidden, or not a video.
-    """
+    """Open a file of any container and codec that FFmpeg reads."""
     check_readable(address)
     # "file:" prevents a colon in the name from selecting a protocol; "none" prevents % and * from selecting a sequence.
     options = {"pattern_type": "none", "allowed_extensions": _PLAYLIST_FILES}

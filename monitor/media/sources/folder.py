@@ -22,11 +22,7 @@ from monitor.types import Frame, SourceInfo
 
 
 def open_path(address: Address, settings: SourceSettings) -> Source:
-    """Open a folder, an image or a video.
-
-    Raises:
-        SourceError: the path cannot be opened.
-    """
+    """Open a folder, an image or a video."""
     path = Path(address.target)
     if path.is_dir():
         return FolderSource(media_files(path), address, settings=settings)
@@ -75,8 +71,6 @@ class FolderSource(Source):
             width=first.width,
             height=first.height,
             fps=first.fps or FALLBACK_FPS,
-            duration=None,
-            frame_count=None,
             path=Path(address.target),
             notes=first.notes,
         )

@@ -33,11 +33,7 @@ _DEFAULT_DURATION = 100.0  # milliseconds; the browsers' default for an animatio
 
 
 def open_image(address: Address, settings: SourceSettings) -> Source:
-    """Open an image with Pillow or, if it is HEIC, with libheif; other content with an image's name goes to FFmpeg.
-
-    Raises:
-        SourceError: the file is missing, forbidden, broken, or too large.
-    """
+    """Open an image with Pillow or, if it is HEIC, with libheif; other content with an image's name goes to FFmpeg."""
     check_readable(address)
     notes: tuple[str, ...] = ()
     try:
@@ -120,7 +116,6 @@ class ImageSource(Source):
             width=pixels.shape[1],
             height=pixels.shape[0],
             fps=1 / seconds if self._count > 1 else None,
-            duration=None,
             frame_count=self._count,
             path=Path(address.target),
             still=self._count == 1,

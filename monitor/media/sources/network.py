@@ -60,11 +60,7 @@ _FAILURES = FailureCauses(
 
 
 def open_rtsp(address: Address, settings: SourceSettings) -> ContainerSource:
-    """Open a camera; its sound is not requested.
-
-    Raises:
-        SourceError: the camera does not answer, refuses, or sends no picture.
-    """
+    """Open a camera; its sound is not requested."""
     options = {
         "rtsp_transport": settings.rtsp_transport,
         "allowed_media_types": "video",
@@ -109,11 +105,7 @@ def _has_only_sound(address: Address, settings: SourceSettings) -> bool:
 
 
 def open_http(address: Address, settings: SourceSettings) -> ContainerSource:
-    """Open a file on a web server, or a live stream: a stream has neither a duration nor a size.
-
-    Raises:
-        SourceError: the server does not answer, refuses, or sends no picture.
-    """
+    """Open a file on a web server, or a live stream: a stream has neither a duration nor a size."""
     try:
         container = open_container(address.target, address=address, settings=settings)
         playlist = container.format.name.startswith(PLAYLISTS)  # their size is that of the text, not of the video

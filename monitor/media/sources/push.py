@@ -45,7 +45,6 @@ class PushInbox:
     thread-safe.
 
     Args:
-        name: shown and stored as the source's name.
         open_timeout: seconds (wall clock) to wait for the first picture of a source.
         settings: ``read_timeout``, and isolation for the decoder.
     """
@@ -69,7 +68,6 @@ class PushInbox:
         """Add a picture; never blocks.
 
         Args:
-            content: a JPEG file.
             taken_at: seconds on any steady clock; differences become media time.
 
         Raises:
@@ -150,10 +148,6 @@ class PushSource(Source):
             live=True,
             width=size[0],
             height=size[1],
-            fps=None,
-            duration=None,
-            frame_count=None,
-            path=None,
         )
         super().__init__(info, drops)
         self._inbox, self._decoder = inbox, decoder
@@ -201,11 +195,7 @@ def _time(seconds: float) -> float:
 
 
 def _size(content: bytes) -> tuple[int, int]:
-    """Width and height from a JPEG's header, without decoding.
-
-    Raises:
-        ValueError: the content is not a JPEG, is truncated, or too large.
-    """
+    """Width and height from a JPEG's header, without decoding."""
     if len(content) > _MAX_BYTES:
         raise ValueError(f"the picture has more than {_MAX_BYTES} bytes")
     if not content.startswith(_BEGIN) or not content.endswith(_END):

@@ -16,7 +16,6 @@ def check_reachable(address: Address, *, timeout: float) -> None:
     """Connect and disconnect; other kinds of sources, and hosts behind a proxy, are not checked.
 
     Args:
-        address: of any kind.
         timeout: seconds (wall clock) to wait for an answer.
 
     Raises:

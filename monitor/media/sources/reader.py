@@ -31,9 +31,8 @@ Arrival = tuple[VideoFrame, datetime]  # a picture and its packet's arrival time
 _MAX_UNREADABLE = 1000  # unreadable packets in a row after which the source fails
 _BUFFER_PACKETS = 64  # packets since the first key frame, kept for a late tap() ...
 _BUFFER_BYTES = 8 * 2**20  # ... and their limit in bytes
-_DAMAGE_TIMEOUTS = (
-    4  # read time-outs without an intact picture until a live stream is lost: key frames may be 20 s apart
-)
+# read time-outs without an intact picture until a live stream is lost: key frames may be 20 s apart
+_DAMAGE_TIMEOUTS = 4
 _READER_PAUSE = 1.0  # seconds between two reads that mean a pause of the reading thread, not of the stream
 _POLL_INTERVAL = 0.005  # seconds until a device without a new frame is read again
 
@@ -222,11 +221,7 @@ class Reader:
         return intact_from < math.inf if picture.pts is None else picture.pts >= intact_from
 
     def _check_damage(self, pictures: int, intact: int) -> None:
-        """Fail a stream that has given no picture, or no intact picture, for too long.
-
-        Raises:
-            SourceUnavailableError: the stream failed this check.
-        """
+        """Fail a stream that has given no picture, or no intact picture, for too long."""
         before, self._checked_at = self._checked_at, self._received_at
         now = self._received_at
         if now - before > _READER_PAUSE:

@@ -35,7 +35,6 @@ def tls_options(address: Address, certificates: Path | None) -> Mapping[str, str
     """FFmpeg's options for a camera.
 
     Args:
-        address: of the camera.
         certificates: a PEM file of those that are trusted; None: every certificate is.
 
     Raises:
@@ -51,8 +50,6 @@ def explain_tls(error: SourceError, address: Address, *, certificates: Path | No
     """A better error for a certificate that is not trusted and for the wrong one of rtsp and rtsps, or the same error.
 
     Args:
-        error: why the camera could not be opened.
-        address: of the camera.
         certificates: a PEM file of those that are trusted; None: every certificate is.
         timeout: seconds (wall clock) to wait for the handshake.
     """
@@ -83,11 +80,7 @@ def _scheme(address: Address) -> str:
 
 
 def _context(certificates: Path | None) -> ssl.SSLContext:
-    """The way to check a certificate.
-
-    Raises:
-        UsageError: the file holds no certificate.
-    """
+    """The way to check a certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     if certificates is None:
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE

@@ -8,9 +8,8 @@ from monitor.errors import SourceUnreadableError
 from monitor.settings import SourceSettings
 
 PLAYLISTS = ("hls", "dash")  # formats that offer one video in several variants
-_NO_TRACK = (
-    Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.dependent
-)  # cover art, previews, tiles
+# cover art, previews, tiles
+_NO_TRACK = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.dependent
 
 
 def choose_video(container: InputContainer, settings: SourceSettings, *, name: str) -> tuple[VideoStream | None, str]:
@@ -19,11 +18,6 @@ def choose_video(container: InputContainer, settings: SourceSettings, *, name: s
     Of a playlist with several variants: the largest one up to ``max_variant_height``, and of equal ones that with the
     highest bit rate. If all are larger, the smallest one. The other variants are not downloaded. Of several tracks:
     ``video_track``, else the one that a player shows.
-
-    Args:
-        container: an open container.
-        settings: the limit and the track.
-        name: of the source, for the error.
 
     Raises:
         SourceUnreadableError: the container has no track with the number ``video_track``.

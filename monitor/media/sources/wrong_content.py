@@ -37,7 +37,6 @@ def explain(error: SourceError, address: Address, *, timeout: float) -> SourceEr
     """A better error for content that is no video, or the same error.
 
     Args:
-        error: why the source could not be opened.
         address: a file, or an address on a web server.
         timeout: seconds (wall clock) to wait for a web server.
     """

@@ -47,11 +47,6 @@ def silence_timeout(settings: SourceSettings) -> float:
 def open_isolated(url: str | Path, *, address: Address, settings: SourceSettings) -> Source:
     """Open an address in a separate process.
 
-    Args:
-        url: the address as typed.
-        address: the parsed address.
-        settings: also sent to the process.
-
     Raises:
         UsageError: the address is invalid.
         SourceError: the source cannot be opened, or its process failed to start, died or hung.
@@ -75,10 +70,6 @@ def open_isolated(url: str | Path, *, address: Address, settings: SourceSettings
 
 class CaptureProcess:
     """The process with its channel and shared memory.
-
-    Args:
-        address: for error messages.
-        settings: decide the size of the shared memory.
 
     Raises:
         SourceUnavailableError: the system cannot start another process, or has no memory to share.
@@ -182,10 +173,8 @@ class IsolatedSource(Source):
     """A source of frames from another process; each frame is copied out of the shared memory immediately.
 
     Args:
-        info: of the source, as the process opened it.
         process: the source closes it.
         stream: description of the packets; None: the source has no packets.
-        settings: time-outs.
     """
 
     def __init__(
@@ -228,11 +217,7 @@ class IsolatedSource(Source):
         return None
 
     def _handle_message(self, head: dict[str, Any], payload: bytes) -> Frame | None:
-        """Pass a message to the listeners, update the counts, or return its frame.
-
-        Raises:
-            SourceError: the message is invalid.
-        """
+        """Pass a message to the listeners, update the counts, or return its frame."""
         try:
             if "packet" in head:
                 pts, is_key = head["packet"]

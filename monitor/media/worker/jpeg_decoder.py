@@ -15,7 +15,6 @@ class JpegDecoder:
     """Decodes JPEGs one at a time; decodes in this process if the settings or the system do not allow another one.
 
     Args:
-        name: of the source; used in error messages.
         settings: isolation, memory limit, time-outs.
     """
 

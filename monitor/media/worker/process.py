@@ -44,7 +44,6 @@ class PacketForwarder:
     If packets arrive but no intact picture, it sends the drop counts, because silence would count as a hang.
 
     Args:
-        channel: to the parent process.
         drops: returns the drop counts of the source by cause.
     """
 
@@ -137,11 +136,7 @@ class FrameSender:
 
 
 class TaskProgress:
-    """Sends progress messages while a function works, and stops it when the parent wants no more.
-
-    Args:
-        channel: to the parent process.
-    """
+    """Sends progress messages while a function works, and stops it when the parent wants no more."""
 
     def __init__(self, channel: IpcChannel) -> None:
         self._channel = channel

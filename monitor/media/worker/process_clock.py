@@ -34,9 +34,7 @@ class ProcessClock:
     Outside Linux it is the wall clock.
 
     Args:
-        pid: of the process.
         look: returns the activity of a process; None: it is not known.
-        now: the wall clock.
     """
 
     def __init__(

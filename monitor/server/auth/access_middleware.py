@@ -5,7 +5,6 @@ request's host name is safe against DNS rebinding: in that attack, a foreign sit
 the browser treats the site as the same origin, but the request's host name is still the site's name.
 """
 
-from ipaddress import ip_address
 from typing import Final
 
 from starlette.datastructures import MutableHeaders
@@ -15,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
 from monitor.server import service
-from monitor.server.auth.client_address import is_allowed_client, is_direct, is_rebinding_safe
+from monitor.server.auth.client_address import is_allowed_client, is_direct, is_rebinding_safe, read_ip
 from monitor.server.health import HEALTH_ROUTES
 from monitor.settings import AccessSettings
 
@@ -30,11 +29,7 @@ _HEALTH_PATHS: Final = frozenset(route.path for route in HEALTH_ROUTES)  # these
 
 
 class AccessMiddleware:
-    """ASGI middleware around Streamlit's pages and the server's own routes.
-
-    Args:
-        app: the wrapped ASGI app.
-    """
+    """ASGI middleware around Streamlit's pages and the server's own routes."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -83,9 +78,5 @@ def refusal(connection: HTTPConnection, settings: AccessSettings) -> str:
 
 def only_loopback(host: str) -> bool:
     """Whether only this machine can connect to a server on this address."""
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
+    address = read_ip(host)
+    return host == "localhost" or (address is not None and address.is_loopback)

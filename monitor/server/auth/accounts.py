@@ -36,8 +36,9 @@ class Account:
 class Accounts:
     """All accounts with passwords. Names are case-insensitive.
 
+    Each method raises StoreError if the database does not answer; nothing is changed then.
+
     Args:
-        database: shared with the flags.
         hasher: of passwords; default: Argon2 with the library's default cost.
     """
 
@@ -47,11 +48,7 @@ class Accounts:
         self._hashing = threading.Lock()  # 64 MB each: one at a time
 
     def all(self) -> Sequence[Account]:
-        """All accounts, sorted by name.
-
-        Raises:
-            StoreError: the database does not answer.
-        """
+        """All accounts, sorted by name."""
         with self._database.reading() as connection:
             return [_to_account(row) for row in connection.execute(select(people).order_by(people.c.name)).mappings()]
 
@@ -60,7 +57,6 @@ class Accounts:
 
         Raises:
             UsageError: the name is taken or invalid, or the password is too short.
-            StoreError: the database cannot be written.
         """
         name = normalize_name(name)
         if not name or len(name) > _LONGEST_NAME or not name.isprintable():
@@ -80,7 +76,6 @@ class Accounts:
 
         Raises:
             UsageError: the account does not exist.
-            StoreError: the database cannot be written.
         """
         return self._change(name, role=role.value)
 
@@ -89,19 +84,14 @@ class Accounts:
 
         Raises:
             UsageError: the account does not exist, or the password is too short.
-            StoreError: the database cannot be written.
         """
         return self._change(name, **self._hash(normalize_name(name), password))
 
     def remove(self, name: str) -> Account:
         """Deletes an account.
 
-        Returns:
-            The deleted account.
-
         Raises:
             UsageError: the account does not exist.
-            StoreError: the database cannot be written.
         """
         with self._database.writing() as connection:
             account = _find_row(connection, normalize_name(name))
@@ -113,7 +103,6 @@ class Accounts:
 
         Raises:
             SignInError: the name or the password is wrong.
-            StoreError: the database does not answer.
         """
         name = normalize_name(name)
         with self._database.reading() as connection:
@@ -131,9 +120,6 @@ class Accounts:
         """The user with the current role; None if the account was deleted, or its password is not the one given.
 
         The password is known by the time of its change, whatever the clock says now: it may have been set back.
-
-        Raises:
-            StoreError: the database does not answer.
         """
         with self._database.reading() as connection:
             row = (

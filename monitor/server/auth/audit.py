@@ -23,31 +23,19 @@ class AuditEntry:
 
 
 class AuditLog:
-    """The log in the database.
-
-    Args:
-        database: shared with the flags.
-    """
+    """The log in the database; each method raises StoreError if that does not answer."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def note(self, action: str, *, person: str, what: str = "", client: str = "") -> None:
-        """Adds a line; it is committed on return.
-
-        Raises:
-            StoreError: the database cannot be written.
-        """
+        """Adds a line; it is committed on return."""
         line = {"person": person[:200], "action": action[:32], "what": what[:1000], "client": client[:64]}
         with self._database.writing() as connection:
             connection.execute(audit.insert().values(at=datetime.now(UTC).isoformat(), **line))
 
     def last(self, limit: int) -> Sequence[AuditEntry]:
-        """The latest lines, the newest first.
-
-        Raises:
-            StoreError: the database does not answer.
-        """
+        """The latest lines, the newest first."""
         with self._database.reading() as connection:
             query = select(audit).order_by(audit.c.number.desc()).limit(limit)
             return [AuditEntry(**row) for row in connection.execute(query).mappings()]

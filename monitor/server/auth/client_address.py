@@ -1,7 +1,8 @@
 """Checks of a request's client address and host name."""
 
 from collections.abc import Sequence
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
+from contextlib import suppress
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Final
 
 from starlette.datastructures import Address
@@ -20,14 +21,12 @@ def is_allowed_client(client: Address | None, *, networks: Sequence[IPv4Network 
 
     Args:
         client: the peer; None (a socket without addresses) is not allowed.
-        networks: the allowed networks.
         direct: whether a loopback address counts as this machine: no proxy and no DNS rebinding in between.
     """
     if client is None:
         return False
-    try:
-        peer = ip_address(client.host)
-    except ValueError:
+    peer = read_ip(client.host)
+    if peer is None:
         return False
     if isinstance(peer, IPv6Address) and peer.ipv4_mapped is not None:
         peer = peer.ipv4_mapped
@@ -36,10 +35,11 @@ def is_allowed_client(client: Address | None, *, networks: Sequence[IPv4Network 
 
 def is_rebinding_safe(name: str) -> bool:
     """Whether a host name cannot belong to a foreign site: ``localhost`` or an IP address (see DNS rebinding)."""
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
-    try:
-        ip_address(name)
-    except ValueError:
-        return False
-    return True
+    return name == "localhost" or name.endswith(".localhost") or read_ip(name) is not None
+
+
+def read_ip(text: str) -> IPv4Address | IPv6Address | None:
+    """The IP address in a text; None for any other text."""
+    with suppress(ValueError):
+        return ip_address(text)
+    return None

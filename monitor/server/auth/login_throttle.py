@@ -4,11 +4,12 @@ import threading
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
-from ipaddress import IPv6Address, ip_address, ip_network
+from ipaddress import IPv6Address, ip_network
 from typing import Final
 
 from monitor.errors import SignInError
 from monitor.server.auth.accounts import normalize_name
+from monitor.server.auth.client_address import read_ip
 
 _FREE_ATTEMPTS: Final = 5  # failures without a delay
 _LONGEST_BY_NAME: Final = 60.0  # seconds: short, so that an attacker cannot lock out a user
@@ -76,8 +77,5 @@ def _keys(name: str, client: str) -> tuple[tuple[tuple[str, str], float], tuple[
 
 def _network(client: str) -> str:
     """The /64 network of an IPv6 address, as a client can choose the other half; other addresses unchanged."""
-    try:
-        address = ip_address(client)
-    except ValueError:
-        return client
+    address = read_ip(client)
     return str(ip_network((address, 64), strict=False)) if isinstance(address, IPv6Address) else client

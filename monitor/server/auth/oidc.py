@@ -1,15 +1,11 @@
 """Users of an OpenID Connect provider, from the claims of OpenID Connect Core 1.0, section 5.1."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from monitor.server.auth.user import Role, User
-
-if TYPE_CHECKING:
-    from monitor.settings import AccessSettings
+from monitor.settings import AccessSettings
 
 
 def person_of(claims: Mapping[str, Any], settings: AccessSettings) -> User | None:
@@ -19,7 +15,6 @@ def person_of(claims: Mapping[str, Any], settings: AccessSettings) -> User | Non
 
     Args:
         claims: of a verified ID token.
-        settings: roles by claim and by e-mail address.
     """
     verified = claims.get("email_verified", True) in (True, "true")
     email = str(claims.get("email") or "").casefold() if verified else ""

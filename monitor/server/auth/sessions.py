@@ -1,7 +1,5 @@
 """The sessions of signed-in users, and the tokens of their pages for frames, files and uploads."""
 
-from __future__ import annotations
-
 import logging
 import math
 import secrets
@@ -9,13 +7,11 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from monitor.errors import StoreError
 from monitor.server.auth.user import User
-
-if TYPE_CHECKING:
-    from monitor.settings import AccessSettings
+from monitor.settings import AccessSettings
 
 COOKIE: Final = "deepfake-monitor-session"
 _LOOK_UP_INTERVAL: Final = 10.0  # seconds until the session of a deleted account ends
@@ -44,7 +40,6 @@ class Sessions:
     """All sessions, in memory: a restart signs out every user.
 
     Args:
-        settings: the time limits of a sign-in.
         look_up: returns the current state of a user who signed in; None ends the session.
     """
 
@@ -68,7 +63,6 @@ class Sessions:
         """Begins a session.
 
         Args:
-            user: the signed-in user.
             key: identifies a sign-in that several tabs can present; it begins one session only.
             age: seconds since the sign-in at a provider.
 

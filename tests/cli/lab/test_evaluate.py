@@ -21,7 +21,8 @@ def _loaded(engines: Engines, settings: Settings, monkeypatch: pytest.MonkeyPatc
     """Engines are compiled once for all tests."""
     load = Engines.load
 
-    def shared(wanted: Settings) -> Engines:
+    def shared(wanted: Settings, *, input_size: int | None) -> Engines:
+        assert input_size is None
         return engines if wanted.classifier == settings.classifier else load(wanted)
 
     monkeypatch.setattr(Engines, "load", shared)

@@ -102,7 +102,7 @@ def test_a_damaged_crop_ends_nothing(cli: Callable, shards: Path, tmp_path: Path
 def test_what_must_fail_fails_before_the_engines_are_loaded(
     cli: Callable, shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def loaded(_: object) -> None:
+    def loaded(_: object, **__: object) -> None:
         pytest.fail("engines were loaded first")
 
     monkeypatch.setattr("monitor.analysis.pipeline.Engines.load", loaded)

@@ -19,11 +19,15 @@ from typing import Any, Final, Literal, Union, get_args, get_origin, get_type_hi
 
 import numpy as np
 
+import monitor
+from monitor.results.report_content import ReportContent
 from monitor.types.events import Event
 from monitor.types.serialise import JsonObject
 
 DRAFT: Final = "https://json-schema.org/draft/2020-12/schema"
-EVENTS_FILE: Final = Path(__file__).with_name("events.schema.json")
+_PACKAGE: Final = Path(monitor.__file__).parent
+REPORT_FILE: Final = _PACKAGE / "results" / "report.schema.json"
+EVENTS_FILE: Final = _PACKAGE / "types" / "events.schema.json"
 _SCALARS: Final[Mapping[type, JsonObject]] = {  # the first that fits
     bool: {"type": "boolean"},
     int: {"type": "integer"},
@@ -58,12 +62,13 @@ def union_schema(kinds: Iterable[type], *, tag: str, urn: str, title: str, descr
     return {**head, "type": "object", "oneOf": choices, "$defs": definitions.in_order}
 
 
-def events_schema() -> JsonObject:
-    """The schema of a stream's events; ``events.schema.json`` holds it.
+def report_schema() -> JsonObject:
+    """The schema of ``report.json``, as stored in ``report.schema.json``."""
+    return value_schema(ReportContent, urn="urn:deepfake-monitor:report:1", title="deepfake-monitor report")
 
-    >>> [choice["$ref"] for choice in events_schema()["oneOf"]][:2]
-    ['#/$defs/StreamOpened', '#/$defs/FrameAnalysed']
-    """
+
+def events_schema() -> JsonObject:
+    """The schema of a stream's events, as stored in ``events.schema.json``."""
     return union_schema(
         get_args(Event),
         tag="type",
@@ -85,7 +90,7 @@ class _Definitions:
         """All definitions by name."""
         return dict(sorted(self._found.items()))
 
-    def of(self, hint: Any) -> JsonObject:  # noqa: ANN401 - a type hint
+    def of(self, hint: Any) -> JsonObject:
         """The schema of a type hint."""
         origin = get_origin(hint)
         if hint is Any or hint is object:
@@ -137,7 +142,7 @@ class _Definitions:
             return {"type": "array", "items": self.of(hints[0]), **size}
         return {"type": "array", "prefixItems": [self.of(hint) for hint in hints], **size}
 
-    def _mapping(self, key: Any, value: Any) -> JsonObject:  # noqa: ANN401 - type hints
+    def _mapping(self, key: Any, value: Any) -> JsonObject:
         if value is Any:
             return {"type": "object"}
         schema: JsonObject = {"type": "object", "additionalProperties": self.of(value)}
@@ -147,7 +152,7 @@ class _Definitions:
             schema["propertyNames"] = self.of(key)
         return schema
 
-    def _properties(self, kind: Any) -> JsonObject:  # noqa: ANN401 - a dataclass
+    def _properties(self, kind: Any) -> JsonObject:
         hints, properties = get_type_hints(kind), JsonObject()
         for field in fields(kind):
             hint = hints[field.name]
@@ -165,7 +170,7 @@ class _Definitions:
             properties[name] = _explained(_sentence(inspect.getdoc(getter) or ""), schema)
         return properties
 
-    def _field(self, field: "Field[Any]", hint: Any) -> JsonObject:  # noqa: ANN401 - a type hint
+    def _field(self, field: "Field[Any]", hint: Any) -> JsonObject:
         if "all_keys" in field.metadata:
             value = self.of(get_args(hint)[1])
             keys = [str(key.value if isinstance(key, Enum) else key) for key in field.metadata["all_keys"]]
