@@ -15,7 +15,7 @@ class Clip:
 
 
 def missing_span_error(start: float, end: float, *, available: tuple[float, float] | None) -> SourceError:
-    """The error for a span that has no pictures, or whose pictures were deleted.
+    """The error for a span (media time, seconds) that has no pictures, or whose pictures were deleted.
 
     Args:
         available: media times of the first and the last available picture; None if there are none.

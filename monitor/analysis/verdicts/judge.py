@@ -59,6 +59,7 @@ class Judge:
         Args:
             scores: the scores and rejections of this frame, of these tracks only; usually empty.
             track_ids: the tracks seen in this frame.
+            media_time: PTS seconds.
         """
         if media_time < self._now - self._process.correlation_time:
             for track in self._tracks.values():

@@ -27,6 +27,7 @@ def follow(source: Source, *, seconds: float, max_bytes: int, settings: SourceSe
     """Creates the ring buffer for a source; call it before the first iteration, then ``add`` every frame.
 
     Args:
+        seconds: media time that the buffer holds.
         max_bytes: memory limit of the buffer; it has priority over ``seconds``. The reserved clips have the same limit.
         settings: of the source; a worker process writes the packets of a clip.
     """

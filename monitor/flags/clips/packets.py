@@ -112,8 +112,10 @@ class PacketRing:
     def reserve(self, *, start: float, moment: float, end: float) -> ClipReservation[_Group]:
         """Reserves a clip from the last key frame at or before ``start`` up to ``end``; its packets may still arrive.
 
+        Times are media time in seconds.
+
         Args:
-            moment: the flagged moment, media time, seconds; the last part of the clip that a full memory drops.
+            moment: the flagged moment, the last part of the clip that a full memory drops.
         """
         with self._lock:
             return self._reservations.add(list(self._groups), start=start, moment=moment, end=end)

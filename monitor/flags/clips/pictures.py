@@ -74,7 +74,10 @@ class PictureRing:
             self._reservations.close_before(frame.media_time)
 
     def reserve(self, *, start: float, moment: float, end: float) -> ClipReservation[_BufferedPicture]:
-        """Reserves a clip from the last picture at or before ``start`` up to ``end``; its pictures may still arrive."""
+        """Reserves a clip from the last picture at or before ``start`` up to ``end``; its pictures may still arrive.
+
+        Times are media time in seconds. ``moment`` is the last part of the clip that a full memory drops.
+        """
         with self._lock:
             return self._reservations.add(list(self._buffer), start=start, moment=moment, end=end)
 

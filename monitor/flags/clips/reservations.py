@@ -32,7 +32,7 @@ Unit = TypeVar("Unit", bound=BufferUnit)
 
 
 class ClipReservation(Generic[Unit]):
-    """The pictures of one clip; any thread may save and release them."""
+    """The pictures of one clip; any thread may save and release them. Times are media time in seconds."""
 
     def __init__(self, start: float, moment: float, end: float, *, owner: "ClipReservations[Unit]") -> None:
         self.start, self.moment, self.end = start, moment, end
@@ -110,7 +110,7 @@ class ClipReservations(Generic[Unit]):
         return sum(unit.size for unit in self._uses)
 
     def add(self, units: Sequence[Unit], *, start: float, moment: float, end: float) -> ClipReservation[Unit]:
-        """Reserves the units of a span, and those that still arrive for it.
+        """Reserves the units of a span (media time, seconds), and those that still arrive for it.
 
         Args:
             units: all buffered units, the oldest first.
