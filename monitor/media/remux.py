@@ -50,7 +50,7 @@ def is_playable(stream: PacketStream) -> bool:
 
 
 def select_packets(packets: Sequence[TimedPacket], start: float, end: float) -> list[TimedPacket]:
-    """Select the packets needed to show a span (media time, seconds), from the last key frame at or before its start, without gaps.
+    """Select the packets that show a span (media time, seconds), from the last key frame at or before it, without gaps.
 
     Args:
         packets: in decoding order.
