@@ -3,15 +3,19 @@
 The model card defines the square (``CropPolicy``), so that the crops match the training data. No rotation.
 """
 
+from __future__ import annotations
+
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.classifiers.model_card import CropPolicy
 from monitor.types import Floats, Pixels
+
+if TYPE_CHECKING:
+    from monitor.classifiers.model_card import CropPolicy  # training runs where there is no pydantic
 
 _WHOLE_PIXELS_FROM = 4.0  # from this reduction on, half a source pixel is an eighth of a crop pixel at most
 

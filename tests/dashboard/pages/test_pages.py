@@ -219,8 +219,15 @@ class TestOwnMaterial:
         assert saved.value.suggested_filename == "timeline.csv"
         spans = page.locator(".dvn-scroller").first
         spans.evaluate("table => table.scrollIntoView({ block: 'center' })")
-        spans.click(position={"x": 15, "y": 50})
-        page.get_by_role("button", name="Flag this span").click()
+        flag_span = page.get_by_role("button", name="Flag this span")
+
+        def chosen() -> bool:
+            spans.click(position={"x": 15, "y": 50})  # lost while the table is still drawn
+            page.wait_for_timeout(3000)
+            return flag_span.is_visible()
+
+        until(chosen)
+        flag_span.click()
         page.get_by_text("Flagged talk.mp4 at").wait_for()
         page.get_by_role("button", name="Flag this span").click()
         page.get_by_text("is flagged already").wait_for()
