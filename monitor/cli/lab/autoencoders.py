@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 
 def autoencoders(
@@ -15,11 +14,10 @@ def autoencoders(
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; default: all.")] = None,
 ) -> None:
     """Train the autoencoders that re-make faces for neural pseudo-fakes (fakes.neural of an experiment)."""
-    from monitor.cli.terminal import errors
+    from monitor.lab.training.command import image_bar
     from monitor.lab.training.reconstruction import train_autoencoders
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=errors, transient=True) as bar:
+    with image_bar() as bar:
         task = bar.add_task("images", total=images)
 
         def on_step(seen: int, loss: float) -> bool:

@@ -57,7 +57,7 @@ def train(
     with _errors.status("opening the sets of face crops"):
         trainer = Trainer(plan, roots=data, out=out, device=device, threads=threads)
     _errors.print(_beginning(trainer))
-    with Curves(out, validations=len(trainer.progress.history)) as curves, _bar() as bar, _asked_to_stop() as stop:
+    with Curves(out, validations=len(trainer.progress.history)) as curves, image_bar() as bar, _asked_to_stop() as stop:
         task = bar.add_task("images", total=plan.images, completed=trainer.progress.images)
 
         told = len(trainer.progress.history)
@@ -102,7 +102,8 @@ def _validation(row: dict[str, float]) -> str:
     return f"{row['images']:,.0f} images, {row['hours']:.2f} h, {row['size']:.0f} px: val AUC {areas}"
 
 
-def _bar() -> Progress:
+def image_bar() -> Progress:
+    """A progress bar on stderr with description, count and remaining time; it vanishes at the end."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     return Progress(*columns, console=_errors, transient=True)
 

@@ -1,6 +1,5 @@
 """Trains the autoencoders of pseudo-fakes to re-make genuine faces."""
 
-import logging
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -17,8 +16,6 @@ from monitor.lab.fakes.jitter import Jitter, draw_squares, recrop
 from monitor.lab.training.batches import generator
 from monitor.lab.training.experiment import Data
 from monitor.lab.training.pairs import STORED_SIZE, PairBatch, PairLoader, open_streams
-
-logger = logging.getLogger(__name__)
 
 SIZE: Final = 128  # pixels a side of a crop
 PATCH: Final = 64  # pixels a side of the part of it that is learned: the networks are fully convolutional
