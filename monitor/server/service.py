@@ -19,6 +19,7 @@ from monitor.server.auth.audit import AuditLog
 from monitor.server.auth.login_throttle import LoginThrottle
 from monitor.server.auth.sessions import Sessions
 from monitor.server.auth.user import User
+from monitor.server.notify import OutletContext, open_outlets
 from monitor.server.saved_sources import SavedSource, read_sources, write_sources
 from monitor.server.stream import Stream, camera_id
 from monitor.server.uploads import Uploads
@@ -68,6 +69,7 @@ class MonitorService:
         self.hanging = 0  # number of threads that ``close`` left running
         self._saved: dict[str, SavedSource] = {}  # by the id of the stream
         self.analyses = Uploads(archive.folder / "analyses", settings=settings, engines=self.engines)
+        self.outlets = open_outlets(OutletContext(settings=settings, database=database))
 
     @classmethod
     def open(cls, settings: Settings) -> Self:
@@ -80,7 +82,9 @@ class MonitorService:
         return cls(settings, FlagArchive.open(settings.evidence))
 
     def begin(self) -> None:
-        """Start the periodic test of the engine and the periodic deletion of old flags."""
+        """Start the outlets, the periodic test of the engine and the periodic deletion of old flags."""
+        for outlet in self.outlets:
+            outlet.start()
         for timer in self._timers:
             timer.start()
 
@@ -98,6 +102,7 @@ class MonitorService:
         if not self._worker.close(timeout=deadline - time.monotonic()):
             self.hanging += 1
             _log.warning("some clips could not be written in time: they are recorded as missing at the next start")
+        self.hanging += run_parallel([outlet.close for outlet in self.outlets], timeout=_STOP_TIMEOUT)
         self.archive.store.close()
 
     def _find_user(self, user: User) -> User | None:
@@ -196,6 +201,7 @@ class MonitorService:
             load=self.load,
             repeat=repeat,
             stream_id=stream_id,
+            outlets=self.outlets,
         )
         self._streams[stream.id] = stream
         stream.start()
@@ -249,6 +255,8 @@ class MonitorService:
             self._save()
         if stream is not None:
             stream.stop()
+            for outlet in self.outlets:
+                outlet.forget(stream)
 
     def _save(self) -> None:
         write_sources(self.archive.folder, self._saved.values())

@@ -2,7 +2,7 @@
 
 import hashlib
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from monitor import api
@@ -22,6 +22,7 @@ from monitor.runtime import (
     Subscription,
 )
 from monitor.server.broadcaster import Broadcaster
+from monitor.server.notify import Outlet
 from monitor.server.verdict_history import VerdictHistory
 from monitor.settings import Settings
 from monitor.system.masking import mask
@@ -46,6 +47,7 @@ class Stream:
         repeat: restart a file at its end.
         stream_id: unique id; default: a new one.
         load: the load shedder of this machine, shared by all streams; default: every frame is analysed.
+        outlets: receive the events of the stream.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class Stream:
         repeat: bool,
         stream_id: str = "",
         load: LoadShedder | None = None,
+        outlets: Sequence[Outlet] = (),
     ) -> None:
         self.id = stream_id or secrets.token_hex(4)
         self.inbox = source if isinstance(source, PushInbox) else None
@@ -76,6 +79,7 @@ class Stream:
             Subscription(self.verdict_history, "verdict history"),
             Subscription(self.metrics, "metrics"),
             Subscription(self.broadcaster, "viewers"),
+            *(Subscription(outlet.watch(self), outlet.name) for outlet in outlets),
         )
         self._supervisor = api.supervise(
             url,
