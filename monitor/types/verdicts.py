@@ -41,11 +41,13 @@ class Verdict(Serialisable):
     def confidence(self) -> float | None:
         """The calibrated probability of the label: P(fake), or 1 - P(fake) for LIKELY_REAL.
 
-        None for NOT_ENOUGH_EVIDENCE.
+        None for NOT_ENOUGH_EVIDENCE, and below 0.5: the label is about to change, because it follows its probability
+        after the debounce.
         """
         if self.probability is None or self.label is Label.NOT_ENOUGH_EVIDENCE:
             return None
-        return 1.0 - self.probability if self.label is Label.LIKELY_REAL else self.probability
+        confidence = 1.0 - self.probability if self.label is Label.LIKELY_REAL else self.probability
+        return confidence if confidence >= 0.5 else None
 
 
 @dataclass(frozen=True, slots=True)

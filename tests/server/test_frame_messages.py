@@ -69,8 +69,10 @@ def test_a_face_without_evidence_says_why_and_has_no_numbers() -> None:
     ]
 
 
-@pytest.mark.parametrize(("label", "confidence"), [(Label.LIKELY_REAL, 0.9), (Label.LIKELY_FAKE, 0.1)])
-def test_confidence_is_of_what_the_label_says(label: Label, confidence: float) -> None:
+@pytest.mark.parametrize(("label", "confidence"), [(Label.LIKELY_REAL, 0.9), (Label.LIKELY_FAKE, None)])
+def test_confidence_is_of_the_label_and_missing_while_the_probability_contradicts_it(
+    label: Label, confidence: float | None
+) -> None:
     (face,) = head([Face(BOX, label=label, probability=0.1)])["faces"]
     assert (face["probability"], face["confidence"]) == (0.1, confidence)
 

@@ -81,6 +81,11 @@ def test_confidence_is_the_probability_of_the_label() -> None:
     assert verdict(Label.LIKELY_REAL, 0.1).confidence == pytest.approx(0.9)
 
 
+@pytest.mark.parametrize(("label", "probability"), [(Label.LIKELY_FAKE, 0.17), (Label.LIKELY_REAL, 0.83)])
+def test_no_confidence_is_shown_while_a_label_is_about_to_change(label: Label, probability: float) -> None:
+    assert verdict(label, probability).confidence is None
+
+
 def test_severity_orders_labels() -> None:
     assert sorted(Label, key=lambda label: label.severity) == [
         Label.NOT_ENOUGH_EVIDENCE,

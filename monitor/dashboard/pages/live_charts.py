@@ -37,7 +37,7 @@ def timeline(points: Sequence[VerdictPoint], thresholds: VerdictSettings) -> str
     ]
     if not scored:
         return ""
-    start, end = scored[0][1], max(scored[-1][1], scored[0][1] + 1e-3)
+    start, end = scored[0][1], max(scored[-1][1], scored[0][1] + _SHORTEST)
     lines: dict[int, list[tuple[float, float]]] = {}
     for track_id, at, probability in scored:
         lines.setdefault(track_id, []).append(((at - start) / (end - start), probability))
