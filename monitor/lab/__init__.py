@@ -8,6 +8,7 @@
     evaluation/   the shipped pipeline on labelled material -> numbers with intervals, report
     bench/        speed and memory of the shipped pipeline, compared with a naive loop
     experiments/  the TOML files
+    mesonet_h5.py  reads the weights of the authors of MesoNet
 
 ``prepare -> FaceSet -> pairs -> batches -> weights + card -> evaluate``. Training steps
 need only torch, so that they also run where the rest of this program is not installed.

@@ -20,7 +20,7 @@ def import_mesonet(
 
     The result is uncalibrated, as its card states. Needs the extra meso-h5.
     """
-    from monitor.classifiers.architectures.mesonet_h5 import import_mesonet as imported
+    from monitor.lab.mesonet_h5 import import_mesonet as imported
 
     card = imported(file, out=out, crop_side=crop_side)
     model = card.id.partition("-")[0]

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from monitor.classifiers import load_classifier
-from monitor.classifiers.architectures.mesonet_h5 import import_mesonet, read_mesonet
 from monitor.errors import ModelError, OutputError
+from monitor.lab.mesonet_h5 import import_mesonet, read_mesonet
 
 pytest.importorskip("h5py", reason="needs: pip install 'deepfake-monitor[meso-h5]'")
 from support import keras_mesonet as keras
