@@ -21,6 +21,7 @@ ROOT = Path(__file__).parent.parent
 TESTS = Path(__file__).parent
 hypothesis.settings.register_profile("untimed", deadline=None)  # a busy machine is no failure
 hypothesis.settings.load_profile("untimed")
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # several workers share the cores: a second thread of torch only waits
 os.environ.pop("COLUMNS", None)  # pytest-xdist sets it for its workers, and rich keeps the first width that it finds
 # A test is slow, and so not part of `make quick`, if it uses one of these fixtures or lies in one of these places: they
 # export networks, decode long clips, train, start servers or drive a browser.
