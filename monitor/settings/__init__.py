@@ -18,6 +18,7 @@ from monitor.settings.stages import (
     TrackerSettings,
     VerdictSettings,
 )
+from monitor.settings.webhooks import WebhookSettings
 
 if TYPE_CHECKING:
     from monitor.settings.loader import ENVIRONMENT_PREFIX, load_settings
@@ -39,6 +40,7 @@ __all__ = [
     "SourceSettings",
     "TrackerSettings",
     "VerdictSettings",
+    "WebhookSettings",
     "load_settings",
     "rename_settings",
 ]
