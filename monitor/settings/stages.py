@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from pydantic import Field, field_validator, model_validator
 
-from monitor.settings.server import AccessSettings, DashboardSettings, EvidenceSettings, ServiceSettings
+from monitor.settings.server import AccessSettings, ApiSettings, DashboardSettings, EvidenceSettings, ServiceSettings
 from monitor.settings.values import ExpandedPath, Probability, Seconds, StageSettings
 from monitor.settings.webhooks import WebhookSettings
 
@@ -278,6 +278,7 @@ class Settings(StageSettings):
     dashboard: DashboardSettings = DashboardSettings()
     access: AccessSettings = AccessSettings()
     service: ServiceSettings = ServiceSettings()
+    api: ApiSettings = ApiSettings()
     webhooks: WebhookSettings = WebhookSettings()
     cache_dir: ExpandedPath | None = Field(
         None, description="Folder of the compiled engines. Default: in the user's cache folder."
@@ -285,5 +286,5 @@ class Settings(StageSettings):
 
     def record(self) -> dict[str, Any]:
         """The settings that a verdict depends on, as JSON values: without storage, the server and its outlets."""
-        without = {"cache_dir", "evidence", "dashboard", "access", "service", "webhooks"}
+        without = {"cache_dir", "evidence", "dashboard", "access", "service", "api", "webhooks"}
         return self.model_dump(mode="json", exclude=without)

@@ -17,6 +17,7 @@ from monitor.settings import Settings
 from monitor.system.database import Database
 
 _OUTLETS: Final[dict[str, tuple[str, str]]] = {
+    "event feed": ("monitor.server.notify.event_feed", "open_outlet"),
     "webhooks": ("monitor.server.notify.webhooks.outlet", "open_outlet"),
 }
 
