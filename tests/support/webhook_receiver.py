@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ class Received:
     body: bytes
     at: float  # time.monotonic()
     path: str = "/"
+    moment: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property
     def message(self) -> dict[str, Any]:

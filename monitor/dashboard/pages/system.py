@@ -1,4 +1,4 @@
-"""The state of the machine: sources, engine, storage, audit log and machine check."""
+"""The state of the machine: sources, engine, storage, webhooks, audit log and machine check."""
 
 from pathlib import Path
 from tempfile import gettempdir
@@ -11,6 +11,7 @@ import monitor
 from monitor.dashboard.pages.current_user import check_role, has_role, refresh
 from monitor.dashboard.pages.formatting import engine_in_words, escape, list_as_text, text_table
 from monitor.dashboard.pages.sources import describe
+from monitor.dashboard.pages.webhooks import webhook_section
 from monitor.doctor import examine
 from monitor.flags.retention import RetentionClass, RetentionRule, rules
 from monitor.server import service
@@ -33,6 +34,7 @@ def show() -> None:
     _engine(monitor_service)
     _storage(monitor_service)
     if has_role(Role.ADMIN):
+        webhook_section()
         _audit_log(monitor_service)
         _machine_check(monitor_service)
 

@@ -11,7 +11,7 @@ from monitor import __version__
 from monitor.server.api import API_PATH
 from monitor.server.api.authentication import AuthenticationMiddleware, Requirement
 from monitor.server.api.problems import MEDIA_TYPE, Problem, answer_errors
-from monitor.server.api.v1 import audit, events, keys, model, streams, system, verdicts
+from monitor.server.api.v1 import audit, events, keys, model, streams, system, verdicts, webhooks
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (  # another resource is one more router
     streams.router,
@@ -21,6 +21,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (  # another resource is one more router
     system.router,
     audit.router,
     keys.router,
+    webhooks.router,
 )
 _MAX_BODY: Final = 1 << 20  # bytes of a JSON body; a route for uploads has its own limit
 _ABOUT: Final = (

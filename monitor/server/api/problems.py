@@ -27,6 +27,7 @@ _MAX_ITEMS: Final = 20  # errors listed in one problem
 _STATUS: Final[Mapping[type[errors.MonitorError], int]] = {  # the most special class first
     errors.ConflictError: 409,
     errors.FlagNotFoundError: 404,
+    errors.WebhookNotFoundError: 404,
     errors.SignInError: 401,
     errors.StoreError: 503,
     errors.OutputError: 507,

@@ -205,11 +205,24 @@ class WebhookOutbox:
         values = {"state": DeliveryState.WAITING.value, "attempts": 0, "next_at": None, "queued_at": now}
         return self._update(*chosen, values=values)
 
-    def last(self, limit: int, *, webhook: str | None = None, state: DeliveryState | None = None) -> Sequence[Delivery]:
-        """The latest deliveries, the newest first."""
+    def last(
+        self,
+        limit: int,
+        *,
+        webhook: str | None = None,
+        state: DeliveryState | None = None,
+        before: int | None = None,
+    ) -> Sequence[Delivery]:
+        """The latest deliveries, the newest first.
+
+        Args:
+            before: number of a delivery; only older ones are returned.
+        """
         chosen: list[ColumnElement[bool]] = [] if webhook is None else [deliveries.c.webhook == webhook]
         if state is not None:
             chosen.append(deliveries.c.state == state)
+        if before is not None:
+            chosen.append(deliveries.c.number < before)
         return self._select(*chosen, limit=limit, newest_first=True)
 
     def counts(self) -> Mapping[str, Mapping[DeliveryState, int]]:

@@ -99,11 +99,6 @@ class WebhookOutlet:
         for delivery in self._deliveries.values():
             delivery.stop(timeout=max(0.1, deadline - time.monotonic()))
 
-    def sync(self) -> None:
-        """Follow changes of the subscriptions within milliseconds, instead of two seconds."""
-        self._synced_at = -float("inf")
-        self._job.wake()
-
     def counts(self) -> Iterable[OutletCount]:
         """The deliveries by subscription.
 

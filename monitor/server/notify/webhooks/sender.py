@@ -12,6 +12,7 @@ from monitor import __version__
 from monitor.errors import UsageError
 from monitor.server.notify.webhooks.backoff import parse_retry_after
 from monitor.server.notify.webhooks.destination import Destination, resolve
+from monitor.server.notify.webhooks.message import make_message_id, make_test_body
 from monitor.server.notify.webhooks.signature import signed_headers
 from monitor.server.notify.webhooks.subscription import WebhookSubscription
 from monitor.settings import WebhookSettings
@@ -117,6 +118,15 @@ class WebhookSender:
         if isinstance(problem, httpx.ConnectError):
             return f"no connection: {problem}"
         return f"the connection broke: {problem}"
+
+
+def send_test(subscription: WebhookSubscription, settings: WebhookSettings) -> DeliveryAttempt:
+    """Post a test message, not through the outbox, also to a disabled subscription."""
+    sender = WebhookSender(settings)
+    try:
+        return sender.send(subscription, message_id=make_message_id(), body=make_test_body())
+    finally:
+        sender.close()
 
 
 def _describe_status(status: int) -> str:

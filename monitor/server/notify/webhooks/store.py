@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, select
 
-from monitor.errors import UsageError
+from monitor.errors import ConflictError, UsageError, WebhookNotFoundError
 from monitor.server.notify.webhooks.destination import resolve
 from monitor.server.notify.webhooks.signature import make_secret
 from monitor.server.notify.webhooks.subscription import (
@@ -44,7 +44,7 @@ class WebhookStore:
         """The subscription with this id.
 
         Raises:
-            UsageError: there is none.
+            WebhookNotFoundError: there is none.
         """
         with self._database.reading() as connection:
             return _find(connection, webhook_id)
@@ -61,6 +61,7 @@ class WebhookStore:
 
         Raises:
             UsageError: the address may not be used, or another value is invalid.
+            ConflictError: there are 32 subscriptions.
         """
         url, name = url.strip(), name.strip()
         if len(name) > _LONGEST_NAME or not name.isprintable():
@@ -79,7 +80,7 @@ class WebhookStore:
         )
         with self._database.writing(alone_in=webhooks.name) as connection:
             if len(connection.execute(select(webhooks.c.id)).all()) >= MAX_WEBHOOKS:
-                raise UsageError(f"there are {MAX_WEBHOOKS} webhooks already: remove one first")
+                raise ConflictError(f"there are {MAX_WEBHOOKS} webhooks already: remove one first")
             connection.execute(webhooks.insert().values(**_to_row(subscription)))
         return subscription
 
@@ -87,7 +88,7 @@ class WebhookStore:
         """Sends to this subscription again, from the next event on.
 
         Raises:
-            UsageError: there is none.
+            WebhookNotFoundError: there is none.
         """
         return self._change(webhook_id, enabled=True, disabled_because="")
 
@@ -95,7 +96,7 @@ class WebhookStore:
         """Sends nothing more to this subscription; events that wait stay.
 
         Raises:
-            UsageError: there is none.
+            WebhookNotFoundError: there is none.
         """
         return self._change(webhook_id, enabled=False, disabled_because=why)
 
@@ -103,7 +104,7 @@ class WebhookStore:
         """Deletes a subscription and its deliveries.
 
         Raises:
-            UsageError: there is none.
+            WebhookNotFoundError: there is none.
         """
         with self._database.writing() as connection:
             subscription = _find(connection, webhook_id)
@@ -151,5 +152,5 @@ def _to_subscription(row: Any) -> WebhookSubscription:  # noqa: ANN401 - SQLAlch
 def _find(connection: Connection, webhook_id: str) -> WebhookSubscription:
     row = connection.execute(select(webhooks).where(webhooks.c.id == webhook_id)).mappings().first()
     if row is None:
-        raise UsageError(f"there is no webhook {webhook_id}: `webhooks list` shows all")
+        raise WebhookNotFoundError(f"there is no webhook {webhook_id}: `webhooks list` shows all")
     return _to_subscription(row)

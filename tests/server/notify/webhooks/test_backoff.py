@@ -3,7 +3,7 @@ from email.utils import format_datetime
 
 import pytest
 
-from monitor.server.notify.webhooks.backoff import pause_after, parse_retry_after
+from monitor.server.notify.webhooks.backoff import parse_retry_after, pause_after
 
 
 def test_pauses_double_from_a_second_to_five_minutes() -> None:

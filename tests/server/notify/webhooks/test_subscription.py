@@ -25,7 +25,7 @@ def subscription(types: tuple[str, ...] = DEFAULT_TYPES, **filters: object) -> W
         id="w1",
         name="newsroom",
         url="https://ada:hush@hooks.test/hush",
-        secret="whsec_hush",
+        secret="whsec_hush",  # noqa: S106
         types=types,
         filters=WebhookFilters(**filters),  # type: ignore[arg-type]
         created_at=datetime(2026, 1, 1, tzinfo=UTC),

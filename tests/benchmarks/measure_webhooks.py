@@ -1,0 +1,123 @@
+"""Webhooks: the time from an event to its receipt, and 10,000 events through a receiver that is down half of the time.
+
+    PYTHONPATH=tests:. python tests/benchmarks/measure_webhooks.py [--events 10000] [--rate 100] [--window 5]
+
+A real HTTP receiver on loopback, and the outlet with its database in a process of its own. First the receiver is always
+up: p50 and p95 from the time in the event to its receipt. Then it is down for every second ``--window`` (503, 500 and
+closed connections in turn), and the process is killed (SIGKILL) after a third and after two thirds of the events. The
+program checks that every committed event was accepted, in order for each stream, and samples the memory of the process.
+"""
+
+import argparse
+import statistics
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+from support.webhook_load import DONE, SETTINGS, Windows, accepted_numbers, committed, emitting, url_in
+from support.webhook_receiver import Receiver, receiving
+
+from monitor.server.notify.webhooks.store import WebhookStore
+from monitor.system.database import Database
+
+STREAMS = 8
+LATENCY_EVENTS, LATENCY_RATE = 2000, 20.0
+
+
+def subscribe(folder: Path, receiver: Receiver) -> None:
+    with Database.open(url_in(folder)) as database:
+        WebhookStore(database, SETTINGS.webhooks).add(receiver.url)
+
+
+def resident(process: subprocess.Popen[str]) -> float:
+    """Resident memory of a process, MB; 0 if it has ended."""
+    try:
+        status = Path(f"/proc/{process.pid}/status").read_text()
+    except OSError:
+        return 0.0
+    return next((int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmRSS")), 0.0)
+
+
+def latencies(receiver: Receiver) -> list[float]:
+    """Milliseconds from the time in an event to its first receipt, sorted."""
+    first = {one.id: one for one in reversed(receiver.received)}
+    spans = (one.moment - datetime.fromisoformat(one.message["timestamp"]) for one in first.values())
+    return sorted(span.total_seconds() * 1000 for span in spans)
+
+
+def run_to_end(folder: Path, *, events: int, rate: float, until: Callable[[], bool]) -> tuple[list[float], list[str]]:
+    """Emit until all is delivered, or until a condition holds, and then kill.
+
+    Returns:
+        Samples of the memory, MB, and the lines of the process.
+    """
+    samples: list[float] = []
+    with emitting(folder, events=events, streams=STREAMS, rate=rate) as process:
+        while process.poll() is None and not until():
+            samples.append(resident(process))
+            time.sleep(0.2)
+        process.kill()
+        output, _ = process.communicate()
+    return [sample for sample in samples if sample], output.splitlines()
+
+
+def measure_latency() -> None:
+    with tempfile.TemporaryDirectory() as folder, receiving() as receiver:
+        subscribe(Path(folder), receiver)
+        _, lines = run_to_end(Path(folder), events=LATENCY_EVENTS, rate=LATENCY_RATE, until=lambda: False)
+        found = latencies(receiver)
+    slowest = lines[0].split()[2]
+    p50, p95 = statistics.median(found), found[int(0.95 * len(found))]
+    print(
+        f"receiver up, {LATENCY_RATE:g} events/s of {STREAMS} streams: event to receipt p50 {p50:.1f} ms, "
+        f"p95 {p95:.1f} ms, max {found[-1]:.1f} ms of {len(found)} events; slowest call of an observer {slowest} ms",
+        flush=True,
+    )
+
+
+def measure_durability(events: int, *, rate: float, window: float) -> None:
+    with tempfile.TemporaryDirectory() as name, receiving() as receiver:
+        folder, began = Path(name), time.monotonic()
+        subscribe(folder, receiver)
+        receiver.answer = Windows(up=window, down=window, began=began)
+        samples: list[float] = []
+        for share in (1 / 3, 2 / 3, 2.0):
+            goal = share * events
+            found, lines = run_to_end(folder, events=events, rate=rate, until=lambda: len(receiver.accepted) > goal)  # noqa: B023
+            samples += found
+            total = sum(map(len, committed(folder).values()))
+            print(f"{time.monotonic() - began:.0f} s: {total} committed, {len(receiver.accepted)} accepted", flush=True)
+        seconds = time.monotonic() - began
+        accepted, stored = accepted_numbers(receiver.accepted), committed(folder)
+        ordered = all(numbers == sorted(numbers) for numbers in accepted.values())
+        whole = all(numbers == list(range(events // STREAMS)) for numbers in stored.values())
+        none_lost = {source: set(numbers) for source, numbers in accepted.items()} == {
+            source: set(numbers) for source, numbers in stored.items()
+        }
+        spread = samples[len(samples) // 10 :]
+        print(
+            f"{events} events in {seconds:.0f} s, receiver down half of the time, killed twice: "
+            f"none lost {none_lost}, in order {ordered}, outbox whole {whole}, ended {lines[-1] == DONE}; "
+            f"{len(receiver.received)} requests, {len(receiver.accepted)} accepted, "
+            f"{len(receiver.accepted) - sum(map(len, accepted.values()))} twice; "
+            f"lost in memory {lines[0].split()[3]}; memory {min(spread):.0f} to {max(spread):.0f} MB; "
+            f"threads here {threading.active_count()}"
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--events", type=int, default=10_000)
+    parser.add_argument("--rate", type=float, default=100.0)
+    parser.add_argument("--window", type=float, default=5.0)
+    wanted = parser.parse_args()
+    measure_latency()
+    measure_durability(wanted.events, rate=wanted.rate, window=wanted.window)
+
+
+if __name__ == "__main__":
+    main()
