@@ -1,12 +1,14 @@
 """The deliveries in the database, from the event until it is delivered or given up."""
 
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, Connection, func, select
 
 from monitor.server.notify.webhooks.backoff import LONGEST_ASKED
 from monitor.server.notify.webhooks.tables import webhook_deliveries as deliveries
@@ -56,10 +58,6 @@ class Delivery:
     changed_at: datetime  # UTC, of the last attempt
     error: str  # of the last attempt; "" if there was none
 
-    def is_due(self, now: datetime) -> bool:
-        """Whether the next attempt may begin; also if the clock was set back meanwhile."""
-        return self.next_at is None or not now < self.next_at <= now + timedelta(seconds=LONGEST_ASKED)
-
     def to_dict(self) -> JsonObject:
         """The delivery as JSON values, without its body."""
         times = {name: getattr(self, name) for name in ("created_at", "next_at", "changed_at")}
@@ -78,7 +76,7 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailedAttempt:
-    """The first delivery of a stream that was not accepted."""
+    """A delivery that was not accepted."""
 
     number: int
     error: str
@@ -93,6 +91,12 @@ class WebhookOutbox:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._lock = threading.Lock()  # SQLite's own wait for another writer sleeps longer
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        with self._lock, self._database.writing() as connection:
+            yield connection
 
     def add(self, new: Sequence[NewDelivery]) -> None:
         """Adds deliveries in this order; they are committed on return."""
@@ -114,7 +118,7 @@ class WebhookOutbox:
             for one in new
         ]
         if rows:
-            with self._database.writing() as connection:
+            with self._writing() as connection:
                 connection.execute(deliveries.insert(), rows)
 
     def heads(self, webhook: str) -> Sequence[Delivery]:
@@ -126,48 +130,41 @@ class WebhookOutbox:
         )
         return self._select(deliveries.c.number.in_(first))
 
-    def lane(self, webhook: str, source: str, *, limit: int) -> Sequence[Delivery]:
-        """The oldest waiting deliveries of one stream for a subscription, in order."""
-        return self._select(
+    def next(self, webhook: str, *, without: Collection[str], limit: int) -> Sequence[Delivery]:
+        """The oldest waiting deliveries for a subscription, in order.
+
+        Args:
+            without: sources whose deliveries are left out.
+        """
+        chosen: list[ColumnElement[bool]] = [
             deliveries.c.webhook == webhook,
             deliveries.c.state == DeliveryState.WAITING,
-            deliveries.c.source == source,
-            limit=limit,
-        )
+        ]
+        if without:
+            chosen.append(deliveries.c.source.not_in(without))
+        return self._select(*chosen, limit=limit)
 
-    def settle(self, delivered: Sequence[int], *, failed: FailedAttempt | None, postponed: Sequence[int] = ()) -> None:
+    def settle(self, delivered: Sequence[int], *, failed: Sequence[FailedAttempt] = ()) -> None:
         """Records the results of some attempts.
 
         Args:
             delivered: numbers of the accepted deliveries.
-            postponed: numbers of others that wait as long as the failed one, without an attempt.
         """
-        now = _text(datetime.now(UTC))
-        if not delivered and failed is None:
+        if not delivered and not failed:
             return
-        with self._database.writing() as connection:
+        now = _text(datetime.now(UTC))
+        attempts = deliveries.c.attempts + 1
+        with self._writing() as connection:
             if delivered:
                 done = {"state": DeliveryState.DELIVERED.value, "next_at": None, "changed_at": now, "error": ""}
                 connection.execute(
-                    deliveries.update()
-                    .where(deliveries.c.number.in_(delivered))
-                    .values(attempts=deliveries.c.attempts + 1, **done)
+                    deliveries.update().where(deliveries.c.number.in_(delivered)).values(attempts=attempts, **done)
                 )
-            if failed is not None:
-                next_at = _text(failed.next_at)
+            for one in failed:
+                values = {"next_at": _text(one.next_at), "changed_at": now, "error": one.error[:_LONGEST_ERROR]}
                 connection.execute(
-                    deliveries.update()
-                    .where(deliveries.c.number == failed.number)
-                    .values(
-                        attempts=deliveries.c.attempts + 1,
-                        next_at=next_at,
-                        changed_at=now,
-                        error=failed.error[:_LONGEST_ERROR],
-                    )
+                    deliveries.update().where(deliveries.c.number == one.number).values(attempts=attempts, **values)
                 )
-                if postponed:
-                    later = deliveries.update().where(deliveries.c.number.in_(postponed))
-                    connection.execute(later.values(next_at=next_at))
 
     def give_up(self, webhook: str, *, why: str, source: str | None = None, queued_before: datetime) -> int:
         """Makes waiting deliveries of a subscription dead letters.
@@ -253,13 +250,13 @@ class WebhookOutbox:
             with self._database.reading() as connection:
                 numbers = connection.execute(old).scalars().all()
             if numbers:
-                with self._database.writing() as connection:
+                with self._writing() as connection:
                     connection.execute(deliveries.delete().where(deliveries.c.number.in_(numbers)))
             deleted += len(numbers)
         return deleted
 
     def _update(self, *chosen: ColumnElement[bool], values: Mapping[str, object]) -> int:
-        with self._database.writing() as connection:
+        with self._writing() as connection:
             return connection.execute(deliveries.update().where(*chosen).values(**values)).rowcount
 
     def _select(
@@ -269,6 +266,17 @@ class WebhookOutbox:
         query = select(deliveries).where(*chosen).order_by(number.desc() if newest_first else number).limit(limit)
         with self._database.reading() as connection:
             return [_to_delivery(row) for row in connection.execute(query).mappings()]
+
+
+def is_later(moment: datetime, now: datetime) -> bool:
+    """Whether the time of an attempt has not come yet; no longer so if the clock was set back meanwhile.
+
+    >>> from datetime import UTC, datetime, timedelta
+    >>> now = datetime(2026, 1, 1, tzinfo=UTC)
+    >>> is_later(now + timedelta(seconds=1), now), is_later(now + timedelta(days=1), now)
+    (True, False)
+    """
+    return now < moment <= now + timedelta(seconds=LONGEST_ASKED)
 
 
 def _text(moment: datetime) -> str:

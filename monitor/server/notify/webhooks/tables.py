@@ -34,7 +34,7 @@ webhook_deliveries = Table(
     Column("next_at", String(32)),  # not before; NULL: at once
     Column("changed_at", String(32), nullable=False),  # of the last attempt
     Column("error", Text, nullable=False),  # of the last attempt; "" if there was none
-    Index("webhook_deliveries_lane", "webhook", "state", "source", "number"),
+    Index("webhook_deliveries_order", "webhook", "state", "number", "source"),
     Index("webhook_deliveries_age", "state", "changed_at"),
     sqlite_autoincrement=True,  # a number is never used again
 )

@@ -38,5 +38,5 @@ def upgrade() -> None:
         sa.Column("error", sa.Text, nullable=False),
         sqlite_autoincrement=True,
     )
-    op.create_index("webhook_deliveries_lane", "webhook_deliveries", ["webhook", "state", "source", "number"])
+    op.create_index("webhook_deliveries_order", "webhook_deliveries", ["webhook", "state", "number", "source"])
     op.create_index("webhook_deliveries_age", "webhook_deliveries", ["state", "changed_at"])

@@ -81,6 +81,7 @@ def waiting(outbox: WebhookOutbox) -> Callable[..., list[int]]:
             for place in range(count)
         ]
         outbox.add(new)
-        return [one.number for one in outbox.lane(webhook, source, limit=10_000)]
+        found = outbox.next(webhook, without=(), limit=10_000)
+        return [one.number for one in found if one.source == source]
 
     return queue

@@ -258,7 +258,7 @@ def test_old_deliveries_are_deleted(
     database: Database, private: WebhookSettings, store: WebhookStore, outbox: WebhookOutbox, waiting: Callable
 ) -> None:
     subscription = store.add("http://127.0.0.1:9/")
-    outbox.settle(waiting(subscription.id, count=3), failed=None)
+    outbox.settle(waiting(subscription.id, count=3))
     outlet = opened(database, private.model_copy(update={"keep_delivered_hours": 0.0}))
     outlet.start()
     until(lambda: not outbox.counts())
