@@ -20,7 +20,7 @@ OfferedType = Literal[  # without frame_analysed: 25 in a second
     "stream_opened",
 ]
 OFFERED_TYPES: Final[tuple[OfferedType, ...]] = get_args(OfferedType)
-DEFAULT_TYPES: Final = tuple(kind for kind in OFFERED_TYPES if kind != "stream_opened")
+DEFAULT_TYPES: Final[tuple[OfferedType, ...]] = tuple(kind for kind in OFFERED_TYPES if kind != "stream_opened")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
