@@ -26,7 +26,7 @@ _RESULT: Final = "webhook-result"  # key in the tab's session: kind and text of 
 _SECRET: Final = "webhook-secret"  # noqa: S105 - key in the tab's session: a new secret for the next run
 
 
-def webhook_section() -> None:
+def show_webhooks() -> None:
     """Shows the webhooks, a form for another one, the test button and the dead letters."""
     st.subheader("Webhooks")
     store, outbox = _store(), _outbox()

@@ -26,7 +26,7 @@ from monitor.server.auth.api_keys import ApiKey, Scope
 from monitor.server.auth.authorization import client_of, is_same_origin
 from monitor.server.auth.user import Role
 
-PUBLIC: Final = frozenset({"/openapi.json", "/docs"})  # below the mount; /docs checks the page's sign-in itself
+DESCRIPTION, DOCS = "/openapi.json", "/docs"  # below the mount; anyone may read the former
 CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="deepfake-monitor"'}
 _KEY: Final = "monitor.caller"  # in the ASGI scope
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -115,17 +115,22 @@ async def find_caller(connection: HTTPConnection) -> Caller:
         StoreError: the database does not answer.
     """
     client = client_of(connection)
-    header = connection.headers.get("authorization")
-    if header is not None:
-        scheme, _, text = header.partition(" ")
-        if scheme.lower() != "bearer":
-            raise HTTPException(401, _NO_KEY, headers=CHALLENGE)
-        key = await _find_key(text.strip())
+    text = _key_text(connection)
+    if text is not None:
+        key = await _find_key(text)
         return Caller(key.name, key.role, client, key)
+    if "authorization" in connection.headers:
+        raise HTTPException(401, _NO_KEY, headers=CHALLENGE)
     if service.current().settings.access.mode != "open":
         raise HTTPException(401, _NO_KEY, headers=CHALLENGE)
     _check_origin(connection)
     return Caller("", Role.ADMIN, client)
+
+
+def _key_text(connection: HTTPConnection) -> str | None:
+    """The text of the key in a request; None without one."""
+    scheme, _, text = connection.headers.get("authorization", "").partition(" ")
+    return text.strip() if scheme.lower() == "bearer" else None
 
 
 async def _find_key(text: str) -> ApiKey:
@@ -174,7 +179,9 @@ class AuthenticationMiddleware:
         if limits is None:
             limits = self._limits[now] = RequestLimits(now.settings.api)
         address = network_of(client_of(connection))
-        limits.check_failures(address)
+        text = _key_text(connection)
+        if text is not None and not now.api_keys.is_known(text):  # other programs may share the address of a proxy
+            limits.check_failures(address)
         try:
             caller = await find_caller(connection)
         except SignInError:
@@ -186,5 +193,7 @@ class AuthenticationMiddleware:
 
 
 def is_public(scope: AsgiScope) -> bool:
-    """Whether a path needs no key."""
-    return str(scope["path"]).removeprefix(scope.get("root_path", "")) in PUBLIC
+    """Whether a path needs no key; the documentation page checks a sign-in to the dashboard itself."""
+    path = str(scope["path"]).removeprefix(scope.get("root_path", ""))
+    has_key = any(name == b"authorization" for name, _ in scope["headers"])
+    return path == DESCRIPTION or (path == DOCS and not has_key)

@@ -18,8 +18,8 @@ from monitor.server.service import MonitorService
 from monitor.settings import Settings, WebhookSettings
 
 PROGRAM = """
-from monitor.dashboard.pages.webhooks import webhook_section
-webhook_section()
+from monitor.dashboard.pages.webhooks import show_webhooks
+show_webhooks()
 """
 
 
