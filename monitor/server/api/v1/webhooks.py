@@ -35,7 +35,7 @@ from monitor.types import Label
 router: Final = APIRouter(tags=["webhooks"])
 
 NOT_FOUND: Final[dict[int | str, dict[str, Any]]] = {404: {"description": "There is no webhook with this id."}}
-_NUMBER: Final = 2**63 - 1  # the largest number of a database
+_NUMBER: Final = 2**53 - 1  # the largest whole number that every JSON reader keeps
 
 WebhookId = Annotated[str, Path(pattern="^[0-9a-f]{8}$", description="The id of a webhook, from /webhooks.")]
 Administrator = Annotated[Caller, require(Role.ADMIN, scope="webhooks")]
