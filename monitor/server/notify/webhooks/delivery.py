@@ -58,6 +58,7 @@ class WebhookDelivery:
         self._pause: FailedAttempt | None = None  # of the whole receiver
         self._looked_at = -float("inf")
         self._failing = False
+        self._complaint = ""  # about the database, logged once
         self._idle = threading.Event()
         self._wakes = 0
         self._job = PacedJob(f"webhook {subscription.id}", self._deliver)
@@ -93,8 +94,11 @@ class WebhookDelivery:
             self._look()
             sent = 0 if self._pause else self._send_next()
             self._settle()
+            self._complaint = ""
         except StoreError as error:
-            _log.warning("webhook %s waits for the database: %s", self.subscription.id, error)
+            if str(error) != self._complaint:
+                self._complaint = str(error)
+                _log.warning("webhook %s waits for the database: %s", self.subscription.id, error)
             return LOOK_INTERVAL
         if sent:
             return 0.0

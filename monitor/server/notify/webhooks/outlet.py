@@ -62,6 +62,7 @@ class WebhookOutlet:
         self._job = PacedJob("webhooks", self._run)
         self._synced_at = self._tidied_at = self._reported_at = -float("inf")
         self._lock = threading.Lock()
+        self._complaint = ""  # about the database, logged once
         self.lost = 0  # events that never reached the database
 
     def start(self) -> None:
@@ -84,14 +85,12 @@ class WebhookOutlet:
     def close(self) -> None:
         """Write all events, send what can be sent within a second; the rest follows after the next start."""
         deadline = time.monotonic() + _CLOSE_TIME
-        if not self._job.stop(timeout=_CLOSE_TIME):
-            _log.warning("the database is slow: %d events for webhooks are lost", self._queue.qsize())
-            return
-        with suppress(StoreError):
-            while self._write():
-                pass
+        if self._job.stop(timeout=_CLOSE_TIME):
+            with suppress(StoreError):
+                while self._write():
+                    pass
         if self._unwritten or self._queue.qsize():
-            _log.warning("the database does not answer: %d events for webhooks are lost", self._queue.qsize())
+            _log.warning("the database is too slow: %d events for webhooks are lost", self._queue.qsize())
         for delivery in self._deliveries.values():
             delivery.wake()
         for delivery in self._deliveries.values():
@@ -140,14 +139,17 @@ class WebhookOutlet:
         try:
             now = time.monotonic()
             if now - self._synced_at >= LOOK_INTERVAL:
-                self._synced_at = now
                 self._follow(self._store.all())
+                self._synced_at = now
             has_more = self._write()
             if now - self._tidied_at >= _TIDY_INTERVAL:
                 self._delete_old()
                 self._tidied_at = now
+            self._complaint = ""
         except StoreError as error:
-            _log.warning("webhooks wait for the database: %s", error)
+            if str(error) != self._complaint:
+                self._complaint = str(error)
+                _log.warning("webhooks wait for the database: %s", error)
             return LOOK_INTERVAL
         return 0.0 if has_more else LOOK_INTERVAL
 

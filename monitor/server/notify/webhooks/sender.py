@@ -102,10 +102,10 @@ class WebhookSender:
         with self._client.stream(
             "POST", destination.url, content=content, headers=headers, extensions=extensions
         ) as response:
-            received = 0
+            received, end = 0, time.monotonic() + (self._client.timeout.read or 0.0)
             for piece in response.iter_raw():
                 received += len(piece)
-                if received > _LONGEST_ANSWER:
+                if received > _LONGEST_ANSWER or time.monotonic() > end:
                     break
             self._client.cookies.clear()
             return response.status_code, parse_retry_after(response.headers.get("retry-after"))

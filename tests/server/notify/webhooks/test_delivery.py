@@ -190,7 +190,7 @@ def test_nothing_is_sent_twice_while_the_database_does_not_answer(
     bench.delivery.start()
     until(lambda: bench.is_done(3))
     assert len(bench.receiver.received) == 3
-    assert "waits for the database: the database is locked" in caplog.text
+    assert caplog.text.count("waits for the database: the database is locked") == 1
 
 
 def test_stopping_waits_for_the_running_request_and_keeps_the_rest(bench: Bench, waiting: Queue) -> None:

@@ -183,6 +183,38 @@ def test_closing_does_not_wait_for_a_receiver_that_hangs(
     assert delivery.stop(timeout=30)
 
 
+def test_closing_does_not_wait_for_a_database_that_hangs(
+    database: Database,
+    private: WebhookSettings,
+    store: WebhookStore,
+    receiver: Receiver,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    store.add(receiver.url)
+    outlet = opened(database, private)
+    outlet.start()
+    until(lambda: outlet._deliveries)
+    hanging, go = threading.Event(), threading.Event()
+
+    def hang(_: list[NewDelivery]) -> None:
+        hanging.set()
+        go.wait(30)
+
+    monkeypatch.setattr(outlet._outbox, "add", hang)
+    emit(outlet.watch(DOOR), 1)
+    assert hanging.wait(30)
+    emit(outlet.watch(DOOR), 2)
+    began = time.monotonic()
+    outlet.close()
+    assert time.monotonic() - began < 4.0
+    assert "2 events for webhooks are lost" in caplog.text
+    (delivery,) = outlet._deliveries.values()
+    assert delivery.stop(timeout=30)
+    go.set()
+    assert outlet._job.stop(timeout=30)
+
+
 def test_an_outlet_that_was_never_started_can_be_closed(database: Database, private: WebhookSettings) -> None:
     opened(database, private).close()
 
@@ -239,6 +271,24 @@ def test_events_wait_while_the_database_does_not_answer(
     emit(outlet.watch(DOOR), 5)
     until(lambda: attempts(receiver) == list(range(5)))
     assert outlet.lost == 0
+
+
+def test_events_before_the_first_look_at_the_subscriptions_are_not_lost(
+    outlet: WebhookOutlet, store: WebhookStore, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.add(receiver.url)
+    failures, real = iter(range(3)), outlet._store.all
+
+    def failing() -> object:
+        if next(failures, None) is not None:
+            raise StoreError("the database is locked")
+        return real()
+
+    monkeypatch.setattr(outlet._store, "all", failing)
+    observer = outlet.watch(DOOR)
+    emit(observer, 1)
+    outlet.start()
+    until(lambda: attempts(receiver) == [0])
 
 
 def test_an_event_without_a_form_in_json_is_counted_and_the_next_one_arrives(

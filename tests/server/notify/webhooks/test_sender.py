@@ -1,6 +1,10 @@
 """One attempt, on real connections."""
 
+import socket
+import threading
+import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -143,7 +147,40 @@ def test_a_proxy_of_the_environment_is_not_used(
         sender.close()
 
 
-def test_a_long_answer_is_not_read_to_its_end(sender: WebhookSender, receiver: Receiver) -> None:
+@contextmanager
+def endless(piece: bytes, *, pause: float) -> Iterator[str]:
+    """A receiver that accepts, with an answer without an end."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            connection, _ = server.accept()
+            with connection, suppress(OSError):
+                connection.recv(65_536)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+                while True:
+                    connection.sendall(b"%x\r\n%b\r\n" % (len(piece), piece))
+                    time.sleep(pause)
+
+        thread = threading.Thread(target=answer, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}/"
+        thread.join(30)
+        assert not thread.is_alive(), "the connection was closed"
+
+
+@pytest.mark.parametrize(("piece", "pause", "timeout"), [(b"x" * 60_000, 0.0, 20.0), (b"x", 0.02, 0.5)])
+def test_an_endless_answer_is_not_read_to_its_end(
+    private: WebhookSettings, piece: bytes, pause: float, timeout: float
+) -> None:
+    sender = WebhookSender(private.model_copy(update={"timeout": timeout}))
+    with endless(piece, pause=pause) as url:
+        attempt = send(sender, url)
+        sender.close()
+    assert attempt.accepted
+    assert attempt.seconds < 10
+
+
+def test_cookies_and_contents_of_answers_are_ignored(sender: WebhookSender, receiver: Receiver) -> None:
     receiver.answer = lambda _: Answer(500, {"Content-Type": "text/plain", "Set-Cookie": "a=b"})
     assert send(sender, receiver.url).error == "HTTP 500", "nothing of the answer is shown"
     receiver.answer = lambda _: Answer()
