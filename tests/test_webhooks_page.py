@@ -17,11 +17,13 @@ from support.waiting import until
 from support.webhook_receiver import receiving
 
 from monitor.cli import webhooks as commands
+from monitor.server.api.v1.webhooks import NewWebhook, RetryRequest
 from monitor.server.notify.webhooks.message import message_body
 from monitor.server.notify.webhooks.sender import WebhookSender, send_test
 from monitor.server.notify.webhooks.signature import make_secret, signed_headers
 from monitor.server.notify.webhooks.subscription import DEFAULT_TYPES, OFFERED_TYPES, WebhookSubscription
 from monitor.settings import Settings, WebhookSettings
+from monitor.types import Label
 from monitor.types.events import LabelChanged
 
 PAGE = (Path(__file__).parent.parent / "docs" / "webhooks.md").read_text(encoding="utf-8")
@@ -102,6 +104,9 @@ def test_the_page_names_every_type_command_and_setting() -> None:
     names = {command.name or getattr(command.callback, "__name__", "") for command in commands.app.registered_commands}
     for used in re.findall(r"webhooks (\w+) (?:https?://|ID|--|\n)", PAGE):
         assert used in names
+    bodies = [json.loads(body) for body in re.findall(r"-d '(.*?)'", PAGE)]
+    assert NewWebhook.model_validate(bodies[0]).filters.labels == [Label.LIKELY_FAKE]
+    assert RetryRequest.model_validate(bodies[1]).numbers == []
     for setting in re.findall(r"`webhooks\.(\w+)", PAGE):
         assert setting in WebhookSettings.model_fields
     assert Settings().webhooks.give_up_hours == 24.0, "the page says: a day"
