@@ -11,5 +11,5 @@ health     liveness, readiness;  metrics  the figures for Prometheus
 api/       the REST API
 notify/    the outlets, which send events to other programs
 auth/      accounts, sessions and roles
-app        the pages and the routes on one port
+app        the pages and the routes on one port;  http_server  serves them
 """

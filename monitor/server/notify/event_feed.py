@@ -8,7 +8,7 @@ import asyncio
 import secrets
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Final, get_args
@@ -17,7 +17,7 @@ from pydantic_core import to_json
 
 from monitor.errors import ConflictError, UsageError
 from monitor.runtime import Observer
-from monitor.server.notify import OutletContext, WatchedStream
+from monitor.server.notify import Outlet, OutletContext, WatchedStream
 from monitor.types.events import Event, FrameAnalysed
 
 EVENT_TYPES: Final[tuple[str, ...]] = tuple(kind.type for kind in get_args(Event))
@@ -197,6 +197,13 @@ class EventFeed:
             readers = tuple(self._readers)
             for reader in readers:
                 reader.offer(message)
+
+
+def end_readers(outlets: Sequence[Outlet]) -> None:
+    """End the connections of all readers, for the end of the server."""
+    for outlet in outlets:
+        if isinstance(outlet, EventFeed):
+            outlet.close()
 
 
 def open_outlet(context: OutletContext) -> EventFeed:

@@ -104,6 +104,7 @@ def test_a_running_outlet_follows_changes_of_the_subscriptions(
     outlet.start()
     observer = outlet.watch(DOOR)
     emit(observer, 1)
+    until(outlet._queue.empty)
     first = store.add(receiver.url)
     until(lambda: outlet._deliveries)
     emit(observer, 2)
@@ -111,6 +112,7 @@ def test_a_running_outlet_follows_changes_of_the_subscriptions(
     store.disable(first.id, why="")
     until(lambda: not outlet._subscriptions[0].enabled)
     emit(observer, 1)
+    until(outlet._queue.empty)
     store.enable(first.id)
     until(lambda: outlet._subscriptions[0].enabled)
     observer(replace(STATE, attempt=7))
@@ -118,7 +120,7 @@ def test_a_running_outlet_follows_changes_of_the_subscriptions(
     store.remove(first.id)
     until(lambda: not outlet._deliveries)
     emit(observer, 1)
-    assert not any(thread.name == f"webhook {first.id}" for thread in threading.enumerate())
+    until(lambda: not any(thread.name == f"webhook {first.id}" for thread in threading.enumerate()))
 
 
 def test_dead_letters_of_another_process_are_retried_within_seconds(
