@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from fastapi import APIRouter, Depends, FastAPI
+import streamlit as st
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.routing import APIRoute, APIWebSocketRoute
 from starlette.datastructures import Headers
 from starlette.routing import Mount
@@ -12,7 +13,8 @@ from starlette.types import Message, Receive, Scope, Send
 
 from monitor import __version__
 from monitor.server.api import API_PATH
-from monitor.server.api.authentication import AuthenticationMiddleware, Requirement
+from monitor.server.api.authentication import DESCRIPTION, AuthenticationMiddleware, Requirement
+from monitor.server.api.caching import answer
 from monitor.server.api.docs_page import add_docs
 from monitor.server.api.problems import TOO_LARGE, Problem, answer_errors, describe_errors, problem
 from monitor.server.api.query_check import check_query
@@ -28,6 +30,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (  # another resource is one more router
     keys.router,
     webhooks.router,
 )
+_PREFIX: Final = re.compile(r"(/[\w.~-]{1,80}){1,8}/?")  # of a path that a proxy strips
 _MAX_BODY: Final = 1 << 20  # bytes of a JSON body; a route for uploads has its own limit
 _ABOUT: Final = (
     "Watches cameras and videos and says, for every face, whether it looks manipulated. "
@@ -109,6 +112,23 @@ def _problem_schemas() -> dict[str, Any]:
     return {**problem.pop("$defs"), "Problem": problem}
 
 
+def add_description(app: FastAPI) -> None:
+    """Add ``/openapi.json``, which anyone may read."""
+
+    @app.get(DESCRIPTION, include_in_schema=False)
+    async def read_description(request: Request) -> Response:
+        return answer(request, app.openapi() | {"servers": [{"url": f"{_path_of_proxy(request)}{API_PATH}"}]})
+
+
+def _path_of_proxy(request: Request) -> str:
+    """The path below which a browser sees this server; "" for none."""
+    passed_on = str(st.get_option("server.baseUrlPath")).strip("/")
+    if passed_on:
+        return f"/{passed_on}"
+    stripped = request.headers.get("x-forwarded-prefix", "")
+    return stripped.rstrip("/") if _PREFIX.fullmatch(stripped) else ""
+
+
 def create_app() -> FastAPI:
     """The app of the API, to be mounted at ``API_PATH``."""
     app = ApiApp(
@@ -118,14 +138,14 @@ def create_app() -> FastAPI:
         docs_url=None,  # Swagger's page loads its files from another host
         redoc_url=None,
         redirect_slashes=False,  # a redirect would leave the path of a proxy
-        root_path_in_servers=False,
-        servers=[{"url": "../v1"}],  # relative to the description, so it is true below any proxy's path
+        openapi_url=None,  # below: with the path of a proxy
         responses=describe_errors(_ERRORS),
         generate_unique_id_function=lambda route: route.name,
         max_body_size=_MAX_BODY,
     )
     for router in ROUTERS:
         app.include_router(router, dependencies=[Depends(check_query)])
+    add_description(app)
     add_docs(app)
     answer_errors(app, allowed_methods)
     app.add_middleware(AuthenticationMiddleware)
