@@ -41,6 +41,7 @@ SLOW_PLACES = (
     *("classifiers", "cli/lab", "cli/test_analyze.py", "cli/test_bench.py"),
     *("cli/test_engines.py", "cli/test_serve.py", "cli/test_watch.py", "dashboard/pages/test_pages.py"),
     *("dashboard/pages/test_sign_in.py", "dashboard/viewer", "dashboard/webcam", "faces", "inference", "lab"),
+    "server/notify/webhooks/test_durability.py",
     *("runtime/test_engine_build.py", "test_deployment.py", "test_media_boundary.py"),
     *("test_faults.py", "test_storage_faults.py", "test_stream_faults.py", "test_upload_faults.py"),
 )

@@ -1,4 +1,4 @@
-"""The command line: ``deepfake-monitor serve | analyze | watch | flags | people | engines | bench | doctor | lab``.
+"""The command line: ``deepfake-monitor serve | analyze | watch | flags | webhooks | people | engines | bench | ...``.
 
 Exit codes: 0 done; 1 the work failed (no weights, no engine, no space); 2 usage; 3 some source
 could not be read; 130 interrupted.
@@ -32,7 +32,8 @@ class _MainCommands(LazyGroup):
         "doctor": "Check versions, engines, cameras and write access, and score two known faces.",
         "engines": "List, build, verify, benchmark and clean the inference engines of this machine.",
         "flags": "List, show, export, verify and delete flagged moments, or export feedback.",
-        "people": "Manage the accounts of the dashboard (access.mode=password), and show its audit log.",
+        "webhooks": "Send events to other programs: add, test and remove their addresses, retry dead letters.",
+        "people": "Manage the accounts of the dashboard (access.mode=password) and API keys, and show the audit log.",
         "lab": "Prepare and inspect data; train, evaluate and compare classifiers.",
     }
 

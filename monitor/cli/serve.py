@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 
@@ -21,6 +22,8 @@ from monitor.cli.terminal import console
 from monitor.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import streamlit as st
 
 _GRACE: Final = 1  # seconds for open connections (an upload, for example) when the server stops
@@ -62,6 +65,7 @@ def serve(
     from monitor import dashboard
     from monitor.server import service
     from monitor.server.app import MIDDLEWARE, ROUTES, lifespan, require_access
+    from monitor.server.notify.event_feed import end_readers
     from monitor.system import logs
 
     require_access(settings.access, host=host)
@@ -77,7 +81,7 @@ def serve(
         _log.info("deepfake-monitor %s starts on http://%s:%d", __version__, host, port)
         console.print(f"http://{host}:{port}; log: {escape(str(log))}; Ctrl-C stops the server")
         try:
-            _serve(app, host=host, port=port, listening=listening)
+            _serve(app, host=host, port=port, listening=listening, end=partial(end_readers, opened.outlets))
         finally:
             for child in multiprocessing.active_children():  # an engine build, for example, which nobody needs now
                 child.kill()
@@ -131,10 +135,12 @@ def _describe_refusal(error: OSError, port: int) -> str:
     return f"the system refuses ({error.strerror or error}); choose another address with --host or --port"
 
 
-def _serve(app: st.App, *, host: str, port: int, listening: socket.socket) -> None:
+def _serve(app: st.App, *, host: str, port: int, listening: socket.socket, end: Callable[[], None]) -> None:
     """Serves until a signal arrives. ``App.run`` is unsuitable: it waits for open uploads and downloads forever."""
     import streamlit as st
     import uvicorn
+
+    from monitor.server.http_server import HttpServer
 
     config = uvicorn.Config(
         app,
@@ -146,4 +152,4 @@ def _serve(app: st.App, *, host: str, port: int, listening: socket.socket) -> No
         ssl_keyfile=st.get_option("server.sslKeyFile"),
         timeout_graceful_shutdown=_GRACE,
     )
-    uvicorn.Server(config).run(sockets=[listening])
+    HttpServer(config, before_shutdown=end).run(sockets=[listening])

@@ -8,7 +8,7 @@ serve credentials there. docs/decisions/008 lists the limits of these rules.
 import socket
 from collections.abc import Sequence
 from contextlib import suppress
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -18,7 +18,11 @@ from monitor.media.sources.address import Address, known_forms
 from monitor.runtime import run_parallel
 
 LOOK_UP: Final = 5.0  # seconds (wall clock): time-out of a name look-up
-_METADATA: Final = (IPv4Address("100.100.100.200"), IPv6Address("fd00:ec2::254"))  # not link-local
+_METADATA: Final = (  # not link-local: Alibaba, Azure, Oracle, Amazon
+    *map(IPv4Address, ("100.100.100.200", "168.63.129.16", "192.0.0.192")),
+    IPv6Address("fd00:ec2::254"),
+)
+_NAT64: Final = IPv6Network("64:ff9b::/96")  # RFC 6052
 
 
 def check_address(url: str, *, folders: Sequence[Path]) -> None:
@@ -32,6 +36,8 @@ def check_address(url: str, *, folders: Sequence[Path]) -> None:
     """
     if not url.strip():
         raise UsageError(f"type an address: {known_forms()}")
+    if "\0" in url:
+        raise UsageError(f"{url.strip()[:80]!r} is not a valid address: it holds a character that no address has")
     address = Address.of(url.strip())
     if address.path is not None:
         path = address.path.resolve()
@@ -47,12 +53,19 @@ def check_address(url: str, *, folders: Sequence[Path]) -> None:
             raise UsageError(f"{address.name}: this is not a valid address: check its brackets") from None
         if not host:
             raise UsageError(f"{address.name}: the host is missing; write an address like {address.kind.example}")
-        if any(_is_link_local(address) for address in _look_up(host, shown=address.name)):
+        if any(is_link_local(address) for address in look_up(host, shown=address.name)):
             raise UsageError(f"{address.name}: link-local addresses may not be opened from a browser")
 
 
-def _look_up(host: str, *, shown: str) -> list[IPv4Address | IPv6Address]:
-    """The IP addresses of a host, in every notation that FFmpeg accepts; empty if the host does not exist."""
+def look_up(host: str, *, shown: str) -> list[IPv4Address | IPv6Address]:
+    """The IP addresses of a host, in every notation that FFmpeg and the system accept; empty if the host is unknown.
+
+    Args:
+        shown: the address in an error, secrets masked.
+
+    Raises:
+        UsageError: the look-up takes longer than five seconds.
+    """
     with suppress(ValueError):
         return [ip_address(host)]
     with suppress(OSError, UnicodeError):
@@ -69,7 +82,16 @@ def _look_up(host: str, *, shown: str) -> list[IPv4Address | IPv6Address]:
     return addresses
 
 
-def _is_link_local(address: IPv4Address | IPv6Address) -> bool:
+def is_link_local(address: IPv4Address | IPv6Address) -> bool:
     """Whether an address is link-local, also inside IPv6, or is another metadata address of a cloud."""
-    inner = getattr(address, "ipv4_mapped", None) or getattr(address, "sixtofour", None) or address
+    inner = embedded(address)
     return inner.is_link_local or inner in _METADATA
+
+
+def embedded(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    """The IPv4 address inside an IPv6 address (mapped, 6to4, NAT64), else the address itself."""
+    if isinstance(address, IPv6Address):
+        if address in _NAT64:
+            return IPv4Address(int(address) & 0xFFFFFFFF)
+        return address.ipv4_mapped or address.sixtofour or address
+    return address

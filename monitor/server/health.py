@@ -19,6 +19,7 @@ from monitor.runtime import StreamState
 from monitor.server import service
 from monitor.server.auth.client_address import is_allowed_client, is_direct, is_rebinding_safe
 from monitor.server.metrics import MetricsSnapshot, StreamSnapshot, render
+from monitor.server.notify import CountingOutlet
 from monitor.system.logs import mask_text
 from monitor.types import Origin
 
@@ -79,6 +80,12 @@ def snapshot(monitor_service: service.MonitorService) -> MetricsSnapshot:
         stored=archive.size,
         free=archive.free,
         jobs={"clips": monitor_service.clips_waiting, "analyses": monitor_service.analyses.waiting},
+        outlets=[
+            count
+            for outlet in monitor_service.outlets
+            if isinstance(outlet, CountingOutlet)
+            for count in outlet.counts()
+        ],
     )
 
 

@@ -25,6 +25,7 @@ from prometheus_client.registry import Collector
 from monitor import __version__
 from monitor.analysis.pipeline import Engines
 from monitor.runtime import HeartbeatResult, StreamState, StreamStatus, StreamTotals
+from monitor.server.notify import OutletCount
 from monitor.types import HintKind, Label
 from monitor.types.stats import LATENCIES
 
@@ -66,6 +67,7 @@ class MetricsSnapshot:
     stored: int  # bytes of all stored files
     free: int  # free bytes on the same disk
     jobs: Mapping[str, int]  # number of waiting jobs, by queue
+    outlets: Sequence[OutletCount] = ()
 
 
 def render(snapshot: MetricsSnapshot, *, accept: str = "") -> tuple[bytes, str]:
@@ -87,6 +89,7 @@ class _SnapshotCollector(Collector):
         yield from _stream_metrics(self._snapshot.sources)
         yield from _engine_metrics(self._snapshot)
         yield from _storage_metrics(self._snapshot)
+        yield from _outlet_metrics(self._snapshot.outlets)
         yield from _process_metrics()
 
 
@@ -179,6 +182,23 @@ def _storage_metrics(snapshot: MetricsSnapshot) -> Iterator[Metric]:
     for queue, count in snapshot.jobs.items():
         jobs.add_metric((queue,), count)
     yield jobs
+
+
+def _outlet_metrics(counts: Iterable[OutletCount]) -> Iterator[Metric]:
+    labels = ("outlet", "target")
+    delivered = _counter("outlet_deliveries", "Events that another program accepted.", *labels)
+    failed = _counter("outlet_failures", "Failed attempts to deliver an event.", *labels)
+    lost = _counter("outlet_events_lost", "Events that were dropped before an attempt.", *labels)
+    waiting = _gauge("outlet_waiting", "Deliveries that wait.", *labels)
+    dead = _gauge("outlet_dead_letters", "Deliveries that were given up and are still kept.", *labels)
+    for count in counts:
+        place = (count.outlet, count.target)
+        delivered.add_metric(place, count.delivered)
+        failed.add_metric(place, count.failed)
+        lost.add_metric(place, count.lost)
+        waiting.add_metric(place, count.waiting)
+        dead.add_metric(place, count.dead)
+    yield from (delivered, failed, lost, waiting, dead)
 
 
 def _process_metrics() -> Iterator[Metric]:

@@ -4,7 +4,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 from monitor.settings.old_names import rename_settings
-from monitor.settings.server import AccessSettings, DashboardSettings, EvidenceSettings, ServiceSettings
+from monitor.settings.server import AccessSettings, ApiSettings, DashboardSettings, EvidenceSettings, ServiceSettings
 from monitor.settings.stages import (
     PRESETS,
     ClassifierSettings,
@@ -18,6 +18,7 @@ from monitor.settings.stages import (
     TrackerSettings,
     VerdictSettings,
 )
+from monitor.settings.webhooks import WebhookSettings
 
 if TYPE_CHECKING:
     from monitor.settings.loader import ENVIRONMENT_PREFIX, load_settings
@@ -26,6 +27,7 @@ __all__ = [
     "ENVIRONMENT_PREFIX",
     "PRESETS",
     "AccessSettings",
+    "ApiSettings",
     "ClassifierSettings",
     "DashboardSettings",
     "EvidenceSettings",
@@ -39,6 +41,7 @@ __all__ = [
     "SourceSettings",
     "TrackerSettings",
     "VerdictSettings",
+    "WebhookSettings",
     "load_settings",
     "rename_settings",
 ]

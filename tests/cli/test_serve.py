@@ -138,6 +138,17 @@ def test_an_open_upload_does_not_delay_the_end(tmp_path: Path) -> None:
             assert served.ended(signal.SIGTERM) < LONGEST
 
 
+def test_a_client_of_the_events_does_not_delay_the_end_and_its_answer_is_whole(tmp_path: Path) -> None:
+    with serving(tmp_path, access__mode="open") as served:
+        served.until(lambda: served.get("/healthz")[0] == 200)
+        address = f"http://127.0.0.1:{served.port}/api/v1/events"
+        with urllib.request.urlopen(address, timeout=60) as answer:
+            assert answer.readline() == b"retry: 3000\n"
+            assert served.ended(signal.SIGTERM) < LONGEST
+            assert answer.read().endswith(b"\n\n"), "an incomplete answer would raise IncompleteRead"
+    assert "Traceback" not in served.log.read_text()
+
+
 def test_an_engine_build_does_not_delay_the_end(tmp_path: Path) -> None:
     with serving(tmp_path, cache_dir=tmp_path / "empty") as served:
         served.until(lambda: served.get("/healthz")[0] == 200)

@@ -36,6 +36,8 @@ NAMES = {  # what the world's names stand for, in these tests
     "six-to-four.example": ["2002:a9fe:a9fe::1"],
     "amazon.example": ["fd00:ec2::254"],
     "alibaba.example": ["100.100.100.200"],
+    "azure.example": ["168.63.129.16"],
+    "nat64.example": ["64:ff9b::a9fe:a9fe"],
 }
 
 
@@ -124,7 +126,9 @@ def test_link_local_addresses_are_refused(url: str) -> None:
 NAMED = ["metadata.google.internal", "two.example", "six.example", "six-to-four.example", "amazon.example"]
 
 
-@pytest.mark.parametrize("host", [*NAMED, "alibaba.example", "METADATA.google.internal", "100.100.100.200"])
+@pytest.mark.parametrize(
+    "host", [*NAMED, "alibaba.example", "azure.example", "nat64.example", "METADATA.google.internal", "100.100.100.200"]
+)
 @pytest.mark.parametrize("scheme", ["http", "https", "rtsp"])
 def test_names_that_resolve_to_link_local_addresses_are_refused(scheme: str, host: str) -> None:
     with pytest.raises(UsageError, match="link-local"):
@@ -147,7 +151,17 @@ def test_a_name_that_takes_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.parametrize(
     "url",
-    ["", "   ", "gopher://x/1", "javascript://alert", "rtsp:cam", "concat:/etc/passwd", "rtsp://[", "http://[::1/x"],
+    [
+        "",
+        "   ",
+        "gopher://x/1",
+        "javascript://alert",
+        "rtsp:cam",
+        "concat:/etc/passwd",
+        "rtsp://[",
+        "http://[::1/x",
+        "a\0b",
+    ],
 )
 def test_invalid_input_is_refused(url: str) -> None:
     with pytest.raises(UsageError):

@@ -53,7 +53,9 @@ def test_a_healthy_server_is_alive_and_ready(monitor_service: MonitorService) ->
     assert (answer.status_code, answer.json()["ready"]) == (200, True)
     assert {"engines", "heartbeat", "storage", "disk"} == {check["name"] for check in answer.json()["checks"]}
     assert answer.headers["cache-control"] == "no-store"
-    assert "deepfake_monitor_heartbeat_healthy 1.0" in client().get("/metrics").text
+    metrics = client().get("/metrics").text
+    assert "deepfake_monitor_heartbeat_healthy 1.0" in metrics
+    assert 'deepfake_monitor_outlet_events_lost_total{outlet="webhooks",target=""} 0.0' in metrics
 
 
 @pytest.mark.parametrize("path", PATHS)

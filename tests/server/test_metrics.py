@@ -13,6 +13,7 @@ from monitor.analysis.pipeline import Engines
 from monitor.runtime import HeartbeatResult, StreamState, StreamStatus, StreamTotals
 from monitor.runtime.heartbeat import FaceLogits
 from monitor.server.metrics import PREFIX, MetricsSnapshot, StreamSnapshot, render
+from monitor.server.notify import OutletCount
 from monitor.types import HintKind, Label
 from monitor.types.stats import LATENCIES, SessionStats
 
@@ -146,6 +147,19 @@ def test_open_metrics_is_spoken_where_it_is_asked_for(engines: Engines) -> None:
     content, content_type = render(snapshot(watched(), engines=engines), accept="application/openmetrics-text")
     assert content_type.startswith("application/openmetrics-text")
     assert f"{PREFIX}_frames_read" in {family.name for family in open_metrics(content.decode())}
+
+
+def test_the_work_of_outlets_is_told_by_target() -> None:
+    counts = (
+        OutletCount(outlet="webhooks", lost=4),
+        OutletCount(outlet="webhooks", target="w1", delivered=7, failed=2, waiting=3, dead=1),
+    )
+    found = samples(snapshot(outlets=counts))
+    assert found["outlet_events_lost_total", "webhooks", ""] == 4
+    assert found["outlet_deliveries_total", "webhooks", "w1"] == 7
+    assert found["outlet_failures_total", "webhooks", "w1"] == 2
+    assert found["outlet_waiting", "webhooks", "w1"] == 3
+    assert found["outlet_dead_letters", "webhooks", "w1"] == 1
 
 
 def test_hints_on_a_stream_are_one_while_they_hold() -> None:

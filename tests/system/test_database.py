@@ -13,6 +13,7 @@ from monitor.flags.database import FlagStore
 from monitor.server.auth import tables as auth_tables
 from monitor.server.auth.accounts import Accounts
 from monitor.server.auth.user import Role
+from monitor.server.notify.webhooks import tables as webhook_tables
 from monitor.system import database as module
 from monitor.system.database import Database, metadata
 
@@ -35,7 +36,8 @@ def test_migrations_create_the_declared_tables(url: str) -> None:
     Database.open(url).close()
     assert set(metadata.tables.values()) == {
         *(flags_tables.flags, flags_tables.events),
-        *(auth_tables.people, auth_tables.audit),
+        *(auth_tables.people, auth_tables.audit, auth_tables.api_keys),
+        *(webhook_tables.webhooks, webhook_tables.webhook_deliveries),
     }
     assert differences(url) == []
 

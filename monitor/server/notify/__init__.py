@@ -8,15 +8,18 @@ To add an outlet, write its module and name its ``open_outlet`` in ``_OUTLETS``:
 """
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, runtime_checkable
 
 from monitor.runtime import Observer
 from monitor.settings import Settings
 from monitor.system.database import Database
 
-_OUTLETS: Final[dict[str, tuple[str, str]]] = {}
+_OUTLETS: Final[dict[str, tuple[str, str]]] = {
+    "event feed": ("monitor.server.notify.event_feed", "open_outlet"),
+    "webhooks": ("monitor.server.notify.webhooks.outlet", "open_outlet"),
+}
 
 
 class WatchedStream(Protocol):
@@ -64,6 +67,27 @@ class Outlet(Protocol):
 
     def close(self) -> None:
         """Send what can be sent within a second, then end; called once, after the last stream."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutletCount:
+    """The work of an outlet since the start of the program, or of one of its targets."""
+
+    outlet: str  # its name
+    target: str = ""  # of several targets, which one; "": the outlet as a whole
+    delivered: int = 0  # accepted deliveries
+    failed: int = 0  # failed attempts
+    lost: int = 0  # events that were dropped before an attempt
+    waiting: int = 0  # deliveries that wait now
+    dead: int = 0  # deliveries that were given up and are still kept
+
+
+@runtime_checkable
+class CountingOutlet(Protocol):
+    """An outlet whose work is among the metrics."""
+
+    def counts(self) -> Iterable[OutletCount]:
+        """Its work; raises StoreError if the database does not answer."""
 
 
 def register(name: str, *, module: str, attribute: str = "open_outlet") -> None:
