@@ -18,11 +18,21 @@
     ├── OutputError                a result cannot be written
     ├── SignInError                a name and password were not accepted
     ├── BundleError                a bundle of flags cannot be read
-    └── StoreError                 the flags' database cannot be opened, read or written
-        └── FlagNotFoundError      the flag does not exist
+    ├── StoreError                 the flags' database cannot be opened, read or written
+    │   ├── FlagNotFoundError      the flag does not exist
+    │   └── FlagChangedError       another person changed the flag meanwhile
+    └── RemoteError                a remote server did not do what the client asked
+        ├── ServerUnavailableError the server does not answer, or is too busy
+        ├── AccessDeniedError      the key is missing, wrong or expired, or its role is too low
+        ├── ResourceNotFoundError  the server has no such stream, analysis or flag
+        ├── ConflictError          the state of the resource does not allow the request now
+        └── RequestRefusedError    the request or its content is invalid
 
 A message is one sentence for the user: what failed, with what, and what to do. It never contains a password.
 """
+
+from collections.abc import Mapping
+from typing import Any
 
 
 class MonitorError(Exception):
@@ -115,3 +125,53 @@ class FlagNotFoundError(StoreError):
     """The flag does not exist."""
 
     exit_code = 3
+
+
+class FlagChangedError(StoreError):
+    """Another person changed the flag meanwhile."""
+
+
+class RemoteError(MonitorError):
+    """A remote server did not do what the client asked.
+
+    Args:
+        message: one sentence, without the key.
+        status: of the HTTP answer; None: there was no answer.
+        problem: the members of the answer's problem details (RFC 9457); empty without them.
+        retry_after: seconds after which the server allows another request; None: not stated.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        problem: Mapping[str, Any] | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status, self.problem, self.retry_after = status, dict(problem or {}), retry_after
+
+
+class ServerUnavailableError(RemoteError):
+    """The server does not answer, or is too busy; a later request may succeed."""
+
+
+class AccessDeniedError(RemoteError):
+    """The key is missing, wrong or expired, or its role or scope is too low."""
+
+
+class ResourceNotFoundError(RemoteError):
+    """The server has no such stream, analysis or flag."""
+
+    exit_code = 3
+
+
+class ConflictError(RemoteError):
+    """The state of the resource does not allow the request now."""
+
+
+class RequestRefusedError(RemoteError):
+    """The request or its content is invalid."""
+
+    exit_code = 2
