@@ -25,7 +25,7 @@
         ├── ServerUnavailableError the server does not answer, or is too busy
         ├── AccessDeniedError      the key is missing, wrong or expired, or its role is too low
         ├── ResourceNotFoundError  the server has no such stream, analysis or flag
-        ├── ConflictError          the state of the resource does not allow the request now
+        ├── RemoteConflictError    the state of the resource does not allow the request now
         └── RequestRefusedError    the request or its content is invalid
 
 A message is one sentence for the user: what failed, with what, and what to do. It never contains a password.
@@ -167,7 +167,7 @@ class ResourceNotFoundError(RemoteError):
     exit_code = 3
 
 
-class ConflictError(RemoteError):
+class RemoteConflictError(RemoteError):
     """The state of the resource does not allow the request now."""
 
 

@@ -13,6 +13,7 @@ from monitor.flags.database import FlagStore
 from monitor.server.auth import tables as auth_tables
 from monitor.server.auth.accounts import Accounts
 from monitor.server.auth.user import Role
+from monitor.server.idempotency_keys import idempotency_keys
 from monitor.system import database as module
 from monitor.system.database import Database, metadata
 
@@ -36,6 +37,7 @@ def test_migrations_create_the_declared_tables(url: str) -> None:
     assert set(metadata.tables.values()) == {
         *(flags_tables.flags, flags_tables.events),
         *(auth_tables.people, auth_tables.audit),
+        idempotency_keys,
     }
     assert differences(url) == []
 
