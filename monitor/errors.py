@@ -2,7 +2,8 @@
 
     MonitorError
     ├── UsageError                 a setting, flag or argument is invalid
-    │   └── ExperimentError        an experiment's configuration is invalid
+    │   ├── ExperimentError        an experiment's configuration is invalid
+    │   └── ConflictError          it contradicts the current state: it exists already, or a limit is reached
     ├── SourceError
     │   ├── SourceNotFoundError    the path or address does not exist
     │   ├── SourceUnavailableError the source exists (or should) but does not answer
@@ -89,6 +90,10 @@ class DatasetError(MonitorError):
 
 class ExperimentError(UsageError):
     """An experiment's configuration is invalid."""
+
+
+class ConflictError(UsageError):
+    """A request contradicts the current state: the thing exists already, or a limit is reached."""
 
 
 class CheckpointError(MonitorError):

@@ -105,6 +105,11 @@ class StreamEvents:
         self._collector = VerdictCollector()
         self.connection = 0  # number of the connection, from 1; 0 before the first
 
+    @property
+    def failures(self) -> Mapping[str, int]:
+        """Number of failures of each best-effort observer, by name."""
+        return self._observers.failures
+
     def open(self, source: SourceInfo, *, engine: str, model: str) -> None:
         """Emit ``StreamOpened`` and begin the next connection."""
         self.connection += 1

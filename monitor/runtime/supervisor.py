@@ -3,7 +3,7 @@
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
@@ -168,6 +168,11 @@ class StreamSupervisor:
                 info=self._info,
                 stats=stats if session is None else session.stats,
             )
+
+    @property
+    def observer_failures(self) -> Mapping[str, int]:
+        """Number of failures of each best-effort observer, by name."""
+        return self._events.failures
 
     def so_far(self) -> tuple[tuple[Segment, ...], tuple[TrackSummary, ...]]:
         """The segments and tracks that are open now; call it only from an observer of ``FrameAnalysed``."""

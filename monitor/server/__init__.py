@@ -7,6 +7,7 @@ uploads    the analyses of uploaded files, one at a time
 routes     frames, files, uploads;  frame_messages  a frame as bytes;  webcam_route  pictures of a browser's own camera
 address_policy  the addresses that a browser user may open
 health     liveness, readiness;  metrics  the figures for Prometheus
+api/       the REST API
 notify/    the outlets, which send events to other programs
 auth/      accounts, sessions and roles
 app        the pages and the routes on one port

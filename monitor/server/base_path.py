@@ -5,6 +5,7 @@ from typing import Final
 import streamlit as st
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from monitor.server.api import API_PATH
 from monitor.server.health import HEALTH_ROUTES
 from monitor.server.routes import PREFIX
 
@@ -31,5 +32,5 @@ def without_base(path: str, *, base: str) -> str:
     """The path of an own route without the prefix; any other path as it is."""
     prefix = f"/{base.strip('/')}"
     inner = path.removeprefix(prefix)
-    is_own = inner in _HEALTH_PATHS or inner.startswith(f"/{PREFIX}/")
+    is_own = inner in _HEALTH_PATHS or inner.startswith((f"/{PREFIX}/", f"{API_PATH}/"))
     return inner if path.startswith(f"{prefix}/") and is_own else path

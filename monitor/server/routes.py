@@ -17,6 +17,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from monitor.errors import FlagNotFoundError, MonitorError, OutputError
 from monitor.server import sent_files, service
+from monitor.server.api.mount import API_ROUTE
 from monitor.server.auth.authorization import authorize, client_of, token_of, wait_until_denied
 from monitor.server.auth.sign_in_route import sign_in
 from monitor.server.auth.user import Role
@@ -164,5 +165,6 @@ ROUTES: Final = [
     Route(f"/{PREFIX}/export", export),
     Route(f"/{PREFIX}/upload", upload, methods=["PUT"]),
     Route(f"/{PREFIX}/sign-in", sign_in, methods=["POST"]),
+    API_ROUTE,
     *HEALTH_ROUTES,
 ]

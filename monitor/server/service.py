@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Final, Self
 
 from monitor.analysis.pipeline import Engines
-from monitor.errors import UsageError
+from monitor.errors import ConflictError, UsageError
 from monitor.flags.archive import FlagArchive
 from monitor.flags.retention import RetentionPlan
 from monitor.flags.retention_clock import RetentionClock
@@ -15,6 +15,7 @@ from monitor.media.sources.push import PushInbox
 from monitor.runtime import BackgroundWorker, EngineBuild, Heartbeat, LoadShedder, StreamState, Timer, run_parallel
 from monitor.server.address_policy import check_address
 from monitor.server.auth.accounts import Accounts
+from monitor.server.auth.api_keys import ApiKeys
 from monitor.server.auth.audit import AuditLog
 from monitor.server.auth.login_throttle import LoginThrottle
 from monitor.server.auth.sessions import Sessions
@@ -58,6 +59,7 @@ class MonitorService:
         self._loading, self._adding = threading.Lock(), threading.Lock()
         database = archive.store.database
         self.accounts, self.audit, self.guesses = Accounts(database), AuditLog(database), LoginThrottle()
+        self.api_keys = ApiKeys(database)
         self.sessions = Sessions(settings.access, look_up=self._find_user)
         every = settings.service.heartbeat_interval
         self.heartbeat = Heartbeat(self.engines, max_age=2 * every + _MAX_BEAT_TIME)
@@ -166,7 +168,8 @@ class MonitorService:
             trusted: allow every address, because it comes from the command line and not from a browser.
 
         Raises:
-            UsageError: the limit of streams is reached, or a browser may not use this address.
+            ConflictError: the limit of streams is reached.
+            UsageError: a browser may not use this address.
         """
         if not trusted:
             check_address(url, folders=self.settings.dashboard.media_folders)
@@ -179,7 +182,7 @@ class MonitorService:
             key: the secret of the camera's page.
 
         Raises:
-            UsageError: the limit of streams is reached.
+            ConflictError: the limit of streams is reached.
         """
         with self._adding:
             existing = self.stream(camera_id(key))
@@ -190,7 +193,7 @@ class MonitorService:
 
     def _watch(self, source: str | PushInbox, *, name: str, repeat: bool = False, stream_id: str = "") -> Stream:
         if len(self._streams) >= MAX_STREAMS:
-            raise UsageError(f"{MAX_STREAMS} sources are watched already: remove one first")
+            raise ConflictError(f"{MAX_STREAMS} sources are watched already: remove one first")
         stream = Stream(
             source,
             name=name,
@@ -220,12 +223,12 @@ class MonitorService:
         """Watch a source that a person adds, also after a restart of the server.
 
         Raises:
-            UsageError: the source is watched already, or as for :meth:`add`.
+            ConflictError: the source is watched already, or as for :meth:`add`.
         """
         address = mask(url.strip())
         twin = next((stream for stream in self.streams if stream.address == address), None)
         if twin is not None:
-            raise UsageError(f"{address} is watched already, as {twin.name}: rename it, or remove it first")
+            raise ConflictError(f"{address} is watched already, as {twin.name}: rename it, or remove it first")
         stream = self.add(url, name=name, repeat=repeat)
         self._saved[stream.id] = SavedSource(url=url.strip(), name=name.strip(), repeat=repeat)
         self._save()

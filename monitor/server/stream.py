@@ -2,7 +2,7 @@
 
 import hashlib
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from monitor import api
@@ -96,6 +96,11 @@ class Stream:
     def status(self) -> StreamStatus:
         """The state of the stream and its reason."""
         return self._supervisor.status
+
+    @property
+    def observer_failures(self) -> Mapping[str, int]:
+        """Number of failures of each best-effort observer, by name."""
+        return self._supervisor.observer_failures
 
     def _commit_flag(self, flag: Flag) -> None:
         self._supervisor.commit_flag(flag)

@@ -4,7 +4,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 from monitor.settings.old_names import rename_settings
-from monitor.settings.server import AccessSettings, DashboardSettings, EvidenceSettings, ServiceSettings
+from monitor.settings.server import AccessSettings, ApiSettings, DashboardSettings, EvidenceSettings, ServiceSettings
 from monitor.settings.stages import (
     PRESETS,
     ClassifierSettings,
@@ -26,6 +26,7 @@ __all__ = [
     "ENVIRONMENT_PREFIX",
     "PRESETS",
     "AccessSettings",
+    "ApiSettings",
     "ClassifierSettings",
     "DashboardSettings",
     "EvidenceSettings",

@@ -105,6 +105,28 @@ class AccessSettings(StageSettings):
         return _lines(value)
 
 
+class ApiSettings(StageSettings):
+    """Limits of the REST API."""
+
+    reads_per_minute: int = Field(
+        1200, ge=1, le=600_000, description="Maximum number of read requests of a key, or of an address without a key."
+    )
+    changes_per_minute: int = Field(
+        120, ge=1, le=600_000, description="Maximum number of changing requests of a key, or of an address without one."
+    )
+    event_clients: int = Field(32, ge=1, le=1000, description="Maximum number of open event connections.")
+    event_buffer: int = Field(
+        1000, ge=1, le=100_000, description="Number of events that a client can read after it was disconnected."
+    )
+    event_queue: int = Field(
+        256, ge=1, le=10_000, description="Number of events that wait for a slow client; older ones are lost, counted."
+    )
+    history_hours: float = Field(6.0, gt=0, le=168, description="Time for which verdicts are kept, hours (UTC).")
+    history_points: int = Field(
+        50_000, ge=1000, le=1_000_000, description="Maximum number of kept verdicts per stream: 40 bytes each."
+    )
+
+
 class ServiceSettings(StageSettings):
     """Background work and the log of the dashboard's server."""
 

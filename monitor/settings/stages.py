@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from pydantic import Field, field_validator, model_validator
 
-from monitor.settings.server import AccessSettings, DashboardSettings, EvidenceSettings, ServiceSettings
+from monitor.settings.server import AccessSettings, ApiSettings, DashboardSettings, EvidenceSettings, ServiceSettings
 from monitor.settings.values import ExpandedPath, Probability, Seconds, StageSettings
 
 
@@ -277,10 +277,11 @@ class Settings(StageSettings):
     dashboard: DashboardSettings = DashboardSettings()
     access: AccessSettings = AccessSettings()
     service: ServiceSettings = ServiceSettings()
+    api: ApiSettings = ApiSettings()
     cache_dir: ExpandedPath | None = Field(
         None, description="Folder of the compiled engines. Default: in the user's cache folder."
     )
 
     def record(self) -> dict[str, Any]:
-        """The settings that a verdict depends on, as JSON values: without storage, dashboard, access and service."""
-        return self.model_dump(mode="json", exclude={"cache_dir", "evidence", "dashboard", "access", "service"})
+        """The settings that a verdict depends on, as JSON values: without storage and server."""
+        return self.model_dump(mode="json", exclude={"cache_dir", "evidence", "dashboard", "access", "service", "api"})

@@ -11,6 +11,8 @@ from monitor.server.base_path import without_base
         ("/guard/healthz", "guard", "/healthz"),
         ("/guard/monitor/flags/1/frame.jpg", "/guard/", "/monitor/flags/1/frame.jpg"),
         ("/a/b/monitor/upload", "a/b", "/monitor/upload"),
+        ("/guard/api/v1/streams", "guard", "/api/v1/streams"),
+        ("/api/v1/streams", "guard", "/api/v1/streams"),
         ("/monitor/upload", "guard", "/monitor/upload"),
         ("/guard/review", "guard", "/guard/review"),
         ("/guardhealthz", "guard", "/guardhealthz"),

@@ -36,7 +36,7 @@ def test_migrations_create_the_declared_tables(url: str) -> None:
     Database.open(url).close()
     assert set(metadata.tables.values()) == {
         *(flags_tables.flags, flags_tables.events),
-        *(auth_tables.people, auth_tables.audit),
+        *(auth_tables.people, auth_tables.audit, auth_tables.api_keys),
         idempotency_keys,
     }
     assert differences(url) == []

@@ -14,6 +14,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
 from monitor.server import service
+from monitor.server.api import API_PATH
+from monitor.server.api.problems import problem
 from monitor.server.auth.client_address import is_allowed_client, is_direct, is_rebinding_safe, read_ip
 from monitor.server.health import HEALTH_ROUTES
 from monitor.settings import AccessSettings
@@ -53,6 +55,8 @@ class AccessMiddleware:
             await self._app(scope, receive, send_with_headers)
         elif scope["type"] == "websocket":
             await WebSocketClose(1008, reason)(scope, receive, send)
+        elif scope["path"].startswith(f"{API_PATH}/"):
+            await problem(403, reason)(scope, receive, send_with_headers)
         else:
             await PlainTextResponse(f"{reason}\n", status_code=403)(scope, receive, send_with_headers)
 

@@ -1,0 +1,94 @@
+"""The app of the API: all routers, the description (OpenAPI) and its page."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute, APIWebSocketRoute
+from starlette.routing import Mount
+
+from monitor import __version__
+from monitor.server.api import API_PATH
+from monitor.server.api.authentication import AuthenticationMiddleware, Requirement
+from monitor.server.api.problems import MEDIA_TYPE, Problem, answer_errors
+from monitor.server.api.v1 import model, system
+
+ROUTERS: Final[tuple[APIRouter, ...]] = (model.router, system.router)  # another resource is one more router
+_MAX_BODY: Final = 1 << 20  # bytes of a JSON body; a route for uploads has its own limit
+_ABOUT: Final = (
+    "Watches cameras and videos and says, for every face, whether it looks manipulated. "
+    "A key comes from `deepfake-monitor people key add`, or from the page System. "
+    "Times are ISO 8601 in UTC; `media_time` is seconds on the clock of the stream. "
+    "Errors are problem details (RFC 9457)."
+)
+_ERRORS: Final = {
+    401: "There is no key, or it is unknown, removed or expired.",
+    403: "The role of the key is too low, or it lacks the scope.",
+    415: "A change without a key has another Content-Type than JSON.",
+    422: "A part of the request is invalid; `errors` names it.",
+    429: "There were too many requests; Retry-After says how long to wait, in seconds.",
+    503: "The database or an engine does not answer.",
+}
+
+
+class ApiApp(FastAPI):
+    """FastAPI with the role and the scope of each path in the description."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The description of the API."""
+        if self.openapi_schema is None:
+            schema = super().openapi()
+            schema["components"]["schemas"]["Problem"] = _problem_schema()
+            schema["components"]["securitySchemes"] = {
+                "key": {"type": "http", "scheme": "bearer", "description": "A key like dfm_0123456789ab_..."}
+            }
+            for path, method, requirement in requirements():
+                operation = schema["paths"].get(path, {}).get(method)
+                if operation is not None:
+                    operation["security"] = [{"key": []}]
+                    operation["x-role"] = str(requirement.role)
+                    operation["x-scope"] = requirement.scope
+        return self.openapi_schema or {}
+
+
+def requirements() -> Iterator[tuple[str, str, Requirement]]:
+    """Path, method (lower case; "websocket") and requirement of every route."""
+    for router in ROUTERS:
+        for route in router.routes:
+            if not isinstance(route, APIRoute | APIWebSocketRoute):
+                continue
+            methods = route.methods or () if isinstance(route, APIRoute) else ("websocket",)
+            found = [one.call for one in route.dependant.dependencies if isinstance(one.call, Requirement)]
+            for method in methods:
+                yield route.path_format, method.lower(), found[0]
+
+
+def _problem_schema() -> dict[str, Any]:
+    schema = Problem.model_json_schema(ref_template="#/components/schemas/Problem/$defs/{model}")
+    return dict(schema)
+
+
+def create_app() -> FastAPI:
+    """The app of the API, to be mounted at ``API_PATH``."""
+    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    app = ApiApp(
+        title="deepfake-monitor",
+        version=__version__,
+        description=_ABOUT,
+        docs_url=None,  # Swagger's page loads its files from another host
+        redoc_url=None,
+        redirect_slashes=False,  # a redirect would leave the path of a proxy
+        root_path_in_servers=False,
+        servers=[{"url": "../v1"}],  # relative to the description, so it is true below any proxy's path
+        responses={status: {"description": text, "content": content} for status, text in _ERRORS.items()},
+        generate_unique_id_function=lambda route: route.name,
+        max_body_size=_MAX_BODY,
+    )
+    for router in ROUTERS:
+        app.include_router(router)
+    answer_errors(app)
+    app.add_middleware(AuthenticationMiddleware)
+    return app
+
+
+API_ROUTE: Final = Mount(API_PATH, create_app())

@@ -1,0 +1,146 @@
+"""Errors as problem details (RFC 9457), with one sentence that says what to do."""
+
+import logging
+import re
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any, Final
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection
+from starlette.responses import Response
+
+from monitor import errors
+from monitor.system.logs import mask_text
+
+MEDIA_TYPE: Final = "application/problem+json"
+HEADERS: Final = {
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+_BLANK: Final = "about:blank"
+_MAX_ITEMS: Final = 20  # errors listed in one problem
+_STATUS: Final[Mapping[type[errors.MonitorError], int]] = {  # the most special class first
+    errors.ConflictError: 409,
+    errors.FlagNotFoundError: 404,
+    errors.SignInError: 401,
+    errors.StoreError: 503,
+    errors.OutputError: 507,
+    errors.EngineError: 503,
+    errors.ModelError: 503,
+    errors.UsageError: 422,
+    errors.SourceError: 422,
+    errors.BundleError: 422,
+}
+_SENTENCES: Final = {
+    404: "there is nothing at this path: the description at openapi.json lists all paths",
+    405: "this path does not allow this method: the header Allow lists those that it allows",
+    413: "the body is too large: send less in one request",
+}
+
+_log = logging.getLogger(__name__)
+
+
+class ProblemItem(BaseModel):
+    """One invalid part of a request."""
+
+    detail: str
+    pointer: str | None = Field(None, description="Place in the body, as a JSON pointer.")
+    parameter: str | None = Field(None, description="Name of the parameter in the path, the query or the header.")
+
+
+class Problem(BaseModel):
+    """An error, as RFC 9457 describes it."""
+
+    type: str = Field(description="about:blank, or urn:deepfake-monitor: with the name of the error.")
+    title: str
+    status: int
+    detail: str = Field(description="One sentence: what failed, with what, what to do.")
+    errors: list[ProblemItem] | None = None
+
+
+def problem(
+    status: int,
+    detail: str,
+    *,
+    kind: str = _BLANK,
+    items: Sequence[ProblemItem] = (),
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """The answer for an error.
+
+    Args:
+        detail: one sentence; addresses in it are masked.
+        kind: URI of the kind of error.
+        items: the invalid parts of the request.
+    """
+    body = Problem(
+        type=kind,
+        title=HTTPStatus(status).phrase,
+        status=status,
+        detail=mask_text(detail),
+        errors=list(items) or None,
+    )
+    content = body.model_dump_json(exclude_none=True)
+    return Response(content, status, media_type=MEDIA_TYPE, headers={**HEADERS, **(headers or {})})
+
+
+def kind_of(error: errors.MonitorError) -> str:
+    """The URI of an error of this program, e.g. ``urn:deepfake-monitor:flag-not-found``."""
+    name = re.sub(r"(?<!^)(?=[A-Z])", "-", type(error).__name__.removesuffix("Error")).lower()
+    return f"urn:deepfake-monitor:{name}"
+
+
+def status_of(error: errors.MonitorError) -> int:
+    """The HTTP status of an error of this program."""
+    return next((status for kind, status in _STATUS.items() if isinstance(error, kind)), 500)
+
+
+def answer_errors(app: FastAPI) -> None:
+    """Answer every error of an app with a problem."""
+    app.add_exception_handler(HTTPException, _from_http)
+    app.add_exception_handler(RequestValidationError, _from_validation)
+    app.add_exception_handler(errors.MonitorError, _from_monitor)
+    app.add_exception_handler(Exception, _from_failure)
+
+
+async def _from_http(connection: HTTPConnection, error: Exception) -> Response:  # noqa: ARG001 - Starlette's signature
+    assert isinstance(error, HTTPException)  # noqa: S101 - narrows the type
+    phrase = HTTPStatus(error.status_code).phrase
+    own = isinstance(error.detail, str) and error.detail not in (phrase, "")
+    detail = error.detail if own else _SENTENCES.get(error.status_code, phrase)
+    return problem(error.status_code, str(detail), headers=error.headers)
+
+
+async def _from_validation(connection: HTTPConnection, error: Exception) -> Response:  # noqa: ARG001
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - narrows the type
+    items = [_item(found) for found in error.errors()[:_MAX_ITEMS]]
+    first = items[0]
+    where = first.parameter or (first.pointer and f"the body at {first.pointer}") or "the body"
+    return problem(422, f"{where} is invalid: {first.detail}", kind="urn:deepfake-monitor:validation", items=items)
+
+
+def _item(found: Mapping[str, Any]) -> ProblemItem:
+    """The invalid part, without the value that was sent: it may be a secret."""
+    place, *path = found["loc"] or ("body",)
+    sentence = str(found["msg"])
+    if place == "body":
+        pointer = "".join(f"/{part}" for part in path) if found["type"] != "json_invalid" else ""
+        return ProblemItem(detail=sentence, pointer=f"#{pointer}", parameter=None)
+    return ProblemItem(detail=sentence, pointer=None, parameter=".".join(map(str, path)) or str(place))
+
+
+async def _from_monitor(connection: HTTPConnection, error: Exception) -> Response:  # noqa: ARG001
+    assert isinstance(error, errors.MonitorError)  # noqa: S101 - narrows the type
+    status = status_of(error)
+    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None
+    return problem(status, str(error), kind=kind_of(error), headers=headers)
+
+
+async def _from_failure(connection: HTTPConnection, error: Exception) -> Response:
+    _log.error("%s %s failed", connection.scope.get("method", "WS"), connection.url.path, exc_info=error)
+    return problem(500, "the server failed at this request: its log explains why, at this time")

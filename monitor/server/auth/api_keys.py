@@ -1,0 +1,236 @@
+"""Keys with which other programs use the API. Only the SHA-256 of a key's secret is stored.
+
+The secret has 32 random bytes, so a slow hash like that of a password protects nothing more.
+"""
+
+import hashlib
+import hmac
+import logging
+import re
+import secrets
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Literal, get_args
+
+from sqlalchemy import select
+
+from monitor.errors import SignInError, StoreError, UsageError
+from monitor.server.auth.tables import api_keys
+from monitor.server.auth.user import Role
+from monitor.system.database import Database
+
+Scope = Literal["streams", "verdicts", "analyses", "flags", "model", "system", "events", "webhooks"]
+SCOPES: Final[tuple[str, ...]] = get_args(Scope)
+PREFIX: Final = "dfm"  # of every key, so that a scanner for leaked secrets finds it
+_KEY: Final = re.compile(rf"{PREFIX}_([0-9a-f]{{12}})_([0-9a-f]{{64}})")
+_LONGEST_NAME: Final = 80
+_LOOK_UP_INTERVAL: Final = 5.0  # seconds until a key that another process removed is refused
+_USE_INTERVAL: Final = timedelta(minutes=1)  # between two writes of the last use
+_UNKNOWN: Final = "this key is unknown or was removed: ask an administrator for a new one"
+_EXPIRED: Final = "this key has expired: ask an administrator for a new one"
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A key, without its secret."""
+
+    id: str
+    name: str
+    role: Role
+    scopes: tuple[str, ...]  # of ``SCOPES``; empty: all
+    created_at: datetime  # UTC
+    expires_at: datetime | None = None  # UTC; None: never
+    last_used_at: datetime | None = None  # UTC, to the minute; None: never
+
+    @property
+    def is_expired(self) -> bool:
+        """Whether its time is over."""
+        return self.expires_at is not None and self.expires_at <= datetime.now(UTC)
+
+    def may(self, scope: str) -> bool:
+        """Whether it includes a scope."""
+        return not self.scopes or scope in self.scopes
+
+
+@dataclass(frozen=True, slots=True)
+class _KnownKey:
+    key: ApiKey
+    secret: str  # its SHA-256
+    looked_up: float  # time.monotonic()
+
+
+class ApiKeys:
+    """All keys. Each method but :meth:`recall` reads the database and raises StoreError if that does not answer."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._known: dict[str, _KnownKey] = {}  # by id: no more than there are keys
+        self._lock = threading.Lock()
+
+    def all(self) -> Sequence[ApiKey]:
+        """All keys, the oldest first."""
+        query = select(api_keys).order_by(api_keys.c.created_at, api_keys.c.id)
+        with self._database.reading() as connection:
+            return [_to_key(row) for row in connection.execute(query).mappings()]
+
+    def create(
+        self, name: str, *, role: Role, scopes: Iterable[str] = (), expires_at: datetime | None = None
+    ) -> tuple[ApiKey, str]:
+        """Create a key.
+
+        Args:
+            scopes: of ``SCOPES``; none: all.
+            expires_at: with a time zone; None: never.
+
+        Returns:
+            The key, and its text with the secret, which nobody can read again.
+
+        Raises:
+            UsageError: the name, a scope or the time is invalid.
+        """
+        key = ApiKey(
+            id=secrets.token_hex(6),
+            name=_checked_name(name),
+            role=role,
+            scopes=_checked_scopes(scopes),
+            created_at=datetime.now(UTC),
+            expires_at=_checked_expiry(expires_at),
+        )
+        secret = secrets.token_hex(32)
+        values = {
+            "id": key.id,
+            "name": key.name,
+            "role": key.role.value,
+            "scopes": " ".join(key.scopes),
+            "secret": _hash(secret),
+            "created_at": key.created_at.isoformat(),
+            "expires_at": None if key.expires_at is None else key.expires_at.isoformat(),
+        }
+        with self._database.writing() as connection:
+            connection.execute(api_keys.insert().values(**values))
+        return key, f"{PREFIX}_{key.id}_{secret}"
+
+    def remove(self, key_id: str) -> ApiKey:
+        """Remove a key; this process refuses it at once, other processes within seconds.
+
+        Raises:
+            UsageError: the key does not exist.
+        """
+        with self._database.writing() as connection:
+            row = connection.execute(select(api_keys).where(api_keys.c.id == key_id)).mappings().first()
+            if row is None:
+                raise UsageError(f"there is no key {key_id[:20]}: people key list shows all keys")
+            connection.execute(api_keys.delete().where(api_keys.c.id == key_id))
+        with self._lock:
+            self._known.pop(key_id, None)
+        return _to_key(row)
+
+    def recall(self, text: str) -> ApiKey | None:
+        """The key of a text that was checked within the last seconds; else None. Reads memory only.
+
+        Raises:
+            SignInError: the text is not a key, its secret is wrong, or the key has expired.
+        """
+        key_id, secret = _parse(text)
+        with self._lock:
+            known = self._known.get(key_id)
+        if known is None or time.monotonic() - known.looked_up > _LOOK_UP_INTERVAL:
+            return None
+        return _check(known, secret)
+
+    def check(self, text: str) -> ApiKey:
+        """The key of a text; notes its use, at most once a minute.
+
+        Raises:
+            SignInError: the key is unknown or was removed, its secret is wrong, or it has expired.
+        """
+        key_id, secret = _parse(text)
+        with self._database.reading() as connection:
+            row = connection.execute(select(api_keys).where(api_keys.c.id == key_id)).mappings().first()
+        if row is None:
+            with self._lock:
+                self._known.pop(key_id, None)
+            hmac.compare_digest(_hash(secret), _hash(""))  # an unknown id takes as long as a wrong secret
+            raise SignInError(_UNKNOWN)
+        known = _KnownKey(_to_key(row), str(row["secret"]), time.monotonic())
+        with self._lock:
+            self._known[key_id] = known
+        key = _check(known, secret)
+        self._note_use(key)
+        return key
+
+    def _note_use(self, key: ApiKey) -> None:
+        now = datetime.now(UTC)
+        if key.last_used_at is not None and abs(now - key.last_used_at) < _USE_INTERVAL:
+            return
+        try:
+            with self._database.writing() as connection:
+                used = api_keys.update().where(api_keys.c.id == key.id)
+                connection.execute(used.values(last_used_at=now.isoformat()))
+        except StoreError as error:  # a busy database must not refuse a valid key
+            _log.warning("the last use of the key %s could not be written: %s", key.name, error)
+
+
+def _check(known: _KnownKey, secret: str) -> ApiKey:
+    if not hmac.compare_digest(_hash(secret), known.secret):
+        raise SignInError(_UNKNOWN)
+    if known.key.is_expired:
+        raise SignInError(_EXPIRED)
+    return known.key
+
+
+def _parse(text: str) -> tuple[str, str]:
+    found = _KEY.fullmatch(text)
+    if found is None:
+        raise SignInError(_UNKNOWN)
+    return found[1], found[2]
+
+
+def _hash(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def _checked_name(name: str) -> str:
+    name = name.strip()
+    if not name or len(name) > _LONGEST_NAME or not name.isprintable():
+        raise UsageError(f"the name of a key has 1 to {_LONGEST_NAME} printable characters")
+    return name
+
+
+def _checked_scopes(scopes: Iterable[str]) -> tuple[str, ...]:
+    chosen = set(scopes)
+    unknown = sorted(chosen - set(SCOPES))
+    if unknown:
+        raise UsageError(f"{unknown[0][:40]} is not a scope: choose from {', '.join(SCOPES)}")
+    return tuple(scope for scope in SCOPES if scope in chosen)
+
+
+def _checked_expiry(expires_at: datetime | None) -> datetime | None:
+    if expires_at is None:
+        return None
+    if expires_at.tzinfo is None:
+        raise UsageError("the expiry has no time zone: write it like 2027-01-31T00:00:00Z")
+    if expires_at <= datetime.now(UTC):
+        raise UsageError("the expiry is over already: choose a later one, or none")
+    return expires_at.astimezone(UTC)
+
+
+def _to_key(row: Any) -> ApiKey:  # noqa: ANN401 - SQLAlchemy's RowMapping
+    return ApiKey(
+        id=row["id"],
+        name=row["name"],
+        role=Role(row["role"]),
+        scopes=tuple(row["scopes"].split()),
+        created_at=datetime.fromisoformat(row["created_at"]),
+        expires_at=_time(row["expires_at"]),
+        last_used_at=_time(row["last_used_at"]),
+    )
+
+
+def _time(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
