@@ -32,8 +32,11 @@
 A message is one sentence for the user: what failed, with what, and what to do. It never contains a password.
 """
 
+import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
+
+_URN: Final = "urn:deepfake-monitor:"
 
 
 class MonitorError(Exception):
@@ -180,3 +183,16 @@ class RequestRefusedError(RemoteError):
     """The request or its content is invalid."""
 
     exit_code = 2
+
+
+def kind_of(error: MonitorError) -> str:
+    """The URI of an error's class, e.g. ``urn:deepfake-monitor:flag-not-found``, for other programs."""
+    name = re.sub(r"(?<!^)(?=[A-Z])", "-", type(error).__name__.removesuffix("Error")).lower()
+    return f"{_URN}{name}"
+
+
+def class_of(kind: str) -> type[MonitorError] | None:
+    """The class of :func:`kind_of`; None if this program has no such error."""
+    words = kind.removeprefix(_URN).split("-")
+    found = globals().get("".join(word.capitalize() for word in words) + "Error") if kind.startswith(_URN) else None
+    return found if isinstance(found, type) and issubclass(found, MonitorError) else None

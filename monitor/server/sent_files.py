@@ -78,7 +78,8 @@ async def export_flags(
 
 
 def _file(path: Path, *, saved: bool = False) -> Response:
-    _require(path.is_file(), path.name)
+    if not path.is_file():
+        raise OutputError("the file no longer exists")
     return FileResponse(path, headers=HEADERS, filename=path.name if saved else None)
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from monitor.analysis.pipeline import Engines
-from monitor.errors import MonitorError, SourceError, SourceUnreadableError
+from monitor.errors import MonitorError, SourceError, SourceUnreadableError, kind_of
 from monitor.media.sources import open_isolated
 from monitor.results.formats import REPORT_FILE
 from monitor.results.key_frames import KeyFrameRecorder
@@ -61,6 +61,7 @@ class Upload:
     why: str = ""
     progress: float | None = None  # 0..1 during the analysis; None if the length is unknown
     label: Label | None = None  # of the whole file; None before the end, and of uploads of earlier versions
+    error: str = ""  # kind of the error that ``why`` describes, see ``monitor.errors.kind_of``; "" without one
 
 
 class CancelledError(MonitorError):
@@ -118,8 +119,11 @@ class Uploads:
         with self._create(name) as (analysis, folder):
             yield analysis.id, folder / f"{_UPLOAD}{_suffix(name)}"
 
-    def download(self, url: str) -> Upload:
+    def download(self, url: str, *, accept: Callable[[str], None] = lambda _: None) -> Upload:
         """Queues the file of an address: it is downloaded, then analysed. The call waits for a name look-up only.
+
+        Args:
+            accept: called with the id before the download is queued; its error deletes the upload.
 
         Raises:
             UsageError: the address is invalid, may not be opened by a client, or is no file.
@@ -128,6 +132,7 @@ class Uploads:
         name = check_file_address(url, folders=self.settings.dashboard.media_folders)
         with self._create(name) as (analysis, folder):
             write_whole(folder / _ADDRESS, url, private=True)
+            accept(analysis.id)
         return analysis
 
     @contextmanager
@@ -229,7 +234,7 @@ class Uploads:
         except (MonitorError, OSError) as error:
             partial.unlink(missing_ok=True)
             told = write_error(partial, error) if isinstance(error, OSError) else error
-            self._set(analysis_id, state=UploadState.FAILED, why=_describe(told, partial, analysis.name))
+            self._set(analysis_id, state=UploadState.FAILED, **_failure(told, partial, analysis.name))
         address.unlink(missing_ok=True)
         if (current := self.get(analysis_id)) is not None and not current.state.over:
             self._queue(current)
@@ -247,7 +252,7 @@ class Uploads:
             if self._closing.is_set():
                 self._set(analysis_id, state=UploadState.QUEUED, progress=None)
         except MonitorError as error:
-            self._set(analysis_id, state=UploadState.FAILED, progress=None, why=_describe(error, upload, analysis.name))
+            self._set(analysis_id, state=UploadState.FAILED, progress=None, **_failure(error, upload, analysis.name))
         except Exception as error:
             self._set(
                 analysis_id, state=UploadState.FAILED, progress=None, why=f"internal error, please report it: {error!r}"
@@ -284,8 +289,8 @@ class Uploads:
             strongest.write(result.folder)
         analysis = self.get(analysis_id)
         if analysis is not None:
-            why = "" if result.failure is None else _describe(result.failure, upload, analysis.name)
-            self._set(analysis_id, why=why, label=result.verdict.label)
+            failure = {} if result.failure is None else _failure(result.failure, upload, analysis.name)
+            self._set(analysis_id, label=result.verdict.label, **failure)
 
     def _report_progress(self, analysis_id: str, stats: SessionStats, info: SourceInfo) -> None:
         """Updates the progress; raises CancelledError after a cancellation."""
@@ -327,6 +332,11 @@ class Uploads:
 def _suffix(name: str) -> str:
     suffix = Path(name).suffix.lower()
     return suffix if suffix[1:].isalnum() and len(suffix) <= 8 else ""
+
+
+def _failure(error: MonitorError, upload: Path, name: str) -> dict[str, str]:
+    """The fields of an upload that describe an error."""
+    return {"why": _describe(error, upload, name), "error": kind_of(error)}
 
 
 def _describe(error: MonitorError, upload: Path, name: str) -> str:

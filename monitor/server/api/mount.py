@@ -9,11 +9,17 @@ from starlette.routing import Mount
 
 from monitor import __version__
 from monitor.server.api import API_PATH
+from monitor.server.api.analysis_answers import AnalysisRequest
 from monitor.server.api.authentication import AuthenticationMiddleware, Requirement
 from monitor.server.api.problems import MEDIA_TYPE, Problem, answer_errors
-from monitor.server.api.v1 import model, system
+from monitor.server.api.v1 import analyses, flags, model, system
 
-ROUTERS: Final[tuple[APIRouter, ...]] = (model.router, system.router)  # another resource is one more router
+ROUTERS: Final[tuple[APIRouter, ...]] = (
+    analyses.router,
+    flags.router,
+    model.router,
+    system.router,
+)  # another resource is one more router
 _MAX_BODY: Final = 1 << 20  # bytes of a JSON body; a route for uploads has its own limit
 _ABOUT: Final = (
     "Watches cameras and videos and says, for every face, whether it looks manipulated. "
@@ -39,6 +45,7 @@ class ApiApp(FastAPI):
         if self.openapi_schema is None:
             schema = super().openapi()
             schema["components"]["schemas"]["Problem"] = _problem_schema()
+            schema["components"]["schemas"]["AnalysisRequest"] = AnalysisRequest.model_json_schema()
             schema["components"]["securitySchemes"] = {
                 "key": {"type": "http", "scheme": "bearer", "description": "A key like dfm_0123456789ab_..."}
             }

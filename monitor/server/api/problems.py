@@ -1,7 +1,6 @@
 """Errors as problem details (RFC 9457), with one sentence that says what to do."""
 
 import logging
-import re
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final
@@ -14,6 +13,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from monitor import errors
+from monitor.errors import kind_of
 from monitor.system.logs import mask_text
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -27,6 +27,7 @@ _MAX_ITEMS: Final = 20  # errors listed in one problem
 _STATUS: Final[Mapping[type[errors.MonitorError], int]] = {  # the most special class first
     errors.ConflictError: 409,
     errors.FlagNotFoundError: 404,
+    errors.FlagChangedError: 412,
     errors.SignInError: 401,
     errors.StoreError: 503,
     errors.OutputError: 507,
@@ -87,12 +88,6 @@ def problem(
     )
     content = body.model_dump_json(exclude_none=True)
     return Response(content, status, media_type=MEDIA_TYPE, headers={**HEADERS, **(headers or {})})
-
-
-def kind_of(error: errors.MonitorError) -> str:
-    """The URI of an error of this program, e.g. ``urn:deepfake-monitor:flag-not-found``."""
-    name = re.sub(r"(?<!^)(?=[A-Z])", "-", type(error).__name__.removesuffix("Error")).lower()
-    return f"urn:deepfake-monitor:{name}"
 
 
 def status_of(error: errors.MonitorError) -> int:
