@@ -3,6 +3,7 @@
 service    the live streams, the uploads, the flags, the accounts
 stream     one live source and its observers
 broadcaster     its newest frame;  quality_levels  the size of sent pictures;  verdict_history  its latest verdicts
+verdict_log     its verdicts of the last hours
 uploads    the analyses of uploaded files, one at a time
 routes     frames, files, uploads;  frame_messages  a frame as bytes;  webcam_route  pictures of a browser's own camera
 address_policy  the addresses that a browser user may open

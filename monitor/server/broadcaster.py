@@ -12,11 +12,13 @@ from typing import Any, Final
 from monitor.overlay.heat import EvidenceMemory
 from monitor.server.frame_messages import header, pack, picture, portrait
 from monitor.server.quality_levels import QualityAdaptation, QualityLevel
+from monitor.system import jpeg
 from monitor.types import Frame, Observation
 from monitor.types.events import Event, FrameAnalysed, StreamOpened, StreamStateChanged
 
 _MAP_AGE: Final = 1.0  # seconds of media time, maximum age of an evidence map
 _FPS_WINDOW: Final = 5.0  # seconds, window of the frame rate
+_STILL_QUALITY: Final = 90  # JPEG
 _MAX_SHOWN: Final = 1000  # shown frames in this window
 
 
@@ -35,6 +37,7 @@ class _Newest:
     frame: Frame
     encoding: threading.Lock = field(default_factory=threading.Lock)
     messages: dict[QualityLevel, bytes] = field(default_factory=dict)
+    still: bytes = b""  # the whole picture as JPEG; b"" before somebody asks for it
 
 
 class Viewer:
@@ -180,6 +183,20 @@ class Broadcaster:
         faces = () if newest is None else newest.head["faces"]
         box = next((face["box"] for face in faces if face["id"] == track_id), None)
         return None if newest is None or box is None else portrait(newest.frame.pixels, box)
+
+    @property
+    def number(self) -> int | None:
+        """The number of the newest frame, over all connections; None before the first frame."""
+        return None if self._newest is None else self._newest.number
+
+    def still(self) -> tuple[int, bytes] | None:
+        """The newest frame's number, and its picture as JPEG in full size. Blocks while encoding: not for the loop."""
+        newest = self._newest
+        if newest is None:
+            return None
+        with newest.encoding:
+            newest.still = newest.still or jpeg.encode(newest.frame.pixels, quality=_STILL_QUALITY)
+            return newest.number, newest.still
 
     @property
     def now(self) -> dict[str, Any] | None:

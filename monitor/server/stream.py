@@ -24,6 +24,7 @@ from monitor.runtime import (
 from monitor.server.broadcaster import Broadcaster
 from monitor.server.notify import Outlet
 from monitor.server.verdict_history import VerdictHistory
+from monitor.server.verdict_log import VerdictLog
 from monitor.settings import Settings
 from monitor.system.masking import mask
 from monitor.types import Flag
@@ -71,12 +72,14 @@ class Stream:
         self.name = name or self.address
         self.broadcaster = Broadcaster()
         self.verdict_history = VerdictHistory()
+        self.verdict_log = VerdictLog(hours=settings.api.history_hours, max_points=settings.api.history_points)
         self.metrics = StreamMetrics(lambda: self.status.stats)
         self._engines, self.settings = engines, settings
         self.flag_recorder = FlagRecorder(archive, submit=worker.do, on_commit=self._commit_flag)
         subscriptions = (  # the flag recorder first: a viewer may flag a frame as soon as it is shown
             Subscription(self.flag_recorder, "flags", FailurePolicy.REQUIRED),
             Subscription(self.verdict_history, "verdict history"),
+            Subscription(self.verdict_log, "verdict log"),
             Subscription(self.metrics, "metrics"),
             Subscription(self.broadcaster, "viewers"),
             *(Subscription(outlet.watch(self), outlet.name) for outlet in outlets),

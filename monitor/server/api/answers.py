@@ -58,3 +58,111 @@ class ModelAnswer(Answer):
     thresholds: dict[str, float] = Field(description="P(fake) from which each label is given.")
     committee: dict[str, Any] | None = Field(description="The card of the committee; None for a single classifier.")
     cards: list[dict[str, Any]] = Field(description="One model card per classifier.")
+
+
+class StreamCounts(Answer):
+    """Counts since the stream was added; they never decrease."""
+
+    openings: int
+    frames_read: int
+    frames_analysed: int
+    dropped: dict[str, int] = Field(description="Frames read but not analysed, by cause.")
+    lost: dict[str, int] = Field(description="Frames or packets that could not be decoded, by cause.")
+    label_changes: dict[str, int] = Field(description="By the new label.")
+    flags: int
+
+
+class StreamAnswer(Answer):
+    """One stream and its state now."""
+
+    id: str
+    name: str
+    address: str = Field(description="Secrets masked.")
+    state: str = Field(description="connecting, live, stalled, reconnecting, paused, ended or failed.")
+    reason: str = Field(description="Empty if the state needs no reason.")
+    connection: int = Field(description="Number of the connection, from 1; media time restarts with each connection.")
+    attempt: int = Field(description="Number of the attempt since the last frame; 0 while frames arrive.")
+    retry_after: float | None = Field(description="Seconds until the next attempt.")
+    source: dict[str, Any] | None = Field(description="As `source` in the event stream_opened; None before the first.")
+    label: str | None = Field(description="The worst label of the faces in the newest frame; None without a face.")
+    faces: dict[str, int] = Field(description="Faces in the newest frame, by label.")
+    hints: list[str] = Field(description="Hints on the stream itself that hold now.")
+    fps: float | None = Field(description="Analysed frames per second of this connection.")
+    latency_p50: float | None = Field(description="Seconds from the arrival of a frame to its verdicts.")
+    latency_p95: float | None = Field(description="Seconds.")
+    viewers: int
+    counts: StreamCounts
+
+
+class StreamList(Answer):
+    """One page of streams."""
+
+    items: list[StreamAnswer]
+    next: str | None = Field(description="The cursor of the next page; None after the last one.")
+
+
+class VerdictPointAnswer(Answer):
+    """The verdict on one face at one moment."""
+
+    at: datetime = Field(description="UTC.")
+    connection: int
+    media_time: float
+    track_id: int
+    label: str
+    probability: float | None = Field(description="P(fake); None without a usable sample.")
+
+
+class VerdictList(Answer):
+    """The verdicts on the newest frame, and one page of points of the last hours."""
+
+    at: datetime | None = Field(description="UTC, of the newest frame; None: no frame is shown now.")
+    connection: int | None
+    media_time: float | None
+    verdicts: list[dict[str, Any]] = Field(description="One per face in the newest frame, as in observations.")
+    items: list[VerdictPointAnswer] = Field(
+        description="The oldest first. Older than two minutes: the worst of each face in each second."
+    )
+    next: str | None = Field(description="The cursor of the next page; None after the last one.")
+
+
+class AuditLine(Answer):
+    """One line of the audit log."""
+
+    number: int
+    at: datetime = Field(description="UTC.")
+    person: str
+    action: str
+    what: str = Field(description="The object of the action.")
+    client: str = Field(description="Address of the client.")
+
+
+class AuditList(Answer):
+    """One page of the audit log, the newest line first."""
+
+    items: list[AuditLine]
+    next: str | None = Field(description="The cursor of the next page; None after the last one.")
+
+
+class KeyAnswer(Answer):
+    """An API key, without its secret."""
+
+    id: str
+    name: str
+    role: str
+    scopes: list[str] = Field(description="Empty: all.")
+    created_at: datetime = Field(description="UTC.")
+    expires_at: datetime | None = Field(description="UTC; None: never.")
+    last_used_at: datetime | None = Field(description="UTC, to the minute; None: never.")
+
+
+class NewKeyAnswer(KeyAnswer):
+    """A new API key with its secret, which nobody can read again."""
+
+    key: str = Field(description="For the header: Authorization: Bearer KEY.")
+
+
+class KeyList(Answer):
+    """One page of API keys, the oldest first."""
+
+    items: list[KeyAnswer]
+    next: str | None = Field(description="The cursor of the next page; None after the last one.")

@@ -46,9 +46,14 @@ def answer_bytes(
     """An answer of any type with its ETag; 304 if the request names the same one."""
     tag = etag or etag_of(body)
     shown = {**HEADERS, **(headers or {}), "ETag": tag}
-    if request.method in ("GET", "HEAD") and _names(request.headers.get("if-none-match", ""), tag):
+    if request.method in ("GET", "HEAD") and is_known(request, tag):
         return Response(status_code=304, headers=shown)
     return Response(body, status, media_type=media_type, headers=shown)
+
+
+def is_known(request: Request, etag: str) -> bool:
+    """Whether the client has this version already (If-None-Match)."""
+    return _names(request.headers.get("if-none-match", ""), etag)
 
 
 def check_if_match(request: Request, etag: str) -> None:

@@ -12,14 +12,19 @@ from monitor.server.api import API_PATH
 from monitor.server.api.analysis_answers import AnalysisRequest
 from monitor.server.api.authentication import AuthenticationMiddleware, Requirement
 from monitor.server.api.problems import MEDIA_TYPE, Problem, answer_errors
-from monitor.server.api.v1 import analyses, flags, model, system
+from monitor.server.api.v1 import analyses, audit, events, flags, keys, model, streams, system, verdicts
 
-ROUTERS: Final[tuple[APIRouter, ...]] = (
+ROUTERS: Final[tuple[APIRouter, ...]] = (  # another resource is one more router
+    streams.router,
+    verdicts.router,
+    events.router,
     analyses.router,
     flags.router,
     model.router,
     system.router,
-)  # another resource is one more router
+    audit.router,
+    keys.router,
+)
 _MAX_BODY: Final = 1 << 20  # bytes of a JSON body; a route for uploads has its own limit
 _ABOUT: Final = (
     "Watches cameras and videos and says, for every face, whether it looks manipulated. "

@@ -1,13 +1,13 @@
 """Lists in pages: an opaque cursor names the last item of the page before."""
 
 import base64
-import binascii
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Final, TypeVar
 
 from fastapi import Depends, Query
+from pydantic import ConfigDict, Field, TypeAdapter
 
 from monitor.errors import UsageError
 
@@ -15,8 +15,14 @@ DEFAULT: Final = 50
 LONGEST: Final = 200
 _FOREIGN: Final = "the cursor is not one of this list: begin again without a cursor"
 
+_WHOLE: Final = 2**63 - 1  # the largest whole number of a database
+
 Item = TypeVar("Item")
 Position = tuple[str | int | float, ...]  # of an item in the order of its list
+_PARTS: Final[TypeAdapter[Position]] = TypeAdapter(
+    tuple[str | Annotated[int, Field(ge=-_WHOLE, le=_WHOLE)] | float, ...],
+    config=ConfigDict(strict=True, allow_inf_nan=False),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +59,10 @@ def decode_cursor(cursor: str) -> Position:
     """
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
-        parts = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
-    except (ValueError, binascii.Error, RecursionError):
+        parts = _PARTS.validate_json(base64.b64decode(padded, altchars=b"-_", validate=True))
+    except ValueError:
         raise UsageError(_FOREIGN) from None
-    if not isinstance(parts, list) or not all(type(part) in (str, int, float) for part in parts):
-        raise UsageError(_FOREIGN)
-    return tuple(parts)
+    return parts
 
 
 def read_paging(

@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from fastapi import FastAPI
-from fastapi.exceptions import RequestValidationError
+from fastapi.exceptions import RequestValidationError, ValidationException, WebSocketRequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
@@ -99,6 +99,7 @@ def answer_errors(app: FastAPI) -> None:
     """Answer every error of an app with a problem."""
     app.add_exception_handler(HTTPException, _from_http)
     app.add_exception_handler(RequestValidationError, _from_validation)
+    app.add_exception_handler(WebSocketRequestValidationError, _from_validation)
     app.add_exception_handler(errors.MonitorError, _from_monitor)
     app.add_exception_handler(Exception, _from_failure)
 
@@ -112,7 +113,7 @@ async def _from_http(connection: HTTPConnection, error: Exception) -> Response: 
 
 
 async def _from_validation(connection: HTTPConnection, error: Exception) -> Response:  # noqa: ARG001
-    assert isinstance(error, RequestValidationError)  # noqa: S101 - narrows the type
+    assert isinstance(error, ValidationException)  # noqa: S101 - narrows the type
     items = [_item(found) for found in error.errors()[:_MAX_ITEMS]]
     first = items[0]
     where = first.parameter or (first.pointer and f"the body at {first.pointer}") or "the body"

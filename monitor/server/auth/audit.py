@@ -34,8 +34,14 @@ class AuditLog:
         with self._database.writing() as connection:
             connection.execute(audit.insert().values(at=datetime.now(UTC).isoformat(), **line))
 
-    def last(self, limit: int) -> Sequence[AuditEntry]:
-        """The latest lines, the newest first."""
+    def last(self, limit: int, *, before: int | None = None) -> Sequence[AuditEntry]:
+        """The latest lines, the newest first.
+
+        Args:
+            before: number of a line; only older lines are returned.
+        """
+        query = select(audit).order_by(audit.c.number.desc()).limit(limit)
+        if before is not None:
+            query = query.where(audit.c.number < before)
         with self._database.reading() as connection:
-            query = select(audit).order_by(audit.c.number.desc()).limit(limit)
             return [AuditEntry(**row) for row in connection.execute(query).mappings()]

@@ -16,7 +16,9 @@ from monitor.runtime import Observer
 from monitor.settings import Settings
 from monitor.system.database import Database
 
-_OUTLETS: Final[dict[str, tuple[str, str]]] = {}
+_OUTLETS: Final[dict[str, tuple[str, str]]] = {
+    "event feed": ("monitor.server.notify.event_feed", "open_outlet"),
+}
 
 
 class WatchedStream(Protocol):

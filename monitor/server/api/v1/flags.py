@@ -16,6 +16,7 @@ from monitor.server.api.analysis_answers import ExportRequest, FlagPageAnswer, F
 from monitor.server.api.authentication import Caller, require
 from monitor.server.api.caching import HEADERS, answer, check_if_match
 from monitor.server.api.paging import Page, cut
+from monitor.server.api.v1.streams import find_stream
 from monitor.server.auth.user import Role
 from monitor.types import Flag, Label, Opinion, Origin
 
@@ -61,9 +62,7 @@ async def list_flags(
 @router.post("/flags", response_model=Flag, status_code=201, summary="Flag the newest picture of a stream")
 async def create_flag(request: Request, caller: Reviewer, body: FlagRequestBody) -> Response:
     """The clip follows when the seconds after the moment are recorded: `clip` is `pending` until then."""
-    stream = service.current().stream(body.stream)
-    if stream is None:
-        raise HTTPException(404, f"there is no stream {body.stream}: GET /streams lists all streams")
+    stream = find_stream(body.stream)
     now = stream.broadcaster.now
     if now is None:
         raise ConflictError(f"{stream.name} has no picture yet: wait until it is live")
