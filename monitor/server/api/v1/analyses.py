@@ -51,7 +51,14 @@ _BODY: Final[dict[str, Any]] = {
         "content": {_JSON: {"schema": _REFERENCE}, _FILE: {"schema": {"type": "string", "format": "binary"}}},
     }
 }
-_CONFLICT: Final = {409: {"description": "The state of the analysis does not allow this."}}
+_Responses = dict[int | str, dict[str, Any]]
+_NOT_FOUND: Final[_Responses] = {404: {"description": "There is no such analysis, or no such file."}}
+_CONFLICT: Final[_Responses] = {**_NOT_FOUND, 409: {"description": "The state of the analysis does not allow this."}}
+_CREATED: Final[_Responses] = {
+    409: {"description": "A request with this Idempotency-Key still runs."},
+    413: {"description": "The JSON body is too large."},
+    507: {"description": "The file cannot be stored."},
+}
 
 
 @router.post(
@@ -59,7 +66,7 @@ _CONFLICT: Final = {409: {"description": "The state of the analysis does not all
     response_model=AnalysisAnswer,
     status_code=202,
     summary="Analyse a file or the file of an address",
-    responses={409: {"description": "A request with this Idempotency-Key still runs."}},
+    responses=_CREATED,
     openapi_extra=_BODY,
     max_body_size=1 << 50,  # the setting dashboard.max_upload_megabytes limits a file
 )
@@ -157,7 +164,11 @@ async def list_analyses(request: Request, paging: Page) -> Response:
 
 
 @router.get(
-    "/analyses/{analysis_id}", response_model=AnalysisAnswer, dependencies=_VIEWER, summary="The state of an analysis"
+    "/analyses/{analysis_id}",
+    response_model=AnalysisAnswer,
+    dependencies=_VIEWER,
+    summary="The state of an analysis",
+    responses=_NOT_FOUND,
 )
 async def read_analysis(request: Request, analysis_id: str) -> Response:
     """Its progress while it runs, its label after the end."""
@@ -220,7 +231,9 @@ async def cancel_analysis(request: Request, caller: Reviewer, analysis_id: str) 
     return answer(request, to_answer(_find(analysis_id)))
 
 
-@router.delete("/analyses/{analysis_id}", status_code=204, summary="Delete a file and its results")
+@router.delete(
+    "/analyses/{analysis_id}", status_code=204, summary="Delete a file and its results", responses=_NOT_FOUND
+)
 async def delete_analysis(caller: Reviewer, analysis_id: str) -> Response:
     """A running analysis ends; flags of the file stay."""
     analysis = _find(analysis_id)

@@ -2,7 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 from pydantic import AwareDatetime
@@ -25,8 +25,16 @@ router: Final = APIRouter(tags=["flags"])
 _VIEWER: Final = [require(Role.VIEWER, scope="flags")]
 Reviewer = Annotated[Caller, require(Role.REVIEWER, scope="flags")]
 Administrator = Annotated[Caller, require(Role.ADMIN, scope="flags")]
-_IF_MATCH: Final = {
-    412: {"description": "The header If-Match names another version: another client has changed the flag."}
+_Responses = dict[int | str, dict[str, Any]]
+_NOT_FOUND: Final[_Responses] = {404: {"description": "There is no such flag, or no such file."}}
+_IF_MATCH: Final[_Responses] = {
+    **_NOT_FOUND,
+    412: {"description": "The header If-Match names another version: another client has changed the flag."},
+}
+_CREATED: Final[_Responses] = {
+    404: {"description": "There is no stream with this id."},
+    409: {"description": "The stream has no picture yet, or not this face."},
+    507: {"description": "The flag cannot be stored."},
 }
 
 
@@ -59,7 +67,9 @@ async def list_flags(
     return answer(request, {"items": [flag.record() for flag in flags], "next": cursor})
 
 
-@router.post("/flags", response_model=Flag, status_code=201, summary="Flag the newest picture of a stream")
+@router.post(
+    "/flags", response_model=Flag, status_code=201, summary="Flag the newest picture of a stream", responses=_CREATED
+)
 async def create_flag(request: Request, caller: Reviewer, body: FlagRequestBody) -> Response:
     """The clip follows when the seconds after the moment are recorded: `clip` is `pending` until then."""
     stream = find_stream(body.stream)
@@ -81,7 +91,7 @@ async def create_flag(request: Request, caller: Reviewer, body: FlagRequestBody)
     return _answer(request, flag, status=201, headers={"Location": f"flags/{flag.id}"})
 
 
-@router.get("/flags/{flag_id}", response_model=Flag, dependencies=_VIEWER, summary="One flag")
+@router.get("/flags/{flag_id}", response_model=Flag, dependencies=_VIEWER, summary="One flag", responses=_NOT_FOUND)
 async def read_flag(request: Request, flag_id: str) -> Response:
     """A flag with its files and its review."""
     return _answer(request, await _find(flag_id))
@@ -115,7 +125,11 @@ async def delete_flag(request: Request, caller: Administrator, flag_id: str) -> 
 
 
 @router.get(
-    "/flags/{flag_id}/files/{name}", response_class=FileResponse, dependencies=_VIEWER, summary="A file of a flag"
+    "/flags/{flag_id}/files/{name}",
+    response_class=FileResponse,
+    dependencies=_VIEWER,
+    summary="A file of a flag",
+    responses=_NOT_FOUND,
 )
 async def read_flag_file(flag_id: str, name: str) -> Response:
     """Picture, clip or trace; byte ranges are supported."""
@@ -130,7 +144,7 @@ async def read_flag_file(flag_id: str, name: str) -> Response:
     "/flags/export",
     response_class=FileResponse,
     summary="A bundle of flags, as a zip file",
-    responses={200: {"content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}}}},
+    responses={200: {"content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}}}, **_NOT_FOUND},
 )
 async def export_flags(caller: Reviewer, body: ExportRequest) -> Response:
     """All files of the flags with a readable report; `deepfake-monitor flags verify` checks it anywhere."""
