@@ -11,6 +11,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from monitor.cli import api_keys
 from monitor.cli.options import AsJson, Set, SettingsFile, settings_from
 from monitor.cli.terminal import console, errors, print_table
 from monitor.flags.archive import FlagArchive
@@ -23,8 +24,9 @@ from monitor.system.user import user_name
 app = typer.Typer(
     name="people",
     no_args_is_help=True,
-    help="Manage the accounts of the dashboard (access.mode=password), and show its audit log.",
+    help="Manage the accounts of the dashboard (access.mode=password) and API keys, and show the audit log.",
 )
+app.add_typer(api_keys.app)
 
 Name = Annotated[str, typer.Argument(help="Name for the sign-in; case-insensitive.")]
 RoleOption = Annotated[

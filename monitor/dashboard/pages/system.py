@@ -1,4 +1,4 @@
-"""The state of the machine: sources, engine, storage, audit log and machine check."""
+"""The state of the machine: sources, engine, storage, API keys, audit log and machine check."""
 
 from pathlib import Path
 from tempfile import gettempdir
@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 import monitor
+from monitor.dashboard.pages.api_keys import show_api_keys
 from monitor.dashboard.pages.current_user import check_role, has_role, refresh
 from monitor.dashboard.pages.formatting import engine_in_words, escape, list_as_text, text_table
 from monitor.dashboard.pages.sources import describe
@@ -33,6 +34,7 @@ def show() -> None:
     _engine(monitor_service)
     _storage(monitor_service)
     if has_role(Role.ADMIN):
+        show_api_keys(monitor_service)
         _audit_log(monitor_service)
         _machine_check(monitor_service)
 

@@ -26,7 +26,7 @@ from monitor.server.auth.api_keys import ApiKey, Scope
 from monitor.server.auth.authorization import client_of, is_same_origin
 from monitor.server.auth.user import Role
 
-PUBLIC: Final = frozenset({"/openapi.json", "/docs"})  # below the mount; /docs checks the page's sign-in itself
+DESCRIPTION, DOCS = "/openapi.json", "/docs"  # below the mount; anyone may read the former
 CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="deepfake-monitor"'}
 _KEY: Final = "monitor.caller"  # in the ASGI scope
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -186,5 +186,7 @@ class AuthenticationMiddleware:
 
 
 def is_public(scope: AsgiScope) -> bool:
-    """Whether a path needs no key."""
-    return str(scope["path"]).removeprefix(scope.get("root_path", "")) in PUBLIC
+    """Whether a path needs no key; the documentation page checks a sign-in to the dashboard itself."""
+    path = str(scope["path"]).removeprefix(scope.get("root_path", ""))
+    has_key = any(name == b"authorization" for name, _ in scope["headers"])
+    return path == DESCRIPTION or (path == DOCS and not has_key)

@@ -11,7 +11,8 @@ from monitor import __version__
 from monitor.server.api import API_PATH
 from monitor.server.api.analysis_answers import AnalysisRequest
 from monitor.server.api.authentication import AuthenticationMiddleware, Requirement
-from monitor.server.api.problems import MEDIA_TYPE, Problem, answer_errors
+from monitor.server.api.docs_page import add_docs
+from monitor.server.api.problems import Problem, answer_errors, describe_errors
 from monitor.server.api.v1 import analyses, audit, events, flags, keys, model, streams, system, verdicts
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (  # another resource is one more router
@@ -82,7 +83,6 @@ def _problem_schema() -> dict[str, Any]:
 
 def create_app() -> FastAPI:
     """The app of the API, to be mounted at ``API_PATH``."""
-    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     app = ApiApp(
         title="deepfake-monitor",
         version=__version__,
@@ -92,12 +92,13 @@ def create_app() -> FastAPI:
         redirect_slashes=False,  # a redirect would leave the path of a proxy
         root_path_in_servers=False,
         servers=[{"url": "../v1"}],  # relative to the description, so it is true below any proxy's path
-        responses={status: {"description": text, "content": content} for status, text in _ERRORS.items()},
+        responses=describe_errors(_ERRORS),
         generate_unique_id_function=lambda route: route.name,
         max_body_size=_MAX_BODY,
     )
     for router in ROUTERS:
         app.include_router(router)
+    add_docs(app)
     answer_errors(app)
     app.add_middleware(AuthenticationMiddleware)
     return app

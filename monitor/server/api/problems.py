@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError, ValidationException, WebSocketRequestValidationError
@@ -14,7 +14,11 @@ from starlette.responses import Response
 
 from monitor import errors
 from monitor.errors import kind_of
+from monitor.settings.sentences import describe
 from monitor.system.logs import mask_text
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 MEDIA_TYPE: Final = "application/problem+json"
 HEADERS: Final = {
@@ -90,6 +94,16 @@ def problem(
     return Response(content, status, media_type=MEDIA_TYPE, headers={**HEADERS, **(headers or {})})
 
 
+def describe_errors(errors_by_status: Mapping[int, str]) -> dict[int | str, dict[str, Any]]:
+    """The errors of a path for its description; each answer is a problem.
+
+    Args:
+        errors_by_status: one sentence per status.
+    """
+    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {status: {"description": text, "content": content} for status, text in errors_by_status.items()}
+
+
 def status_of(error: errors.MonitorError) -> int:
     """The HTTP status of an error of this program."""
     return next((status for kind, status in _STATUS.items() if isinstance(error, kind)), 500)
@@ -116,14 +130,14 @@ async def _from_validation(connection: HTTPConnection, error: Exception) -> Resp
     assert isinstance(error, ValidationException)  # noqa: S101 - narrows the type
     items = [_item(found) for found in error.errors()[:_MAX_ITEMS]]
     first = items[0]
-    where = first.parameter or (first.pointer and f"the body at {first.pointer}") or "the body"
-    return problem(422, f"{where} is invalid: {first.detail}", kind="urn:deepfake-monitor:validation", items=items)
+    where = first.parameter or (first.pointer and f"{first.pointer} in the body") or "the body"
+    return problem(422, f"{where}: {first.detail}", kind="urn:deepfake-monitor:validation", items=items)
 
 
 def _item(found: Mapping[str, Any]) -> ProblemItem:
     """The invalid part, without the value that was sent: it may be a secret."""
     place, *path = found["loc"] or ("body",)
-    sentence = str(found["msg"])
+    sentence = describe(cast("ErrorDetails", found))
     if place == "body":
         pointer = "".join(f"/{part}" for part in path) if found["type"] != "json_invalid" else ""
         return ProblemItem(detail=sentence, pointer=f"#{pointer}", parameter=None)

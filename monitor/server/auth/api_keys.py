@@ -21,6 +21,7 @@ from monitor.errors import SignInError, StoreError, UsageError
 from monitor.server.auth.tables import api_keys
 from monitor.server.auth.user import Role
 from monitor.system.database import Database
+from monitor.types.serialise import Serialisable
 
 Scope = Literal["streams", "verdicts", "analyses", "flags", "model", "system", "events", "webhooks"]
 SCOPES: Final[tuple[str, ...]] = get_args(Scope)
@@ -36,7 +37,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class ApiKey:
+class ApiKey(Serialisable):
     """A key, without its secret."""
 
     id: str
@@ -51,6 +52,19 @@ class ApiKey:
     def is_expired(self) -> bool:
         """Whether its time is over."""
         return self.expires_at is not None and self.expires_at <= datetime.now(UTC)
+
+    @property
+    def in_words(self) -> dict[str, str]:
+        """The key as a row of a table for people."""
+        expires = "never" if self.expires_at is None else f"{self.expires_at:%Y-%m-%d %H:%M}"
+        return {
+            "id": self.id,
+            "name": self.name,
+            "role": str(self.role),
+            "scopes": ", ".join(self.scopes) or "all",
+            "expires": f"{expires} (over)" if self.is_expired else expires,
+            "last used": "never" if self.last_used_at is None else f"{self.last_used_at:%Y-%m-%d %H:%M}",
+        }
 
     def may(self, scope: str) -> bool:
         """Whether it includes a scope."""
@@ -176,6 +190,32 @@ class ApiKeys:
             _log.warning("the last use of the key %s could not be written: %s", key.name, error)
 
 
+def describe_key(key: ApiKey) -> str:
+    """A key in one line of the audit log."""
+    expires = "" if key.expires_at is None else f", until {key.expires_at:%Y-%m-%d %H:%M} UTC"
+    return f"key {key.name} ({key.id}): {key.role}, {', '.join(key.scopes) or 'all scopes'}{expires}"
+
+
+def read_expiry(text: str) -> datetime:
+    """The time that a person typed: days from now (``90d``), a date (its end), or a time in ISO 8601; UTC.
+
+    Raises:
+        UsageError: the text is none of these.
+    """
+    days = re.fullmatch(r"\s*(\d{1,5})\s*d(ays?)?\s*", text)
+    if days is not None:
+        return datetime.now(UTC) + timedelta(days=int(days[1]))
+    try:
+        time_ = datetime.fromisoformat(text.strip())
+        if re.fullmatch(r"[\d-]+", text.strip()):  # a date alone
+            time_ += timedelta(days=1)
+        return time_.replace(tzinfo=time_.tzinfo or UTC)
+    except (ValueError, OverflowError):
+        raise UsageError(
+            f"{text[:40]} is no expiry: write days (90d), a date (2027-01-31) or a time (ISO 8601)"
+        ) from None
+
+
 def _check(known: _KnownKey, secret: str) -> ApiKey:
     if not hmac.compare_digest(_hash(secret), known.secret):
         raise SignInError(_UNKNOWN)
@@ -215,9 +255,13 @@ def _checked_expiry(expires_at: datetime | None) -> datetime | None:
         return None
     if expires_at.tzinfo is None:
         raise UsageError("the expiry has no time zone: write it like 2027-01-31T00:00:00Z")
+    try:
+        expires_at = expires_at.astimezone(UTC)
+    except OverflowError:  # beyond the year 9999 in UTC
+        raise UsageError("the expiry is too far away: leave it out for a key that never expires") from None
     if expires_at <= datetime.now(UTC):
         raise UsageError("the expiry is over already: choose a later one, or none")
-    return expires_at.astimezone(UTC)
+    return expires_at
 
 
 def _to_key(row: Any) -> ApiKey:  # noqa: ANN401 - SQLAlchemy's RowMapping

@@ -24,6 +24,7 @@ from monitor.server.api.analysis_answers import (
 from monitor.server.api.authentication import Caller, require
 from monitor.server.api.caching import HEADERS, answer, answer_bytes
 from monitor.server.api.paging import Page, cut
+from monitor.server.api.problems import describe_errors
 from monitor.server.auth.user import Role
 from monitor.server.idempotency_keys import LONGEST, CompletedRequest
 from monitor.server.upload_body import receive_body
@@ -51,14 +52,15 @@ _BODY: Final[dict[str, Any]] = {
         "content": {_JSON: {"schema": _REFERENCE}, _FILE: {"schema": {"type": "string", "format": "binary"}}},
     }
 }
-_Responses = dict[int | str, dict[str, Any]]
-_NOT_FOUND: Final[_Responses] = {404: {"description": "There is no such analysis, or no such file."}}
-_CONFLICT: Final[_Responses] = {**_NOT_FOUND, 409: {"description": "The state of the analysis does not allow this."}}
-_CREATED: Final[_Responses] = {
-    409: {"description": "A request with this Idempotency-Key still runs."},
-    413: {"description": "The JSON body is too large."},
-    507: {"description": "The file cannot be stored."},
-}
+_NOT_FOUND: Final = describe_errors({404: "There is no such analysis, or no such file."})
+_CONFLICT: Final = {**_NOT_FOUND, **describe_errors({409: "The state of the analysis does not allow this."})}
+_CREATED: Final = describe_errors(
+    {
+        409: "A request with this Idempotency-Key still runs.",
+        413: "The JSON body is too large.",
+        507: "The file cannot be stored.",
+    }
+)
 
 
 @router.post(

@@ -2,7 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 from pydantic import AwareDatetime
@@ -16,6 +16,7 @@ from monitor.server.api.analysis_answers import ExportRequest, FlagPageAnswer, F
 from monitor.server.api.authentication import Caller, require
 from monitor.server.api.caching import HEADERS, answer, check_if_match
 from monitor.server.api.paging import Page, cut
+from monitor.server.api.problems import describe_errors
 from monitor.server.api.v1.streams import find_stream
 from monitor.server.auth.user import Role
 from monitor.types import Flag, Label, Opinion, Origin
@@ -25,17 +26,18 @@ router: Final = APIRouter(tags=["flags"])
 _VIEWER: Final = [require(Role.VIEWER, scope="flags")]
 Reviewer = Annotated[Caller, require(Role.REVIEWER, scope="flags")]
 Administrator = Annotated[Caller, require(Role.ADMIN, scope="flags")]
-_Responses = dict[int | str, dict[str, Any]]
-_NOT_FOUND: Final[_Responses] = {404: {"description": "There is no such flag, or no such file."}}
-_IF_MATCH: Final[_Responses] = {
+_NOT_FOUND: Final = describe_errors({404: "There is no such flag, or no such file."})
+_IF_MATCH: Final = {
     **_NOT_FOUND,
-    412: {"description": "The header If-Match names another version: another client has changed the flag."},
+    **describe_errors({412: "The header If-Match names another version: another client has changed the flag."}),
 }
-_CREATED: Final[_Responses] = {
-    404: {"description": "There is no stream with this id."},
-    409: {"description": "The stream has no picture yet, or not this face."},
-    507: {"description": "The flag cannot be stored."},
-}
+_CREATED: Final = describe_errors(
+    {
+        404: "There is no stream with this id.",
+        409: "The stream has no picture yet, or not this face.",
+        507: "The flag cannot be stored.",
+    }
+)
 
 
 @router.get("/flags", response_model=FlagPageAnswer, dependencies=_VIEWER, summary="The flags, the newest first")

@@ -1,8 +1,7 @@
 """The API keys: ``/keys``. A key that is limited to scopes may not ask, because it could make one without limits."""
 
 import asyncio
-from dataclasses import asdict
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from fastapi import APIRouter, HTTPException, Path, Request, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
@@ -12,7 +11,8 @@ from monitor.server.api.answers import KeyAnswer, KeyList, NewKeyAnswer
 from monitor.server.api.authentication import Caller, require
 from monitor.server.api.caching import answer
 from monitor.server.api.paging import Page, cut
-from monitor.server.auth.api_keys import ApiKey, Scope
+from monitor.server.api.problems import describe_errors
+from monitor.server.auth.api_keys import ApiKey, Scope, describe_key
 from monitor.server.auth.user import Role
 
 router: Final = APIRouter(tags=["keys"])
@@ -41,7 +41,7 @@ async def list_keys(request: Request, paging: Page) -> Response:
     keys = await asyncio.to_thread(service.current().api_keys.all)
     rest = [key for key in keys if after is None or _position(key) > after]
     kept, cursor = cut(rest, paging, position=_position)
-    return answer(request, KeyList(items=[KeyAnswer(**_values(key)) for key in kept], next=cursor))
+    return answer(request, KeyList(items=[KeyAnswer.model_validate(key.to_dict()) for key in kept], next=cursor))
 
 
 @router.post("/keys", response_model=NewKeyAnswer, status_code=201, summary="Create an API key")
@@ -54,14 +54,17 @@ async def create_key(
     )
     await caller.audit("key added", describe_key(key))
     return answer(
-        request, NewKeyAnswer(**_values(key), key=text), status=201, headers={"Cache-Control": "private, no-store"}
+        request,
+        NewKeyAnswer.model_validate({**key.to_dict(), "key": text}),
+        status=201,
+        headers={"Cache-Control": "private, no-store"},
     )
 
 
 @router.delete(
     "/keys/{key_id}",
     status_code=204,
-    responses={404: {"description": "There is no key with this id."}},
+    responses=describe_errors({404: "There is no key with this id."}),
     summary="Remove an API key",
 )
 async def remove_key(
@@ -75,15 +78,6 @@ async def remove_key(
     key = await asyncio.to_thread(keys.remove, key_id)
     await caller.audit("key removed", describe_key(key))
     return Response(status_code=204)
-
-
-def describe_key(key: ApiKey) -> str:
-    """A key in the audit log."""
-    return f"{key.name} ({key.id}): {key.role}, {', '.join(key.scopes) or 'all scopes'}"
-
-
-def _values(key: ApiKey) -> dict[str, Any]:
-    return asdict(key) | {"role": key.role.value, "scopes": list(key.scopes)}
 
 
 def _position(key: ApiKey) -> tuple[str, str]:

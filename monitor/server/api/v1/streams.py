@@ -1,7 +1,7 @@
 """The streams and their newest pictures: ``/streams``."""
 
 import asyncio
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from fastapi import APIRouter, HTTPException, Path, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
@@ -11,6 +11,7 @@ from monitor.server.api.answers import StreamAnswer, StreamCounts, StreamList
 from monitor.server.api.authentication import Caller, require
 from monitor.server.api.caching import HEADERS, answer, answer_bytes, is_known
 from monitor.server.api.paging import Page, cut
+from monitor.server.api.problems import describe_errors
 from monitor.server.auth.user import Role
 from monitor.server.stream import Stream
 from monitor.system.logs import mask_text
@@ -20,7 +21,7 @@ router: Final = APIRouter(tags=["streams"])
 
 StreamId = Annotated[str, Path(max_length=64, description="The id of a stream, from /streams.")]
 StreamName = Annotated[str, Field(max_length=200, description="Display name; empty: the masked address.")]
-NOT_FOUND: Final[dict[int | str, dict[str, Any]]] = {404: {"description": "There is no stream with this id."}}
+NOT_FOUND: Final = describe_errors({404: "There is no stream with this id."})
 
 
 class NewStream(BaseModel):
@@ -57,7 +58,13 @@ async def list_streams(request: Request, paging: Page) -> Response:
     return answer(request, StreamList(items=[describe_stream(stream) for stream in kept], next=cursor))
 
 
-@router.post("/streams", response_model=StreamAnswer, status_code=201, summary="Watch another source")
+@router.post(
+    "/streams",
+    response_model=StreamAnswer,
+    status_code=201,
+    responses=describe_errors({409: "The source is watched already, or there are too many streams."}),
+    summary="Watch another source",
+)
 async def create_stream(
     request: Request, body: NewStream, caller: Annotated[Caller, require(Role.ADMIN, scope="streams")]
 ) -> Response:
@@ -112,7 +119,10 @@ async def remove_stream(
     "/streams/{stream_id}/picture",
     response_class=Response,
     dependencies=[require(Role.VIEWER, scope="streams")],
-    responses={200: {"content": {"image/jpeg": {}}, "description": "The picture."}, **NOT_FOUND},
+    responses={
+        200: {"content": {"image/jpeg": {"schema": {"type": "string", "format": "binary"}}}, "description": "JPEG."},
+        **describe_errors({404: "There is no stream with this id, or it has no picture yet."}),
+    },
     summary="The newest picture as JPEG",
 )
 async def read_picture(request: Request, stream_id: StreamId) -> Response:
