@@ -5,19 +5,16 @@ from pathlib import Path
 
 import cv2
 import pytest
-from support.api_client import API, api_server, api_service
 from support.footage import posed
-from support.remote import Remote
+from support.remote import Remote, remote_server
 
 from monitor.analysis.pipeline import Engines
 
 
 @pytest.fixture
 def remote(tmp_path: Path, engines: Engines) -> Iterator[Remote]:
-    with api_service(tmp_path / "kept") as monitor_service:
-        monitor_service._engines = engines
-        with api_server() as url:
-            yield Remote(url.removesuffix(API), monitor_service)
+    with remote_server(tmp_path / "kept", engines) as server:
+        yield server
 
 
 @pytest.fixture

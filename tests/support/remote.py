@@ -1,7 +1,13 @@
 """A server on loopback with a key, and clients of it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
+from support.api_client import API, api_server, api_service
+
+from monitor.analysis.pipeline import Engines
 from monitor.client import Client, Retries
 from monitor.server.auth.user import Role
 from monitor.server.service import MonitorService
@@ -21,3 +27,12 @@ class Remote:
 
     def client(self, role: Role = Role.ADMIN) -> Client:
         return Client(self.url, key=self.key(role), retries=QUICK)
+
+
+@contextmanager
+def remote_server(folder: Path, engines: Engines) -> Iterator[Remote]:
+    """A server whose engines are loaded."""
+    with api_service(folder) as monitor_service:
+        monitor_service._engines = engines
+        with api_server() as url:
+            yield Remote(url.removesuffix(API), monitor_service)
