@@ -32,6 +32,8 @@ def check_address(url: str, *, folders: Sequence[Path]) -> None:
     """
     if not url.strip():
         raise UsageError(f"type an address: {known_forms()}")
+    if "\0" in url:
+        raise UsageError(f"{url.strip()[:80]!r} is not a valid address: it holds a character that no address has")
     address = Address.of(url.strip())
     if address.path is not None:
         path = address.path.resolve()

@@ -147,7 +147,17 @@ def test_a_name_that_takes_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.parametrize(
     "url",
-    ["", "   ", "gopher://x/1", "javascript://alert", "rtsp:cam", "concat:/etc/passwd", "rtsp://[", "http://[::1/x"],
+    [
+        "",
+        "   ",
+        "gopher://x/1",
+        "javascript://alert",
+        "rtsp:cam",
+        "concat:/etc/passwd",
+        "rtsp://[",
+        "http://[::1/x",
+        "a\0b",
+    ],
 )
 def test_invalid_input_is_refused(url: str) -> None:
     with pytest.raises(UsageError):

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import uvicorn
@@ -13,6 +14,8 @@ from starlette.testclient import TestClient
 from support.visitors import stations_in
 from support.waiting import until
 
+from monitor.classifiers import engines_dir
+from monitor.classifiers.model_card import ModelCard
 from monitor.server.app import MIDDLEWARE, ROUTES
 from monitor.server.auth.user import Role
 from monitor.server.service import MonitorService
@@ -40,21 +43,36 @@ def api_service(folder: Path, **access: Any) -> Iterator[MonitorService]:
         yield open_station(**({"mode": "password"} | access))
 
 
-def api_client(monitor_service: MonitorService, role: Role | None = Role.ADMIN, **key: Any) -> TestClient:
+def api_client(
+    monitor_service: MonitorService, role: Role | None = Role.ADMIN, *, address: str = "127.0.0.1", **key: Any
+) -> TestClient:
     """A client of all own routes with their middleware; paths are relative to the API.
 
     Args:
         role: of its key; None: without a key.
+        address: of the client.
+        key: its name, scopes, expires_at.
     """
     client = TestClient(
         Starlette(routes=ROUTES, middleware=MIDDLEWARE),
         base_url=f"http://127.0.0.1{API}",
         raise_server_exceptions=False,
-        client=("127.0.0.1", 50_000),
+        client=(address, 50_000),
     )
     if role is not None:
         client.headers.update(key_for(monitor_service, role, **key))
     return client
+
+
+def load_engines(monitor_service: MonitorService) -> None:
+    """Give a service the shipped model card, as if the engines were loaded."""
+    path = engines_dir() / "efficientnet_lite0.json"
+    card = ModelCard.model_validate_json(path.read_bytes())
+    monitor_service._engines = SimpleNamespace(  # type: ignore[assignment]
+        scorer=SimpleNamespace(engine=SimpleNamespace(name="onnxruntime-fp32")),
+        committee=SimpleNamespace(id=card.id, card=None, classifiers=[SimpleNamespace(card=card)]),
+        choice=SimpleNamespace(reason="the fastest on this machine", others={}),
+    )
 
 
 @contextmanager

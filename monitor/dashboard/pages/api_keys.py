@@ -39,7 +39,7 @@ def show_api_keys(monitor_service: MonitorService) -> None:
 def _create(keys: ApiKeys) -> None:
     with st.expander("Create a key"), st.form("new-key", clear_on_submit=True, border=False):
         name = st.text_input("Program that uses the key", max_chars=80)
-        role = st.selectbox("Role", list(Role), format_func=str)
+        role = Role(st.selectbox("Role", list(map(str, Role))))
         scopes = st.multiselect("Scopes", SCOPES, placeholder="all")
         expiry = st.selectbox("Expires", list(_EXPIRIES))
         if not st.form_submit_button("Create the key") or not check_role(Role.ADMIN):

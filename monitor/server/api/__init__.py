@@ -2,7 +2,8 @@
 
 mount            the app of the API, with its description and its errors
 authentication   who asks, by API key, with which role and scope
-problems         errors as problem details;  paging  cursors;  caching  ETags;  limits  requests per minute
+problems         errors as problem details;  query_check  refuses unknown parameters
+paging           cursors;  caching  ETags;  limits  requests per minute
 docs_page        the documentation page
 answers          the values that the API answers with;  v1/  one router per resource
 """

@@ -115,17 +115,22 @@ async def find_caller(connection: HTTPConnection) -> Caller:
         StoreError: the database does not answer.
     """
     client = client_of(connection)
-    header = connection.headers.get("authorization")
-    if header is not None:
-        scheme, _, text = header.partition(" ")
-        if scheme.lower() != "bearer":
-            raise HTTPException(401, _NO_KEY, headers=CHALLENGE)
-        key = await _find_key(text.strip())
+    text = _key_text(connection)
+    if text is not None:
+        key = await _find_key(text)
         return Caller(key.name, key.role, client, key)
+    if "authorization" in connection.headers:
+        raise HTTPException(401, _NO_KEY, headers=CHALLENGE)
     if service.current().settings.access.mode != "open":
         raise HTTPException(401, _NO_KEY, headers=CHALLENGE)
     _check_origin(connection)
     return Caller("", Role.ADMIN, client)
+
+
+def _key_text(connection: HTTPConnection) -> str | None:
+    """The text of the key in a request; None without one."""
+    scheme, _, text = connection.headers.get("authorization", "").partition(" ")
+    return text.strip() if scheme.lower() == "bearer" else None
 
 
 async def _find_key(text: str) -> ApiKey:
@@ -174,7 +179,9 @@ class AuthenticationMiddleware:
         if limits is None:
             limits = self._limits[now] = RequestLimits(now.settings.api)
         address = network_of(client_of(connection))
-        limits.check_failures(address)
+        text = _key_text(connection)
+        if text is not None and not now.api_keys.is_known(text):  # other programs may share the address of a proxy
+            limits.check_failures(address)
         try:
             caller = await find_caller(connection)
         except SignInError:

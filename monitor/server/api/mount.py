@@ -1,18 +1,21 @@
 """The app of the API: all routers, the description (OpenAPI) and its page."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 from fastapi.routing import APIRoute, APIWebSocketRoute
+from starlette.datastructures import Headers
 from starlette.routing import Mount
+from starlette.types import Message, Receive, Scope, Send
 
 from monitor import __version__
 from monitor.server.api import API_PATH
 from monitor.server.api.analysis_answers import AnalysisRequest
 from monitor.server.api.authentication import AuthenticationMiddleware, Requirement
 from monitor.server.api.docs_page import add_docs
-from monitor.server.api.problems import Problem, answer_errors, describe_errors
+from monitor.server.api.problems import TOO_LARGE, Problem, answer_errors, describe_errors, problem
+from monitor.server.api.query_check import check_query
 from monitor.server.api.v1 import analyses, audit, events, flags, keys, model, streams, system, verdicts
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (  # another resource is one more router
@@ -46,11 +49,15 @@ _ERRORS: Final = {
 class ApiApp(FastAPI):
     """FastAPI with the role and the scope of each path in the description."""
 
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers a request; also a body that is too large gets a problem."""
+        await super().__call__(scope, receive, _large_body_as_problem(scope, receive, send))
+
     def openapi(self) -> dict[str, Any]:
         """The description of the API."""
         if self.openapi_schema is None:
             schema = super().openapi()
-            schema["components"]["schemas"]["Problem"] = _problem_schema()
+            schema["components"]["schemas"] |= _problem_schemas()
             schema["components"]["schemas"]["AnalysisRequest"] = AnalysisRequest.model_json_schema()
             schema["components"]["securitySchemes"] = {
                 "key": {"type": "http", "scheme": "bearer", "description": "A key like dfm_0123456789ab_..."}
@@ -62,6 +69,28 @@ class ApiApp(FastAPI):
                     operation["x-role"] = str(requirement.role)
                     operation["x-scope"] = requirement.scope
         return self.openapi_schema or {}
+
+
+def _large_body_as_problem(scope: Scope, receive: Receive, send: Send) -> Send:
+    """The ``send`` that replaces the plain text with which Starlette refuses a large body."""
+    replaced = False
+
+    async def send_problem(message: Message) -> None:
+        nonlocal replaced
+        if message["type"] == "http.response.start" and message["status"] == 413:
+            replaced = Headers(scope=message).get("content-type", "").startswith("text/plain")
+        if not replaced:
+            await send(message)
+        elif message["type"] == "http.response.start":
+            await problem(413, TOO_LARGE)(scope, receive, send)
+
+    return send_problem
+
+
+def allowed_methods(path: str) -> Sequence[str]:
+    """The methods of a path, upper case, sorted."""
+    routes = (route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute))
+    return sorted({method for route in routes if route.path_regex.match(path) for method in route.methods or ()})
 
 
 def requirements() -> Iterator[tuple[str, str, Requirement]]:
@@ -76,9 +105,10 @@ def requirements() -> Iterator[tuple[str, str, Requirement]]:
                 yield route.path_format, method.lower(), found[0]
 
 
-def _problem_schema() -> dict[str, Any]:
-    schema = Problem.model_json_schema(ref_template="#/components/schemas/Problem/$defs/{model}")
-    return dict(schema)
+def _problem_schemas() -> dict[str, Any]:
+    """The schemas of a problem and of its parts, by name."""
+    problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    return {**problem.pop("$defs"), "Problem": problem}
 
 
 def create_app() -> FastAPI:
@@ -97,9 +127,9 @@ def create_app() -> FastAPI:
         max_body_size=_MAX_BODY,
     )
     for router in ROUTERS:
-        app.include_router(router)
+        app.include_router(router, dependencies=[Depends(check_query)])
     add_docs(app)
-    answer_errors(app)
+    answer_errors(app, allowed_methods)
     app.add_middleware(AuthenticationMiddleware)
     return app
 

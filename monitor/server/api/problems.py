@@ -1,7 +1,7 @@
 """Errors as problem details (RFC 9457), with one sentence that says what to do."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -27,6 +27,8 @@ HEADERS: Final = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 _BLANK: Final = "about:blank"
+_VALIDATION: Final = "urn:deepfake-monitor:validation"
+_UNREADABLE: Final = "There was an error parsing the body"  # FastAPI's, with the status 400
 _MAX_ITEMS: Final = 20  # errors listed in one problem
 _STATUS: Final[Mapping[type[errors.MonitorError], int]] = {  # the most special class first
     errors.ConflictError: 409,
@@ -41,10 +43,11 @@ _STATUS: Final[Mapping[type[errors.MonitorError], int]] = {  # the most special 
     errors.SourceError: 422,
     errors.BundleError: 422,
 }
+TOO_LARGE: Final = "the body is too large: send less in one request"
 _SENTENCES: Final = {
     404: "there is nothing at this path: the description at openapi.json lists all paths",
     405: "this path does not allow this method: the header Allow lists those that it allows",
-    413: "the body is too large: send less in one request",
+    413: TOO_LARGE,
 }
 
 _log = logging.getLogger(__name__)
@@ -109,21 +112,31 @@ def status_of(error: errors.MonitorError) -> int:
     return next((status for kind, status in _STATUS.items() if isinstance(error, kind)), 500)
 
 
-def answer_errors(app: FastAPI) -> None:
-    """Answer every error of an app with a problem."""
-    app.add_exception_handler(HTTPException, _from_http)
+def answer_errors(app: FastAPI, allowed_methods: Callable[[str], Sequence[str]]) -> None:
+    """Answer every error of an app with a problem.
+
+    Args:
+        allowed_methods: the methods of a path below the mount.
+    """
+
+    async def from_http(connection: HTTPConnection, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)  # noqa: S101 - narrows the type
+        phrase = HTTPStatus(error.status_code).phrase
+        own = isinstance(error.detail, str) and error.detail not in (phrase, "", "Content Too Large")
+        if error.detail == _UNREADABLE:
+            return problem(422, "the body is not JSON in UTF-8: correct it", kind=_VALIDATION)
+        detail = error.detail if own else _SENTENCES.get(error.status_code, phrase)
+        headers = dict(error.headers or {})
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:  # Starlette names those of the first route only
+            path = connection.scope["path"].removeprefix(connection.scope.get("root_path", ""))
+            headers["Allow"] = ", ".join(allowed_methods(path))
+        return problem(error.status_code, str(detail), headers=headers)
+
+    app.add_exception_handler(HTTPException, from_http)
     app.add_exception_handler(RequestValidationError, _from_validation)
     app.add_exception_handler(WebSocketRequestValidationError, _from_validation)
     app.add_exception_handler(errors.MonitorError, _from_monitor)
     app.add_exception_handler(Exception, _from_failure)
-
-
-async def _from_http(connection: HTTPConnection, error: Exception) -> Response:  # noqa: ARG001 - Starlette's signature
-    assert isinstance(error, HTTPException)  # noqa: S101 - narrows the type
-    phrase = HTTPStatus(error.status_code).phrase
-    own = isinstance(error.detail, str) and error.detail not in (phrase, "")
-    detail = error.detail if own else _SENTENCES.get(error.status_code, phrase)
-    return problem(error.status_code, str(detail), headers=error.headers)
 
 
 async def _from_validation(connection: HTTPConnection, error: Exception) -> Response:  # noqa: ARG001
@@ -131,7 +144,7 @@ async def _from_validation(connection: HTTPConnection, error: Exception) -> Resp
     items = [_item(found) for found in error.errors()[:_MAX_ITEMS]]
     first = items[0]
     where = first.parameter or (first.pointer and f"{first.pointer} in the body") or "the body"
-    return problem(422, f"{where}: {first.detail}", kind="urn:deepfake-monitor:validation", items=items)
+    return problem(422, f"{where}: {first.detail}", kind=_VALIDATION, items=items)
 
 
 def _item(found: Mapping[str, Any]) -> ProblemItem:

@@ -79,7 +79,10 @@ class _KnownKey:
 
 
 class ApiKeys:
-    """All keys. Each method but :meth:`recall` reads the database and raises StoreError if that does not answer."""
+    """All keys.
+
+    Each method but :meth:`recall` and :meth:`is_known` reads the database; it raises StoreError without an answer.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -143,6 +146,12 @@ class ApiKeys:
         with self._lock:
             self._known.pop(key_id, None)
         return _to_key(row)
+
+    def is_known(self, text: str) -> bool:
+        """Whether this process has looked up the id of a key before, and found it. Reads memory only."""
+        found = _KEY.fullmatch(text)
+        with self._lock:
+            return found is not None and found[1] in self._known
 
     def recall(self, text: str) -> ApiKey | None:
         """The key of a text that was checked within the last seconds; else None. Reads memory only.

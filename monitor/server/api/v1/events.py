@@ -77,9 +77,10 @@ Reader = Annotated[FeedReader, Depends(subscribe)]
     summary="Events as server-sent events",
 )
 async def stream_events(request: Request, reader: Reader) -> StreamingResponse:
-    """Endless; `/events/ws` sends the same as WebSocket. Each event has its type as name, its id, and as data one JSON object (docs/json.md).
+    """Endless; `/events/ws` sends the same as WebSocket.
 
-    A client that is too slow, or returns too late, receives `events_lost` with the number of lost events.
+    Each event has its type as name, its id, and as data one JSON object (docs/json.md). A client that is too slow, or
+    returns too late, receives `events_lost` with the number of lost events.
     """
     return StreamingResponse(_send_events(request, reader), media_type="text/event-stream", headers=_HEADERS)
 
