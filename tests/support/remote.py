@@ -1,5 +1,6 @@
 """A server on loopback with a key, and clients of it."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -32,7 +33,10 @@ class Remote:
 @contextmanager
 def remote_server(folder: Path, engines: Engines) -> Iterator[Remote]:
     """A server whose engines are loaded."""
+    log = logging.getLogger("uvicorn.access")
+    log.disabled = True  # Streamlit's handler writes to the stderr of an earlier test
     with api_service(folder) as monitor_service:
         monitor_service._engines = engines
         with api_server() as url:
             yield Remote(url.removesuffix(API), monitor_service)
+    log.disabled = False
