@@ -72,7 +72,7 @@ class Requirement:
     role: Role
     scope: Scope | None
 
-    def __call__(self, connection: HTTPConnection) -> Caller:
+    async def __call__(self, connection: HTTPConnection) -> Caller:
         """The caller of a request.
 
         Raises:

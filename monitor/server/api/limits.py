@@ -1,10 +1,11 @@
 """Limits of requests per minute, in memory: a moving window per key, or per address without a key."""
 
 import threading
-from datetime import UTC, datetime
+import time
+from collections import OrderedDict, deque
 from ipaddress import IPv6Address, ip_network
 from math import ceil
-from typing import Final
+from typing import ClassVar, Final
 
 from fastapi import HTTPException
 from limits import RateLimitItemPerMinute
@@ -14,9 +15,48 @@ from limits.strategies import MovingWindowRateLimiter
 from monitor.server.auth.client_address import read_ip
 from monitor.settings import ApiSettings
 
-_MAX_NAMES: Final = 10_000  # counted keys and addresses; beyond, all counts begin again
+_MAX_NAMES: Final = 10_000  # counted keys and addresses; beyond, those that did not ask for longest are forgotten
 _FAILURES: Final = RateLimitItemPerMinute(30)  # wrong keys of one address
 _WINDOW: Final = 60.0  # seconds
+
+
+class WindowStorage(MemoryStorage):
+    """Keeps each window in memory on the monotonic clock, of at most ``_MAX_NAMES`` names.
+
+    The library's own storage starts a thread for every hundredth of a second with a request, and never forgets a name.
+    """
+
+    STORAGE_SCHEME: ClassVar = ["deepfake-monitor"]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._windows: OrderedDict[str, deque[float]] = OrderedDict()  # times of requests, the oldest first
+        self._lock = threading.Lock()
+
+    def acquire_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
+        """Count requests, unless there are too many."""
+        with self._lock:
+            window = self._current(key, expiry)
+            if len(window) + amount > limit:
+                return False
+            window.extend([time.monotonic()] * amount)
+            while len(self._windows) > _MAX_NAMES:
+                self._windows.popitem(last=False)
+            return True
+
+    def get_moving_window(self, key: str, limit: int, expiry: int) -> tuple[float, int]:  # noqa: ARG002 - the library's
+        """The time of the oldest request that counts, and the number of those."""
+        with self._lock:
+            window = self._current(key, expiry)
+            return (window[0] if window else time.monotonic()), len(window)
+
+    def _current(self, key: str, expiry: int) -> deque[float]:
+        window = self._windows.setdefault(key, deque())
+        self._windows.move_to_end(key)
+        oldest = time.monotonic() - expiry
+        while window and window[0] <= oldest:
+            window.popleft()
+        return window
 
 
 class RequestLimits:
@@ -25,10 +65,7 @@ class RequestLimits:
     def __init__(self, settings: ApiSettings) -> None:
         self._reads = RateLimitItemPerMinute(settings.reads_per_minute)
         self._changes = RateLimitItemPerMinute(settings.changes_per_minute)
-        self._storage = MemoryStorage()
-        self._window = MovingWindowRateLimiter(self._storage)
-        self._names: set[str] = set()
-        self._lock = threading.Lock()
+        self._window = MovingWindowRateLimiter(WindowStorage())
 
     def count(self, name: str, *, changing: bool) -> None:
         """Count a request of a key or an address.
@@ -50,28 +87,18 @@ class RequestLimits:
 
     def count_failure(self, address: str) -> None:
         """Count a wrong key."""
-        self._remember(f"failures {address}")
         self._window.hit(_FAILURES, f"failures {address}")
 
     def _hit(self, item: RateLimitItemPerMinute, name: str, *, sentence: str) -> None:
-        self._remember(name)
         if not self._window.hit(item, name):
             raise self._refusal(item, name, sentence=sentence)
 
     def _refusal(self, item: RateLimitItemPerMinute, name: str, *, sentence: str) -> HTTPException:
         free_at, _ = self._window.get_window_stats(item, name)
-        wait = max(1, ceil(min(_WINDOW, free_at - datetime.now(UTC).timestamp())))
+        wait = max(1, ceil(min(_WINDOW, free_at - time.monotonic())))
         return HTTPException(
             429, f"{sentence}: wait {wait} seconds, then repeat it", headers={"Retry-After": str(wait)}
         )
-
-    def _remember(self, name: str) -> None:
-        """Keep the memory bounded: the library never forgets a name."""
-        with self._lock:
-            if len(self._names) >= _MAX_NAMES:
-                self._storage.reset()
-                self._names.clear()
-            self._names.add(name)
 
 
 def network_of(address: str) -> str:

@@ -65,7 +65,7 @@ def decode_cursor(cursor: str) -> Position:
     return parts
 
 
-def read_paging(
+async def read_paging(
     limit: Annotated[int, Query(ge=1, le=LONGEST, description="Maximum number of items.")] = DEFAULT,
     cursor: Annotated[
         str | None, Query(max_length=512, description="The value `next` of the page before; none: the first page.")

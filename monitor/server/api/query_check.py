@@ -7,8 +7,8 @@ from fastapi.exceptions import RequestValidationError
 from starlette.requests import HTTPConnection
 
 
-def check_query(connection: HTTPConnection) -> None:
-    """A dependency of every path.
+async def check_query(connection: HTTPConnection) -> None:
+    """A dependency of every path; async, so that it runs on the event loop and not on a thread.
 
     Raises:
         RequestValidationError: a parameter is unknown.

@@ -1,5 +1,8 @@
 """Requests per minute."""
 
+import threading
+from types import SimpleNamespace
+
 import pytest
 from fastapi import HTTPException
 from support.api_client import api_client, key_for
@@ -26,9 +29,11 @@ def test_each_key_has_its_own_limits_of_reads_and_of_changes(api: MonitorService
 def test_the_memory_stays_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_MAX_NAMES", 50)
     limits = RequestLimits(ApiSettings())
+    threads = threading.active_count()
     for number in range(1000):
         limits.count(f"address 10.0.{number // 250}.{number % 250}", changing=False)
-        assert len(limits._storage.events) <= 51
+        assert len(limits._window.storage._windows) <= 50
+    assert threading.active_count() <= threads + 1, "no thread per request"
 
 
 def test_a_client_cannot_count_anew_with_another_address_of_its_network() -> None:
@@ -38,10 +43,20 @@ def test_a_client_cannot_count_anew_with_another_address_of_its_network() -> Non
     assert network_of("") == ""
 
 
-def test_the_window_moves() -> None:
-    limits = RequestLimits(ApiSettings(changes_per_minute=1))
+def test_the_window_moves(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now))
+    limits = RequestLimits(ApiSettings(changes_per_minute=2))
+    limits.count("key a", changing=True)
+    now = 1030.0
+    limits.count("key a", changing=True)
+    now = 1050.0
+    with pytest.raises(HTTPException) as refused:
+        limits.count("key a", changing=True)
+    assert (refused.value.status_code, refused.value.headers) == (429, {"Retry-After": "10"})
+    limits.count("key b", changing=True)
+    now = 1060.5
     limits.count("key a", changing=True)
     with pytest.raises(HTTPException) as refused:
         limits.count("key a", changing=True)
-    assert refused.value.status_code == 429
-    limits.count("key b", changing=True)
+    assert refused.value.headers == {"Retry-After": "30"}

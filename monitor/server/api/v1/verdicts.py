@@ -23,7 +23,7 @@ _LONGEST: Final = 5000  # points of one page
 _WEEK: Final = 604_800.0  # seconds
 
 
-def read_point_paging(
+async def read_point_paging(
     limit: Annotated[int, Query(ge=1, le=_LONGEST, description="Maximum number of points.")] = 1000,
     cursor: Annotated[str | None, Query(max_length=512, description="The value `next` of the page before.")] = None,
 ) -> Paging:
