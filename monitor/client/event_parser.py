@@ -20,6 +20,11 @@ class ServerEvent:
         return str(self.content.get("stream", ""))
 
     @property
+    def stream_id(self) -> str:
+        """The id of the stream, as in the list of streams."""
+        return str(self.content.get("stream_id", ""))
+
+    @property
     def at(self) -> datetime | None:
         """Time of the event, UTC; None if it has none."""
         at = self.content.get("at")

@@ -42,7 +42,7 @@ class Transport:
         """
         attempts = self._attempts(call)
         while True:
-            content = {} if body is None else {"content": body()}
+            content: dict[str, Any] = {} if body is None else {"content": body()}
             try:
                 response = self._http.request(call.method, call.path, **call.arguments, **content)
             except httpx.TransportError as error:

@@ -80,7 +80,7 @@ async def export_flags(
 def _file(path: Path, *, saved: bool = False) -> Response:
     if not path.is_file():
         raise OutputError("the file no longer exists")
-    return FileResponse(path, headers=HEADERS, filename=path.name if saved else None)
+    return FileResponse(path, headers=HEADERS, filename=path.name if saved else None, stat_result=path.stat())
 
 
 def _require(exists: bool, name: str) -> None:  # noqa: FBT001 - a check

@@ -22,7 +22,7 @@ from monitor.server.api.analysis_answers import (
     ResultFilesAnswer,
 )
 from monitor.server.api.authentication import Caller, require
-from monitor.server.api.caching import HEADERS, answer, answer_bytes
+from monitor.server.api.caching import HEADERS, answer, answer_bytes, answer_file
 from monitor.server.api.paging import Page, cut
 from monitor.server.api.problems import describe_errors
 from monitor.server.auth.user import Role
@@ -211,10 +211,10 @@ async def list_result_files(request: Request, analysis_id: str) -> Response:
     summary="A result file",
     responses=_CONFLICT,
 )
-async def read_result_file(analysis_id: str, name: str) -> Response:
+async def read_result_file(request: Request, analysis_id: str, name: str) -> Response:
     """Byte ranges are supported. `report.html` is a page to print."""
     try:
-        return await asyncio.to_thread(sent_files.result_file, _results(analysis_id), name)
+        return answer_file(request, await asyncio.to_thread(sent_files.result_file, _results(analysis_id), name))
     except OutputError as error:
         raise HTTPException(404, str(error)) from None
 

@@ -14,7 +14,7 @@ from monitor.flags.recorder import FlagRequest
 from monitor.server import sent_files, service
 from monitor.server.api.analysis_answers import ExportRequest, FlagPageAnswer, FlagRequestBody, FlagReview
 from monitor.server.api.authentication import Caller, require
-from monitor.server.api.caching import HEADERS, answer, check_if_match
+from monitor.server.api.caching import HEADERS, answer, answer_file, check_if_match
 from monitor.server.api.paging import Page, cut
 from monitor.server.api.problems import describe_errors
 from monitor.server.api.v1.streams import find_stream
@@ -90,6 +90,7 @@ async def create_flag(request: Request, caller: Reviewer, body: FlagRequestBody)
         note=body.note,
     )
     flag = await asyncio.to_thread(stream.flag_recorder.flag, mark)
+    await caller.audit("flagged", flag.id)
     return _answer(request, flag, status=201, headers={"Location": f"flags/{flag.id}"})
 
 
@@ -104,7 +105,7 @@ async def update_flag(request: Request, caller: Reviewer, flag_id: str, body: Fl
     """Stores a person's review; the flag's history keeps each one."""
     if not body.model_fields_set:
         raise UsageError("the body judges nothing: give opinion, category or note")
-    review = asyncio.to_thread(
+    flag = await asyncio.to_thread(
         service.current().archive.store.review,
         flag_id,
         actor=caller.actor,
@@ -113,7 +114,8 @@ async def update_flag(request: Request, caller: Reviewer, flag_id: str, body: Fl
         note=body.note,
         expected=await _expected(request, flag_id),
     )
-    return _answer(request, await review)
+    await caller.audit("flag judged", flag_id)
+    return _answer(request, flag)
 
 
 @router.delete("/flags/{flag_id}", status_code=204, summary="Delete a flag and its files", responses=_IF_MATCH)
@@ -133,11 +135,11 @@ async def delete_flag(request: Request, caller: Administrator, flag_id: str) -> 
     summary="A file of a flag",
     responses=_NOT_FOUND,
 )
-async def read_flag_file(flag_id: str, name: str) -> Response:
+async def read_flag_file(request: Request, flag_id: str, name: str) -> Response:
     """Picture, clip or trace; byte ranges are supported."""
     flag = await _find(flag_id)
     try:
-        return sent_files.flag_file(service.current().archive, flag, name)
+        return answer_file(request, sent_files.flag_file(service.current().archive, flag, name))
     except OutputError as error:
         raise HTTPException(404, str(error)) from None
 

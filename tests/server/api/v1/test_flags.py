@@ -194,7 +194,9 @@ def test_a_file_of_a_flag_is_sent_in_ranges(api: MonitorService, flags: list[Fla
     client = api_client(api, Role.VIEWER)
     path = f"/flags/{flags[0].id}/files"
     assert client.get(f"{path}/frame.jpg").content == b"picture"
-    part = client.get(f"{path}/frame.jpg", headers={"Range": "bytes=3-"})
+    tag = client.get(f"{path}/frame.jpg").headers["etag"]
+    assert client.get(f"{path}/frame.jpg", headers={"If-None-Match": tag}).status_code == 304
+    part = client.get(f"{path}/frame.jpg", headers={"Range": "bytes=3-", "If-Range": tag})
     assert (part.status_code, part.content) == (206, b"ture")
     assert client.get(f"{path}/clip.mp4").status_code == 404
     assert client.get(f"{path}/..%2F..%2Fflags.db").status_code == 404
