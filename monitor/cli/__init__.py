@@ -33,7 +33,7 @@ class _MainCommands(LazyGroup):
         "doctor": "Check versions, engines, cameras and write access, and score two known faces.",
         "engines": "List, build, verify, benchmark and clean the inference engines of this machine.",
         "flags": "List, show, export, verify and delete flagged moments, or export feedback.",
-        "people": "Manage the accounts of the dashboard (access.mode=password), and show its audit log.",
+        "people": "Manage the accounts of the dashboard (access.mode=password) and API keys, and show the audit log.",
         "lab": "Prepare and inspect data; train, evaluate and compare classifiers.",
     }
     remote: ClassVar = {"analyze": "monitor.cli.remote_analyze"}

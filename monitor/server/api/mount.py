@@ -89,8 +89,10 @@ def _large_body_as_problem(scope: Scope, receive: Receive, send: Send) -> Send:
 
 def allowed_methods(path: str) -> Sequence[str]:
     """The methods of a path, upper case, sorted."""
-    routes = (route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute))
-    return sorted({method for route in routes if route.path_regex.match(path) for method in route.methods or ()})
+    routes = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
+    exact = [route for route in routes if route.path_format == path]  # /flags/export is no flag
+    found = exact or [route for route in routes if route.path_regex.match(path)]
+    return sorted({method for route in found for method in route.methods or ()})
 
 
 def requirements() -> Iterator[tuple[str, str, Requirement]]:

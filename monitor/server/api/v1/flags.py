@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from typing import Annotated, Final
 
 from fastapi import APIRouter, HTTPException, Query, Request, Response
-from pydantic import AwareDatetime
 from starlette.responses import FileResponse
 
 from monitor.errors import ConflictError, OutputError, UsageError
@@ -17,6 +16,7 @@ from monitor.server.api.authentication import Caller, require
 from monitor.server.api.caching import HEADERS, answer, answer_file, check_if_match
 from monitor.server.api.paging import Page, cut
 from monitor.server.api.problems import describe_errors
+from monitor.server.api.query_times import Moment
 from monitor.server.api.v1.streams import find_stream
 from monitor.server.auth.user import Role
 from monitor.types import Flag, Label, Opinion, Origin
@@ -44,8 +44,8 @@ _CREATED: Final = describe_errors(
 async def list_flags(
     request: Request,
     paging: Page,
-    since: Annotated[AwareDatetime | None, Query(description="Flagged at this time or later.")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="Flagged before this time.")] = None,
+    since: Annotated[Moment | None, Query(description="Flagged at this time or later.")] = None,
+    until: Annotated[Moment | None, Query(description="Flagged before this time.")] = None,
     source: Annotated[str, Query(max_length=2000, description="Its name, as in a flag.")] = "",
     label: Label | None = None,
     opinion: Opinion | None = None,
@@ -55,8 +55,8 @@ async def list_flags(
     """The keys of a flag are on the page JSON and CSV of the documentation."""
     position = paging.position(str, str)
     query = FlagQuery(
-        since=_utc(since),
-        until=_utc(until),
+        since=since,
+        until=until,
         source=source,
         label=label,
         opinion=opinion,
@@ -182,21 +182,13 @@ def _answer(request: Request, flag: Flag, *, status: int = 200, headers: dict[st
     return answer(request, flag.record(), status=status, headers=headers, etag=_etag(flag))
 
 
-def _utc(moment: datetime | None) -> datetime | None:
-    """The time in UTC.
+def _read_time(text: str) -> datetime:
+    """The time of a cursor.
 
     Raises:
-        UsageError: it lies before the year 1 or after the year 9999.
+        UsageError: the cursor belongs to another list.
     """
     try:
-        return None if moment is None else moment.astimezone(UTC)
-    except OverflowError:
-        raise UsageError("this time is out of range: give one of this century") from None
-
-
-def _read_time(text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError):
         raise UsageError("the cursor is not one of this list: begin again without a cursor") from None
-    return _utc(moment.replace(tzinfo=moment.tzinfo or UTC)) or moment
