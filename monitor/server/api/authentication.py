@@ -119,8 +119,6 @@ async def find_caller(connection: HTTPConnection) -> Caller:
     if text is not None:
         key = await _find_key(text)
         return Caller(key.name, key.role, client, key)
-    if "authorization" in connection.headers:
-        raise HTTPException(401, _NO_KEY, headers=CHALLENGE)
     if service.current().settings.access.mode != "open":
         raise HTTPException(401, _NO_KEY, headers=CHALLENGE)
     _check_origin(connection)

@@ -5,7 +5,7 @@ import time
 from collections import OrderedDict, deque
 from ipaddress import IPv6Address, ip_network
 from math import ceil
-from typing import ClassVar, Final
+from typing import Final
 
 from fastapi import HTTPException
 from limits import RateLimitItemPerMinute
@@ -26,7 +26,7 @@ class WindowStorage(MemoryStorage):
     The library's own storage starts a thread for every hundredth of a second with a request, and never forgets a name.
     """
 
-    STORAGE_SCHEME: ClassVar = ["deepfake-monitor"]
+    STORAGE_SCHEME = ["deepfake-monitor"]  # noqa: RUF012 - the library's
 
     def __init__(self) -> None:
         super().__init__()

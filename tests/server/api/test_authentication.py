@@ -128,6 +128,9 @@ class TestOpen:
         client = api_client(api, None)
         assert client.get("/system").status_code == 200
         assert client.get("/system", headers={"Origin": "http://127.0.0.1"}).status_code == 200
+        proxied = {"Authorization": "Basic YWRhOmh1c2g="}  # of a proxy with a password of its own
+        assert client.get("/system", headers=proxied).status_code == 200
+        check_refusal(client.get("/system", headers={"Authorization": "Bearer guessed"}), 401)
 
     @pytest.mark.parametrize("origin", ["http://evil.example", "http://127.0.0.1:81", "null", ""])
     def test_a_page_of_another_site_is_refused_on_every_path(self, api: MonitorService, origin: str) -> None:
