@@ -11,9 +11,10 @@ from typing import Any
 from zipfile import ZipFile
 
 import pytest
+from support.api_client import api_server, api_service
 from support.clips import video
 from support.flagging import flag
-from support.remote import Remote
+from support.remote import QUICK, Remote
 
 import monitor.client
 from monitor.client import AnalysisAnswer, AsyncClient, Client
@@ -173,3 +174,19 @@ def test_a_bundle_is_a_zip_file(remote: Remote, tmp_path: Path) -> None:
     with remote.client(Role.REVIEWER) as client:
         client.export_flags([flag(0).id], tmp_path / "flags.zip", blur=True)
     assert "manifest.json" in ZipFile(BytesIO((tmp_path / "flags.zip").read_bytes())).namelist()
+
+
+def test_a_server_without_a_sign_in_needs_no_key(tmp_path: Path) -> None:
+    with api_service(tmp_path / "kept", mode="open") as monitor_service, api_server() as url:
+        monitor_service.archive.add(flag(0), {"frame.jpg": b"picture"})
+        (tmp_path / "notes.mp4").write_text("no video at all")
+        with Client(url, retries=QUICK) as client:  # the address of the API itself is understood, too
+            assert client.judge(flag(0).id, opinion=Opinion.REAL).opinion is Opinion.REAL
+            client.delete_flag(flag(0).id)
+            with pytest.raises(RequestRefusedError):
+                client.upload(tmp_path / "notes.mp4")
+            with pytest.raises(ResourceNotFoundError):
+                client.cancel_analysis("none")
+            with pytest.raises(RequestRefusedError, match="live stream or a playlist"):
+                client.submit_address("rtsp://127.0.0.1/live")
+            assert list(client.streams()) == []
