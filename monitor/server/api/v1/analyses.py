@@ -80,12 +80,8 @@ async def create_analysis(
 ) -> Response:
     """The body is a file (application/octet-stream), or names an address, which only an administrator may do."""
     submission = _Submission(request, caller, name=name, key=idempotency_key)
-    return answer(
-        request,
-        to_answer(analysis := await submission.accept()),
-        status=202,
-        headers={"Location": f"analyses/{analysis.id}"},
-    )
+    analysis = await submission.accept()
+    return answer(request, to_answer(analysis), status=202, headers={"Location": f"analyses/{analysis.id}"})
 
 
 class _Submission:
@@ -186,8 +182,8 @@ async def read_analysis(request: Request, analysis_id: str) -> Response:
 )
 async def read_report(request: Request, analysis_id: str) -> Response:
     """The content of report.json; its keys are on the page JSON and CSV of the documentation."""
-    path = _results(analysis_id) / REPORT_FILE
-    return answer_bytes(request, await asyncio.to_thread(path.read_bytes), media_type=_JSON)
+    content = await asyncio.to_thread(lambda: (_results(analysis_id) / REPORT_FILE).read_bytes())
+    return answer_bytes(request, content, media_type=_JSON)
 
 
 @router.get(
@@ -199,9 +195,7 @@ async def read_report(request: Request, analysis_id: str) -> Response:
 )
 async def list_result_files(request: Request, analysis_id: str) -> Response:
     """Report, timeline, videos and key frames."""
-    files = [path for path in sorted(_results(analysis_id).iterdir()) if path.is_file()]
-    items = [ResultFileAnswer(name=path.name, bytes=path.stat().st_size) for path in files]
-    return answer(request, ResultFilesAnswer(items=items))
+    return answer(request, ResultFilesAnswer(items=await asyncio.to_thread(_list_files, analysis_id)))
 
 
 @router.get(
@@ -213,8 +207,9 @@ async def list_result_files(request: Request, analysis_id: str) -> Response:
 )
 async def read_result_file(request: Request, analysis_id: str, name: str) -> Response:
     """Byte ranges are supported. `report.html` is a page to print."""
+    folder = await asyncio.to_thread(_results, analysis_id)
     try:
-        return answer_file(request, await asyncio.to_thread(sent_files.result_file, _results(analysis_id), name))
+        return answer_file(request, await asyncio.to_thread(sent_files.result_file, folder, name))
     except OutputError as error:
         raise HTTPException(404, str(error)) from None
 
@@ -278,6 +273,11 @@ def _results(analysis_id: str) -> Path:
         because = f": {upload.why}" if upload.why else "" if upload.state.over else ": wait until it is done"
         raise ConflictError(f"the analysis of {upload.name} has no results, it is {upload.state}{because}")
     return folder
+
+
+def _list_files(analysis_id: str) -> list[ResultFileAnswer]:
+    files = [path for path in sorted(_results(analysis_id).iterdir()) if path.is_file()]
+    return [ResultFileAnswer(name=path.name, bytes=path.stat().st_size) for path in files]
 
 
 def _after(uploads: Sequence[Upload], analysis_id: str) -> Sequence[Upload]:
