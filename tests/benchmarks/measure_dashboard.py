@@ -71,6 +71,8 @@ class Eyes(threading.Thread):
             last = None
             while not self.over.is_set():
                 message = socket.recv(timeout=30)
+                if isinstance(message, str):  # a state of the stream
+                    continue
                 if self.line:
                     time.sleep(8 * len(message) / self.line)
                 now = time.time()

@@ -1,5 +1,6 @@
 """The app of the API: all routers, the description (OpenAPI) and its page."""
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
@@ -137,3 +138,6 @@ def create_app() -> FastAPI:
 
 
 API_ROUTE: Final = Mount(API_PATH, create_app())
+API_ROUTE.path_regex = re.compile(
+    API_ROUTE.path_regex.pattern, re.DOTALL
+)  # also a path with a line break gets a problem

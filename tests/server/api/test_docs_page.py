@@ -49,7 +49,7 @@ def test_every_path_and_value_is_on_the_page() -> None:
             assert f"<h3>{method.upper()} {path}</h3>" in page
     for name in schema["components"]["schemas"]:
         assert f'id="value-{name}"' in page
-    assert "Role: admin. Scope: streams. Body: <code>NewStream</code>." in page
+    assert 'Role: admin. Scope: streams. Body: <a href="#value-NewStream"><code>NewStream</code></a>.' in page
     assert not re.search(r"\{\{|\{%", page)
 
 

@@ -9,7 +9,8 @@ from monitor.server.service import MonitorService
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "status"), [("GET", "/nothing", 404), ("PUT", "/system", 405), ("GET", "/", 404)]
+    ("method", "path", "status"),
+    [("GET", "/nothing", 404), ("PUT", "/system", 405), ("GET", "/", 404), ("GET", "/a%0Ab", 404)],
 )
 def test_an_unknown_path_or_method_is_a_problem(api: MonitorService, method: str, path: str, status: int) -> None:
     answer = api_client(api).request(method, path)
