@@ -20,11 +20,24 @@
     ├── OutputError                a result cannot be written
     ├── SignInError                a name and password were not accepted
     ├── BundleError                a bundle of flags cannot be read
-    └── StoreError                 the flags' database cannot be opened, read or written
-        └── FlagNotFoundError      the flag does not exist
+    ├── StoreError                 the flags' database cannot be opened, read or written
+    │   ├── FlagNotFoundError      the flag does not exist
+    │   └── FlagChangedError       another person changed the flag meanwhile
+    └── RemoteError                a remote server did not do what the client asked
+        ├── ServerUnavailableError the server does not answer, or is too busy
+        ├── AccessDeniedError      the key is missing, wrong or expired, or its role is too low
+        ├── ResourceNotFoundError  the server has no such stream, analysis or flag
+        ├── RemoteConflictError    the state of the resource does not allow the request now
+        └── RequestRefusedError    the request or its content is invalid
 
 A message is one sentence for the user: what failed, with what, and what to do. It never contains a password.
 """
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+_URN: Final = "urn:deepfake-monitor:"
 
 
 class MonitorError(Exception):
@@ -125,3 +138,66 @@ class FlagNotFoundError(StoreError):
     """The flag does not exist."""
 
     exit_code = 3
+
+
+class FlagChangedError(StoreError):
+    """Another person changed the flag meanwhile."""
+
+
+class RemoteError(MonitorError):
+    """A remote server did not do what the client asked.
+
+    Args:
+        message: one sentence, without the key.
+        status: of the HTTP answer; None: there was no answer.
+        problem: the members of the answer's problem details (RFC 9457); empty without them.
+        retry_after: seconds after which the server allows another request; None: not stated.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        problem: Mapping[str, Any] | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status, self.problem, self.retry_after = status, dict(problem or {}), retry_after
+
+
+class ServerUnavailableError(RemoteError):
+    """The server does not answer, or is too busy; a later request may succeed."""
+
+
+class AccessDeniedError(RemoteError):
+    """The key is missing, wrong or expired, or its role or scope is too low."""
+
+
+class ResourceNotFoundError(RemoteError):
+    """The server has no such stream, analysis or flag."""
+
+    exit_code = 3
+
+
+class RemoteConflictError(RemoteError):
+    """The state of the resource does not allow the request now."""
+
+
+class RequestRefusedError(RemoteError):
+    """The request or its content is invalid."""
+
+    exit_code = 2
+
+
+def kind_of(error: MonitorError) -> str:
+    """The URI of an error's class, e.g. ``urn:deepfake-monitor:flag-not-found``, for other programs."""
+    name = re.sub(r"(?<!^)(?=[A-Z])", "-", type(error).__name__.removesuffix("Error")).lower()
+    return f"{_URN}{name}"
+
+
+def class_of(kind: str) -> type[MonitorError] | None:
+    """The class of :func:`kind_of`; None if this program has no such error."""
+    words = kind.removeprefix(_URN).split("-")
+    found = globals().get("".join(word.capitalize() for word in words) + "Error") if kind.startswith(_URN) else None
+    return found if isinstance(found, type) and issubclass(found, MonitorError) else None

@@ -6,6 +6,7 @@ could not be read; 130 interrupted.
 
 import logging
 import sys
+from pathlib import Path
 from typing import Annotated, ClassVar
 
 import typer
@@ -15,7 +16,7 @@ from rich.markup import escape
 import monitor
 from monitor.cli.lazy_group import LazyGroup
 from monitor.cli.terminal import describe_unexpected, errors
-from monitor.errors import MonitorError
+from monitor.errors import MonitorError, UsageError
 from monitor.system.logs import TextFormatter
 
 
@@ -36,6 +37,7 @@ class _MainCommands(LazyGroup):
         "people": "Manage the accounts of the dashboard (access.mode=password) and API keys, and show the audit log.",
         "lab": "Prepare and inspect data; train, evaluate and compare classifiers.",
     }
+    remote: ClassVar = {"analyze": "monitor.cli.remote_analyze"}
 
 
 app = typer.Typer(
@@ -55,11 +57,20 @@ def _print_version(asked: bool) -> None:  # noqa: FBT001 - typer calls it
 @app.callback()
 def deepfake_monitor(
     *,
-    version: Annotated[
+    version: Annotated[  # noqa: ARG001 - its callback acts
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
     ] = False,
+    server: Annotated[
+        str | None, typer.Option(metavar="URL", help="Run the command (analyze) on this server, e.g. http://host:8501.")
+    ] = None,
+    key_file: Annotated[
+        Path | None,
+        typer.Option(help="File with the server's API key; default: the environment variable DEEPFAKE_MONITOR_KEY."),
+    ] = None,
 ) -> None:
     """Monitors a camera, a stream or a video, and rates over time whether each face looks manipulated."""
+    if key_file is not None and server is None:
+        raise UsageError("--key-file holds the key of a server: name the server with --server")
 
 
 def main() -> None:

@@ -1,38 +1,25 @@
 """``deepfake-monitor analyze``: report, timeline and annotated video of a finite source."""
 
-import json
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 from monitor import api
 from monitor.analysis.pipeline import Engines
-from monitor.cli import event_lines, terminal
+from monitor.cli import terminal
 from monitor.cli.options import AsJson, Backend, MinFace, Set, SettingsFile, settings_from
-from monitor.cli.terminal import console, errors, print_table
-from monitor.errors import MonitorError, SourceUnavailableError, UsageError
-from monitor.media.sources import LeftOut, expand, open_isolated
+from monitor.cli.outcomes import SourceOutcome, expand_sources, print_end, print_outcome
+from monitor.cli.terminal import errors
+from monitor.errors import MonitorError, UsageError
+from monitor.media.sources import open_isolated
 from monitor.media.sources.address import known_examples
-from monitor.results.report import Report
 from monitor.settings import Settings
-from monitor.system.masking import mask, printable
+from monitor.system.masking import mask
 from monitor.types import Frame, Observation, SourceInfo
-from monitor.types.formatting import percent
-
-
-@dataclass(frozen=True, slots=True)
-class _Outcome:
-    """The result of one source, and the error if it could not be analysed to its end."""
-
-    name: str  # masked
-    result: Report | None = None
-    failure: MonitorError | None = None
 
 
 def analyze(
@@ -53,59 +40,30 @@ def analyze(
     settings = settings_from(settings_file, assignments, backend=backend, min_face=min_face)
     with errors.status("loading engines (the first start builds them: up to a minute)"):
         engines = api.load_engines(settings)
+    names, left_out = expand_sources(sources)
     outcomes = []
-    names, left_out = _expand(sources)
     for name in names:
         outcome = _attempt(name, engines=engines, settings=settings, out=out, video=video)
         outcomes.append(outcome)
         if not as_json:
-            _print(outcome)
-    if as_json:
-        records = [*map(_record, outcomes), *map(_left_out_record, left_out)]
-        typer.echo(json.dumps(records, indent=2, ensure_ascii=False))
-    else:
-        if len(outcomes) > 1:
-            print_table(_table(outcomes))
-        for item in left_out:
-            errors.print(f"[{'bold red' if item.may_be_media else 'dim'}]left out:[/] {escape(str(item))}")
-    failures = [outcome.failure for outcome in outcomes if outcome.failure is not None]
-    failures += [SourceUnavailableError(str(item)) for item in left_out if item.may_be_media]
-    if failures:
-        raise typer.Exit(min(failure.exit_code for failure in failures))
+            print_outcome(outcome)
+    print_end(outcomes, left_out, as_json=as_json)
 
 
-def _expand(sources: list[str]) -> tuple[list[str], list[LeftOut]]:
-    """The sources, with the files of each folder in its place, and the files left out.
-
-    A source that cannot be expanded is returned as is, and fails when it is opened.
-    """
-    names: list[str] = []
-    left_out: list[LeftOut] = []
-    for source in sources:
-        try:
-            files, others = expand(source)
-        except MonitorError:
-            names.append(source)
-        else:
-            names += files
-            left_out += others
-    return names, left_out
-
-
-def _attempt(name: str, *, engines: Engines, settings: Settings, out: Path, video: bool) -> _Outcome:
+def _attempt(name: str, *, engines: Engines, settings: Settings, out: Path, video: bool) -> SourceOutcome:
     try:
         with open_isolated(name, settings.source) as source, _progress() as progress:
             _require_end(source.info)
             task = progress.add_task(escape(source.info.name), total=source.info.frame_count)
             sinks = [_Advance(progress, task)]
             result = api.analyze(source, settings=settings, engines=engines, out=out, video=video, sinks=sinks)
-        return _Outcome(mask(name), result=result, failure=result.failure)
+        return SourceOutcome(mask(name), result=result, failure=result.failure)
     except MonitorError as error:
-        return _Outcome(mask(name), failure=error)
+        return SourceOutcome(mask(name), failure=error)
     except Exception as error:
         if sys.flags.dev_mode:
             raise
-        return _Outcome(mask(name), failure=MonitorError(f"{mask(name)}: {terminal.describe_unexpected(error)}"))
+        return SourceOutcome(mask(name), failure=MonitorError(f"{mask(name)}: {terminal.describe_unexpected(error)}"))
 
 
 def _require_end(info: SourceInfo) -> None:
@@ -129,43 +87,3 @@ class _Advance:
     def __call__(self, frame: Frame, observation: Observation) -> None:  # noqa: ARG002 - a sink
         """Advances the bar by one frame."""
         self._progress.advance(self._task)
-
-
-def _print(outcome: _Outcome) -> None:
-    if outcome.failure is not None:
-        errors.print(f"[bold red]error:[/] {escape(str(outcome.failure))}")
-    if outcome.result is not None:
-        console.print(f"{escape(outcome.name)}: {event_lines.verdict_line(outcome.result.verdict)}")
-        for line in event_lines.result_lines(outcome.result):
-            console.print(line)
-
-
-def _table(outcomes: list[_Outcome]) -> Table:
-    table = Table(box=None, pad_edge=False)
-    table.add_column("source", overflow="fold")
-    for title in ("verdict", "P(fake)", "faces", "suspicious spans", "frames"):
-        table.add_column(title, no_wrap=True)
-    for outcome in outcomes:
-        name, result = escape(_short(outcome.name)), outcome.result
-        if result is None:
-            table.add_row(name, "[red]could not be analysed[/]")
-            continue
-        verdict = result.verdict
-        probability = "" if verdict.probability is None else percent(verdict.probability)
-        counts = (len(result.tracks), len(result.segments), result.frames.frames_analysed)
-        table.add_row(name, event_lines.styled(verdict.label), probability, *map(str, counts))
-    return table
-
-
-def _short(name: str) -> str:
-    return name if ":" in name else Path(name).name
-
-
-def _record(outcome: _Outcome) -> dict[str, object]:
-    if outcome.result is None:
-        return {"source": outcome.name, "error": str(outcome.failure)}
-    return event_lines.result_record(outcome.name, outcome.result)
-
-
-def _left_out_record(item: LeftOut) -> dict[str, object]:
-    return {"source": printable(item.path), "left_out": item.why, "may_be_media": item.may_be_media}

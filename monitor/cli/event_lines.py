@@ -1,14 +1,14 @@
 """The terminal output of events and results, as lines or JSON objects."""
 
 from collections.abc import Iterable
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 from rich.markup import escape
 
-from monitor.results.report import Report
 from monitor.runtime import StreamStatus
 from monitor.runtime.frame_buffer import STOPPED
-from monitor.types import Hint, Label, LabelChange, Reason, Segment, SourceVerdict, TrackSummary, Verdict
+from monitor.types import Hint, Label, LabelChange, Reason, Segment, SourceInfo, SourceVerdict, TrackSummary, Verdict
 from monitor.types.events import StreamStateChanged
 from monitor.types.formatting import clock, clock_span, percent, reasons_in_words, share
 from monitor.types.stats import SessionStats
@@ -20,6 +20,42 @@ STYLES = {
     Label.SUSPICIOUS: "yellow",
     Label.LIKELY_FAKE: "bold red",
 }
+
+
+class SourceResult(Protocol):
+    """The result of a whole source: a Report of this machine, or a RemoteReport of a server."""
+
+    @property
+    def verdict(self) -> SourceVerdict:
+        """Of the whole source."""
+
+    @property
+    def source(self) -> SourceInfo:
+        """The analysed source."""
+
+    @property
+    def tracks(self) -> tuple[TrackSummary, ...]:
+        """All tracks with their verdicts."""
+
+    @property
+    def segments(self) -> tuple[Segment, ...]:
+        """Suspicious spans."""
+
+    @property
+    def hints(self) -> tuple[Hint, ...]:
+        """On the stream itself."""
+
+    @property
+    def frames(self) -> SessionStats:
+        """Counts of all frames."""
+
+    @property
+    def failure(self) -> Exception | None:
+        """The error that ended the source early."""
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder of the result files; None: there is none."""
 
 
 def styled(label: Label) -> str:
@@ -120,7 +156,7 @@ def _drop_counts(stats: SessionStats) -> str:
     return ", ".join(f"{count} {_CAUSES.get(cause, cause)}" for cause, count in causes)
 
 
-def result_lines(result: Report) -> list[str]:
+def result_lines(result: SourceResult) -> list[str]:
     """Suspicious spans, hints on the stream, notes on its reading, lost frames, and paths of the results."""
     lines = [segment_line(segment) for segment in result.segments]
     lines += [hint_span(hint) for hint in result.hints]
@@ -133,7 +169,7 @@ def result_lines(result: Report) -> list[str]:
     return lines
 
 
-def result_record(name: str, result: Report) -> dict[str, Any]:
+def result_record(name: str, result: SourceResult) -> dict[str, Any]:
     """The result of a whole source as a JSON object."""
     return {
         "source": name,

@@ -8,6 +8,8 @@ from typer import Typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command, get_group
 
+from monitor.errors import UsageError
+
 
 class LazyCommand(TyperCommand):
     """Stands in a list of commands for the command of a module, and imports that once it parses arguments."""
@@ -32,6 +34,8 @@ class LazyCommand(TyperCommand):
 class LazyGroup(TyperGroup):
     """Lists the commands of ``package``, one module each, by their ``summaries``.
 
+    With the option ``--server`` of the group, the commands are those of ``remote``: modules by name.
+
     >>> class Commands(LazyGroup):
     ...     package = "monitor.cli"
     ...     summaries = {"doctor": "Check versions."}  # the function doctor of monitor.cli.doctor
@@ -40,9 +44,25 @@ class LazyGroup(TyperGroup):
 
     package: ClassVar[str]
     summaries: ClassVar[Mapping[str, str]]
+    remote: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, **attributes: Any) -> None:  # noqa: ANN401
         super().__init__(**attributes)
         for name, summary in self.summaries.items():
             module = f"{self.package}.{name.replace('-', '_')}"
             self.add_command(LazyCommand(name, module=module, summary=summary))
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401
+        """The command of the arguments, with its name and the remaining arguments.
+
+        Raises:
+            UsageError: a remote server does not have this command.
+        """
+        name, command, rest = super().resolve_command(ctx, args)
+        if not ctx.params.get("server") or name is None:
+            return name, command, rest
+        if name not in self.remote:
+            raise UsageError(
+                f"`{name}` works on this machine only: leave --server out; a server has {', '.join(self.remote)}"
+            )
+        return name, LazyCommand(name, module=self.remote[name], summary=self.summaries[name]), rest

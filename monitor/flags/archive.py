@@ -106,15 +106,19 @@ class FlagArchive:
         span = clip.start, clip.end
         return self.store.attach(flag_id, (*flag.exhibits, file), clip=ClipState.KEPT, span=span)
 
-    def delete(self, flag_id: str, *, actor: str, why: str = "") -> None:
+    def delete(self, flag_id: str, *, actor: str, why: str = "", expected: str | None = None) -> None:
         """Deletes a flag and its files.
+
+        Args:
+            expected: SHA-256 of the flag; None: any.
 
         Raises:
             FlagNotFoundError: no flag has this id.
+            FlagChangedError: the flag has another SHA-256 than expected; nothing was deleted.
             StoreError: the flag cannot be deleted; nothing was deleted.
             OutputError: the flag was deleted, but some of its files remain.
         """
-        self.store.delete(flag_id, actor=actor, why=why)
+        self.store.delete(flag_id, actor=actor, why=why, expected=expected)
         self.files.remove(flag_id)
 
     def export(self, flags: Sequence[Flag], path: Path, *, actor: str, blur: bool = False) -> ExportedBundle:

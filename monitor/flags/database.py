@@ -3,7 +3,6 @@
 Usable from several threads and processes.
 """
 
-import hashlib
 import json
 import secrets
 from collections.abc import Callable, Iterable, Sequence
@@ -14,12 +13,12 @@ from typing import Any, Final, Self
 
 from sqlalchemy import ColumnElement, Connection, func, select
 
-from monitor.errors import FlagNotFoundError, UsageError
+from monitor.errors import FlagChangedError, FlagNotFoundError, UsageError
 from monitor.flags import tables
 from monitor.flags.history import HistoryEvent, create_event, first_break
 from monitor.flags.queries import ALL, FlagQuery
 from monitor.system.database import Database
-from monitor.types import ClipState, Flag, FlagFile, Label, Opinion, Origin, Reason
+from monitor.types import ClipState, Flag, FlagFile, Opinion
 
 _NAMED: Final = 3  # ids that an error about an ambiguous id names
 _REVIEW: Final = ("opinion", "category", "note", "reviewed_by", "reviewed_at")  # fields of a review
@@ -98,7 +97,7 @@ class FlagStore:
         with self.database.reading() as connection:
             statement = query.apply(select(tables.flags.c.content)).order_by(*query.order_columns)
             contents = connection.execute(statement.limit(limit).offset(offset)).scalars()
-            return [_to_flag(content) for content in contents]
+            return [Flag.of_record(content) for content in contents]
 
     def count(self, query: FlagQuery = ALL) -> int:
         """The number of flags of a query."""
@@ -114,11 +113,16 @@ class FlagStore:
         category: str | None = None,
         note: str | None = None,
         reviewed: bool = True,
+        expected: str | None = None,
     ) -> Flag:
         """Stores a person's review of a flag; None leaves a field unchanged.
 
+        Args:
+            expected: SHA-256 of the flag before the review; None: any.
+
         Raises:
             FlagNotFoundError: no flag has this id.
+            FlagChangedError: the flag has another SHA-256 than expected.
         """
         fields: dict[str, Any] = {"opinion": opinion, "category": category, "note": note}
         changes = {name: value for name, value in fields.items() if value is not None}
@@ -126,7 +130,12 @@ class FlagStore:
         changes |= {"reviewed_at": when, "reviewed_by": actor if reviewed else ""}
         details = {"said": [name for name, value in fields.items() if value is not None]}
         action = "reviewed" if reviewed else "reopened"
-        return self._change(flag_id, actor=actor, action=action, details=details, change=lambda _: changes)
+
+        def change(flag: Flag) -> dict[str, Any]:
+            _require_unchanged(flag, expected)
+            return changes
+
+        return self._change(flag_id, actor=actor, action=action, details=details, change=change)
 
     def undo_review(self, before: Flag, after: Flag, *, actor: str) -> Flag:
         """Restores the review of a flag from before a review.
@@ -183,14 +192,18 @@ class FlagStore:
             flag = _read(connection, flag_id) if flag_id else None
             _log(connection, actor=actor, action=action, flag=flag, details=details or {})
 
-    def delete(self, flag_id: str, *, actor: str, why: str = "") -> None:
+    def delete(self, flag_id: str, *, actor: str, why: str = "", expected: str | None = None) -> None:
         """Deletes a flag; the log keeps its id and the actor, but nothing of its content.
+
+        Args:
+            expected: SHA-256 of the flag; None: any.
 
         Raises:
             FlagNotFoundError: no flag has this id.
+            FlagChangedError: the flag has another SHA-256 than expected.
         """
         with self._writing() as connection:
-            _read(connection, flag_id)
+            _require_unchanged(_read(connection, flag_id), expected)
             connection.execute(tables.flags.delete().where(tables.flags.c.id == flag_id))
             _log(connection, actor=actor, action="deleted", flag_id=flag_id, details={"why": why} if why else {})
 
@@ -219,8 +232,8 @@ class FlagStore:
             return fault
         last = {event.flag_id: event.flag_sha256 for event in log if event.flag_id}
         for flag_id, row in rows.items():
-            flag = _to_flag(row["content"])
-            if last.get(flag_id) != _sha256(flag) or json.dumps(_row(flag)) != json.dumps(row):
+            flag = Flag.of_record(row["content"])
+            if last.get(flag_id) != flag.sha256 or json.dumps(_row(flag)) != json.dumps(row):
                 return f"flag {flag_id} was changed without a log entry"
         removed = next((flag_id for flag_id, digest in last.items() if digest and flag_id not in rows), None)
         return None if removed is None else f"flag {removed} was removed without a log entry"
@@ -258,7 +271,12 @@ def _read(connection: Connection, flag_id: str) -> Flag:
         raise FlagNotFoundError(
             f"there is no flag {flag_id}: it was deleted, or the id is wrong (`flags list` shows all ids)"
         )
-    return _to_flag(content)
+    return Flag.of_record(content)
+
+
+def _require_unchanged(flag: Flag, expected: str | None) -> None:
+    if expected is not None and flag.sha256 != expected:
+        raise FlagChangedError(f"flag {flag.id} was changed meanwhile: read it again, then repeat the request")
 
 
 def _log(
@@ -279,14 +297,10 @@ def _log(
         actor=actor,
         action=action,
         flag_id=flag_id if flag is None else flag.id,
-        flag_sha256="" if flag is None else _sha256(flag),
+        flag_sha256="" if flag is None else flag.sha256,
         details=details,
     )
     connection.execute(tables.events.insert().values({name: getattr(event, name) for name in event.__slots__}))
-
-
-def _sha256(flag: Flag) -> str:
-    return hashlib.sha256(flag.canonical).hexdigest()
 
 
 def _iso(moment: datetime) -> str:
@@ -297,20 +311,3 @@ def _row(flag: Flag) -> dict[str, Any]:
     content = flag.record()
     columns = {name: content[name] for name in tables.flags.c.keys() if name != "content"}  # noqa: SIM118 - no mapping
     return {**columns, "content": content}
-
-
-def _to_flag(content: dict[str, Any]) -> Flag:
-    """The flag of a :meth:`Flag.record`."""
-    moments = ("created_at", "captured_at", "reviewed_at")
-    facts = content | {name: content[name] and datetime.fromisoformat(content[name]) for name in moments}
-    facts |= {
-        "origin": Origin(content["origin"]),
-        "label": Label(content["label"]),
-        "opinion": content["opinion"] and Opinion(content["opinion"]),
-        "clip": ClipState(content["clip"]),
-        "reasons": tuple(Reason(reason) for reason in content["reasons"]),
-        "box": content["box"] and tuple(content["box"]),
-        "trace": tuple(content["trace"]),
-        "exhibits": tuple(FlagFile(**exhibit) for exhibit in content["exhibits"]),
-    }
-    return Flag(**facts)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
-from sqlalchemy import ColumnElement, Select, func, or_
+from sqlalchemy import ColumnElement, Select, and_, func, or_
 
 from monitor.flags import tables
 from monitor.types import ClipState, Label, Opinion, Origin
@@ -30,6 +30,7 @@ class FlagQuery:
     since: datetime | None = None
     until: datetime | None = None
     order: Order = "newest"
+    before: tuple[datetime, str] | None = None  # time and id of a flag: only flags older than that one
 
     @property
     def order_columns(self) -> tuple[ColumnElement[Any], ...]:
@@ -62,6 +63,10 @@ class FlagQuery:
             statement = statement.where(_COLUMNS.created_at >= self.since.astimezone(UTC).isoformat())
         if self.until is not None:
             statement = statement.where(_COLUMNS.created_at < self.until.astimezone(UTC).isoformat())
+        if self.before is not None:
+            moment, flag_id = self.before[0].astimezone(UTC).isoformat(), self.before[1]
+            is_twin = and_(_COLUMNS.created_at == moment, _COLUMNS.id < flag_id)
+            statement = statement.where(or_(_COLUMNS.created_at < moment, is_twin))
         return statement
 
 

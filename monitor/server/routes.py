@@ -5,21 +5,18 @@ the host, and its token must belong to a page of a signed-in user with the requi
 """
 
 import asyncio
-import tempfile
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
-from starlette.background import BackgroundTask
 from starlette.requests import Request
-from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from monitor.errors import FlagNotFoundError, MonitorError, OutputError
-from monitor.results.printable import PRINTABLE, printable
-from monitor.server import service
+from monitor.server import sent_files, service
 from monitor.server.api.mount import API_ROUTE
 from monitor.server.auth.authorization import authorize, client_of, token_of, wait_until_denied
 from monitor.server.auth.sign_in_route import sign_in
@@ -27,18 +24,11 @@ from monitor.server.auth.user import Role
 from monitor.server.broadcaster import Broadcaster, Viewer
 from monitor.server.frame_messages import ENDED, NOT_ALLOWED
 from monitor.server.health import HEALTH_ROUTES
-from monitor.server.uploads import check_size
+from monitor.server.upload_body import receive_body
 from monitor.server.webcam_route import camera
 
 PREFIX: Final = "monitor"  # of all paths below; pages name them relative to their own address
 CREDIT: Final = 2  # unacknowledged frames of one viewer
-_HEADERS: Final = {
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "private, no-store",
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data: 'self'; media-src 'self'; "
-    "frame-ancestors 'none'",
-}
 
 
 async def live(websocket: WebSocket) -> None:
@@ -101,15 +91,12 @@ async def flag_file(request: Request) -> Response:
     """Sends a file of a flag; byte ranges are supported, so that a player can seek in a clip."""
     if await authorize(request, Role.VIEWER) is None:
         return _deny()
-    archive = service.current().archive
-    flag_id, name = request.path_params["flag"], request.path_params["name"]
+    archive, path = service.current().archive, request.path_params
     try:
-        flag = await asyncio.to_thread(archive.store.get, flag_id)
-    except FlagNotFoundError as error:
+        flag = await asyncio.to_thread(archive.store.get, path["flag"])
+        return sent_files.flag_file(archive, flag, path["name"])
+    except (FlagNotFoundError, OutputError) as error:
         return _error(str(error), 404)
-    if name not in {exhibit.name for exhibit in flag.exhibits}:
-        return _error("this file does not exist", 404)
-    return _file(archive.files.folder(flag.id) / name)
 
 
 async def analysis_file(request: Request) -> Response:
@@ -117,17 +104,9 @@ async def analysis_file(request: Request) -> Response:
     if await authorize(request, Role.VIEWER) is None:
         return _deny()
     folder = service.current().analyses.results(Path(request.path_params["analysis"]).name)
-    name = request.path_params["name"]
-    if folder is not None and name == PRINTABLE:
-        return await asyncio.to_thread(_printable, folder)
-    if folder is None or name not in {path.name for path in folder.iterdir()}:
-        return _error("this file does not exist", 404)
-    return _file(folder / name, saved="saved" in request.query_params)
-
-
-def _printable(folder: Path) -> Response:
+    name, saved = request.path_params["name"], "saved" in request.query_params
     try:
-        return HTMLResponse(printable(folder), headers=_HEADERS)
+        return await asyncio.to_thread(sent_files.result_file, folder, name, saved=saved)
     except OutputError as error:
         return _error(str(error), 404)
 
@@ -137,20 +116,16 @@ async def export(request: Request) -> Response:
     person = await authorize(request, Role.REVIEWER)
     if person is None:
         return _deny()
-    archive = service.current().archive
     ids = [one for one in request.query_params.get("ids", "").split(",") if one]
-    folder = tempfile.TemporaryDirectory(prefix="deepfake-monitor-")
-    path = Path(folder.name) / "flags.zip"
-    try:
-        flags = [await asyncio.to_thread(archive.store.get, flag_id) for flag_id in ids]
-        actor = person.name or request.query_params.get("actor", "")  # the user's name in the mode "open"
-        await asyncio.to_thread(archive.export, flags, path, actor=actor)
+    actor = person.name or request.query_params.get("actor", "")  # the user's name in the mode "open"
+
+    async def note() -> None:
         await asyncio.to_thread(_note, request, "exported", person=actor, what=", ".join(ids))
+
+    try:
+        return await sent_files.export_flags(service.current().archive, ids, actor=actor, note=note)
     except MonitorError as error:
-        folder.cleanup()
         return _error(str(error), 404)
-    done = BackgroundTask(folder.cleanup)
-    return FileResponse(path, filename="flags.zip", headers=_HEADERS, background=done)
 
 
 async def upload(request: Request) -> Response:
@@ -158,33 +133,20 @@ async def upload(request: Request) -> Response:
     person = await authorize(request, Role.REVIEWER)
     if person is None:
         return _deny()
-    now = service.current()
-    limit = now.settings.dashboard.max_upload_megabytes
-    received = 0
+    name = request.query_params.get("name", "")
+
+    async def note(_: str) -> None:
+        await asyncio.to_thread(_note, request, "uploaded", person=person.name, what=Path(name).name)
+
     try:
-        check_size(int(request.headers.get("content-length", "0")), max_megabytes=limit)
-        name = request.query_params.get("name", "")
-        with now.analyses.receive(name) as (analysis_id, path):
-            with path.open("wb") as file:
-                async for piece in request.stream():
-                    received += len(piece)
-                    check_size(received, max_megabytes=limit)
-                    await asyncio.to_thread(file.write, piece)
-            await asyncio.to_thread(now.analyses.check_readable, path, name=Path(name).name)
-            await asyncio.to_thread(_note, request, "uploaded", person=person.name, what=Path(name).name)
+        analysis_id, received = await receive_body(request, service.current().analyses, name=name, accept=note)
     except MonitorError as error:
         return _error(str(error), 400)
-    return JSONResponse({"id": analysis_id, "bytes": received}, headers=_HEADERS)
+    return JSONResponse({"id": analysis_id, "bytes": received}, headers=sent_files.HEADERS)
 
 
 def _note(request: Request, action: str, *, person: str, what: str) -> None:
     service.current().audit.note(action, person=person, what=what, client=client_of(request))
-
-
-def _file(path: Path, *, saved: bool = False) -> Response:
-    if not path.is_file():
-        return _error("the file no longer exists", 404)
-    return FileResponse(path, headers=_HEADERS, filename=path.name if saved else None)
 
 
 def _deny() -> Response:
@@ -192,7 +154,7 @@ def _deny() -> Response:
 
 
 def _error(message: str, status: int) -> Response:
-    return JSONResponse({"error": message}, status_code=status, headers=_HEADERS)
+    return JSONResponse({"error": message}, status_code=status, headers=sent_files.HEADERS)
 
 
 ROUTES: Final = [

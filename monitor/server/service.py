@@ -20,6 +20,7 @@ from monitor.server.auth.audit import AuditLog
 from monitor.server.auth.login_throttle import LoginThrottle
 from monitor.server.auth.sessions import Sessions
 from monitor.server.auth.user import User
+from monitor.server.idempotency_keys import IdempotencyKeys
 from monitor.server.notify import OutletContext, open_outlets
 from monitor.server.saved_sources import SavedSource, read_sources, write_sources
 from monitor.server.stream import Stream, camera_id
@@ -59,7 +60,7 @@ class MonitorService:
         self._loading, self._adding = threading.Lock(), threading.Lock()
         database = archive.store.database
         self.accounts, self.audit, self.guesses = Accounts(database), AuditLog(database), LoginThrottle()
-        self.api_keys = ApiKeys(database)
+        self.api_keys, self.idempotency_keys = ApiKeys(database), IdempotencyKeys(database)
         self.sessions = Sessions(settings.access, look_up=self._find_user)
         every = settings.service.heartbeat_interval
         self.heartbeat = Heartbeat(self.engines, max_age=2 * every + _MAX_BEAT_TIME)

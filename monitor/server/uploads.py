@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from monitor.analysis.pipeline import Engines
-from monitor.errors import MonitorError, SourceError, SourceUnreadableError, UsageError
+from monitor.errors import MonitorError, SourceError, SourceUnreadableError, kind_of
 from monitor.media.sources import open_isolated
 from monitor.results.formats import REPORT_FILE
 from monitor.results.key_frames import KeyFrameRecorder
 from monitor.results.recorder import ResultRecorder, run
 from monitor.runtime import BackgroundWorker
+from monitor.server.downloads import check_file_address, download
 from monitor.settings import Settings
 from monitor.system.files import write_error, write_whole
 from monitor.types import Label, SourceInfo
@@ -28,6 +29,8 @@ from monitor.types.stats import SessionStats
 JOB_FILE: Final = "job.json"
 _RESULTS: Final = "results"
 _UPLOAD: Final = "upload"
+_ADDRESS: Final = "address"  # file with the address of a download that has not ended; it may hold a password
+_DOWNLOAD: Final = "download"
 
 _log = logging.getLogger(__name__)
 
@@ -58,6 +61,7 @@ class Upload:
     why: str = ""
     progress: float | None = None  # 0..1 during the analysis; None if the length is unknown
     label: Label | None = None  # of the whole file; None before the end, and of uploads of earlier versions
+    error: str = ""  # kind of the error that ``why`` describes, see ``monitor.errors.kind_of``; "" without one
 
 
 class CancelledError(MonitorError):
@@ -77,7 +81,7 @@ class Uploads:
         self._root, self.settings, self._engines = root, settings, engines
         self._lock = threading.RLock()  # of _uploads and of the job files with the same content
         self._uploads: dict[str, Upload] = {}
-        self._worker = BackgroundWorker("analyses")
+        self._worker, self._downloads = BackgroundWorker("analyses"), BackgroundWorker("downloads")
         self._closing = threading.Event()
         for analysis in sorted(self._load_jobs(), key=lambda analysis: analysis.created_at):
             self._uploads[analysis.id] = analysis
@@ -85,14 +89,15 @@ class Uploads:
                 self._queue(analysis)
 
     def close(self) -> None:
-        """Stops the worker; the next start repeats an interrupted analysis."""
+        """Stops the workers; the next start repeats an interrupted analysis or download."""
         self._closing.set()
         self._worker.close()
+        self._downloads.close()
 
     @property
     def waiting(self) -> int:
-        """The number of queued analyses."""
-        return self._worker.waiting
+        """The number of queued analyses and downloads."""
+        return self._worker.waiting + self._downloads.waiting
 
     @property
     def all(self) -> list[Upload]:
@@ -111,6 +116,27 @@ class Uploads:
         Raises:
             OutputError: the file cannot be written.
         """
+        with self._create(name) as (analysis, folder):
+            yield analysis.id, folder / f"{_UPLOAD}{_suffix(name)}"
+
+    def download(self, url: str, *, accept: Callable[[str], None] = lambda _: None) -> Upload:
+        """Queues the file of an address: it is downloaded, then analysed. The call waits for a name look-up only.
+
+        Args:
+            accept: called with the id before the download is queued; its error deletes the upload.
+
+        Raises:
+            UsageError: the address is invalid, may not be opened by a client, or is no file.
+            OutputError: the files cannot be written.
+        """
+        name = check_file_address(url, folders=self.settings.dashboard.media_folders)
+        with self._create(name) as (analysis, folder):
+            write_whole(folder / _ADDRESS, url, private=True)
+            accept(analysis.id)
+        return analysis
+
+    @contextmanager
+    def _create(self, name: str) -> Iterator[tuple[Upload, Path]]:
         now = datetime.now(UTC)
         analysis = Upload(
             id=f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}",
@@ -120,7 +146,7 @@ class Uploads:
         folder = self._root / analysis.id
         try:
             folder.mkdir(parents=True)
-            yield analysis.id, folder / f"{_UPLOAD}{_suffix(name)}"
+            yield analysis, folder
             self._save(analysis)
         except BaseException as error:
             shutil.rmtree(folder, ignore_errors=True)
@@ -179,7 +205,39 @@ class Uploads:
         return content
 
     def _queue(self, analysis: Upload) -> None:
-        self._worker.do(lambda: self._work(analysis.id))
+        if (self._root / analysis.id / _ADDRESS).exists():
+            self._downloads.do(lambda: self._download(analysis.id))
+        else:
+            self._worker.do(lambda: self._work(analysis.id))
+
+    def _download(self, analysis_id: str) -> None:
+        """Downloads the file of an upload, then queues its analysis; runs on the thread of the downloads."""
+        folder, analysis = self._root / analysis_id, self.get(analysis_id)
+        address, partial = folder / _ADDRESS, folder / _DOWNLOAD
+        if self._closing.is_set() or analysis is None:
+            return
+        dashboard = self.settings.dashboard
+        try:
+            download(
+                address.read_text(encoding="utf-8"),
+                partial,
+                folders=dashboard.media_folders,
+                max_megabytes=dashboard.max_upload_megabytes,
+                check=lambda: self._check_state(analysis_id, UploadState.QUEUED),
+            )
+            self.check_readable(partial, name=analysis.name)
+            partial.rename(folder / f"{_UPLOAD}{_suffix(analysis.name)}")
+        except CancelledError:
+            partial.unlink(missing_ok=True)
+            if self._closing.is_set():
+                return  # the next start repeats the download
+        except (MonitorError, OSError) as error:
+            partial.unlink(missing_ok=True)
+            told = write_error(partial, error) if isinstance(error, OSError) else error
+            self._set(analysis_id, state=UploadState.FAILED, **_failure(told, partial, analysis.name))
+        address.unlink(missing_ok=True)
+        if (current := self.get(analysis_id)) is not None and not current.state.over:
+            self._queue(current)
 
     def _work(self, analysis_id: str) -> None:
         with self._lock:
@@ -194,7 +252,7 @@ class Uploads:
             if self._closing.is_set():
                 self._set(analysis_id, state=UploadState.QUEUED, progress=None)
         except MonitorError as error:
-            self._set(analysis_id, state=UploadState.FAILED, progress=None, why=_describe(error, upload, analysis.name))
+            self._set(analysis_id, state=UploadState.FAILED, progress=None, **_failure(error, upload, analysis.name))
         except Exception as error:
             self._set(
                 analysis_id, state=UploadState.FAILED, progress=None, why=f"internal error, please report it: {error!r}"
@@ -203,15 +261,15 @@ class Uploads:
         else:
             self._set(analysis_id, state=UploadState.DONE, progress=None)
 
-    def _check_cancelled(self, analysis_id: str) -> None:
-        """Raises if the analysis was cancelled or the server stops."""
+    def _check_state(self, analysis_id: str, state: UploadState) -> None:
+        """Raises CancelledError if the upload has another state or the server stops."""
         analysis = self.get(analysis_id)
-        if self._closing.is_set() or analysis is None or analysis.state is not UploadState.RUNNING:
+        if self._closing.is_set() or analysis is None or analysis.state is not state:
             raise CancelledError("cancelled")
 
     def _analyse(self, analysis_id: str, upload: Path) -> None:
         engines, settings = self._engines(), self.settings
-        self._check_cancelled(analysis_id)
+        self._check_state(analysis_id, UploadState.RUNNING)
         with open_isolated(upload, settings.source) as source:
             if analysis := self.get(analysis_id):  # the report names the user's file, not the server's path
                 source.info = replace(source.info, name=analysis.name)
@@ -226,17 +284,17 @@ class Uploads:
             result = run(
                 source, engines=engines, settings=settings, recording=recording, sinks=(strongest,), on_tick=tick
             )
-        self._check_cancelled(analysis_id)
+        self._check_state(analysis_id, UploadState.RUNNING)
         if result.folder is not None:
             strongest.write(result.folder)
         analysis = self.get(analysis_id)
         if analysis is not None:
-            why = "" if result.failure is None else _describe(result.failure, upload, analysis.name)
-            self._set(analysis_id, why=why, label=result.verdict.label)
+            failure = {} if result.failure is None else _failure(result.failure, upload, analysis.name)
+            self._set(analysis_id, label=result.verdict.label, **failure)
 
     def _report_progress(self, analysis_id: str, stats: SessionStats, info: SourceInfo) -> None:
         """Updates the progress; raises CancelledError after a cancellation."""
-        self._check_cancelled(analysis_id)
+        self._check_state(analysis_id, UploadState.RUNNING)
         if info.frame_count:
             share = min(1.0, stats.frames_analysed / info.frame_count)
             with self._lock:
@@ -276,19 +334,11 @@ def _suffix(name: str) -> str:
     return suffix if suffix[1:].isalnum() and len(suffix) <= 8 else ""
 
 
+def _failure(error: MonitorError, upload: Path, name: str) -> dict[str, str]:
+    """The fields of an upload that describe an error."""
+    return {"why": _describe(error, upload, name), "error": kind_of(error)}
+
+
 def _describe(error: MonitorError, upload: Path, name: str) -> str:
     """An error's message with the file name on the user's machine instead of the server's path."""
     return str(error).replace(str(upload), name)
-
-
-def check_size(received: int, *, max_megabytes: int) -> None:
-    """Checks the size of an upload.
-
-    Raises:
-        UsageError: the upload is larger than the limit.
-    """
-    if received > max_megabytes * 1_000_000:
-        raise UsageError(
-            f"the file is larger than {max_megabytes} MB: shorten it, or raise the setting "
-            "dashboard.max_upload_megabytes"
-        )

@@ -23,6 +23,7 @@ from monitor.settings.stages import Settings
 from monitor.types.formatting import suggest
 
 ENVIRONMENT_PREFIX: Final = "DEEPFAKE_MONITOR_"
+KEY_VARIABLE: Final = "DEEPFAKE_MONITOR_KEY"  # of a remote server, see ``--server``; not a setting
 DEFAULT_FILE: Final = Path("deepfake-monitor.toml")
 _log = logging.getLogger(__name__)
 
@@ -98,7 +99,7 @@ class _NamedValues(EnvSettingsSource):
         super().__init__(
             settings_cls, env_prefix=prefix.lower(), env_nested_delimiter=delimiter, env_nested_max_split=1
         )
-        lower = {name.lower(): value for name, value in values.items()}
+        lower = {name.lower(): value for name, value in values.items() if name != KEY_VARIABLE}
         self._spelling = {name.lower(): name for name in values}
         self.env_vars = {name: value for name, value in lower.items() if name.startswith(self.env_prefix)}
         self._delimiter = delimiter

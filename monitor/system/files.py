@@ -11,12 +11,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import BinaryIO, Final, Protocol
 
 from monitor.errors import OutputError, UsageError
-
-if TYPE_CHECKING:
-    from av import FFmpegError
 
 _HIDDEN = re.compile(r"\.([^/\\]+)-[0-9a-f]{8}\.partial")  # name of a working folder
 _NO_PERMISSION = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -130,7 +127,19 @@ def is_system_file(name: str) -> bool:
     return name.lower() in _SYSTEM_NAMES or name.startswith("._")
 
 
-def write_error(path: Path, error: OSError | FFmpegError) -> OutputError:
+class NumberedError(Protocol):
+    """An error of the system: an OSError, or one of FFmpeg."""
+
+    @property
+    def errno(self) -> int | None:
+        """Its number, see :mod:`errno`."""
+
+    @property
+    def strerror(self) -> str | None:
+        """Its text."""
+
+
+def write_error(path: Path, error: NumberedError) -> OutputError:
     """The error for a result that cannot be written."""
     if error.errno in _NO_SPACE:
         why = "no space left on the disk; free some, or choose another output folder"

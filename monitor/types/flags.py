@@ -1,11 +1,12 @@
 """A flag: a moment marked for review by a person or by the program, with its files."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from monitor.types.formatting import clock, clock_span
 from monitor.types.labels import Label, Reason
@@ -136,7 +137,35 @@ class Flag:
             del facts["clip_start"], facts["clip_end"]
         return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in facts.items()}
 
+    @classmethod
+    def of_record(cls, record: Mapping[str, Any]) -> Self:
+        """The flag of a :meth:`record`.
+
+        Raises:
+            KeyError: a key is missing.
+            TypeError: a key is unknown.
+            ValueError: a value is not allowed.
+        """
+        moments = ("created_at", "captured_at", "reviewed_at")
+        facts = {**record} | {name: record[name] and datetime.fromisoformat(record[name]) for name in moments}
+        facts |= {
+            "origin": Origin(record["origin"]),
+            "label": Label(record["label"]),
+            "opinion": record["opinion"] and Opinion(record["opinion"]),
+            "clip": ClipState(record["clip"]),
+            "reasons": tuple(Reason(reason) for reason in record["reasons"]),
+            "box": record["box"] and tuple(record["box"]),
+            "trace": tuple(record["trace"]),
+            "exhibits": tuple(FlagFile(**exhibit) for exhibit in record["exhibits"]),
+        }
+        return cls(**facts)
+
     @property
     def canonical(self) -> bytes:
         """A canonical byte representation for hashing."""
         return json.dumps(self.record(), sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+    @property
+    def sha256(self) -> str:
+        """The SHA-256 of the canonical bytes, hexadecimal; every change of the flag changes it."""
+        return hashlib.sha256(self.canonical).hexdigest()

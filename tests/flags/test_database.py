@@ -13,7 +13,7 @@ import sqlalchemy
 from support import postgres_server
 from support.flagging import BEGIN, flag
 
-from monitor.errors import FlagNotFoundError, StoreError, UsageError
+from monitor.errors import FlagChangedError, FlagNotFoundError, StoreError, UsageError
 from monitor.flags.database import FlagQuery, FlagStore, new_id
 from monitor.types import ClipState, FlagFile, Label, Opinion
 
@@ -83,6 +83,19 @@ class TestKeeping:
             assert store.count(FlagQuery(reviewed=True)) == 1
             again = store.review(flag().id, actor="bob", reviewed=False)
             assert (again.opinion, again.reviewed_at, again.reviewed_by) == ("fake", None, "")
+
+    def test_a_review_or_deletion_of_a_changed_flag_is_refused(self, url: str) -> None:
+        with FlagStore.open(url) as store:
+            store.add(flag(), actor="ada")
+            seen = flag().sha256
+            store.review(flag().id, actor="bob", opinion=Opinion.FAKE, expected=seen)
+            with pytest.raises(FlagChangedError, match="read it again"):
+                store.review(flag().id, actor="ada", opinion=Opinion.REAL, expected=seen)
+            with pytest.raises(FlagChangedError):
+                store.delete(flag().id, actor="ada", expected=seen)
+            assert (store.get(flag().id).opinion, len(store.events())) == (Opinion.FAKE, 2)
+            store.delete(flag().id, actor="ada", expected=store.get(flag().id).sha256)
+            assert store.ids() == set()
 
     def test_files_are_attached(self, url: str) -> None:
         kept = (FlagFile("clip.mp4", "cd" * 32, 12345),)

@@ -11,14 +11,15 @@ import pytest
 from starlette.requests import ClientDisconnect
 from support.clock import use_clock
 from support.footage import posed
+from support.web_server import web_server
 
 from monitor.analysis.pipeline import Engines
-from monitor.errors import EngineError, OutputError, SourceError, UsageError
+from monitor.errors import EngineError, OutputError, SourceError
 from monitor.flags.archive import FlagArchive
 from monitor.flags.from_analysis import AnalysedFile, flag_span
 from monitor.media.video_writer import VideoWriter
 from monitor.server import uploads as uploads_module
-from monitor.server.uploads import JOB_FILE, Upload, Uploads, UploadState, check_size
+from monitor.server.uploads import JOB_FILE, Upload, Uploads, UploadState
 from monitor.settings import Settings
 from monitor.types import ClipState, Label
 
@@ -389,7 +390,39 @@ def test_a_failed_analysis_does_not_affect_others(begin: Callable, engines: Engi
     assert analyses.get(second).why.startswith("internal error, please report it: AttributeError")
 
 
-def test_a_size_is_checked() -> None:
-    check_size(2_000_000, max_megabytes=2)
-    with pytest.raises(UsageError, match=r"larger than 2 MB.*dashboard\.max_upload_megabytes"):
-        check_size(2_000_001, max_megabytes=2)
+def test_the_file_of_an_address_is_downloaded_and_analysed(begin: Callable, png: bytes, tmp_path: Path) -> None:
+    (tmp_path / "web").mkdir()
+    (tmp_path / "web" / "me.png").write_bytes(png)
+    (tmp_path / "web" / "notes.png").write_text("no picture")
+    analyses = begin()
+    with web_server(tmp_path / "web") as web:
+        names = ("me.png", "notes.png", "x.png")
+        good, bad, absent = (analyses.download(f"{web.url}/{name}?token=hidden") for name in names)
+        assert (good.name, good.state) == ("me.png", UploadState.QUEUED)
+        assert until(analyses, good.id).state is UploadState.DONE
+        failed = until(analyses, bad.id)
+        assert (failed.state, "notes.png" in failed.why) == (UploadState.FAILED, True), failed.why
+        assert "404" in until(analyses, absent.id).why
+    report = analyses.report(good.id)
+    assert report is not None
+    assert report["source"]["name"] == "me.png"
+    texts = [path.read_bytes() for path in (tmp_path / "analyses").rglob("*") if path.is_file()]
+    assert not any(b"hidden" in text for text in texts), "the address is forgotten"
+
+
+def test_a_restart_repeats_a_download_and_a_cancelled_one_stays_so(begin: Callable, png: bytes, tmp_path: Path) -> None:
+    (tmp_path / "web").mkdir()
+    (tmp_path / "web" / "me.png").write_bytes(png)
+    analyses = begin()
+    analyses._closing.set()  # the program ends before the download
+    with web_server(tmp_path / "web") as web:
+        repeated, cancelled = (analyses.download(f"{web.url}/me.png") for _ in range(2))
+        analyses.cancel(cancelled.id)
+        address = tmp_path / "analyses" / repeated.id / "address"
+        assert address.stat().st_mode & 0o777 == 0o600
+        analyses.close()
+        assert web.asked == []
+        again = begin()
+        assert until(again, repeated.id).state is UploadState.DONE
+        assert until(again, cancelled.id).state is UploadState.CANCELLED
+        assert len(web.asked) == 1

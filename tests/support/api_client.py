@@ -80,7 +80,15 @@ def api_server() -> Iterator[str]:
     """All own routes through uvicorn on loopback; the address of the API."""
     app = Starlette(routes=ROUTES, middleware=MIDDLEWARE)
     server = uvicorn.Server(
-        uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, lifespan="off", timeout_graceful_shutdown=1)
+        uvicorn.Config(
+            app,
+            host="127.0.0.1",
+            port=0,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            timeout_graceful_shutdown=1,
+        )
     )
     thread = threading.Thread(target=server.run, name="api server", daemon=True)
     thread.start()

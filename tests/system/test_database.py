@@ -14,6 +14,7 @@ from monitor.server.auth import tables as auth_tables
 from monitor.server.auth.accounts import Accounts
 from monitor.server.auth.user import Role
 from monitor.server.notify.webhooks import tables as webhook_tables
+from monitor.server.idempotency_keys import idempotency_keys
 from monitor.system import database as module
 from monitor.system.database import Database, metadata
 
@@ -38,6 +39,7 @@ def test_migrations_create_the_declared_tables(url: str) -> None:
         *(flags_tables.flags, flags_tables.events),
         *(auth_tables.people, auth_tables.audit, auth_tables.api_keys),
         *(webhook_tables.webhooks, webhook_tables.webhook_deliveries),
+        idempotency_keys,
     }
     assert differences(url) == []
 

@@ -1,7 +1,9 @@
-import pytest
-from support.flagging import flag
+import json
 
-from monitor.types import ClipState
+import pytest
+from support.flagging import BEGIN, flag
+
+from monitor.types import ClipState, Flag, FlagFile, Opinion
 
 KEPT = ClipState.KEPT
 
@@ -34,3 +36,13 @@ def test_the_state_of_a_clip_in_words() -> None:
     lost = flag(clip=ClipState.MISSING, clip_why="no space left")
     assert (lost.clip_in_words, lost.clip_warning) == ("missing: no space left", "")
     assert "clip_start" not in lost.record()
+
+
+def test_a_record_as_json_is_read_back_exactly() -> None:
+    reviewed = flag(opinion=Opinion.REAL, reviewed_at=BEGIN, exhibits=(FlagFile("frame.jpg", "ab" * 32, 9),), box=None)
+    for one in (flag(), flag(clip=KEPT, clip_start=9.0, clip_end=14.0), reviewed):
+        again = Flag.of_record(json.loads(json.dumps(one.record())))
+        assert (again.canonical, again.sha256) == (one.canonical, one.sha256)
+    assert reviewed.sha256 != flag().sha256
+    with pytest.raises(TypeError):
+        Flag.of_record({**flag().record(), "colour": "red"})

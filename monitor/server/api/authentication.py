@@ -18,10 +18,10 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as AsgiScope
 
-from monitor.errors import MonitorError, SignInError
+from monitor.errors import MonitorError, SignInError, kind_of
 from monitor.server import service
 from monitor.server.api.limits import RequestLimits, network_of
-from monitor.server.api.problems import kind_of, problem, status_of
+from monitor.server.api.problems import problem, status_of
 from monitor.server.auth.api_keys import ApiKey, Scope
 from monitor.server.auth.authorization import client_of, is_same_origin
 from monitor.server.auth.user import Role

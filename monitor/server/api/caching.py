@@ -56,6 +56,14 @@ def is_known(request: Request, etag: str) -> bool:
     return _names(request.headers.get("if-none-match", ""), etag)
 
 
+def answer_file(request: Request, file: Response) -> Response:
+    """The answer with a file; 304 if the request names the file's ETag."""
+    tag = file.headers.get("etag", "")
+    if tag and is_known(request, tag):
+        return Response(status_code=304, headers={**HEADERS, "ETag": tag})
+    return file
+
+
 def check_if_match(request: Request, etag: str) -> None:
     """Refuse a change of a resource that another client has changed meanwhile.
 

@@ -13,17 +13,20 @@ from starlette.types import Message, Receive, Scope, Send
 
 from monitor import __version__
 from monitor.server.api import API_PATH
+from monitor.server.api.analysis_answers import AnalysisRequest
 from monitor.server.api.authentication import DESCRIPTION, AuthenticationMiddleware, Requirement
 from monitor.server.api.caching import answer
 from monitor.server.api.docs_page import add_docs
 from monitor.server.api.problems import TOO_LARGE, Problem, answer_errors, describe_errors, problem
 from monitor.server.api.query_check import check_query
-from monitor.server.api.v1 import audit, events, keys, model, streams, system, verdicts, webhooks
+from monitor.server.api.v1 import analyses, audit, events, flags, keys, model, streams, system, verdicts, webhooks
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (  # another resource is one more router
     streams.router,
     verdicts.router,
     events.router,
+    analyses.router,
+    flags.router,
     model.router,
     system.router,
     audit.router,
@@ -60,6 +63,7 @@ class ApiApp(FastAPI):
         if self.openapi_schema is None:
             schema = super().openapi()
             schema["components"]["schemas"] |= _problem_schemas()
+            schema["components"]["schemas"]["AnalysisRequest"] = AnalysisRequest.model_json_schema()
             schema["components"]["securitySchemes"] = {
                 "key": {"type": "http", "scheme": "bearer", "description": "A key like dfm_0123456789ab_..."}
             }
@@ -90,8 +94,10 @@ def _large_body_as_problem(scope: Scope, receive: Receive, send: Send) -> Send:
 
 def allowed_methods(path: str) -> Sequence[str]:
     """The methods of a path, upper case, sorted."""
-    routes = (route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute))
-    return sorted({method for route in routes if route.path_regex.match(path) for method in route.methods or ()})
+    routes = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
+    exact = [route for route in routes if route.path_format == path]  # /flags/export is no flag
+    found = exact or [route for route in routes if route.path_regex.match(path)]
+    return sorted({method for route in found for method in route.methods or ()})
 
 
 def requirements() -> Iterator[tuple[str, str, Requirement]]:

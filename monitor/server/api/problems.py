@@ -1,7 +1,6 @@
 """Errors as problem details (RFC 9457), with one sentence that says what to do."""
 
 import logging
-import re
 from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -14,6 +13,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from monitor import errors
+from monitor.errors import kind_of
 from monitor.settings.sentences import describe
 from monitor.system.logs import mask_text
 
@@ -34,6 +34,7 @@ _STATUS: Final[Mapping[type[errors.MonitorError], int]] = {  # the most special 
     errors.ConflictError: 409,
     errors.FlagNotFoundError: 404,
     errors.WebhookNotFoundError: 404,
+    errors.FlagChangedError: 412,
     errors.SignInError: 401,
     errors.StoreError: 503,
     errors.OutputError: 507,
@@ -105,12 +106,6 @@ def describe_errors(errors_by_status: Mapping[int, str]) -> dict[int | str, dict
     """
     content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     return {status: {"description": text, "content": content} for status, text in errors_by_status.items()}
-
-
-def kind_of(error: errors.MonitorError) -> str:
-    """The URI of an error of this program, e.g. ``urn:deepfake-monitor:flag-not-found``."""
-    name = re.sub(r"(?<!^)(?=[A-Z])", "-", type(error).__name__.removesuffix("Error")).lower()
-    return f"urn:deepfake-monitor:{name}"
 
 
 def status_of(error: errors.MonitorError) -> int:

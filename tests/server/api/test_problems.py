@@ -22,7 +22,12 @@ def test_an_unknown_path_or_method_is_a_problem(api: MonitorService, method: str
 
 def test_every_error_of_the_program_has_a_status_and_a_name() -> None:
     assert kind_of(errors.FlagNotFoundError("x")) == "urn:deepfake-monitor:flag-not-found"
-    found = {kind.__name__: status_of(kind("x")) for kind in vars(errors).values() if isinstance(kind, type)}
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.MonitorError)]
+    found = {kind.__name__: status_of(kind("x")) for kind in kinds}
+    assert {errors.class_of(kind_of(kind("x"))) for kind in kinds} == set(kinds)
+    assert errors.class_of("urn:deepfake-monitor:never-heard-of") is None
+    assert errors.class_of("about:blank") is None
+    assert found["FlagChangedError"] == 412
     assert found["FlagNotFoundError"] == 404
     assert found["StoreError"] == 503
     assert found["UnknownEngineError"] == 503

@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from pydantic import AwareDatetime
 
 from monitor.server.api.answers import VerdictList
 from monitor.server.api.authentication import require
 from monitor.server.api.caching import answer
 from monitor.server.api.paging import Paging, cut, decode_cursor
+from monitor.server.api.query_times import Moment
 from monitor.server.api.v1.streams import NOT_FOUND, StreamId, find_stream
 from monitor.server.auth.user import Role
 from monitor.server.stream import Stream
@@ -42,8 +42,8 @@ async def list_verdicts(
     request: Request,
     stream_id: StreamId,
     paging: Annotated[Paging, Depends(read_point_paging)],
-    since: Annotated[AwareDatetime | None, Query(description="Only points from this time on.")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="Only points up to this time.")] = None,
+    since: Annotated[Moment | None, Query(description="Only points from this time on.")] = None,
+    until: Annotated[Moment | None, Query(description="Only points up to this time.")] = None,
     seconds: Annotated[float | None, Query(gt=0, le=_WEEK, description="Only the last seconds before now.")] = None,
 ) -> Response:
     """How long points are kept, and how many, is set by `api.history_hours` and `api.history_points`."""

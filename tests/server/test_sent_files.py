@@ -1,0 +1,67 @@
+"""Files as answers; tests/server/test_routes.py asks for them over HTTP."""
+
+import asyncio
+import tempfile
+from pathlib import Path
+
+import pytest
+from starlette.responses import FileResponse
+from support.flagging import flag
+
+from monitor.errors import FlagNotFoundError, OutputError, StoreError
+from monitor.flags.archive import FlagArchive
+from monitor.flags.bundle import verify
+from monitor.server.sent_files import export_flags, flag_file, result_file
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> FlagArchive:
+    archive = FlagArchive(tmp_path / "kept")
+    archive.add(flag(), {"frame.jpg": b"a picture"})
+    return archive
+
+
+async def note() -> None: ...
+
+
+def test_only_recorded_files_of_a_flag_are_sent(archive: FlagArchive) -> None:
+    one = archive.store.get(flag().id)
+    assert isinstance(flag_file(archive, one, "frame.jpg"), FileResponse)
+    (archive.files.folder(one.id) / "notes.txt").write_text("not recorded")
+    for name in ("notes.txt", "../flags.db", "clip.mp4"):
+        with pytest.raises(OutputError, match="no file"):
+            flag_file(archive, one, name)
+
+
+def test_only_files_in_the_folder_of_the_results_are_sent(tmp_path: Path) -> None:
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "report.json").write_text("{}")
+    (tmp_path / "secret").write_text("x")
+    assert isinstance(result_file(tmp_path / "results", "report.json"), FileResponse)
+    for folder, name in ((tmp_path / "results", "../secret"), (tmp_path / "results", "absent"), (None, "report.json")):
+        with pytest.raises(OutputError, match="no file"):
+            result_file(folder, name)
+    with pytest.raises(OutputError, match="analyse the file again"):
+        result_file(tmp_path / "results", "report.html")
+
+
+def test_a_bundle_is_whole_and_its_folder_is_deleted_after_an_error(
+    archive: FlagArchive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "scratch").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "scratch"))
+
+    async def full() -> None:
+        raise StoreError("no space left")
+
+    with pytest.raises(FlagNotFoundError):
+        asyncio.run(export_flags(archive, ["absent"], actor="ada", note=note))
+    with pytest.raises(StoreError):
+        asyncio.run(export_flags(archive, [flag().id], actor="ada", note=full))
+    assert list((tmp_path / "scratch").iterdir()) == []
+    answer = asyncio.run(export_flags(archive, [flag().id], actor="ada", note=note))
+    assert isinstance(answer, FileResponse)
+    assert verify(Path(answer.path)).flags == (flag().id,)
+    assert answer.background is not None
+    asyncio.run(answer.background())
+    assert list((tmp_path / "scratch").iterdir()) == []
