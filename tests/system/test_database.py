@@ -13,8 +13,8 @@ from monitor.flags.database import FlagStore
 from monitor.server.auth import tables as auth_tables
 from monitor.server.auth.accounts import Accounts
 from monitor.server.auth.user import Role
-from monitor.server.notify.webhooks import tables as webhook_tables
 from monitor.server.idempotency_keys import idempotency_keys
+from monitor.server.notify.webhooks import tables as webhook_tables
 from monitor.system import database as module
 from monitor.system.database import Database, metadata
 
