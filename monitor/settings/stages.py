@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from pydantic import Field, field_validator, model_validator
 
+from monitor.settings.outlets import MqttSettings, NotificationSettings
 from monitor.settings.server import AccessSettings, DashboardSettings, EvidenceSettings, ServiceSettings
 from monitor.settings.values import ExpandedPath, Probability, Seconds, StageSettings
 
@@ -258,6 +259,11 @@ class SessionSettings(StageSettings):
     buffer_size: int = Field(4, ge=1, le=256, description="Capacity of the buffer before the analysis, frames.")
 
 
+_WITHOUT_EFFECT: Final = (  # on a verdict
+    "cache_dir", "evidence", "dashboard", "access", "service", "mqtt", "notifications",
+)  # fmt: skip
+
+
 class Settings(StageSettings):
     """All settings.
 
@@ -277,10 +283,12 @@ class Settings(StageSettings):
     dashboard: DashboardSettings = DashboardSettings()
     access: AccessSettings = AccessSettings()
     service: ServiceSettings = ServiceSettings()
+    mqtt: MqttSettings = MqttSettings()
+    notifications: NotificationSettings = NotificationSettings()
     cache_dir: ExpandedPath | None = Field(
         None, description="Folder of the compiled engines. Default: in the user's cache folder."
     )
 
     def record(self) -> dict[str, Any]:
-        """The settings that a verdict depends on, as JSON values: without storage, dashboard, access and service."""
-        return self.model_dump(mode="json", exclude={"cache_dir", "evidence", "dashboard", "access", "service"})
+        """The settings that a verdict depends on, as JSON values: without storage, pages, sign-in and outlets."""
+        return self.model_dump(mode="json", exclude=set(_WITHOUT_EFFECT))

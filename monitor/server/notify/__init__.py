@@ -8,15 +8,18 @@ To add an outlet, write its module and name its ``open_outlet`` in ``_OUTLETS``:
 """
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, runtime_checkable
 
 from monitor.runtime import Observer
 from monitor.settings import Settings
 from monitor.system.database import Database
 
-_OUTLETS: Final[dict[str, tuple[str, str]]] = {}
+_OUTLETS: Final[dict[str, tuple[str, str]]] = {
+    "mqtt": ("monitor.server.notify.mqtt", "open_outlet"),
+    "notifications": ("monitor.server.notify.notifications", "open_outlet"),
+}
 
 
 class WatchedStream(Protocol):
@@ -64,6 +67,19 @@ class Outlet(Protocol):
 
     def close(self) -> None:
         """Send what can be sent within a second, then end; called once, after the last stream."""
+
+
+@runtime_checkable
+class CountedOutlet(Outlet, Protocol):
+    """An outlet with figures for Prometheus."""
+
+    @property
+    def waiting(self) -> int:
+        """The number of waiting messages."""
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """Numbers of messages by outcome, such as sent, failed, dropped; they never decrease."""
 
 
 def register(name: str, *, module: str, attribute: str = "open_outlet") -> None:
