@@ -1,4 +1,4 @@
-"""The command line: ``deepfake-monitor serve | analyze | watch | flags | people | engines | bench | doctor | lab``.
+"""The command line: ``deepfake-monitor serve | analyze | watch | flags | people | notifications | engines | ...``.
 
 Exit codes: 0 done; 1 the work failed (no weights, no engine, no space); 2 usage; 3 some source
 could not be read; 130 interrupted.
@@ -33,6 +33,7 @@ class _MainCommands(LazyGroup):
         "engines": "List, build, verify, benchmark and clean the inference engines of this machine.",
         "flags": "List, show, export, verify and delete flagged moments, or export feedback.",
         "people": "Manage the accounts of the dashboard (access.mode=password), and show its audit log.",
+        "notifications": "Send a test message to every target of notifications.",
         "lab": "Prepare and inspect data; train, evaluate and compare classifiers.",
     }
 

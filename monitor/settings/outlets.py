@@ -29,12 +29,12 @@ class MqttSettings(StageSettings):
     )
     ca_file: ExpandedPath | None = Field(
         None,
-        description="File (PEM) with the broker's certificate or that of its issuer. Default: the system's certificates.",
+        description="File (PEM) with the broker's certificate or its issuer's. Default: the system's certificates.",
     )
     topic_prefix: str = Field(
         "deepfake-monitor",
-        description="First part of all topics. Each server at one broker needs its own. Allowed: levels separated by /, "
-        "without spaces, + and #.",
+        description="First part of all topics. Each server at one broker needs its own. Allowed: levels separated by "
+        "/, without spaces, + and #.",
     )
     discovery_prefix: str = Field(
         "homeassistant", description="Home Assistant's discovery prefix. Empty: no discovery messages."
@@ -105,7 +105,7 @@ class NotificationSettings(StageSettings):
     @field_validator("quiet_hours", mode="after")
     @classmethod
     def _check_hours(cls, value: str) -> str:
-        value = value.replace(" ", "").replace("–", "-")
+        value = value.replace(" ", "")
         if value and not _QUIET_HOURS.fullmatch(value):
             raise ValueError("must be two times of a day, such as 22:00-07:00")
         if value and value[:5] == value[6:]:

@@ -130,4 +130,3 @@ class ServiceSettings(StageSettings):
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Minimum level of the log.")
     log_format: Literal["text", "json"] = Field("text", description="text, or json: one JSON object per line.")
-

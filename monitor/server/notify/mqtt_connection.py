@@ -90,8 +90,7 @@ class MqttConnection:
     def _run(self) -> None:
         waker, wakened = socket.socketpair()
         with waker, wakened:
-            waker.setblocking(False)
-            wakened.setblocking(False)
+            waker.settimeout(0)
             self._waker = waker
             backoff = FIRST_BACKOFF
             while not self._closing.is_set():
@@ -112,13 +111,14 @@ class MqttConnection:
             )
         except ssl.SSLError as error:
             self._problem = (
-                f"the MQTT broker {self._name} does not speak TLS ({error.reason or error}): check mqtt.port and mqtt.tls"
+                f"the MQTT broker {self._name} does not speak TLS ({error.reason or error}): "
+                "check mqtt.port and mqtt.tls"
             )
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
             self._problem = (
-                f"the MQTT broker {self._name} cannot be reached ({reason}): check mqtt.host and mqtt.port, and whether "
-                "it runs"
+                f"the MQTT broker {self._name} cannot be reached ({reason}): check mqtt.host, mqtt.port "
+                "and mqtt.tls, and whether it runs"
             )
         else:
             self._problem = f"the MQTT broker {self._name} closed the connection: check mqtt.port and mqtt.tls"
@@ -185,7 +185,12 @@ class MqttConnection:
         self.outbox.connect()
 
     def _on_disconnect(
-        self, _client: Client, _data: object, _flags: DisconnectFlags, reason: ReasonCode, _properties: Properties | None
+        self,
+        _client: Client,
+        _data: object,
+        _flags: DisconnectFlags,
+        reason: ReasonCode,
+        _properties: Properties | None,
     ) -> None:
         if self.is_connected:
             self._problem = f"the connection to the MQTT broker {self._name} was lost ({str(reason).lower()})"
@@ -219,8 +224,9 @@ def _open_client(settings: MqttSettings) -> Client:
     if settings.tls:
         try:
             client.tls_set_context(ssl.create_default_context(cafile=settings.ca_file))
-        except (OSError, ssl.SSLError) as error:
+        except OSError as error:  # also SSLError
             raise UsageError(
-                f"mqtt.ca_file {settings.ca_file} cannot be read ({error.strerror or error}): name a PEM file of certificates"
+                f"mqtt.ca_file {settings.ca_file} cannot be read ({error.strerror or error}): name a PEM file of "
+                "certificates"
             ) from None
     return client
