@@ -19,6 +19,7 @@ from monitor.runtime import StreamState
 from monitor.server import service
 from monitor.server.auth.client_address import is_allowed_client, is_direct, is_rebinding_safe
 from monitor.server.metrics import MetricsSnapshot, StreamSnapshot, render
+from monitor.server.notify import CountedOutlet
 from monitor.system.logs import mask_text
 from monitor.types import Origin
 
@@ -55,6 +56,7 @@ def snapshot(monitor_service: service.MonitorService) -> MetricsSnapshot:
         StoreError: the database does not answer.
     """
     archive = monitor_service.archive
+    counted = [outlet for outlet in monitor_service.outlets if isinstance(outlet, CountedOutlet)]
     return MetricsSnapshot(
         sources=[
             StreamSnapshot(
@@ -78,7 +80,12 @@ def snapshot(monitor_service: service.MonitorService) -> MetricsSnapshot:
         },
         stored=archive.size,
         free=archive.free,
-        jobs={"clips": monitor_service.clips_waiting, "analyses": monitor_service.analyses.waiting},
+        jobs={
+            "clips": monitor_service.clips_waiting,
+            "analyses": monitor_service.analyses.waiting,
+            **{outlet.name: outlet.waiting for outlet in counted},
+        },
+        messages={(outlet.name, outcome): number for outlet in counted for outcome, number in outlet.counts.items()},
     )
 
 

@@ -8,7 +8,7 @@ import re
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -66,6 +66,7 @@ class MetricsSnapshot:
     stored: int  # bytes of all stored files
     free: int  # free bytes on the same disk
     jobs: Mapping[str, int]  # number of waiting jobs, by queue
+    messages: Mapping[tuple[str, str], int] = field(default_factory=dict)  # of outlets, by (outlet, outcome)
 
 
 def render(snapshot: MetricsSnapshot, *, accept: str = "") -> tuple[bytes, str]:
@@ -87,6 +88,7 @@ class _SnapshotCollector(Collector):
         yield from _stream_metrics(self._snapshot.sources)
         yield from _engine_metrics(self._snapshot)
         yield from _storage_metrics(self._snapshot)
+        yield _outlet_metric(self._snapshot)
         yield from _process_metrics()
 
 
@@ -179,6 +181,13 @@ def _storage_metrics(snapshot: MetricsSnapshot) -> Iterator[Metric]:
     for queue, count in snapshot.jobs.items():
         jobs.add_metric((queue,), count)
     yield jobs
+
+
+def _outlet_metric(snapshot: MetricsSnapshot) -> Metric:
+    messages = _counter("outlet_messages", "Messages to other programs and people, by outcome.", "outlet", "outcome")
+    for (outlet, outcome), count in snapshot.messages.items():
+        messages.add_metric((outlet, outcome), count)
+    return messages
 
 
 def _process_metrics() -> Iterator[Metric]:

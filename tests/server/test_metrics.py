@@ -126,6 +126,12 @@ def test_what_is_kept_and_what_waits() -> None:
     assert found["jobs_waiting", "clips"] == 1
 
 
+def test_messages_of_outlets_by_outcome() -> None:
+    found = samples(snapshot(messages={("mqtt", "sent"): 7, ("notifications", "failed"): 1}))
+    assert found["outlet_messages_total", "sent", "mqtt"] == 7
+    assert found["outlet_messages_total", "failed", "notifications"] == 1
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
 def test_the_process_its_threads_and_its_children() -> None:
     child = subprocess.Popen([sys.executable, "-c", "print(1, flush=True); input()"], stdin=-1, stdout=-1)

@@ -9,7 +9,7 @@
 
 import threading
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from monitor.runtime import Observer
 from monitor.server.notify import Outlet, OutletContext, WatchedStream
@@ -19,8 +19,6 @@ from monitor.settings import MqttSettings
 
 if TYPE_CHECKING:
     from monitor.server.notify.mqtt_connection import MqttConnection
-
-_NAME: Final = "MQTT"
 
 
 def open_outlet(context: OutletContext) -> Outlet | None:
@@ -46,7 +44,7 @@ class MqttOutlet:
         url: of the dashboard, shown by Home Assistant; "" for none.
     """
 
-    name = _NAME
+    name = "mqtt"
 
     def __init__(self, settings: MqttSettings, connection: "MqttConnection", *, url: str = "") -> None:
         self._settings, self._connection, self._url = settings, connection, url

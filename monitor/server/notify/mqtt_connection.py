@@ -146,6 +146,11 @@ class MqttConnection:
         is_empty = self.is_connected and not self._in_flight and not self.outbox.waiting
         return is_empty or time.monotonic() > self._deadline
 
+    @property
+    def _tick(self) -> float:
+        """Seconds to wait for messages, at most until the deadline."""
+        return max(0.0, min(_TICK, self._deadline - time.monotonic()))
+
     def _wait(self, connection: Any, wakened: socket.socket) -> None:  # noqa: ANN401 - a socket, or a class of paho
         """Wait for the broker, for a new message or a second, and read and write what can be read and written."""
         wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if self._client.want_write() else 0)
@@ -153,7 +158,7 @@ class MqttConnection:
         with selectors.DefaultSelector() as selector:
             selector.register(connection, wanted)
             selector.register(wakened, selectors.EVENT_READ)
-            ready = {key.fileobj: events for key, events in selector.select(0.0 if pending else _TICK)}
+            ready = {key.fileobj: events for key, events in selector.select(0.0 if pending else self._tick)}
         if wakened in ready:
             with suppress(OSError):
                 wakened.recv(4096)

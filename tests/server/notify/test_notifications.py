@@ -29,7 +29,7 @@ from monitor.system.logs import write_log
 from monitor.types import Label, Origin
 from monitor.types.events import Event, FlagCommitted, FrameAnalysed, LabelChanged, StreamStateChanged
 
-SECRET = "hush-hush"
+SECRET = "hush-hush"  # noqa: S105 - a test's own
 PIXELS = np.full((720, 1280, 3), 90, np.uint8)
 CAMERA = SimpleNamespace(id="1a", name="Door", address="rtsp://cam")
 YARD = SimpleNamespace(id="2b", name="rtsp://ada:hush@yard/live", address="rtsp://ada:***@yard/live")
