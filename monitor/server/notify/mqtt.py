@@ -7,18 +7,24 @@
 ``<prefix>/<stream>/snapshot``      JPEG
 """
 
+import json
+import socket
 import threading
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
 
-from monitor.runtime import Observer
+from monitor.flags.archive import default_folder
+from monitor.runtime import Observer, Timer
 from monitor.server.notify import Outlet, OutletContext, WatchedStream
 from monitor.server.notify.mqtt_stream import MqttStream
-from monitor.server.notify.mqtt_topics import StreamTopics, discovery_messages, topic_id
+from monitor.server.notify.mqtt_topics import StreamTopics, discovery_messages, retained_topics, topic_id
 from monitor.settings import MqttSettings
 
 if TYPE_CHECKING:
     from monitor.server.notify.mqtt_connection import MqttConnection
+
+GRACE: Final = 30.0  # seconds
 
 
 def open_outlet(context: OutletContext) -> Outlet | None:
@@ -32,7 +38,13 @@ def open_outlet(context: OutletContext) -> Outlet | None:
         return None
     from monitor.server.notify.mqtt_connection import MqttConnection
 
-    return MqttOutlet(settings, MqttConnection(settings), url=context.settings.dashboard.public_url)
+    folder = (context.settings.evidence.folder or default_folder()).absolute()
+    return MqttOutlet(
+        settings,
+        MqttConnection(settings),
+        url=context.settings.dashboard.public_url,
+        server=topic_id(f"{socket.gethostname()}:{folder}"),
+    )
 
 
 class MqttOutlet:
@@ -42,18 +54,27 @@ class MqttOutlet:
         settings: topics and pictures.
         connection: to the broker.
         url: of the dashboard, shown by Home Assistant; "" for none.
+        server: id of this server, the same after a restart.
+        grace: seconds (wall clock) in which a stream of an earlier run may come back; then the broker forgets it.
     """
 
     name = "mqtt"
 
-    def __init__(self, settings: MqttSettings, connection: "MqttConnection", *, url: str = "") -> None:
-        self._settings, self._connection, self._url = settings, connection, url
+    def __init__(
+        self, settings: MqttSettings, connection: "MqttConnection", *, url: str, server: str, grace: float = GRACE
+    ) -> None:
+        self._settings, self._connection, self._url, self._server = settings, connection, url, server
         self._lock = threading.Lock()
         self._streams: dict[str, MqttStream] = {}  # by the id of the stream
+        self._remembered: set[str] = set()  # topic ids of this server's streams that the broker knows from before
+        self._suspected: set[str] = set()  # those that were not watched at the last look
+        self._cleaner = Timer("forgotten streams", self._clear_forgotten, every=grace)
 
     def start(self) -> None:
         """Begin to connect."""
+        self._connection.recall(StreamTopics(self._settings.topic_prefix, "+").state, self._recall)
         self._connection.start()
+        self._cleaner.start()
 
     def watch(self, stream: WatchedStream) -> Observer:
         """The observer of a new stream, with its own topics."""
@@ -65,6 +86,7 @@ class MqttOutlet:
                 outbox=self._connection.outbox,
                 describe=lambda name: self._describe(topics, name),
                 snapshots=self._settings.snapshots,
+                server=self._server,
             )
             self._streams[stream.id] = observer
         return observer
@@ -91,8 +113,28 @@ class MqttOutlet:
         """Make the broker forget the stream."""
         with self._lock:
             observer = self._streams.pop(stream.id, None)
-        if observer is not None:
-            observer.clear()
+            if observer is not None:
+                self._clear(observer.topics)
+
+    def _clear(self, topics: StreamTopics) -> None:
+        for topic in retained_topics(topics, discovery_prefix=self._settings.discovery_prefix):
+            self._connection.outbox.clear(topic)
+
+    def _recall(self, topic: str, payload: bytes) -> None:
+        """Note a state that the broker remembers, if this server published it, perhaps before a crash."""
+        with suppress(ValueError, AttributeError):  # another program's message
+            if json.loads(payload).get("server") == self._server:
+                with self._lock:
+                    self._remembered.add(topic.split("/")[-2])
+
+    def _clear_forgotten(self) -> None:
+        """Clear the streams of an earlier run that did not come back between two looks."""
+        with self._lock:
+            unknown = self._remembered - {observer.topics.id for observer in self._streams.values()}
+            forgotten, self._suspected = unknown & self._suspected, unknown
+            self._remembered -= forgotten
+            for one in forgotten:
+                self._clear(StreamTopics(self._settings.topic_prefix, one))
 
     def close(self) -> None:
         """Publish that all streams are offline."""
@@ -100,6 +142,7 @@ class MqttOutlet:
             streams = tuple(self._streams.values())
         for stream in streams:
             stream.end()
+        self._cleaner.stop(timeout=0.1)
         self._connection.close()
 
     @property

@@ -8,10 +8,11 @@ import socket
 import ssl
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
 
-from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
@@ -52,7 +53,9 @@ class MqttConnection:
         self._availability = server_availability(settings.topic_prefix)
         self._client = _open_client(settings)
         self._client.on_connect, self._client.on_disconnect = self._on_connect, self._on_disconnect
-        self._client.on_publish = self._on_publish
+        self._client.on_publish, self._client.on_message = self._on_publish, self._on_message
+        self._wanted = ""  # topic filter
+        self._receive: Callable[[str, bytes], None] | None = None
         self._waker: socket.socket | None = None  # wakes the thread
         self.outbox = MqttOutbox(self._wake)
         self._thread = Timer("mqtt", self._run, every=_RESTART)
@@ -63,6 +66,15 @@ class MqttConnection:
         self._reported = ""  # the last problem in the log
         self.is_connected = self._was_accepted = False
         self.sent = 0  # messages that the broker has acknowledged, and pictures
+
+    def recall(self, topics: str, receive: Callable[[str, bytes], None]) -> None:
+        """Ask for retained messages after each connect; call it before ``start``.
+
+        Args:
+            topics: topic filter.
+            receive: called with topic and payload, on the thread of the connection.
+        """
+        self._wanted, self._receive = topics, receive
 
     def start(self) -> None:
         """Start the thread."""
@@ -188,6 +200,8 @@ class MqttConnection:
         self.is_connected = self._was_accepted = True
         self._problem = self._reported = ""
         self.outbox.connect()
+        if self._wanted:
+            self._client.subscribe(self._wanted, qos=1)
 
     def _on_disconnect(
         self,
@@ -207,6 +221,10 @@ class MqttConnection:
     ) -> None:
         self._in_flight.discard(mid)
         self.sent += 1
+
+    def _on_message(self, _client: Client, _data: object, message: MQTTMessage) -> None:
+        if message.retain and self._receive is not None:  # not one that this program has just published
+            self._receive(message.topic, bytes(message.payload))
 
     def _report(self) -> None:
         """Log a new problem once, not at each attempt."""

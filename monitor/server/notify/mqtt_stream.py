@@ -31,6 +31,7 @@ class MqttStream:
         outbox: receives all messages.
         describe: returns the discovery messages for a name, by topic.
         snapshots: whether pictures are published.
+        server: id of the server, part of the state.
         clock: monotonic seconds.
     """
 
@@ -42,12 +43,12 @@ class MqttStream:
         outbox: MqttOutbox,
         describe: Callable[[str], Mapping[str, Mapping[str, Any]]],
         snapshots: bool,
+        server: str,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._stream, self.topics, self._outbox = stream, topics, outbox
-        self._describe, self._snapshots, self._clock = describe, snapshots, clock
+        self._describe, self._snapshots, self._server, self._clock = describe, snapshots, server, clock
         self._name: str | None = None  # as published
-        self._discovered: frozenset[str] = frozenset()  # topics
         self._state, self._reason = StreamState.CONNECTING.value, ""
         self._worst: Verdict | None = None  # of the newest frame; None: no face, or no frame
         self._faces: Mapping[Label, int] = {}  # of the newest frame
@@ -105,9 +106,7 @@ class MqttStream:
         self._outbox.set(self.topics.state, to_json(self._describe_state(confidence)))
 
     def _announce(self, name: str) -> None:
-        messages = self._describe(name)
-        self._discovered = frozenset(messages)
-        for topic, message in messages.items():
+        for topic, message in self._describe(name).items():
             self._outbox.set(topic, to_json(message))
 
     def _describe_state(self, confidence: float | None) -> Mapping[str, Any]:
@@ -121,16 +120,12 @@ class MqttStream:
             "faces": {label.value: self._faces.get(label, 0) for label in _LABELS},
             "name": self._name,
             "address": self._stream.address,
+            "server": self._server,
         }
 
     def end(self) -> None:
         """Publish that the server no longer watches the stream, until it starts again."""
         self._outbox.set(self.topics.availability, OFFLINE)
-
-    def clear(self) -> None:
-        """Make the broker forget the stream."""
-        for topic in (*self._discovered, self.topics.availability, self.topics.state):
-            self._outbox.clear(topic)
 
 
 def _severity(verdict: Verdict) -> tuple[int, float]:

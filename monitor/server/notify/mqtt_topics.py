@@ -111,6 +111,14 @@ def discovery_messages(
     }
 
 
+def retained_topics(topics: StreamTopics, *, discovery_prefix: str) -> tuple[str, ...]:
+    """All topics of a stream that a broker remembers, by any version of the settings."""
+    own = topics.state, topics.availability
+    if not discovery_prefix:
+        return own
+    return *own, *discovery_messages(topics, name="", discovery_prefix=discovery_prefix, snapshots=True, url="")
+
+
 def label_in_words(label: Label | None) -> str:
     """Text for people: "likely fake", or "no face" for None."""
     return _NO_FACE if label is None else label.in_words

@@ -24,7 +24,7 @@ from support.observations import EVENTS, Face, frame, observation
 from support.waiting import until
 
 from monitor.errors import UsageError
-from monitor.runtime import Observer
+from monitor.runtime import Observer, Timer
 from monitor.server.notify import CountedOutlet, OutletContext
 from monitor.server.notify.mqtt import MqttOutlet, open_outlet
 from monitor.server.notify.mqtt_topics import topic_id
@@ -113,7 +113,7 @@ def test_the_retained_state_names_the_worst_label_and_counts_the_faces(broker: B
         last = listener.wait(STATE, lambda one: one.json["label"]).json
         assert last == {
             "state": "live", "reason": "", "label": "LIKELY_FAKE", "words": "likely fake", "confidence": 0.94,
-            "face": 1, "name": "Door", "address": CAMERA,
+            "face": 1, "name": "Door", "address": CAMERA, "server": outlet._server,
             "faces": {"NOT_ENOUGH_EVIDENCE": 0, "LIKELY_REAL": 1, "SUSPICIOUS": 0, "LIKELY_FAKE": 1},
         }  # fmt: skip
         listener.wait(AVAILABLE, lambda one: one.payload == b"online")
@@ -159,6 +159,36 @@ def test_home_assistant_finds_a_device_and_loses_it_with_its_stream(broker: Brok
         listener.wait(STATE, lambda one: not one.payload)
         until(lambda: not outlet.waiting)
         assert remembered(broker) == {SERVER: b"online"}
+
+
+@needs_mosquitto
+def test_a_stream_that_did_not_come_back_after_a_crash_is_cleared(broker: Broker) -> None:
+    with listening(broker) as listener:
+        crashed = outlet_for(broker)
+        crashed._connection.start()
+        for camera in (Camera(id="1"), Camera(id="2", address="rtsp://gone")):
+            go_live(crashed.watch(camera), FAKE)
+        foreign = outlet_for(broker)
+        foreign._server = "another"
+        foreign._connection.start()
+        go_live(foreign.watch(Camera(address="rtsp://theirs")), FAKE)
+        until(lambda: len([one for one in remembered(broker) if one.endswith("/state")]) == 3)
+        after = outlet_for(broker)
+        after._cleaner = Timer("forgotten streams", after._clear_forgotten, every=1.0)
+        after.start()
+        go_live(after.watch(Camera()), FAKE)
+        gone = f"deepfake-monitor/{topic_id('rtsp://gone')}/state"
+        listener.wait(gone, lambda one: not one.payload)
+        until(lambda: not after.waiting and not after._connection._in_flight)
+        kept = remembered(broker)
+        for outlet in (crashed, foreign, after):
+            outlet._cleaner._stop.set()
+            outlet._connection.close()
+    assert {topic for topic in kept if topic.endswith("/state")} == {
+        STATE, f"deepfake-monitor/{topic_id('rtsp://theirs')}/state",
+    }  # fmt: skip
+    assert not any(topic_id("rtsp://gone") in topic for topic in kept)
+    assert sum(topic.startswith("homeassistant/") for topic in kept) == 8
 
 
 @needs_mosquitto
