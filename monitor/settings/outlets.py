@@ -81,6 +81,12 @@ class NotificationSettings(StageSettings):
         description="Time after a message about a source in which its further events are held for the digest, seconds "
         "(wall clock). A worse label and the return of a lost stream are sent at once.",
     )
+    lost_after: float = Field(
+        10.0,
+        ge=0,
+        le=86_400,
+        description="Time for which a source must be lost before people are told, seconds (wall clock).",
+    )
     quiet_hours: str = Field(
         "",
         description="Hours in which all events are held for the digest, such as 22:00-07:00. Default: none.",

@@ -54,6 +54,7 @@ class MqttConnection:
         self._client = _open_client(settings)
         self._client.on_connect, self._client.on_disconnect = self._on_connect, self._on_disconnect
         self._client.on_publish, self._client.on_message = self._on_publish, self._on_message
+        self._client.on_socket_open = _send_at_once
         self._wanted = ""  # topic filter
         self._receive: Callable[[str, bytes], None] | None = None
         self._waker: socket.socket | None = None  # wakes the thread
@@ -231,6 +232,11 @@ class MqttConnection:
         if self._problem and self._problem != self._reported and not self._closing.is_set():
             _log.warning("%s; events wait, and the program tries again by itself", self._problem)
             self._reported = self._problem
+
+
+def _send_at_once(_client: Client, _data: object, opened: Any) -> None:  # noqa: ANN401 - a socket, or a class of paho
+    """Send small messages without Nagle's algorithm, which holds the second of two up to 40 ms back."""
+    opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def _open_client(settings: MqttSettings) -> Client:

@@ -1,6 +1,7 @@
 """The outlet for messages to people: label changes, flags, lost streams, through Apprise."""
 
 import logging
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -94,6 +95,8 @@ class NotificationOutlet:
         self._digest_picture: bytes | None = None  # of the worst held notice
         self._worker: BackgroundWorker | None = None
         self._timer = Timer("digest", self._tick, every=_TICK)
+        self._lock = threading.Lock()
+        self._streams: dict[str, NotificationStream] = {}  # by the id of the stream
         self._dropped = 0
 
     def start(self) -> None:
@@ -105,10 +108,21 @@ class NotificationOutlet:
 
     def watch(self, stream: WatchedStream) -> Observer:
         """The observer of a new stream."""
-        return NotificationStream(stream, events=frozenset(self._settings.events), notify=self._note)
+        observer = NotificationStream(
+            stream,
+            events=frozenset(self._settings.events),
+            notify=self._note,
+            lost_after=self._settings.lost_after,
+            clock=self._clock,
+        )
+        with self._lock:
+            self._streams[stream.id] = observer
+        return observer
 
     def forget(self, stream: WatchedStream) -> None:
         """Forget the cool-down of a stream."""
+        with self._lock:
+            self._streams.pop(stream.id, None)
         if self._worker is not None:
             self._worker.do(partial(self._policy.forget, stream.id))
 
@@ -133,6 +147,10 @@ class NotificationOutlet:
             self._digest_picture = _make(picture) or self._digest_picture
 
     def _tick(self) -> None:
+        with self._lock:
+            streams = tuple(self._streams.values())
+        for stream in streams:
+            stream.poll()
         if self._worker is not None and not self._worker.waiting:
             self._worker.do(self.send_digest)
 

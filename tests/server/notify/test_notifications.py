@@ -150,7 +150,7 @@ def test_a_flag_is_reported_with_its_own_picture(receiver: NotificationReceiver,
 
 
 def test_only_the_chosen_events_are_reported(receiver: NotificationReceiver, tmp_path: Path) -> None:
-    with opened(receiver, tmp_path, events=("likely_fake",), cooldown=0) as outlet:
+    with opened(receiver, tmp_path, events=("likely_fake",), cooldown=0, lost_after=0) as outlet:
         observer = outlet.watch(CAMERA)
         for event in (changed(Label.SUSPICIOUS), committed(), state("reconnecting"), state("live")):
             observer(event)
@@ -161,7 +161,7 @@ def test_only_the_chosen_events_are_reported(receiver: NotificationReceiver, tmp
 
 
 def test_a_loss_and_the_return_are_reported_once(receiver: NotificationReceiver, tmp_path: Path) -> None:
-    with opened(receiver, tmp_path, cooldown=0) as outlet:
+    with opened(receiver, tmp_path, cooldown=0, lost_after=0) as outlet:
         observer = outlet.watch(YARD)
         for event in (
             state("live"),
@@ -174,6 +174,34 @@ def test_a_loss_and_the_return_are_reported_once(receiver: NotificationReceiver,
     name = "rtsp://ada:***@yard/live"
     assert receiver.titles == [f"{name}: no picture", f"{name}: the picture is back"]
     assert "hush" not in str(receiver.received)
+
+
+def test_a_short_loss_is_no_message(receiver: NotificationReceiver, tmp_path: Path) -> None:
+    clocks = Clocks()
+    with opened(receiver, tmp_path, clocks, cooldown=0, lost_after=10) as outlet:
+        observer = outlet.watch(CAMERA)
+        observer(state("reconnecting", "a moment"))
+        clocks.wait(seconds=9)
+        observer(state("live"))
+        clocks.wait(seconds=60)
+        observer(state("reconnecting", "for long"))
+        observer(state("reconnecting", "another reason"))
+        clocks.wait(seconds=10)
+        until(lambda: receiver.received)
+        observer(state("live"))
+        until(lambda: len(receiver.received) == 2)
+    assert receiver.titles == ["Door: no picture", "Door: the picture is back"]
+    assert "Door sends no picture: for long." in receiver.received[0]["message"]
+
+
+def test_a_failure_for_good_is_a_message_at_once(receiver: NotificationReceiver, tmp_path: Path) -> None:
+    with opened(receiver, tmp_path, lost_after=3600) as outlet:
+        observer = outlet.watch(CAMERA)
+        observer(state("reconnecting", "a moment"))
+        observer(state("failed", "the file is gone"))
+        until(lambda: receiver.received)
+    assert "Door sends no picture: the file is gone." in receiver.received[0]["message"]
+    assert "does not try again" in receiver.received[0]["message"]
 
 
 def test_a_flood_is_one_message_and_one_digest(receiver: NotificationReceiver, tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ def test_a_lost_stream_reaches_programs_and_people(tmp_path: Path, settings: Set
                 "evidence": EvidenceSettings(folder=tmp_path / "kept"),
                 "dashboard": DashboardSettings(sources=()),
                 "mqtt": MqttSettings(host="127.0.0.1", port=broker.port),
-                "notifications": NotificationSettings(targets=(SecretStr(f"json://{receiver.address}"),)),
+                "notifications": NotificationSettings(targets=(SecretStr(f"json://{receiver.address}"),), lost_after=0),
             }
         )
         service = MonitorService.open(ours)
