@@ -33,7 +33,7 @@ class _MainCommands(LazyGroup):
         "engines": "List, build, verify, benchmark and clean the inference engines of this machine.",
         "flags": "List, show, export, verify and delete flagged moments, or export feedback.",
         "people": "Manage the accounts of the dashboard (access.mode=password), and show its audit log.",
-        "notifications": "Send a test message to every target of notifications.",
+        "notifications": "Check the targets of notifications (notifications.targets).",
         "lab": "Prepare and inspect data; train, evaluate and compare classifiers.",
     }
 
