@@ -35,6 +35,7 @@ class _MainCommands(LazyGroup):
         "flags": "List, show, export, verify and delete flagged moments, or export feedback.",
         "webhooks": "Send events to other programs: add, test and remove their addresses, retry dead letters.",
         "people": "Manage the accounts of the dashboard (access.mode=password) and API keys, and show the audit log.",
+        "notifications": "Check the targets of notifications (notifications.targets).",
         "lab": "Prepare and inspect data; train, evaluate and compare classifiers.",
     }
     remote: ClassVar = {"analyze": "monitor.cli.remote_analyze"}

@@ -32,11 +32,15 @@ class Timer:
         """Start the thread."""
         self._thread.start()
 
-    def stop(self) -> None:
-        """Stop repeating, and wait for a running call."""
+    def stop(self, *, timeout: float | None = None) -> None:
+        """Stop repeating, and wait for a running call.
+
+        Args:
+            timeout: seconds (wall clock) to wait; None: no limit.
+        """
         self._stop.set()
         if self._thread.is_alive() and self._thread is not threading.current_thread():
-            self._thread.join()
+            self._thread.join(timeout)
 
     def _run(self) -> None:
         while not self._stop.is_set():

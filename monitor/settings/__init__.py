@@ -4,6 +4,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 from monitor.settings.old_names import rename_settings
+from monitor.settings.outlets import MqttSettings, NotificationSettings, NotifiedEvent
 from monitor.settings.server import AccessSettings, ApiSettings, DashboardSettings, EvidenceSettings, ServiceSettings
 from monitor.settings.stages import (
     PRESETS,
@@ -32,6 +33,9 @@ __all__ = [
     "DashboardSettings",
     "EvidenceSettings",
     "FaceDetectorSettings",
+    "MqttSettings",
+    "NotificationSettings",
+    "NotifiedEvent",
     "Preset",
     "QualitySettings",
     "SegmentSettings",

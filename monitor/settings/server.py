@@ -1,10 +1,11 @@
 """Settings of the server: flags, pages, sign-in, background work."""
 
+import re
 from typing import Literal
 
 from pydantic import Field, IPvAnyNetwork, SecretStr, field_validator
 
-from monitor.settings.values import ExpandedPath, Seconds, StageSettings
+from monitor.settings.values import ExpandedPath, Seconds, StageSettings, lines
 
 
 class EvidenceSettings(StageSettings):
@@ -62,11 +63,24 @@ class DashboardSettings(StageSettings):
         "As text: one per line.",
     )
 
+    public_url: str = Field(
+        "",
+        description="Address of the dashboard for people, for links in messages, such as https://example.org/faces. "
+        "Default: no links.",
+    )
+
     @field_validator("sources", "media_folders", "metrics_from", mode="before")
     @classmethod
     def _from_text(cls, value: object) -> object:
         """The environment and the command line have only text."""
-        return _lines(value)
+        return lines(value)
+
+    @field_validator("public_url", mode="after")
+    @classmethod
+    def _check_url(cls, value: str) -> str:
+        if value and not re.fullmatch(r"https?://[^\s/]+\S*", value):
+            raise ValueError("must begin with http:// or https://, such as https://example.org/faces")
+        return value.rstrip("/")
 
 
 class AccessSettings(StageSettings):
@@ -102,7 +116,7 @@ class AccessSettings(StageSettings):
     @classmethod
     def _from_text(cls, value: object) -> object:
         """The environment and the command line have only text."""
-        return _lines(value)
+        return lines(value)
 
 
 class ApiSettings(StageSettings):
@@ -138,7 +152,3 @@ class ServiceSettings(StageSettings):
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Minimum level of the log.")
     log_format: Literal["text", "json"] = Field("text", description="text, or json: one JSON object per line.")
-
-
-def _lines(value: object) -> object:
-    return tuple(filter(None, map(str.strip, value.splitlines()))) if isinstance(value, str) else value

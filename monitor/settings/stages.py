@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from pydantic import Field, field_validator, model_validator
 
+from monitor.settings.outlets import MqttSettings, NotificationSettings
 from monitor.settings.server import AccessSettings, ApiSettings, DashboardSettings, EvidenceSettings, ServiceSettings
 from monitor.settings.values import ExpandedPath, Probability, Seconds, StageSettings
 from monitor.settings.webhooks import WebhookSettings
@@ -259,6 +260,11 @@ class SessionSettings(StageSettings):
     buffer_size: int = Field(4, ge=1, le=256, description="Capacity of the buffer before the analysis, frames.")
 
 
+_WITHOUT_EFFECT: Final = (  # on a verdict
+    "cache_dir", "evidence", "dashboard", "access", "service", "api", "webhooks", "mqtt", "notifications",
+)  # fmt: skip
+
+
 class Settings(StageSettings):
     """All settings.
 
@@ -280,11 +286,12 @@ class Settings(StageSettings):
     service: ServiceSettings = ServiceSettings()
     api: ApiSettings = ApiSettings()
     webhooks: WebhookSettings = WebhookSettings()
+    mqtt: MqttSettings = MqttSettings()
+    notifications: NotificationSettings = NotificationSettings()
     cache_dir: ExpandedPath | None = Field(
         None, description="Folder of the compiled engines. Default: in the user's cache folder."
     )
 
     def record(self) -> dict[str, Any]:
-        """The settings that a verdict depends on, as JSON values: without storage, the server and its outlets."""
-        without = {"cache_dir", "evidence", "dashboard", "access", "service", "api", "webhooks"}
-        return self.model_dump(mode="json", exclude=without)
+        """The settings that a verdict depends on, as JSON values: without storage, pages, sign-in and outlets."""
+        return self.model_dump(mode="json", exclude=set(_WITHOUT_EFFECT))

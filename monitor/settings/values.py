@@ -14,3 +14,8 @@ class StageSettings(BaseModel):
     """The settings of one stage: frozen, and an unknown name is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def lines(value: object) -> object:
+    """The lines of a text without blank ones; another value as it is."""
+    return tuple(filter(None, map(str.strip, value.splitlines()))) if isinstance(value, str) else value

@@ -31,7 +31,7 @@ _QUERY: Final = re.compile(r"(?<!\S)\S*[?&]\S+=\S+")  # a path without a host, a
 _TRAILING: Final = "\"')>]},.;:"  # punctuation after an address
 _HOST: Final = "xx://x"
 # loggers limited to warnings
-_VERBOSE: Final = ("PIL", "fontTools", "fpdf", "alembic", "matplotlib", "watchdog", "asyncio", "httpx")
+_VERBOSE: Final = ("PIL", "fontTools", "fpdf", "alembic", "matplotlib", "watchdog", "asyncio", "httpx", "urllib3")
 
 
 def mask_text(text: str) -> str:

@@ -39,5 +39,16 @@ def test_stopping_waits_for_a_running_job() -> None:
     assert done == [True]
 
 
+def test_stopping_waits_no_longer_than_it_may() -> None:
+    release = threading.Event()
+    timer = Timer("t", lambda: release.wait(10), every=60)
+    timer.start()
+    began = time.monotonic()
+    timer.stop(timeout=0.1)
+    assert time.monotonic() - began < 5
+    release.set()
+    timer.stop()
+
+
 def test_a_timer_that_never_started_can_be_stopped() -> None:
     Timer("t", lambda: None, every=60).stop()

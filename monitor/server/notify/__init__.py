@@ -19,6 +19,8 @@ from monitor.system.database import Database
 _OUTLETS: Final[dict[str, tuple[str, str]]] = {
     "event feed": ("monitor.server.notify.event_feed", "open_outlet"),
     "webhooks": ("monitor.server.notify.webhooks.outlet", "open_outlet"),
+    "mqtt": ("monitor.server.notify.mqtt", "open_outlet"),
+    "notifications": ("monitor.server.notify.notifications", "open_outlet"),
 }
 
 
