@@ -3,6 +3,7 @@
 import importlib
 from typing import TYPE_CHECKING
 
+from monitor.settings.credentials import CredentialSettings
 from monitor.settings.old_names import rename_settings
 from monitor.settings.server import AccessSettings, DashboardSettings, EvidenceSettings, ServiceSettings
 from monitor.settings.stages import (
@@ -27,6 +28,7 @@ __all__ = [
     "PRESETS",
     "AccessSettings",
     "ClassifierSettings",
+    "CredentialSettings",
     "DashboardSettings",
     "EvidenceSettings",
     "FaceDetectorSettings",

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from pydantic import Field, field_validator, model_validator
 
+from monitor.settings.credentials import CredentialSettings
 from monitor.settings.server import AccessSettings, DashboardSettings, EvidenceSettings, ServiceSettings
 from monitor.settings.values import ExpandedPath, Probability, Seconds, StageSettings
 
@@ -274,6 +275,7 @@ class Settings(StageSettings):
     segment: SegmentSettings = SegmentSettings()
     session: SessionSettings = SessionSettings()
     evidence: EvidenceSettings = EvidenceSettings()
+    credentials: CredentialSettings = CredentialSettings()
     dashboard: DashboardSettings = DashboardSettings()
     access: AccessSettings = AccessSettings()
     service: ServiceSettings = ServiceSettings()
@@ -282,5 +284,6 @@ class Settings(StageSettings):
     )
 
     def record(self) -> dict[str, Any]:
-        """The settings that a verdict depends on, as JSON values: without storage, dashboard, access and service."""
-        return self.model_dump(mode="json", exclude={"cache_dir", "evidence", "dashboard", "access", "service"})
+        """The settings that a verdict depends on, as JSON values: without storage, signatures and server."""
+        without = {"cache_dir", "evidence", "credentials", "dashboard", "access", "service"}
+        return self.model_dump(mode="json", exclude=without)
