@@ -109,16 +109,16 @@ def _explain(text: str, settings: CredentialSettings) -> str:
         UsageError: no file can, because of the certificate or the key.
         OutputError: no file can, because of the time-stamp authority.
     """
-    if "http resolver" in text or "timestamp" in text.lower():
+    if settings.time_stamp_url and ("internal error" in text or "timestamp" in text.lower()):
         raise OutputError(
-            f"exports cannot be signed: the time-stamp authority {settings.time_stamp_url} does not answer as one; "
+            f"exports cannot be signed: the time-stamp authority {settings.time_stamp_url} gave no time stamp; "
             "try again later, or remove the setting credentials.time_stamp_url"
         )
     if text.startswith("Signature") or "COSE" in text:
         cause = next((cause for part, cause in _CAUSES.items() if part in text), plain_text(text))
         raise UsageError(
             f"exports cannot be signed with {settings.certificates} and {settings.private_key}: "
-            + cause.format(algorithm=settings.algorithm)
+            + cause.replace("{algorithm}", settings.algorithm)
         )
     return plain_text(text.partition(": ")[2] or text)
 

@@ -28,7 +28,7 @@ def test_a_time_stamp_address_without_a_secret_is_asked_for(url: str) -> None:
 
 
 def test_an_unknown_algorithm_is_one_sentence() -> None:
-    with pytest.raises(UsageError, match="setting credentials.algorithm: must be"):
+    with pytest.raises(UsageError, match=r"setting credentials\.algorithm: must be"):
         load_settings(environment={}, overrides={"credentials.algorithm": "md5"})
 
 
