@@ -21,6 +21,7 @@ _MAX_TEXT: Final = 200  # characters
 _MAX_PARENTS: Final = 20  # files that were made from each other
 _MAX_DEPTH: Final = 12  # of nested statements
 _STATES: Final = {"Trusted": CredentialState.TRUSTED, "Valid": CredentialState.VALID}
+_KNOWN_TIME: Final = "timeStamp.trusted"
 _UNKNOWN_SIGNER: Final = "signingCredential.untrusted"  # no fault: the state says it
 
 # https://cv.iptc.org/newscodes/digitalsourcetype and https://c2pa.org/digitalsourcetype, the most telling first
@@ -57,6 +58,7 @@ def describe_manifests(store: Json, *, has_signer_list: bool) -> ContentCredenti
         signer=plain_text(signature.get("common_name")),
         organisation=plain_text(signature.get("issuer")),
         signed_at=_time(signature.get("time")),
+        has_known_time=_KNOWN_TIME in _passed(_mapping(store.get("validation_results"))),
         claim_generator=_generator(active),
         ai_use=_ai_use(lineage, manifests),
         digital_source_types=_unique(kind for manifest in manifests.values() for kind in _source_types(manifest)),
@@ -182,6 +184,11 @@ def _faults(results: Json) -> Iterator[CredentialFault]:
         for failure in _mappings(_mapping(check).get("failure")):
             if failure.get("code") != _UNKNOWN_SIGNER:
                 yield CredentialFault(plain_text(failure.get("code")), plain_text(failure.get("explanation")))
+
+
+def _passed(results: Json) -> set[str]:
+    """The codes of the passed checks of the active manifest."""
+    return {_text(one.get("code")) for one in _mappings(_mapping(results.get("activeManifest")).get("success"))}
 
 
 def _time(value: object) -> datetime | None:

@@ -146,6 +146,7 @@ class ContentCredentials(Serialisable):
     signer: str = ""  # common name in the signer's certificate; "": not stated
     organisation: str = ""  # organisation in the signer's certificate; "": not stated
     signed_at: datetime | None = None  # from the signature's time stamp, UTC; None: it has none
+    has_known_time: bool = False  # whether the authority of the time stamp is known too
     claim_generator: str = ""  # the program that wrote the credentials; "": not stated
     ai_use: AiUse = AiUse.NONE  # use of generative AI that they state
     digital_source_types: tuple[str, ...] = ()  # last parts of all stated IPTC addresses, also of the files used for it
@@ -191,6 +192,8 @@ class ContentCredentials(Serialisable):
         when = "without a time stamp"
         if self.signed_at is not None:
             when = f"on {self.signed_at.astimezone(UTC):%Y-%m-%d at %H:%M} UTC"
+            if not self.has_known_time:
+                when += " (time stamp of an unknown authority)"
         return f"This file carries content credentials, signed by {self.signer_in_words} {when}."
 
     def _known(self) -> str:

@@ -1,7 +1,10 @@
 """Copies of files that the program signs, and the sentences for keys and certificates that do not work."""
 
-from collections.abc import Callable
-from datetime import timedelta
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -150,7 +153,9 @@ def test_a_wrong_certificate_or_key_is_one_sentence_without_the_key(
     assert not one.signed.exists()
 
 
-def test_only_the_time_stamp_authority_is_asked(tmp_path: Path, files: SigningFiles) -> None:
+@contextmanager
+def time_stamps(answer: Callable[[bytes], bytes | None]) -> Iterator[tuple[str, list[str]]]:
+    """A time-stamp authority on loopback: its address, and the paths that were asked for."""
     asked: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -158,20 +163,64 @@ def test_only_the_time_stamp_authority_is_asked(tmp_path: Path, files: SigningFi
 
         def do_POST(self) -> None:
             asked.append(self.path)
-            self.send_error(404)
+            content = answer(self.rfile.read(int(self.headers["Content-Length"])))
+            if content is None:
+                self.send_error(404)
+                return
+            self.send_response(200)
+            self.send_header("Content-Type", "application/timestamp-reply")
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
 
-    one = draft(tmp_path, picture())
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = Thread(target=server.serve_forever, daemon=True)
         thread.start()
-        url = f"http://127.0.0.1:{server.server_port}/stamp"
+        yield f"http://127.0.0.1:{server.server_port}/stamp", asked
+        server.shutdown()
+        thread.join()
+
+
+def test_an_authority_without_a_time_stamp_is_one_sentence_and_none_is_asked_by_default(
+    tmp_path: Path, files: SigningFiles
+) -> None:
+    one = draft(tmp_path, picture())
+    with time_stamps(lambda _: None) as (url, asked):
         with pytest.raises(OutputError, match=f"the time-stamp authority {url} gave no time stamp"):
             sign_files(one.signed, [one], owner(files, time_stamp_url=url))
         assert asked == ["/stamp"]
         assert sign_files(one.signed, [one], owner(files)) == [""]
-        server.shutdown()
-        thread.join()
     assert asked == ["/stamp"]
+    assert read(one.signed, files).signed_at is None
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the time stamps")
+def test_a_signature_has_the_time_of_its_authority(tmp_path: Path, files: SigningFiles) -> None:
+    authority = write_signing_files(tmp_path / "authority", usage=ExtendedKeyUsageOID.TIME_STAMPING)
+    (tmp_path / "serial").write_text("01\n")
+    (tmp_path / "tsa.cnf").write_text(
+        "[tsa]\ndefault_tsa = t\n[t]\ncrypto_device = builtin\nsigner_digest = sha256\ndefault_policy = 1.2.3.4.1\n"
+        "digests = sha256, sha384, sha512\ness_cert_id_alg = sha256\n"
+        f"serial = {tmp_path}/serial\nsigner_cert = {authority.chain}\nsigner_key = {authority.key}\n"
+        f"certs = {authority.root}\n"
+    )
+
+    def answer(query: bytes) -> bytes:
+        (tmp_path / "query").write_bytes(query)
+        command = ["openssl", "ts", "-reply", "-config", tmp_path / "tsa.cnf", "-queryfile", tmp_path / "query"]
+        subprocess.run([*command, "-out", tmp_path / "reply"], check=True, capture_output=True)
+        return (tmp_path / "reply").read_bytes()
+
+    one = draft(tmp_path, picture())
+    with time_stamps(answer) as (url, _):
+        assert sign_files(one.signed, [one], owner(files, time_stamp_url=url)) == [""]
+    found = read(one.signed, files)
+    assert found.state is CredentialState.TRUSTED
+    assert found.signed_at is not None
+    assert abs(datetime.now(UTC) - found.signed_at) < timedelta(minutes=5)
+    assert not found.has_known_time
+    files.root.write_bytes(files.root.read_bytes() + authority.root.read_bytes())
+    assert read(one.signed, files).has_known_time
 
 
 def test_without_the_library_nothing_is_signed(

@@ -37,7 +37,10 @@ def test_the_signer_and_the_time_are_those_of_the_active_manifest() -> None:
     assert (found.signer, found.organisation, found.claim_generator) == ("Jane", "News", "Editor")
     assert found.signed_at is not None
     assert found.signed_at.isoformat() == "2026-11-30T18:00:00+00:00"
+    assert not found.has_known_time
     assert described(manifest(signature_info={"time": "soon"})).signed_at is None
+    known = {"activeManifest": {"success": [{"code": "timeStamp.trusted"}]}}
+    assert described(manifest(signature_info=signature), validation_results=known).has_known_time
 
 
 @pytest.mark.parametrize(

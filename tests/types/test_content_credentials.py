@@ -22,6 +22,7 @@ def test_a_valid_signature_of_an_unknown_signer_is_told_with_what_it_states() ->
         signer="Jane Doe",
         organisation="Example News",
         signed_at=SIGNED_AT,
+        has_known_time=True,
         ai_use=AiUse.GENERATED,
         actions=(CredentialAction("c2pa.created", software="Painter 3"),),
         has_signer_list=True,
@@ -31,6 +32,11 @@ def test_a_valid_signature_of_an_unknown_signer_is_told_with_what_it_states() ->
         "The signature is valid, but the signer is not on the list of known signers: anyone can sign with any name. "
         "They say that it was made by generative AI. Actions that they list: created with Painter 3."
     )
+
+
+def test_a_time_stamp_of_an_unknown_authority_is_called_so() -> None:
+    words = ContentCredentials(CredentialState.TRUSTED, signer="A", signed_at=SIGNED_AT).in_words
+    assert "signed by A on 2026-11-30 at 18:05 UTC (time stamp of an unknown authority)." in words
 
 
 def test_a_known_signer_is_called_known() -> None:
