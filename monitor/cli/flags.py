@@ -113,6 +113,8 @@ def export(
         bundle = archive.export(flags, out, actor=user_name(), blur=blur, credentials=settings.credentials)
     for clause in bundle.skipped:
         errors.print(f"omitted: {escape(clause)}")
+    if settings.credentials.can_sign:
+        errors.print("signed with content credentials: report.pdf, and the pictures and clips of the flags")
     for clause in bundle.unsigned:
         errors.print(f"not signed: {escape(clause)}")
     for name in bundle.missing:

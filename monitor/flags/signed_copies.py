@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from monitor.errors import OutputError
 from monitor.flags.export_files import ALTERABLE, ExportFile, ExportFiles
 from monitor.flags.files import CLIP, FRAME, OVERLAY
 from monitor.media.manifest_signer import ManifestDraft, sign_files
@@ -61,7 +62,9 @@ def sign_report(content: bytes, *, folder: Path, title: str, settings: Credentia
     file, signed = folder / "unsigned.pdf", folder / "signed.pdf"
     file.write_bytes(content)
     (why,) = _sign([ManifestDraft(file, signed, title)], settings)
-    return content if why else signed.read_bytes()
+    if why:
+        raise OutputError(f"{title} of the export cannot be signed: {why}")
+    return signed.read_bytes()
 
 
 def _sign(drafts: list[ManifestDraft], settings: CredentialSettings) -> list[str]:
