@@ -18,8 +18,8 @@ PRINTABLE: Final = "report.html"
 _TEMPLATE: Final = Path(__file__).with_name("printable.html.j2")
 _MAX_PICTURES: Final = 8
 CREDENTIALS_NOTE: Final = (
-    "They are statements of their signer, and do not change the verdict. Valid ones show that the file is as it was "
-    "signed, not that it shows what happened. They are easily removed from a file."
+    "Content credentials are claims of their signer, and do not change the verdict. Valid ones show that the file is "
+    "as it was signed, not that it shows what happened. They are easily removed from a file."
 )
 NO_PROOF: Final = (
     "Likely real is no proof either: it means that this classifier found no sign of manipulation, and it misses many "

@@ -38,15 +38,15 @@ class AiUse(StrEnum):
 
     @property
     def in_words(self) -> str:
-        """Text for people: "it was made by generative AI"; "" for none."""
+        """Text for people: "the file was made by generative AI"; "" for none."""
         return _AI_IN_WORDS[self]
 
 
 _AI_IN_WORDS: Final = {
     AiUse.NONE: "",
-    AiUse.GENERATED: "it was made by generative AI",
-    AiUse.EDITED: "parts of it were made or changed by generative AI",
-    AiUse.SYNTHETIC: "parts of it were made by a computer, perhaps by generative AI",
+    AiUse.GENERATED: "the file was made by generative AI",
+    AiUse.EDITED: "parts of the file were made or changed by generative AI",
+    AiUse.SYNTHETIC: "parts of the file were made by a computer, perhaps by generative AI",
 }
 
 _ACTIONS_IN_WORDS: Final = {

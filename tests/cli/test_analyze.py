@@ -46,7 +46,7 @@ def test_content_credentials_are_printed_after_the_verdict(cli: Callable, tmp_pa
     assert "not enough evidence" in lines[0]
     (line,) = (line for line in lines if line.startswith("  content credentials  "))
     assert "signed by Jane Doe (Example News)" in line
-    assert "They say that it was made by generative AI." in line
+    assert "They say that the file was made by generative AI." in line
 
 
 def test_one_bad_file_never_stops_the_rest(cli: Callable, tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ def test_a_valid_signature_of_an_unknown_signer_is_told_with_what_it_states() ->
     assert found.in_words == (
         "This file carries content credentials, signed by Jane Doe (Example News) on 2026-11-30 at 18:05 UTC. "
         "The signature is valid, but the signer is not on the list of known signers: anyone can sign with any name. "
-        "They say that it was made by generative AI. Actions that they list: created with Painter 3."
+        "They say that the file was made by generative AI. Actions that they list: created with Painter 3."
     )
 
 
@@ -55,7 +55,9 @@ def test_invalid_credentials_name_each_failed_check_once_and_are_not_relied_on()
     words = ContentCredentials(CredentialState.INVALID, faults=faults, ai_use=AiUse.EDITED).in_words
     assert words.count("the file was changed after it was signed") == 1
     assert "not valid" in words
-    assert "Do not rely on what they say. They say that parts of it were made or changed by generative AI." in words
+    assert (
+        "Do not rely on what they say. They say that parts of the file were made or changed by generative AI." in words
+    )
     assert "an unnamed signer" in words
 
 
