@@ -17,6 +17,7 @@ from monitor.analysis.pipeline import Engines
 from monitor.errors import MonitorError
 from monitor.inference import backends
 from monitor.inference.cache import default_cache_dir
+from monitor.media.c2pa_library import load_library
 from monitor.media.sources import cameras, demo_faces
 from monitor.media.sources.address import known_forms
 from monitor.settings import Settings
@@ -55,6 +56,7 @@ def examine(settings: Settings, *, out: Path) -> Iterator[Finding]:
     yield from _engines(settings)
     yield Finding("sources", Severity.OK, known_forms())
     yield _cameras()
+    yield _credentials()
     yield _check_writable("results", out)
     yield _check_writable("engine cache", default_cache_dir(settings.cache_dir))
     yield _self_test(settings)
@@ -86,6 +88,14 @@ def _cameras() -> Finding:
     if names:
         return Finding("cameras", Severity.OK, ", ".join(names))
     return Finding("cameras", Severity.WARNING, "none found; all other kinds of sources work")
+
+
+def _credentials() -> Finding:
+    try:
+        return Finding("content credentials", Severity.OK, f"can be read, c2pa-rs {load_library().sdk_version()}")
+    except ImportError as error:
+        why = f"cannot be read here: {error}; everything else works"
+        return Finding("content credentials", Severity.WARNING, why)
 
 
 def _check_writable(question: str, folder: Path) -> Finding:

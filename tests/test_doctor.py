@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from monitor import doctor
 from monitor.analysis.pipeline import Engines
 from monitor.analysis.scores import Scorer
 from monitor.doctor import Finding, Severity, examine
@@ -20,6 +21,7 @@ def test_a_ready_machine_has_no_failure(settings: Settings, tmp_path: Path) -> N
     assert "onnxruntime" in found["engine"].answer
     assert "not chosen" in found["engine torch"].answer
     assert "torch 2." in found["packages"].answer
+    assert "can be read" in found["content credentials"].answer
     assert "known-real face" in found["self-test"].answer
     assert not (tmp_path / "not made yet").exists(), "it only looks"
 
@@ -29,6 +31,16 @@ def test_an_unknown_backend_is_a_failure_with_advice(settings: Settings, tmp_pat
     found = findings(settings.model_copy(update={"classifier": classifier}), tmp_path)
     assert found["engine"].health is Severity.FAILURE
     assert "onnxruntime" in found["engine"].answer
+
+
+def test_a_missing_library_for_content_credentials_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing() -> None:
+        raise ImportError("the package c2pa-python is not installed")
+
+    monkeypatch.setattr(doctor, "load_library", missing)
+    found = doctor._credentials()
+    assert found.health is Severity.WARNING
+    assert found.answer == "cannot be read here: the package c2pa-python is not installed; everything else works"
 
 
 def test_missing_weights_fail_the_self_test(settings: Settings, tmp_path: Path) -> None:

@@ -13,8 +13,10 @@ import av
 import pytest
 from PIL import Image
 from support import clips
+from support.certificates import write_signing_files
 from support.crashes import crashing_python
 from support.footage import posed
+from support.signed_media import sign
 
 from monitor.analysis.pipeline import Engines
 from monitor.errors import SourceUnreadableError
@@ -163,3 +165,18 @@ def test_a_file_that_crashes_the_decoder_is_one_sentence(
     with pytest.raises(SourceUnreadableError, match=r"crashed \(SIGABRT\); is it damaged\?$"):
         flagged(uploads, done, archive)
     assert archive.store.count() == 0
+
+
+@pytest.mark.fault
+def test_content_credentials_that_crash_their_reader_do_not_end_the_analysis(
+    uploads: Uploads, talk: bytes, crashing: Callable[[str, str], None], tmp_path: Path
+) -> None:
+    signed = sign(talk, write_signing_files(tmp_path / "signer"), kind="video/mp4")
+    crashing("monitor.media.content_credentials", "describe_manifests")
+    done = analysed(uploads, signed)
+    assert (done.state, done.why) == (UploadState.DONE, "")
+    report = uploads.report(done.id)
+    assert report is not None
+    assert report["content_credentials"]["state"] == "UNREADABLE"
+    assert report["content_credentials"]["reason"] == "the process that reads it crashed (SIGABRT); is it damaged?"
+    assert report["tracks"]

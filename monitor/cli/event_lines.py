@@ -8,7 +8,19 @@ from rich.markup import escape
 
 from monitor.runtime import StreamStatus
 from monitor.runtime.frame_buffer import STOPPED
-from monitor.types import Hint, Label, LabelChange, Reason, Segment, SourceInfo, SourceVerdict, TrackSummary, Verdict
+from monitor.types import (
+    ContentCredentials,
+    CredentialState,
+    Hint,
+    Label,
+    LabelChange,
+    Reason,
+    Segment,
+    SourceInfo,
+    SourceVerdict,
+    TrackSummary,
+    Verdict,
+)
 from monitor.types.events import StreamStateChanged
 from monitor.types.formatting import clock, clock_span, percent, reasons_in_words, share
 from monitor.types.stats import SessionStats
@@ -44,6 +56,10 @@ class SourceResult(Protocol):
     @property
     def hints(self) -> tuple[Hint, ...]:
         """On the stream itself."""
+
+    @property
+    def content_credentials(self) -> ContentCredentials | None:
+        """Of the file; None for other sources."""
 
     @property
     def frames(self) -> SessionStats:
@@ -121,6 +137,11 @@ def note_line(note: str) -> str:
     return f"  note  {escape(note)}"
 
 
+def credentials_line(credentials: ContentCredentials) -> str:
+    """``content credentials  This file carries content credentials, signed by ...``."""
+    return f"  content credentials  {escape(credentials.in_words)}"
+
+
 def segment_line(segment: Segment) -> str:
     """``suspicious span  face 1  0:08.2 to 0:15.9  likely fake, highest score of one picture 97 %``."""
     span = clock_span(segment.start, segment.end)
@@ -157,10 +178,13 @@ def _drop_counts(stats: SessionStats) -> str:
 
 
 def result_lines(result: SourceResult) -> list[str]:
-    """Suspicious spans, hints on the stream, notes on its reading, lost frames, and paths of the results."""
+    """Suspicious spans, hints, notes on the reading, content credentials, lost frames, and paths of the results."""
     lines = [segment_line(segment) for segment in result.segments]
     lines += [hint_span(hint) for hint in result.hints]
     lines += [note_line(note) for note in result.source.notes]
+    credentials = result.content_credentials
+    if credentials is not None and credentials.state is not CredentialState.NONE:
+        lines.append(credentials_line(credentials))
     lost = _drop_counts(result.frames)
     if lost:
         lines.append(f"  not seen: {lost}")
@@ -178,6 +202,7 @@ def result_record(name: str, result: SourceResult) -> dict[str, Any]:
         "segments": [segment.to_dict() for segment in result.segments],
         "hints": [hint.to_dict() for hint in result.hints],
         "notes": list(result.source.notes),
+        "content_credentials": None if result.content_credentials is None else result.content_credentials.to_dict(),
         "frames": result.frames.to_dict(),
         "error": None if result.failure is None else str(result.failure),
         "folder": None if result.folder is None else str(result.folder),

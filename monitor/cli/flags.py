@@ -105,13 +105,18 @@ def export(
         raise UsageError("choose the flags: give their ids, or --text, or --all")
     if out.exists():
         raise UsageError(f"{out} exists already: choose another file with --out")
-    with _open_archive(settings_file, assignments) as archive:
+    settings = settings_from(settings_file, assignments)
+    with FlagArchive.open(settings.evidence) as archive:
         flags = archive.store.resolve_all(ids) if ids else list(archive.iterate(FlagQuery(text=text)))
         if not flags:
             raise UsageError(f"no flag in {archive.folder} matches: nothing was written")
-        bundle = archive.export(flags, out, actor=user_name(), blur=blur)
+        bundle = archive.export(flags, out, actor=user_name(), blur=blur, credentials=settings.credentials)
     for clause in bundle.skipped:
         errors.print(f"omitted: {escape(clause)}")
+    if settings.credentials.can_sign:
+        errors.print("signed with content credentials: report.pdf, and the pictures and clips of the flags")
+    for clause in bundle.unsigned:
+        errors.print(f"not signed: {escape(clause)}")
     for name in bundle.missing:
         errors.print(f"[yellow]missing file:[/] {escape(name)}")
     console.print(

@@ -9,7 +9,17 @@ from typing import Any, Final, Self
 from pydantic import TypeAdapter
 
 from monitor.errors import SourceError
-from monitor.types import Hint, Label, LabelChange, Segment, SourceInfo, SourceVerdict, TrackSummary, Verdict
+from monitor.types import (
+    ContentCredentials,
+    Hint,
+    Label,
+    LabelChange,
+    Segment,
+    SourceInfo,
+    SourceVerdict,
+    TrackSummary,
+    Verdict,
+)
 from monitor.types.serialise import JsonObject
 from monitor.types.stats import SessionStats
 
@@ -17,6 +27,7 @@ _VERDICT: Final = TypeAdapter(SourceVerdict)
 _TRACK_VERDICT: Final = TypeAdapter(Verdict)
 _SEGMENTS: Final = TypeAdapter(tuple[Segment, ...])
 _CHANGES: Final = TypeAdapter(tuple[LabelChange, ...])
+_CREDENTIALS: Final = TypeAdapter(ContentCredentials | None)
 _HINTS: Final = TypeAdapter(tuple[Hint, ...])
 _SOURCE: Final = TypeAdapter(SourceInfo)
 _SECONDS: Final = TypeAdapter(dict[Label, float])
@@ -32,6 +43,7 @@ class RemoteReport:
     segments: tuple[Segment, ...]  # suspicious spans
     label_changes: tuple[LabelChange, ...]  # in order of time, each with its trace
     hints: tuple[Hint, ...]  # on the stream itself
+    content_credentials: ContentCredentials | None  # of the file; None for other sources
     frames: SessionStats  # counts of all frames; a report has no times of the analysis
     failure: SourceError | None  # error that ended the source early
     content: JsonObject = field(repr=False)  # the whole report.json
@@ -52,6 +64,7 @@ class RemoteReport:
             segments=_SEGMENTS.validate_python(content["segments"]),
             label_changes=_CHANGES.validate_python(content["label_changes"]),
             hints=_HINTS.validate_python(content["hints"]),
+            content_credentials=_CREDENTIALS.validate_python(content["content_credentials"]),
             frames=SessionStats.counted(frames["analysed"], dropped=frames["dropped"], lost=frames["lost"]),
             failure=SourceError(frames["ended_early"]) if frames["ended_early"] else None,
             content=dict(content),

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 from monitor.errors import FlagNotFoundError, MonitorError
 from monitor.flags import bundle
@@ -19,12 +19,13 @@ from monitor.flags.files import CLIP, FlagFiles
 from monitor.flags.queries import FlagQuery
 from monitor.flags.retention import RetentionClass, RetentionPlan, plan_deletions
 from monitor.media.clip import Clip
-from monitor.settings import EvidenceSettings
+from monitor.settings import CredentialSettings, EvidenceSettings
 from monitor.system.files import write_error
 from monitor.system.user import data_folder
 from monitor.types import ClipState, Flag
 
 _PAGE = 500  # flags read at a time
+_UNSIGNED: Final = CredentialSettings()
 
 
 def default_folder() -> Path:
@@ -121,13 +122,28 @@ class FlagArchive:
         self.store.delete(flag_id, actor=actor, why=why, expected=expected)
         self.files.remove(flag_id)
 
-    def export(self, flags: Sequence[Flag], path: Path, *, actor: str, blur: bool = False) -> ExportedBundle:
-        """Exports flags as a bundle, see ``monitor.flags.bundle``; ``blur`` hides all faces but the flagged ones.
+    def export(
+        self,
+        flags: Sequence[Flag],
+        path: Path,
+        *,
+        actor: str,
+        blur: bool = False,
+        credentials: CredentialSettings = _UNSIGNED,
+    ) -> ExportedBundle:
+        """Exports flags as a bundle, see ``monitor.flags.bundle``.
+
+        Args:
+            blur: hide all faces but the flagged ones.
+            credentials: sign the files, if they name a certificate.
 
         Raises:
             OutputError: the bundle cannot be written.
+            UsageError: the certificate or the key cannot be used.
         """
-        return bundle.export(path, flags, store=self.store, exhibits=self.files, actor=actor, blur=blur)
+        return bundle.export(
+            path, flags, store=self.store, exhibits=self.files, actor=actor, blur=blur, credentials=credentials
+        )
 
     def plan(self, settings: EvidenceSettings, *, now: datetime) -> RetentionPlan:
         """The deletions that :meth:`tidy` would make, see ``monitor.flags.retention``."""

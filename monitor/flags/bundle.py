@@ -12,7 +12,7 @@
 The export prints the manifest's own SHA-256 and writes it into the store's log, so that the exported file can be
 identified later. The last event of a flag contains the flag's hash, and every event contains its own hash.
 The pictures of a blurred export differ from the stored ones: the manifest lists each altered picture with the hash of
-the stored file and the alteration, and lists the omitted files.
+the stored file and the alteration, and lists the omitted files. So do the files of a signed export.
 """
 
 import contextlib
@@ -22,9 +22,10 @@ import shutil
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
 from lzma import LZMAError
 from pathlib import Path
 from typing import Any, Final
@@ -37,11 +38,14 @@ from monitor.flags.database import FlagStore
 from monitor.flags.export_files import ALTERABLE, ExportFiles, collect_files
 from monitor.flags.files import CLIP, FlagFiles
 from monitor.flags.history import HistoryEvent
+from monitor.flags.signed_copies import sign_copies, sign_report
+from monitor.settings import CredentialSettings
 from monitor.system.files import is_system_file, write_error
 from monitor.types import Flag
 from monitor.types.serialise import json_file
 
 FORMAT: Final = 1
+_UNSIGNED: Final = CredentialSettings()
 _CHUNK: Final = 1 << 20  # bytes
 _STORED: Final = (".mp4", ".jpg", ".png", ".pdf")  # compressed already
 # Exceptions on damage. RuntimeError is none: the member is encrypted, or has an unknown compression.
@@ -57,6 +61,7 @@ class ExportedBundle:
     flags: int
     missing: tuple[str, ...]  # recorded files that no longer exist; the report lists them
     skipped: tuple[str, ...] = ()  # files omitted from a blurred export, with the reason; the report lists them
+    unsigned: tuple[str, ...] = ()  # pictures and clips of a signed export that cannot be signed, with the reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,47 +77,80 @@ class BundleVerification:
 
 
 def export(
-    path: Path, flags: Sequence[Flag], *, store: FlagStore, exhibits: FlagFiles, actor: str, blur: bool = False
+    path: Path,
+    flags: Sequence[Flag],
+    *,
+    store: FlagStore,
+    exhibits: FlagFiles,
+    actor: str,
+    blur: bool = False,
+    credentials: CredentialSettings = _UNSIGNED,
 ) -> ExportedBundle:
     """Writes a bundle of these flags, whole or not at all, and logs the export.
 
     Args:
         flags: in the order of the report.
         blur: see ``monitor.flags.export_files``.
+        credentials: sign the pictures, the clips and report.pdf, if they name a certificate.
 
     Raises:
         OutputError: the bundle cannot be written.
+        UsageError: the certificate or the key cannot be used.
         StoreError: the database does not answer.
     """
-    partial = path.with_name(f".{path.name}.partial")
+    unfinished = path.with_name(f".{path.name}.partial")
     copies = {flag.id: collect_files(flag, exhibits, blur=blur) for flag in flags}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with zipfile.ZipFile(partial, "w") as archive:
-            listed = _write_contents(archive, flags, copies=copies, store=store, blur=blur)
+        with _signing_folder(path, credentials) as folder, zipfile.ZipFile(unfinished, "w") as archive:
+            sign_document = bytes if folder is None else _document_signer(folder, credentials)
+            if folder is not None:  # before the hashes are taken
+                copies = sign_copies(flags, copies, folder=folder, settings=credentials)
+            listed = _write_contents(archive, flags, copies=copies, store=store, blur=blur, sign_document=sign_document)
             manifest = json_file(_manifest(flags, copies=copies, listed=listed))
             _add(archive, MANIFEST, manifest)
         digest = hashlib.sha256(manifest).hexdigest()
         details = {"manifest_sha256": digest} | ({"blurred": True} if blur else {})
         for flag in flags:
             store.note("exported", actor=actor, flag_id=flag.id, details=details)
-        partial.replace(path)
+        unfinished.replace(path)
     except OSError as error:
         raise write_error(path, error) from error
     finally:
         with contextlib.suppress(OSError):  # it was renamed, or never existed
-            partial.unlink()
+            unfinished.unlink()
     return ExportedBundle(
         path=path,
         sha256=digest,
         flags=len(flags),
         missing=tuple(f"{flag.id}/{name}" for flag in flags for name in copies[flag.id].missing),
         skipped=tuple(f"{flag.id}/{name}: {why}" for flag in flags for name, why in copies[flag.id].skipped.items()),
+        unsigned=tuple(f"{flag.id}/{name}: {why}" for flag in flags for name, why in copies[flag.id].unsigned.items()),
     )
 
 
+@contextlib.contextmanager
+def _signing_folder(path: Path, credentials: CredentialSettings) -> Iterator[Path | None]:
+    """A folder for signed copies beside the bundle; None if nothing is signed."""
+    if not credentials.can_sign:
+        yield None
+        return
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as folder:
+        yield Path(folder)
+
+
+def _document_signer(folder: Path, credentials: CredentialSettings) -> Callable[[bytes], bytes]:
+    return partial(sign_report, folder=folder, title="report.pdf", settings=credentials)
+
+
 def _write_contents(
-    archive: zipfile.ZipFile, flags: Sequence[Flag], *, copies: Mapping[str, ExportFiles], store: FlagStore, blur: bool
+    archive: zipfile.ZipFile,
+    flags: Sequence[Flag],
+    *,
+    copies: Mapping[str, ExportFiles],
+    store: FlagStore,
+    blur: bool,
+    sign_document: Callable[[bytes], bytes],
 ) -> dict[str, dict[str, Any]]:
     """Writes all members but the manifest; returns the manifest's entries, by member name."""
     events = [event for flag in flags for event in store.events(flag.id)]
@@ -132,7 +170,8 @@ def _write_contents(
 
     document = compile_document(flags, events=events, copies=copies, blurred=blur)
     listed |= _add(archive, "report.html", render_html(document).encode())
-    return listed | _add(archive, "report.pdf", render_pdf(document, made_at=datetime.now(UTC)))
+    pdf = sign_document(render_pdf(document, made_at=datetime.now(UTC)))
+    return listed | _add(archive, "report.pdf", pdf)
 
 
 def _manifest(

@@ -28,8 +28,8 @@ class ExportFile:
     exhibit: FlagFile  # the flag's record of the file
     sha256: str  # hex, of the copy
     size: int  # bytes, of the copy
-    path: Path  # of the stored file
-    content: bytes | None = None  # of the copy; None: the same as the stored file
+    path: Path  # of the stored file, or of its signed copy
+    content: bytes | None = None  # of the copy; None: those of the file at ``path``
     altered: str = ""  # the alteration; "" if the copy is unchanged
 
     def read(self) -> bytes:
@@ -48,6 +48,7 @@ class ExportFiles:
     files: tuple[ExportFile, ...] = ()
     missing: tuple[str, ...] = ()  # recorded files that no longer exist
     skipped: Mapping[str, str] = field(default_factory=dict)  # name -> reason
+    unsigned: Mapping[str, str] = field(default_factory=dict)  # name -> reason; empty if nothing was to be signed
 
 
 def collect_files(flag: Flag, exhibits: FlagFiles, *, blur: bool = False) -> ExportFiles:

@@ -17,6 +17,10 @@ from monitor.types.formatting import clock, clock_span, percent_or_unknown, reas
 PRINTABLE: Final = "report.html"
 _TEMPLATE: Final = Path(__file__).with_name("printable.html.j2")
 _MAX_PICTURES: Final = 8
+CREDENTIALS_NOTE: Final = (
+    "Content credentials are claims of their signer, and do not change the verdict. Valid ones show that the file is "
+    "as it was signed, not that it shows what happened. They are easily removed from a file."
+)
 NO_PROOF: Final = (
     "Likely real is no proof either: it means that this classifier found no sign of manipulation, and it misses many "
     "fakes."
@@ -81,6 +85,8 @@ def _content(report: Mapping[str, Any]) -> dict[str, Any]:
             }
             for track in report["tracks"]
         ],
+        "credentials": (report.get("content_credentials") or {}).get("in_words", ""),  # earlier reports had none
+        "credentials_note": CREDENTIALS_NOTE,
         "hints": [f"{hint['in_words']}, {clock_span(hint['start'], hint['end'])}" for hint in report["hints"]],
     }
 

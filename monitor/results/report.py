@@ -8,6 +8,7 @@ from typing import Self
 
 from monitor.analysis.pipeline import Engines
 from monitor.errors import SourceError, SourceUnavailableError
+from monitor.media.content_credentials import content_credentials
 from monitor.results.formats import report_formats
 from monitor.results.report_content import (
     AnalysedSource,
@@ -20,7 +21,7 @@ from monitor.results.report_content import (
 )
 from monitor.settings import Settings
 from monitor.system.files import write_error
-from monitor.types import Hint, LabelChange, Segment, SourceInfo, SourceVerdict, TrackSummary
+from monitor.types import ContentCredentials, Hint, LabelChange, Segment, SourceInfo, SourceVerdict, TrackSummary
 from monitor.types.serialise import JsonObject
 from monitor.types.stats import SessionStats
 
@@ -41,21 +42,25 @@ class Provenance:
     model: ModelSummary  # the classifier, or the committee of several
     engine: str  # name, as in the observations
     engine_reason: str  # reason of the choice
+    credentials: ContentCredentials | None = None  # of the source's file; None: the source is no single file
 
     @classmethod
     def of(cls, source: SourceInfo, *, engines: Engines, settings: Settings) -> Self:
-        """The provenance of a source scored by these engines; reads the whole file for its hash.
+        """The provenance of a source scored by these engines; reads the whole file for its hash and its credentials.
 
         Raises:
             SourceUnavailableError: the file can no longer be read.
+            UsageError: the setting ``credentials.trusted_signers`` cannot be used.
         """
+        file = source.path if source.path is not None and source.path.is_file() else None
         return cls(
             source=source,
-            sha256=sha256_of(source.path) if source.path is not None and source.path.is_file() else None,
+            sha256=None if file is None else sha256_of(file),
             settings=settings,
             model=ModelSummary.of_committee(engines.committee),
             engine=engines.scorer.engine.name,
             engine_reason=engines.choice.reason,
+            credentials=None if file is None else content_credentials(file, settings),
         )
 
 
@@ -83,6 +88,11 @@ class Report:
     def model(self) -> ModelSummary:
         """The classifier, or the committee of several, with its stated limits."""
         return self.provenance.model
+
+    @property
+    def content_credentials(self) -> ContentCredentials | None:
+        """Signed statements of the file about its origin; the verdict does not depend on them."""
+        return self.provenance.credentials
 
     @property
     def engine(self) -> str:
@@ -132,6 +142,7 @@ def _content(report: Report, *, start: float = 0.0) -> ReportContent:
         spans=SuspiciousSpan.of(report.segments),
         label_changes=report.label_changes,
         hints=tuple(sorted(report.hints, key=lambda hint: (hint.start, hint.kind))),
+        content_credentials=provenance.credentials,
         model=provenance.model,
         engine=EngineSummary(provenance.engine, provenance.engine_reason, report.engines),
         settings=provenance.settings.record(),

@@ -8,7 +8,17 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 from monitor import __version__
-from monitor.types import Hint, Label, LabelChange, ScoreProcess, Segment, SourceInfo, SourceVerdict, TrackSummary
+from monitor.types import (
+    ContentCredentials,
+    Hint,
+    Label,
+    LabelChange,
+    ScoreProcess,
+    Segment,
+    SourceInfo,
+    SourceVerdict,
+    TrackSummary,
+)
 from monitor.types.faces import Calibration
 from monitor.types.formatting import percent, reasons_in_words
 from monitor.types.serialise import COUNT, DIGITS, EXACT, PROBABILITY, SHA256, Serialisable, inlined
@@ -217,6 +227,9 @@ class ReportContent(Serialisable):
     spans: tuple[SuspiciousSpan, ...]  # the segments of all tracks, joined where they overlap
     label_changes: tuple[LabelChange, ...]  # all label changes, in order of time, each with its trace
     hints: tuple[Hint, ...]  # on the stream itself, in order of time; no verdict depends on them (since 1.1)
+    # signed statements in the file about its origin (C2PA); no verdict depends on them; None: the source is no single
+    # local file (since 2.0)
+    content_credentials: ContentCredentials | None
     model: ModelSummary
     engine: EngineSummary
     # the settings that affect a verdict, one object for each stage; see docs/settings.md

@@ -3,6 +3,7 @@
 import importlib
 from typing import TYPE_CHECKING
 
+from monitor.settings.credentials import CredentialSettings
 from monitor.settings.old_names import rename_settings
 from monitor.settings.outlets import MqttSettings, NotificationSettings, NotifiedEvent
 from monitor.settings.server import AccessSettings, ApiSettings, DashboardSettings, EvidenceSettings, ServiceSettings
@@ -30,6 +31,7 @@ __all__ = [
     "AccessSettings",
     "ApiSettings",
     "ClassifierSettings",
+    "CredentialSettings",
     "DashboardSettings",
     "EvidenceSettings",
     "FaceDetectorSettings",

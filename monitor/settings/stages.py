@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from pydantic import Field, field_validator, model_validator
 
+from monitor.settings.credentials import CredentialSettings
 from monitor.settings.outlets import MqttSettings, NotificationSettings
 from monitor.settings.server import AccessSettings, ApiSettings, DashboardSettings, EvidenceSettings, ServiceSettings
 from monitor.settings.values import ExpandedPath, Probability, Seconds, StageSettings
@@ -261,8 +262,9 @@ class SessionSettings(StageSettings):
 
 
 _WITHOUT_EFFECT: Final = (  # on a verdict
-    "cache_dir", "evidence", "dashboard", "access", "service", "api", "webhooks", "mqtt", "notifications",
-)  # fmt: skip
+    *("cache_dir", "evidence", "credentials", "dashboard", "access", "service"),
+    *("api", "webhooks", "mqtt", "notifications"),
+)
 
 
 class Settings(StageSettings):
@@ -281,6 +283,7 @@ class Settings(StageSettings):
     segment: SegmentSettings = SegmentSettings()
     session: SessionSettings = SessionSettings()
     evidence: EvidenceSettings = EvidenceSettings()
+    credentials: CredentialSettings = CredentialSettings()
     dashboard: DashboardSettings = DashboardSettings()
     access: AccessSettings = AccessSettings()
     service: ServiceSettings = ServiceSettings()
@@ -293,5 +296,5 @@ class Settings(StageSettings):
     )
 
     def record(self) -> dict[str, Any]:
-        """The settings that a verdict depends on, as JSON values: without storage, pages, sign-in and outlets."""
+        """The settings that a verdict depends on, as JSON values: without storage, signatures, server and outlets."""
         return self.model_dump(mode="json", exclude=set(_WITHOUT_EFFECT))

@@ -6,6 +6,14 @@ Shape, dtype, order and range of an array are documented beside its field and ch
 Boxes are pixels of the full frame, ``x1 y1 x2 y2``, x to the right, y down.
 """
 
+from monitor.types.content_credentials import (
+    AiUse,
+    ContentCredentials,
+    CredentialAction,
+    CredentialFault,
+    CredentialIngredient,
+    CredentialState,
+)
 from monitor.types.faces import Calibration, ClassifierScores, Faces, Qualities, ScoreProcess, Scores, TrackedFaces
 from monitor.types.flags import ClipState, Flag, FlagFile, Opinion, Origin
 from monitor.types.frames import Floats, Frame, Pixels, SourceInfo
@@ -24,10 +32,16 @@ from monitor.types.verdicts import (
 )
 
 __all__ = [
+    "AiUse",
     "Calibration",
     "ClassifierScores",
     "ClassifierVerdict",
     "ClipState",
+    "ContentCredentials",
+    "CredentialAction",
+    "CredentialFault",
+    "CredentialIngredient",
+    "CredentialState",
     "Faces",
     "Flag",
     "FlagFile",

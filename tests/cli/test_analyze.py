@@ -7,8 +7,10 @@ from types import SimpleNamespace
 import av
 import jsonschema
 import pytest
+from support.certificates import write_signing_files
 from support.clips import video
 from support.json_schema import REPORT_FILE
+from support.signed_media import AI, created, picture, sign
 
 from monitor import api
 from monitor.media.sources import open_source
@@ -33,6 +35,18 @@ def test_the_demo_becomes_a_report_a_timeline_and_a_video(cli: Callable, tmp_pat
     assert len(rows) > 5, "five scores per second and face, and a header"
     assert "demo:" in said.out
     assert "annotated.mp4" in said.out
+
+
+def test_content_credentials_are_printed_after_the_verdict(cli: Callable, tmp_path: Path) -> None:
+    signer = write_signing_files(tmp_path / "signer")
+    path = tmp_path / "a.jpg"
+    path.write_bytes(sign(picture(side=200), signer, actions=[created(AI)]))
+    done = cli("analyze", str(path), "--out", str(tmp_path / "out"))
+    lines = done.out.splitlines()
+    assert "not enough evidence" in lines[0]
+    (line,) = (line for line in lines if line.startswith("  content credentials  "))
+    assert "signed by Jane Doe (Example News)" in line
+    assert "They say that the file was made by generative AI." in line
 
 
 def test_one_bad_file_never_stops_the_rest(cli: Callable, tmp_path: Path) -> None:

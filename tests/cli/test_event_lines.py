@@ -7,7 +7,19 @@ from support.provenance import provenance
 
 from monitor.cli import event_lines
 from monitor.results.report import Report
-from monitor.types import Hint, HintKind, Label, LabelChange, Reason, Segment, SourceVerdict, TrackSummary, Verdict
+from monitor.types import (
+    ContentCredentials,
+    CredentialState,
+    Hint,
+    HintKind,
+    Label,
+    LabelChange,
+    Reason,
+    Segment,
+    SourceVerdict,
+    TrackSummary,
+    Verdict,
+)
 from monitor.types.stats import SessionStats
 
 STATS = SessionStats(
@@ -127,6 +139,18 @@ def test_a_result_tells_how_its_source_was_read() -> None:
     assert "  note  HDR [PQ], converted" in [plain(line) for line in event_lines.result_lines(result)]
     assert event_lines.result_record("a.mp4", result)["notes"] == ["HDR [PQ], converted"]
     assert result.to_dict()["source"]["notes"] == ["HDR [PQ], converted"]
+
+
+def test_content_credentials_are_a_line_of_their_own_and_none_are_no_line() -> None:
+    credentials = ContentCredentials(CredentialState.VALID, signer="[bold]Ada")
+    result = replace(RESULT, provenance=replace(provenance(), credentials=credentials))
+    lines = [plain(line) for line in event_lines.result_lines(result)]
+    assert f"  content credentials  {credentials.in_words}" in lines
+    assert "signed by [bold]Ada" in credentials.in_words
+    assert event_lines.result_record("a.mp4", result)["content_credentials"] == credentials.to_dict()
+    without = replace(RESULT, provenance=replace(provenance(), credentials=ContentCredentials(CredentialState.NONE)))
+    assert not any("content credentials" in line for line in event_lines.result_lines(without))
+    assert event_lines.result_record("rtsp://cam", RESULT)["content_credentials"] is None
 
 
 def test_the_frames_of_a_stop_are_named_in_plain_words() -> None:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from support.certificates import write_signing_files
 from support.flagging import flag
 
 from monitor.flags.archive import FlagArchive
@@ -207,3 +208,31 @@ def test_the_password_of_the_database_is_never_printed(cli: Callable, monkeypatc
     assert said.code == 1
     assert "nosuchsql://ada:***@host/flags" in said.err
     assert "secret" not in said.err
+
+
+def test_an_export_is_signed_with_the_certificate_of_the_settings(
+    cli: Callable, kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = write_signing_files(tmp_path / "owner")
+    monkeypatch.setenv("DEEPFAKE_MONITOR_CREDENTIALS__CERTIFICATES", str(files.chain))
+    monkeypatch.setenv("DEEPFAKE_MONITOR_CREDENTIALS__PRIVATE_KEY", str(files.key))
+    made = cli("flags", "export", flag(0).id, "--out", "one.zip")
+    assert made.code == 0, made.err
+    assert "signed with content credentials: report.pdf" in made.err
+    assert f"not signed: {flag(0).id}/frame.jpg: asset could not be parsed" in made.err  # it is no picture
+    with zipfile.ZipFile("one.zip") as archive:
+        assert b"c2pa" in archive.read("report.pdf")
+    assert cli("flags", "verify", "one.zip").code == 0
+
+
+def test_a_wrong_key_for_an_export_is_one_sentence(
+    cli: Callable, kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files, other = write_signing_files(tmp_path / "owner"), write_signing_files(tmp_path / "other")
+    monkeypatch.setenv("DEEPFAKE_MONITOR_CREDENTIALS__CERTIFICATES", str(files.chain))
+    monkeypatch.setenv("DEEPFAKE_MONITOR_CREDENTIALS__PRIVATE_KEY", str(other.key))
+    refused = cli("flags", "export", flag(0).id, "--out", "one.zip")
+    assert refused.code == 2
+    assert "the private key does not belong to the first certificate" in refused.err
+    assert len(refused.err.strip().splitlines()) == 1
+    assert not Path("one.zip").exists()

@@ -15,7 +15,7 @@ from monitor.results.key_frames import KeyFrame, KeyFrameRecorder
 from monitor.results.printable import NO_PROOF, printable
 from monitor.results.report import Provenance
 from monitor.system import jpeg
-from monitor.types import Hint, HintKind, Label, Reason, SourceVerdict
+from monitor.types import AiUse, ContentCredentials, CredentialState, Hint, HintKind, Label, Reason, SourceVerdict
 
 FAKE = SourceVerdict(Label.LIKELY_FAKE, 0.95, 1, ())
 REAL = SourceVerdict(Label.LIKELY_REAL, 0.1, 1, ())
@@ -72,6 +72,25 @@ def test_the_strongest_samples_are_in_the_page_itself(tmp_path: Path, provenance
     page = printable(tmp_path)
     assert page.count("data:image/jpeg;base64,") == 1
     assert "face 3 at 0:01.5" in page
+
+
+def test_content_credentials_are_a_section_of_their_own(tmp_path: Path, provenance: Provenance) -> None:
+    credentials = ContentCredentials(CredentialState.VALID, signer="<b>Ada", ai_use=AiUse.GENERATED)
+    written(tmp_path, replace(provenance, credentials=credentials), REAL)
+    page = printable(tmp_path)
+    section = page.split("<h2>Content credentials of the file</h2>")[1].split("<h2>")[0]
+    assert "signed by &lt;b&gt;Ada" in section
+    assert "made by generative AI" in section
+    assert "do not change the verdict" in section
+    assert '<span class="label">likely real</span>' in page
+
+
+def test_a_result_without_the_key_has_no_section_for_credentials(tmp_path: Path, provenance: Provenance) -> None:
+    written(tmp_path, provenance, REAL)
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report.pop("content_credentials") is None
+    (tmp_path / "report.json").write_text(json.dumps(report))  # as earlier versions wrote it
+    assert "Content credentials" not in printable(tmp_path)
 
 
 @pytest.mark.parametrize("content", [None, "no JSON", "{}"])

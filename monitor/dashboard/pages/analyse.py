@@ -10,6 +10,7 @@ import streamlit as st
 
 from monitor.dashboard.gallery import GalleryItem, GalleryRow, gallery
 from monitor.dashboard.pages.charts import limits, moments, verdicts
+from monitor.dashboard.pages.credentials_block import show_credentials
 from monitor.dashboard.pages.current_user import ask_reporter, has_role
 from monitor.dashboard.pages.flag_form import flag_form
 from monitor.dashboard.pages.formatting import (
@@ -77,6 +78,7 @@ def _result(monitor_service: service.MonitorService, analysis: Upload) -> None:
     with verdict_place():
         show_banner(title, report, folder=folder, analysis_id=analysis.id)
     _remarks(report)
+    show_credentials(report)
     segments, timeline = report["segments"], pd.read_csv(folder / TIMELINE_FILE)
     picture, spans = st.columns([3, 2])
     with spans:
