@@ -177,8 +177,8 @@ class Preset(StrEnum):
 
 
 PRESETS: Final[Mapping[Preset, Mapping[str, float]]] = {
-    Preset.NEWSROOM: {"suspicious_at": 0.68, "fake_at": 0.9, "real_at": 0.25},
-    Preset.BALANCED: {"suspicious_at": 0.75, "fake_at": 0.9, "real_at": 0.25},
+    Preset.NEWSROOM: {"suspicious_at": 0.74, "fake_at": 0.9, "real_at": 0.25},
+    Preset.BALANCED: {"suspicious_at": 0.8, "fake_at": 0.9, "real_at": 0.25},
     Preset.WALL: {"suspicious_at": 0.9, "fake_at": 0.95, "real_at": 0.25},
 }
 _BALANCED = PRESETS[Preset.BALANCED]

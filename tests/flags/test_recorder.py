@@ -111,7 +111,7 @@ def test_a_flag_is_kept_with_what_was_on_the_screen(flagger: FlagRecorder, archi
     assert (flag.start, flag.media_time, flag.end) == (5.0, 7.0, 8.0)
     assert (flag.source, flag.reporter, flag.note, flag.category) == ("cam", "ada", "look", "face swap")
     assert (flag.model, flag.weights_sha256) == (CARD.id, CARD.weights_sha256)
-    assert flag.settings["verdict"]["suspicious_at"] == 0.75
+    assert flag.settings["verdict"]["suspicious_at"] == 0.8
     assert archive.files.faults(flag) == []
     folder = archive.files.folder(flag.id)
     picture = np.asarray(Image.open(folder / "frame.jpg"))

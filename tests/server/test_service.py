@@ -212,8 +212,8 @@ def test_a_preset_holds_for_what_is_opened_from_then_on(monitor_service: Monitor
     monitor_service.judge_by(Preset.NEWSROOM)
     after = monitor_service.add("demo:", trusted=True)
     assert before.settings.verdict.preset == "balanced"
-    assert (after.settings.verdict.preset, after.settings.verdict.suspicious_at) == ("newsroom", 0.68)
-    assert monitor_service.analyses.settings.verdict.suspicious_at == 0.68
+    assert (after.settings.verdict.preset, after.settings.verdict.suspicious_at) == ("newsroom", 0.74)
+    assert monitor_service.analyses.settings.verdict.suspicious_at == 0.74
     assert after.settings.record()["verdict"]["preset"] == "newsroom", "as it goes into flags"
 
 

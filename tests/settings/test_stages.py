@@ -27,7 +27,7 @@ def test_the_record_is_deterministic_and_json() -> None:
 
 
 class TestPreset:
-    @pytest.mark.parametrize(("preset", "at"), [("newsroom", 0.68), ("balanced", 0.75), ("wall", 0.9)])
+    @pytest.mark.parametrize(("preset", "at"), [("newsroom", 0.74), ("balanced", 0.8), ("wall", 0.9)])
     def test_a_name_stands_for_thresholds(self, preset: str, at: float) -> None:
         verdict = load(verdict__preset=preset).verdict
         assert verdict.suspicious_at == at
@@ -47,9 +47,9 @@ class TestPreset:
 
     def test_another_preset_changes_the_thresholds_alone(self) -> None:
         verdict = load(verdict__preset="wall", verdict__decay_time=3.0).verdict.under(Preset.NEWSROOM)
-        assert (verdict.suspicious_at, verdict.decay_time, verdict.preset) == (0.68, 3.0, "newsroom")
+        assert (verdict.suspicious_at, verdict.decay_time, verdict.preset) == (0.74, 3.0, "newsroom")
 
     def test_it_is_recorded_with_what_it_means(self) -> None:
         recorded = load(verdict__preset="newsroom").record()["verdict"]
-        assert (recorded["preset"], recorded["suspicious_at"]) == ("newsroom", 0.68)
+        assert (recorded["preset"], recorded["suspicious_at"]) == ("newsroom", 0.74)
         assert "service" not in load().record()

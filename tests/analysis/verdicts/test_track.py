@@ -80,7 +80,9 @@ def test_a_swing_shorter_than_the_debounce_changes_no_label() -> None:
 
 def test_suspicion_that_rises_during_the_debounce_starts_with_the_milder_label() -> None:
     process = ScoreProcess(max_effective_samples=4.0)
-    timeline = play(lambda _: 1.0, seconds=8.0, settings=VerdictSettings(debounce=1.0), process=process)
+    timeline = play(
+        lambda _: 1.0, seconds=8.0, settings=VerdictSettings(debounce=1.0, suspicious_at=0.75), process=process
+    )
     assert timeline.labels == [SUSPICIOUS, FAKE]
     first = next(v.media_time for v in timeline.changes)
     assert first == pytest.approx(0.2 + 1.0, abs=0.25), "growing worse does not start the debounce again"
@@ -155,7 +157,7 @@ class TestTrace:
 
     @pytest.mark.parametrize(
         ("before", "after", "threshold"),
-        [(-3.0, 0.0, 0.30), (3.0, 0.0, 0.70), (3.0, 0.85, 0.85), (0.0, -3.0, 0.25), (0.85, 3.0, 0.90), (0.0, 3.0, 0.9)],
+        [(-3.0, 0.0, 0.30), (3.0, 0.0, 0.75), (3.0, 0.85, 0.85), (0.0, -3.0, 0.25), (0.85, 3.0, 0.90), (0.0, 3.0, 0.9)],
     )
     def test_a_label_change_records_the_crossed_threshold(self, before: float, after: float, threshold: float) -> None:
         timeline = play(switch(before, after, at=10.0), seconds=30.0)
