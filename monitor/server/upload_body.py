@@ -43,6 +43,6 @@ async def receive_body(
                 check_size(received, max_megabytes=limit)
                 on_chunk(piece)
                 await asyncio.to_thread(file.write, piece)
-        await asyncio.to_thread(analyses.check_readable, path, name=Path(name).name)
+        await asyncio.to_thread(analyses.check_readable, path, name=Path(name).name or "the file")
         await accept(analysis_id)
     return analysis_id, received

@@ -54,6 +54,11 @@ def test_a_bad_body_leaves_nothing(
     assert analyses.all == []
 
 
+def test_a_file_without_a_name_is_refused_in_a_whole_sentence(analyses: Uploads) -> None:
+    with pytest.raises(SourceUnreadableError, match=r"^the file: holds no video"):
+        asyncio.run(receive_body(request(b"no picture"), analyses, name="", accept=accept))
+
+
 def test_the_file_is_deleted_if_it_is_not_accepted(
     analyses: Uploads, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,7 +14,12 @@ from monitor.types.events import FrameAnalysed
 
 BOX = (0.0, 0.0, 9.0, 9.0)
 BLACK = np.zeros((9, 9, 3), np.uint8)
-START = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=50)
+START = datetime.min  # of each test: fifty minutes ago
+
+
+@pytest.fixture(autouse=True)
+def _start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(globals(), "START", datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=50))
 
 
 def feed(log: VerdictLog, seconds: float, *faces: Face, connection: int = 1) -> None:
