@@ -14,7 +14,7 @@ from monitor.types.events import FrameAnalysed
 
 BOX = (0.0, 0.0, 9.0, 9.0)
 BLACK = np.zeros((9, 9, 3), np.uint8)
-START = datetime.min  # of each test: fifty minutes ago
+START = datetime.now(UTC)  # of each test: fifty minutes ago
 
 
 @pytest.fixture(autouse=True)
