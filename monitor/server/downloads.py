@@ -106,7 +106,7 @@ def _download_http(url: str, write: Callable[[bytes], None], *, max_megabytes: i
                         continue
                     _check_answer(response, name)
                     check_size(int(response.headers.get("content-length") or 0), max_megabytes=max_megabytes)
-                    for part in response.iter_raw(_CHUNK):
+                    for part in response.iter_raw():  # as it arrives, so that a slow server meets the limits, too
                         write(part)
                         if time.monotonic() > deadline:
                             raise SourceUnavailableError(f"{name}: the download took longer than {_LONGEST:g} s")

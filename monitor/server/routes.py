@@ -123,7 +123,10 @@ async def export(request: Request) -> Response:
         await asyncio.to_thread(_note, request, "exported", person=actor, what=", ".join(ids))
 
     try:
-        return await sent_files.export_flags(service.current().archive, ids, actor=actor, note=note)
+        now = service.current()
+        return await sent_files.export_flags(
+            now.archive, ids, actor=actor, note=note, credentials=now.settings.credentials
+        )
     except MonitorError as error:
         return _error(str(error), 404)
 

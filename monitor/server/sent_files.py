@@ -12,6 +12,7 @@ from starlette.responses import FileResponse, HTMLResponse, Response
 from monitor.errors import OutputError
 from monitor.flags.archive import FlagArchive
 from monitor.results.printable import PRINTABLE, printable
+from monitor.settings import CredentialSettings
 from monitor.types import Flag
 
 HEADERS: Final = {
@@ -52,23 +53,31 @@ def result_file(folder: Path | None, name: str, *, saved: bool = False) -> Respo
 
 
 async def export_flags(
-    archive: FlagArchive, ids: Iterable[str], *, actor: str, note: Callable[[], Awaitable[None]], blur: bool = False
+    archive: FlagArchive,
+    ids: Iterable[str],
+    *,
+    actor: str,
+    note: Callable[[], Awaitable[None]],
+    credentials: CredentialSettings,
+    blur: bool = False,
 ) -> Response:
     """A bundle of the flags with these ids, see :mod:`monitor.flags.bundle`.
 
     Args:
         note: called when the bundle is complete; its error deletes the bundle.
+        credentials: sign the files, if they name a certificate.
 
     Raises:
         FlagNotFoundError: no flag has one of the ids.
         OutputError: the bundle cannot be written.
         StoreError: the database does not answer.
+        UsageError: the certificate or the key cannot be used.
     """
     folder = tempfile.TemporaryDirectory(prefix="deepfake-monitor-")
     path = Path(folder.name) / "flags.zip"
     try:
         flags = [await asyncio.to_thread(archive.store.get, flag_id) for flag_id in ids]
-        await asyncio.to_thread(archive.export, flags, path, actor=actor, blur=blur)
+        await asyncio.to_thread(archive.export, flags, path, actor=actor, blur=blur, credentials=credentials)
         await note()
     except BaseException:
         folder.cleanup()

@@ -57,7 +57,7 @@ class MonitorService:
         self._streams: dict[str, Stream] = {}
         self._engines: Engines | None = None
         self._build: EngineBuild | None = None
-        self._loading, self._adding = threading.Lock(), threading.Lock()
+        self._loading, self._adding = threading.Lock(), threading.RLock()
         database = archive.store.database
         self.accounts, self.audit, self.guesses = Accounts(database), AuditLog(database), LoginThrottle()
         self.api_keys, self.idempotency_keys = ApiKeys(database), IdempotencyKeys(database)
@@ -174,7 +174,8 @@ class MonitorService:
         """
         if not trusted:
             check_address(url, folders=self.settings.dashboard.media_folders)
-        return self._watch(url.strip(), name=name.strip(), repeat=repeat)
+        with self._adding:
+            return self._watch(url.strip(), name=name.strip(), repeat=repeat)
 
     def camera(self, key: str, *, name: str) -> Stream:
         """The stream of a browser's own camera; created with its first connection.
@@ -226,13 +227,15 @@ class MonitorService:
         Raises:
             ConflictError: the source is watched already, or as for :meth:`add`.
         """
+        check_address(url, folders=self.settings.dashboard.media_folders)  # may wait for a name, so before the lock
         address = mask(url.strip())
-        twin = next((stream for stream in self.streams if stream.address == address), None)
-        if twin is not None:
-            raise ConflictError(f"{address} is watched already, as {twin.name}: rename it, or remove it first")
-        stream = self.add(url, name=name, repeat=repeat)
-        self._saved[stream.id] = SavedSource(url=url.strip(), name=name.strip(), repeat=repeat)
-        self._save()
+        with self._adding:
+            twin = next((stream for stream in self.streams if stream.address == address), None)
+            if twin is not None:
+                raise ConflictError(f"{address} is watched already, as {twin.name}: rename it, or remove it first")
+            stream = self.add(url, name=name, repeat=repeat, trusted=True)
+            self._saved[stream.id] = SavedSource(url=url.strip(), name=name.strip(), repeat=repeat)
+            self._save()
         return stream
 
     def restore(self) -> None:
@@ -248,15 +251,17 @@ class MonitorService:
     def rename(self, stream: Stream, name: str) -> None:
         """Give a stream another name; "" for its masked address."""
         stream.name = name.strip() or stream.address
-        if stream.id in self._saved:
-            self._saved[stream.id] = self._saved[stream.id].model_copy(update={"name": name.strip()})
-            self._save()
+        with self._adding:
+            if stream.id in self._saved:
+                self._saved[stream.id] = self._saved[stream.id].model_copy(update={"name": name.strip()})
+                self._save()
 
     def remove(self, stream_id: str) -> None:
         """Stop watching a source, also after a restart; its flags stay."""
-        stream = self._streams.pop(stream_id, None)
-        if self._saved.pop(stream_id, None) is not None:
-            self._save()
+        with self._adding:
+            stream = self._streams.pop(stream_id, None)
+            if self._saved.pop(stream_id, None) is not None:
+                self._save()
         if stream is not None:
             stream.stop()
             for outlet in self.outlets:

@@ -28,6 +28,9 @@ REDIRECTS = {
 }
 
 
+CHECKED, ENDED = threading.Event(), threading.Event()  # the server at /slow waits for the first, then sets the other
+
+
 class Files(BaseHTTPRequestHandler):
     def log_message(self, *_: Any) -> None: ...
 
@@ -42,6 +45,11 @@ class Files(BaseHTTPRequestHandler):
             with suppress(OSError):
                 while True:
                     self.wfile.write(bytes(1 << 16))
+        elif path == "/slow":
+            self._answer(200, b"a few bytes")
+            self.wfile.flush()
+            CHECKED.wait(20)
+            ENDED.set()
         elif path == "/broken":
             self._answer(200, CONTENT[:1000], **{"Content-Length": "5000"})
         elif path == "/secret":
@@ -120,6 +128,18 @@ def test_a_download_ends_when_the_check_fails(url: str, tmp_path: Path) -> None:
     with pytest.raises(MonitorError, match="cancelled"):
         download(f"{url}/endless", tmp_path / "kept", folders=(), max_megabytes=100, check=check)
     assert (tmp_path / "kept").stat().st_size < 3 << 18
+
+
+def test_a_slow_download_meets_the_check_while_it_waits(url: str, tmp_path: Path) -> None:
+    def check() -> None:
+        raise MonitorError("cancelled")
+
+    try:
+        with pytest.raises(MonitorError, match="cancelled"):
+            download(f"{url}/slow", tmp_path / "kept", folders=(), max_megabytes=1, check=check)
+        assert not ENDED.is_set()
+    finally:
+        CHECKED.set()
 
 
 def test_a_file_of_the_server_needs_an_allowed_folder(tmp_path: Path) -> None:

@@ -2,12 +2,14 @@
 
 import json
 import logging
+import threading
 from pathlib import Path
 
 import pytest
 
 from monitor.errors import UsageError
 from monitor.flags.archive import FlagArchive
+from monitor.runtime import run_parallel
 from monitor.server.saved_sources import FILE, SavedSource, read_sources, write_sources
 from monitor.server.service import MonitorService
 from monitor.settings import EvidenceSettings, Settings
@@ -47,6 +49,24 @@ def test_a_source_is_not_added_twice(own_settings: Settings) -> None:
     with pytest.raises(UsageError, match=r"rtsp://ada:\*\*\*@127.0.0.1:9/live is watched already, as Door: rename it"):
         service.add_saved(f"{DOOR} ", name="Again", repeat=False)
     assert names(service) == ["Door"]
+    service.close()
+
+
+def test_two_requests_at_once_add_a_source_once(own_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    both = threading.Barrier(2)
+    monkeypatch.setattr("monitor.server.service.check_address", lambda *_, **__: both.wait(10))
+    service = MonitorService.open(own_settings)
+    refused: list[str] = []
+
+    def add() -> None:
+        try:
+            service.add_saved(DOOR, name="Door", repeat=False)
+        except UsageError as error:
+            refused.append(str(error))
+
+    assert run_parallel([add, add], timeout=30) == 0
+    assert names(service) == ["Door"]
+    assert len(refused) == 1
     service.close()
 
 

@@ -1,17 +1,22 @@
 """Files as answers; tests/server/test_routes.py asks for them over HTTP."""
 
 import asyncio
+import io
 import tempfile
+import zipfile
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from starlette.responses import FileResponse
+from support.certificates import write_signing_files
 from support.flagging import flag
 
 from monitor.errors import FlagNotFoundError, OutputError, StoreError
 from monitor.flags.archive import FlagArchive
 from monitor.flags.bundle import verify
 from monitor.server.sent_files import export_flags, flag_file, result_file
+from monitor.settings import CredentialSettings
 
 
 @pytest.fixture
@@ -55,13 +60,29 @@ def test_a_bundle_is_whole_and_its_folder_is_deleted_after_an_error(
         raise StoreError("no space left")
 
     with pytest.raises(FlagNotFoundError):
-        asyncio.run(export_flags(archive, ["absent"], actor="ada", note=note))
+        asyncio.run(export_flags(archive, ["absent"], actor="ada", note=note, credentials=CredentialSettings()))
     with pytest.raises(StoreError):
-        asyncio.run(export_flags(archive, [flag().id], actor="ada", note=full))
+        asyncio.run(export_flags(archive, [flag().id], actor="ada", note=full, credentials=CredentialSettings()))
     assert list((tmp_path / "scratch").iterdir()) == []
-    answer = asyncio.run(export_flags(archive, [flag().id], actor="ada", note=note))
+    answer = asyncio.run(export_flags(archive, [flag().id], actor="ada", note=note, credentials=CredentialSettings()))
     assert isinstance(answer, FileResponse)
     assert verify(Path(answer.path)).flags == (flag().id,)
     assert answer.background is not None
     asyncio.run(answer.background())
     assert list((tmp_path / "scratch").iterdir()) == []
+
+
+def test_a_bundle_is_signed_with_the_owners_certificate(tmp_path: Path) -> None:
+    picture = io.BytesIO()
+    Image.new("RGB", (64, 64), "red").save(picture, "JPEG")
+    archive = FlagArchive(tmp_path / "kept")
+    archive.add(flag(), {"frame.jpg": picture.getvalue()})
+    files = write_signing_files(tmp_path / "owner", name="Desk")
+    owner = CredentialSettings(certificates=files.chain, private_key=files.key)
+    answer = asyncio.run(export_flags(archive, [flag().id], actor="ada", note=note, credentials=owner))
+    assert isinstance(answer, FileResponse)
+    with zipfile.ZipFile(answer.path) as bundle:
+        (name,) = (one for one in bundle.namelist() if one.endswith("frame.jpg"))
+        assert b"c2pa" in bundle.read(name)
+    assert answer.background is not None
+    asyncio.run(answer.background())

@@ -8,23 +8,31 @@
 """
 
 import json
-import socket
+import logging
+import secrets
 import threading
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from monitor.errors import OutputError
 from monitor.flags.archive import default_folder
 from monitor.runtime import Observer, Timer
 from monitor.server.notify import Outlet, OutletContext, OutletCount, WatchedStream
 from monitor.server.notify.mqtt_stream import MqttStream
 from monitor.server.notify.mqtt_topics import StreamTopics, discovery_messages, retained_topics, topic_id
 from monitor.settings import MqttSettings
+from monitor.system.files import write_whole
 
 if TYPE_CHECKING:
     from monitor.server.notify.mqtt_connection import MqttConnection
 
 GRACE: Final = 30.0  # seconds
+_SERVER_FILE: Final = "mqtt-server-id"  # in the folder of the flags
+_LONGEST_STATE: Final = 65_536  # bytes of a remembered state
+
+_log = logging.getLogger(__name__)
 
 
 def open_outlet(context: OutletContext) -> Outlet | None:
@@ -43,8 +51,22 @@ def open_outlet(context: OutletContext) -> Outlet | None:
         settings,
         MqttConnection(settings),
         url=context.settings.dashboard.public_url,
-        server=topic_id(f"{socket.gethostname()}:{folder}"),
+        server=_server_id(folder),
     )
+
+
+def _server_id(folder: Path) -> str:
+    """The id of this server, kept in a file: the host name of a container changes with each update."""
+    path = folder / _SERVER_FILE
+    with suppress(OSError, UnicodeError):
+        if known := path.read_text(encoding="ascii").strip():
+            return known
+    made = secrets.token_hex(8)
+    try:
+        write_whole(path, made.encode())
+    except OutputError as error:
+        _log.warning("streams of this run stay at the MQTT broker if the server is killed: %s", error)
+    return made
 
 
 class MqttOutlet:
@@ -122,7 +144,9 @@ class MqttOutlet:
 
     def _recall(self, topic: str, payload: bytes) -> None:
         """Note a state that the broker remembers, if this server published it, perhaps before a crash."""
-        with suppress(ValueError, AttributeError):  # another program's message
+        if len(payload) > _LONGEST_STATE:
+            return
+        with suppress(ValueError, AttributeError, RecursionError):  # another program's message
             if json.loads(payload).get("server") == self._server:
                 with self._lock:
                     self._remembered.add(topic.split("/")[-2])

@@ -48,6 +48,10 @@ class _Loss:
             self._waiting = notice, clock if notice.is_final else clock + self._lost_after
         return self.take_due(clock=clock)
 
+    def drop(self) -> None:
+        """Forget a loss that was not reported yet: somebody paused the stream, or it ended."""
+        self._waiting = None
+
     def take_due(self, *, clock: float) -> Notice | None:
         """The notice of a loss that has lasted long enough, once."""
         if self._waiting is None or clock < self._waiting[1]:
@@ -134,6 +138,9 @@ class NotificationStream:
 
     def _note_state(self, event: StreamStateChanged) -> None:
         is_lost = event.state in _LOST
+        if event.state in (StreamState.PAUSED, StreamState.ENDED):
+            with self._lock:
+                self._loss.drop()
         if not (is_lost or event.state == StreamState.LIVE):
             return
         notice = Notice(

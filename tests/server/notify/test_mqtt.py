@@ -68,6 +68,11 @@ def opened(broker: Broker, **settings: Any) -> Iterator[MqttOutlet]:
         outlet.close()
 
 
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("monitor.server.notify.mqtt.default_folder", lambda: tmp_path)
+
+
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[Broker]:
     with running(Broker(tmp_path / "broker")) as broker:
@@ -355,3 +360,18 @@ def test_streams_of_one_address_have_topics_of_their_own() -> None:
     again = Camera(id="later")
     outlet.watch(again)
     assert outlet._streams["later"].topics.id == f"{ID}-2"
+
+
+def test_the_server_keeps_its_id_in_the_folder_of_the_flags(tmp_path: Path) -> None:
+    nobody = SimpleNamespace(port=9)
+    first, second = outlet_for(nobody), outlet_for(nobody)  # type: ignore[arg-type]
+    assert first._server == second._server == (tmp_path / "mqtt-server-id").read_text()
+    (tmp_path / "mqtt-server-id").unlink()
+    assert outlet_for(nobody)._server != first._server  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("payload", [b"[" * 50_000, b"[" * 100_000, b"[]", b"\xff"])
+def test_a_foreign_message_on_the_topic_of_a_state_is_ignored(payload: bytes) -> None:
+    outlet = outlet_for(SimpleNamespace(port=9))  # type: ignore[arg-type]
+    outlet._recall("deepfake-monitor/x/state", payload)
+    assert outlet._remembered == set()

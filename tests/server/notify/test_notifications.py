@@ -194,6 +194,19 @@ def test_a_short_loss_is_no_message(receiver: NotificationReceiver, tmp_path: Pa
     assert "Door sends no picture: for long." in receiver.received[0]["message"]
 
 
+@pytest.mark.parametrize("end", ["paused", "ended"])
+def test_a_loss_that_a_person_ends_is_no_message(receiver: NotificationReceiver, tmp_path: Path, end: str) -> None:
+    clocks = Clocks()
+    with opened(receiver, tmp_path, clocks, cooldown=0, lost_after=10) as outlet:
+        observer = outlet.watch(CAMERA)
+        observer(state("reconnecting", "a moment"))
+        observer(state(end))
+        clocks.wait(seconds=60)
+        observer(state("failed"))
+        until(lambda: receiver.received)
+    assert "a moment" not in str(receiver.received)
+
+
 def test_a_failure_for_good_is_a_message_at_once(receiver: NotificationReceiver, tmp_path: Path) -> None:
     with opened(receiver, tmp_path, lost_after=3600) as outlet:
         observer = outlet.watch(CAMERA)

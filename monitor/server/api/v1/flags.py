@@ -158,7 +158,9 @@ async def export_flags(caller: Reviewer, body: ExportRequest) -> Response:
         await caller.audit("exported", ", ".join(ids))
 
     archive = service.current().archive
-    return await sent_files.export_flags(archive, ids, actor=caller.actor, note=note, blur=body.blur)
+    return await sent_files.export_flags(
+        archive, ids, actor=caller.actor, note=note, credentials=service.current().settings.credentials, blur=body.blur
+    )
 
 
 async def _find(flag_id: str) -> Flag:
