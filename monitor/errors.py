@@ -97,7 +97,16 @@ class ExperimentError(UsageError):
 
 
 class ConflictError(UsageError):
-    """A request contradicts the current state: the thing exists already, or a limit is reached."""
+    """A request contradicts the current state: the thing exists already, or a limit is reached.
+
+    Args:
+        message: one sentence.
+        retry_after: seconds after which the same request may succeed; None: not before the state changes.
+    """
+
+    def __init__(self, message: str, *, retry_after: int | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class WebhookNotFoundError(UsageError):

@@ -86,7 +86,10 @@ class AsyncTransport:
                 await asyncio.sleep(pause)
 
     async def events(self, call: ApiCall[None], *, last_event_id: str) -> AsyncIterator[ServerEvent]:
-        """The events of an endless answer; a lost connection continues after the last one."""
+        """The events of an endless answer; a lost connection continues after the last one.
+
+        The attempts are counted anew from each line, so that a server without events may cut the connection often.
+        """
         attempts = self._attempts(call)
         while True:
             try:
@@ -95,9 +98,11 @@ class AsyncTransport:
                 ) as found:
                     pause = attempts.take(found)
                     if pause is None:
-                        async for event in _read_events(found):
-                            last_event_id, attempts = event.id or last_event_id, self._attempts(call)
-                            yield event
+                        async for event in _read_lines(found):
+                            attempts = self._attempts(call)
+                            if event is not None:
+                                last_event_id = event.id or last_event_id
+                                yield event
                         raise httpx.ReadError("it closed the connection", request=found.request)
             except httpx.TransportError as error:
                 pause = attempts.fail(error)
@@ -115,12 +120,12 @@ class AsyncTransport:
             yield response
 
 
-async def _read_events(response: httpx.Response) -> AsyncIterator[ServerEvent]:
+async def _read_lines(response: httpx.Response) -> AsyncIterator[ServerEvent | None]:
+    """For each line, the event that it completes; None: it completes none, e.g. the comment of a heartbeat."""
     parser = EventParser()
     async for line in response.aiter_lines():
         try:
             event = parser.feed(line)
         except ValueError as error:
             raise unreadable_answer(response, error) from error
-        if event is not None:
-            yield event
+        yield event

@@ -1,4 +1,8 @@
-"""Repeats a request that failed for a reason that passes: lost connections, and the statuses 429, 502, 503 and 504."""
+"""Repeats a request that failed for a reason that passes: lost connections, and the statuses 429, 502, 503 and 504.
+
+A request with an Idempotency-Key is also repeated after 409 with Retry-After: the server has not noticed yet that it
+lost the connection of the first attempt.
+"""
 
 import random
 from dataclasses import dataclass
@@ -14,6 +18,7 @@ from monitor.errors import RemoteError
 
 _BUSY: Final = frozenset({429, 502, 503, 504})
 _NOT_DONE: Final = 429  # the server refused before it did anything, so that every request may be repeated
+_KEY: Final = "Idempotency-Key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +86,8 @@ class RequestAttempts:
             return None  # the first attempt deleted it, only its answer was lost
         self.failed += 1
         retry_after = read_retry_after(response.headers.get("retry-after"))
-        may_repeat = status in _BUSY and (self._call.is_repeatable or status == _NOT_DONE)
+        still_runs = status == httpx.codes.CONFLICT and retry_after is not None and _KEY in self._call.headers
+        may_repeat = still_runs or (status in _BUSY and (self._call.is_repeatable or status == _NOT_DONE))
         pause = self._retries.pause(self.failed, retry_after) if may_repeat else None
         if pause is None:
             error: RemoteError = refusal_of(response, retry_after=retry_after, secret=self._secret)

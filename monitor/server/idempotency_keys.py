@@ -18,6 +18,7 @@ from monitor.system.database import Database, metadata
 
 MAX_AGE: Final = timedelta(hours=24)
 LONGEST: Final = 200  # characters of a key
+_RETRY_AFTER: Final = 5  # seconds (wall clock): by then, a request whose connection was lost has mostly ended
 
 idempotency_keys = Table(
     "idempotency_keys",
@@ -66,7 +67,9 @@ class IdempotencyKeys:
         """
         with self._lock:
             if (owner, key) in self._open:
-                raise ConflictError("a request with this Idempotency-Key still runs: wait for its answer")
+                raise ConflictError(
+                    "a request with this Idempotency-Key still runs: wait for its answer", retry_after=_RETRY_AFTER
+                )
             self._open.add((owner, key))
         try:
             yield

@@ -6,7 +6,7 @@ import pytest
 
 from monitor.client import calls
 from monitor.client.retries import RequestAttempts, Retries, read_retry_after
-from monitor.errors import ResourceNotFoundError, ServerUnavailableError
+from monitor.errors import RemoteConflictError, ResourceNotFoundError, ServerUnavailableError
 
 REQUEST = httpx.Request("GET", "http://127.0.0.1/api/v1/analyses")
 LOST, REFUSED = httpx.ReadError("lost", request=REQUEST), httpx.ConnectError("refused", request=REQUEST)
@@ -67,6 +67,16 @@ def test_a_request_that_may_not_be_repeated_is_sent_once_more_only_if_nothing_wa
         RequestAttempts(flag, Retries()).take(answer(503))
     assert RequestAttempts(flag, Retries()).take(answer(429)) is not None
     assert RequestAttempts(flag, Retries()).fail(REFUSED) >= 0
+
+
+def test_a_request_whose_first_attempt_still_runs_is_repeated() -> None:
+    attempts = RequestAttempts(calls.upload_file("a.mp4", size=1, key="one"), Retries())
+    attempts.fail(LOST)
+    assert attempts.take(answer(409, **{"retry-after": "5"})) == 5.0
+    with pytest.raises(RemoteConflictError):
+        attempts.take(answer(409))
+    with pytest.raises(RemoteConflictError):
+        RequestAttempts(calls.delete_analysis("one"), Retries()).take(answer(409, **{"retry-after": "5"}))
 
 
 def test_a_deletion_whose_answer_was_lost_is_done() -> None:

@@ -165,8 +165,17 @@ def test_events_continue_after_the_last_one(connect: Callable[[str], Any]) -> No
         events.close()
 
 
+def test_events_of_a_quiet_server_do_not_end(connect: Callable[[str], Any]) -> None:
+    replies = [*7 * [Reply(200, b": connected\n\n")], Reply(200, b'event: hint_raised\ndata: {"n": 1}\n\n')]
+    with failing_server(replies) as server, connect(server.url) as client:
+        events = client.events()
+        assert next(events).content == {"n": 1}
+        assert len(server.asked) == 8, "each connection with a line renews the attempts"
+        events.close()
+
+
 def test_events_end_with_one_sentence(connect: Callable[[str], Any]) -> None:
-    replies = [Reply(200, b"data: nothing\n\n"), *5 * [Reply(200, b": connected\n\n")]]
+    replies = [Reply(200, b"data: nothing\n\n"), *5 * [Reply(200)]]
     with failing_server(replies) as server, connect(server.url) as client:
         with pytest.raises(RemoteError, match="check the address"):
             next(client.events())

@@ -161,7 +161,9 @@ def _item(found: Mapping[str, Any]) -> ProblemItem:
 async def _from_monitor(connection: HTTPConnection, error: Exception) -> Response:  # noqa: ARG001
     assert isinstance(error, errors.MonitorError)  # noqa: S101 - narrows the type
     status = status_of(error)
-    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None
+    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
+    if isinstance(error, errors.ConflictError) and error.retry_after is not None:
+        headers["Retry-After"] = str(error.retry_after)
     return problem(status, str(error), kind=kind_of(error), headers=headers)
 
 

@@ -56,7 +56,7 @@ _NOT_FOUND: Final = describe_errors({404: "There is no such analysis, or no such
 _CONFLICT: Final = {**_NOT_FOUND, **describe_errors({409: "The state of the analysis does not allow this."})}
 _CREATED: Final = describe_errors(
     {
-        409: "A request with this Idempotency-Key still runs.",
+        409: "A request with this Idempotency-Key still runs: repeat it after the seconds of Retry-After.",
         413: "The JSON body is too large.",
         507: "The file cannot be stored.",
     }

@@ -15,9 +15,9 @@ from monitor.server.notify.webhooks.tables import webhook_deliveries as deliveri
 from monitor.system.database import Database
 from monitor.types.serialise import JsonObject
 
+DELETED_AT_ONCE: Final = 1000  # rows of one transaction, so that flags need not wait for it
 _LONGEST_SOURCE: Final = 200  # characters, as in the table
 _LONGEST_ERROR: Final = 300  # characters
-_DELETED_AT_ONCE: Final = 1000  # rows of one transaction, so that flags need not wait for it
 
 
 class DeliveryState(StrEnum):
@@ -234,10 +234,10 @@ class WebhookOutbox:
         return found
 
     def delete_old(self, *, delivered_before: datetime, dead_before: datetime) -> int:
-        """Deletes old delivered rows, dead letters, and what waits for a disabled subscription; at most 1000 at once.
+        """Deletes delivered rows, dead letters and what waits for a disabled subscription, if old; 1000 each at most.
 
         Returns:
-            The number of deleted rows.
+            The number of deleted rows; from 1000 on, there may be more.
         """
         limits = dict.fromkeys(DeliveryState, dead_before) | {DeliveryState.DELIVERED: delivered_before}
         deleted = 0
@@ -245,7 +245,7 @@ class WebhookOutbox:
             old = (
                 select(deliveries.c.number)
                 .where(deliveries.c.state == state, deliveries.c.changed_at < _text(before))
-                .limit(_DELETED_AT_ONCE)
+                .limit(DELETED_AT_ONCE)
             )
             with self._database.reading() as connection:
                 numbers = connection.execute(old).scalars().all()

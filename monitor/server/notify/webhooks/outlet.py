@@ -15,7 +15,7 @@ from monitor.runtime import Observer, PacedJob
 from monitor.server.notify import OutletContext, OutletCount, WatchedStream
 from monitor.server.notify.webhooks.delivery import LOOK_INTERVAL, WebhookDelivery
 from monitor.server.notify.webhooks.message import make_message_id, message_body
-from monitor.server.notify.webhooks.outbox import DeliveryState, NewDelivery, WebhookOutbox
+from monitor.server.notify.webhooks.outbox import DELETED_AT_ONCE, DeliveryState, NewDelivery, WebhookOutbox
 from monitor.server.notify.webhooks.sender import WebhookSender
 from monitor.server.notify.webhooks.store import WebhookStore
 from monitor.server.notify.webhooks.subscription import OFFERED_TYPES, StreamNames, WebhookSubscription
@@ -143,8 +143,10 @@ class WebhookOutlet:
                 self._synced_at = now
             has_more = self._write()
             if now - self._tidied_at >= _TIDY_INTERVAL:
-                self._delete_old()
-                self._tidied_at = now
+                if self._delete_old():
+                    has_more = True
+                else:
+                    self._tidied_at = now
             self._complaint = ""
         except StoreError as error:
             if str(error) != self._complaint:
@@ -222,9 +224,11 @@ class WebhookOutlet:
             for subscription in wanting
         ]
 
-    def _delete_old(self) -> None:
+    def _delete_old(self) -> bool:
+        """Delete up to 1000 old rows of each state; returns whether there may be more."""
         now, settings = datetime.now(UTC), self._settings
-        self._outbox.delete_old(
+        deleted = self._outbox.delete_old(
             delivered_before=now - timedelta(hours=settings.keep_delivered_hours),
             dead_before=now - timedelta(days=settings.keep_dead_days),
         )
+        return deleted >= DELETED_AT_ONCE

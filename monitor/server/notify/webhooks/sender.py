@@ -10,6 +10,7 @@ import httpx
 
 from monitor import __version__
 from monitor.errors import UsageError
+from monitor.server.notify.webhooks.attempt_deadline import AttemptDeadline
 from monitor.server.notify.webhooks.backoff import parse_retry_after
 from monitor.server.notify.webhooks.destination import Destination, resolve
 from monitor.server.notify.webhooks.message import make_message_id, make_test_body
@@ -50,16 +51,19 @@ class WebhookSender:
     """
 
     def __init__(self, settings: WebhookSettings) -> None:
-        self._private_networks = settings.private_networks
+        self._private_networks, self._timeout = settings.private_networks, settings.timeout
+        self._deadline = AttemptDeadline(settings.timeout)
         self._client = httpx.Client(
             verify=httpx.create_ssl_context(),
             timeout=httpx.Timeout(settings.timeout, connect=min(settings.timeout, _CONNECT_TIMEOUT)),
+            limits=httpx.Limits(max_connections=1),  # the newest one is the one in use
             follow_redirects=False,
             trust_env=False,  # a proxy would connect to an address that was not checked here
         )
 
     def close(self) -> None:
         """Close the connections."""
+        self._deadline.close()
         self._client.close()
 
     def send(self, subscription: WebhookSubscription, *, message_id: str, body: str) -> DeliveryAttempt:
@@ -68,7 +72,8 @@ class WebhookSender:
         status, retry_after = None, None
         try:
             destinations = resolve(subscription.url, private_networks=self._private_networks)
-            status, retry_after = self._post_to_first(destinations, subscription, message_id=message_id, body=body)
+            with self._deadline:
+                status, retry_after = self._post_to_first(destinations, subscription, message_id=message_id, body=body)
             error = _describe_status(status)
         except UsageError as problem:
             error = str(problem)
@@ -85,7 +90,8 @@ class WebhookSender:
             try:
                 return self._post(destination, subscription, message_id=message_id, body=body)
             except (httpx.ConnectError, httpx.ConnectTimeout):
-                continue
+                if self._deadline.is_over:
+                    raise
         return self._post(destinations[-1], subscription, message_id=message_id, body=body)
 
     def _post(
@@ -98,23 +104,32 @@ class WebhookSender:
             "User-Agent": f"deepfake-monitor/{__version__}",
             **signed_headers(subscription.secret, message_id=message_id, timestamp=timestamp, body=content),
         }
-        extensions = {"sni_hostname": destination.server_name}
+        extensions = {"sni_hostname": destination.server_name, "trace": self._deadline.trace}
         with self._client.stream(
             "POST", destination.url, content=content, headers=headers, extensions=extensions
         ) as response:
-            received, end = 0, time.monotonic() + (self._client.timeout.read or 0.0)
-            for piece in response.iter_raw():
-                received += len(piece)
-                if received > _LONGEST_ANSWER or time.monotonic() > end:
-                    break
+            self._drop_content(response)
             self._client.cookies.clear()
             return response.status_code, parse_retry_after(response.headers.get("retry-after"))
+
+    def _drop_content(self, response: httpx.Response) -> None:
+        received = 0
+        try:
+            for piece in response.iter_raw():
+                received += len(piece)
+                if received > _LONGEST_ANSWER:
+                    break
+        except httpx.TimeoutException:
+            return  # an answer whose content has no end counts by its status
+        except httpx.HTTPError:
+            if not self._deadline.is_over:
+                raise
 
     def _describe(self, problem: httpx.HTTPError) -> str:
         if isinstance(problem, httpx.ConnectTimeout):
             return "no connection in time"
-        if isinstance(problem, httpx.TimeoutException):
-            return f"no answer within {self._client.timeout.read:g} s"
+        if isinstance(problem, httpx.TimeoutException) or self._deadline.is_over:
+            return f"no answer within {self._timeout:g} s"
         if isinstance(problem, httpx.ConnectError):
             return f"no connection: {problem}"
         return f"the connection broke: {problem}"

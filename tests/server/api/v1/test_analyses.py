@@ -159,7 +159,8 @@ def test_a_key_that_is_in_use_is_a_conflict(idle: MonitorService, png: bytes) ->
     client = api_client(idle, Role.REVIEWER)
     (key,) = idle.api_keys.all()
     with idle.idempotency_keys.claim(key.id, "one"):
-        assert upload(client, png, **{"Idempotency-Key": "one"}).status_code == 409
+        refused = upload(client, png, **{"Idempotency-Key": "one"})
+    assert (refused.status_code, refused.headers["retry-after"]) == (409, "5"), "the client repeats it"
 
 
 def test_a_queued_analysis_is_cancelled_once(idle: MonitorService, png: bytes) -> None:

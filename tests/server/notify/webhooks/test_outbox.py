@@ -77,7 +77,7 @@ def test_a_retry_ends_pauses_and_leaves_delivered_ones(outbox: WebhookOutbox, wa
 def test_old_rows_are_deleted_in_small_transactions(
     outbox: WebhookOutbox, waiting: Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_DELETED_AT_ONCE", 3)
+    monkeypatch.setattr(module, "DELETED_AT_ONCE", 3)
     numbers = waiting("w1", count=6)
     outbox.settle(numbers[:4])
     outbox.give_up("w1", why="", queued_before=datetime.now(UTC))

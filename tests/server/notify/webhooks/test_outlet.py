@@ -18,6 +18,7 @@ from monitor.errors import StoreError
 from monitor.runtime import Observer
 from monitor.server.notify import CountingOutlet, OutletContext, OutletCount
 from monitor.server.notify.webhooks import delivery as delivery_module
+from monitor.server.notify.webhooks import outbox as outbox_module
 from monitor.server.notify.webhooks import outlet as module
 from monitor.server.notify.webhooks.outbox import DeliveryState, NewDelivery, WebhookOutbox
 from monitor.server.notify.webhooks.outlet import WebhookOutlet
@@ -314,6 +315,25 @@ def test_old_deliveries_are_deleted(
     outlet = opened(database, private.model_copy(update={"keep_delivered_hours": 0.0}))
     outlet.start()
     until(lambda: not outbox.counts())
+    outlet.close()
+
+
+def test_many_old_deliveries_are_deleted_without_a_pause(
+    database: Database,
+    private: WebhookSettings,
+    store: WebhookStore,
+    outbox: WebhookOutbox,
+    waiting: Callable,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for place in (module, outbox_module):
+        monkeypatch.setattr(place, "DELETED_AT_ONCE", 3)
+    monkeypatch.setattr(module, "LOOK_INTERVAL", 60.0)
+    outbox.settle(waiting(store.add("http://127.0.0.1:9/").id, count=10))
+    outlet = opened(database, private.model_copy(update={"keep_delivered_hours": 0.0}))
+    outlet.start()
+    until(lambda: not outbox.counts())
+    until(lambda: outlet._tidied_at > 0)
     outlet.close()
 
 
