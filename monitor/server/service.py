@@ -194,8 +194,7 @@ class MonitorService:
             return self._watch(inbox, name=name, stream_id=camera_id(key))
 
     def _watch(self, source: str | PushInbox, *, name: str, repeat: bool = False, stream_id: str = "") -> Stream:
-        if len(self._streams) >= MAX_STREAMS:
-            raise ConflictError(f"{MAX_STREAMS} sources are watched already: remove one first")
+        self._check_room()
         stream = Stream(
             source,
             name=name,
@@ -221,19 +220,38 @@ class MonitorService:
         self.settings = self.settings.model_copy(update={"verdict": verdict})
         self.analyses.settings = self.settings
 
+    def _check_room(self) -> None:
+        if len(self._streams) >= MAX_STREAMS:
+            raise ConflictError(f"{MAX_STREAMS} sources are watched already: remove one first")
+
+    def check_new_source(self, url: str) -> str:
+        """The masked address of a source that a person may add now.
+
+        Raises:
+            ConflictError: the source is watched already, or the limit of streams is reached.
+            UsageError: a browser may not use this address.
+        """
+        check_address(url, folders=self.settings.dashboard.media_folders)
+        return self._require_new(url)
+
+    def _require_new(self, url: str) -> str:
+        address = mask(url.strip())
+        twin = next((stream for stream in self.streams if stream.address == address), None)
+        if twin is not None:
+            raise ConflictError(f"{address} is watched already, as {twin.name}: rename it, or remove it first")
+        self._check_room()
+        return address
+
     def add_saved(self, url: str, *, name: str, repeat: bool) -> Stream:
         """Watch a source that a person adds, also after a restart of the server.
 
         Raises:
-            ConflictError: the source is watched already, or as for :meth:`add`.
+            ConflictError, UsageError: as for :meth:`check_new_source`.
         """
         check_address(url, folders=self.settings.dashboard.media_folders)  # may wait for a name, so before the lock
-        address = mask(url.strip())
         with self._adding:
-            twin = next((stream for stream in self.streams if stream.address == address), None)
-            if twin is not None:
-                raise ConflictError(f"{address} is watched already, as {twin.name}: rename it, or remove it first")
-            stream = self.add(url, name=name, repeat=repeat, trusted=True)
+            self._require_new(url)
+            stream = self._watch(url.strip(), name=name.strip(), repeat=repeat)
             self._saved[stream.id] = SavedSource(url=url.strip(), name=name.strip(), repeat=repeat)
             self._save()
         return stream

@@ -3,7 +3,7 @@
 import math
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
@@ -116,9 +116,14 @@ class VerdictLog:
         """
         first = max(datetime.now(UTC).timestamp() - self._seconds, -math.inf if since is None else since.timestamp())
         last = math.inf if until is None else until.timestamp()
-        with self._lock:
-            found = [*self._thinned(first, last), *self._second.values(), *self._recent]
-        found = [point for point in found if first <= point.at <= last and (after is None or point.place > after)]
+        with self._lock:  # which the stream's thread needs: copy, and convert later
+            rows = self._rows[: self._count]
+            thinned = rows[_chosen(rows, first, last, after=after)]
+            newer = [*self._second.values(), *self._recent]
+        if limit is not None and len(thinned) > limit:
+            thinned = thinned[thinned["at"] <= np.partition(thinned["at"], limit)[limit]]
+        found = [point for point in newer if first <= point.at <= last and (after is None or point.place > after)]
+        found += [_Point(*row) for row in thinned.tolist()]
         found.sort(key=lambda point: point.place)
         return [_logged(point) for point in found[:limit]]
 
@@ -157,10 +162,17 @@ class VerdictLog:
         self._next = (self._next + 1) % len(self._rows)
         self._count = min(self._count + 1, len(self._rows))
 
-    def _thinned(self, first: float, last: float) -> Iterator[_Point]:
-        rows = self._rows[: self._count]
-        for row in rows[(rows["at"] >= first) & (rows["at"] <= last)].tolist():
-            yield _Point(*row)
+
+def _chosen(rows: NDArray[Any], first: float, last: float, *, after: Place | None) -> NDArray[np.bool_]:
+    """Which rows are in a span, and behind a place."""
+    at = rows["at"]
+    chosen: NDArray[np.bool_] = (at >= first) & (at <= last)
+    if after is not None:
+        seconds, connection, track = after
+        same = rows["connection"] == connection
+        behind = (rows["connection"] > connection) | (same & (rows["track_id"] > track))
+        chosen &= (at > seconds) | ((at == seconds) & behind)
+    return chosen
 
 
 def _logged(point: _Point) -> LoggedVerdict:

@@ -2,6 +2,7 @@
 
 import itertools
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import numpy as np
 import pytest
@@ -74,6 +75,26 @@ def test_hours_of_points_stay_within_the_limit_and_the_newest_are_kept() -> None
     assert points[-1].at == START + timedelta(seconds=2899)
     assert [b.at - a.at for a, b in itertools.pairwise(points)] == [timedelta(seconds=1)] * 1621
     assert log._rows.nbytes == 1500 * module._ROW.itemsize
+
+
+def test_a_page_of_points_is_converted_without_the_lock_and_without_the_other_points(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    log = VerdictLog(hours=1.0, max_points=1000)
+    for second in range(1000):
+        feed(log, second, face(0.25), face(0.5, track=2))
+    made: list[bool] = []  # whether the lock was held
+
+    def make(*values: Any) -> object:
+        made.append(log._lock.locked())
+        return point(*values)
+
+    point = module._Point
+    monkeypatch.setattr(module, "_Point", make)
+    found = log.points(after=((START + timedelta(seconds=600)).timestamp(), 1, 1), limit=3)
+    assert [(one.media_time, one.track_id) for one in found] == [(600.0, 2), (601.0, 1), (601.0, 2)]
+    assert not any(made)
+    assert 3 <= len(made) <= 5, "and one frame more"
 
 
 def test_points_older_than_the_hours_are_not_answered() -> None:

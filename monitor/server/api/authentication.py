@@ -178,12 +178,12 @@ class AuthenticationMiddleware:
             limits = self._limits[now] = RequestLimits(now.settings.api)
         address = network_of(client_of(connection))
         text = _key_text(connection)
-        if text is not None and not now.api_keys.is_known(text):  # other programs may share the address of a proxy
-            limits.check_failures(address)
+        if text is not None and not now.api_keys.is_known(text):
+            limits.count_look_up(address)
         try:
             caller = await find_caller(connection)
         except SignInError:
-            limits.count_failure(address)
+            limits.count_failure(address)  # only now: other programs may share the address of a proxy
             raise
         name = f"key {caller.key.id}" if caller.key else f"address {address}"
         limits.count(name, changing=connection.scope.get("method", "GET") not in _SAFE)

@@ -17,6 +17,7 @@ from monitor.settings import ApiSettings
 
 _MAX_NAMES: Final = 10_000  # counted keys and addresses; beyond, those that did not ask for longest are forgotten
 _FAILURES: Final = RateLimitItemPerMinute(30)  # wrong keys of one address
+_LOOK_UPS: Final = RateLimitItemPerMinute(600)  # of keys of one address that this process does not know
 _WINDOW: Final = 60.0  # seconds
 
 
@@ -76,18 +77,21 @@ class RequestLimits:
         item, what = (self._changes, "changes") if changing else (self._reads, "reads")
         self._hit(item, f"{what} {name}", sentence=f"more than {item.amount} {what} in one minute")
 
-    def check_failures(self, address: str) -> None:
-        """Refuse an address with too many wrong keys, before its key is looked up.
+    def count_look_up(self, address: str) -> None:
+        """Count the look-up of an unknown key, before it is made: it reads the database.
 
         Raises:
             HTTPException: 429, the limit is reached.
         """
-        if not self._window.test(_FAILURES, f"failures {address}"):
-            raise self._refusal(_FAILURES, f"failures {address}", sentence="too many wrong keys in one minute")
+        self._hit(_LOOK_UPS, f"look-ups {address}", sentence="too many unknown keys in one minute")
 
     def count_failure(self, address: str) -> None:
-        """Count a wrong key."""
-        self._window.hit(_FAILURES, f"failures {address}")
+        """Count a wrong key, after its look-up: valid keys of the same address pass.
+
+        Raises:
+            HTTPException: 429, the limit is reached.
+        """
+        self._hit(_FAILURES, f"failures {address}", sentence="too many wrong keys in one minute")
 
     def _hit(self, item: RateLimitItemPerMinute, name: str, *, sentence: str) -> None:
         if not self._window.hit(item, name):

@@ -98,26 +98,12 @@ class ApiKeys:
     def create(
         self, name: str, *, role: Role, scopes: Iterable[str] = (), expires_at: datetime | None = None
     ) -> tuple[ApiKey, str]:
-        """Create a key.
+        """Draft a key and add it, see :func:`draft_key` and :meth:`add`."""
+        key = draft_key(name, role=role, scopes=scopes, expires_at=expires_at)
+        return key, self.add(key)
 
-        Args:
-            scopes: of ``SCOPES``; none: all.
-            expires_at: with a time zone; None: never.
-
-        Returns:
-            The key, and its text with the secret, which nobody can read again.
-
-        Raises:
-            UsageError: the name, a scope or the time is invalid.
-        """
-        key = ApiKey(
-            id=secrets.token_hex(6),
-            name=_checked_name(name),
-            role=role,
-            scopes=_checked_scopes(scopes),
-            created_at=datetime.now(UTC),
-            expires_at=_checked_expiry(expires_at),
-        )
+    def add(self, key: ApiKey) -> str:
+        """Store a new key; its text with the secret, which nobody can read again."""
         secret = secrets.token_hex(32)
         values = {
             "id": key.id,
@@ -130,7 +116,7 @@ class ApiKeys:
         }
         with self._database.writing() as connection:
             connection.execute(api_keys.insert().values(**values))
-        return key, f"{PREFIX}_{key.id}_{secret}"
+        return f"{PREFIX}_{key.id}_{secret}"
 
     def remove(self, key_id: str) -> ApiKey:
         """Remove a key; this process refuses it at once, other processes within seconds.
@@ -197,6 +183,26 @@ class ApiKeys:
                 connection.execute(used.values(last_used_at=now.isoformat()))
         except StoreError as error:  # a busy database must not refuse a valid key
             _log.warning("the last use of the key %s could not be written: %s", key.name, error)
+
+
+def draft_key(name: str, *, role: Role, scopes: Iterable[str] = (), expires_at: datetime | None = None) -> ApiKey:
+    """A new key, which is not stored yet.
+
+    Args:
+        scopes: of ``SCOPES``; none: all.
+        expires_at: with a time zone; None: never.
+
+    Raises:
+        UsageError: the name, a scope or the time is invalid.
+    """
+    return ApiKey(
+        id=secrets.token_hex(6),
+        name=_checked_name(name),
+        role=role,
+        scopes=_checked_scopes(scopes),
+        created_at=datetime.now(UTC),
+        expires_at=_checked_expiry(expires_at),
+    )
 
 
 def describe_key(key: ApiKey) -> str:

@@ -11,7 +11,7 @@ _MINUTE: Final = 60.0  # seconds
 
 
 class NotificationPolicy:
-    """Holds notices back instead of a flood. Not thread-safe.
+    """Holds notices back instead of a flood. Not thread-safe, but any thread may read ``held``.
 
     The caller gives the time: ``now`` (UTC) for the quiet hours, ``clock`` (monotonic seconds) for durations.
     """
@@ -24,6 +24,7 @@ class NotificationPolicy:
         self._last: dict[str, tuple[float, int]] = {}  # by source: clock of the last message, worst severity since
         self._reported_lost: set[str] = set()  # sources of which people know that they are lost
         self._held: dict[str, HeldSource] = {}
+        self.held = 0  # notices; other threads read it
         self._held_since = 0.0  # clock, of the oldest held notice
         self.worst_held: Notice | None = None
 
@@ -65,13 +66,9 @@ class NotificationPolicy:
             self._held_since = clock
         source = self._held.setdefault(notice.source_id, HeldSource(worst=notice, first=notice.at, last=notice.at))
         source.add(notice)
+        self.held += 1
         if self.worst_held is None or notice.severity > self.worst_held.severity:
             self.worst_held = notice
-
-    @property
-    def held(self) -> int:
-        """The number of held notices."""
-        return sum(source.counts.total() for source in self._held.values())
 
     def take_digest(self, *, now: datetime, clock: float, at_once: bool = False) -> list[HeldSource]:
         """The held notices, if the digest is due; they are held no longer.
@@ -85,7 +82,7 @@ class NotificationPolicy:
         if not self._held or not is_due or self.is_quiet(now):
             return []
         sources = list(self._held.values())
-        self._held, self.worst_held = {}, None
+        self._held, self.held, self.worst_held = {}, 0, None
         return sources
 
     def forget(self, source_id: str) -> None:

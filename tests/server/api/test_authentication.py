@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from limits import RateLimitItemPerMinute
 from starlette.testclient import WebSocketDenialResponse
 from support.api_client import api_client, api_service, key_for
 
+from monitor.server.api import limits
 from monitor.server.api.authentication import Requirement
 from monitor.server.api.mount import API_ROUTE, requirements
-from monitor.server.auth.api_keys import SCOPES
+from monitor.server.auth.api_keys import SCOPES, ApiKey
 from monitor.server.auth.user import Role
 from monitor.server.service import MonitorService
 
@@ -102,18 +104,32 @@ def test_a_removed_key_ends_at_once_and_a_key_of_another_process_within_seconds(
     assert client.get("/streams").status_code == 401
 
 
-def test_unknown_keys_are_limited_before_they_are_looked_up(api: MonitorService) -> None:
-    client, robot = api_client(api, None), key_for(api)
-    assert client.get("/streams", headers=robot).status_code == 200
+def test_wrong_keys_are_limited_and_valid_ones_of_the_same_address_are_not(api: MonitorService) -> None:
+    client, robot = api_client(api, None), key_for(api)  # the process does not know its key yet, as after a restart
     wrong = {"Authorization": f"Bearer dfm_{SOME_ID}_{'0' * 64}"}
     codes = [client.get("/streams", headers=wrong).status_code for _ in range(31)]
     assert codes == [401] * 30 + [429]
-    answer = client.get("/streams", headers=key_for(api))
-    assert answer.status_code == 429, "a key that was never seen is not looked up"
-    assert 1 <= int(answer.headers["retry-after"]) <= 60
+    assert 1 <= int(client.get("/streams", headers=wrong).headers["retry-after"]) <= 60
     assert client.get("/streams", headers=robot).status_code == 200, "another program behind the same proxy"
     assert client.get("/streams").status_code == 401
     assert api_client(api, address="10.9.9.9").get("/streams").status_code == 200
+
+
+def test_the_look_ups_of_unknown_keys_are_limited(api: MonitorService, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "_LOOK_UPS", RateLimitItemPerMinute(3))
+    looked_up: list[str] = []
+    client, robot, check = api_client(api, None), key_for(api), api.api_keys.check
+
+    def look_up(text: str) -> ApiKey:
+        looked_up.append(text)
+        return check(text)
+
+    monkeypatch.setattr(api.api_keys, "check", look_up)
+    wrong = {"Authorization": f"Bearer dfm_{SOME_ID}_{'0' * 64}"}
+    assert client.get("/streams", headers=robot).status_code == 200
+    assert [client.get("/streams", headers=wrong).status_code for _ in range(4)] == [401, 401, 429, 429]
+    assert len(looked_up) == 3
+    assert client.get("/streams", headers=robot).status_code == 200, "known"
 
 
 class TestOpen:

@@ -48,6 +48,25 @@ def test_without_a_cool_down_everything_is_sent() -> None:
     assert sim.policy.held == 0
 
 
+def test_the_held_notices_are_counted_while_another_thread_holds_one_more() -> None:
+    sim = Simulation()
+    for _ in range(3):
+        sim.admit("flag")
+
+    class Growing(dict[str, Any]):
+        def values(self) -> Any:
+            for value in super().values():
+                self["yard"] = value  # as the thread of the notifications does
+                yield value
+
+    sim.policy._held = Growing(sim.policy._held)
+    assert sim.policy.held == 2
+    sim.policy._held = dict(sim.policy._held)
+    sim.wait(hours=1)
+    assert sim.digest() == {"Door": {"flag": 2}}
+    assert sim.policy.held == 0
+
+
 def test_a_worse_label_is_sent_at_once_but_only_once() -> None:
     sim = Simulation()
     assert sim.admit("stream_lost")

@@ -221,8 +221,8 @@ async def cancel_analysis(request: Request, caller: Reviewer, analysis_id: str) 
     """The file stays; an analysis that was cancelled already stays so."""
     analysis = _find(analysis_id)
     if not analysis.state.over:
-        await asyncio.to_thread(service.current().analyses.cancel, analysis_id)
         await caller.audit("analysis cancelled", analysis.name)
+        await asyncio.to_thread(service.current().analyses.cancel, analysis_id)
     elif analysis.state is not UploadState.CANCELLED:
         raise ConflictError(f"the analysis of {analysis.name} has ended already: it is {analysis.state}")
     return answer(request, to_answer(_find(analysis_id)))

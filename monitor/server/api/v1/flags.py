@@ -19,6 +19,7 @@ from monitor.server.api.problems import describe_errors
 from monitor.server.api.query_times import Moment
 from monitor.server.api.v1.streams import find_stream
 from monitor.server.auth.user import Role
+from monitor.system.logs import mask_text
 from monitor.types import Flag, Label, Opinion, Origin
 
 router: Final = APIRouter(tags=["flags"])
@@ -89,8 +90,8 @@ async def create_flag(request: Request, caller: Reviewer, body: FlagRequestBody)
         category=body.category,
         note=body.note,
     )
+    await caller.audit("flagged", f"{mask_text(stream.name)}, connection {mark.connection}, {mark.media_time:.3f} s")
     flag = await asyncio.to_thread(stream.flag_recorder.flag, mark)
-    await caller.audit("flagged", flag.id)
     return _answer(request, flag, status=201, headers={"Location": f"flags/{flag.id}"})
 
 
@@ -105,6 +106,8 @@ async def update_flag(request: Request, caller: Reviewer, flag_id: str, body: Fl
     """Stores a person's review; the flag's history keeps each one."""
     if not body.model_fields_set:
         raise UsageError("the body judges nothing: give opinion, category or note")
+    expected = await _expected(request, flag_id)
+    await caller.audit("flag judged", flag_id)
     flag = await asyncio.to_thread(
         service.current().archive.store.review,
         flag_id,
@@ -112,9 +115,8 @@ async def update_flag(request: Request, caller: Reviewer, flag_id: str, body: Fl
         opinion=body.opinion,
         category=body.category,
         note=body.note,
-        expected=await _expected(request, flag_id),
+        expected=expected,
     )
-    await caller.audit("flag judged", flag_id)
     return _answer(request, flag)
 
 
@@ -122,9 +124,9 @@ async def update_flag(request: Request, caller: Reviewer, flag_id: str, body: Fl
 async def delete_flag(request: Request, caller: Administrator, flag_id: str) -> Response:
     """The log of the flags keeps the id and the name of the key."""
     expected = await _expected(request, flag_id)
+    await caller.audit("flag deleted", flag_id)
     archive = service.current().archive
     await asyncio.to_thread(archive.delete, flag_id, actor=caller.actor, expected=expected)
-    await caller.audit("flag deleted", flag_id)
     return Response(status_code=204, headers=HEADERS)
 
 
@@ -168,12 +170,15 @@ async def _find(flag_id: str) -> Flag:
 
 
 async def _expected(request: Request, flag_id: str) -> str | None:
-    """The SHA-256 of the flag that the header If-Match names; None without this header."""
-    if "if-match" not in request.headers:
-        return None
+    """The SHA-256 of the flag that the header If-Match names; None without this header.
+
+    Raises:
+        FlagNotFoundError: there is no such flag.
+        HTTPException: 412, the header names another version.
+    """
     flag = await _find(flag_id)
     check_if_match(request, _etag(flag))
-    return flag.sha256
+    return flag.sha256 if "if-match" in request.headers else None
 
 
 def _etag(flag: Flag) -> str:

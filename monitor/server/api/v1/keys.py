@@ -12,7 +12,7 @@ from monitor.server.api.authentication import Caller, require
 from monitor.server.api.caching import answer
 from monitor.server.api.paging import Page, cut
 from monitor.server.api.problems import describe_errors
-from monitor.server.auth.api_keys import ApiKey, Scope, describe_key
+from monitor.server.auth.api_keys import ApiKey, Scope, describe_key, draft_key
 from monitor.server.auth.user import Role
 
 router: Final = APIRouter(tags=["keys"])
@@ -49,10 +49,9 @@ async def create_key(
     request: Request, body: NewKey, caller: Annotated[Caller, require(Role.ADMIN, scope=None)]
 ) -> Response:
     """The answer holds the secret, which nobody can read again."""
-    key, text = await asyncio.to_thread(
-        service.current().api_keys.create, body.name, role=body.role, scopes=body.scopes, expires_at=body.expires_at
-    )
+    key = draft_key(body.name, role=body.role, scopes=body.scopes, expires_at=body.expires_at)
     await caller.audit("key added", describe_key(key))
+    text = await asyncio.to_thread(service.current().api_keys.add, key)
     return answer(
         request,
         NewKeyAnswer.model_validate({**key.to_dict(), "key": text}),
@@ -73,10 +72,11 @@ async def remove_key(
 ) -> Response:
     """The key is refused from now on."""
     keys = service.current().api_keys
-    if all(key.id != key_id for key in await asyncio.to_thread(keys.all)):
+    key = next((key for key in await asyncio.to_thread(keys.all) if key.id == key_id), None)
+    if key is None:
         raise HTTPException(404, "there is no key with this id: /keys lists all keys")
-    key = await asyncio.to_thread(keys.remove, key_id)
     await caller.audit("key removed", describe_key(key))
+    await asyncio.to_thread(keys.remove, key_id)
     return Response(status_code=204)
 
 

@@ -69,8 +69,9 @@ async def create_stream(
     request: Request, body: NewStream, caller: Annotated[Caller, require(Role.ADMIN, scope="streams")]
 ) -> Response:
     """The address has the same limits as on the page. The source is watched again after a restart of the server."""
-    stream = await asyncio.to_thread(service.current().add_saved, body.url, name=body.name, repeat=body.repeat)
-    await caller.audit("source added", stream.address)
+    now = service.current()
+    await caller.audit("source added", await asyncio.to_thread(now.check_new_source, body.url))
+    stream = await asyncio.to_thread(now.add_saved, body.url, name=body.name, repeat=body.repeat)
     return answer(request, describe_stream(stream), status=201, headers={"Location": f"streams/{stream.id}"})
 
 
@@ -96,11 +97,11 @@ async def change_stream(
     """The state follows within some tenths of a second. A pause ends with the server."""
     stream = find_stream(stream_id)
     if body.name is not None:
-        await asyncio.to_thread(service.current().rename, stream, body.name)
         await caller.audit("source renamed", stream.address)
+        await asyncio.to_thread(service.current().rename, stream, body.name)
     if body.paused is not None:
-        await asyncio.to_thread(stream.pause if body.paused else stream.resume)
         await caller.audit("source paused" if body.paused else "source resumed", stream.address)
+        await asyncio.to_thread(stream.pause if body.paused else stream.resume)
     return answer(request, describe_stream(stream))
 
 
@@ -110,8 +111,8 @@ async def remove_stream(
 ) -> Response:
     """The source is not watched after a restart, either; its flags stay."""
     stream = find_stream(stream_id)
-    await asyncio.to_thread(service.current().remove, stream.id)
     await caller.audit("source removed", stream.address)
+    await asyncio.to_thread(service.current().remove, stream.id)
     return Response(status_code=204)
 
 

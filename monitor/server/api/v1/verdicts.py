@@ -51,7 +51,13 @@ async def list_verdicts(
     if seconds is not None:
         began = datetime.now(UTC) - timedelta(seconds=seconds)
         since = began if since is None else max(since, began)
-    points = await asyncio.to_thread(_points, stream, paging, since=since, until=until)
+    return await asyncio.to_thread(_answer, request, stream, paging, since=since, until=until)
+
+
+def _answer(
+    request: Request, stream: Stream, paging: Paging, *, since: datetime | None, until: datetime | None
+) -> Response:
+    points = _points(stream, paging, since=since, until=until)
     kept, cursor = cut(points, paging, position=_position)
     newest = stream.verdict_log.newest
     found = {

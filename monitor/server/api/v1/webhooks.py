@@ -109,8 +109,10 @@ async def create_webhook(request: Request, body: NewWebhook, caller: Administrat
         min_probability=body.filters.min_probability,
         min_confidence=body.filters.min_confidence,
     )
-    one = await asyncio.to_thread(_store().add, body.url, name=body.name, types=body.types, filters=filters)
+    store = _store()
+    one = await asyncio.to_thread(store.draft, body.url, name=body.name, types=body.types, filters=filters)
     await caller.audit("webhook added", f"{one.id}: {one.title}")
+    await asyncio.to_thread(store.save, one)
     return answer(
         request,
         NewWebhookAnswer(**_values(one), deliveries=_by_state(None), secret=one.secret),
@@ -139,19 +141,22 @@ async def change_webhook(
 ) -> Response:
     """Events of the time in which it is disabled are not sent later."""
     store = _store()
+    one = await asyncio.to_thread(store.find, webhook_id)
+    await caller.audit("webhook enabled" if body.enabled else "webhook disabled", f"{one.id}: {one.title}")
     if body.enabled:
         one = await asyncio.to_thread(store.enable, webhook_id)
     else:
         one = await asyncio.to_thread(store.disable, webhook_id, why="an administrator disabled it")
-    await caller.audit("webhook enabled" if body.enabled else "webhook disabled", f"{one.id}: {one.title}")
     return answer(request, await _describe(one))
 
 
 @router.delete("/webhooks/{webhook_id}", status_code=204, responses=NOT_FOUND, summary="Remove a webhook")
 async def remove_webhook(webhook_id: WebhookId, caller: Administrator) -> Response:
     """Its deliveries are deleted, too."""
-    one = await asyncio.to_thread(_store().remove, webhook_id)
+    store = _store()
+    one = await asyncio.to_thread(store.find, webhook_id)
     await caller.audit("webhook removed", f"{one.id}: {one.title}")
+    await asyncio.to_thread(store.remove, webhook_id)
     return Response(status_code=204)
 
 
@@ -202,8 +207,8 @@ async def retry_deliveries(
 ) -> Response:
     """Dead letters wait again, before all later events of their stream; the pauses of waiting deliveries end."""
     one = await asyncio.to_thread(_store().find, webhook_id)
+    await caller.audit("webhook retried", f"{one.id}: {len(body.numbers) or 'all'} deliveries")
     queued = await asyncio.to_thread(_outbox().retry, webhook=webhook_id, numbers=body.numbers)
-    await caller.audit("webhook retried", f"{one.id}: {queued} deliveries")
     return answer(request, RetryAnswer(queued=queued))
 
 

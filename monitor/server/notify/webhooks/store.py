@@ -57,7 +57,13 @@ class WebhookStore:
         types: Sequence[str] = DEFAULT_TYPES,
         filters: WebhookFilters = WebhookFilters(),  # noqa: B008 - frozen
     ) -> WebhookSubscription:
-        """Creates a subscription with a new secret; waits for the look-up of the host.
+        """Drafts a subscription and saves it, see :meth:`draft` and :meth:`save`."""
+        subscription = self.draft(url, name=name, types=types, filters=filters)
+        self.save(subscription)
+        return subscription
+
+    def draft(self, url: str, *, name: str, types: Sequence[str], filters: WebhookFilters) -> WebhookSubscription:
+        """A subscription with a new secret, which is not saved yet; waits for the look-up of the host.
 
         Raises:
             UsageError: the address may not be used, or another value is invalid.
@@ -69,7 +75,9 @@ class WebhookStore:
         _check_types(types)
         _check_limits(filters)
         resolve(url, private_networks=self._settings.private_networks)
-        subscription = WebhookSubscription(
+        with self._database.reading() as connection:
+            _check_room(connection)
+        return WebhookSubscription(
             id=secrets.token_hex(4),
             name=name,
             url=url,
@@ -78,11 +86,16 @@ class WebhookStore:
             filters=filters,
             created_at=datetime.now(UTC),
         )
+
+    def save(self, subscription: WebhookSubscription) -> None:
+        """Saves a new subscription.
+
+        Raises:
+            ConflictError: there are 32 subscriptions.
+        """
         with self._database.writing(alone_in=webhooks.name) as connection:
-            if len(connection.execute(select(webhooks.c.id)).all()) >= MAX_WEBHOOKS:
-                raise ConflictError(f"there are {MAX_WEBHOOKS} webhooks already: remove one first")
+            _check_room(connection)
             connection.execute(webhooks.insert().values(**_to_row(subscription)))
-        return subscription
 
     def enable(self, webhook_id: str) -> WebhookSubscription:
         """Sends to this subscription again, from the next event on.
@@ -117,6 +130,11 @@ class WebhookStore:
             _find(connection, webhook_id)
             connection.execute(webhooks.update().where(webhooks.c.id == webhook_id).values(**values))
             return _find(connection, webhook_id)
+
+
+def _check_room(connection: Connection) -> None:
+    if len(connection.execute(select(webhooks.c.id)).all()) >= MAX_WEBHOOKS:
+        raise ConflictError(f"there are {MAX_WEBHOOKS} webhooks already: remove one first")
 
 
 def _check_types(types: Sequence[str]) -> None:

@@ -1,6 +1,6 @@
 """``/flags``"""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
@@ -212,3 +212,17 @@ def test_flags_are_exported_as_a_bundle(api: MonitorService, flags: list[Flag], 
     assert client.post("/flags/export", json={"ids": [BEGIN.isoformat()]}).status_code == 404
     assert client.post("/flags/export", json={"ids": []}).status_code == 422
     assert api.audit.last(1)[0].action == "exported"
+
+
+def test_a_change_that_cannot_be_audited_is_not_made(
+    api: MonitorService, flags: list[Flag], stream: Tuned, break_audit: Callable[[], None]
+) -> None:
+    client = api_client(api)
+    analyse_frame(stream.broadcaster, frame(np.zeros((48, 64, 3), np.uint8), 0.4, 10), observation(index=10))
+    break_audit()
+    path = f"/flags/{flags[0].id}"
+    assert client.post("/flags", json={"stream": "door"}).status_code == 503
+    assert client.patch(path, json={"opinion": "fake"}).status_code == 503
+    assert client.delete(path).status_code == 503
+    assert stream.marks == []
+    assert api.archive.store.get(flags[0].id) == flags[0]

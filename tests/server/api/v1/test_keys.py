@@ -1,6 +1,7 @@
 """``/keys``"""
 
 import hashlib
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -77,4 +78,13 @@ def test_a_wrong_key_is_refused(api: MonitorService, change: dict[str, object], 
     answer = api_client(api, name="desk").post("/keys", json={"name": "x"} | change)
     assert answer.status_code == 422
     assert why in answer.json()["detail"]
+    assert [key.name for key in api.api_keys.all()] == ["desk"]
+
+
+def test_a_change_that_cannot_be_audited_is_not_made(api: MonitorService, break_audit: Callable[[], None]) -> None:
+    client = api_client(api, name="desk")
+    (desk,) = api.api_keys.all()
+    break_audit()
+    assert client.post("/keys", json={"name": "x"}).status_code == 503
+    assert client.delete(f"/keys/{desk.id}").status_code == 503
     assert [key.name for key in api.api_keys.all()] == ["desk"]

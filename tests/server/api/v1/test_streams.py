@@ -1,6 +1,6 @@
 """``/streams``"""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import cv2
 import numpy as np
@@ -130,3 +130,13 @@ def test_pages_of_streams_together_hold_each_stream_once(api: MonitorService) ->
     foreign = client.get("/audit", params={"cursor": "WzFd"})
     assert foreign.status_code == 403
     assert client.get("/streams", params={"cursor": "WzFd"}).status_code == 422, "the cursor of another list"
+
+
+def test_a_change_that_cannot_be_audited_is_not_made(api: MonitorService, break_audit: Callable[[], None]) -> None:
+    client = api_client(api)
+    one = client.post("/streams", json={"url": URL, "name": "Door"}).headers["location"]
+    break_audit()
+    assert client.post("/streams", json={"url": "rtsp://127.0.0.1:9/other"}).status_code == 503
+    assert client.patch(f"/{one}", json={"name": "Gate"}).status_code == 503
+    assert client.delete(f"/{one}").status_code == 503
+    assert [stream["name"] for stream in client.get("/streams").json()["items"]] == ["Door"]

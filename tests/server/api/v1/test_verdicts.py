@@ -1,13 +1,18 @@
 """``/streams/{id}/verdicts``"""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import numpy as np
 import pytest
+from fastapi import Response
 from support.api_client import api_client
 from support.events import close_stream
 from support.observations import Face, frame, observation
 
+from monitor.server.api.caching import answer
+from monitor.server.api.v1 import verdicts
 from monitor.server.auth.user import Role
 from monitor.server.service import MonitorService
 from monitor.server.stream import Stream
@@ -76,6 +81,18 @@ def test_pages_of_points(api: MonitorService, stream: Stream) -> None:
         found += [point["probability"] for point in answer["items"]]
         cursor = answer["next"]
     assert found == [0.1, 0.2, 0.3, 0.4, 0.95]
+
+
+def test_the_answer_is_not_built_on_the_event_loop(
+    api: MonitorService, stream: Stream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def build(*args: Any, **options: Any) -> Response:
+        with pytest.raises(RuntimeError, match="no running event loop"):
+            asyncio.get_running_loop()
+        return answer(*args, **options)
+
+    monkeypatch.setattr(verdicts, "answer", build)
+    assert api_client(api, Role.VIEWER).get(f"/streams/{stream.id}/verdicts").status_code == 200
 
 
 def test_a_time_without_a_zone_is_refused(api: MonitorService, stream: Stream) -> None:

@@ -1,6 +1,6 @@
 """``/webhooks``"""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -140,3 +140,16 @@ def test_only_administrators_with_the_scope_may_ask(api: MonitorService) -> None
     assert api_client(api, Role.REVIEWER).get("/webhooks").status_code == 403
     assert api_client(api, Role.ADMIN, scopes=["flags"]).get("/webhooks").status_code == 403
     assert api_client(api, None).get("/webhooks").status_code == 401
+
+
+def test_a_change_that_cannot_be_audited_is_not_made(
+    client: TestClient, receiver: Receiver, break_audit: Callable[[], None]
+) -> None:
+    made = create(client, receiver.url)
+    del made["secret"]
+    break_audit()
+    path = f"/webhooks/{made['id']}"
+    assert client.post("/webhooks", json={"url": receiver.url}).status_code == 503
+    assert client.patch(path, json={"enabled": False}).status_code == 503
+    assert client.delete(path).status_code == 503
+    assert client.get("/webhooks").json()["items"] == [made]
