@@ -35,7 +35,7 @@ def test_pictures_are_judged_as_stills_by_group(cli: Callable, pictures: Path, t
     assert (record["split"], record["pad"], record["limit"]) == ("", 0.0, None)
     assert record["model"] == load_classifier().card.id
     assert record["weights_sha256"] == load_classifier().card.weights_sha256
-    assert record["settings"]["verdict"]["suspicious_at"] == 0.75
+    assert record["settings"]["verdict"]["suspicious_at"] == 0.8
     assert "cache_dir" not in record["settings"]
     groups = {(group["by"], group["name"]): group for group in record["groups"]}
     assert groups["everyone", "everyone"]["faces"] == 3

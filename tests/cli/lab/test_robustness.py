@@ -29,7 +29,7 @@ def test_the_grid_is_written_in_four_forms(cli: Callable, shards: Path, tmp_path
     assert record["material"] == "faces, split val"
     assert (record["split"], record["limit"], record["seconds"]) == ("split val", None, None)
     assert record["weights_sha256"] == load_classifier().card.weights_sha256
-    assert record["settings"]["verdict"]["suspicious_at"] == 0.75
+    assert record["settings"]["verdict"]["suspicious_at"] == 0.8
     with (folder / "robustness.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [(row["perturbation"], row["level"]) for row in rows[:2]] == [("clean", "0"), ("jpeg", "1")]

@@ -164,7 +164,7 @@ class TestDemo:
         assert top(small.get_by_text("Face 1", exact=True)) < top(small.get_by_text("Your opinion"))
         assert small.evaluate("document.documentElement.scrollWidth") <= 390
         small.close()
-        assert page.locator(".viewer[data-state=live]").count() == 1
+        page.wait_for_selector(".viewer[data-state=live]")  # a busy machine stalls for a moment
 
     def test_the_pages_model_and_system_show_thresholds_and_frame_counts(self, page: Any, dashboard: Dashboard) -> None:
         page.goto(f"{dashboard.url}/model")
@@ -427,7 +427,7 @@ class TestScript:
 
     def test_thresholds_in_the_settings_disable_the_presets(self) -> None:
         monitor_service = service.current()
-        verdict = monitor_service.settings.verdict.model_copy(update={"suspicious_at": 0.8})
+        verdict = monitor_service.settings.verdict.model_copy(update={"suspicious_at": 0.85})
         monitor_service.settings = monitor_service.settings.model_copy(update={"verdict": verdict})
         radio = self.run("model").radio(key="model-preset")
         assert (radio.disabled, radio.value) == (True, None)

@@ -49,7 +49,7 @@ def test_metrics_json_says_what_was_measured_with_what(subject: Subject, tmp_pat
     assert content["data"] == {"name": "made", "split": "test", "kind": "crops", "selection": ""}
     assert content["model"]["weights_sha256"] == subject.card.weights_sha256
     assert content["engine"]["name"] == "onnxruntime-fp32"
-    assert content["settings"]["verdict"]["suspicious_at"] == 0.75
+    assert content["settings"]["verdict"]["suspicious_at"] == 0.8
     assert "cache_dir" not in content["settings"], "it is this machine's"
     assert content["intervals"] == {
         "method": "percentile bootstrap over groups",
