@@ -23,7 +23,7 @@ router: Final = APIRouter(tags=["audit"])
     summary="The audit log, the newest line first",
 )
 async def list_audit(request: Request, paging: Page) -> Response:
-    """Who did what, from which address."""
+    """The actions of users and programs, with their addresses."""
     after = paging.position(int)
     before = None if after is None else int(after[0])
     entries = await asyncio.to_thread(service.current().audit.last, paging.limit + 1, before=before)

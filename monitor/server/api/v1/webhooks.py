@@ -189,7 +189,7 @@ async def list_deliveries(
     paging: Page,
     state: Annotated[DeliveryState | None, Query(description="Only these; dead: the dead letters.")] = None,
 ) -> Response:
-    """What waits, what was delivered lately, and the dead letters; without bodies."""
+    """The waiting deliveries, the latest accepted ones, and the dead letters; without bodies."""
     await asyncio.to_thread(_store().find, webhook_id)
     after = paging.position(int)
     before = None if after is None else int(after[0])
