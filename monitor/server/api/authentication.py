@@ -1,4 +1,4 @@
-"""Finds the caller of a request: the holder of an API key, or, in the mode ``open``, an allowed client as administrator.
+"""Finds the caller of a request: the holder of an API key, or, in the mode ``open``, an allowed client as admin.
 
 The check comes before a body is read. A router names the role and the scope that a path needs:
 

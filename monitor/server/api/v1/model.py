@@ -20,7 +20,7 @@ router: Final = APIRouter(tags=["model"])
     summary="The model cards of the running classifiers",
 )
 async def read_model(request: Request) -> Response:
-    """The training data of the classifiers, their measured accuracy, and where they are worth no more than a coin."""
+    """The training data of the classifiers, their measured accuracy, and the material on which they are at chance."""
     monitor_service = service.current()
     engines, verdict = monitor_service.loaded, monitor_service.settings.verdict
     if engines is None:
