@@ -6,7 +6,7 @@ import signal
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -21,6 +21,7 @@ from support.events import analyse_frame
 from support.flagging import flag
 from support.live_page import browsing
 from support.observations import frame, observation, source_info
+from support.waiting import until
 
 from monitor.dashboard.pages.flag_list import ListSelection
 from monitor.flags.archive import FlagArchive
@@ -76,15 +77,6 @@ def page(context: Any, dashboard: Dashboard) -> Iterator[Any]:
     foreign = [url for url in requests if not url.startswith((dashboard.url, "data:", "blob:", "ws://127.0.0.1"))]
     assert foreign == []
     page.close()
-
-
-def until(holds: Callable[[], Any], *, seconds: float = 60.0) -> Any:
-    """Waits for a true value and returns it."""
-    deadline = time.monotonic() + seconds
-    while not (found := holds()):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-    return found
 
 
 def top(element: Any) -> float:
@@ -164,7 +156,7 @@ class TestDemo:
         assert top(small.get_by_text("Face 1", exact=True)) < top(small.get_by_text("Your opinion"))
         assert small.evaluate("document.documentElement.scrollWidth") <= 390
         small.close()
-        page.wait_for_selector(".viewer[data-state=live]")  # a busy machine stalls for a moment
+        until(lambda: page.locator(".viewer[data-state=live]").count() == 1)
 
     def test_the_pages_model_and_system_show_thresholds_and_frame_counts(self, page: Any, dashboard: Dashboard) -> None:
         page.goto(f"{dashboard.url}/model")
