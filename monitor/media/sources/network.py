@@ -1,6 +1,8 @@
 """Streams from the network: RTSP cameras, HTTP and HLS."""
 
+import contextlib
 import errno
+import time
 from typing import Final
 
 from av.error import tag_to_code
@@ -32,6 +34,7 @@ _FELL_SILENT = (
     "no answer in time; is it still switched on? If its pictures come less often than that, raise source.read_timeout",
 )
 _HUNG_UP = (SourceUnavailableError, "the other side closed the connection; is it still switched on?")
+_SOUND_TRIES = (0.0, 0.5)  # seconds before each: the server may still be ending the rejected request
 _UNKNOWN = (SourceUnavailableError, "cannot be reached; is the host name right?")
 _REJECTED = (SourceUnavailableError, "the server rejects the request; is the address right?")
 _FAILURES = FailureCauses(
@@ -95,13 +98,16 @@ def _was_rejected(error: SourceError) -> bool:
 
 def _has_only_sound(address: Address, settings: SourceSettings) -> bool:
     """Whether a camera that rejects a request for video has nothing but sound."""
-    try:
-        options = {"rtsp_transport": settings.rtsp_transport, "analyzeduration": _ANALYSIS}
-        options.update(tls_options(address, settings.tls_certificates))
-        with open_container(address.target, address=address, settings=settings, options=options) as container:
+    options = {"rtsp_transport": settings.rtsp_transport, "analyzeduration": _ANALYSIS}
+    options.update(tls_options(address, settings.tls_certificates))
+    for pause in _SOUND_TRIES:
+        time.sleep(pause)
+        with (
+            contextlib.suppress(SourceError),
+            open_container(address.target, address=address, settings=settings, options=options) as container,
+        ):
             return bool(container.streams.audio) and not container.streams.video
-    except SourceError:
-        return False
+    return False
 
 
 def open_http(address: Address, settings: SourceSettings) -> ContainerSource:

@@ -248,7 +248,7 @@ def test_a_camera_with_sound_only_is_named(rtsp_clip: Path) -> None:
         rtsp_server.serve(rtsp_clip, "--sound") as url,
         pytest.raises(SourceUnreadableError, match="holds sound but no picture"),
     ):
-        open_source(url, BRISK)
+        open_source(url, SourceSettings())
 
 
 @pytest.mark.rtsp

@@ -4,7 +4,7 @@ import struct
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -32,9 +32,16 @@ def inbox() -> PushInbox:
     return PushInbox("Camera of ada", open_timeout=5.0, settings=HERE)
 
 
-def pushing(inbox: PushInbox, *, after: float = 0.05, content: bytes | None = None) -> None:
-    """Push a picture after a short delay, from another thread."""
-    threading.Timer(after, lambda: inbox.push(picture() if content is None else content, taken_at=NOON)).start()
+def pushing(inbox: PushInbox, *, content: bytes | None = None) -> None:
+    """Push a picture from another thread, as soon as a source waits for its first one."""
+    wait_for = inbox._changed.wait_for
+
+    def wait_and_be_served(predicate: Callable[[], object], timeout: float | None = None) -> object:
+        inbox._changed.wait_for = wait_for  # type: ignore[method-assign]
+        threading.Thread(target=lambda: inbox.push(picture() if content is None else content, taken_at=NOON)).start()
+        return wait_for(predicate, timeout)
+
+    inbox._changed.wait_for = wait_and_be_served  # type: ignore[method-assign,assignment]
 
 
 def opened(inbox: PushInbox) -> tuple[Iterator[Frame], Source]:
@@ -173,13 +180,13 @@ def test_a_silent_source_is_lost_and_can_be_opened_again() -> None:
     inbox = PushInbox("Camera of ada", open_timeout=0.1, settings=HERE.model_copy(update={"read_timeout": 0.1}))
     with pytest.raises(SourceUnavailableError, match=r"Camera of ada: no picture came for 0.1 s; is the page"):
         inbox.open()
-    pushing(inbox, after=0.02)
+    pushing(inbox)
     frames = iter(inbox.open())
     next(frames)
     with pytest.raises(SourceUnavailableError):
         next(frames)
     assert inbox.silence >= 0.1
-    pushing(inbox, after=0.02)
+    pushing(inbox)
     again = next(iter(inbox.open()))
     assert (again.index, again.media_time) == (0, 0.0)
 
