@@ -229,6 +229,7 @@ def supervise(
     repeat: bool = False,
     opener: Callable[[], Source] | None = None,
     load: LoadShedder | None = None,
+    connections: int = 0,
 ) -> StreamSupervisor:
     """Watch a source whose events only the observers read: ``start()`` it, look at its ``status``, ``stop()`` it.
 
@@ -255,6 +256,8 @@ def supervise(
         repeat: restart a file at its end.
         opener: opens the source instead of ``url``, which is then only its name.
         load: a load shedder, shared by all streams of a process; default: every frame is analysed.
+        connections: number of connections that another process has had to the same stream; the first one here has the
+            next number.
     """
     settings = settings or load_settings()
     loaded = engines or load_engines(settings)
@@ -267,6 +270,7 @@ def supervise(
         repeat=repeat,
         opener=opener,
         load=load,
+        connections=connections,
     )
 
 

@@ -133,11 +133,11 @@ class FlagDraft:
     changes: Sequence[Mapping[str, Any]]  # label changes, as in report.json
     samples: Sequence[FlagSample]
 
-    def flag(self) -> Flag:
-        """Build a flag with a new id."""
+    def flag(self, flag_id: str = "") -> Flag:
+        """Build a flag with this id, or with a new one."""
         now = datetime.now(UTC)
         return Flag(
-            id=new_id(now),
+            id=flag_id or new_id(now),
             created_at=now,
             captured_at=self.frame.captured_at,
             trace=self._trace,

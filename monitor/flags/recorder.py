@@ -55,6 +55,7 @@ class FlagRequest:
     category: str = ""
     note: str = ""
     origin: Origin = Origin.PERSON
+    flag_id: str = ""  # id of the new flag; "": a new one
 
     @property
     def key(self) -> "_MarkKey":
@@ -197,6 +198,15 @@ class FlagRecorder:
             reserved = self._mark(mark)
         return self._commit(reserved)
 
+    def picture(self, *, connection: int, media_time: float) -> bytes:
+        """The buffered picture at a moment, as JPEG in full size.
+
+        Raises:
+            UsageError: the moment is not buffered.
+        """
+        with self._lock:
+            return self._find_moment(FlagRequest(connection=connection, media_time=media_time, frame_index=0))[1].jpeg
+
     def _mark(self, request: FlagRequest) -> _Mark:
         """Reserve all that a flag needs; call it with the lock, then ``_commit`` on any thread."""
         connection, moment = self._find_moment(request)
@@ -220,7 +230,7 @@ class FlagRecorder:
                 return known
             try:
                 draft = _draft(mark)
-                flag = self._archive.add(draft.flag(), draft.files())
+                flag = self._archive.add(draft.flag(mark.request.flag_id), draft.files())
             except BaseException:
                 mark.clip.release()
                 raise

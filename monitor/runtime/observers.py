@@ -97,13 +97,14 @@ class StreamEvents:
 
     Args:
         stream: display name, secrets masked.
+        connections: number of earlier connections; the next one has the next number.
     """
 
-    def __init__(self, observers: Observers, *, stream: str) -> None:
+    def __init__(self, observers: Observers, *, stream: str, connections: int = 0) -> None:
         self._observers, self._stream = observers, stream
         self._lock = threading.RLock()
         self._collector = VerdictCollector()
-        self.connection = 0  # number of the connection, from 1; 0 before the first
+        self.connection = connections  # number of the connection, from 1; 0 before the first
 
     @property
     def failures(self) -> Mapping[str, int]:

@@ -42,6 +42,7 @@ _UNEXPECTED: Final = "this should not happen"
 class StreamState(StrEnum):
     """State of a watched stream."""
 
+    WAITING = "waiting"  # of a fleet: no node has room for it
     CONNECTING = "connecting"
     LIVE = "live"
     STALLED = "stalled"  # open, but without a new frame for STALLED_AFTER seconds; longer for a slow source
@@ -84,6 +85,7 @@ class StreamSupervisor:
         repeat: restart a file at its end.
         opener: opens a source without an address; called on the supervisor's thread for each connection.
         load: the load shedder of all streams of the process; default: every frame is analysed.
+        connections: number of connections that another supervisor of the same stream has had.
     """
 
     def __init__(
@@ -97,12 +99,13 @@ class StreamSupervisor:
         repeat: bool = False,
         opener: Callable[[], Source] | None = None,
         load: LoadShedder | None = None,
+        connections: int = 0,
     ) -> None:
         self._url = url
         self._opener = opener
         self._engines = engines
         self._settings = settings
-        self._events = StreamEvents(observers, stream=mask(url))
+        self._events = StreamEvents(observers, stream=mask(url), connections=connections)
         self._prepare = prepare
         self._repeat = repeat
         self._load = load

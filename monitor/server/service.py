@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, Self
 
 from monitor.analysis.pipeline import Engines
@@ -24,6 +24,7 @@ from monitor.server.idempotency_keys import IdempotencyKeys
 from monitor.server.notify import OutletContext, open_outlets
 from monitor.server.saved_sources import SavedSource, read_sources, write_sources
 from monitor.server.stream import Stream, camera_id
+from monitor.server.stream_run import NodeSummary, Placement
 from monitor.server.uploads import Uploads
 from monitor.settings import Preset, Settings, load_settings
 from monitor.system.masking import mask
@@ -46,10 +47,12 @@ class MonitorService:
 
     Args:
         archive: an open archive; closed with the service.
+        placement: runs streams on other machines; closed with the service.
     """
 
-    def __init__(self, settings: Settings, archive: FlagArchive) -> None:
+    def __init__(self, settings: Settings, archive: FlagArchive, *, placement: Placement | None = None) -> None:
         self.settings = settings
+        self._placement = placement
         self.archive = archive
         self.repaired = archive.files.repair(archive.store)
         self._worker = BackgroundWorker("clips")
@@ -75,19 +78,29 @@ class MonitorService:
         self.outlets = open_outlets(OutletContext(settings=settings, database=database))
 
     @classmethod
-    def open(cls, settings: Settings) -> Self:
+    def open(cls, settings: Settings, *, placement: Callable[[FlagArchive], Placement] | None = None) -> Self:
         """Open a service with the archive of the settings.
+
+        Args:
+            placement: opens the machines that run the streams; default: this process runs them.
 
         Raises:
             StoreError: the database cannot be opened.
             OutputError: a file of a flag cannot be read.
         """
-        return cls(settings, FlagArchive.open(settings.evidence))
+        archive = FlagArchive.open(settings.evidence)
+        try:
+            return cls(settings, archive, placement=None if placement is None else placement(archive))
+        except BaseException:
+            archive.store.close()
+            raise
 
     def begin(self) -> None:
         """Start the outlets, the periodic test of the engine and the periodic deletion of old flags."""
         for outlet in self.outlets:
             outlet.start()
+        if self._placement is not None:
+            self._placement.begin()
         for timer in self._timers:
             timer.start()
 
@@ -105,6 +118,8 @@ class MonitorService:
         if not self._worker.close(timeout=deadline - time.monotonic()):
             self.hanging += 1
             _log.warning("some clips could not be written in time: they are recorded as missing at the next start")
+        if self._placement is not None:
+            self._placement.close()
         self.hanging += run_parallel([outlet.close for outlet in self.outlets], timeout=_STOP_TIMEOUT)
         self.archive.store.close()
 
@@ -150,6 +165,11 @@ class MonitorService:
     def loaded(self) -> Engines | None:
         """The engines; None before they are loaded."""
         return self._engines
+
+    @property
+    def nodes(self) -> Sequence[NodeSummary]:
+        """The machines that run the streams; empty if this process runs them."""
+        return () if self._placement is None else self._placement.nodes
 
     @property
     def streams(self) -> Sequence[Stream]:
@@ -206,6 +226,7 @@ class MonitorService:
             repeat=repeat,
             stream_id=stream_id,
             outlets=self.outlets,
+            placement=self._placement,
         )
         self._streams[stream.id] = stream
         stream.start()
@@ -221,8 +242,9 @@ class MonitorService:
         self.analyses.settings = self.settings
 
     def _check_room(self) -> None:
-        if len(self._streams) >= MAX_STREAMS:
-            raise ConflictError(f"{MAX_STREAMS} sources are watched already: remove one first")
+        limit = MAX_STREAMS if self._placement is None else self._placement.max_streams
+        if len(self._streams) >= limit:
+            raise ConflictError(f"{limit} sources are watched already: remove one first")
 
     def check_new_source(self, url: str) -> str:
         """The masked address of a source that a person may add now.

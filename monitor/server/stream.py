@@ -1,36 +1,20 @@
-"""One stream of the service: its supervisor and its observers."""
+"""One stream of the service: its observers, and the place where it runs."""
 
 import hashlib
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final
 
-from monitor import api
 from monitor.analysis.pipeline import Engines
 from monitor.flags.archive import FlagArchive
-from monitor.flags.clips import follow
-from monitor.flags.recorder import FlagRecorder
-from monitor.media.sources import Source
 from monitor.media.sources.push import PushInbox
-from monitor.results.report import Provenance
-from monitor.runtime import (
-    BackgroundWorker,
-    FailurePolicy,
-    LoadShedder,
-    StreamMetrics,
-    StreamStatus,
-    Subscription,
-)
+from monitor.runtime import BackgroundWorker, LoadShedder, StreamMetrics, StreamStatus, Subscription
 from monitor.server.broadcaster import Broadcaster
 from monitor.server.notify import Outlet
+from monitor.server.stream_run import Flagger, LocalRun, Placement, StreamOrder, StreamRun
 from monitor.server.verdict_history import VerdictHistory
 from monitor.server.verdict_log import VerdictLog
 from monitor.settings import Settings
 from monitor.system.masking import mask
-from monitor.types import Flag
-
-_BUFFERED_SECONDS: Final = 35.0  # before the pre-roll: the moments that can still be flagged, and a slow analysis
-_CLIP_BYTES: Final = 96 << 20  # memory limit of the clip buffer, and of its reserved clips
 
 
 def camera_id(key: str) -> str:
@@ -49,6 +33,7 @@ class Stream:
         stream_id: unique id; default: a new one.
         load: the load shedder of this machine, shared by all streams; default: every frame is analysed.
         outlets: receive the events of the stream.
+        placement: runs the stream on another machine; default: it runs in this process.
     """
 
     def __init__(
@@ -64,74 +49,73 @@ class Stream:
         stream_id: str = "",
         load: LoadShedder | None = None,
         outlets: Sequence[Outlet] = (),
+        placement: Placement | None = None,
     ) -> None:
         self.id = stream_id or secrets.token_hex(4)
         self.inbox = source if isinstance(source, PushInbox) else None
-        url, opener = (source.name, source.open) if isinstance(source, PushInbox) else (source, None)
-        self.address = mask(url)
+        self.address = mask(source.name if isinstance(source, PushInbox) else source)
         self.name = name or self.address
-        self.broadcaster = Broadcaster()
+        self.settings = settings
         self.verdict_history = VerdictHistory()
         self.verdict_log = VerdictLog(hours=settings.api.history_hours, max_points=settings.api.history_points)
         self.metrics = StreamMetrics(lambda: self.status.stats)
-        self._engines, self.settings = engines, settings
-        self.flag_recorder = FlagRecorder(archive, submit=worker.do, on_commit=self._commit_flag)
-        subscriptions = (  # the flag recorder first: a viewer may flag a frame as soon as it is shown
-            Subscription(self.flag_recorder, "flags", FailurePolicy.REQUIRED),
+        observers = (
             Subscription(self.verdict_history, "verdict history"),
             Subscription(self.verdict_log, "verdict log"),
             Subscription(self.metrics, "metrics"),
-            Subscription(self.broadcaster, "viewers"),
-            *(Subscription(outlet.watch(self), outlet.name) for outlet in outlets),
         )
-        self._supervisor = api.supervise(
-            url,
+        watching = tuple(Subscription(outlet.watch(self), outlet.name) for outlet in outlets)
+        self.broadcaster: Broadcaster
+        self._run: StreamRun
+        if placement is not None and isinstance(source, str) and placement.can_place(source):
+            order = StreamOrder(stream_id=self.id, url=source, settings=settings, repeat=repeat)
+            self._run, self.broadcaster = placement.place(order, (*observers, *watching))
+            return
+        self.broadcaster = Broadcaster()
+        self._run = LocalRun(
+            source,
             engines=engines,
             settings=settings,
-            observers=subscriptions,
-            prepare=self._prepare,
+            archive=archive,
+            worker=worker,
+            observers=(*observers, Subscription(self.broadcaster, "viewers"), *watching),
             repeat=repeat,
-            opener=opener,
             load=load,
         )
 
     @property
     def status(self) -> StreamStatus:
         """The state of the stream and its reason."""
-        return self._supervisor.status
+        return self._run.status
+
+    @property
+    def node(self) -> str:
+        """Name of the machine in a fleet that watches it; "" for none."""
+        return self._run.node
 
     @property
     def observer_failures(self) -> Mapping[str, int]:
         """Number of failures of each best-effort observer, by name."""
-        return self._supervisor.observer_failures
+        return self._run.observer_failures
 
-    def _commit_flag(self, flag: Flag) -> None:
-        self._supervisor.commit_flag(flag)
+    @property
+    def flag_recorder(self) -> Flagger:
+        """Commits the flags of the stream."""
+        return self._run.flagger
 
     def start(self) -> None:
-        """Start the supervisor."""
-        self._supervisor.start()
+        """Begin to watch."""
+        self._run.start()
 
     def stop(self) -> None:
         """End the stream and notify its viewers."""
-        if self.inbox is not None:
-            self.inbox.close()  # the supervisor may wait there for the first picture
-        self._supervisor.stop()
+        self._run.stop()
         self.broadcaster.end("the source was removed")
 
     def pause(self) -> None:
         """Pause the stream."""
-        self._supervisor.pause()
+        self._run.pause()
 
     def resume(self) -> None:
         """Continue a paused stream."""
-        self._supervisor.resume()
-
-    def _prepare(self, source: Source) -> None:
-        """Buffer the packets or pictures of a source for clips. Runs on the supervisor's thread."""
-        evidence = self.settings.evidence
-        seconds = evidence.pre_roll + _BUFFERED_SECONDS
-        self.flag_recorder.prepare(
-            Provenance.of(source.info, engines=self._engines(), settings=self.settings),
-            clips=follow(source, seconds=seconds, max_bytes=_CLIP_BYTES, settings=self.settings.source),
-        )
+        self._run.resume()
