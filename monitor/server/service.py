@@ -110,6 +110,9 @@ class MonitorService:
         A thread that hangs (on a camera without an answer) stays behind after some seconds and ends with the process.
         """
         deadline = time.monotonic() + _CLOSE_TIMEOUT
+        leaving = BackgroundWorker("placement")
+        if self._placement is not None:
+            leaving.do(self._placement.close)
         jobs = [timer.stop for timer in self._timers] + [stream.stop for stream in self.streams]
         jobs += [] if self._build is None else [self._build.close]
         self.hanging = run_parallel([*jobs, self.analyses.close], timeout=_STOP_TIMEOUT)
@@ -118,8 +121,9 @@ class MonitorService:
         if not self._worker.close(timeout=deadline - time.monotonic()):
             self.hanging += 1
             _log.warning("some clips could not be written in time: they are recorded as missing at the next start")
-        if self._placement is not None:
-            self._placement.close()
+        if not leaving.close(timeout=max(0.0, deadline - time.monotonic())):
+            self.hanging += 1
+            _log.warning("the other machines did not end their streams in time: they end them alone")
         self.hanging += run_parallel([outlet.close for outlet in self.outlets], timeout=_STOP_TIMEOUT)
         self.archive.store.close()
 

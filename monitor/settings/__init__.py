@@ -4,6 +4,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 from monitor.settings.credentials import CredentialSettings
+from monitor.settings.fleet import FleetSettings
 from monitor.settings.old_names import rename_settings
 from monitor.settings.outlets import MqttSettings, NotificationSettings, NotifiedEvent
 from monitor.settings.server import AccessSettings, ApiSettings, DashboardSettings, EvidenceSettings, ServiceSettings
@@ -35,6 +36,7 @@ __all__ = [
     "DashboardSettings",
     "EvidenceSettings",
     "FaceDetectorSettings",
+    "FleetSettings",
     "MqttSettings",
     "NotificationSettings",
     "NotifiedEvent",

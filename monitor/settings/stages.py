@@ -10,6 +10,7 @@ from typing import Any, Final
 from pydantic import Field, field_validator, model_validator
 
 from monitor.settings.credentials import CredentialSettings
+from monitor.settings.fleet import FleetSettings
 from monitor.settings.outlets import MqttSettings, NotificationSettings
 from monitor.settings.server import AccessSettings, ApiSettings, DashboardSettings, EvidenceSettings, ServiceSettings
 from monitor.settings.values import ExpandedPath, Probability, Seconds, StageSettings
@@ -263,7 +264,7 @@ class SessionSettings(StageSettings):
 
 _WITHOUT_EFFECT: Final = (  # on a verdict
     *("cache_dir", "evidence", "credentials", "dashboard", "access", "service"),
-    *("api", "webhooks", "mqtt", "notifications"),
+    *("api", "webhooks", "mqtt", "notifications", "fleet"),
 )
 
 
@@ -291,6 +292,7 @@ class Settings(StageSettings):
     webhooks: WebhookSettings = WebhookSettings()
     mqtt: MqttSettings = MqttSettings()
     notifications: NotificationSettings = NotificationSettings()
+    fleet: FleetSettings = FleetSettings()
     cache_dir: ExpandedPath | None = Field(
         None, description="Folder of the compiled engines. Default: in the user's cache folder."
     )
