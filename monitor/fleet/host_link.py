@@ -275,6 +275,7 @@ class HostLink:
             for run in runs:
                 run.release()
             self._host.kill()
+            self._clips.settle(self.place.key, why="the server was stopped before the clip was written")
 
 
 def _raise_refusal(answer: Any) -> Any:

@@ -173,6 +173,7 @@ class HostLogLine:
 class HostReport:
     """The state of a host."""
 
+    process_id: int  # of its process, on its node
     load_level: int  # of its load shedder; 0: every frame is analysed
     load: str  # in words
     clips_waiting: int

@@ -5,6 +5,7 @@ time of the lease stops its streams and saves their clips, so that no stream run
 """
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -146,6 +147,7 @@ class NodeHost:
 
     def _answer(self, messages: list[StreamMessage], *, refusal: str = "") -> ExchangeAnswer:
         report = HostReport(
+            process_id=os.getpid(),
             load_level=self._load.level,
             load=str(self._load.cadence),
             clips_waiting=self._worker.waiting,

@@ -30,9 +30,15 @@ _PREFIX: Final = "host"
 _log = logging.getLogger(__name__)
 
 
-def open_node_host(settings: Settings) -> NodeHost:
-    """The host of an actor's process."""
-    return NodeHost(settings, on_abandoned=lambda: os._exit(0), log=HostLog.of_process())
+class NodeHostActor(NodeHost):
+    """A host that is alone in its process: its log goes to the server, and its end is the end of the process."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings, on_abandoned=_end_process, log=HostLog.of_process())
+
+
+def _end_process() -> None:
+    os._exit(0)
 
 
 class RayHost:
@@ -84,6 +90,8 @@ def _get(asked: Any, timeout: float) -> Any:
         return ray.get(asked, timeout=timeout)
     except GetTimeoutError:
         raise HostLostError(f"no answer within {timeout:g} s") from None
+    except SystemExit:  # Ray's answer in threads that wait while it leaves the cluster
+        raise HostLostError("the server has left the cluster") from None
     except RayActorError:
         raise HostLostError("its process has ended") from None
     except RayError as error:
@@ -140,7 +148,7 @@ class RayCluster:
             raise HostLostError(str(error).strip().partition("\n")[0]) from None
 
     def _start(self, name: str, node_id: str) -> Any:
-        remote: Any = ray.remote(concurrency_groups=_GROUPS)(NodeHost)
+        remote: Any = ray.remote(concurrency_groups=_GROUPS)(NodeHostActor)
         actor = remote.options(
             name=name,
             namespace=self._namespace,
@@ -149,7 +157,7 @@ class RayCluster:
             max_task_retries=0,
             num_cpus=0,
             scheduling_strategy=NodeAffinitySchedulingStrategy(node_id, soft=False),
-        ).remote(self._settings, on_abandoned=_end_process)
+        ).remote(self._settings)
         _get(actor.__ray_ready__.remote(), _START_TIME)
         return actor
 

@@ -148,6 +148,16 @@ class StreamFleet:
         self._cluster.close()
 
     @property
+    def process_ids(self) -> Mapping[str, Sequence[int]]:
+        """The processes of the hosts, by the name of their node."""
+        with self._lock:
+            found: dict[str, list[int]] = {}
+            for link in self._ready():
+                if link.report is not None:
+                    found.setdefault(link.node, []).append(link.report.process_id)
+            return found
+
+    @property
     def nodes(self) -> Sequence[NodeSummary]:
         """All nodes with their streams and their load, by name."""
         with self._lock:
