@@ -22,9 +22,13 @@ from monitor.cli.terminal import console
 from monitor.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import streamlit as st
+
+    from monitor.flags.archive import FlagArchive
+    from monitor.server.stream_run import Placement
+    from monitor.settings import Settings
 
 _GRACE: Final = 1  # seconds for open connections (an upload, for example) when the server stops
 
@@ -52,13 +56,33 @@ def serve(
     assignments: Set = None,
 ) -> None:
     """Monitor sources and show them in a browser; Ctrl-C or SIGTERM stops within five seconds and saves the clips."""
+    named = name_settings(sources=sources, log_file=log_file, log_level=log_level)
+    run_server(settings_from(settings_file, [*(assignments or ()), *named]), host=host, port=port, base_path=base_path)
+
+
+def name_settings(*, sources: Sequence[str] | None, log_file: Path | None, log_level: str | None) -> Sequence[str]:
+    """The options of the command line as assignments of settings."""
     chosen = {
         "dashboard.sources": "\n".join(sources or ()) or None,
         "service.log_file": log_file,
         "service.log_level": log_level,
     }
-    named = [f"{name}={value}" for name, value in chosen.items() if value is not None]
-    settings = settings_from(settings_file, [*(assignments or ()), *named])
+    return [f"{name}={value}" for name, value in chosen.items() if value is not None]
+
+
+def run_server(
+    settings: Settings,
+    *,
+    host: str,
+    port: int,
+    base_path: str | None,
+    placement: Callable[[FlagArchive], Placement] | None = None,
+) -> None:
+    """Serve until a signal arrives.
+
+    Args:
+        placement: opens the machines that run the streams; default: this process runs them.
+    """
     import streamlit as st
     from streamlit.web.bootstrap import load_config_options
 
@@ -72,7 +96,7 @@ def serve(
     listening = _listen(host, port)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _exit)  # before the server installs its own handlers, and after it has stopped
-    opened = service.MonitorService.open(settings)
+    opened = service.MonitorService.open(settings, placement=placement)
     service.install(opened)
     page = Path(dashboard.__file__).parent / "script" / "page.py"
     app = st.App(page, routes=ROUTES, middleware=MIDDLEWARE, lifespan=lifespan)

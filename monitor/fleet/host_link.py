@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final
+from typing import Final, TypeVar
 
 import monitor
 from monitor.errors import ConflictError, FlagNotFoundError, MonitorError
@@ -29,6 +29,8 @@ _CLOSE_TIME: Final = 3.0  # seconds (wall clock) for the end of all streams and 
 _LINGER, _LINGER_WATCHED = 0.1, 0.01  # seconds for which a host collects events; while somebody looks
 
 _log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,10 +130,9 @@ class HostLink:
         """
         host = self._require_host()
         try:
-            answer: Any = host.flag(run.id, placement, mark, timeout=_FLAG_TIME)
+            flag = _raise_refusal(host.flag(run.id, placement, mark, timeout=_FLAG_TIME))
         except HostLostError as error:
             return self._find_flag(mark.flag_id, error)
-        flag: Flag = _raise_refusal(answer)
         self._clips.expect(flag, host=self.place.key)
         return flag
 
@@ -146,7 +147,7 @@ class HostLink:
         except FlagNotFoundError:
             self._archive.files.remove(flag_id)
             raise ConflictError(
-                f"nothing was flagged: node {self.node} was lost meanwhile ({error}); flag again when the stream is live"
+                f"nothing was flagged: node {self.node} was lost meanwhile ({error}); flag again when it is live"
             ) from None
 
     def picture(self, run: PlacedRun, placement: int, *, connection: int, index: int, media_time: float) -> bytes:
@@ -158,13 +159,12 @@ class HostLink:
         """
         host = self._require_host()
         try:
-            answer: Any = host.picture(
+            answer = host.picture(
                 run.id, placement, connection=connection, index=index, media_time=media_time, timeout=_PICTURE_TIME
             )
         except HostLostError as error:
             raise ConflictError(f"node {self.node} does not send the picture: {error}") from None
-        picture: bytes = _raise_refusal(answer)
-        return picture
+        return _raise_refusal(answer)
 
     def _require_host(self) -> HostHandle:
         host = self._host
@@ -181,7 +181,7 @@ class HostLink:
                 self._take(self._host.exchange(self._request(), timeout=self._settings.node_timeout))
         except HostLostError as error:
             self._lose(str(error))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - logged; the streams go on elsewhere
             _log.exception("the link to node %s failed", self.node)
             self._lose(f"this should not happen: {error!r}; please report it")
 
@@ -278,7 +278,7 @@ class HostLink:
             self._clips.settle(self.place.key, why="the server was stopped before the clip was written")
 
 
-def _raise_refusal(answer: Any) -> Any:
+def _raise_refusal(answer: T | MonitorError) -> T:
     """The answer of a host; an error that it returned is raised."""
     if isinstance(answer, MonitorError):
         raise answer

@@ -63,7 +63,7 @@ class DistantFrame(Frame):
         return type(self)(**_facts(self), fetch=fetch)
 
     @property
-    def pixels(self) -> Pixels:  # type: ignore[override]
+    def pixels(self) -> Pixels:
         """(H, W, 3) RGB, read-only.
 
         Raises:

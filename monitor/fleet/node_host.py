@@ -8,7 +8,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
@@ -89,7 +89,7 @@ class NodeHost:
         self._engines: Engines | None = None
         self._build: EngineBuild | None = None
         self._worker_of_engines = BackgroundWorker("engines")
-        self._worker_of_engines.do(self.engines)
+        self._worker_of_engines.do(self._preload)
         self._lease = Timer("lease", self._check_lease, every=_TICK)
         self._lease.start()
 
@@ -105,6 +105,9 @@ class NodeHost:
                     self._build.start()
                 self._step = ""
             return self._engines
+
+    def _preload(self) -> None:
+        self.engines()
 
     def _show_loading(self, network: str) -> None:
         self._step = f"preparing {network} (the first start builds each network once: up to a minute)"
@@ -239,8 +242,10 @@ class NodeHost:
         """Stop streams on another thread, since a stop waits for the end of a camera's answer."""
         stopped = [self._streams.pop(stream_id) for stream_id in stream_ids]
         if stopped:
-            jobs = [partial(self._end, stream) for stream in stopped]
-            self._stopping.do(partial(run_parallel, jobs, timeout=_STOP_TIME))
+            self._stopping.do(partial(self._end_all, stopped))
+
+    def _end_all(self, streams: Sequence[_HostedStream]) -> None:
+        run_parallel([partial(self._end, stream) for stream in streams], timeout=_STOP_TIME)
 
     def _end(self, stream: _HostedStream) -> None:
         try:

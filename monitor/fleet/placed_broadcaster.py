@@ -71,9 +71,7 @@ class PlacedBroadcaster(Broadcaster):
     def _head(self) -> dict[str, Any] | None:
         analysed = self._analysed
         if analysed is not None and analysed.head is None:
-            analysed.head = header(
-                analysed.frame, analysed.observation, connection=analysed.place[0], maps=self._maps
-            )
+            analysed.head = header(analysed.frame, analysed.observation, connection=analysed.place[0], maps=self._maps)
         return None if analysed is None else analysed.head
 
     @contextmanager

@@ -5,7 +5,7 @@ import os
 import secrets
 import socket
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -44,7 +44,7 @@ def _end_process() -> None:
 class RayHost:
     """One host, as an actor."""
 
-    def __init__(self, actor: Any) -> None:
+    def __init__(self, actor: Any) -> None:  # noqa: ANN401 - Ray's handle has no types
         self._actor = actor
 
     def claim(self, link: str, *, timeout: float) -> tuple[str, str]:
@@ -85,7 +85,7 @@ class RayHost:
             ray.kill(self._actor)
 
 
-def _get(asked: Any, timeout: float) -> Any:
+def _get(asked: Any, timeout: float) -> Any:  # noqa: ANN401 - Ray's reference, and its value
     try:
         return ray.get(asked, timeout=timeout)
     except GetTimeoutError:
@@ -112,7 +112,8 @@ class RayCluster:
 
     def nodes(self) -> Sequence[FleetNode]:
         """All living nodes."""
-        alive = [node for node in ray.nodes() if node["Alive"]]
+        list_nodes: Callable[[], list[dict[str, Any]]] = ray.nodes
+        alive = [node for node in list_nodes() if node["Alive"]]
         names = Counter(_name(node) for node in alive)
         return [
             FleetNode(
@@ -124,7 +125,7 @@ class RayCluster:
             for node in alive
         ]
 
-    def _refuse(self, node: Any) -> str:
+    def _refuse(self, node: Mapping[str, Any]) -> str:
         """Why a node cannot take streams: SQLite cannot be shared between machines."""
         url = self._settings.evidence.database.get_secret_value()
         if node["NodeManagerHostname"] == self._hostname or not (url == "" or url.startswith("sqlite")):
@@ -147,9 +148,10 @@ class RayCluster:
         except RayError as error:
             raise HostLostError(str(error).strip().partition("\n")[0]) from None
 
-    def _start(self, name: str, node_id: str) -> Any:
-        remote: Any = ray.remote(concurrency_groups=_GROUPS)(NodeHostActor)
-        actor = remote.options(
+    def _start(self, name: str, node_id: str) -> Any:  # noqa: ANN401 - Ray's handle
+        remote: Any = ray.remote
+        actor_class = remote(concurrency_groups=_GROUPS)(NodeHostActor)
+        actor = actor_class.options(
             name=name,
             namespace=self._namespace,
             lifetime="detached",
@@ -162,10 +164,10 @@ class RayCluster:
         return actor
 
     def close(self) -> None:
-        """Nothing to do: the one who joined the cluster leaves it."""
+        """Nothing: the command that has joined the cluster leaves it."""
 
 
-def _name(node: Any) -> str:
+def _name(node: Mapping[str, Any]) -> str:
     """The name of ``ray start --node-name``, else the host name."""
     given: str = node.get("NodeName") or ""
     hostname: str = node["NodeManagerHostname"]

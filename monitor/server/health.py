@@ -44,9 +44,15 @@ def checks(monitor_service: service.MonitorService) -> Iterator[HealthCheck]:
     yield _writable(monitor_service)
     free = monitor_service.archive.free
     yield HealthCheck("disk", free >= MIN_FREE, f"{free >> 20} MB are free, {MIN_FREE >> 20} are needed")
+    nodes = monitor_service.nodes
+    if nodes:
+        ready = sum(node.state == "ready" for node in nodes)
+        yield HealthCheck("nodes", ready > 0, f"{ready} of {len(nodes)} nodes take streams")
     for stream in monitor_service.streams:
         status = stream.status
-        yield HealthCheck(f"source {stream.id}", status.state is not StreamState.FAILED, status.reason or status.state)
+        is_watched = status.state not in (StreamState.FAILED, StreamState.WAITING)
+        node = f" (node {stream.node})" if stream.node else ""
+        yield HealthCheck(f"source {stream.id}", is_watched, f"{status.reason or status.state}{node}")
 
 
 def snapshot(monitor_service: service.MonitorService) -> MetricsSnapshot:
@@ -66,6 +72,7 @@ def snapshot(monitor_service: service.MonitorService) -> MetricsSnapshot:
                 faces=stream.metrics.faces,
                 viewers=stream.broadcaster.viewers,
                 hints=stream.metrics.hints,
+                node=stream.node,
             )
             for stream in monitor_service.streams
         ],
@@ -86,6 +93,7 @@ def snapshot(monitor_service: service.MonitorService) -> MetricsSnapshot:
             if isinstance(outlet, CountingOutlet)
             for count in outlet.counts()
         ],
+        nodes=monitor_service.nodes,
     )
 
 

@@ -26,6 +26,7 @@ from monitor import __version__
 from monitor.analysis.pipeline import Engines
 from monitor.runtime import HeartbeatResult, StreamState, StreamStatus, StreamTotals
 from monitor.server.notify import OutletCount
+from monitor.server.stream_run import NodeSummary
 from monitor.types import HintKind, Label
 from monitor.types.stats import LATENCIES
 
@@ -45,6 +46,7 @@ class StreamSnapshot:
     faces: Mapping[Label, int]  # faces in the newest frame
     viewers: int
     hints: frozenset[HintKind] = frozenset()  # hints on the stream that are active now
+    node: str = ""  # the machine of a fleet that watches it; "": none
 
     @property
     def waiting(self) -> int:
@@ -68,6 +70,7 @@ class MetricsSnapshot:
     free: int  # free bytes on the same disk
     jobs: Mapping[str, int]  # number of waiting jobs, by queue
     outlets: Sequence[OutletCount] = ()
+    nodes: Sequence[NodeSummary] = ()  # of a fleet
 
 
 def render(snapshot: MetricsSnapshot, *, accept: str = "") -> tuple[bytes, str]:
@@ -90,6 +93,7 @@ class _SnapshotCollector(Collector):
         yield from _engine_metrics(self._snapshot)
         yield from _storage_metrics(self._snapshot)
         yield from _outlet_metrics(self._snapshot.outlets)
+        yield from _node_metrics(self._snapshot)
         yield from _process_metrics()
 
 
@@ -199,6 +203,29 @@ def _outlet_metrics(counts: Iterable[OutletCount]) -> Iterator[Metric]:
         waiting.add_metric(place, count.waiting)
         dead.add_metric(place, count.dead)
     yield from (delivered, failed, lost, waiting, dead)
+
+
+def _node_metrics(snapshot: MetricsSnapshot) -> Iterator[Metric]:
+    """Metrics of a fleet; none without one."""
+    if not snapshot.nodes:
+        return
+    place = _gauge("source_node", "1 for the node that watches a source.", *_STREAM_LABELS, "node")
+    for stream in snapshot.sources:
+        if stream.node:
+            place.add_metric((stream.id, stream.name, stream.node), 1)
+    ready = _gauge("node_ready", "1 if a node takes streams.", "node")
+    streams = _gauge("node_streams", "Streams of a node.", "node")
+    capacity = _gauge("node_capacity", "Streams that a node holds.", "node")
+    load = _gauge("node_load_level", "Level of the load shedder of a node; 0: every frame is analysed.", "node")
+    lost = _counter("node_events_lost", "Events of a node that did not reach the server, by cause.", "node", "cause")
+    for node in snapshot.nodes:
+        ready.add_metric((node.name,), float(node.state == "ready"))
+        streams.add_metric((node.name,), node.streams)
+        capacity.add_metric((node.name,), node.capacity)
+        load.add_metric((node.name,), node.load_level)
+        for cause, count in node.lost.items():
+            lost.add_metric((node.name, cause), count)
+    yield from (place, ready, streams, capacity, load, lost)
 
 
 def _process_metrics() -> Iterator[Metric]:

@@ -95,7 +95,7 @@ class StreamStateChanged(StreamEvent):
 
     type: ClassVar = "stream_state_changed"
 
-    state: str  # connecting, live, stalled, reconnecting, paused, ended, failed
+    state: str  # waiting, connecting, live, stalled, reconnecting, paused, ended, failed
     reason: str = ""  # "" if the state needs no reason
     attempt: int = 0  # number of the attempt since the last frame, from 1; 0 while frames arrive
     retry_after: float | None = None  # seconds until the next attempt

@@ -149,7 +149,7 @@ def test_a_flag_on_a_lost_node_is_a_sentence_or_is_stored(service: MonitorServic
     host.host.flag = lambda *arguments: [answer(*arguments), setattr(host, "is_dead", True)][0]  # type: ignore[assignment, method-assign]
     told.append(stream.flag_recorder.flag(flag_of(stream)).id)  # stored, but the answer was lost
     host.host.flag = answer  # type: ignore[method-assign]
-    with pytest.raises(ConflictError, match="nothing was flagged|no node watches"):
+    with pytest.raises(ConflictError, match=r"nothing was flagged|no node watches"):
         stream.flag_recorder.flag(flag_of(stream))
     found = {flag.id for flag in service.archive.store.find() if flag.reporter == "ada"}
     assert found == set(told)
@@ -158,7 +158,7 @@ def test_a_flag_on_a_lost_node_is_a_sentence_or_is_stored(service: MonitorServic
 def test_an_answer_that_never_comes_leaves_no_files(service: MonitorService, cluster: ClusterHere) -> None:
     (stream,) = live(service, 1)
     cluster.hosts[stream.node].is_dead = True
-    with pytest.raises(ConflictError, match="nothing was flagged: node (one|two) was lost meanwhile|no node watches"):
+    with pytest.raises(ConflictError, match=r"nothing was flagged: node (one|two) was lost meanwhile|no node watches"):
         stream.flag_recorder.flag(flag_of(stream))
     assert [flag for flag in service.archive.store.find() if flag.reporter == "ada"] == []
 
@@ -237,7 +237,8 @@ def test_a_removed_stream_ends_on_its_node(service: MonitorService, cluster: Clu
 def test_a_device_and_a_wrong_address_stay_on_this_machine(service: MonitorService) -> None:
     placement = service._placement
     assert placement is not None
-    assert [placement.can_place(url) for url in ("rtsp://camera/live", "demo:", "webcam:0", "screen:", "foo://bar")] == [
+    urls = ("rtsp://camera/live", "demo:", "webcam:0", "screen:", "foo://bar")
+    assert [placement.can_place(url) for url in urls] == [
         True, True, False, False, False,
     ]  # fmt: skip
 

@@ -45,7 +45,7 @@ class RayNodes:
 def ray_nodes(*names: str, cores: int = 1) -> Iterator[RayNodes]:
     """A cluster of nodes, which this process has joined; it ends with the block."""
     ray = pytest.importorskip("ray", reason="needs the extra fleet")
-    folder = tempfile.mkdtemp(prefix="ray", dir="/tmp")  # noqa: S108 - short: Unix sockets lie in it
+    folder = tempfile.mkdtemp(prefix="ray", dir="/tmp")
     nodes = RayNodes(folder)
     try:
         for name in names:

@@ -28,6 +28,7 @@ from monitor.server.stream import Stream, camera_id
 from monitor.types import Label
 
 _BADGES: Final[Mapping[StreamState, tuple[str, str]]] = {
+    StreamState.WAITING: ("orange", ":material/hourglass_empty:"),
     StreamState.CONNECTING: ("blue", ":material/sync:"),
     StreamState.LIVE: ("green", ":material/sensors:"),
     StreamState.STALLED: ("orange", ":material/hourglass:"),

@@ -32,6 +32,7 @@ def show() -> None:
     st.header("System")
     st.caption(f"deepfake-monitor {monitor.__version__}")
     _sources(monitor_service)
+    _nodes(monitor_service)
     _engine(monitor_service)
     _storage(monitor_service)
     if has_role(Role.ADMIN):
@@ -147,4 +148,34 @@ def _sources(monitor_service: service.MonitorService) -> None:
             st.caption(
                 f"{stats.frames_analysed} of {stats.frames_read} frames analysed, {stats.fps:.1f} frames/s; "
                 f"dropped: {drops or 'none'}; connections: {status.connection}; viewers: {stream.broadcaster.viewers}"
+                + (f"; node: {escape(stream.node)}" if stream.node else "")
             )
+
+
+@refresh(every=2.0)
+def _nodes(monitor_service: service.MonitorService) -> None:
+    """Shows the machines of a fleet with their streams and their load; nothing without a fleet."""
+    nodes = monitor_service.nodes
+    if not nodes:
+        return
+    st.subheader("Nodes")
+    rows = [
+        {
+            "node": node.name,
+            "state": node.state,
+            "streams": node.streams,
+            "capacity": node.capacity,
+            "load": node.load,
+            "clips waiting": node.clips_waiting,
+            "events lost": sum(node.lost.values()),
+        }
+        for node in nodes
+    ]
+    text_table(rows, name="Nodes")
+    lost = {cause: count for node in nodes for cause, count in node.lost.items()}
+    if lost:
+        st.caption("Lost: " + ", ".join(f"{count} {escape(cause)}" for cause, count in lost.items()))
+    st.caption(
+        "The streams move to other nodes when a node is lost or overloaded, and spread when one joins. Capacity: the "
+        "cores of a node times the setting `fleet.streams_per_core`."
+    )

@@ -5,7 +5,7 @@
 
 const FIRST_WAIT = 0.5, LONGEST_WAIT = 10; // seconds between attempts
 const QUIET = 3; // seconds without a frame before the viewer shows a notice
-const STATE_KINDS = { connecting: "waiting", reconnecting: "retrying", paused: "paused", ended: "ended", failed: "ended" };
+const STATE_KINDS = { waiting: "waiting", connecting: "waiting", reconnecting: "retrying", paused: "paused", ended: "ended", failed: "ended" };
 
 class Feed {
   // draw(header, bitmap): called in an animation frame with the newest frame; takes ownership of the bitmap.

@@ -31,6 +31,19 @@ class EngineAnswer(Answer):
     reason: str = Field(description="Why this engine was chosen.")
 
 
+class NodeAnswer(Answer):
+    """One machine of a fleet."""
+
+    name: str
+    state: str = Field(description="ready, or in words why it takes no streams.")
+    streams: int
+    capacity: int = Field(description="Streams that it holds.")
+    load: str = Field(description="The rate of the analysis, in words; empty: not known.")
+    load_level: int = Field(description="0: every frame is analysed.")
+    clips_waiting: int
+    events_lost: dict[str, int] = Field(description="Events that did not reach the server, by cause.")
+
+
 class SystemAnswer(Answer):
     """The state of the server."""
 
@@ -48,6 +61,7 @@ class SystemAnswer(Answer):
     observer_failures: dict[str, dict[str, int]] = Field(
         description="Failures of each observer, by the id of the stream, since the stream was added."
     )
+    nodes: list[NodeAnswer] = Field([], description="The machines of a fleet; empty: this one watches the streams.")
 
 
 class ModelAnswer(Answer):
@@ -78,7 +92,7 @@ class StreamAnswer(Answer):
     id: str
     name: str
     address: str = Field(description="Secrets masked.")
-    state: str = Field(description="connecting, live, stalled, reconnecting, paused, ended or failed.")
+    state: str = Field(description="waiting, connecting, live, stalled, reconnecting, paused, ended or failed.")
     reason: str = Field(description="Empty if the state needs no reason.")
     connection: int = Field(description="Number of the connection, from 1; media time restarts with each connection.")
     attempt: int = Field(description="Number of the attempt since the last frame; 0 while frames arrive.")
@@ -91,6 +105,9 @@ class StreamAnswer(Answer):
     latency_p50: float | None = Field(description="Seconds from the arrival of a frame to its verdicts.")
     latency_p95: float | None = Field(description="Seconds.")
     viewers: int
+    node: str = Field(
+        "", description="The machine of the fleet that watches it; empty: the server itself, or none now."
+    )
     counts: StreamCounts
 
 

@@ -176,6 +176,7 @@ def describe_stream(stream: Stream) -> StreamAnswer:
         latency_p50=None if stats is None else stats.latency_p50,
         latency_p95=None if stats is None else stats.latency_p95,
         viewers=stream.broadcaster.viewers,
+        node=stream.node,
         counts=StreamCounts(
             openings=totals.openings,
             frames_read=totals.read,

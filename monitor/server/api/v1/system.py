@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request, Response
 
 from monitor import __version__
 from monitor.server import service
-from monitor.server.api.answers import EngineAnswer, HeartbeatAnswer, SystemAnswer
+from monitor.server.api.answers import EngineAnswer, HeartbeatAnswer, NodeAnswer, SystemAnswer
 from monitor.server.api.authentication import require
 from monitor.server.api.caching import answer
 from monitor.server.auth.user import Role
@@ -46,4 +46,17 @@ def _system(monitor_service: service.MonitorService) -> SystemAnswer:
         clips_waiting=monitor_service.clips_waiting,
         analyses_waiting=monitor_service.analyses.waiting,
         observer_failures={stream.id: dict(stream.observer_failures) for stream in monitor_service.streams},
+        nodes=[
+            NodeAnswer(
+                name=node.name,
+                state=mask_text(node.state),
+                streams=node.streams,
+                capacity=node.capacity,
+                load=node.load,
+                load_level=node.load_level,
+                clips_waiting=node.clips_waiting,
+                events_lost=dict(node.lost),
+            )
+            for node in monitor_service.nodes
+        ],
     )
