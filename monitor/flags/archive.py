@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final, Self
 
-from monitor.errors import FlagNotFoundError, MonitorError
+from monitor.errors import FlagNotFoundError, MonitorError, OutputError
 from monitor.flags import bundle
 from monitor.flags.bundle import ExportedBundle
 from monitor.flags.clip_check import StatedClip, clip_faults
@@ -106,6 +106,21 @@ class FlagArchive:
             return self.store.attach(flag_id, flag.exhibits, clip=ClipState.MISSING, why=str(error))
         span = clip.start, clip.end
         return self.store.attach(flag_id, (*flag.exhibits, file), clip=ClipState.KEPT, span=span)
+
+    def give_up_clip(self, flag_id: str, *, why: str) -> Flag:
+        """Settles a pending clip whose process has ended: a whole clip is recorded, else the reason of its absence.
+
+        Raises:
+            FlagNotFoundError: the flag has been deleted.
+        """
+        flag = self.store.get(flag_id)
+        if flag.clip is not ClipState.PENDING:
+            return flag
+        try:
+            file = self.files.hash_file(flag_id, CLIP)
+        except OutputError:
+            return self.store.attach(flag_id, flag.exhibits, clip=ClipState.MISSING, why=why)
+        return self.store.attach(flag_id, (*flag.exhibits, file), clip=ClipState.KEPT)
 
     def delete(self, flag_id: str, *, actor: str, why: str = "", expected: str | None = None) -> None:
         """Deletes a flag and its files.

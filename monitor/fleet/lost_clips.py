@@ -31,24 +31,17 @@ class LostClips:
             self._expected[host] = kept | {flag.id: now}
 
     def settle(self, host: str, *, why: str) -> int:
-        """Record the pending clips of a lost host as missing; returns their number."""
+        """Record the clips that a lost host has not written as missing; returns their number."""
         with self._lock:
             expected = self._expected.pop(host, {})
-        settled = 0
+        missing = 0
         for flag_id in expected:
             try:
-                settled += self._settle_one(flag_id, why)
+                settled = self._archive.give_up_clip(flag_id, why=why)
+                missing += settled.clip is ClipState.MISSING and settled.clip_why == why
+            except FlagNotFoundError:
+                continue  # deleted meanwhile
             except MonitorError as error:
                 _log.warning("the clip of flag %s could not be recorded as missing: %s", flag_id, error)
-        return settled
+        return missing
 
-    def _settle_one(self, flag_id: str, why: str) -> bool:
-        store = self._archive.store
-        try:
-            flag = store.get(flag_id)
-        except FlagNotFoundError:
-            return False
-        if flag.clip is not ClipState.PENDING:
-            return False
-        store.attach(flag_id, flag.exhibits, clip=ClipState.MISSING, why=why)
-        return True
