@@ -5,7 +5,7 @@ import secrets
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final, TypeVar
 
@@ -264,18 +264,25 @@ class HostLink:
                 return
             self._is_closing = True
             runs = [*self._runs.values(), *self._leaving.values()]
-        self._timer.stop(timeout=_CLOSE_TIME)
+        self._timer.stop(timeout=0.0)
         if self._host is None:
             return
+        is_done = True
         try:
-            self._take(self._host.close(timeout=_CLOSE_TIME))
+            last = self._host.close(timeout=_CLOSE_TIME)
+            self._timer.stop(timeout=1.0)  # the answer that was on its way comes first
+            self._take(replace(last, refusal=""))
+            is_done = last.report.clips_waiting == 0
         except HostLostError as error:
             _log.warning("node %s did not end its streams in time: %s", self.node, error)
         finally:
             for run in runs:
                 run.release()
-            self._host.kill()
-            self._clips.settle(self.place.key, why="the server was stopped before the clip was written")
+            if is_done:
+                self._host.kill()
+                self._clips.settle(self.place.key, why="the server was stopped before the clip was written")
+            else:
+                _log.info("node %s writes the last clips, and then ends by itself", self.node)
 
 
 def _raise_refusal(answer: T | MonitorError) -> T:

@@ -4,7 +4,6 @@ The server asks for news and says what to watch (:meth:`NodeHost.exchange`). A h
 time of the lease stops its streams and saves their clips, so that no stream runs twice for long.
 """
 
-import logging
 import os
 import threading
 import time
@@ -42,9 +41,9 @@ _STATUS_INTERVAL: Final = 0.5  # seconds between two messages about the state of
 _TICK: Final = 0.25  # seconds between two checks of the lease
 _STILL_QUALITY: Final = 90  # JPEG
 _STOP_TIME: Final = 10.0  # seconds for stopping streams that are not wanted any more
-_CLOSE_TIME, _WRITE_TIME = 1.0, 1.0  # seconds for stopping all streams, and then for writing the clips
-
-_logger = logging.getLogger(__name__)
+_CLOSE_TIME: Final = 2.6  # seconds for stopping all streams and writing the clips ...
+_END_TIME: Final = 1.2  # ... of which for stopping
+_FINISH_TIME: Final = 120.0  # seconds for the clips that are written after the end of the server
 
 
 @dataclass(slots=True)
@@ -83,7 +82,7 @@ class NodeHost:
         self._load, self._outbox = LoadShedder(), Outbox()
         self._streams: dict[str, _HostedStream] = {}
         self._lock = threading.RLock()  # of the streams and the link
-        self._link = ""
+        self._link, self._is_closing = "", False
         self._heard_at = self._status_at = time.monotonic()
         self._loading, self._step = threading.Lock(), ""
         self._engines: Engines | None = None
@@ -124,6 +123,8 @@ class NodeHost:
                 return monitor.__version__, (
                     "another server watches streams on this node: stop it, or give this server another fleet.namespace"
                 )
+            if self._is_closing:
+                return monitor.__version__, "it still writes the clips of the last server"
             self._stop(tuple(self._streams))
             self._link, self._heard_at = link, time.monotonic()
             try:
@@ -181,18 +182,29 @@ class NodeHost:
             return error
 
     def close(self) -> ExchangeAnswer:
-        """End all streams and write the pending clips; the answer has the last events."""
+        """End all streams and write the pending clips; the answer has the last events.
+
+        If the clips take longer than some seconds, the process writes them and ends itself.
+        """
+        deadline = time.monotonic() + _CLOSE_TIME
         with self._lock:
-            self._link = ""  # a request that is on its way starts nothing
+            self._link, self._is_closing = "", True  # a request that is on its way starts nothing
             streams = tuple(self._streams.values())
             self._streams.clear()
-        run_parallel([partial(self._end, stream) for stream in streams], timeout=_CLOSE_TIME)
+        run_parallel([partial(self._end, stream) for stream in streams], timeout=_END_TIME)
         self._lease.stop(timeout=0.0)
         if self._build is not None:
             self._build.close()
-        if not self._worker.close(timeout=_WRITE_TIME):
-            _logger.warning("some clips could not be written in time: they are recorded as missing")
-        return self._answer(self._outbox.take({}))
+        is_done = self._worker.close(timeout=max(0.0, deadline - time.monotonic()))
+        answer = self._answer(self._outbox.take({}))
+        if is_done:
+            return answer
+        self._stopping.do(self._finish)
+        return replace(answer, report=replace(answer.report, clips_waiting=max(1, answer.report.clips_waiting)))
+
+    def _finish(self) -> None:
+        self._worker.close(timeout=_FINISH_TIME)
+        self._on_abandoned()
 
     def _find(self, stream_id: str, placement: int) -> _HostedStream:
         with self._lock:
