@@ -44,4 +44,3 @@ class LostClips:
             except MonitorError as error:
                 _log.warning("the clip of flag %s could not be recorded as missing: %s", flag_id, error)
         return missing
-

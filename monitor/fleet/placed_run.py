@@ -22,6 +22,7 @@ from monitor.fleet.messages import (
     StreamMessage,
     WantedStream,
 )
+from monitor.fleet.node_settings import for_node
 from monitor.fleet.placed_broadcaster import PlacedBroadcaster
 from monitor.runtime import Observers, StreamState, StreamStatus, Subscription, VerdictCollector
 from monitor.server.stream_run import StreamOrder
@@ -175,7 +176,8 @@ class PlacedRun:
     @property
     def placed_order(self) -> PlacedOrder:
         """All that a new host must know."""
-        return PlacedOrder(order=self.order, connections=self._connections)
+        order = replace(self.order, settings=for_node(self.order.settings))
+        return PlacedOrder(order=order, connections=self._connections)
 
     def assign(self, host: StreamHost) -> None:
         """Begin a placement on a host."""

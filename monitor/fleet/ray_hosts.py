@@ -19,6 +19,7 @@ from monitor.fleet.host_handle import HostLostError
 from monitor.fleet.host_log import HostLog
 from monitor.fleet.messages import ExchangeAnswer, ExchangeRequest
 from monitor.fleet.node_host import NodeHost
+from monitor.fleet.node_settings import for_node
 from monitor.fleet.stream_fleet import FleetNode
 from monitor.settings import Settings
 from monitor.types import Flag
@@ -102,7 +103,7 @@ class RayCluster:
     """The nodes of the Ray cluster that this process has joined, in the namespace of the settings.
 
     Args:
-        settings: of the server; its hosts get them.
+        settings: of the server; its hosts get the part that they need.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -159,7 +160,7 @@ class RayCluster:
             max_task_retries=0,
             num_cpus=0,
             scheduling_strategy=NodeAffinitySchedulingStrategy(node_id, soft=False),
-        ).remote(self._settings)
+        ).remote(for_node(self._settings))
         _get(actor.__ray_ready__.remote(), _START_TIME)
         return actor
 

@@ -15,8 +15,8 @@ import time
 from pathlib import Path
 from statistics import median
 
+from support.fleet_nodes import FleetNodes, fleet_nodes
 from support.footage import posed
-from support.ray_nodes import RayNodes, ray_nodes
 from support.waiting import until
 
 from monitor.errors import MonitorError
@@ -77,7 +77,7 @@ def is_live(stream: Stream) -> bool:
     return stream.status.state is StreamState.LIVE and bool(stream.node)
 
 
-def kill_one(nodes: RayNodes, fleet: StreamFleet, streams: list[Stream], joins: str) -> tuple[str, int, float]:
+def kill_one(nodes: FleetNodes, fleet: StreamFleet, streams: list[Stream], joins: str) -> tuple[str, int, float]:
     """Kill the node with the most streams: its name, the number of its streams, seconds until all are live."""
     names = [stream.node for stream in streams]
     victim = max(set(names), key=names.count)
@@ -102,7 +102,7 @@ def main() -> None:
     parser.add_argument("--streams", type=int, default=10)
     parser.add_argument("--kills", type=int, default=5)
     asked = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, ray_nodes("node-0", "node-1") as nodes:
+    with tempfile.TemporaryDirectory() as folder, fleet_nodes("node-0", "node-1") as nodes:
         clip = small_clip(Path(folder) / "small.mp4")
         settings = Settings(
             evidence=EvidenceSettings(folder=Path(folder) / "kept", pre_roll=1.0, post_roll=1.0),
@@ -131,7 +131,9 @@ def main() -> None:
             for kill in range(asked.kills):
                 victim, count, took = kill_one(nodes, fleet, streams, joins=f"node-{kill + 2}")
                 times.append(took)
-                print(f"{victim} killed with {count} of {len(streams)} streams: all live after {took:.1f} s", flush=True)
+                print(
+                    f"{victim} killed with {count} of {len(streams)} streams: all live after {took:.1f} s", flush=True
+                )
             reviewer.end()
             print(f"seconds until all are live: median {median(times):.1f}, worst {max(times):.1f}")
             store = service.archive.store

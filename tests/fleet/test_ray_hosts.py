@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
-from support.ray_nodes import RayNodes, ray_nodes
+from support.fleet_nodes import FleetNodes, fleet_nodes
 from support.waiting import until
 
 from monitor.errors import MonitorError, UsageError
@@ -30,8 +30,8 @@ LONGEST = 10.0  # seconds from the loss of a node until all streams are live
 
 
 @pytest.fixture(scope="module")
-def nodes() -> Iterator[RayNodes]:
-    with ray_nodes("one", "two") as nodes:
+def nodes() -> Iterator[FleetNodes]:
+    with fleet_nodes("one", "two") as nodes:
         yield nodes
 
 
@@ -92,7 +92,7 @@ def stored(service: MonitorService) -> set[str]:
     return {flag.id for flag in service.archive.store.find(limit=1000) if flag.reporter == "ada"}
 
 
-def test_a_flag_on_a_node_is_stored_with_its_files(nodes: RayNodes, ours: Settings) -> None:
+def test_a_flag_on_a_node_is_stored_with_its_files(nodes: FleetNodes, ours: Settings) -> None:
     service = opened(ours)
     try:
         streams = watch(service, 2)
@@ -114,7 +114,7 @@ def test_a_flag_on_a_node_is_stored_with_its_files(nodes: RayNodes, ours: Settin
     assert service.hanging == 0
 
 
-def test_a_killed_node_costs_no_stream_and_no_flag_that_was_told(nodes: RayNodes, ours: Settings) -> None:
+def test_a_killed_node_costs_no_stream_and_no_flag_that_was_told(nodes: FleetNodes, ours: Settings) -> None:
     service = opened(ours)
     told, refused, stop = [], [], threading.Event()
 
@@ -148,7 +148,7 @@ def test_a_killed_node_costs_no_stream_and_no_flag_that_was_told(nodes: RayNodes
         nodes.add("three")
 
 
-def test_a_new_server_finds_the_hosts_of_a_lost_one(nodes: RayNodes, ours: Settings) -> None:
+def test_a_new_server_finds_the_hosts_of_a_lost_one(nodes: FleetNodes, ours: Settings) -> None:
     service = opened(ours)
     watch(service, 2)
     before = fleet_of(service).process_ids
@@ -171,7 +171,7 @@ def lose(service: MonitorService) -> None:
     service.close()
 
 
-def test_a_killed_host_is_opened_again_on_its_node(nodes: RayNodes, ours: Settings) -> None:
+def test_a_killed_host_is_opened_again_on_its_node(nodes: FleetNodes, ours: Settings) -> None:
     service = opened(ours)
     try:
         streams = watch(service, 2)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.ray_nodes import RayNodes, ray_nodes
+from support.fleet_nodes import FleetNodes, fleet_nodes
 
 from monitor.flags.archive import FlagArchive
 from monitor.settings import EvidenceSettings
@@ -29,8 +29,8 @@ LONGEST = 5.0  # seconds from the signal to the end
 
 
 @pytest.fixture(scope="module")
-def nodes() -> Iterator[RayNodes]:
-    with ray_nodes("studio") as nodes:
+def nodes() -> Iterator[FleetNodes]:
+    with fleet_nodes("studio") as nodes:
         yield nodes
 
 
@@ -64,7 +64,7 @@ def serve(folder: Path, *options: str) -> tuple[subprocess.Popen[bytes], Path, i
         return subprocess.Popen(command, cwd=folder, stdout=log, stderr=log), output, port
 
 
-def test_a_signal_ends_the_server_and_its_nodes_in_time(tmp_path: Path, nodes: RayNodes) -> None:
+def test_a_signal_ends_the_server_and_its_nodes_in_time(tmp_path: Path, nodes: FleetNodes) -> None:
     more = ("--set", "evidence.pre_roll=1", "--set", "evidence.post_roll=30")
     process, output, port = serve(tmp_path, "--address", nodes.address, *more)
     try:

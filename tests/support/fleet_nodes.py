@@ -13,7 +13,7 @@ import pytest
 _STORE = 80 << 20  # bytes, of each node's object store
 
 
-class RayNodes:
+class FleetNodes:
     """Nodes by name; the first one of Ray has no core and takes no streams."""
 
     def __init__(self, folder: str) -> None:
@@ -42,11 +42,11 @@ class RayNodes:
 
 
 @contextmanager
-def ray_nodes(*names: str, cores: int = 1) -> Iterator[RayNodes]:
+def fleet_nodes(*names: str, cores: int = 1) -> Iterator[FleetNodes]:
     """A cluster of nodes, which this process has joined; it ends with the block."""
     ray = pytest.importorskip("ray", reason="needs the extra fleet")
     folder = tempfile.mkdtemp(prefix="ray", dir="/tmp")
-    nodes = RayNodes(folder)
+    nodes = FleetNodes(folder)
     try:
         for name in names:
             nodes.add(name, cores=cores)
