@@ -1,13 +1,15 @@
 """The settings that travel to a node."""
 
+from pydantic import SecretStr
+
 from monitor.fleet.node_settings import for_node
 from monitor.settings import EvidenceSettings, MqttSettings, Preset, Settings
 
 
 def test_passwords_of_the_server_stay_there() -> None:
+    shared = SecretStr("postgresql://ada:shared@store/flags")
     given = Settings(
-        mqtt=MqttSettings(host="broker", user="ada", password="hush"),  # type: ignore[arg-type]
-        evidence=EvidenceSettings(database="postgresql://ada:shared@store/flags"),  # type: ignore[arg-type]
+        mqtt=MqttSettings(host="broker", password=SecretStr("hush")), evidence=EvidenceSettings(database=shared)
     )
     sent = for_node(given)
     assert sent.mqtt == MqttSettings()
