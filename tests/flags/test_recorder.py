@@ -25,6 +25,7 @@ from monitor.flags.recorder import FlagRecorder, FlagRequest
 from monitor.media.sources import open_source
 from monitor.runtime import BackgroundWorker
 from monitor.settings import Settings
+from monitor.system import jpeg
 from monitor.types import ClipState, Flag, Frame, Label, LabelChange, Origin
 
 SETTINGS = Settings(evidence={"pre_roll": 2, "post_roll": 1})
@@ -414,3 +415,16 @@ class TestBurst:
             reduced += shortage > 0.5
         assert reduced
         assert archive.faults() == []
+
+
+def test_a_flag_can_have_an_id_from_outside(flagger: FlagRecorder, archive: FlagArchive) -> None:
+    show(flagger, 2.0, SUSPECT)
+    assert flagger.flag(mark(2.0, flag_id="20261124T153000-5f2c01ab")).id == "20261124T153000-5f2c01ab"
+    assert flagger.flag(mark(2.0, flag_id="20261124T153000-00000000")).id == "20261124T153000-5f2c01ab", "one flag"
+
+
+def test_a_buffered_picture_is_given_in_full_size(flagger: FlagRecorder) -> None:
+    show(flagger, 2.0, SUSPECT)
+    assert jpeg.decode(flagger.picture(connection=1, media_time=2.1)).shape == (240, 320, 3)
+    with pytest.raises(UsageError, match="the source was opened again meanwhile"):
+        flagger.picture(connection=2, media_time=2.0)

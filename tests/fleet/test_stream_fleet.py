@@ -20,7 +20,7 @@ from monitor.server.stream import Stream
 from monitor.settings import DashboardSettings, EvidenceSettings, FleetSettings, Settings, SourceSettings
 from monitor.types import ClipState
 
-FAST = FleetSettings(streams_per_core=2, node_timeout=1.5, lease=3.0, settle_time=0.5)
+FAST = FleetSettings(streams_per_core=2, node_timeout=1.5, lease=3.0, settle_time=0.5, overload_time=1.0)
 
 
 @pytest.fixture
@@ -130,6 +130,21 @@ def test_streams_spread_again_when_a_node_joins(service: MonitorService, cluster
     placements = [stream._run.placement for stream in streams]  # type: ignore[attr-defined]
     time.sleep(2.5)
     assert [stream._run.placement for stream in streams] == placements, "and then they stay"  # type: ignore[attr-defined]
+
+
+def test_an_overloaded_node_gives_one_stream_away_and_gets_it_not_back(
+    service: MonitorService, cluster: ClusterHere
+) -> None:
+    streams = live(service, 3)
+    names = [stream.node for stream in streams]
+    busy = max(set(names), key=names.count)
+    cluster.hosts[busy].host._load.level = 3
+    cluster.names.append("three")
+    until(lambda: [stream.node for stream in streams].count(busy) == 1 and all(map(is_live, streams)), seconds=30)
+    assert next(node for node in service.nodes if node.name == busy).load_level == 3
+    cluster.hosts[busy].host._load.level = 0
+    time.sleep(2.0)
+    assert [stream.node for stream in streams].count(busy) == 1
 
 
 def test_a_flag_is_told_when_it_is_stored(service: MonitorService) -> None:

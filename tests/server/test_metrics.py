@@ -14,6 +14,7 @@ from monitor.runtime import HeartbeatResult, StreamState, StreamStatus, StreamTo
 from monitor.runtime.heartbeat import FaceLogits
 from monitor.server.metrics import PREFIX, MetricsSnapshot, StreamSnapshot, render
 from monitor.server.notify import OutletCount
+from monitor.server.stream_run import NodeSummary
 from monitor.types import HintKind, Label
 from monitor.types.stats import LATENCIES, SessionStats
 
@@ -166,3 +167,15 @@ def test_hints_on_a_stream_are_one_while_they_hold() -> None:
     found = samples(snapshot(watched(hints=frozenset({HintKind.LOOPED}))))
     assert found["source_hint", "1a", "LOOPED"] == 1
     assert found["source_hint", "1a", "FROZEN"] == 0
+
+
+def test_the_nodes_of_a_fleet_are_told() -> None:
+    node = NodeSummary("studio", "ready", 3, 14, "all is analysed", 2, clips_waiting=1, lost={"slow": 4})
+    other = NodeSummary("attic", "starting", 0, 7, "", 0, clips_waiting=0, lost={})
+    found = samples(snapshot(watched(node="studio"), nodes=[node, other]))
+    assert found["source_node", "1a", "studio"] == 1
+    assert (found["node_ready", "studio"], found["node_ready", "attic"]) == (1, 0)
+    assert (found["node_streams", "studio"], found["node_capacity", "studio"]) == (3, 14)
+    assert found["node_load_level", "studio"] == 2
+    assert found["node_events_lost_total", "slow", "studio"] == 4
+    assert not any(name[0].startswith("node_") for name in samples(snapshot(watched())))
