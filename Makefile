@@ -16,7 +16,7 @@ $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "deepfake-monitor needs Python 3.11 or newer: make PYTHON=/path/to/python3.11"; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,openvino,lab,imagenet,meso-h5]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,fleet,openvino,lab,imagenet,meso-h5]'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps 'grad-cam==1.5.7' 'ttach==0.0.3'
 	-$(BIN)/deepfake-monitor engines build --engine auto  # so that the first start takes seconds
 	@touch $@

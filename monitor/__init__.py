@@ -5,6 +5,7 @@ The rooms, from the top; imports run downhill only::
     cli/          what a person types
     dashboard/    what people at a browser see
     client/       asks a remote server over its REST API
+    fleet/        several machines: files and streams placed on the nodes of a Ray cluster
     server/       the service: streams, uploads, routes, REST API, outlets to other programs, sign-in, health, metrics
     api           the public door: analyze(), watch(), supervise(), open_source(), values, errors
     lab/          data, pseudo-fakes, training, and measuring the thing that ships

@@ -37,6 +37,7 @@ class _MainCommands(LazyGroup):
         "webhooks": "Send events to other programs: add, test and remove their addresses, retry dead letters.",
         "people": "Manage the accounts of the dashboard (access.mode=password) and API keys, and show the audit log.",
         "notifications": "Check the targets of notifications (notifications.targets).",
+        "fleet": "Analyse an archive or watch many streams on several machines (Ray).",
         "lab": "Prepare and inspect data; train, evaluate and compare classifiers.",
     }
     remote: ClassVar = {"analyze": "monitor.cli.remote_analyze"}
