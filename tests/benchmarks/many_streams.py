@@ -19,11 +19,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from benchmarks.measure_dashboard import cpu, quantiles, resident
 from support.dashboard_server import Dashboard
+from support.fake_streams import FakeSupervisor
 from support.live_page import browsing
+
+from monitor.runtime import StreamMetrics, Subscription
+from monitor.server.broadcaster import Broadcaster
+from monitor.server.notify.event_feed import EventFeed
+from monitor.server.verdict_history import VerdictHistory
+from monitor.server.verdict_log import VerdictLog
 
 APP = "tests/support/fake_streams_app.py"
 REQUESTS = 40
@@ -44,6 +52,28 @@ def timed(call: Callable[[], Any], *, times: int) -> list[float]:
         taken.append(1000 * (time.monotonic() - began))
         time.sleep(0.02)
     return taken
+
+
+def measure_observers(frames: int = 2000) -> None:
+    """CPU of each observer for one frame of a fake stream, microseconds of this thread."""
+    total = 0.0
+    observers = {
+        "making a frame's events": lambda event: None,
+        "broadcaster": Broadcaster(),
+        "verdict history": VerdictHistory(),
+        "verdict log": VerdictLog(hours=6, max_points=50_000),
+        "metrics": StreamMetrics(lambda: None),
+        "event feed without readers": EventFeed(buffer=1000, queue=256, max_readers=32).watch(SimpleNamespace(id="1")),
+    }
+    for name, observer in observers.items():
+        stream = FakeSupervisor("rtsp://camera", observers=[Subscription(observer, "measure")])
+        stream.events.open(stream._info, engine="fake", model="fake")
+        began = time.thread_time()
+        for _ in range(frames):
+            stream.events(*stream.frame(is_change=False))
+        each = 1e6 * (time.thread_time() - began) / frames - total
+        total = total or each
+        print(f"  {name}: {each:.0f} us a frame")
 
 
 class EventReader(threading.Thread):
@@ -104,6 +134,14 @@ class Server:
         share = (self.published() - frames) / wanted if wanted else 1.0
         return (cpu(self.pid) - worked) / passed, share
 
+    def time_requests(self, request: Callable[[], Any], idle: float, times: int) -> str:
+        """Latency of a request, and the server's CPU for one beyond its ``idle`` cores."""
+        began, worked = time.monotonic(), cpu(self.pid)
+        taken = timed(request, times=times)
+        passed = time.monotonic() - began
+        each = 1000 * max(0.0, cpu(self.pid) - worked - idle * passed) / times
+        return f"{quantiles(taken)}, server {each:.1f} ms of CPU each"
+
     def ids(self) -> list[str]:
         found: list[str] = []
         cursor = ""
@@ -131,16 +169,17 @@ def measure_api(server: Server) -> None:
     addresses = {"GET /streams (50)": f"{server.api}/streams", "GET /streams (200)": f"{server.api}/streams?limit=200"}
     if server.streams:
         addresses["GET /streams/ID"] = f"{server.api}/streams/{one}"
+    idle = server.measure_load(5.0)[0]
     for name, url in addresses.items():
-        print(f"  {name}: {len(get(url)) / 1000:.0f} kB, {quantiles(timed(lambda url=url: get(url), times=REQUESTS))}")
-    print(f"  all pages of /streams: {quantiles(timed(server.ids, times=5))}")
+        print(f"  {name}: {len(get(url)) / 1000:.0f} kB, {server.time_requests(lambda url=url: get(url), idle, REQUESTS)}")
+    print(f"  all pages of /streams: {server.time_requests(server.ids, idle, 5)}")
     for path in ("/metrics", "/readyz", "/healthz"):
         url = root + path
         try:
             size = len(get(url)) / 1000
         except urllib.error.HTTPError as error:  # not ready: no engine is loaded here
             size = len(error.read()) / 1000
-        print(f"  {path}: {size:.0f} kB, {quantiles(timed(lambda url=url: answer_or_refusal(url), times=8))}", flush=True)
+        print(f"  {path}: {size:.0f} kB, {server.time_requests(lambda url=url: answer_or_refusal(url), idle, 8)}", flush=True)
 
 
 def answer_or_refusal(url: str) -> None:
@@ -206,6 +245,7 @@ def main() -> None:
     parser.add_argument("--no-browser", action="store_true")
     wanted = parser.parse_args()
     empty = (0.0, 0.0)
+    measure_observers()
     for streams in map(int, wanted.streams.split(",")):
         with tempfile.TemporaryDirectory() as folder:
             dashboard = Dashboard(
