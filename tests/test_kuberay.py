@@ -65,7 +65,9 @@ CONTAINER = closed(
     command=several({"type": "string"}),
     args=several({"type": "string"}),
     ports=several(
-        closed("name containerPort", name={**NAME, "maxLength": 15}, containerPort={"type": "integer", "maximum": 65535})
+        closed(
+            "name containerPort", name={**NAME, "maxLength": 15}, containerPort={"type": "integer", "maximum": 65535}
+        )
     ),
     env=several(closed("name value", name={"type": "string"}, value={"type": "string"})),
     envFrom=several(closed(configMapRef=REFERENCE, secretRef=REFERENCE)),
@@ -145,7 +147,9 @@ SPECS = {
         "type selector ports",
         type={"const": "ClusterIP"},
         selector=LABELS,
-        ports=several(closed("name port targetPort", name=NAME, port={"type": "integer"}, targetPort={"type": "string"})),
+        ports=several(
+            closed("name port targetPort", name=NAME, port={"type": "integer"}, targetPort={"type": "string"})
+        ),
     ),
     "NetworkPolicy": closed(
         "podSelector policyTypes ingress",
@@ -344,4 +348,4 @@ def test_the_commands_of_the_two_machine_recipe_have_options_that_ray_knows() ->
     commands = re.findall(r"^ray start ((?:.*\\\n)*.*)", page, re.MULTILINE)
     assert len(commands) == 2, "a head and a node"
     for command in commands:
-        assert {word for word in re.findall(r"--[\w-]+", command)} <= known
+        assert set(re.findall(r"--[\w-]+", command)) <= known

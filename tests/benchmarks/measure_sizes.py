@@ -84,7 +84,9 @@ def measure_flags(folder: Path) -> None:
 def measure_event() -> None:
     sample = next(event for event in EVENTS if isinstance(event, FrameAnalysed))
     for faces in (1, 5):
-        seen = observation([Face((1, 2, 3, 4), number, Label.LIKELY_REAL, 0.1, log_odds=0.5) for number in range(faces)])
+        seen = observation(
+            [Face((1, 2, 3, 4), number, Label.LIKELY_REAL, 0.1, log_odds=0.5) for number in range(faces)]
+        )
         event = FrameAnalysed(stream="rtsp://camera", connection=1, at=sample.at, frame=sample.frame, observation=seen)
         print(f"the event of a frame with {faces} faces: {len(json.dumps(event.to_dict()))} bytes as JSON")
 

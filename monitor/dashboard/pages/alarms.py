@@ -1,6 +1,6 @@
 """Suspicious faces in the sources that are not on the screen."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import streamlit as st
@@ -16,7 +16,8 @@ _ALARMED: Final = "alarmed"  # key in the tab's session: ids of the streams that
 def worst_face(stream: Stream) -> Mapping[str, Any] | None:
     """The most suspicious face in a stream's newest frame; None if no face is suspicious, or the stream is over."""
     now = stream.broadcaster.now
-    suspicious = [face for face in now["faces"] if Label(face["label"]).suspects] if now is not None else []
+    faces: Sequence[Mapping[str, Any]] = () if now is None else now["faces"]
+    suspicious = [face for face in faces if Label(face["label"]).suspects]
     if not suspicious or stream.status.state.over:
         return None
     return max(suspicious, key=lambda face: Label(face["label"]).severity)

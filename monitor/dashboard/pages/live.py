@@ -43,6 +43,7 @@ def show() -> None:
     if st.session_state.get(WATCHED) not in names:
         st.session_state[WATCHED] = streams[0].id
     left, right = st.columns([3, 2], vertical_alignment="bottom")
+    chosen: str | None
     if len(streams) > LISTED:
         chosen = left.selectbox("Source", list(names), format_func=names.__getitem__, key=WATCHED)
     else:

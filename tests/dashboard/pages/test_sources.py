@@ -20,9 +20,7 @@ MANY = 40
 def many(own_service: MonitorService, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Stream]]:
     """Many sources that publish what a test asks for."""
     monkeypatch.setattr(api, "supervise", FakeSupervisor)
-    own_service.settings = own_service.settings.model_copy(
-        update={"dashboard": DashboardSettings(max_sources=MANY)}
-    )
+    own_service.settings = own_service.settings.model_copy(update={"dashboard": DashboardSettings(max_sources=MANY)})
     streams = [own_service.add(f"rtsp://127.0.0.1/{number}", name=f"Camera {number:02d}") for number in range(MANY)]
     yield streams
     for stream in streams:
@@ -70,9 +68,7 @@ def test_the_live_page_lists_the_urgent_ones_of_many_sources_and_finds_the_other
     assert app.selectbox(key="watched").options[-1] == "Camera 39"
 
 
-def test_the_pictures_of_many_sources_come_page_by_page(
-    many: list[Stream], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_pictures_of_many_sources_come_page_by_page(many: list[Stream], monkeypatch: pytest.MonkeyPatch) -> None:
     shown: list[str] = []
     monkeypatch.setattr("monitor.dashboard.pages.live._picture", lambda stream, primary: shown.append(stream.name))
     app = run("live")
@@ -91,7 +87,9 @@ def test_the_system_page_shows_the_sources_without_a_picture_of_many(many: list[
     assert len(listed(app)) == LISTED
 
 
-def test_the_list_of_few_sources_asks_for_no_words(own_service: MonitorService, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_list_of_few_sources_asks_for_no_words(
+    own_service: MonitorService, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(api, "supervise", FakeSupervisor)
     streams = [own_service.add(f"rtsp://127.0.0.1/{number}", name=f"Camera {number}") for number in range(2)]
     app = run("live")
