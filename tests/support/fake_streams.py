@@ -6,10 +6,11 @@ all streams share one small picture, as on a server whose streams run elsewhere 
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import MutableMapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
+from weakref import WeakValueDictionary
 
 import numpy as np
 from support.observations import Face, change, observation
@@ -25,6 +26,7 @@ _BOX: Final = (100.0, 40.0, 160.0, 120.0)
 _PIXELS: Final = np.random.default_rng(0).integers(0, 255, (180, 320, 3), np.uint8)
 _PIXELS.setflags(write=False)
 _EVIDENCE: Final = np.zeros((7, 7), np.float32)
+supervisors: Final[MutableMapping[str, "FakeSupervisor"]] = WeakValueDictionary()  # by the address of the stream
 _LABELS: Final = (Label.LIKELY_REAL, Label.SUSPICIOUS)
 
 
@@ -36,6 +38,7 @@ class FakeSupervisor:
             Observers(one for one in observers if one.name != "flags"),  # flags are made where the stream is decoded
             stream=url,
         )
+        supervisors[url] = self
         self._info = SourceInfo(
             url, "rtsp", live=True, width=320, height=180, fps=25.0, duration=None, frame_count=None, path=None
         )

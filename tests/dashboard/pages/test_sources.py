@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from streamlit.testing.v1 import AppTest
-from support.fake_streams import FakeSupervisor, publisher
+from support.fake_streams import FakeSupervisor, publisher, supervisors
 
 from monitor import api
 from monitor.dashboard.pages.sources import LISTED, choose_listed
@@ -29,8 +29,7 @@ def many(own_service: MonitorService, monkeypatch: pytest.MonkeyPatch) -> Iterat
 
 def show_face(stream: Stream, label: Label) -> None:
     """One frame with a face of this label."""
-    supervisor = stream._supervisor
-    assert isinstance(supervisor, FakeSupervisor)
+    supervisor = supervisors[stream.address]
     supervisor.events(*supervisor.frame(is_change=label is Label.SUSPICIOUS))
 
 
