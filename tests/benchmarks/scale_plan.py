@@ -71,8 +71,8 @@ FIGURES: Mapping[str, Figure] = {
             measured="the event of a frame has 559 bytes as JSON with one face, 1,423 with five",
         ),
         Figure(
-            "server's CPU for a stream", 0.43, 0.6, 1.1, "thousandths of a core, 5 frames/s",
-            measured="0.43 to 1.1 thousandths of a core a stream",
+            "server's CPU for a stream", 0.7, 0.85, 1.4, "thousandths of a core, 5 frames/s",
+            measured="0.7 to 1.4 thousandths of a core a stream",
         ),
         Figure("flags into PostgreSQL", 26, 35, 43, "a second, busy machine", measured="| PostgreSQL | 26, 43 |"),
         Figure(
