@@ -22,7 +22,7 @@ from monitor.runtime import StreamState
 from monitor.server import service as stations
 from monitor.server.auth.user import Role
 from monitor.server.frame_messages import ENDED, NOT_ALLOWED
-from monitor.server.service import MAX_STREAMS, MonitorService
+from monitor.server.service import MonitorService
 from monitor.server.stream import camera_id
 from monitor.settings import EvidenceSettings, Settings
 from monitor.system import jpeg
@@ -158,7 +158,7 @@ def test_a_camera_survives_a_short_break_but_not_a_long_one(
 
 
 def test_too_many_cameras_are_refused_with_a_reason(client: TestClient, monitor_service: MonitorService) -> None:
-    for number in range(MAX_STREAMS):
+    for number in range(monitor_service.settings.dashboard.max_sources):
         monitor_service._streams[str(number)] = _Dummy(str(number))  # type: ignore[assignment]
     with shown(client, monitor_service) as socket:
         code, why = closed(socket)
