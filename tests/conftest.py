@@ -22,6 +22,9 @@ TESTS = Path(__file__).parent
 hypothesis.settings.register_profile("untimed", deadline=None)  # a busy machine is no failure
 hypothesis.settings.load_profile("untimed")
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # several workers share the cores: a second thread of torch only waits
+# Pytest rewrites and compiles its files anew, and so does every process that a test starts, where no bytecode is kept.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 os.environ.pop("COLUMNS", None)  # pytest-xdist sets it for its workers, and rich keeps the first width that it finds
 # A test is slow, and so not part of `make quick`, if it uses one of these fixtures or lies in one of these places: they
 # export networks, decode long clips, train, start servers or drive a browser.

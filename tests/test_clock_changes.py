@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from support.clock import use_clock
 from support.footage import decoded
+from support.waiting import until
 
 from monitor.analysis.pipeline import Engines
 from monitor.flags import builder as builder_module
@@ -68,13 +69,6 @@ def time_zone() -> Iterator[Callable[[str | None], None]]:
 
     yield change
     change(before)
-
-
-def until(true: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 60
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def flag_now(stream: Stream, *, reporter: str) -> Flag:

@@ -30,6 +30,7 @@ class _MainCommands(LazyGroup):
         "analyze": "Analyse every frame and write report.json, timeline.csv and annotated.mp4.",
         "watch": "Watch live sources side by side, or play files as if they were live; Ctrl-C ends it cleanly.",
         "bench": "Compare with a naive loop: facenet-pytorch's MTCNN and an eager classifier on every frame.",
+        "capacity": "Measure how many live streams this machine holds, and what limits it.",
         "doctor": "Check versions, engines, cameras and write access, and score two known faces.",
         "engines": "List, build, verify, benchmark and clean the inference engines of this machine.",
         "flags": "List, show, export, verify and delete flagged moments, or export feedback.",

@@ -115,11 +115,6 @@ class StreamFleet:
 
     # what the service asks
 
-    @property
-    def max_streams(self) -> int:
-        """Limit of the number of streams."""
-        return self._settings.max_streams
-
     def can_place(self, url: str) -> bool:
         """Whether a source can be opened on a node: a webcam and a screen belong to this machine."""
         try:

@@ -16,7 +16,7 @@ heartbeat      known faces through the running engine: does it still score as it
 from monitor.runtime.background_worker import BackgroundWorker, run_parallel
 from monitor.runtime.engine_build import EngineBuild
 from monitor.runtime.heartbeat import Heartbeat, HeartbeatResult
-from monitor.runtime.load_shedder import SKIPPED, Cadence, LoadShedder
+from monitor.runtime.load_shedder import LADDER, SKIPPED, Cadence, LoadShedder
 from monitor.runtime.observers import FailurePolicy, Observer, Observers, StreamEvents, Subscription
 from monitor.runtime.paced_job import PacedJob
 from monitor.runtime.session import ANALYSIS_FAILED, Session, Sink
@@ -31,6 +31,7 @@ from monitor.runtime.verdict_collector import VerdictCollector
 
 __all__ = [
     "ANALYSIS_FAILED",
+    "LADDER",
     "SKIPPED",
     "BackgroundWorker",
     "Cadence",

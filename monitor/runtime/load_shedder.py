@@ -63,15 +63,24 @@ class LoadShedder:
 
     Args:
         clock: seconds, monotonic.
+        level: initial index in the ladder.
     """
 
-    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic, level: int = 0) -> None:
         self.clock = clock
         self._lock = threading.Lock()
-        self.level = 0  # index in the ladder
-        self._frames = self._missed = 0  # since the last evaluation
-        self._checked_at = self._lossless_since = clock()
-        self._retry_times = [_RETRY_TIME[0]] * len(LADDER)  # seconds without losses before that level is tried again
+        self._first_level = level
+        self.reset()
+
+    def reset(self) -> None:
+        """Start again at the initial level, without the losses so far."""
+        with self._lock:
+            self.level = self._first_level  # index in the ladder
+            self._frames = self._missed = 0  # since the last evaluation
+            self._checked_at = self._lossless_since = self.clock()
+            self._retry_times = [_RETRY_TIME[0]] * len(
+                LADDER
+            )  # seconds without losses before that level is tried again
 
     @property
     def cadence(self) -> Cadence:

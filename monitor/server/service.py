@@ -29,7 +29,6 @@ from monitor.server.uploads import Uploads
 from monitor.settings import Preset, Settings, load_settings
 from monitor.system.masking import mask
 
-MAX_STREAMS: Final = 16
 CAMERA_GRACE: Final = 30.0  # seconds (wall clock) until the stream of a disconnected browser camera ends
 _TIDY_INTERVAL: Final = 3600.0  # seconds (wall clock)
 _MAX_BEAT_TIME: Final = 60.0  # seconds, duration of a heartbeat test on a busy machine
@@ -246,9 +245,11 @@ class MonitorService:
         self.analyses.settings = self.settings
 
     def _check_room(self) -> None:
-        limit = MAX_STREAMS if self._placement is None else self._placement.max_streams
+        limit = self.settings.dashboard.max_sources
         if len(self._streams) >= limit:
-            raise ConflictError(f"{limit} sources are watched already: remove one first")
+            raise ConflictError(
+                f"{limit} sources are watched already: remove one first, or raise dashboard.max_sources"
+            )
 
     def check_new_source(self, url: str) -> str:
         """The masked address of a source that a person may add now.

@@ -93,10 +93,6 @@ class Placement(Protocol):
     """Runs streams on other machines, and chooses the machine of each."""
 
     @property
-    def max_streams(self) -> int:
-        """Limit of the number of streams."""
-
-    @property
     def nodes(self) -> Sequence[NodeSummary]:
         """All machines now."""
 

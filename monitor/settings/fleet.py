@@ -17,7 +17,6 @@ class FleetSettings(StageSettings):
     cores_per_process: int = Field(
         4, ge=1, le=256, description="Number of cores of a node that one process with its own engine uses."
     )
-    max_streams: int = Field(1000, ge=1, le=100_000, description="Maximum number of streams of the server.")
     node_timeout: Seconds = Field(
         3.0, description="Time without an answer after which a node's streams move to others, seconds (wall clock)."
     )

@@ -52,6 +52,12 @@ class DashboardSettings(StageSettings):
     """Sources, uploads and metrics of the dashboard."""
 
     sources: tuple[str, ...] = Field(("demo:",), description="Sources that are opened at start. As text: one per line.")
+    max_sources: int = Field(
+        16,
+        ge=1,
+        le=10_000,
+        description="Maximum number of watched sources. A core holds three to four; more need a fleet.",
+    )
     media_folders: tuple[ExpandedPath, ...] = Field(
         (), description="Folders with files that a browser may open as a source. As text: one per line."
     )

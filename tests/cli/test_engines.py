@@ -1,4 +1,5 @@
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -7,9 +8,13 @@ from types import SimpleNamespace
 import pytest
 from support.small_classifier import SMALL
 
+from monitor.faces.mtcnn.networks import mtcnn_networks
 from monitor.inference.backends import all_backends
+from monitor.inference.cache import default_cache_dir
 from monitor.inference.network import Network
+from monitor.inference.onnx_graph import onnx_graph
 from monitor.inference.onnx_runtime import OnnxRuntimeEngine
+from monitor.settings import Settings
 
 ONLY = ("--engine", "onnxruntime", "--engine", "torch")
 
@@ -24,6 +29,25 @@ def _small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A small classifier and a separate cache."""
     monkeypatch.setenv("DEEPFAKE_MONITOR_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setattr("monitor.cli.engines.configured_committee", lambda settings: committee_of(SMALL))
+
+
+@pytest.fixture(scope="module")
+def graphs(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An engine cache with the graphs of the small classifier and the face detector; read-only."""
+    folder, shared = tmp_path_factory.mktemp("graphs"), default_cache_dir(settings.cache_dir)
+    onnx_graph(SMALL, cache_dir=folder)
+    for network in mtcnn_networks():
+        graph = onnx_graph(network, cache_dir=shared)
+        assert isinstance(graph, Path)
+        for file in (graph, graph.with_name(f"{graph.name}.json")):
+            shutil.copy2(file, folder)
+    return folder
+
+
+@pytest.fixture
+def exported(graphs: Path, tmp_path: Path) -> None:
+    """The cache has those graphs, for tests of what follows an export."""
+    shutil.copytree(graphs, tmp_path / "cache")
 
 
 def test_the_list_shows_usable_engines_and_reasons(cli: Callable) -> None:
@@ -54,6 +78,7 @@ def test_an_engine_that_cannot_be_used_is_listed_and_refused(cli: Callable) -> N
     assert not any(row["chosen"] for row in rows)
 
 
+@pytest.mark.usefixtures("exported")
 def test_auto_builds_the_engine_that_the_settings_choose(cli: Callable) -> None:
     said = cli("engines", "build", "--engine", "auto", "--set", "classifier.backend=onnxruntime")
     assert said.code == 0, said.err
@@ -81,6 +106,7 @@ def test_built_engines_are_in_the_cache_until_it_is_cleaned(cli: Callable, tmp_p
     assert "0 files" in cli("engines", "clean").out
 
 
+@pytest.mark.usefixtures("exported")
 def test_a_failed_build_is_reported_and_the_others_are_built(cli: Callable) -> None:
     said = cli("engines", "build", "--engine", "onnxruntime-int8", "--engine", "onnxruntime")
     assert said.code == 1
@@ -88,6 +114,7 @@ def test_a_failed_build_is_reported_and_the_others_are_built(cli: Callable) -> N
     assert "onnxruntime: ready in" in said.out
 
 
+@pytest.mark.usefixtures("exported")
 def test_engines_that_agree_pass(cli: Callable) -> None:
     said = cli("engines", "verify", *ONLY, "--json")
     assert said.code == 0, said.err
@@ -99,6 +126,7 @@ def test_engines_that_agree_pass(cli: Callable) -> None:
     assert "(allowed 0.001)" in table.out
 
 
+@pytest.mark.usefixtures("exported")
 def test_an_engine_that_differs_fails_with_a_sentence(cli: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
     right = OnnxRuntimeEngine.run
     monkeypatch.setattr(OnnxRuntimeEngine, "run", lambda self, batch: tuple(-one for one in right(self, batch)))
@@ -156,6 +184,7 @@ def test_a_classifier_without_faces_to_try_it_on(cli: Callable, monkeypatch: pyt
     assert "there are no faces to try small-32 on" in said.err
 
 
+@pytest.mark.usefixtures("exported")
 def test_a_file_that_cannot_be_deleted_is_reported(cli: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
     cli("engines", "build", "--engine", "onnxruntime")
 

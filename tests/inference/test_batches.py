@@ -1,10 +1,11 @@
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from support.waiting import until
 
 from monitor.errors import EngineError
 from monitor.inference.batches import DynamicBatcher
@@ -47,19 +48,12 @@ def threads() -> Iterator[ThreadPoolExecutor]:
         yield pool
 
 
-def until(true: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 20
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.002)
-
-
 def asked(threads: ThreadPoolExecutor, batches: DynamicBatcher, engine: Gate, *values: int) -> list[Future]:
     """Calls of one crop each; the first is in the engine, the others wait for it."""
     first = threads.submit(batches.of(engine).run, crops(values[0]))
-    until(lambda: engine.batches)
+    until(lambda: engine.batches, seconds=20)
     others = [threads.submit(batches.of(engine).run, crops(value)) for value in values[1:]]
-    until(lambda: len(batches._waiting) == len(others))
+    until(lambda: len(batches._waiting) == len(others), seconds=20)
     return [first, *others]
 
 
@@ -102,7 +96,7 @@ def test_a_call_larger_than_the_limit_runs() -> None:
 def test_batches_run_in_parallel_up_to_the_limit(threads: ThreadPoolExecutor) -> None:
     engine, batches = Gate(), DynamicBatcher(concurrency=2)
     calls = [threads.submit(batches.run, engine, crops(value)) for value in range(6)]
-    until(lambda: engine.busy == 2 and len(batches._waiting) == 4)
+    until(lambda: engine.busy == 2 and len(batches._waiting) == 4, seconds=20)
     engine.open.set()
     assert [call.result(20)[0].item() for call in calls] == list(range(6))
     assert engine.most_busy == 2
@@ -148,7 +142,7 @@ def test_different_engines_are_never_joined(threads: ThreadPoolExecutor) -> None
     old, new, batches = Gate(), Gate(), DynamicBatcher()
     calls = asked(threads, batches, old, 1, 2)
     later = threads.submit(batches.run, new, crops(3))
-    until(lambda: len(batches._waiting) == 2)
+    until(lambda: len(batches._waiting) == 2, seconds=20)
     old.open.set()
     new.open.set()
     assert [call.result(20)[0].item() for call in (*calls, later)] == [1, 2, 3]

@@ -1,6 +1,4 @@
 import dataclasses
-import subprocess
-import sys
 from pathlib import Path
 
 import onnx
@@ -74,18 +72,3 @@ def test_a_network_that_cannot_be_exported_is_named(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match="branches cannot be exported to ONNX"):
         onnx_graph(network, cache_dir=tmp_path)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_cold_start_imports_torch_only_in_a_child(tmp_path: Path) -> None:
-    program = f"""
-import sys
-from pathlib import Path
-from monitor.inference.onnx_graph import export_in_child, onnx_graph
-from monitor.faces.mtcnn.networks import mtcnn_networks
-with export_in_child():
-    print(onnx_graph(mtcnn_networks().rnet, cache_dir=Path({str(tmp_path)!r})))
-assert "torch" not in sys.modules, "torch was imported"
-"""
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    onnx.checker.check_model(onnx.load(done.stdout.strip()))

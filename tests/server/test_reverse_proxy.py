@@ -6,16 +6,15 @@ import shutil
 import signal
 import socket
 import subprocess
-import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
 from support.dashboard_server import Dashboard
 from support.live_page import browsing
+from support.waiting import until
 
 from monitor.flags.archive import FlagArchive
 from monitor.media.sources.demo import DemoSource
@@ -59,6 +58,12 @@ def caddy(folder: Path, *, port: int, behind: int, strips: bool) -> list[str]:
     return ["caddy", "run", "--config", str(folder / "Caddyfile"), "--adapter", "caddyfile"]
 
 
+def accepts(port: int) -> bool:
+    with suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        return True
+    return False
+
+
 @contextmanager
 def proxied(command: Callable[..., list[str]], folder: Path, dashboard: Dashboard, *, strips: bool) -> Iterator[str]:
     """Runs a proxy; yields the address of the dashboard below its path."""
@@ -68,25 +73,11 @@ def proxied(command: Callable[..., list[str]], folder: Path, dashboard: Dashboar
     own = {**os.environ, "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}  # of Caddy
     proxy = subprocess.Popen(command(folder, port=port, behind=dashboard.port, strips=strips), env=own)
     try:
-        until(lambda: socket.create_connection(("127.0.0.1", port), timeout=1).close() is None)
+        until(lambda: accepts(port), seconds=90)
         yield f"http://127.0.0.1:{port}/faces"
     finally:
         proxy.terminate()
         proxy.wait(20)
-
-
-def until(holds: Any, *, seconds: float = 90.0) -> Any:
-    """Waits for a true value and returns it; a refused connection counts as false."""
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            found = holds()
-        except ConnectionRefusedError:
-            found = None
-        if found:
-            return found
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
 
 
 def picture(path: Path) -> Path:
@@ -121,11 +112,11 @@ def test_page_picture_flag_clip_upload_and_health_work_below_a_path(
             page.get_by_text("Flagged Demo at").wait_for()
             with FlagArchive(dashboard.folder) as archive:
                 (flag,) = [flag for flag in archive.store.find() if flag.origin is Origin.PERSON]
-                until(lambda: archive.store.get(flag.id).clip is ClipState.KEPT)
+                until(lambda: archive.store.get(flag.id).clip is ClipState.KEPT, seconds=90)
             page.get_by_role("link", name="Review", exact=True).click()
             clip = page.locator("video")
             clip.wait_for()
-            until(lambda: clip.evaluate("video => video.readyState >= 1 && video.duration > 0.5"))
+            until(lambda: clip.evaluate("video => video.readyState >= 1 && video.duration > 0.5"), seconds=90)
             page.goto(f"{url}/analyse")
             chooser = page.locator("input[type=file]")
             chooser.wait_for(state="attached")

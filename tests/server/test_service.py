@@ -16,7 +16,7 @@ from monitor.errors import UsageError
 from monitor.flags.archive import FlagArchive
 from monitor.runtime import StreamState
 from monitor.server import service as module
-from monitor.server.service import MAX_STREAMS, MonitorService
+from monitor.server.service import MonitorService
 from monitor.settings import DashboardSettings, EvidenceSettings, Preset, Settings
 from monitor.types import ClipState, Origin
 
@@ -86,11 +86,29 @@ def test_sources_are_watched_until_they_are_removed(monitor_service: MonitorServ
 
 def test_there_are_not_more_than_the_machine_can_bear(monitor_service: MonitorService, engines: Engines) -> None:
     monitor_service._engines = engines
-    streams = [monitor_service.add(NOWHERE) for _ in range(MAX_STREAMS)]
+    streams = [monitor_service.add(NOWHERE) for _ in range(16)]
     with pytest.raises(UsageError, match="16 sources are watched already: remove one first"):
         monitor_service.add(NOWHERE)
     monitor_service.remove(streams[3].id)
     monitor_service.add(NOWHERE)
+
+
+def test_a_fleet_may_raise_the_limit_of_sources(tmp_path: Path, settings: Settings, engines: Engines) -> None:
+    ours = settings.model_copy(
+        update={
+            "evidence": EvidenceSettings(folder=tmp_path / "kept"),
+            "dashboard": DashboardSettings(max_sources=18),
+        }
+    )
+    monitor_service = MonitorService.open(ours)
+    monitor_service._engines = engines
+    try:
+        for _ in range(18):
+            monitor_service.add(NOWHERE)
+        with pytest.raises(UsageError, match=r"18 sources are .*, or raise dashboard\.max_sources"):
+            monitor_service.add(NOWHERE)
+    finally:
+        monitor_service.close()
 
 
 def test_a_browser_may_not_open_any_file_but_who_starts_the_server_may(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from support.footage import decoded
+from support.waiting import until
 
 from monitor.analysis.pipeline import Engines
 from monitor.errors import UsageError
@@ -51,13 +52,6 @@ def tune(
         stream.stop()
 
 
-def until(stream: Stream, wanted: Callable[[Stream], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not wanted(stream):
-        assert time.monotonic() < deadline, stream.status
-        time.sleep(0.01)
-
-
 def test_a_moment_of_the_demo_is_seen_flagged_and_kept(
     tune: Callable[..., Stream], archive: FlagArchive, worker: BackgroundWorker
 ) -> None:
@@ -66,8 +60,8 @@ def test_a_moment_of_the_demo_is_seen_flagged_and_kept(
         stream.flag_recorder.flag(FlagRequest(connection=0, media_time=0.0, frame_index=0))
     assert stream.broadcaster.now is None
     stream.start()
-    until(stream, lambda one: one.status.state is StreamState.LIVE)
-    until(stream, lambda one: bool(one.broadcaster.now and one.broadcaster.now["faces"] and one.verdict_history.points))
+    until(lambda: stream.status.state is StreamState.LIVE)
+    until(lambda: (now := stream.broadcaster.now) and now["faces"] and stream.verdict_history.points)
     now, flagger = stream.broadcaster.now, stream.flag_recorder
     assert now is not None
     assert now["connection"] == stream.status.connection == stream.verdict_history.points[0].connection == 1
@@ -82,7 +76,7 @@ def test_a_moment_of_the_demo_is_seen_flagged_and_kept(
     assert len(json.loads((folder / FACES).read_bytes())["faces"]) >= 1
     assert flagger.flag(mark) == flag, "the same mark twice is one flag"
 
-    until(stream, lambda one: one.status.state is StreamState.ENDED)
+    until(lambda: stream.status.state is StreamState.ENDED)
     worker.wait()
     kept = archive.store.get(flag.id)
     assert (kept.clip, {exhibit.name for exhibit in kept.exhibits} - {FRAME, OVERLAY, FACES, TRACE}) == (
@@ -98,8 +92,7 @@ def test_a_repeated_file_begins_a_new_connection_everywhere(tune: Callable[..., 
     stream = tune(repeat=True, seconds=0.6)
     stream.start()
     until(
-        stream,
-        lambda one: bool(one.broadcaster.now and one.broadcaster.now["connection"] >= 2 and one.verdict_history.points),
+        lambda: (now := stream.broadcaster.now) is not None and now["connection"] >= 2 and stream.verdict_history.points
     )
     stream.stop()
     assert stream.broadcaster.now is not None
@@ -110,29 +103,29 @@ def test_a_repeated_file_begins_a_new_connection_everywhere(tune: Callable[..., 
 def test_a_pause_holds_and_resuming_goes_on(tune: Callable[..., Stream]) -> None:
     stream = tune(seconds=20.0)
     stream.start()
-    until(stream, lambda one: one.status.state is StreamState.LIVE)
+    until(lambda: stream.status.state is StreamState.LIVE)
     stream.pause()
-    until(stream, lambda one: one.status.state is StreamState.PAUSED)
+    until(lambda: stream.status.state is StreamState.PAUSED)
     seen = [stream.broadcaster.now]
 
-    def is_settled(one: Stream) -> bool:
+    def is_settled() -> bool:
         """Whether the frames that were under way have come: none for half a second."""
         time.sleep(0.5)
-        seen.append(one.broadcaster.now)
+        seen.append(stream.broadcaster.now)
         return seen[-1] is seen[-2]
 
-    until(stream, is_settled)
+    until(is_settled)
     held = stream.broadcaster.now
     time.sleep(0.5)
     assert stream.broadcaster.now is held
     stream.resume()
-    until(stream, lambda one: one.broadcaster.now is not held)
+    until(lambda: stream.broadcaster.now is not held)
 
 
 def test_who_looks_is_told_that_it_was_removed(tune: Callable[..., Stream]) -> None:
     stream = tune(seconds=20.0)
     stream.start()
-    until(stream, lambda one: one.broadcaster.now is not None)
+    until(lambda: stream.broadcaster.now is not None)
     assert stream.broadcaster.over == ""
     stream.stop()
     assert stream.broadcaster.over == "the source was removed"
@@ -145,7 +138,7 @@ def test_a_password_is_shown_nowhere(tune: Callable[..., Stream]) -> None:
     stream = tune("rtsp://ada:hush@127.0.0.1:9/live?token=hush")
     assert stream.name == stream.address == "rtsp://ada:***@127.0.0.1:9/live?token=***"
     stream.start()
-    until(stream, lambda one: one.status.state is StreamState.RECONNECTING)
+    until(lambda: stream.status.state is StreamState.RECONNECTING)
     assert stream.status.reason
     assert "hush" not in stream.status.reason
     assert tune("demo:", name="Door").name == "Door"

@@ -12,6 +12,7 @@ import pytest
 from starlette.testclient import TestClient, WebSocketTestSession
 from starlette.websockets import WebSocketDisconnect
 from support.visitors import token_of
+from support.waiting import until
 
 from monitor.analysis.pipeline import Engines
 from monitor.flags.recorder import FlagRequest
@@ -21,7 +22,7 @@ from monitor.runtime import StreamState
 from monitor.server import service as stations
 from monitor.server.auth.user import Role
 from monitor.server.frame_messages import ENDED, NOT_ALLOWED
-from monitor.server.service import MAX_STREAMS, MonitorService
+from monitor.server.service import MonitorService
 from monitor.server.stream import camera_id
 from monitor.settings import EvidenceSettings, Settings
 from monitor.system import jpeg
@@ -58,15 +59,9 @@ def send(socket: WebSocketTestSession, content: bytes = PICTURE, *, at: float | 
     return socket.receive_json()
 
 
-def until(holds: Callable[[], Any], socket: WebSocketTestSession | None = None) -> Any:
-    """Waits for a true value while sending pictures; returns the value."""
-    deadline = time.monotonic() + 30
-    while not (found := holds()):
-        assert time.monotonic() < deadline
-        if socket is not None:
-            send(socket)
-        time.sleep(0.03)
-    return found
+def send_until(socket: WebSocketTestSession, holds: Callable[[], Any]) -> Any:
+    """Sends pictures until a value is true; returns the value."""
+    return until(lambda: holds() or (send(socket) and None), seconds=30)
 
 
 def closed(socket: WebSocketTestSession) -> tuple[int, str]:
@@ -81,20 +76,20 @@ def test_a_camera_is_monitored_and_its_flag_has_a_clip(client: TestClient, monit
         (stream,) = monitor_service.streams
         assert (stream.id, stream.name) == (camera_id(KEY), "Camera of ada"), "who is signed in, whatever is asked for"
         assert KEY not in stream.id
-        now = until(
-            lambda: stream.broadcaster.now and stream.broadcaster.now["faces"] and stream.broadcaster.now, socket
+        now = send_until(
+            socket, lambda: stream.broadcaster.now and stream.broadcaster.now["faces"] and stream.broadcaster.now
         )
         assert stream.status.state is StreamState.LIVE
         flag = stream.flag_recorder.flag(FlagRequest(connection=1, media_time=now["time"], frame_index=now["frame"]))
         assert (flag.source, flag.source_kind) == ("Camera of ada", "webcam")
-        until(lambda: monitor_service.archive.store.get(flag.id).clip is ClipState.KEPT, socket)
+        send_until(socket, lambda: monitor_service.archive.store.get(flag.id).clip is ClipState.KEPT)
     assert [entry.action for entry in monitor_service.audit.last(5)] == ["source added"]
 
 
 def test_an_invalid_picture_is_acknowledged_and_counted(client: TestClient, monitor_service: MonitorService) -> None:
     with shown(client, monitor_service) as socket:
-        (stream,) = until(lambda: monitor_service.streams)
-        until(lambda: stream.status.state is StreamState.LIVE, socket)
+        (stream,) = until(lambda: monitor_service.streams, seconds=30)
+        send_until(socket, lambda: stream.status.state is StreamState.LIVE)
         for message in (b"", b"short", struct.pack(">d", 1.0), struct.pack(">d", 1.0) + b"<html>"):
             socket.send_bytes(message)
             assert "refused" in socket.receive_json()
@@ -147,23 +142,23 @@ def test_a_camera_survives_a_short_break_but_not_a_long_one(
 ) -> None:
     monkeypatch.setattr(stations, "CAMERA_GRACE", 3.0)
     with shown(client, monitor_service) as socket:
-        (stream,) = until(lambda: monitor_service.streams)
-        until(lambda: stream.status.state is StreamState.LIVE, socket)
-    until(lambda: stream.status.state is StreamState.RECONNECTING)
+        (stream,) = until(lambda: monitor_service.streams, seconds=30)
+        send_until(socket, lambda: stream.status.state is StreamState.LIVE)
+    until(lambda: stream.status.state is StreamState.RECONNECTING, seconds=30)
     assert "is the page with the camera still open?" in stream.status.reason
     with shown(client, monitor_service) as socket:
-        until(lambda: stream.status.state is StreamState.LIVE, socket)
+        send_until(socket, lambda: stream.status.state is StreamState.LIVE)
         assert monitor_service.streams == (stream,)
         assert stream.status.connection == 2
         end = time.monotonic() + 3.1
-        until(lambda: time.monotonic() > end, socket)
+        send_until(socket, lambda: time.monotonic() > end)
         assert monitor_service.streams == (stream,), "the first connection's end ends nothing"
-    until(lambda: not monitor_service.streams)
+    until(lambda: not monitor_service.streams, seconds=30)
     assert stream.broadcaster.over == "the camera's browser has disconnected"
 
 
 def test_too_many_cameras_are_refused_with_a_reason(client: TestClient, monitor_service: MonitorService) -> None:
-    for number in range(MAX_STREAMS):
+    for number in range(monitor_service.settings.dashboard.max_sources):
         monitor_service._streams[str(number)] = _Dummy(str(number))  # type: ignore[assignment]
     with shown(client, monitor_service) as socket:
         code, why = closed(socket)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 
 _ROOT = Path(__file__).parents[2]
@@ -20,15 +21,26 @@ class Dashboard:
         sources: addresses that are opened at the start, one per line.
         demo_seconds: length of ``demo:``.
         base_path: of the server, without slashes; "" for none.
+        app: the program, relative to the root of the repository.
+        environment: more variables.
         settings: more settings, by the names of their environment variables without the prefix.
     """
 
     def __init__(
-        self, folder: Path, *, sources: str = "demo:", demo_seconds: int = 10, base_path: str = "", **settings: str
+        self,
+        folder: Path,
+        *,
+        sources: str = "demo:",
+        demo_seconds: int = 10,
+        base_path: str = "",
+        app: str = "streamlit_app.py",
+        environment: Mapping[str, str] | None = None,
+        **settings: str,
     ) -> None:
         self.folder, self._sources, self._demo_seconds = folder, sources, demo_seconds
         self._base_path = base_path
-        self._more = {f"DEEPFAKE_MONITOR_{name}": value for name, value in settings.items()}
+        self._app = app
+        self._more = dict(environment or {}) | {f"DEEPFAKE_MONITOR_{name}": value for name, value in settings.items()}
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
@@ -48,7 +60,7 @@ class Dashboard:
                 "DEEPFAKE_MONITOR_SOURCE__DEMO_SECONDS": str(self._demo_seconds),
             }
         )
-        command = [sys.executable, "-m", "streamlit", "run", "streamlit_app.py", "--server.port", str(self.port)]
+        command = [sys.executable, "-m", "streamlit", "run", self._app, "--server.port", str(self.port)]
         command += ["--server.baseUrlPath", self._base_path] if self._base_path else []
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(command, cwd=_ROOT, env=environment, stdout=log, stderr=log)

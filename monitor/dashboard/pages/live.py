@@ -1,5 +1,7 @@
 """The live sources: picture, faces with their verdicts, timeline and flag button."""
 
+import math
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -9,7 +11,7 @@ from monitor.dashboard.pages.current_user import ask_reporter, check_role, get_r
 from monitor.dashboard.pages.face_card import face_card
 from monitor.dashboard.pages.formatting import INDICATION, badge, escape, notice, remark, route
 from monitor.dashboard.pages.live_charts import timeline
-from monitor.dashboard.pages.sources import WATCHED, ask_source, describe, list_sources
+from monitor.dashboard.pages.sources import LISTED, WATCHED, ask_source, describe, list_sources
 from monitor.dashboard.viewer import FlaggedView, viewer
 from monitor.errors import MonitorError
 from monitor.flags.recorder import FlagRequest
@@ -37,17 +39,18 @@ def show() -> None:
     if not streams:
         st.info("No source is being monitored. Add one on the left: a camera, an address, the screen, or the demo.")
         return
-    names = {stream.id: escape(stream.name) for stream in streams}
+    names = {stream.id: stream.name for stream in streams}
     if st.session_state.get(WATCHED) not in names:
         st.session_state[WATCHED] = streams[0].id
     left, right = st.columns([3, 2], vertical_alignment="bottom")
-    chosen = left.pills("Source", list(names), format_func=names.__getitem__, key=WATCHED)
+    chosen: str | None
+    if len(streams) > LISTED:
+        chosen = left.selectbox("Source", list(names), format_func=names.__getitem__, key=WATCHED)
+    else:
+        chosen = left.pills("Source", list(names), format_func=lambda one: escape(names[one]), key=WATCHED)
     is_grid = len(streams) > 1 and right.toggle("Show all sources", key="grid")
     if is_grid:
-        columns = st.columns(_GRID)
-        for number, stream in enumerate(streams):
-            with columns[number % _GRID]:
-                _picture(stream, primary=stream.id == chosen)
+        _pictures(streams, chosen=chosen)
     stream = monitor_service.stream(chosen or "") or streams[0]
     if not is_grid:
         picture, verdict = st.columns([9, 4])
@@ -64,6 +67,16 @@ def show() -> None:
         f"{INDICATION} The program examines visible faces only. It misses some fakes and accuses some genuine people: "
         "see the page Model."
     )
+
+
+def _pictures(streams: Sequence[Stream], *, chosen: str | None) -> None:
+    """Shows the pictures of all sources; of many, page by page."""
+    pages = math.ceil(len(streams) / LISTED)
+    page = 1 if pages == 1 else st.number_input(f"Page, 1 to {pages}", 1, pages, key="grid-page")
+    columns = st.columns(_GRID)
+    for number, stream in enumerate(streams[(page - 1) * LISTED : page * LISTED]):
+        with columns[number % _GRID]:
+            _picture(stream, primary=stream.id == chosen)
 
 
 def _picture(stream: Stream, *, primary: bool) -> None:

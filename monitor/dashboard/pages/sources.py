@@ -1,7 +1,7 @@
 """The list of sources in the side bar: add, pause, rename, remove."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 from urllib.parse import urlencode
 
@@ -39,6 +39,7 @@ _BADGES: Final[Mapping[StreamState, tuple[str, str]]] = {
 }
 _TYPED: Final = "Camera or address"
 WATCHED: Final = "watched"  # key in the tab's session: id of the stream on the page
+LISTED: Final = 12  # sources that a page lists or shows at a time; a browser opens only so many connections
 _OWN: Final = "Camera of this browser"
 _OWN_KEY, _OWN_IS_ON = "own-camera-key", "own-camera-is-on"  # keys in the tab's session
 
@@ -52,18 +53,35 @@ def describe(status: StreamStatus) -> str:
 
 @refresh(every=2.0)
 def list_sources(monitor_service: MonitorService) -> None:
-    """Lists the sources, each with its state, its worst label and its buttons."""
+    """Lists the sources, each with its state, its worst label and its buttons; of many, the urgent or searched ones."""
     st.subheader("Sources")
-    suspicious = {}
-    for stream in monitor_service.streams:
+    streams = monitor_service.streams
+    faces = {stream.id: face for stream in streams if (face := worst_face(stream)) is not None}
+    words = st.text_input("Find a source", key="find-source") if len(streams) > LISTED else ""
+    listed = choose_listed(streams, words=words, suspicious=faces.keys())
+    for stream in listed:
         with st.container(border=True):
             st.markdown(f"**{escape(stream.name)}**  \n{describe(stream.status)}")
-            face = worst_face(stream)
-            if face is not None:
-                suspicious[stream.id] = stream.name, face
-                st.markdown(f"Face {face['id']}: {badge(Label(face['label']))}")
+            if stream.id in faces:
+                st.markdown(f"Face {faces[stream.id]['id']}: {badge(Label(faces[stream.id]['label']))}")
             _buttons(monitor_service, stream)
-    announce(suspicious, shown=st.session_state.get(WATCHED))
+    if len(listed) < len(streams):
+        st.caption(f"{len(listed)} of {len(streams)} sources: suspicious ones first, then those without a picture.")
+    names = {stream.id: stream.name for stream in streams}
+    announce({one: (names[one], face) for one, face in faces.items()}, shown=st.session_state.get(WATCHED))
+
+
+def choose_listed(streams: Sequence[Stream], *, words: str, suspicious: Collection[str]) -> Sequence[Stream]:
+    """All of few sources; of many, at most ``LISTED`` whose names contain the words, the urgent ones first.
+
+    Args:
+        suspicious: ids of the sources with a suspicious face.
+    """
+    if len(streams) <= LISTED:
+        return streams
+    found = [stream for stream in streams if words.strip().casefold() in stream.name.casefold()]
+    found.sort(key=lambda stream: (stream.id not in suspicious, stream.status.state is StreamState.LIVE))
+    return found[:LISTED]
 
 
 def _buttons(monitor_service: MonitorService, stream: Stream) -> None:

@@ -11,7 +11,7 @@ import monitor
 from monitor.dashboard.pages.api_keys import show_api_keys
 from monitor.dashboard.pages.current_user import check_role, has_role, refresh
 from monitor.dashboard.pages.formatting import engine_in_words, escape, list_as_text, text_table
-from monitor.dashboard.pages.sources import describe
+from monitor.dashboard.pages.sources import choose_listed, describe
 from monitor.dashboard.pages.webhooks import show_webhooks
 from monitor.doctor import examine
 from monitor.flags.retention import RetentionClass, RetentionRule, rules
@@ -137,9 +137,11 @@ def _machine_check(monitor_service: service.MonitorService) -> None:
 
 @refresh(every=2.0)
 def _sources(monitor_service: service.MonitorService) -> None:
-    """Shows each source with its frame rate and its dropped frames."""
+    """Shows each source with its frame rate and its dropped frames; of many, first those without a picture."""
     st.subheader("Sources")
-    for stream in monitor_service.streams:
+    streams = monitor_service.streams
+    listed = choose_listed(streams, words="", suspicious=())
+    for stream in listed:
         status = stream.status
         st.markdown(f"**{escape(stream.name)}** ({escape(stream.address)}) {describe(status)}")
         if status.stats is not None:
@@ -150,6 +152,8 @@ def _sources(monitor_service: service.MonitorService) -> None:
                 f"dropped: {drops or 'none'}; connections: {status.connection}; viewers: {stream.broadcaster.viewers}"
                 + (f"; node: {escape(stream.node)}" if stream.node else "")
             )
+    if len(listed) < len(streams):
+        st.caption(f"{len(listed)} of {len(streams)} sources, first those without a picture. /metrics has all of them.")
 
 
 @refresh(every=2.0)

@@ -58,3 +58,13 @@ def test_each_alarm_of_a_source_off_the_screen_is_told_once_until_it_is_over() -
         [],
         ["hall: face 3 is suspicious"],
     ]
+
+
+def test_many_alarms_at_the_same_time_are_told_as_a_number() -> None:
+    app = AppTest.from_function(page, default_timeout=60)
+    app.session_state["suspicious"] = [f"hall {number}" for number in range(5)]
+    app.run()
+    assert [toast.value for toast in app.toast] == ["5 more sources are suspicious"]
+    app.session_state["suspicious"] = [f"hall {number}" for number in range(6)]
+    app.run()
+    assert [toast.value for toast in app.toast] == ["hall 5: face 3 is suspicious"]

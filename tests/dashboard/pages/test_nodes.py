@@ -22,7 +22,7 @@ NODES = [
 class Nodes:
     """A fleet whose nodes are known."""
 
-    nodes, max_streams = NODES, 100
+    nodes = NODES
 
     def begin(self) -> None: ...
 

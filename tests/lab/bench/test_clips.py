@@ -1,3 +1,4 @@
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -5,12 +6,13 @@ from support.clips import video
 
 from monitor.analysis.pipeline import Engines
 from monitor.errors import SourceError
-from monitor.lab.bench.clips import crowd_clip, one_face_clip, scaled_clip
+from monitor.lab.bench.clips import crowd_clip, empty_clip, one_face_clip, scaled_clip
 from monitor.media.sources import open_source
 
 
 def test_the_clips_show_as_many_faces_as_they_say(tmp_path: Path, engines: Engines) -> None:
-    for make, faces in ((one_face_clip, 1), (crowd_clip, 5)):
+    four = partial(crowd_clip, people=4)
+    for make, faces in ((one_face_clip, 1), (crowd_clip, 5), (four, 4), (empty_clip, 0)):
         with open_source(make(tmp_path / f"{faces}.mp4", seconds=1)) as source:
             assert (source.info.width, source.info.height) == (1280, 720)
             frames = list(source)
