@@ -15,7 +15,7 @@ class HostLostError(Exception):
 class HostHandle(Protocol):
     """Asks one host. Each method waits for the answer, and raises HostLostError without one in time."""
 
-    def claim(self, link: str, *, timeout: float) -> tuple[str, str]:
+    def claim(self, link: str, probe: str, *, timeout: float) -> tuple[str, str]:
         """See ``NodeHost.claim``."""
 
     def exchange(self, request: ExchangeRequest, *, timeout: float) -> ExchangeAnswer:

@@ -15,7 +15,7 @@ from monitor.flags.archive import FlagArchive
 from monitor.flags.recorder import FlagRequest
 from monitor.fleet.host_handle import HostHandle, HostLostError
 from monitor.fleet.lost_clips import LostClips
-from monitor.fleet.messages import EventMessage, ExchangeAnswer, ExchangeRequest, HostReport, StreamMessage
+from monitor.fleet.messages import PROBE, EventMessage, ExchangeAnswer, ExchangeRequest, HostReport, StreamMessage
 from monitor.fleet.placed_run import PlacedRun
 from monitor.runtime import Timer
 from monitor.settings import FleetSettings
@@ -187,7 +187,7 @@ class HostLink:
 
     def _open(self) -> None:
         host = self._open_host()
-        version, refusal = host.claim(self._id, timeout=_CLAIM_TIME)
+        version, refusal = self._claim(host)
         if version != monitor.__version__:
             host.kill()
             raise HostLostError(f"it runs version {version} of this program, the server {monitor.__version__}")
@@ -198,6 +198,18 @@ class HostLink:
                 self._host, self.state = host, LinkState.READY
                 return
         host.kill()  # given up meanwhile
+
+    def _claim(self, host: HostHandle) -> tuple[str, str]:
+        """See ``NodeHost.claim``; the host sees a file that exists only during this call."""
+        probe, files = f"{PROBE}-{self._id}", self._archive.files
+        try:
+            files.create(probe, {PROBE: self._id.encode()})
+            try:
+                return host.claim(self._id, probe, timeout=_CLAIM_TIME)
+            finally:
+                files.remove(probe)
+        except MonitorError as error:
+            raise HostLostError(str(error)) from None
 
     def _request(self) -> ExchangeRequest:
         with self._lock:

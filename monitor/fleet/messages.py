@@ -8,7 +8,7 @@ arrives as a :class:`DistantFrame`, and a picture only if somebody looks at the 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from monitor.errors import SourceUnavailableError
 from monitor.runtime import StreamStatus
@@ -17,6 +17,8 @@ from monitor.server.stream_run import StreamOrder
 from monitor.system import jpeg
 from monitor.types import Frame, Pixels
 from monitor.types.events import Event
+
+PROBE: Final = "probe"  # name of the file by which a host finds out whether it sees the server's files
 
 Fetch = Callable[[int, float], bytes]  # index, media time of a frame -> JPEG in full size
 

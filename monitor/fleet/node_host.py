@@ -14,11 +14,12 @@ from typing import Final
 
 import monitor
 from monitor.analysis.pipeline import Engines
-from monitor.errors import ConflictError, MonitorError
+from monitor.errors import ConflictError, MonitorError, OutputError
 from monitor.flags.archive import FlagArchive
 from monitor.flags.recorder import FlagRequest
 from monitor.fleet.host_log import HostLog
 from monitor.fleet.messages import (
+    PROBE,
     ExchangeAnswer,
     ExchangeRequest,
     HostReport,
@@ -111,8 +112,11 @@ class NodeHost:
     def _show_loading(self, network: str) -> None:
         self._step = f"preparing {network} (the first start builds each network once: up to a minute)"
 
-    def claim(self, link: str) -> tuple[str, str]:
+    def claim(self, link: str, probe: str) -> tuple[str, str]:
         """Work for a link from now on; the streams of an earlier one end.
+
+        Args:
+            probe: id of a flag that does not exist, for which the server has just stored a file: this host must see it.
 
         Returns:
             The version of this program, and why the host does not work for the link, "" if it does.
@@ -130,6 +134,9 @@ class NodeHost:
             try:
                 self._archive = self._archive or FlagArchive.open(self._settings.evidence)
                 self._archive.require_writable()
+                self._archive.files.hash_file(probe, PROBE)
+            except OutputError as error:
+                return monitor.__version__, f"it does not share the files of the flags with the server ({error})"
             except MonitorError as error:
                 return monitor.__version__, str(error)
         return monitor.__version__, ""

@@ -48,9 +48,10 @@ class RayHost:
     def __init__(self, actor: Any) -> None:  # noqa: ANN401 - Ray's handle has no types
         self._actor = actor
 
-    def claim(self, link: str, *, timeout: float) -> tuple[str, str]:
+    def claim(self, link: str, probe: str, *, timeout: float) -> tuple[str, str]:
         """See ``NodeHost.claim``."""
-        answer: tuple[str, str] = _get(self._actor.claim.options(concurrency_group="pictures").remote(link), timeout)
+        asked = self._actor.claim.options(concurrency_group="pictures").remote(link, probe)
+        answer: tuple[str, str] = _get(asked, timeout)
         return answer
 
     def exchange(self, request: ExchangeRequest, *, timeout: float) -> ExchangeAnswer:

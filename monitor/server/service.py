@@ -159,10 +159,11 @@ class MonitorService:
             return self._engines
 
     def _show_loading(self, network: str) -> None:
-        """Tell the viewers of all streams which network they wait for; "" for none."""
+        """Tell the viewers of the streams of this process which network they wait for; "" for none."""
         reason = f"preparing {network} (the first start builds each network once: up to a minute)" if network else ""
         for stream in self.streams:
-            stream.broadcaster.show_state(StreamState.CONNECTING, reason)
+            if self._placement is None or not stream.is_placed:
+                stream.broadcaster.show_state(StreamState.CONNECTING, reason)
 
     @property
     def loaded(self) -> Engines | None:

@@ -94,6 +94,11 @@ class Stream:
         return self._run.node
 
     @property
+    def is_placed(self) -> bool:
+        """Whether other machines watch it."""
+        return not isinstance(self._run, LocalRun)
+
+    @property
     def observer_failures(self) -> Mapping[str, int]:
         """Number of failures of each best-effort observer, by name."""
         return self._run.observer_failures

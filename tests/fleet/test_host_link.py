@@ -21,7 +21,7 @@ FAST = FleetSettings(node_timeout=1.5, lease=3.0)
 
 @pytest.fixture
 def archive(tmp_path: Path) -> Iterator[FlagArchive]:
-    with FlagArchive(tmp_path / "server") as archive:
+    with FlagArchive(tmp_path) as archive:
         yield archive
 
 
@@ -73,11 +73,19 @@ def test_a_silent_host_is_lost_once(archive: FlagArchive, host: HostHere) -> Non
 def test_a_host_of_another_version_is_not_used(
     archive: FlagArchive, host: HostHere, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(host.host, "claim", lambda _: ("9.9", ""))
+    monkeypatch.setattr(host.host, "claim", lambda *_: ("9.9", ""))
     linked = Linked(archive, lambda: host)
     until(lambda: linked.reasons, seconds=10)
     assert linked.reasons[0].startswith("it runs version 9.9 of this program, the server ")
     assert host.is_dead
+
+
+def test_a_host_with_another_disk_is_lost_with_the_reason(archive: FlagArchive, host: HostHere, tmp_path: Path) -> None:
+    with FlagArchive(tmp_path / "other") as other:
+        linked = Linked(other, lambda: host)
+        until(lambda: linked.reasons, seconds=10)
+    assert linked.reasons[0].startswith("it does not share the files of the flags with the server (")
+    assert list((tmp_path / "other" / "files").iterdir()) == []
 
 
 def test_a_host_that_does_not_start_is_lost_with_the_reason(archive: FlagArchive) -> None:

@@ -10,8 +10,9 @@ from support.waiting import until
 import monitor
 from monitor.analysis.pipeline import Engines
 from monitor.errors import ConflictError
+from monitor.flags.archive import FlagArchive
 from monitor.flags.recorder import FlagRequest
-from monitor.fleet.messages import EventMessage, ExchangeAnswer, ExchangeRequest, PlacedOrder, WantedStream
+from monitor.fleet.messages import PROBE, EventMessage, ExchangeAnswer, ExchangeRequest, PlacedOrder, WantedStream
 from monitor.fleet.node_host import NodeHost
 from monitor.server.stream_run import StreamOrder
 from monitor.settings import EvidenceSettings, FleetSettings, Settings, SourceSettings
@@ -32,6 +33,17 @@ def host(ours: Settings, engines: Engines) -> Iterator[NodeHost]:
     host = NodeHost(ours, load_engines=lambda: engines)
     yield host
     host.close()
+
+
+def claim(host: NodeHost, link: str = "server") -> str:
+    """Why the host does not work for a link that shares its files; "" if it does."""
+    probe = f"probe-{link}"
+    with FlagArchive.open(host._settings.evidence) as archive:
+        archive.files.create(probe, {PROBE: b"x"})
+        version, refusal = host.claim(link, probe)
+        archive.files.remove(probe)
+    assert version == monitor.__version__
+    return refusal
 
 
 @pytest.fixture
@@ -56,7 +68,7 @@ def events(answer: ExchangeAnswer) -> list[EventMessage]:
 
 
 def test_it_watches_what_the_server_wants_until_it_does_not(host: NodeHost, ask: Callable[..., ExchangeAnswer]) -> None:
-    assert host.claim("server") == (monitor.__version__, "")
+    assert claim(host) == ""
     seen: list[EventMessage] = []
     while not any(message.event.type == "frame_analysed" for message in seen):
         seen += events(ask(connections=4))
@@ -71,27 +83,26 @@ def test_it_watches_what_the_server_wants_until_it_does_not(host: NodeHost, ask:
 
 
 def test_it_works_for_one_server(host: NodeHost, ask: Callable[..., ExchangeAnswer]) -> None:
-    host.claim("server")
+    claim(host)
     ask()
-    _, refusal = host.claim("another")
-    assert refusal.startswith("another server watches streams on this node")
+    assert claim(host, "another").startswith("another server watches streams on this node")
     assert ask("another").refusal == "it has not heard of this server for too long"
-    assert host.claim("server")[1] == ""
+    assert claim(host) == ""
 
 
 def test_without_a_server_it_stops_its_streams_after_the_lease(
     host: NodeHost, ask: Callable[..., ExchangeAnswer]
 ) -> None:
-    host.claim("server")
+    claim(host)
     ask()
     assert len(host._streams) == 1
     until(lambda: not host._streams, seconds=10)
     assert ask().refusal
-    assert host.claim("another")[1] == "", "a new server takes it over"
+    assert claim(host, "another") == "", "a new server takes it over"
 
 
 def test_a_flag_of_an_earlier_placement_is_refused(host: NodeHost, ask: Callable[..., ExchangeAnswer]) -> None:
-    host.claim("server")
+    claim(host)
     ask()
     answer = host.flag("a", 7, FlagRequest(connection=1, media_time=0.0, frame_index=0))
     assert isinstance(answer, ConflictError)
@@ -102,16 +113,21 @@ def test_an_archive_that_cannot_be_written_is_a_reason(tmp_path: Path, ours: Set
     (tmp_path / "file").write_text("no folder")
     update = {"evidence": EvidenceSettings(folder=tmp_path / "file" / "kept")}
     host = NodeHost(ours.model_copy(update=update), load_engines=lambda: engines)
-    assert host.claim("server")[1]
+    assert host.claim("server", "probe")[1]
     host.close()
 
 
+def test_a_host_that_does_not_see_the_files_of_the_server_says_so(host: NodeHost) -> None:
+    _, refusal = host.claim("server", "probe-of-another-disk")
+    assert refusal.startswith("it does not share the files of the flags with the server (")
+
+
 def test_at_its_end_it_starts_nothing(host: NodeHost, ask: Callable[..., ExchangeAnswer]) -> None:
-    host.claim("server")
+    claim(host)
     ask()
     began = time.monotonic()
     answer = host.close()
     assert time.monotonic() - began < 4
     assert answer.known == frozenset()
     assert ask().refusal
-    assert host.claim("server")[1] == "it still writes the clips of the last server"
+    assert claim(host) == "it still writes the clips of the last server"

@@ -30,8 +30,8 @@ class HostHere:
             raise HostLostError("its process has ended")
         return answer
 
-    def claim(self, link: str, *, timeout: float) -> Any:
-        return self._ask("claim", link, timeout=timeout)
+    def claim(self, link: str, probe: str, *, timeout: float) -> Any:
+        return self._ask("claim", link, probe, timeout=timeout)
 
     def exchange(self, request: Any, *, timeout: float) -> Any:
         self.asked += 1

@@ -198,8 +198,9 @@ def _health(stream: Stream) -> None:
         st.caption(f"The picture is reduced to {longest} pixels: your connection or browser is too slow for more.")
     causes = {**stats.dropped, **stats.lost}
     load = service.current().load
-    if load.level:
-        st.warning(str(load.cadence).capitalize() + ".", icon=":material/speed:")
+    busy = [node.load for node in service.current().nodes if node.name == stream.node and node.load_level]
+    for words in busy if stream.is_placed else [str(load.cadence)] if load.level else []:
+        st.warning(words.capitalize() + ".", icon=":material/speed:")
     if causes:
         st.caption("Dropped: " + ", ".join(f"{count} {cause}" for cause, count in causes.items()))
 
