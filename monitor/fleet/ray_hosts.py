@@ -7,7 +7,7 @@ import socket
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import ray
 from ray.exceptions import GetTimeoutError, RayActorError, RayError
@@ -31,11 +31,43 @@ _PREFIX: Final = "host"
 _log = logging.getLogger(__name__)
 
 
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _in_group(name: str) -> Callable[[F], F]:
+    """Run a method of an actor on the threads of a group."""
+    method: Any = ray.method
+    decorate: Callable[[F], F] = method(concurrency_group=name)
+    return decorate
+
+
 class NodeHostActor(NodeHost):
     """A host that is alone in its process: its log goes to the server, and its end is the end of the process."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings, on_abandoned=_end_process, log=HostLog.of_process())
+
+    @_in_group("pictures")
+    def claim(self, link: str, probe: str) -> tuple[str, str]:
+        """See ``NodeHost.claim``."""
+        return super().claim(link, probe)
+
+    @_in_group("exchange")
+    def exchange(self, request: ExchangeRequest) -> ExchangeAnswer:
+        """See ``NodeHost.exchange``."""
+        return super().exchange(request)
+
+    @_in_group("flags")
+    def flag(self, stream_id: str, placement: int, mark: FlagRequest) -> Flag | MonitorError:
+        """See ``NodeHost.flag``."""
+        return super().flag(stream_id, placement, mark)
+
+    @_in_group("pictures")
+    def picture(
+        self, stream_id: str, placement: int, *, connection: int, index: int, media_time: float
+    ) -> bytes | MonitorError:
+        """See ``NodeHost.picture``."""
+        return super().picture(stream_id, placement, connection=connection, index=index, media_time=media_time)
 
 
 def _end_process() -> None:
@@ -50,19 +82,19 @@ class RayHost:
 
     def claim(self, link: str, probe: str, *, timeout: float) -> tuple[str, str]:
         """See ``NodeHost.claim``."""
-        asked = self._actor.claim.options(concurrency_group="pictures").remote(link, probe)
+        asked = self._actor.claim.remote(link, probe)
         answer: tuple[str, str] = _get(asked, timeout)
         return answer
 
     def exchange(self, request: ExchangeRequest, *, timeout: float) -> ExchangeAnswer:
         """See ``NodeHost.exchange``."""
-        asked = self._actor.exchange.options(concurrency_group="exchange").remote(request)
+        asked = self._actor.exchange.remote(request)
         answer: ExchangeAnswer = _get(asked, timeout)
         return answer
 
     def flag(self, stream_id: str, placement: int, mark: FlagRequest, *, timeout: float) -> Flag | MonitorError:
         """See ``NodeHost.flag``."""
-        asked = self._actor.flag.options(concurrency_group="flags").remote(stream_id, placement, mark)
+        asked = self._actor.flag.remote(stream_id, placement, mark)
         answer: Flag | MonitorError = _get(asked, timeout)
         return answer
 
@@ -70,7 +102,7 @@ class RayHost:
         self, stream_id: str, placement: int, *, connection: int, index: int, media_time: float, timeout: float
     ) -> bytes | MonitorError:
         """See ``NodeHost.picture``."""
-        asked = self._actor.picture.options(concurrency_group="pictures").remote(
+        asked = self._actor.picture.remote(
             stream_id, placement, connection=connection, index=index, media_time=media_time
         )
         answer: bytes | MonitorError = _get(asked, timeout)
@@ -94,10 +126,17 @@ def _get(asked: Any, timeout: float) -> Any:  # noqa: ANN401 - Ray's reference, 
         raise HostLostError(f"no answer within {timeout:g} s") from None
     except SystemExit:  # Ray's answer in threads that wait while it leaves the cluster
         raise HostLostError("the server has left the cluster") from None
-    except RayActorError:
-        raise HostLostError("its process has ended") from None
+    except RayActorError as error:
+        raise HostLostError(_describe_end(str(error))) from None
     except RayError as error:
         raise HostLostError(str(error).strip().partition("\n")[0]) from None
+
+
+def _describe_end(text: str) -> str:
+    if "creation task" not in text:
+        return "its process has ended"
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return f"its process does not start ({lines[-1]}); all nodes need the same version of this program"
 
 
 class RayCluster:

@@ -184,3 +184,15 @@ def test_a_killed_host_is_opened_again_on_its_node(nodes: FleetNodes, ours: Sett
         assert fleet_of(service).process_ids["one"] != [killed]
     finally:
         service.close()
+
+
+def test_the_reason_why_a_process_does_not_start_is_one_clause() -> None:
+    from monitor.fleet.ray_hosts import _describe_end
+
+    text = (
+        "The actor died because of an error raised in its creation task, ray::x\nTraceback:\n  No module named 'av'\n"
+    )
+    assert _describe_end(text) == (
+        "its process does not start (No module named 'av'); all nodes need the same version of this program"
+    )
+    assert _describe_end("The actor died unexpectedly before finishing this task.") == "its process has ended"
