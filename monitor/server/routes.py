@@ -94,7 +94,7 @@ async def flag_file(request: Request) -> Response:
     archive, path = service.current().archive, request.path_params
     try:
         flag = await asyncio.to_thread(archive.store.get, path["flag"])
-        return sent_files.flag_file(archive, flag, path["name"])
+        return await asyncio.to_thread(sent_files.flag_file, archive, flag, path["name"])
     except (FlagNotFoundError, OutputError) as error:
         return _error(str(error), 404)
 

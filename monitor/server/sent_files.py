@@ -27,11 +27,13 @@ HEADERS: Final = {
 def flag_file(archive: FlagArchive, flag: Flag, name: str) -> Response:
     """A file of a flag; byte ranges are supported, so that a player can seek in a clip.
 
+    It may wait for an object store, so do not call it on the event loop.
+
     Raises:
         OutputError: there is no such file.
     """
     _require(name in {exhibit.name for exhibit in flag.exhibits}, name)
-    return _file(archive.files.folder(flag.id) / name)
+    return _file(archive.files.path(flag.id, name))
 
 
 def result_file(folder: Path | None, name: str, *, saved: bool = False) -> Response:

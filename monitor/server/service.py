@@ -31,6 +31,7 @@ from monitor.system.masking import mask
 MAX_STREAMS: Final = 16
 CAMERA_GRACE: Final = 30.0  # seconds (wall clock) until the stream of a disconnected browser camera ends
 _TIDY_INTERVAL: Final = 3600.0  # seconds (wall clock)
+_REPAIR_INTERVAL: Final = 600.0  # seconds (wall clock)
 _MAX_BEAT_TIME: Final = 60.0  # seconds, duration of a heartbeat test on a busy machine
 _STOP_TIMEOUT: Final = 2.0  # seconds (wall clock) for stopping all streams
 _CLOSE_TIMEOUT: Final = 3.5  # seconds (wall clock) for stopping all streams and writing the pending clips
@@ -67,6 +68,7 @@ class MonitorService:
         self._timers = (
             Timer("heartbeat", self.heartbeat.beat, every=every),
             Timer("retention", self._tidy, every=_TIDY_INTERVAL),
+            Timer("repair", self._repair, every=_REPAIR_INTERVAL),
         )
         self._retention_clock = RetentionClock()
         self.hanging = 0  # number of threads that ``close`` left running
@@ -106,7 +108,7 @@ class MonitorService:
             self.hanging += 1
             _log.warning("some clips could not be written in time: they are recorded as missing at the next start")
         self.hanging += run_parallel([outlet.close for outlet in self.outlets], timeout=_STOP_TIMEOUT)
-        self.archive.store.close()
+        self.archive.close()
 
     def _find_user(self, user: User) -> User | None:
         with_password = self.settings.access.mode == "password"
@@ -120,6 +122,15 @@ class MonitorService:
         result = self.archive.tidy(self.settings.evidence, now=self._retention_clock.now())
         if result.deletions:
             _log.info("retention: %d flags deleted, %.1f MB freed", len(result.deletions), result.freed / 1e6)
+
+    def _repair(self) -> None:
+        """Complete what another process or machine has left unfinished."""
+        result = self.archive.files.repair_abandoned(self.archive.store)
+        if result.orphans or result.found or result.lost:
+            _log.info(
+                "repair: %d unfinished files removed, %d clips recorded, %d clips missing",
+                *(result.orphans, result.found, result.lost),
+            )
 
     @property
     def clips_waiting(self) -> int:

@@ -62,6 +62,11 @@ class Database:
             raise
         return cls(engine)
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether other machines can use the database: a server, not a file."""
+        return self._engine.dialect.name != "sqlite"
+
     def close(self) -> None:
         """Close all connections."""
         self._engine.dispose()
