@@ -17,6 +17,7 @@ from monitor.settings import Settings
 if TYPE_CHECKING:
     from monitor.analysis.pipeline import Engines
 
+pytest_plugins = ("support.shared_storage",)
 ROOT = Path(__file__).parent.parent
 TESTS = Path(__file__).parent
 hypothesis.settings.register_profile("untimed", deadline=None)  # a busy machine is no failure
