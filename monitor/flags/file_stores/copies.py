@@ -102,7 +102,8 @@ class LocalCopies:
         except OSError as error:
             raise write_error(path, error) from error
         finally:
-            partial.unlink(missing_ok=True)
+            with suppress(OSError):  # it was renamed, or never existed
+                partial.unlink()
 
 
 def _copies(folder: Path) -> list[tuple[float, int, Path]]:
@@ -111,5 +112,10 @@ def _copies(folder: Path) -> list[tuple[float, int, Path]]:
     for path in folder.glob("*/*/*"):
         with suppress(OSError):  # deleted meanwhile
             facts = path.stat()
-            found.append((max(facts.st_atime, facts.st_ctime), facts.st_size, path))
+            found.append((_used_at(facts), facts.st_size, path))
     return found
+
+
+def _used_at(facts: os.stat_result) -> float:
+    """The time of the last use; of an unfinished file, the time of its last change."""
+    return max(facts.st_atime, facts.st_ctime)
