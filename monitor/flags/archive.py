@@ -15,7 +15,7 @@ from monitor.flags import bundle
 from monitor.flags.bundle import ExportedBundle
 from monitor.flags.clip_check import BATCH, StatedClip, clip_faults
 from monitor.flags.database import FlagStore
-from monitor.flags.file_stores import FileStore, open_file_store
+from monitor.flags.file_stores import FileStore, hash_content, open_file_store
 from monitor.flags.files import CLIP, FlagFiles
 from monitor.flags.queries import FlagQuery
 from monitor.flags.retention import RetentionClass, RetentionPlan, plan_deletions
@@ -112,7 +112,7 @@ class FlagArchive:
         try:
             with self.files.open_new(flag_id, CLIP) as path:
                 clip = write(path)
-            file = self.files.hash_file(flag_id, CLIP)
+                file = hash_content(path, name=CLIP)
         except FlagNotFoundError:
             raise
         except MonitorError as error:

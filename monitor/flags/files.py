@@ -74,7 +74,8 @@ class FlagFiles:
         """A file to read at once: the stored one, or a local copy of what is stored now.
 
         Raises:
-            OutputError: there is no such file, or the store cannot be read.
+            FileMissingError: there is no such file.
+            OutputError: the store cannot be read.
         """
         return self._files.path(flag_id, name)
 

@@ -55,8 +55,17 @@ def test_a_part_of_a_file_is_sent_and_a_deleted_file_is_not(archive: FlagArchive
     assert (whole.status_code, whole.content) == (200, b"a picture")
     assert (part.status_code, part.content, part.headers["etag"]) == (206, b"pic", whole.headers["etag"])
     storage.delete(one.id, "frame.jpg")
-    with pytest.raises(OutputError, match="cannot be read"):
+    with pytest.raises(OutputError, match="no longer exists"):
         flag_file(archive, one, "frame.jpg")
+
+
+def test_a_store_that_does_not_answer_is_no_missing_file(archive: FlagArchive, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> Path:
+        raise OutputError("the store does not answer")
+
+    monkeypatch.setattr(archive.files, "path", fail)
+    with pytest.raises(StoreError, match="does not answer"):
+        flag_file(archive, archive.store.get(flag().id), "frame.jpg")
 
 
 def test_a_file_has_the_same_etag_on_every_machine(bucket: BucketStorage, tmp_path: Path) -> None:

@@ -248,7 +248,7 @@ def test_a_camera_that_hangs_does_not_hold_up_the_end(
     monitor_service.close()
     assert time.monotonic() - began < 4
     assert monitor_service.hanging >= 2
-    assert "of 6 threads did not end in time" in caplog.text
+    assert "of 7 threads did not end in time" in caplog.text
     release.set()
     while names() & {"side by side", "watch"}:
         assert time.monotonic() - began < 60

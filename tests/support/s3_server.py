@@ -2,6 +2,7 @@
 
 import importlib.util
 import logging
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -47,3 +48,14 @@ def serve() -> Iterator[str]:
     finally:
         server.stop()
         log.disabled = False
+
+
+def main() -> None:
+    """Serves until the standard input ends; prints the address."""
+    with serve() as address:
+        print(address, flush=True)
+        sys.stdin.read()
+
+
+if __name__ == "__main__":
+    main()

@@ -20,13 +20,13 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from monitor.errors import UsageError
-from monitor.flags.file_stores.folder import FolderStore
+from monitor.flags.file_stores.folder import FolderStore, hash_content
 from monitor.flags.file_stores.s3 import open_s3
 from monitor.settings import EvidenceSettings
 from monitor.system.masking import mask
 from monitor.types import FlagFile
 
-__all__ = ["KINDS", "FileStore", "FileStoreKind", "FolderStore", "open_file_store"]
+__all__ = ["KINDS", "FileStore", "FileStoreKind", "FolderStore", "hash_content", "open_file_store"]
 
 
 class FileStore(Protocol):
@@ -56,7 +56,11 @@ class FileStore(Protocol):
         """The path or URL of a file for people."""
 
     def path(self, flag_id: str, name: str) -> Path:
-        """A file to read, at least during the next minutes: the stored one, or a local copy of what is stored now."""
+        """A file to read, at least during the next minutes: the stored one, or a local copy of what is stored now.
+
+        Raises:
+            FileMissingError: there is no such file.
+        """
 
     def hash_file(self, flag_id: str, name: str) -> FlagFile:
         """The hash and the size of the stored file itself, never of a copy."""

@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from monitor.errors import FlagNotFoundError, OutputError
+from monitor.errors import FileMissingError, FlagNotFoundError, OutputError
 from monitor.system.files import lock, write_error, write_whole
 from monitor.types import FlagFile
 
@@ -103,17 +103,12 @@ class FolderStore:
         """The stored file itself."""
         path = self.folder(flag_id) / name
         if not path.is_file():
-            raise OutputError(f"{path} cannot be read: No such file or directory")
+            raise FileMissingError(f"{path} cannot be read: No such file or directory")
         return path
 
     def hash_file(self, flag_id: str, name: str) -> FlagFile:
         """Reads the whole file."""
-        path = self.folder(flag_id) / name
-        try:
-            with path.open("rb") as file:
-                return FlagFile(name, hashlib.file_digest(file, "sha256").hexdigest(), path.stat().st_size)
-        except OSError as error:
-            raise OutputError(f"{path} cannot be read: {error.strerror or error}") from error
+        return hash_content(self.folder(flag_id) / name, name=name)
 
     def remove(self, flag_id: str) -> None:
         """Deletes the folder."""
@@ -194,6 +189,19 @@ class FolderStore:
                     held.close()
                     raise OutputError(f"{self.root} cannot be written: another process repairs it; try again later")
             self._lock = held
+
+
+def hash_content(path: Path, *, name: str) -> FlagFile:
+    """The hash and the size of a file on this machine.
+
+    Raises:
+        OutputError: the file cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return FlagFile(name, hashlib.file_digest(file, "sha256").hexdigest(), path.stat().st_size)
+    except OSError as error:
+        raise OutputError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
 class _FolderLock:

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from monitor.errors import FlagNotFoundError, OutputError, UsageError
+from monitor.errors import FileMissingError, FlagNotFoundError, OutputError, UsageError
 from monitor.flags.file_stores.copies import LocalCopies, StoredVersion
 from monitor.settings import EvidenceSettings
 from monitor.system.masking import mask
@@ -208,7 +208,8 @@ class ObjectStore:
             yield
         except self._known_errors as error:
             shown = "/".join((self.address, *parts))
-            raise OutputError(f"{shown} cannot be {verb}: {_reason(error)}") from error
+            kind = FileMissingError if isinstance(error, FileNotFoundError) and verb == "read" else OutputError
+            raise kind(f"{shown} cannot be {verb}: {_reason(error)}") from error
 
 
 def _version(facts: Mapping[str, Any]) -> StoredVersion:
