@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final, Self
 
-from monitor.errors import FlagNotFoundError, MonitorError
+from monitor.errors import FlagNotFoundError, MonitorError, OutputError
 from monitor.flags import bundle
 from monitor.flags.bundle import ExportedBundle
 from monitor.flags.clip_check import BATCH, StatedClip, clip_faults
@@ -94,7 +94,8 @@ class FlagArchive:
         try:
             self.store.add(flag, actor=flag.reporter)
         except MonitorError:
-            self.files.remove(flag.id)
+            with suppress(OutputError):  # a repair removes them
+                self.files.remove(flag.id)
             raise
         return flag
 

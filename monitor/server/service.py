@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from typing import Final, Self
 
 from monitor.analysis.pipeline import Engines
-from monitor.errors import ConflictError, UsageError
+from monitor.errors import ConflictError, MonitorError, OutputError, UsageError
 from monitor.flags.archive import FlagArchive
+from monitor.flags.files import RepairReport
 from monitor.flags.retention import RetentionPlan
 from monitor.flags.retention_clock import RetentionClock
 from monitor.media.sources.push import PushInbox
@@ -36,6 +37,8 @@ _MAX_BEAT_TIME: Final = 60.0  # seconds, duration of a heartbeat test on a busy 
 _STOP_TIMEOUT: Final = 2.0  # seconds (wall clock) for stopping all streams
 _CLOSE_TIMEOUT: Final = 3.5  # seconds (wall clock) for stopping all streams and writing the pending clips
 
+_NOT_REPAIRED: Final = "files of flags that a process left unfinished could not be repaired"
+
 _log = logging.getLogger(__name__)
 
 _current: "MonitorService | None" = None
@@ -52,7 +55,7 @@ class MonitorService:
     def __init__(self, settings: Settings, archive: FlagArchive) -> None:
         self.settings = settings
         self.archive = archive
-        self.repaired = archive.files.repair(archive.store)
+        self.repaired = _repair_at_start(archive)
         self._worker = BackgroundWorker("clips")
         self.load = LoadShedder()
         self._streams: dict[str, Stream] = {}
@@ -82,7 +85,6 @@ class MonitorService:
 
         Raises:
             StoreError: the database cannot be opened.
-            OutputError: a file of a flag cannot be read.
         """
         return cls(settings, FlagArchive.open(settings.evidence))
 
@@ -119,13 +121,21 @@ class MonitorService:
         return self.archive.plan(self.settings.evidence, now=self._retention_clock.now())
 
     def _tidy(self) -> None:
-        result = self.archive.tidy(self.settings.evidence, now=self._retention_clock.now())
+        try:
+            result = self.archive.tidy(self.settings.evidence, now=self._retention_clock.now())
+        except OutputError as error:
+            _log.warning("old flags could not be deleted: %s", error)
+            return
         if result.deletions:
             _log.info("retention: %d flags deleted, %.1f MB freed", len(result.deletions), result.freed / 1e6)
 
     def _repair(self) -> None:
         """Complete what another process or machine has left unfinished."""
-        result = self.archive.files.repair_abandoned(self.archive.store)
+        try:
+            result = self.archive.files.repair_abandoned(self.archive.store)
+        except MonitorError as error:
+            _log.warning("%s: %s", _NOT_REPAIRED, error)
+            return
         if result.orphans or result.found or result.lost:
             _log.info(
                 "repair: %d unfinished files removed, %d clips recorded, %d clips missing",
@@ -298,6 +308,15 @@ class MonitorService:
 
     def _save(self) -> None:
         write_sources(self.archive.folder, self._saved.values())
+
+
+def _repair_at_start(archive: FlagArchive) -> RepairReport:
+    """The repairs; none if the files cannot be read now: a timer tries again."""
+    try:
+        return archive.files.repair(archive.store)
+    except OutputError as error:
+        _log.warning("%s: %s", _NOT_REPAIRED, error)
+        return RepairReport(orphans=0, found=0, lost=0)
 
 
 def current() -> MonitorService:

@@ -9,10 +9,11 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from support.flag_storage import BucketStorage
 from support.flagging import flag
 
 from monitor.analysis.pipeline import Engines
-from monitor.errors import UsageError
+from monitor.errors import OutputError, UsageError
 from monitor.flags.archive import FlagArchive
 from monitor.runtime import StreamState
 from monitor.server import service as module
@@ -191,6 +192,38 @@ def test_current_opens_what_the_environment_names(tmp_path: Path, monkeypatch: p
     assert monitor_service.archive.folder == tmp_path / "named"
     assert module.current() is monitor_service
     monitor_service.close()
+
+
+def test_what_another_machine_left_unfinished_is_repaired_while_the_server_runs(
+    bucket: BucketStorage, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    service = MonitorService.open(Settings(evidence=bucket.settings))
+    try:
+        old = service.archive.add(flag(1), {"frame.jpg": b"a picture"})
+        young = service.archive.add(flag(2, created_at=datetime.now(UTC)), {"frame.jpg": b"a picture"})
+        service._repair()
+        store = service.archive.store
+        assert (store.get(old.id).clip, store.get(young.id).clip) == (ClipState.MISSING, ClipState.PENDING)
+        assert "repair: 0 unfinished files removed, 0 clips recorded, 1 clips missing" in caplog.text
+    finally:
+        service.close()
+
+
+def test_a_server_starts_while_the_store_of_the_files_does_not_answer(
+    bucket: BucketStorage, caplog: pytest.LogCaptureFixture
+) -> None:
+    elsewhere = bucket.settings.model_copy(update={"files": "s3://no-such-bucket/flags"})
+    service = MonitorService.open(Settings(evidence=elsewhere))
+    try:
+        with pytest.raises(OutputError, match="no such file or bucket"):
+            service.archive.add(flag(1), {"frame.jpg": b"a picture"})
+        assert service.archive.store.count() == 0
+        service.archive.store.add(flag(1), actor="ada")
+        service._repair()
+    finally:
+        service.close()
+    assert "Traceback" not in caplog.text
 
 
 def test_closing_ends_every_thread_and_lets_go_of_the_database(

@@ -85,7 +85,7 @@ class ObjectStore:
         errors: tuple[type[Exception], ...] = (),
     ) -> None:
         self._system, self._root, self._scheme, self._copies = system, root, scheme, copies
-        self._known_errors = (OSError, *errors)
+        self._known_errors: tuple[type[Exception], ...] = (OSError, *errors)
 
     @property
     def address(self) -> str:
