@@ -166,9 +166,7 @@ class FlagArchive:
     def plan(self, settings: EvidenceSettings, *, now: datetime) -> RetentionPlan:
         """The deletions that :meth:`tidy` would make, see ``monitor.flags.retention``."""
         flags = list(self.iterate(FlagQuery(order="oldest")))
-        found = self.files.all_sizes()
-        sizes = {flag.id: found.get(flag.id, 0) for flag in flags}
-        return plan_deletions(flags, sizes, now=now, settings=settings)
+        return plan_deletions(flags, self.files.usage(flags), now=now, settings=settings)
 
     def tidy(self, settings: EvidenceSettings, *, now: datetime) -> RetentionPlan:
         """Deletes the flags beyond the age limits and quotas of the settings; the log contains the reasons.

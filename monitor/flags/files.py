@@ -6,7 +6,7 @@ pending clip after a restart has either a whole clip or none.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -119,9 +119,9 @@ class FlagFiles:
         """Bytes of a flag's files, recorded or not; files deleted during the call do not count."""
         return sum(self._files.sizes(flag_id).values())
 
-    def all_sizes(self) -> dict[str, int]:
-        """Bytes of the files of every flag that has any, by id; faster than :meth:`size` for each."""
-        return self._files.all_sizes()
+    def usage(self, flags: Sequence[Flag]) -> dict[str, int]:
+        """Bytes of the files of these flags, by id; of an object store, the recorded files only."""
+        return self._files.usage(flags)
 
     def remove(self, flag_id: str) -> None:
         """Deletes a flag's files, if there are any.

@@ -15,7 +15,8 @@ from monitor.flags.files import FlagFiles
 from monitor.settings import EvidenceSettings
 from monitor.system.database import metadata
 
-on_both = pytest.mark.parametrize("storage", ["folder", "s3"], indirect=True)
+_S3 = pytest.param("s3", marks=pytest.mark.slow)  # starts two servers
+on_both = pytest.mark.parametrize("storage", ["folder", _S3], indirect=True)
 
 
 class Storage(Protocol):

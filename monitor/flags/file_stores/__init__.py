@@ -12,7 +12,7 @@ moment and for every reader. Several processes and machines may use one store.
 To add a kind: its module with a :class:`FileStoreKind`, and one name in ``KINDS``.
 """
 
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -24,7 +24,7 @@ from monitor.flags.file_stores.folder import FolderStore, hash_content
 from monitor.flags.file_stores.s3 import open_s3
 from monitor.settings import EvidenceSettings
 from monitor.system.masking import mask
-from monitor.types import FlagFile
+from monitor.types import Flag, FlagFile
 
 __all__ = ["KINDS", "FileStore", "FileStoreKind", "FolderStore", "hash_content", "open_file_store"]
 
@@ -49,8 +49,8 @@ class FileStore(Protocol):
     def sizes(self, flag_id: str) -> dict[str, int]:
         """Bytes of each file of a flag, by name; with unfinished files, if the store has any."""
 
-    def all_sizes(self) -> dict[str, int]:
-        """Bytes of the files of every flag, by its id."""
+    def usage(self, flags: Sequence[Flag]) -> dict[str, int]:
+        """Bytes of the files of these flags, by id, without a request for each."""
 
     def locate(self, flag_id: str, name: str) -> str:
         """The path or URL of a file for people."""

@@ -47,13 +47,11 @@ class LocalCopies:
             OutputError: the copy cannot be written.
         """
         path = self._folder / flag_id / version.tag / name
-        if not path.is_file():
-            self.trim(room_for=version.size)
-            self._make(path, fetch)
         try:
-            os.utime(path, (datetime.now(UTC).timestamp(), version.changed_at.timestamp()))
-        except OSError as error:
-            raise write_error(path, error) from error
+            _touch(path, version)
+        except OSError:  # there is no copy
+            self.trim(room_for=version.size)
+            self._make(path, version, fetch=fetch)
         return path
 
     def new_path(self, flag_id: str, name: str) -> Path:
@@ -93,17 +91,23 @@ class LocalCopies:
                 self.drop(path)
                 total -= size
 
-    def _make(self, path: Path, fetch: Callable[[Path], None]) -> None:
+    def _make(self, path: Path, version: StoredVersion, *, fetch: Callable[[Path], None]) -> None:
         partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             fetch(partial)
+            _touch(partial, version)
             partial.replace(path)
         except OSError as error:
             raise write_error(path, error) from error
         finally:
             with suppress(OSError):  # it was renamed, or never existed
                 partial.unlink()
+
+
+def _touch(path: Path, version: StoredVersion) -> None:
+    """Notes that a copy is used now."""
+    os.utime(path, (datetime.now(UTC).timestamp(), version.changed_at.timestamp()))
 
 
 def _copies(folder: Path) -> list[tuple[float, int, Path]]:

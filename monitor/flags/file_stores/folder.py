@@ -10,7 +10,7 @@ import shutil
 import tempfile
 import threading
 import weakref
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import Final
 
 from monitor.errors import FileMissingError, FlagNotFoundError, OutputError
 from monitor.system.files import lock, write_error, write_whole
-from monitor.types import FlagFile
+from monitor.types import Flag, FlagFile
 
 _PARTIAL: Final = ".partial"
 _PATIENCE: Final = 60.0  # seconds (wall clock) that a writer waits for the repair of another process
@@ -90,10 +90,9 @@ class FolderStore:
                 found[path.name] = path.stat().st_size
         return found
 
-    def all_sizes(self) -> dict[str, int]:
-        """As :meth:`sizes`, for every folder."""
-        ids = [path.name for path in self.root.iterdir()] if self.root.is_dir() else []
-        return {flag_id: sum(self.sizes(flag_id).values()) for flag_id in ids}
+    def usage(self, flags: Sequence[Flag]) -> dict[str, int]:
+        """All files in the folders, recorded or not."""
+        return {flag.id: sum(self.sizes(flag.id).values()) for flag in flags}
 
     def locate(self, flag_id: str, name: str) -> str:
         """The file's path."""

@@ -6,7 +6,7 @@ AWS's own tools; a URL with keys is refused.
 """
 
 import hashlib
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -17,7 +17,7 @@ from monitor.errors import FileMissingError, FlagNotFoundError, OutputError, Usa
 from monitor.flags.file_stores.copies import LocalCopies, StoredVersion
 from monitor.settings import EvidenceSettings
 from monitor.system.masking import mask
-from monitor.types import FlagFile
+from monitor.types import Flag, FlagFile
 
 _CONNECT_TIMEOUT: Final = 3.0  # seconds (wall clock)
 _READ_TIMEOUT: Final = 20.0  # seconds (wall clock) without an answer
@@ -121,15 +121,9 @@ class ObjectStore:
             found = self._system.find(self._key(flag_id), detail=True)
         return {key.rpartition("/")[2]: int(facts["size"]) for key, facts in found.items()}
 
-    def all_sizes(self) -> dict[str, int]:
-        """One request for 1000 files."""
-        total: dict[str, int] = {}
-        with self._errors("read"):
-            found = self._system.find(self._root, detail=True)
-        for key, facts in found.items():
-            flag_id = key.removeprefix(f"{self._root}/").partition("/")[0]
-            total[flag_id] = total.get(flag_id, 0) + int(facts["size"])
-        return total
+    def usage(self, flags: Sequence[Flag]) -> dict[str, int]:
+        """The recorded files only: no request."""
+        return {flag.id: sum(exhibit.size for exhibit in flag.exhibits) for flag in flags}
 
     def locate(self, flag_id: str, name: str) -> str:
         """The file's URL."""
