@@ -178,9 +178,11 @@ class FolderStore:
             OSError: the folder cannot be made.
             OutputError: another process repairs the folder, and does not end.
         """
-        if self._lock is not None:
+        if self._lock is not None:  # also while this process repairs
             return
         with self._locking:
+            if self._lock is not None:  # another thread took it meanwhile
+                return
             self.root.mkdir(parents=True, exist_ok=True)
             held = _FolderLock(self.root)
             with contextlib.suppress(OSError):  # a file system without locks: every repair believes in other processes
