@@ -221,8 +221,10 @@ def test_a_server_starts_while_the_store_of_the_files_does_not_answer(
         assert service.archive.store.count() == 0
         service.archive.store.add(flag(1), actor="ada")
         service._repair()
+        assert service.archive.store.get(flag(1).id).clip is ClipState.PENDING, "nobody can know"
     finally:
         service.close()
+    assert caplog.text.count("could not be repaired: s3://no-such-bucket/flags cannot be read") == 2
     assert "Traceback" not in caplog.text
 
 

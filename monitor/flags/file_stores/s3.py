@@ -188,7 +188,8 @@ class ObjectStore:
         with self._errors("read"):
             try:
                 names = [entry["name"].rpartition("/")[2] for entry in self._system.ls(self._root, detail=True)]
-            except FileNotFoundError:  # no flag was ever stored; a bucket that does not exist fails at the next write
+            except FileNotFoundError:  # no flag was ever stored
+                self._system.ls(self._root.partition("/")[0], detail=True)  # fails without the bucket
                 return []
         return sorted(name for name in names if name and not name.startswith("."))
 
