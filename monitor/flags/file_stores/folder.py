@@ -178,18 +178,18 @@ class FolderStore:
             OSError: the folder cannot be made.
             OutputError: another process repairs the folder, and does not end.
         """
-        if self._lock is not None:  # also while this process repairs
-            return
-        with self._locking:
-            if self._lock is not None:  # another thread took it meanwhile
-                return
-            self.root.mkdir(parents=True, exist_ok=True)
-            held = _FolderLock(self.root)
-            with contextlib.suppress(OSError):  # a file system without locks: every repair believes in other processes
-                if not held.take(shared=True, patience=_PATIENCE):
-                    held.close()
-                    raise OutputError(f"{self.root} cannot be written: another process repairs it; try again later")
-            self._lock = held
+        if self._lock is None:  # it is held while this process repairs, too
+            with self._locking:
+                self._lock = self._lock or self._take_share()
+
+    def _take_share(self) -> "_FolderLock":
+        self.root.mkdir(parents=True, exist_ok=True)
+        held = _FolderLock(self.root)
+        with contextlib.suppress(OSError):  # a file system without locks: every repair believes in other processes
+            if not held.take(shared=True, patience=_PATIENCE):
+                held.close()
+                raise OutputError(f"{self.root} cannot be written: another process repairs it; try again later")
+        return held
 
 
 def hash_content(path: Path, *, name: str) -> FlagFile:
