@@ -18,6 +18,7 @@
     ├── EngineError                a backend is not available, or failed while running
     │   └── UnknownEngineError     no backend has this name; also a UsageError
     ├── OutputError                a result cannot be written
+    │   └── FileMissingError       a stored file does not exist
     ├── SignInError                a name and password were not accepted
     ├── BundleError                a bundle of flags cannot be read
     ├── StoreError                 the flags' database cannot be opened, read or written
@@ -128,6 +129,10 @@ class UnknownEngineError(EngineError, UsageError):
 
 class OutputError(MonitorError):
     """A result cannot be written: no permission, no space, or a missing folder."""
+
+
+class FileMissingError(OutputError):
+    """A stored file of a flag does not exist, or no longer."""
 
 
 class SignInError(MonitorError):

@@ -17,6 +17,7 @@ from monitor.settings import Settings
 if TYPE_CHECKING:
     from monitor.analysis.pipeline import Engines
 
+pytest_plugins = ("support.shared_storage",)
 ROOT = Path(__file__).parent.parent
 TESTS = Path(__file__).parent
 hypothesis.settings.register_profile("untimed", deadline=None)  # a busy machine is no failure
@@ -29,7 +30,10 @@ os.environ.pop("COLUMNS", None)  # pytest-xdist sets it for its workers, and ric
 # A test is slow, and so not part of `make quick`, if it uses one of these fixtures or lies in one of these places: they
 # export networks, decode long clips, train, start servers or drive a browser.
 SLOW_FIXTURES = frozenset(
-    ("bodies", "browser", "camera", "engines", "library", "media", "page", "pairs", "provider", "reference", "server")
+    (
+        *("bodies", "browser", "bucket", "camera", "engines", "library", "media", "page", "pairs", "postgres"),
+        *("provider", "reference", "s3_address", "server", "shared_database"),
+    )
 )
 SLOW_PLACES = (
     *("analysis/test_integrity.py", "analysis/test_tracks.py", "dashboard/pages/test_current_user.py"),

@@ -64,48 +64,49 @@ def write_feedback(flags: Iterable[Flag], out: Path, *, exhibits: FlagFiles) -> 
 
     Raises:
         UsageError: the folder contains feedback already, or no flag is usable.
-        OutputError: the folder cannot be written.
+        OutputError: the folder cannot be written, or the files of the flags cannot be read.
     """
     if (out / FILE_NAME).exists():
         raise UsageError(f"{out / FILE_NAME} exists already: choose another folder with --out")
     counts: Counter[str] = Counter()
     rows: list[FeedbackRow] = []
-    files: list[tuple[Path, PurePosixPath]] = []
+    files: list[tuple[str, str, PurePosixPath]] = []
     for flag in flags:
-        kind, file = classify_flag(flag), _find_file(flag, exhibits)
-        if kind in _USED and file is None:
+        kind = classify_flag(flag)
+        name = _find_file(flag, exhibits) if kind in _USED else None
+        if kind in _USED and name is None:
             kind = "no picture"
         counts[kind] += 1
-        if kind in _USED and file is not None:
-            rows.append(_row(flag, file))
-            files.append((file, rows[-1].path))
+        if name is not None:
+            rows.append(_row(flag, name))
+            files.append((flag.id, name, rows[-1].path))
     if not rows:
         raise UsageError(
             f"no flag is usable as feedback ({FeedbackExport(out, counts).in_words}): review some as fake or real"
         )
     try:
-        for file, path in files:
+        for flag_id, name, path in files:
             (out / path).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(file, out / path)
+            shutil.copyfile(exhibits.path(flag_id, name), out / path)
     except OSError as error:
         raise write_error(out, error) from error
     return FeedbackExport(write_rows(out, rows), counts)
 
 
-def _find_file(flag: Flag, exhibits: FlagFiles) -> Path | None:
-    """The key frame, or else the clip; None if neither exists."""
-    paths = [exhibits.folder(flag.id) / name for name in (FRAME, CLIP)]
-    return next((path for path in paths if path.is_file()), None)
+def _find_file(flag: Flag, exhibits: FlagFiles) -> str | None:
+    """The name of the key frame, or else of the clip; None if neither exists."""
+    existing = exhibits.names(flag.id)
+    return next((name for name in (FRAME, CLIP) if name in existing), None)
 
 
-def _row(flag: Flag, file: Path) -> FeedbackRow:
+def _row(flag: Flag, name: str) -> FeedbackRow:
     """The person's answer about a file, to be copied to ``<kind>/<source>/<flag id>``."""
-    box = flag.box if file.name == FRAME else None
+    box = flag.box if name == FRAME else None
     if box is not None and not (box[0] < box[2] and box[1] < box[3]):
         box = None
-    folder = "frames" if file.name == FRAME else "clips"
+    folder = "frames" if name == FRAME else "clips"
     return FeedbackRow(
-        path=PurePosixPath(folder, _source(flag), f"{flag.id}{file.suffix}"),
+        path=PurePosixPath(folder, _source(flag), f"{flag.id}{Path(name).suffix}"),
         label="fake" if flag.opinion is Opinion.FAKE else "real",
         track_id=flag.track_id or None,
         box=box,

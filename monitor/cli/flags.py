@@ -84,7 +84,7 @@ def show(
     for name, value in _facts(flag):
         table.add_row(name, escape(value))
     for exhibit in flag.exhibits:
-        table.add_row("file", escape(f"{archive.files.folder(flag.id) / exhibit.name}, {exhibit.size} bytes"))
+        table.add_row("file", escape(f"{archive.files.locate(flag.id, exhibit.name)}, {exhibit.size} bytes"))
     for event in events:
         table.add_row("log", escape(f"{event.at} {event.action} by {event.actor or 'the program'}"))
     print_table(table)

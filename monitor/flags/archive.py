@@ -1,4 +1,4 @@
-"""The flags of one folder: the database and the files, and the operations on both."""
+"""The flags: the database and the store of the files, and the operations on both."""
 
 import os
 import shutil
@@ -13,8 +13,9 @@ from typing import Final, Self
 from monitor.errors import FlagNotFoundError, MonitorError, OutputError
 from monitor.flags import bundle
 from monitor.flags.bundle import ExportedBundle
-from monitor.flags.clip_check import StatedClip, clip_faults
+from monitor.flags.clip_check import BATCH, StatedClip, clip_faults
 from monitor.flags.database import FlagStore
+from monitor.flags.file_stores import FileStore, hash_content, open_file_store
 from monitor.flags.files import CLIP, FlagFiles
 from monitor.flags.queries import FlagQuery
 from monitor.flags.retention import RetentionClass, RetentionPlan, plan_deletions
@@ -34,31 +35,43 @@ def default_folder() -> Path:
 
 
 class FlagArchive:
-    """The flags of one folder and its database. Each method raises StoreError if the database does not answer.
+    """The flags of one database and one store of files. Each method raises StoreError if the database does not answer.
 
     Args:
-        folder: contains ``files/``, and the database ``flags.db`` unless ``url`` is given.
+        folder: of this machine; contains ``files/`` and the database ``flags.db``, unless they are given.
         url: an SQLAlchemy URL of another database.
+        files: another store of the files.
 
     Raises:
         StoreError: the database cannot be opened.
     """
 
-    def __init__(self, folder: Path, *, url: str = "") -> None:
+    def __init__(self, folder: Path, *, url: str = "", files: FileStore | None = None) -> None:
         self.folder = folder
+        self.files = FlagFiles(folder / "files" if files is None else files)
         self.store = FlagStore.open(url or f"sqlite:///{folder / 'flags.db'}")
-        self.files = FlagFiles(folder / "files")
 
     @classmethod
     def open(cls, settings: EvidenceSettings) -> Self:
-        """Opens the archive of the settings."""
-        return cls(settings.folder or default_folder(), url=settings.database.get_secret_value())
+        """Opens the archive of the settings.
+
+        Raises:
+            UsageError: ``evidence.files`` names no store that this program knows.
+        """
+        folder = settings.folder or default_folder()
+        files = open_file_store(settings, folder=folder)
+        return cls(folder, url=settings.database.get_secret_value(), files=files)
+
+    def close(self) -> None:
+        """Closes the database and the store of the files."""
+        self.store.close()
+        self.files.close()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.store.close()
+        self.close()
 
     def iterate(self, query: FlagQuery) -> Iterator[Flag]:
         """Iterates over all flags of a query, in its order."""
@@ -81,7 +94,8 @@ class FlagArchive:
         try:
             self.store.add(flag, actor=flag.reporter)
         except MonitorError:
-            self.files.remove(flag.id)
+            with suppress(OutputError):  # a repair removes them
+                self.files.remove(flag.id)
             raise
         return flag
 
@@ -99,13 +113,17 @@ class FlagArchive:
         try:
             with self.files.open_new(flag_id, CLIP) as path:
                 clip = write(path)
-            file = self.files.hash_file(flag_id, CLIP)
+                file = hash_content(path, name=CLIP)
         except FlagNotFoundError:
             raise
         except MonitorError as error:
             return self.store.attach(flag_id, flag.exhibits, clip=ClipState.MISSING, why=str(error))
         span = clip.start, clip.end
-        return self.store.attach(flag_id, (*flag.exhibits, file), clip=ClipState.KEPT, span=span)
+        try:
+            return self.store.attach(flag_id, (*flag.exhibits, file), clip=ClipState.KEPT, span=span)
+        except FlagNotFoundError:  # deleted while the clip was stored
+            self.files.remove(flag_id)
+            raise
 
     def give_up_clip(self, flag_id: str, *, why: str) -> Flag:
         """Settles a pending clip whose process has ended: a whole clip is recorded, else the reason of its absence.
@@ -163,8 +181,7 @@ class FlagArchive:
     def plan(self, settings: EvidenceSettings, *, now: datetime) -> RetentionPlan:
         """The deletions that :meth:`tidy` would make, see ``monitor.flags.retention``."""
         flags = list(self.iterate(FlagQuery(order="oldest")))
-        sizes = {flag.id: self.files.size(flag.id) for flag in flags}
-        return plan_deletions(flags, sizes, now=now, settings=settings)
+        return plan_deletions(flags, self.files.usage(flags), now=now, settings=settings)
 
     def tidy(self, settings: EvidenceSettings, *, now: datetime) -> RetentionPlan:
         """Deletes the flags beyond the age limits and quotas of the settings; the log contains the reasons.
@@ -192,7 +209,7 @@ class FlagArchive:
 
     @property
     def size(self) -> int:
-        """Bytes of all files in the folder: database, flags, analyses, logs."""
+        """Bytes of all files in the folder of this machine: database, flags, analyses, logs, local copies."""
         total = 0
         for parent, _, names in os.walk(self.folder):
             for name in names:
@@ -206,11 +223,11 @@ class FlagArchive:
         return shutil.disk_usage(next(path for path in (self.folder, *self.folder.parents) if path.is_dir())).free
 
     def require_writable(self) -> None:
-        """Checks that folder and database can be written, without a lasting change.
+        """Checks that database, folder and store can be written, without a lasting change.
 
         Raises:
             StoreError: the database cannot be written.
-            OutputError: the folder cannot be written.
+            OutputError: the folder or the store of the files cannot be written.
         """
         self.store.require_writable()
         try:
@@ -220,6 +237,7 @@ class FlagArchive:
                 file.flush()
         except OSError as error:
             raise write_error(self.folder, error) from error
+        self.files.require_writable()
 
     def faults(self) -> list[str]:
         """All changes to database and files that bypassed this program, and all clips that contradict their flags.
@@ -234,5 +252,8 @@ class FlagArchive:
             changes = self.files.faults(flag)
             faults += changes
             if not changes and any(file.name == CLIP for file in flag.exhibits):
-                clips.append(StatedClip.of(flag, self.files.folder(flag.id) / CLIP))
+                clips.append(StatedClip.of(flag, self.files.path(flag.id, CLIP)))
+            if len(clips) == BATCH:
+                faults += clip_faults(clips)
+                clips = []
         return faults + clip_faults(clips)

@@ -165,25 +165,33 @@ class FlagStore:
         clip: ClipState,
         span: tuple[float, float] | None = None,
         why: str = "",
+        expected: str | None = None,
     ) -> Flag:
         """Stores the list of a flag's files and the state of its clip.
 
         Args:
             exhibits: all of its files.
             span: media time of the first and the last picture of the clip, seconds; None: no clip, or not known.
+            expected: SHA-256 of the flag before; None: any.
 
         Raises:
             FlagNotFoundError: the flag has been deleted.
+            FlagChangedError: the flag has another SHA-256 than expected.
         """
         names = [exhibit.name for exhibit in exhibits]
         start, end = (None, None) if span is None else span
         changes = {"exhibits": tuple(exhibits), "clip": clip, "clip_why": why, "clip_start": start, "clip_end": end}
+
+        def change(flag: Flag) -> dict[str, Any]:
+            _require_unchanged(flag, expected)
+            return changes
+
         return self._change(
             flag_id,
             actor="",
             action="kept" if clip is ClipState.KEPT else "not kept",
             details={"files": names, "why": why} | ({} if span is None else {"span": span}),
-            change=lambda _: changes,
+            change=change,
         )
 
     def note(self, action: str, *, actor: str, flag_id: str = "", details: dict[str, Any] | None = None) -> None:

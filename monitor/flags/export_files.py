@@ -1,14 +1,15 @@
 """The files of a flag for an export: unchanged, blurred, or omitted."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from monitor.errors import EngineError, OutputError, SourceError
 from monitor.flags.clip_faces import blur_all_faces
-from monitor.flags.clip_redaction import read_positions, redact_clip
+from monitor.flags.clip_redaction import Position, read_positions, redact_clip
 from monitor.flags.files import CLIP, FACES, TRACE, FlagFiles
 from monitor.flags.redaction import Redaction
 from monitor.types import Flag, FlagFile
@@ -28,15 +29,30 @@ class ExportFile:
     exhibit: FlagFile  # the flag's record of the file
     sha256: str  # hex, of the copy
     size: int  # bytes, of the copy
-    path: Path  # of the stored file, or of its signed copy
+    locate: Callable[[], Path]  # finds the stored file, or its signed copy; see :attr:`path`
     content: bytes | None = None  # of the copy; None: those of the file at ``path``
     altered: str = ""  # the alteration; "" if the copy is unchanged
+
+    @property
+    def path(self) -> Path:
+        """The stored file or its signed copy; use it at once, because a store may delete its local copy later.
+
+        Raises:
+            OutputError: the stored file cannot be read.
+        """
+        return self.locate()
+
+    @property
+    def suffix(self) -> str:
+        """The suffix of the file's name, in lower case: ``.jpg``."""
+        return Path(self.exhibit.name).suffix.lower()
 
     def read(self) -> bytes:
         """The copy's bytes.
 
         Raises:
             OSError: the stored file cannot be read.
+            OutputError: the stored file cannot be read.
         """
         return self.path.read_bytes() if self.content is None else self.content
 
@@ -61,16 +77,18 @@ def collect_files(flag: Flag, exhibits: FlagFiles, *, blur: bool = False) -> Exp
     Raises:
         OutputError: an existing file cannot be read.
     """
-    folder = exhibits.folder(flag.id)
-    existing = [exhibit for exhibit in flag.exhibits if (folder / exhibit.name).is_file()]
+    names = exhibits.names(flag.id)
+    existing = [exhibit for exhibit in flag.exhibits if exhibit.name in names]
     missing = tuple(exhibit.name for exhibit in flag.exhibits if exhibit not in existing)
     copies = [_copy(flag, exhibit, exhibits) for exhibit in existing]
     if not blur:
         return ExportFiles(tuple(copies), missing)
-    redaction = Redaction.read(folder / FACES, own=flag.track_id)
+    redaction = Redaction.read(exhibits.path(flag.id, FACES), own=flag.track_id) if FACES in names else None
+    positions = read_positions(exhibits.path(flag.id, TRACE)) if TRACE in names else []
     files, skipped = [], {}
     for copy in copies:
-        result = _blur_clip(flag, copy, redaction) if copy.exhibit.name == CLIP else _blur(copy, redaction)
+        is_clip = copy.exhibit.name == CLIP
+        result = _blur_clip(flag, copy, redaction, positions=positions) if is_clip else _blur(copy, redaction)
         if isinstance(result, str):
             skipped[copy.exhibit.name] = result
         else:
@@ -80,30 +98,32 @@ def collect_files(flag: Flag, exhibits: FlagFiles, *, blur: bool = False) -> Exp
 
 def _copy(flag: Flag, exhibit: FlagFile, exhibits: FlagFiles) -> ExportFile:
     now = exhibits.hash_file(flag.id, exhibit.name)  # the current hash; flag.json contains the recorded one
-    return ExportFile(exhibit, now.sha256, now.size, exhibits.folder(flag.id) / exhibit.name)
+    return ExportFile(exhibit, now.sha256, now.size, partial(exhibits.path, flag.id, exhibit.name))
 
 
 def _blur(copy: ExportFile, redaction: Redaction | None) -> ExportFile | str:
     """The blurred copy, or the reason for omitting the file."""
-    suffix = copy.path.suffix.lower()
+    suffix = copy.suffix
     if suffix in _TEXT:
         return copy
     if suffix not in PICTURES:
         return _MOVING
     if redaction is None:
         return f"{FACES} does not contain the positions of its faces"
+    path = copy.path
     try:
-        content = redaction.blur(copy.path.read_bytes(), suffix=suffix)
+        content = redaction.blur(path.read_bytes(), suffix=suffix)
     except OSError as error:
-        raise OutputError(f"{copy.path} cannot be read: {error.strerror or error}") from error
+        raise OutputError(f"{path} cannot be read: {error.strerror or error}") from error
     except ValueError as error:
         return str(error)
     return copy if content is None else _altered(copy, content, redaction.in_words)
 
 
-def _blur_clip(flag: Flag, copy: ExportFile, redaction: Redaction | None) -> ExportFile | str:
+def _blur_clip(
+    flag: Flag, copy: ExportFile, redaction: Redaction | None, *, positions: Sequence[Position]
+) -> ExportFile | str:
     """The clip with the flagged face alone, or with all faces blurred, or the reason for omitting it."""
-    positions = read_positions(copy.path.with_name(TRACE))
     is_known = flag.track_id is not None and flag.clip_span is not None and bool(positions)
     try:
         if is_known and flag.clip_span is not None and redaction is not None:
@@ -116,4 +136,4 @@ def _blur_clip(flag: Flag, copy: ExportFile, redaction: Redaction | None) -> Exp
 
 def _altered(copy: ExportFile, content: bytes, words: str) -> ExportFile:
     digest = hashlib.sha256(content).hexdigest()
-    return ExportFile(copy.exhibit, digest, len(content), copy.path, content, altered=words)
+    return ExportFile(copy.exhibit, digest, len(content), copy.locate, content, altered=words)

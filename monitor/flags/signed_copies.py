@@ -38,7 +38,7 @@ def sign_copies(
         SourceError: the process that signs died or hung.
         OutputError: the folder is full, or the time-stamp authority does not answer.
     """
-    chosen = [(flag, copy) for flag in flags for copy in copies[flag.id].files if copy.path.suffix.lower() in ALTERABLE]
+    chosen = [(flag, copy) for flag in flags for copy in copies[flag.id].files if copy.suffix in ALTERABLE]
     drafts = [_draft(flag, copy, folder=folder, number=number) for number, (flag, copy) in enumerate(chosen)]
     whys = _sign(drafts, settings)
     signed = {
@@ -75,16 +75,16 @@ def _sign(drafts: list[ManifestDraft], settings: CredentialSettings) -> list[str
 
 def _draft(flag: Flag, copy: ExportFile, *, folder: Path, number: int) -> ManifestDraft:
     name = copy.exhibit.name
-    file = copy.path
+    stored = file = copy.path
     if copy.content is not None:
-        file = folder / f"{number}-altered{copy.path.suffix}"
+        file = folder / f"{number}-altered{copy.suffix}"
         file.write_bytes(copy.content)
     return ManifestDraft(
         file=file,
-        signed=folder / f"{number}{copy.path.suffix.lower()}",
+        signed=folder / f"{number}{copy.suffix}",
         title=name,
         actions=(*_actions(flag, name), *([("c2pa.edited", copy.altered)] if copy.altered else [])),
-        parent=copy.path,
+        parent=stored,
         origin={
             "source": flag.source,
             "source_kind": flag.source_kind,
@@ -113,4 +113,4 @@ def _signed(copy: ExportFile, path: Path) -> ExportFile:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     words = f"{copy.altered}; {SIGNED}" if copy.altered else SIGNED
-    return replace(copy, sha256=digest, size=path.stat().st_size, path=path, content=None, altered=words)
+    return replace(copy, sha256=digest, size=path.stat().st_size, locate=lambda: path, content=None, altered=words)

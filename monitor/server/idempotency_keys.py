@@ -4,7 +4,6 @@ A client that lost the answer repeats its request with the same header ``Idempot
 first one (IETF draft "The Idempotency-Key HTTP Header Field").
 """
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -55,27 +54,30 @@ class IdempotencyKeys:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._open: set[tuple[str, str]] = set()
-        self._lock = threading.Lock()
 
     @contextmanager
     def claim(self, owner: str, key: str) -> Iterator[None]:
-        """Holds a key while its request runs.
+        """Holds a key while its request runs; raises as :meth:`hold`."""
+        self.hold(owner, key)
+        try:
+            yield
+        finally:
+            self.release(owner, key)
+
+    def hold(self, owner: str, key: str) -> None:
+        """Holds a key against the requests of all server processes, until :meth:`release`.
 
         Raises:
             ConflictError: a request with this key runs already.
         """
-        with self._lock:
-            if (owner, key) in self._open:
-                raise ConflictError(
-                    "a request with this Idempotency-Key still runs: wait for its answer", retry_after=_RETRY_AFTER
-                )
-            self._open.add((owner, key))
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._open.discard((owner, key))
+        if not self._database.locks.take(_lock_name(owner, key)):
+            raise ConflictError(
+                "a request with this Idempotency-Key still runs: wait for its answer", retry_after=_RETRY_AFTER
+            )
+
+    def release(self, owner: str, key: str) -> None:
+        """Lets go of a key."""
+        self._database.locks.release(_lock_name(owner, key))
 
     def find(self, owner: str, key: str) -> CompletedRequest | None:
         """The request that was done with a key; None if there was none within 24 hours."""
@@ -90,6 +92,10 @@ class IdempotencyKeys:
         with self._database.writing() as connection:
             connection.execute(idempotency_keys.delete().where(_is_expired() | _is(owner, key)))
             connection.execute(idempotency_keys.insert().values(created_at=datetime.now(UTC).isoformat(), **row))
+
+
+def _lock_name(owner: str, key: str) -> str:
+    return f"idempotency key {owner} {key}"
 
 
 def _is(owner: str, key: str) -> ColumnElement[bool]:

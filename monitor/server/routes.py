@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from monitor.errors import FlagNotFoundError, MonitorError, OutputError
+from monitor.errors import FlagNotFoundError, MonitorError, OutputError, StoreError
 from monitor.server import sent_files, service
 from monitor.server.api.mount import API_ROUTE
 from monitor.server.auth.authorization import authorize, client_of, token_of, wait_until_denied
@@ -94,9 +94,11 @@ async def flag_file(request: Request) -> Response:
     archive, path = service.current().archive, request.path_params
     try:
         flag = await asyncio.to_thread(archive.store.get, path["flag"])
-        return sent_files.flag_file(archive, flag, path["name"])
+        return await asyncio.to_thread(sent_files.flag_file, archive, flag, path["name"])
     except (FlagNotFoundError, OutputError) as error:
         return _error(str(error), 404)
+    except StoreError as error:
+        return _error(str(error), 503)
 
 
 async def analysis_file(request: Request) -> Response:

@@ -9,7 +9,7 @@ from typing import Final
 from starlette.background import BackgroundTask
 from starlette.responses import FileResponse, HTMLResponse, Response
 
-from monitor.errors import OutputError
+from monitor.errors import FileMissingError, OutputError, StoreError
 from monitor.flags.archive import FlagArchive
 from monitor.results.printable import PRINTABLE, printable
 from monitor.settings import CredentialSettings
@@ -27,11 +27,19 @@ HEADERS: Final = {
 def flag_file(archive: FlagArchive, flag: Flag, name: str) -> Response:
     """A file of a flag; byte ranges are supported, so that a player can seek in a clip.
 
+    It may wait for an object store, so do not call it on the event loop.
+
     Raises:
         OutputError: there is no such file.
+        StoreError: the store of the files does not answer.
     """
     _require(name in {exhibit.name for exhibit in flag.exhibits}, name)
-    return _file(archive.files.folder(flag.id) / name)
+    try:
+        return _file(archive.files.path(flag.id, name))
+    except FileMissingError:
+        raise OutputError("the file no longer exists") from None
+    except OutputError as error:
+        raise StoreError(str(error)) from error
 
 
 def result_file(folder: Path | None, name: str, *, saved: bool = False) -> Response:

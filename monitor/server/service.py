@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from typing import Final, Self
 
 from monitor.analysis.pipeline import Engines
-from monitor.errors import ConflictError, UsageError
+from monitor.errors import ConflictError, MonitorError, OutputError, UsageError
 from monitor.flags.archive import FlagArchive
+from monitor.flags.files import RepairReport
 from monitor.flags.retention import RetentionPlan
 from monitor.flags.retention_clock import RetentionClock
 from monitor.media.sources.push import PushInbox
@@ -31,9 +32,12 @@ from monitor.system.masking import mask
 
 CAMERA_GRACE: Final = 30.0  # seconds (wall clock) until the stream of a disconnected browser camera ends
 _TIDY_INTERVAL: Final = 3600.0  # seconds (wall clock)
+_REPAIR_INTERVAL: Final = 600.0  # seconds (wall clock)
 _MAX_BEAT_TIME: Final = 60.0  # seconds, duration of a heartbeat test on a busy machine
 _STOP_TIMEOUT: Final = 2.0  # seconds (wall clock) for stopping all streams
 _CLOSE_TIMEOUT: Final = 3.5  # seconds (wall clock) for stopping all streams and writing the pending clips
+
+_NOT_REPAIRED: Final = "files of flags that a process left unfinished could not be repaired"
 
 _log = logging.getLogger(__name__)
 
@@ -53,7 +57,7 @@ class MonitorService:
         self.settings = settings
         self._placement = placement
         self.archive = archive
-        self.repaired = archive.files.repair(archive.store)
+        self.repaired = _repair_at_start(archive)
         self._worker = BackgroundWorker("clips")
         self.load = LoadShedder()
         self._streams: dict[str, Stream] = {}
@@ -69,6 +73,7 @@ class MonitorService:
         self._timers = (
             Timer("heartbeat", self.heartbeat.beat, every=every),
             Timer("retention", self._tidy, every=_TIDY_INTERVAL),
+            Timer("repair", self._repair, every=_REPAIR_INTERVAL),
         )
         self._retention_clock = RetentionClock()
         self.hanging = 0  # number of threads that ``close`` left running
@@ -85,7 +90,6 @@ class MonitorService:
 
         Raises:
             StoreError: the database cannot be opened.
-            OutputError: a file of a flag cannot be read.
         """
         archive = FlagArchive.open(settings.evidence)
         try:
@@ -124,7 +128,7 @@ class MonitorService:
             self.hanging += 1
             _log.warning("the other machines did not end their streams in time: they end them alone")
         self.hanging += run_parallel([outlet.close for outlet in self.outlets], timeout=_STOP_TIMEOUT)
-        self.archive.store.close()
+        self.archive.close()
 
     def _find_user(self, user: User) -> User | None:
         with_password = self.settings.access.mode == "password"
@@ -135,9 +139,26 @@ class MonitorService:
         return self.archive.plan(self.settings.evidence, now=self._retention_clock.now())
 
     def _tidy(self) -> None:
-        result = self.archive.tidy(self.settings.evidence, now=self._retention_clock.now())
+        try:
+            result = self.archive.tidy(self.settings.evidence, now=self._retention_clock.now())
+        except OutputError as error:
+            _log.warning("old flags could not be deleted: %s", error)
+            return
         if result.deletions:
             _log.info("retention: %d flags deleted, %.1f MB freed", len(result.deletions), result.freed / 1e6)
+
+    def _repair(self) -> None:
+        """Complete what another process or machine has left unfinished."""
+        try:
+            result = self.archive.files.repair_abandoned(self.archive.store)
+        except MonitorError as error:
+            _log.warning("%s: %s", _NOT_REPAIRED, error)
+            return
+        if result.orphans or result.found or result.lost:
+            _log.info(
+                "repair: %d unfinished files removed, %d clips recorded, %d clips missing",
+                *(result.orphans, result.found, result.lost),
+            )
 
     @property
     def clips_waiting(self) -> int:
@@ -315,6 +336,15 @@ class MonitorService:
 
     def _save(self) -> None:
         write_sources(self.archive.folder, self._saved.values())
+
+
+def _repair_at_start(archive: FlagArchive) -> RepairReport:
+    """The repairs; none if the files cannot be read now: a timer tries again."""
+    try:
+        return archive.files.repair(archive.store)
+    except OutputError as error:
+        _log.warning("%s: %s", _NOT_REPAIRED, error)
+        return RepairReport(orphans=0, found=0, lost=0)
 
 
 def current() -> MonitorService:

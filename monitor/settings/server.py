@@ -17,6 +17,15 @@ class EvidenceSettings(StageSettings):
     database: SecretStr = Field(
         SecretStr(""), description="SQLAlchemy URL of the flag database. Default: flags.db in that folder."
     )
+    files: str = Field(
+        "",
+        description="Store of the flags' files: a folder, or s3://bucket/prefix. Default: files in that folder.",
+    )
+    files_endpoint: str = Field(
+        "",
+        description="Address of an S3-compatible store for evidence.files, such as https://minio.example.org:9000. "
+        "Default: AWS.",
+    )
     pre_roll: float = Field(5.0, ge=0, le=60, description="Length of the clip before a flag, seconds of media time.")
     post_roll: float = Field(5.0, ge=0, le=60, description="Length of the clip after a flag, seconds of media time.")
     keep_days: float | None = Field(
@@ -46,6 +55,20 @@ class EvidenceSettings(StageSettings):
         description="Size of the files of reviewed false alarms above which the oldest of them are deleted, "
         "gigabytes. Default: no limit.",
     )
+
+    @field_validator("files", "files_endpoint", mode="after")
+    @classmethod
+    def _check_store(cls, value: str) -> str:
+        if "@" in value.partition("://")[2]:  # a secret key may contain a slash
+            raise ValueError("must not contain keys: give them as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
+        return value.strip().rstrip("/")
+
+    @field_validator("files_endpoint", mode="after")
+    @classmethod
+    def _check_endpoint(cls, value: str) -> str:
+        if value and not re.fullmatch(r"https?://[^\s/]+\S*", value):
+            raise ValueError("must begin with http:// or https://, such as https://minio.example.org:9000")
+        return value
 
 
 class DashboardSettings(StageSettings):

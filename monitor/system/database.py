@@ -6,6 +6,7 @@ Usable from several threads and processes.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -18,9 +19,11 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 
 from monitor.errors import StoreError
+from monitor.system.database_locks import DatabaseLocks
 
 metadata = MetaData()  # all rooms add their tables here; a test compares them with the migrations
 _BUSY: Final = 10.0  # seconds that a writer waits for another writer
+_MIGRATION_LOCK: Final = 0x6D69677261746521  # any number that nothing else uses
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 
 
@@ -29,6 +32,7 @@ class Database:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self.locks = DatabaseLocks(engine, translate=partial(_translate_errors, engine))
 
     @classmethod
     def open(cls, url: str) -> Self:
@@ -64,6 +68,7 @@ class Database:
 
     def close(self) -> None:
         """Close all connections."""
+        self.locks.close()
         self._engine.dispose()
 
     def __enter__(self) -> Self:
@@ -126,6 +131,8 @@ def _migrate(engine: Engine) -> None:
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS))
     with engine.connect().execution_options(writes=True) as connection, connection.begin():
+        if engine.dialect.name == "postgresql":  # until the commit: of two processes that start, one waits
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
         config.attributes["connection"] = connection
         try:
             command.upgrade(config, "head")

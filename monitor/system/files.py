@@ -89,11 +89,14 @@ def alone_in(folder: Path) -> Iterator[None]:
         yield
 
 
-def lock(file: BinaryIO, *, patience: float = 0.0) -> bool:
+def lock(file: BinaryIO | int, *, shared: bool = False, patience: float = 0.0) -> bool:
     """Lock an open file against other processes until it is closed; Windows has no such locks.
 
+    A lock that this process holds already changes its kind.
+
     Args:
-        file: open for writing.
+        file: open for writing; or the descriptor of a folder.
+        shared: allow the shared locks of other processes.
         patience: longest wait for another process that holds the lock, seconds.
 
     Returns:
@@ -109,7 +112,7 @@ def lock(file: BinaryIO, *, patience: float = 0.0) -> bool:
     deadline = time.monotonic() + patience
     while True:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except BlockingIOError:
             if time.monotonic() >= deadline:
                 return False

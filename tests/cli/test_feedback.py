@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.flag_storage import Storage, on_both
 from support.flagging import BEGIN, flag
 
 from monitor.cli.feedback import classify_flag, write_feedback
@@ -20,8 +21,8 @@ BOX = (10.0, 20.0, 110.0, 140.0)
 
 
 @pytest.fixture
-def exhibits(tmp_path: Path) -> FlagFiles:
-    return FlagFiles(tmp_path / "kept")
+def exhibits(storage: Storage) -> FlagFiles:
+    return storage.files()
 
 
 def reviewed(number: int, opinion: Opinion | None, **changes: Any) -> Flag:
@@ -52,6 +53,7 @@ def test_a_flag_is_classified_by_label_and_opinion(label: Label, opinion: Opinio
     assert classify_flag(flag(label=label, opinion=opinion)) == "not reviewed"
 
 
+@on_both
 def test_the_laboratory_reads_what_is_written(exhibits: FlagFiles, tmp_path: Path) -> None:
     flags = [
         kept(exhibits, reviewed(0, Opinion.REAL, note="=looks fine\nto me", category="false alarm")),

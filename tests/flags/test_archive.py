@@ -1,12 +1,15 @@
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from support.flag_storage import BucketStorage, Storage, on_both
 from support.flagging import BEGIN, clip, flag
 
-from monitor.errors import OutputError
+from monitor.errors import FlagNotFoundError, OutputError
 from monitor.flags import archive as archives
 from monitor.flags.archive import FlagArchive, default_folder
 from monitor.flags.bundle import verify
@@ -18,8 +21,8 @@ from monitor.types import ClipState, Flag, Opinion, Origin
 
 
 @pytest.fixture
-def archive(tmp_path: Path) -> Iterator[FlagArchive]:
-    with FlagArchive.open(EvidenceSettings(folder=tmp_path / "kept")) as archive:
+def archive(storage: Storage) -> Iterator[FlagArchive]:
+    with storage.archive() as archive:
         for number in range(3):
             one = flag(number)
             one = replace(one, exhibits=archive.files.create(one.id, {"frame.jpg": b"a picture"}))
@@ -40,19 +43,22 @@ def test_every_page_is_read(archive: FlagArchive, monkeypatch: pytest.MonkeyPatc
     assert [one.id for one in archive.iterate(FlagQuery(order="oldest"))] == [flag(number).id for number in range(3)]
 
 
-def test_deleting_a_flag_deletes_its_files(archive: FlagArchive) -> None:
+@on_both
+def test_deleting_a_flag_deletes_its_files(archive: FlagArchive, storage: Storage) -> None:
     archive.delete(flag(1).id, actor="bob", why="asked for")
-    assert not archive.files.folder(flag(1).id).exists()
+    assert storage.names() == {flag(0).id, flag(2).id}
     assert archive.store.count() == 2
     assert archive.faults() == []
 
 
-def test_faults_of_database_and_files_are_reported_together(archive: FlagArchive) -> None:
-    (archive.files.folder(flag(2).id) / "frame.jpg").write_bytes(b"another")
+@on_both
+def test_faults_of_database_and_files_are_reported_together(archive: FlagArchive, storage: Storage) -> None:
+    storage.write(flag(2).id, "frame.jpg", b"another")
     archive.files.remove(flag(0).id)
     assert archive.faults() == [f"{flag(0).id}/frame.jpg is missing", f"{flag(2).id}/frame.jpg was changed"]
 
 
+@on_both
 def test_a_clip_that_contradicts_its_flag_is_a_fault(archive: FlagArchive) -> None:
     def write(path: Path, seconds: float) -> Clip:
         path.write_bytes(clip((0.0, seconds)))
@@ -64,6 +70,7 @@ def test_a_clip_that_contradicts_its_flag_is_a_fault(archive: FlagArchive) -> No
     assert archive.faults() == [f"{flag(1).id}/clip.mp4 has 2.50 s, but the flag states 4.00 s"]
 
 
+@on_both
 def test_an_export_is_valid(archive: FlagArchive, tmp_path: Path) -> None:
     made = archive.export(archive.store.find(ALL), tmp_path / "all.zip", actor="bob")
     assert verify(made.path).faults == ()
@@ -77,7 +84,8 @@ def automatic(archive: FlagArchive, number: int) -> Flag:
     return one
 
 
-def test_tidying_deletes_the_planned_flags_and_logs_the_reason(archive: FlagArchive) -> None:
+@on_both
+def test_tidying_deletes_the_planned_flags_and_logs_the_reason(archive: FlagArchive, storage: Storage) -> None:
     one, settings = automatic(archive, 5), EvidenceSettings(keep_days=1)
     now = BEGIN + timedelta(days=2)
     (planned,) = archive.plan(settings, now=now).deletions
@@ -85,7 +93,7 @@ def test_tidying_deletes_the_planned_flags_and_logs_the_reason(archive: FlagArch
     assert archive.store.count() == 4, "a plan deletes nothing"
     assert archive.tidy(settings, now=now).deletions == (planned,)
     assert archive.store.count() == 3, "what people flagged stays"
-    assert not archive.files.folder(one.id).exists()
+    assert one.id not in storage.names()
     last = archive.store.events(one.id)[-1]
     assert (last.action, last.actor, last.details) == ("deleted", "", {"why": planned.why})
     assert archive.faults() == []
@@ -135,3 +143,63 @@ def test_an_unwritable_archive_is_an_error(archive: FlagArchive, monkeypatch: py
     monkeypatch.setattr("tempfile.TemporaryFile", full)
     with pytest.raises(OutputError, match="no space left"):
         archive.require_writable()
+
+
+def test_an_unwritable_bucket_is_an_error(bucket: BucketStorage) -> None:
+    with bucket.archive() as archive:
+        archive.require_writable()
+        assert bucket.names() == set()
+    elsewhere = bucket.settings.model_copy(update={"files": "s3://no-such-bucket/flags"})
+    with FlagArchive.open(elsewhere) as archive, pytest.raises(OutputError, match="no such file or bucket"):
+        archive.require_writable()
+
+
+@on_both
+def test_a_clip_of_a_flag_that_is_deleted_meanwhile_leaves_nothing(
+    archive: FlagArchive, storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attach = archive.store.attach
+
+    def delete_before(flag_id: str, *args: Any, **options: Any) -> Flag:
+        archive.store.delete(flag_id, actor="bob")
+        return attach(flag_id, *args, **options)
+
+    def write(path: Path) -> Clip:
+        path.write_bytes(b"a clip")
+        return Clip(10.0, 14.0, reencoded=False)
+
+    monkeypatch.setattr(archive.store, "attach", delete_before)
+    with pytest.raises(FlagNotFoundError):
+        archive.add_clip(flag(1).id, write)
+    assert storage.names() == {flag(0).id, flag(2).id}
+
+
+def test_a_clip_that_cannot_be_sent_is_missing_with_the_reason(bucket: BucketStorage) -> None:
+    with bucket.archive() as archive:
+        one = archive.add(flag(), {"frame.jpg": b"a picture"})
+
+    def write(path: Path) -> Clip:
+        path.write_bytes(b"a clip")
+        monkeypatch.setattr(archive.files._files, "_root", "no-such-bucket/flags")  # type: ignore[attr-defined]
+        return Clip(10.0, 14.0, reencoded=False)
+
+    with pytest.MonkeyPatch.context() as monkeypatch, bucket.archive() as archive:
+        lost = archive.add_clip(one.id, write)
+    assert (lost.clip, lost.exhibits) == (ClipState.MISSING, one.exhibits)
+    assert lost.clip_why.endswith("clip.mp4 cannot be written: no such file or bucket")
+    assert bucket.names(one.id) == {"frame.jpg"}
+    assert not list(archive.folder.glob("copies/**/*.mp4"))
+
+
+@on_both
+def test_two_processes_tidy_at_once(storage: Storage) -> None:
+    settings, now = EvidenceSettings(keep_days=1), BEGIN + timedelta(days=2)
+    with storage.archive() as one, storage.archive() as other, ThreadPoolExecutor(2) as pool:
+        for number in range(12):
+            automatic(one, number)
+        plans = list(pool.map(lambda archive: archive.tidy(settings, now=now), (one, other)))
+        deleted = [deletion.flag_id for plan in plans for deletion in plan.deletions]
+        assert sorted(deleted) == [flag(number).id for number in range(12)], "each by one of them"
+        assert storage.names() == set()
+        assert [event.action for event in one.store.events()].count("deleted") == 12
+        assert one.faults() == []

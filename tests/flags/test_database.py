@@ -18,21 +18,12 @@ from monitor.flags.database import FlagQuery, FlagStore, new_id
 from monitor.types import ClipState, FlagFile, Label, Opinion
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[Path]:
-    """A PostgreSQL server."""
-    if reason := postgres_server.missing():
-        pytest.skip(reason)
-    with postgres_server.serve() as folder:
-        yield folder
-
-
 @pytest.fixture(params=["sqlite", "postgresql"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path}/kept/flags.db"
         return
-    with postgres_server.database(request.getfixturevalue("server"), "flags") as address:
+    with postgres_server.database(request.getfixturevalue("postgres"), "flags") as address:
         yield address
 
 

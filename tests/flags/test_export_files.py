@@ -1,11 +1,11 @@
 import hashlib
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from support.flag_storage import Storage, on_both
 from support.flagging import flag
 
 from monitor.flags.export_files import collect_files
@@ -17,8 +17,8 @@ PNG = cv2.imencode(".png", np.zeros((20, 20, 3), np.uint8))[1].tobytes()
 
 
 @pytest.fixture
-def exhibits(tmp_path: Path) -> FlagFiles:
-    return FlagFiles(tmp_path / "files")
+def exhibits(storage: Storage) -> FlagFiles:
+    return storage.files()
 
 
 def kept(exhibits: FlagFiles, *tracks: int, **files: bytes) -> Flag:
@@ -30,9 +30,10 @@ def kept(exhibits: FlagFiles, *tracks: int, **files: bytes) -> Flag:
     return replace(one, exhibits=exhibits.create(one.id, files))
 
 
-def test_an_unblurred_copy_is_the_stored_file(exhibits: FlagFiles) -> None:
+@on_both
+def test_an_unblurred_copy_is_the_stored_file(exhibits: FlagFiles, storage: Storage) -> None:
     one = kept(exhibits, 1, 2)
-    (exhibits.folder(one.id) / "clip.mp4").unlink()
+    storage.delete(one.id, "clip.mp4")
     found = collect_files(one, exhibits)
     assert [copy.exhibit.name for copy in found.files] == ["frame.jpg", "faces.json"]
     assert found.missing == ("clip.mp4",)
@@ -41,14 +42,16 @@ def test_an_unblurred_copy_is_the_stored_file(exhibits: FlagFiles) -> None:
     assert {copy.altered for copy in found.files} == {""}
 
 
-def test_a_changed_file_is_copied_with_its_current_hash(exhibits: FlagFiles) -> None:
+@on_both
+def test_a_changed_file_is_copied_with_its_current_hash(exhibits: FlagFiles, storage: Storage) -> None:
     one = kept(exhibits, 1)
-    (exhibits.folder(one.id) / "clip.mp4").write_bytes(b"another")
+    storage.write(one.id, "clip.mp4", b"another")
     copy = collect_files(one, exhibits).files[-1]
     assert (copy.sha256, copy.size) == (hashlib.sha256(b"another").hexdigest(), 7)
     assert copy.exhibit == one.exhibits[-1]
 
 
+@on_both
 def test_a_blurred_copy_has_its_own_hash(exhibits: FlagFiles) -> None:
     one = kept(exhibits, 1, 2, **{"close.png": PNG, "sound.wav": b"a sound"})
     found = collect_files(one, exhibits, blur=True)

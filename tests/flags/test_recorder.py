@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from support.events import analyse_frame, close_stream, open_stream
+from support.flag_storage import Storage, on_both
 from support.flag_writer import CARD, SUSPECT, provenance
 from support.observations import Face, change, observation
 
@@ -69,8 +70,8 @@ class Reserved:
 
 
 @pytest.fixture
-def archive(tmp_path: Path) -> Iterator[FlagArchive]:
-    with FlagArchive(tmp_path / "kept") as archive:
+def archive(storage: Storage) -> Iterator[FlagArchive]:
+    with storage.archive() as archive:
         yield archive
 
 
@@ -103,6 +104,7 @@ def mark(seconds: float, **changes: Any) -> FlagRequest:
     )
 
 
+@on_both
 def test_a_flag_is_kept_with_what_was_on_the_screen(flagger: FlagRecorder, archive: FlagArchive) -> None:
     for second in range(10):
         show(flagger, float(second), CALM, SUSPECT)
@@ -114,16 +116,15 @@ def test_a_flag_is_kept_with_what_was_on_the_screen(flagger: FlagRecorder, archi
     assert (flag.model, flag.weights_sha256) == (CARD.id, CARD.weights_sha256)
     assert flag.settings["verdict"]["suspicious_at"] == 0.8
     assert archive.files.faults(flag) == []
-    folder = archive.files.folder(flag.id)
-    picture = np.asarray(Image.open(folder / "frame.jpg"))
+    picture = np.asarray(Image.open(archive.files.path(flag.id, "frame.jpg")))
     assert picture.shape == (240, 320, 3)
     assert abs(float(picture.mean()) - 70) < 2, "that of second 7"
-    drawn = np.asarray(Image.open(folder / "overlay.jpg")).astype(int)
+    drawn = np.asarray(Image.open(archive.files.path(flag.id, "overlay.jpg"))).astype(int)
     assert np.abs(drawn - 70).max() > 60
-    faces = json.loads((folder / "faces.json").read_text())
+    faces = json.loads(archive.files.path(flag.id, "faces.json").read_text())
     assert (faces["width"], faces["height"]) == (320, 240)
     assert [(face["track_id"], face["box"]) for face in faces["faces"]] == [(1, list(CALM.box)), (2, list(SUSPECT.box))]
-    samples = json.loads((folder / "trace.json").read_text())["samples"]
+    samples = json.loads(archive.files.path(flag.id, "trace.json").read_text())["samples"]
     assert [sample["media_time"] for sample in samples] == [5.0, 6.0, 7.0, 8.0, 9.0]
     assert {sample["log_odds"] for sample in samples} == {1.5}
 
@@ -197,6 +198,7 @@ def test_memory_is_bounded_in_bytes(flagger: FlagRecorder, monkeypatch: pytest.M
 
 
 class TestClip:
+    @on_both
     def test_it_is_written_when_the_seconds_after_are_over(
         self, flagger: FlagRecorder, archive: FlagArchive, clips: Clips
     ) -> None:
@@ -212,7 +214,7 @@ class TestClip:
         assert kept.clip is ClipState.KEPT
         assert (kept.clip_span, kept.clip_warning) == ((3.0, 6.0), "")
         assert archive.files.faults(kept) == []
-        assert (archive.files.folder(flag.id) / "clip.mp4").read_bytes() == b"moving"
+        assert archive.files.path(flag.id, "clip.mp4").read_bytes() == b"moving"
 
     def test_it_is_written_when_the_source_ends_before(self, flagger: FlagRecorder, archive: FlagArchive) -> None:
         show(flagger, 5.0, SUSPECT)
@@ -220,6 +222,7 @@ class TestClip:
         close_stream(flagger)
         assert archive.store.get(flag.id).clip is ClipState.KEPT
 
+    @on_both
     def test_why_there_is_none_is_kept(self, flagger: FlagRecorder, archive: FlagArchive, clips: Clips) -> None:
         clips.fails = SourceUnreadableError("nothing of it is there any more")
         show(flagger, 5.0, SUSPECT)
@@ -276,6 +279,7 @@ class TestClip:
             flagger.flag(mark(5.0, reporter="bob"))
         assert (len(clips.reserved), clips.released) == (3, 2)
 
+    @on_both
     def test_a_deleted_flag_needs_none(self, flagger: FlagRecorder, archive: FlagArchive) -> None:
         show(flagger, 5.0, SUSPECT)
         archive.delete(flagger.flag(mark(5.0)).id, actor="ada")
@@ -302,8 +306,9 @@ class TestAutomatic:
         assert archive.store.count() == 0
 
 
+@on_both
 def test_a_full_disk_leaves_neither_flag_nor_files(
-    flagger: FlagRecorder, archive: FlagArchive, monkeypatch: pytest.MonkeyPatch
+    flagger: FlagRecorder, archive: FlagArchive, storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     show(flagger, 0.0, CALM)
 
@@ -315,7 +320,7 @@ def test_a_full_disk_leaves_neither_flag_nor_files(
         with pytest.raises(OutputError, match="no space"):
             flagger.flag(mark(0.0))
     assert archive.store.count() == 0
-    assert not list((archive.folder / "files").iterdir())
+    assert storage.names() == set()
     assert flagger.flag(mark(0.0)), "the next try works"
 
 

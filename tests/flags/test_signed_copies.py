@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from support.certificates import SigningFiles, write_signing_files
+from support.flag_storage import Storage, on_both
 from support.flagging import clip, flag
 from support.signed_media import picture
 
@@ -32,8 +33,8 @@ def store(tmp_path: Path) -> Iterator[FlagStore]:
 
 
 @pytest.fixture
-def exhibits(tmp_path: Path) -> FlagFiles:
-    return FlagFiles(tmp_path / "files")
+def exhibits(storage: Storage) -> FlagFiles:
+    return storage.files()
 
 
 @pytest.fixture
@@ -114,6 +115,7 @@ def test_a_signed_file_that_was_changed_afterwards_is_a_fault(
     assert content_credentials(members["frame.jpg"], Settings()).state is CredentialState.INVALID
 
 
+@on_both
 def test_a_blurred_picture_states_both(
     tmp_path: Path, store: FlagStore, exhibits: FlagFiles, files: SigningFiles
 ) -> None:

@@ -4,12 +4,16 @@ import asyncio
 import io
 import tempfile
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from PIL import Image
 from starlette.responses import FileResponse
+from starlette.testclient import TestClient
+from starlette.types import Receive, Scope, Send
 from support.certificates import write_signing_files
+from support.flag_storage import BucketStorage, Storage, on_both
 from support.flagging import flag
 
 from monitor.errors import FlagNotFoundError, OutputError, StoreError
@@ -20,22 +24,59 @@ from monitor.settings import CredentialSettings
 
 
 @pytest.fixture
-def archive(tmp_path: Path) -> FlagArchive:
-    archive = FlagArchive(tmp_path / "kept")
-    archive.add(flag(), {"frame.jpg": b"a picture"})
-    return archive
+def archive(storage: Storage) -> Iterator[FlagArchive]:
+    with storage.archive() as archive:
+        archive.add(flag(), {"frame.jpg": b"a picture"})
+        yield archive
 
 
 async def note() -> None: ...
 
 
-def test_only_recorded_files_of_a_flag_are_sent(archive: FlagArchive) -> None:
+@on_both
+def test_only_recorded_files_of_a_flag_are_sent(archive: FlagArchive, storage: Storage) -> None:
     one = archive.store.get(flag().id)
     assert isinstance(flag_file(archive, one, "frame.jpg"), FileResponse)
-    (archive.files.folder(one.id) / "notes.txt").write_text("not recorded")
+    storage.write(one.id, "notes.txt", b"not recorded")
     for name in ("notes.txt", "../flags.db", "clip.mp4"):
         with pytest.raises(OutputError, match="no file"):
             flag_file(archive, one, name)
+
+
+@on_both
+def test_a_part_of_a_file_is_sent_and_a_deleted_file_is_not(archive: FlagArchive, storage: Storage) -> None:
+    one = archive.store.get(flag().id)
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        await flag_file(archive, one, "frame.jpg")(scope, receive, send)
+
+    client = TestClient(answer)
+    whole, part = client.get("/"), client.get("/", headers={"Range": "bytes=2-4"})
+    assert (whole.status_code, whole.content) == (200, b"a picture")
+    assert (part.status_code, part.content, part.headers["etag"]) == (206, b"pic", whole.headers["etag"])
+    storage.delete(one.id, "frame.jpg")
+    with pytest.raises(OutputError, match="no longer exists"):
+        flag_file(archive, one, "frame.jpg")
+
+
+def test_a_store_that_does_not_answer_is_no_missing_file(archive: FlagArchive, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> Path:
+        raise OutputError("the store does not answer")
+
+    monkeypatch.setattr(archive.files, "path", fail)
+    with pytest.raises(StoreError, match="does not answer"):
+        flag_file(archive, archive.store.get(flag().id), "frame.jpg")
+
+
+def test_a_file_has_the_same_etag_on_every_machine(bucket: BucketStorage, tmp_path: Path) -> None:
+    tags = set()
+    for machine in ("one", "other"):
+        settings = bucket.settings.model_copy(update={"folder": tmp_path / machine})
+        with FlagArchive.open(settings) as archive:
+            if machine == "one":
+                archive.add(flag(), {"frame.jpg": b"a picture"})
+            tags.add(flag_file(archive, archive.store.get(flag().id), "frame.jpg").headers["etag"])
+    assert len(tags) == 1
 
 
 def test_only_files_in_the_folder_of_the_results_are_sent(tmp_path: Path) -> None:

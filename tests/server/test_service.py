@@ -9,10 +9,11 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from support.flag_storage import BucketStorage
 from support.flagging import flag
 
 from monitor.analysis.pipeline import Engines
-from monitor.errors import UsageError
+from monitor.errors import OutputError, UsageError
 from monitor.flags.archive import FlagArchive
 from monitor.runtime import StreamState
 from monitor.server import service as module
@@ -211,6 +212,40 @@ def test_current_opens_what_the_environment_names(tmp_path: Path, monkeypatch: p
     monitor_service.close()
 
 
+def test_what_another_machine_left_unfinished_is_repaired_while_the_server_runs(
+    bucket: BucketStorage, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    service = MonitorService.open(Settings(evidence=bucket.settings))
+    try:
+        old = service.archive.add(flag(1), {"frame.jpg": b"a picture"})
+        young = service.archive.add(flag(2, created_at=datetime.now(UTC)), {"frame.jpg": b"a picture"})
+        service._repair()
+        store = service.archive.store
+        assert (store.get(old.id).clip, store.get(young.id).clip) == (ClipState.MISSING, ClipState.PENDING)
+        assert "repair: 0 unfinished files removed, 0 clips recorded, 1 clips missing" in caplog.text
+    finally:
+        service.close()
+
+
+def test_a_server_starts_while_the_store_of_the_files_does_not_answer(
+    bucket: BucketStorage, caplog: pytest.LogCaptureFixture
+) -> None:
+    elsewhere = bucket.settings.model_copy(update={"files": "s3://no-such-bucket/flags"})
+    service = MonitorService.open(Settings(evidence=elsewhere))
+    try:
+        with pytest.raises(OutputError, match="no such file or bucket"):
+            service.archive.add(flag(1), {"frame.jpg": b"a picture"})
+        assert service.archive.store.count() == 0
+        service.archive.store.add(flag(1), actor="ada")
+        service._repair()
+        assert service.archive.store.get(flag(1).id).clip is ClipState.PENDING, "nobody can know"
+    finally:
+        service.close()
+    assert caplog.text.count("could not be repaired: s3://no-such-bucket/flags cannot be read") == 2
+    assert "Traceback" not in caplog.text
+
+
 def test_closing_ends_every_thread_and_lets_go_of_the_database(
     monitor_service: MonitorService, engines: Engines, tmp_path: Path
 ) -> None:
@@ -266,7 +301,7 @@ def test_a_camera_that_hangs_does_not_hold_up_the_end(
     monitor_service.close()
     assert time.monotonic() - began < 4
     assert monitor_service.hanging >= 2
-    assert "of 6 threads did not end in time" in caplog.text
+    assert "of 7 threads did not end in time" in caplog.text
     release.set()
     while names() & {"side by side", "watch"}:
         assert time.monotonic() - began < 60

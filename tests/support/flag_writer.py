@@ -1,12 +1,14 @@
 """Flags one moment after the other, each told when it is committed, until it is killed: a monitor in one page.
 
-PYTHONPATH=tests python tests/support/flag_writer.py FOLDER
+PYTHONPATH=tests python tests/support/flag_writer.py FOLDER [SETTINGS]
+
+SETTINGS: of the evidence, as JSON, for a place elsewhere than in the folder.
 """
 
 import itertools
+import json
 import sys
 from datetime import UTC, datetime
-from pathlib import Path
 
 import numpy as np
 from support.events import analyse_frame, open_stream
@@ -20,7 +22,7 @@ from monitor.flags.recorder import FlagRecorder, FlagRequest
 from monitor.results.report import Provenance
 from monitor.results.report_content import ModelSummary
 from monitor.runtime import BackgroundWorker
-from monitor.settings import Settings
+from monitor.settings import EvidenceSettings, Settings
 from monitor.types import Frame, Label, SourceInfo
 
 CARD = ModelCard.model_validate_json((engines_dir() / "inception_resnet_v1.json").read_bytes())
@@ -35,7 +37,9 @@ def provenance(settings: Settings) -> Provenance:
 
 def main() -> None:
     settings = Settings.model_validate({"evidence": {"pre_roll": 1, "post_roll": 0.4}})
-    with FlagArchive(Path(sys.argv[1])) as archive, BackgroundWorker("clips") as worker:
+    place = json.loads(sys.argv[2]) if len(sys.argv) > 2 else {}
+    evidence = EvidenceSettings.model_validate({**place, "folder": sys.argv[1]})
+    with FlagArchive.open(evidence) as archive, BackgroundWorker("clips") as worker:
         archive.files.repair(archive.store)
         ring = PictureRing(seconds=5, max_bytes=1 << 24)
         flagger = FlagRecorder(archive, submit=worker.do)

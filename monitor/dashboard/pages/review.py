@@ -24,7 +24,7 @@ from monitor.dashboard.pages.formatting import (
     text_table,
     verdict_place,
 )
-from monitor.errors import FlagNotFoundError, MonitorError, UsageError
+from monitor.errors import FlagNotFoundError, MonitorError, OutputError, UsageError
 from monitor.flags.files import CLIP, FRAME, OVERLAY
 from monitor.flags.queries import FlagQuery, Order
 from monitor.server import service
@@ -177,11 +177,13 @@ def _show_flag(monitor_service: service.MonitorService, flag: Flag) -> None:
     with clip:
         _clip(monitor_service, flag)
     with picture:
-        folder = monitor_service.archive.files.folder(flag.id)
         has_heat_map = st.toggle("Heat-map", key="review-heat", help=HEAT_MAP_LIMITS)
         name = OVERLAY if has_heat_map else FRAME
-        if (folder / name).is_file():
-            show_picture(address("flags", flag.id, name), description="the flagged moment")
+        try:
+            if name in monitor_service.archive.files.names(flag.id):
+                show_picture(address("flags", flag.id, name), description="the flagged moment")
+        except OutputError as error:
+            st.warning(escape(str(error)))
 
 
 def _clip(monitor_service: service.MonitorService, flag: Flag) -> None:

@@ -78,7 +78,8 @@ def _storage(monitor_service: service.MonitorService) -> None:
     three.metric("Free on this disk", f"{archive.free / 1e9:.1f} GB")
     repaired = monitor_service.repaired
     st.caption(
-        f"Folder: {archive.folder}. At the last start, {repaired.orphans} unfinished files were removed and "
+        f"Folder: {archive.folder}. Files of flags: {archive.files.address}. "
+        f"At the last start, {repaired.orphans} unfinished files were removed and "
         f"{repaired.lost} clips were incomplete."
     )
     retention_rules = rules(monitor_service.settings.evidence)

@@ -11,7 +11,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from monitor.errors import OutputError
 from monitor.flags.archive import default_folder
+from monitor.flags.file_stores import FileStore, open_file_store
 from monitor.flags.files import OVERLAY, FlagFiles
 from monitor.runtime import BackgroundWorker, Observer, Timer, run_parallel
 from monitor.server.notify import Outlet, OutletContext, OutletCount, WatchedStream
@@ -59,9 +61,10 @@ def open_outlet(context: OutletContext) -> Outlet | None:
     settings = context.settings.notifications
     if not settings.targets:
         return None
-    folder = context.settings.evidence.folder or default_folder()
+    evidence = context.settings.evidence
+    files = open_file_store(evidence, folder=evidence.folder or default_folder())
     return NotificationOutlet(
-        settings, open_targets(settings), url=context.settings.dashboard.public_url, flag_files=folder / "files"
+        settings, open_targets(settings), url=context.settings.dashboard.public_url, flag_files=files
     )
 
 
@@ -72,7 +75,7 @@ class NotificationOutlet:
         settings: events, cool-down, quiet hours, digest, pictures.
         targets: receive the messages.
         url: of the dashboard, for links; "" for none.
-        flag_files: folder of the files of the flags.
+        flag_files: store or folder of the files of the flags.
         now: the wall clock, UTC.
         clock: monotonic seconds.
     """
@@ -85,7 +88,7 @@ class NotificationOutlet:
         targets: "Sequence[NotificationTarget]",
         *,
         url: str,
-        flag_files: Path,
+        flag_files: FileStore | Path,
         now: Callable[[], datetime] = utc_now,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -136,8 +139,8 @@ class NotificationOutlet:
         self._worker.do(partial(self._take, notice, source if has_room else _no_picture))
 
     def _flag_picture(self, flag: Flag) -> bytes | None:
-        with suppress(OSError):  # the flag has no picture: the message goes without one
-            return (self._files.folder(flag.id) / OVERLAY).read_bytes()
+        with suppress(OutputError, OSError):  # the flag has no picture: the message goes without one
+            return self._files.path(flag.id, OVERLAY).read_bytes()
         return None
 
     def _take(self, notice: Notice, picture: PictureSource) -> None:

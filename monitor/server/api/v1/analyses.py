@@ -101,7 +101,8 @@ class _Submission:
         if self._key is None:
             return await self._create()
         keys = self._service.idempotency_keys
-        with keys.claim(self._owner, self._key):
+        await asyncio.to_thread(keys.hold, self._owner, self._key)
+        try:
             done = await asyncio.to_thread(keys.find, self._owner, self._key)
             earlier = None if done is None else self._service.analyses.get(done.resource)
             if done is None or earlier is None:  # never done, or its analysis was deleted
@@ -110,6 +111,8 @@ class _Submission:
                 self._digest.update(chunk)
             done.require_same(self._digest.hexdigest())
             return earlier
+        finally:
+            await asyncio.to_thread(keys.release, self._owner, self._key)
 
     async def _create(self) -> Upload:
         analyses = self._service.analyses

@@ -141,7 +141,8 @@ async def read_flag_file(request: Request, flag_id: str, name: str) -> Response:
     """Picture, clip or trace; byte ranges are supported."""
     flag = await _find(flag_id)
     try:
-        return answer_file(request, sent_files.flag_file(service.current().archive, flag, name))
+        file = await asyncio.to_thread(sent_files.flag_file, service.current().archive, flag, name)
+        return answer_file(request, file)
     except OutputError as error:
         raise HTTPException(404, str(error)) from None
 

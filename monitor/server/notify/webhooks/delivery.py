@@ -33,7 +33,7 @@ class _Results:
 
 
 class WebhookDelivery:
-    """Delivers to one subscription, at least once, in order for each stream.
+    """Delivers to one subscription, at least once, in order for each stream; of several processes, only one does.
 
     Args:
         subscription: may be replaced by a changed one with the same id.
@@ -57,7 +57,7 @@ class WebhookDelivery:
         self._blocked: dict[str, datetime] = {}  # time (UTC) of the next attempt, by source
         self._pause: FailedAttempt | None = None  # of the whole receiver
         self._looked_at = -float("inf")
-        self._failing = False
+        self._failing = self._is_claimed = False
         self._complaint = ""  # about the database, logged once
         self._idle = threading.Event()
         self._wakes = 0
@@ -82,13 +82,14 @@ class WebhookDelivery:
         has_ended = self._job.stop(timeout=timeout)
         if has_ended:
             self._sender.close()
+            self._outbox.release(self.subscription.id)
         return has_ended
 
     def _deliver(self) -> float:
         wakes = self._wakes
         try:
             self._settle()
-            if not self.subscription.enabled:
+            if not self.subscription.enabled or not self._claim():
                 self._rest(wakes)
                 return LOOK_INTERVAL
             self._look()
@@ -106,6 +107,13 @@ class WebhookDelivery:
         waits = [self._pause.next_at] if self._pause else list(self._blocked.values())
         now = datetime.now(UTC)
         return min([LOOK_INTERVAL, *((moment - now).total_seconds() for moment in waits)])
+
+    def _claim(self) -> bool:
+        """Whether this process delivers; what another process has recorded until then is read anew."""
+        was_claimed, self._is_claimed = self._is_claimed, self._outbox.claim(self.subscription.id)
+        if self._is_claimed and not was_claimed:
+            self._looked_at = -float("inf")
+        return self._is_claimed
 
     def _rest(self, wakes: int) -> None:
         """Nothing was due at the start of a call; it may be since, if the job was woken during the call."""
@@ -138,6 +146,8 @@ class WebhookDelivery:
             if delivery.next_at is not None and is_later(delivery.next_at, now):
                 self._blocked[delivery.source] = delivery.next_at
                 continue
+            if not self._outbox.is_claimed(self.subscription.id):
+                break
             sent += 1
             attempt = self._sender.send(self.subscription, message_id=delivery.message_id, body=delivery.body)
             if attempt.accepted:

@@ -98,6 +98,21 @@ class WebhookOutbox:
         with self._lock, self._database.writing() as connection:
             yield connection
 
+    def claim(self, webhook: str) -> bool:
+        """Whether this process delivers to a subscription: of several processes on one database server, only one does.
+
+        Call it before :meth:`next`; then :meth:`is_claimed` before each delivery.
+        """
+        return self.is_claimed(webhook) or self._database.locks.take(_lock_name(webhook))
+
+    def is_claimed(self, webhook: str) -> bool:
+        """Whether no other process can have delivered to a subscription since :meth:`claim`."""
+        return self._database.locks.holds(_lock_name(webhook))
+
+    def release(self, webhook: str) -> None:
+        """Lets another process deliver to a subscription."""
+        self._database.locks.release(_lock_name(webhook))
+
     def add(self, new: Sequence[NewDelivery]) -> None:
         """Adds deliveries in this order; they are committed on return."""
         now = _text(datetime.now(UTC))
@@ -277,6 +292,10 @@ def is_later(moment: datetime, now: datetime) -> bool:
     (True, False)
     """
     return now < moment <= now + timedelta(seconds=LONGEST_ASKED)
+
+
+def _lock_name(webhook: str) -> str:
+    return f"webhook {webhook}"
 
 
 def _text(moment: datetime) -> str:
