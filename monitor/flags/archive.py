@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final, Self
 
-from monitor.errors import FlagNotFoundError, MonitorError, OutputError
+from monitor.errors import FileMissingError, FlagNotFoundError, MonitorError, OutputError
 from monitor.flags import bundle
 from monitor.flags.bundle import ExportedBundle
 from monitor.flags.clip_check import BATCH, StatedClip, clip_faults
@@ -130,15 +130,17 @@ class FlagArchive:
 
         Raises:
             FlagNotFoundError: the flag has been deleted.
+            FlagChangedError: another process has changed the flag meanwhile.
+            OutputError: the store of the files cannot be read.
         """
         flag = self.store.get(flag_id)
         if flag.clip is not ClipState.PENDING:
             return flag
         try:
             file = self.files.hash_file(flag_id, CLIP)
-        except OutputError:
-            return self.store.attach(flag_id, flag.exhibits, clip=ClipState.MISSING, why=why)
-        return self.store.attach(flag_id, (*flag.exhibits, file), clip=ClipState.KEPT)
+        except FileMissingError:
+            return self.store.attach(flag_id, flag.exhibits, clip=ClipState.MISSING, why=why, expected=flag.sha256)
+        return self.store.attach(flag_id, (*flag.exhibits, file), clip=ClipState.KEPT, expected=flag.sha256)
 
     def delete(self, flag_id: str, *, actor: str, why: str = "", expected: str | None = None) -> None:
         """Deletes a flag and its files.

@@ -6,7 +6,7 @@ import time
 from collections import defaultdict
 from typing import Final
 
-from monitor.errors import FlagNotFoundError, MonitorError
+from monitor.errors import FlagChangedError, FlagNotFoundError, MonitorError
 from monitor.flags.archive import FlagArchive
 from monitor.types import ClipState, Flag
 
@@ -39,8 +39,8 @@ class LostClips:
             try:
                 settled = self._archive.give_up_clip(flag_id, why=why)
                 missing += settled.clip is ClipState.MISSING and settled.clip_why == why
-            except FlagNotFoundError:
-                continue  # deleted meanwhile
+            except (FlagChangedError, FlagNotFoundError):
+                continue  # settled or deleted meanwhile
             except MonitorError as error:
                 _log.warning("the clip of flag %s could not be recorded as missing: %s", flag_id, error)
         return missing

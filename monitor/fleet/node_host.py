@@ -14,7 +14,7 @@ from typing import Final
 
 import monitor
 from monitor.analysis.pipeline import Engines
-from monitor.errors import ConflictError, MonitorError, OutputError
+from monitor.errors import ConflictError, FileMissingError, MonitorError
 from monitor.flags.archive import FlagArchive
 from monitor.flags.recorder import FlagRequest
 from monitor.fleet.host_log import HostLog
@@ -135,7 +135,7 @@ class NodeHost:
                 self._archive = self._archive or FlagArchive.open(self._settings.evidence)
                 self._archive.require_writable()
                 self._archive.files.hash_file(probe, PROBE)
-            except OutputError as error:
+            except FileMissingError as error:
                 return monitor.__version__, f"it does not share the files of the flags with the server ({error})"
             except MonitorError as error:
                 return monitor.__version__, str(error)

@@ -95,7 +95,7 @@ class MonitorService:
         try:
             return cls(settings, archive, placement=None if placement is None else placement(archive))
         except BaseException:
-            archive.store.close()
+            archive.close()
             raise
 
     def begin(self) -> None:
