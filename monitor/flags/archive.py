@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final, Self
 
-from monitor.errors import FileMissingError, FlagNotFoundError, MonitorError, OutputError
+from monitor.errors import FlagNotFoundError, MonitorError, OutputError
 from monitor.flags import bundle
 from monitor.flags.bundle import ExportedBundle
 from monitor.flags.clip_check import BATCH, StatedClip, clip_faults
@@ -136,10 +136,9 @@ class FlagArchive:
         flag = self.store.get(flag_id)
         if flag.clip is not ClipState.PENDING:
             return flag
-        try:
-            file = self.files.hash_file(flag_id, CLIP)
-        except FileMissingError:
+        if CLIP not in self.files.names(flag_id):
             return self.store.attach(flag_id, flag.exhibits, clip=ClipState.MISSING, why=why, expected=flag.sha256)
+        file = self.files.hash_file(flag_id, CLIP)
         return self.store.attach(flag_id, (*flag.exhibits, file), clip=ClipState.KEPT, expected=flag.sha256)
 
     def delete(self, flag_id: str, *, actor: str, why: str = "", expected: str | None = None) -> None:

@@ -14,7 +14,7 @@ from typing import Final
 
 import monitor
 from monitor.analysis.pipeline import Engines
-from monitor.errors import ConflictError, FileMissingError, MonitorError
+from monitor.errors import ConflictError, MonitorError
 from monitor.flags.archive import FlagArchive
 from monitor.flags.recorder import FlagRequest
 from monitor.fleet.host_log import HostLog
@@ -134,11 +134,12 @@ class NodeHost:
             try:
                 self._archive = self._archive or FlagArchive.open(self._settings.evidence)
                 self._archive.require_writable()
-                self._archive.files.hash_file(probe, PROBE)
-            except FileMissingError as error:
-                return monitor.__version__, f"it does not share the files of the flags with the server ({error})"
+                sees_probe = PROBE in self._archive.files.names(probe)
             except MonitorError as error:
                 return monitor.__version__, str(error)
+        if not sees_probe:
+            address = self._archive.files.address
+            return monitor.__version__, f"it does not share the files of the flags with the server: it has {address}"
         return monitor.__version__, ""
 
     def exchange(self, request: ExchangeRequest) -> ExchangeAnswer:

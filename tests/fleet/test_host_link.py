@@ -84,7 +84,7 @@ def test_a_host_with_another_disk_is_lost_with_the_reason(archive: FlagArchive, 
     with FlagArchive(tmp_path / "other") as other:
         linked = Linked(other, lambda: host)
         until(lambda: linked.reasons, seconds=10)
-    assert linked.reasons[0].startswith("it does not share the files of the flags with the server (")
+    assert linked.reasons[0].startswith("it does not share the files of the flags with the server: it has ")
     assert list((tmp_path / "other" / "files").iterdir()) == []
 
 
