@@ -122,25 +122,29 @@ class NodeHost:
             The version of this program, and why the host does not work for the link, "" if it does.
         """
         with self._lock:
-            silence = time.monotonic() - self._heard_at
-            if self._link not in ("", link) and silence < self._settings.fleet.lease:
-                return monitor.__version__, (
-                    "another server watches streams on this node: stop it, or give this server another fleet.namespace"
-                )
-            if self._is_closing:
-                return monitor.__version__, "it still writes the clips of the last server"
-            self._stop(tuple(self._streams))
-            self._link, self._heard_at = link, time.monotonic()
-            try:
-                self._archive = self._archive or FlagArchive.open(self._settings.evidence)
-                self._archive.require_writable()
-                sees_probe = PROBE in self._archive.files.names(probe)
-            except MonitorError as error:
-                return monitor.__version__, str(error)
-        if not sees_probe:
-            address = self._archive.files.address
-            return monitor.__version__, f"it does not share the files of the flags with the server: it has {address}"
-        return monitor.__version__, ""
+            refusal = self._refuse(link) or self._refuse_storage(probe)
+            if not refusal:
+                self._stop(tuple(self._streams))
+                self._link, self._heard_at = link, time.monotonic()
+        return monitor.__version__, refusal
+
+    def _refuse(self, link: str) -> str:
+        silence = time.monotonic() - self._heard_at
+        if self._link not in ("", link) and silence < self._settings.fleet.lease:
+            return "another server watches streams on this node: stop it, or give this server another fleet.namespace"
+        return "it still writes the clips of the last server" if self._is_closing else ""
+
+    def _refuse_storage(self, probe: str) -> str:
+        """Why flags cannot be stored with those of the server; "" if they can."""
+        try:
+            self._archive = self._archive or FlagArchive.open(self._settings.evidence)
+            self._archive.require_writable()
+            files = self._archive.files
+            if PROBE in files.names(probe):
+                return ""
+        except MonitorError as error:
+            return str(error)
+        return f"it does not share the files of the flags with the server: it has {files.address}"
 
     def exchange(self, request: ExchangeRequest) -> ExchangeAnswer:
         """Watch what is wanted, and answer with the news, after half a second at most.

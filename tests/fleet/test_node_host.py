@@ -120,6 +120,7 @@ def test_an_archive_that_cannot_be_written_is_a_reason(tmp_path: Path, ours: Set
 def test_a_host_that_does_not_see_the_files_of_the_server_says_so(host: NodeHost) -> None:
     _, refusal = host.claim("server", "probe-of-another-disk")
     assert refusal.startswith("it does not share the files of the flags with the server: it has ")
+    assert claim(host, "the same server, with another link") == ""
 
 
 def test_at_its_end_it_starts_nothing(host: NodeHost, ask: Callable[..., ExchangeAnswer]) -> None:
