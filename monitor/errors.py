@@ -23,6 +23,7 @@
     ├── StoreError                 the flags' database cannot be opened, read or written
     │   ├── FlagNotFoundError      the flag does not exist
     │   └── FlagChangedError       another person changed the flag meanwhile
+    ├── ClusterError               a Ray cluster cannot be joined, or its nodes cannot do the work
     └── RemoteError                a remote server did not do what the client asked
         ├── ServerUnavailableError the server does not answer, or is too busy
         ├── AccessDeniedError      the key is missing, wrong or expired, or its role is too low
@@ -151,6 +152,10 @@ class FlagNotFoundError(StoreError):
 
 class FlagChangedError(StoreError):
     """Another person changed the flag meanwhile."""
+
+
+class ClusterError(MonitorError):
+    """A Ray cluster cannot be joined, or its nodes cannot do the work."""
 
 
 class RemoteError(MonitorError):
