@@ -4,6 +4,7 @@ Ray is imported on first use. Two of its habits are changed: it sends no usage s
 to the terminal.
 """
 
+import importlib
 import logging
 import os
 import re
@@ -25,10 +26,8 @@ _CLIENT: Final = "ray://"
 _CLIENT_PORT: Final = 10_001
 _REACH_TIMEOUT: Final = 5.0  # seconds (wall clock) until an address counts as unreachable; Ray itself tries for minutes
 _OBJECT_STORE: Final = 100 << 20  # bytes of shared memory; the fleet sends small values only
-_HABITS: Final = {
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_raylet_start_wait_time_s": "120",  # a busy machine needs more than Ray's 30 s to start
-}
+_SLOW: Final = "timed out during startup"
+_STARTS: Final = 2  # tries to start Ray: a busy machine may need more than the 30 s that Ray waits for itself
 _ADDRESS: Final = re.compile(r"(?P<host>\[[^\]]+\]|[^:/@\s]+):(?P<port>\d{1,5})")
 _VERSIONS: Final = re.compile(r"^\s*(Ray|Python): (\S+)", re.MULTILINE)
 
@@ -64,17 +63,15 @@ def connect(address: str, *, cpus: int | None = None, namespace: str | None = No
     if not (is_local := address == LOCAL):
         _check_address(address)
     started: dict[str, Any] = {"num_cpus": cpus, "include_dashboard": False, "object_store_memory": _OBJECT_STORE}
-    try:
-        ray.init(
-            address=address,
-            namespace=namespace,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            **(started if is_local else {}),
-        )
-    except (Exception, SystemExit) as error:  # Ray has no class of its own for most of these
-        ray.shutdown()
-        raise _describe(address, error) from error
+    options = {"address": address, "namespace": namespace, "log_to_driver": False, "logging_level": logging.ERROR}
+    for start in range(1, _STARTS + 1):
+        try:
+            ray.init(**options, **(started if is_local else {}))
+            break
+        except (Exception, SystemExit) as error:  # Ray has no class of its own for most of these
+            ray.shutdown()
+            if not (is_local and _SLOW in str(error) and start < _STARTS):
+                raise _describe(address, error) from error
     try:
         yield ray
     finally:
@@ -83,8 +80,7 @@ def connect(address: str, *, cpus: int | None = None, namespace: str | None = No
 
 def living_nodes() -> Mapping[str, ClusterNode]:
     """The living nodes by id; inside ``connect`` only."""
-    import ray
-
+    ray = _import_ray()
     return {
         node["NodeID"]: ClusterNode(
             id=node["NodeID"],
@@ -98,11 +94,10 @@ def living_nodes() -> Mapping[str, ClusterNode]:
 
 
 def _import_ray() -> "ModuleType":
-    for name, value in _HABITS.items():
-        os.environ.setdefault(name, value)
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
-        import ray
-        import ray.exceptions
+        ray = importlib.import_module("ray")
+        importlib.import_module("ray.exceptions")
     except ImportError as error:
         raise UsageError("`fleet` needs Ray: pip install 'deepfake-monitor[fleet]'") from error
     return ray
