@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Any, Final
 
 from monitor.fleet.archive_sources import ArchiveSource
-from monitor.fleet.archive_worker import ArchiveWorker, BatchPlan
+from monitor.fleet.archive_worker import BatchPlan
 from monitor.fleet.file_outcome import FileOutcome, Recipe
 from monitor.fleet.results_store import ResultsStore, open_results_store
 from monitor.fleet.worker_pool import PoolSettings, WorkerPool
@@ -38,15 +38,13 @@ def run_batch(
     plan: BatchPlan,
     pool: PoolSettings,
     observer: BatchObserver,
-    worker_class: type[ArchiveWorker] = ArchiveWorker,
 ) -> list[FileOutcome]:
-    """Analyses all files that have no result yet, and writes ``results.csv`` and ``results.jsonl``, also if it is ended.
+    """Analyses all files that have no result yet; writes ``results.csv`` and ``results.jsonl``, also when interrupted.
 
     Args:
         ray: the module, connected to a cluster.
         sources: each file once.
         plan: what the workers do; its probe and sample are set here.
-        worker_class: for tests.
 
     Returns:
         The outcomes in the order of ``sources``.
@@ -78,9 +76,7 @@ def run_batch(
     try:
         with _probe(store) as probe, _quiet():
             sample = next((one for one in sources if one.size is not None and not one.is_remote), None)
-            workers = WorkerPool(
-                ray, replace(plan, probe=probe, sample=sample), pool, warn=observer.warn, worker_class=worker_class
-            )
+            workers = WorkerPool(ray, replace(plan, probe=probe, sample=sample), pool, warn=observer.warn)
             try:
                 for outcome in workers.run(sources, undone=undone):
                     add(outcome)

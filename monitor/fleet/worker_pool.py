@@ -18,7 +18,7 @@ _POLL: Final = 1.0  # seconds (wall clock) between two looks at the cluster whil
 _GROW_INTERVAL: Final = 5.0  # seconds (wall clock) between two looks for new nodes
 _PATIENCE: Final = 60.0  # seconds (wall clock) without a worker after which the person is told
 MAX_LOSSES: Final = 2  # workers that a file may take with it
-NODE_DEATH_TIME: Final = 20.0  # seconds (wall clock) after which Ray surely knows that a node is dead
+NODE_DEATH_TIME: Final = 15.0  # seconds (wall clock) after which Ray surely knows that a node is dead
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,6 @@ class WorkerPool:
     Args:
         ray: the module, connected.
         warn: receives a sentence about a worker or a node that cannot work.
-        worker_class: for tests.
     """
 
     def __init__(
@@ -66,11 +65,10 @@ class WorkerPool:
         settings: PoolSettings,
         *,
         warn: Callable[[str], None],
-        worker_class: type[ArchiveWorker] = ArchiveWorker,
     ) -> None:
         self._ray, self._plan, self._settings, self._warn = ray, plan, settings, warn
-        ray.method(max_task_retries=-1)(worker_class.check)  # asked again after each restart
-        self._actor_class = ray.remote(worker_class)
+        ray.method(max_task_retries=-1)(ArchiveWorker.check)  # asked again after each restart
+        self._actor_class = ray.remote(ArchiveWorker)
         self._workers: list[_PooledWorker] = []
         self._calls: dict[Any, _PooledWorker] = {}  # running calls, by Ray's reference of their results
         self._jobs: deque[_Job] = deque()
@@ -139,7 +137,11 @@ class WorkerPool:
         ready, _ = self._ray.wait(list(self._calls), num_returns=1, timeout=_POLL)
         return list(ready)
 
-    def _finish(self, reference: Any, undone: Callable[[Recipe], Sequence[ArchiveSource]]) -> Iterator[FileOutcome]:
+    def _finish(
+        self,
+        reference: Any,  # noqa: ANN401 - an ObjectRef, or a ClientObjectRef
+        undone: Callable[[Recipe], Sequence[ArchiveSource]],
+    ) -> Iterator[FileOutcome]:
         """Handles the end of a call: a checked worker, an outcome, or a worker that died."""
         worker = self._calls.pop(reference)
         try:
