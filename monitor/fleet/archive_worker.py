@@ -21,7 +21,7 @@ from monitor.results.report_content import ModelSummary
 from monitor.settings import Settings
 from monitor.system.masking import printable
 
-_FETCH_PIECE: Final = 8 << 20  # bytes
+PLACE_FILE: Final = ".fleet"  # in the place of the results; holds a random number
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class BatchPlan:
     out: str  # path or URL of the results
     video: bool = True  # whether annotated.mp4 is written
     program: str = __version__  # version of the command
-    probe: str | None = None  # name of a file in ``out``: a worker that does not see it is in another folder
+    place: str | None = None  # content of PLACE_FILE in ``out``: a worker that reads another one is in another folder
     sample: ArchiveSource | None = None  # a local file that every node must be able to read
 
 
@@ -83,7 +83,7 @@ class ArchiveWorker:
             raise ClusterError(
                 f"{self._node} runs deepfake-monitor {__version__}, the command {plan.program}: install one version"
             )
-        if plan.probe is not None and not self._store.holds(plan.probe):
+        if plan.place is not None and self._store.read_text(PLACE_FILE) != plan.place:
             raise ClusterError(
                 f"{self._node} does not see the folder of the results, {plan.out}: share it between all nodes under "
                 "the same path, or use --out s3://..."

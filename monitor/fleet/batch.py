@@ -5,7 +5,7 @@ import io
 import json
 import secrets
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout, suppress
+from contextlib import closing, contextmanager, redirect_stdout
 from dataclasses import asdict, dataclass, fields, replace
 from os import devnull
 from pathlib import Path
@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Any, Final
 
 from monitor.fleet.archive_sources import ArchiveSource
-from monitor.fleet.archive_worker import BatchPlan
+from monitor.fleet.archive_worker import PLACE_FILE, BatchPlan
 from monitor.fleet.file_outcome import FileOutcome, Recipe
 from monitor.fleet.results_store import ResultsStore, open_results_store
 from monitor.fleet.worker_pool import PoolSettings, WorkerPool
@@ -44,7 +44,7 @@ def run_batch(
     Args:
         ray: the module, connected to a cluster.
         sources: each file once.
-        plan: what the workers do; its probe and sample are set here.
+        plan: what the workers do; its place and sample are set here.
 
     Returns:
         The outcomes in the order of ``sources``.
@@ -74,14 +74,11 @@ def run_batch(
         return sorted(rest, key=lambda source: -(source.size or 0))
 
     try:
-        with _probe(store) as probe, _quiet():
-            sample = next((one for one in sources if one.size is not None and not one.is_remote), None)
-            workers = WorkerPool(ray, replace(plan, probe=probe, sample=sample), pool, warn=observer.warn)
-            try:
-                for outcome in workers.run(sources, undone=undone):
-                    add(outcome)
-            finally:
-                workers.close()
+        sample = next((one for one in sources if one.size is not None and not one.is_remote), None)
+        plan = replace(plan, place=_mark_place(store), sample=sample)
+        with _quiet(), closing(WorkerPool(ray, plan, pool, warn=observer.warn)) as workers:
+            for outcome in workers.run(sources, undone=undone):
+                add(outcome)
     finally:
         rows = [outcomes[source.name] for source in sources if source.name in outcomes]
         if rows:
@@ -113,16 +110,13 @@ def to_jsonl(outcomes: Sequence[FileOutcome]) -> str:
     return "".join(json.dumps(asdict(outcome), ensure_ascii=False) + "\n" for outcome in outcomes)
 
 
-@contextmanager
-def _probe(store: ResultsStore) -> Iterator[str]:
-    """A small file in the place of the results, by which workers know that they see the same place."""
-    name = f".fleet-{secrets.token_hex(8)}"
-    store.write_text(name, "")
-    try:
-        yield name
-    finally:
-        with suppress(Exception):
-            store.remove(name)
+def _mark_place(store: ResultsStore) -> str:
+    """The number by which workers know that they see the same place; written by the first run, then kept."""
+    number = store.read_text(PLACE_FILE)
+    if number is None:
+        store.write_text(PLACE_FILE, secrets.token_hex(8))
+        number = store.read_text(PLACE_FILE)
+    return number or ""
 
 
 @contextmanager

@@ -34,11 +34,12 @@ class ResultsStore(Protocol):
             OutputError: the place cannot be written.
         """
 
-    def holds(self, name: str) -> bool:
-        """Whether a file of this name is there."""
+    def read_text(self, name: str) -> str | None:
+        """The content of a file beside the results; None if it is not there.
 
-    def remove(self, name: str) -> None:
-        """Removes a file beside the results."""
+        Raises:
+            OutputError: the place cannot be read.
+        """
 
     def markers(self, keys: Sequence[str]) -> Mapping[str, DoneMarker]:
         """The markers of the results that are there."""
@@ -76,11 +77,13 @@ class FolderResults:
     def write_text(self, name: str, text: str) -> None:
         write_whole(self.root / name, text)
 
-    def holds(self, name: str) -> bool:
-        return (self.root / name).is_file()
-
-    def remove(self, name: str) -> None:
-        (self.root / name).unlink(missing_ok=True)
+    def read_text(self, name: str) -> str | None:
+        try:
+            return (self.root / name).read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise OutputError(f"{self.root / name} cannot be read: {error.strerror}; check its permissions") from error
 
     def markers(self, keys: Sequence[str]) -> Mapping[str, DoneMarker]:
         found = ((key, self._marker(key)) for key in keys)
@@ -148,13 +151,10 @@ class ObjectResults:
         except Exception as error:
             raise self._error(error) from error
 
-    def holds(self, name: str) -> bool:
-        self._filesystem.invalidate_cache()
-        return bool(self._filesystem.exists(f"{self._root}/{name}"))
-
-    def remove(self, name: str) -> None:
-        with contextlib.suppress(FileNotFoundError):
-            self._filesystem.rm_file(f"{self._root}/{name}")
+    def read_text(self, name: str) -> str | None:
+        path = f"{self._root}/{name}"
+        content = self._read([path]).get(path)
+        return None if content is None else content.decode(errors="replace")
 
     def markers(self, keys: Sequence[str]) -> Mapping[str, DoneMarker]:
         found: dict[str, DoneMarker] = {}

@@ -27,7 +27,7 @@ class RayNodes:
     """
 
     def __init__(self, count: int, *, environment: Mapping[str, str] | None = None) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="rn", dir="/tmp")  # noqa: S108 - sockets need a short path
+        self._folder = tempfile.TemporaryDirectory(prefix="rn", dir="/tmp")
         self.scratch = Path(self._folder.name) / "scratch"
         self.scratch.mkdir()
         self.environment = {
