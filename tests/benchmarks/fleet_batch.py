@@ -31,38 +31,35 @@ def done(out: Path) -> int:
     return sum(1 for _ in out.glob("*/done.json"))
 
 
-def survive_kills(folder: Path, *, files: int, frames: int) -> dict[str, float]:
+def survive_kills(nodes: RayNodes, folder: Path, *, files: int, frames: int) -> dict[str, float]:
     """Analyses files on two nodes, kills a worker, a node and the command, and compares every result.
 
     Returns:
-        Seconds from each kill until as many files as before were in progress again (after that of the command: until
-        the next result).
+        Seconds from each kill until two files were in progress again, or until the next result.
     """
     archive = folder / "archive"
     write_archive(archive, files=files, frames=frames)
     plain = plain_results(archive, folder / "plain")
     out, times = folder / "out", {}
-    with RayNodes(2) as nodes:
-        command = nodes.start(archive, "--out", out)
-        until(lambda: done(out) >= max(1, files // 5), seconds=3600)
-        victim = kill_any_worker(nodes)
-        times["worker"] = seconds_until(lambda: len(set(nodes.workers()) - {victim}) >= 2)
-        until(lambda: done(out) >= 2 * files // 5, seconds=3600)
-        nodes.kill(1)
-        seen = done(out)
-        times["node, not replaced, next result"] = seconds_until(lambda: done(out) > seen)
-        nodes.add()
-        times["node replaced"] = seconds_until(lambda: len(nodes.workers()) >= 2)
-        until(lambda: done(out) >= 3 * files // 5, seconds=3600)
-        command.kill()
-        command.communicate()
-        began, before = time.monotonic(), done(out)
-        command = nodes.start(archive, "--out", out)
-        times["command"] = seconds_until(lambda: done(out) > before)
-        said, errors = command.communicate(timeout=3600)
-        assert command.returncode == 0, said + errors
-        times["rest of the second run"] = time.monotonic() - began
-        print(said + errors)
+    command = nodes.start(archive, "--out", out)
+    until(lambda: done(out) >= files // 5, seconds=3600)
+    victim = kill_any_worker(nodes)
+    times["worker"] = seconds_until(lambda: len(set(nodes.workers()) - {victim}) >= 2)
+    until(lambda: done(out) >= 2 * files // 5, seconds=3600)
+    nodes.kill_newest()
+    seen = done(out)
+    times["node, until the next result"] = seconds_until(lambda: done(out) > seen)
+    nodes.add()
+    times["new node"] = seconds_until(lambda: len(nodes.workers()) >= 2)
+    until(lambda: done(out) >= 3 * files // 5, seconds=3600)
+    command.kill()
+    command.communicate()
+    before = done(out)
+    command = nodes.start(archive, "--out", out)
+    times["command, until the next result"] = seconds_until(lambda: done(out) > before)
+    said, errors = command.communicate(timeout=3600)
+    assert command.returncode == 0, said + errors
+    assert f"{files} files (" in said, "some were done before"
     found = results(out)
     assert {name: len(folders) for name, folders in found.items()} == {path.name: 1 for path in plain.iterdir()}
     for name, (result,) in found.items():
@@ -159,7 +156,8 @@ def main() -> None:
         folder = Path(name)
         if given.part == "kills":
             began = time.monotonic()
-            times = survive_kills(folder, files=given.files, frames=given.frames)
+            with RayNodes(2) as nodes:
+                times = survive_kills(nodes, folder, files=given.files, frames=given.frames)
             print({what: round(seconds, 1) for what, seconds in times.items()})
             print(f"{given.files} files, each once, equal to those of analyze; {time.monotonic() - began:.0f} s in all")
         elif given.part == "overhead":

@@ -50,6 +50,7 @@ class RayNodes:
             env=self.environment,
         )
         self.address: str = self._answer()["address"]
+        self._numbers = list(range(count))
 
     def __enter__(self) -> Self:
         return self
@@ -64,20 +65,16 @@ class RayNodes:
         self._process.wait(60)
         self._folder.cleanup()
 
-    def add(self) -> int:
-        """Adds a node; returns its number."""
+    def add(self) -> None:
+        """Adds a node."""
         self._ask("add")
-        return int(self._answer()["node"])
+        self._numbers.append(int(self._answer()["node"]))
 
-    def kill(self, node: int) -> None:
-        """Kills all processes of a node with SIGKILL."""
-        self._ask(f"kill {node}")
+    def kill_newest(self) -> None:
+        """Kills all processes of the node that came last, with SIGKILL."""
+        assert len(self._numbers) > 1, "the head stays"
+        self._ask(f"kill {self._numbers.pop()}")
         self._answer()
-
-    def raylet(self, node: int) -> int:
-        """The process id of a node's raylet, the parent of its workers."""
-        self._ask(f"raylet {node}")
-        return int(self._answer()["pid"])
 
     def start(self, *arguments: str | Path) -> "subprocess.Popen[str]":
         """Starts ``deepfake-monitor fleet analyze`` on this cluster."""
@@ -146,9 +143,6 @@ def _serve(count: int) -> None:
         elif command == "kill":
             cluster.remove_node(nodes[int(number)], allow_graceful=False)
             print(json.dumps({"killed": number}), flush=True)
-        elif command == "raylet":
-            (raylet,) = nodes[int(number)].all_processes["raylet"]
-            print(json.dumps({"pid": raylet.process.pid}), flush=True)
     for node in (*cluster.worker_nodes, cluster.head_node):
         cluster.remove_node(node, allow_graceful=False)
 
