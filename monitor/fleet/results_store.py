@@ -171,10 +171,9 @@ class ObjectResults:
             contents: dict[str, Any] = self._filesystem.cat(paths, on_error="return")
         except Exception as error:
             raise OutputError(f"{self._shown} cannot be read: {reason_of(error)}") from error
-        failed = (value for value in contents.values() if isinstance(value, Exception))
-        for error in failed:
-            if not isinstance(error, FileNotFoundError):
-                raise OutputError(f"{self._shown} cannot be read: {reason_of(error)}") from error
+        for content in contents.values():
+            if isinstance(content, Exception) and not isinstance(content, FileNotFoundError):
+                raise OutputError(f"{self._shown} cannot be read: {reason_of(content)}") from content
         return {path: content for path, content in contents.items() if isinstance(content, bytes)}
 
     def publish(self, folder: Path, marker: DoneMarker, *, key: str) -> tuple[DoneMarker, bool]:

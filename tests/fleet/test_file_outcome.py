@@ -39,7 +39,7 @@ def test_another_recipe_is_not_covered() -> None:
 
 
 def test_settings_without_effect_are_the_same_recipe() -> None:
-    assert Recipe.of(Settings(dashboard={"port": 1234}), weights_sha256="w", video=True) == RECIPE
+    assert Recipe.of(Settings(mqtt={"host": "broker"}), weights_sha256="w", video=True) == RECIPE
 
 
 @pytest.mark.parametrize(

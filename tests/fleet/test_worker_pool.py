@@ -19,11 +19,11 @@ from monitor.settings import Settings
 RECIPE = Recipe.of(Settings(), weights_sha256="w", video=True)
 
 
-class ActorLost(Exception):
+class ActorLostError(Exception):
     """Stands in for RayActorError."""
 
 
-class TaskFailed(Exception):
+class TaskFailedError(Exception):
     """Stands in for RayTaskError."""
 
     cause = SystemExit(1)
@@ -35,7 +35,9 @@ class RayStandIn:
 
     check: Callable[[int], WorkerReport]  # by the number of the actor
     analyse: Callable[[str, str], FileOutcome]  # by node and address
-    exceptions: Any = field(default_factory=lambda: SimpleNamespace(RayActorError=ActorLost, RayTaskError=TaskFailed))
+    exceptions: Any = field(
+        default_factory=lambda: SimpleNamespace(RayActorError=ActorLostError, RayTaskError=TaskFailedError)
+    )
     actors: int = 0
     killed: list[int] = field(default_factory=list)
     options: list[dict[str, Any]] = field(default_factory=list)
@@ -140,7 +142,7 @@ def test_new_nodes_get_workers(nodes: dict[str, ClusterNode]) -> None:
 def test_a_file_with_which_two_workers_died_fails_and_the_rest_is_done(nodes: dict[str, ClusterNode]) -> None:
     def die(node: str, address: str) -> FileOutcome:
         if address == "b":
-            raise ActorLost("killed")
+            raise ActorLostError("killed")
         return analysed(node, address)
 
     ray = RayStandIn(report, die)
@@ -159,7 +161,7 @@ def test_a_worker_that_died_with_its_node_does_not_count_against_the_file(nodes:
         if len(losses) < 3:
             losses.append(node)
             nodes.pop(node, None)
-            raise ActorLost("its node died")
+            raise ActorLostError("its node died")
         return analysed(node, address)
 
     outcomes, _ = run(RayStandIn(report, die), "a")
@@ -191,7 +193,7 @@ def test_without_any_worker_it_ends_with_the_reason(nodes: dict[str, ClusterNode
         run(RayStandIn(lambda number: replace(report(number), recipe=None, refusal="no weights"), analysed), "abc")
 
     def crash(_: int) -> WorkerReport:
-        raise ActorLost("The actor died.\n  ModuleNotFoundError: No module named 'monitor'")
+        raise ActorLostError("The actor died.\n  ModuleNotFoundError: No module named 'monitor'")
 
     with pytest.raises(ClusterError, match="is deepfake-monitor installed on each node") as caught:
         run(RayStandIn(crash, analysed), "abc")
@@ -200,7 +202,7 @@ def test_without_any_worker_it_ends_with_the_reason(nodes: dict[str, ClusterNode
 
 def test_an_error_of_the_actor_is_that_of_the_file(nodes: dict[str, ClusterNode]) -> None:
     def fail(node: str, address: str) -> FileOutcome:
-        raise TaskFailed
+        raise TaskFailedError
 
     outcomes, _ = run(RayStandIn(report, fail), "a")
     assert "internal error" in str(outcomes[0].error)
