@@ -31,6 +31,8 @@ _STARTS: Final = 2  # tries to start Ray: a busy machine may need more than the 
 _ADDRESS: Final = re.compile(r"(?P<host>\[[^\]]+\]|[^:/@\s]+):(?P<port>\d{1,5})")
 _VERSIONS: Final = re.compile(r"^\s*(Ray|Python): (\S+)", re.MULTILINE)
 
+_log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
 class ClusterNode:
@@ -60,6 +62,7 @@ def connect(address: str, *, cpus: int | None = None, namespace: str | None = No
         ClusterError: the cluster does not answer, refuses the token, or runs another version of Ray or Python.
     """
     ray = _import_ray()
+    _silence()
     if not (is_local := address == LOCAL):
         _check_address(address)
     started: dict[str, Any] = {"num_cpus": cpus, "include_dashboard": False, "object_store_memory": _OBJECT_STORE}
@@ -101,6 +104,15 @@ def _import_ray() -> "ModuleType":
     except ImportError as error:
         raise UsageError("`fleet` needs Ray: pip install 'deepfake-monitor[fleet]'") from error
     return ray
+
+
+def _silence() -> None:
+    """Log the paragraphs about dead workers that Ray prints on stdout, beside our results: it has no option for it."""
+    importlib.import_module("ray._private.worker").__dict__["print_to_stdstream"] = _log_paragraph
+
+
+def _log_paragraph(data: Mapping[str, Any], **_: object) -> None:
+    _log.debug("Ray: %s", " ".join(map(str, data.get("lines", ()))))
 
 
 def _check_address(address: str) -> None:

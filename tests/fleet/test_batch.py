@@ -113,7 +113,7 @@ def test_a_file_that_kills_its_worker_twice_fails_and_the_others_are_done(nodes:
 @pytest.mark.fault
 @pytest.mark.timeout(400)
 def test_a_killed_worker_node_and_command_leave_one_result_per_file(nodes: RayNodes, tmp_path: Path) -> None:
-    survive_kills(nodes, tmp_path, files=6, frames=75)
+    survive_kills(nodes, tmp_path, files=8, frames=75)
 
 
 @pytest.mark.fleet
