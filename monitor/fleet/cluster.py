@@ -151,6 +151,11 @@ def _describe(address: str, error: BaseException) -> ClusterError:
             f"{address}: the cluster runs Ray {ray} and Python {python}, this machine Ray {own_ray} and Python "
             f"{own_python}; install the cluster's versions here"
         )
+    if "ailed to connect to Ray cluster" in text or "connection timeout" in text:
+        return ClusterError(
+            f"{address}: the cluster does not answer this machine; set RAY_AUTH_MODE=token and the cluster's token "
+            "(~/.ray/auth_token of the head node), and RAY_USE_TLS as the cluster has it"
+        )
     if address == LOCAL:
         return ClusterError(f"Ray cannot be started on this machine ({_first_line(text)}); see /tmp/ray for its logs")
     if address == AUTO:

@@ -58,6 +58,8 @@ def test_an_address_where_nobody_answers_fails_at_once(form: str) -> None:
         ("head:6379", ray.exceptions.AuthenticationError("no token"), "refuses the token of this machine"),
         ("head:6379", RuntimeError("RPC error: Unauthenticated: wrong token"), "refuses the token of this machine"),
         ("head:6379", ConnectionError("no node here.\nmore"), "cannot join the cluster (no node here); make it a node"),
+        ("head:6379", RuntimeError("Failed to connect to Ray cluster."), "set RAY_AUTH_MODE=token"),
+        ("ray://head:1", ConnectionError("ray client connection timeout"), "and RAY_USE_TLS as the cluster has it"),
         ("ray://head:1", ConnectionError("timeout"), "the cluster cannot be joined (timeout)"),
         ("auto", ConnectionError("none found"), "start it with `ray start --head`"),
         ("local", OSError("no space"), "Ray cannot be started on this machine (no space)"),
