@@ -4,13 +4,10 @@
     ... overhead --turns 3
     ... scaling --turns 3
 
-CPU seconds are those of all processes, Ray's own included: this process adopts the orphans and waits for them.
+Times are of the wall clock: Ray reaps its own processes, so their processor time is lost. Nothing else should run.
 """
 
 import argparse
-import ctypes
-import os
-import resource
 import shutil
 import statistics
 import subprocess
@@ -23,8 +20,6 @@ from pathlib import Path
 from support.archive_clips import assert_equal_results, results, write_archive
 from support.ray_nodes import RayNodes
 from support.waiting import until
-
-_ADOPT_ORPHANS = 36  # PR_SET_CHILD_SUBREAPER
 
 
 def done(out: Path) -> int:
@@ -87,19 +82,11 @@ def seconds_until(holds: Callable[[], bool]) -> float:
     return time.monotonic() - began
 
 
-def measure(command: Sequence[str]) -> tuple[float, float]:
-    """Seconds (wall clock) of a command, and CPU seconds of it and of everything that it started."""
-    ctypes.CDLL(None).prctl(_ADOPT_ORPHANS, 1)
-    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+def seconds_of(command: Sequence[str]) -> float:
+    """Seconds (wall clock) of a command."""
+    began = time.monotonic()
     subprocess.run(command, check=True, capture_output=True)
-    wall = time.monotonic() - began
-    while True:
-        try:
-            os.waitpid(-1, 0)
-        except ChildProcessError:
-            break
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return time.monotonic() - began
 
 
 def compare_with_plain(folder: Path, *, turns: int, frames: int) -> None:
@@ -108,23 +95,20 @@ def compare_with_plain(folder: Path, *, turns: int, frames: int) -> None:
     for count in counts:
         write_archive(folder / str(count), files=count, frames=frames)
     walls: dict[tuple[str, int], list[float]] = {}
-    cpus: dict[tuple[str, int], list[float]] = {}
     for _ in range(turns):
         for count in counts:
             for name, words in (("analyze", ["analyze"]), ("fleet", ["fleet", "analyze", "--workers", "1"])):
                 shutil.rmtree(folder / "out", ignore_errors=True)
                 command = [sys.executable, "-m", "monitor", *words, str(folder / str(count)), "--out"]
-                wall, cpu = measure([*command, str(folder / "out")])
+                wall = seconds_of([*command, str(folder / "out")])
                 walls.setdefault((name, count), []).append(wall)
-                cpus.setdefault((name, count), []).append(cpu)
-                print(f"{name} {count} files: {wall:.1f} s, {cpu:.1f} CPU s", flush=True)
-    for title, table in (("wall", walls), ("CPU", cpus)):
-        middle = {key: statistics.median(values) for key, values in table.items()}
-        slopes = {
-            name: (middle[name, counts[1]] - middle[name, counts[0]]) / (counts[1] - counts[0])
-            for name in ("analyze", "fleet")
-        }
-        print(f"{title} seconds a file: {slopes}, ratio {slopes['fleet'] / slopes['analyze']:.3f}; medians {middle}")
+                print(f"{name} {count} files: {wall:.1f} s", flush=True)
+    middle = {key: statistics.median(values) for key, values in walls.items()}
+    slopes = {
+        name: (middle[name, counts[1]] - middle[name, counts[0]]) / (counts[1] - counts[0])
+        for name in ("analyze", "fleet")
+    }
+    print(f"seconds a file: {slopes}, ratio {slopes['fleet'] / slopes['analyze']:.3f}; medians {middle}")
 
 
 def compare_nodes(folder: Path, *, turns: int, files: int, frames: int) -> None:
